@@ -1,0 +1,1 @@
+"""What the shop is about, in pure Python: entities, value types, expected errors and the ports that entities need."""

@@ -1,0 +1,31 @@
+"""Expected outcomes as values: a call that may fail in a way its caller must handle returns a `Result`.
+
+Exceptions stay for what no caller handles: a lost connection, a programming mistake. Match a result with `case Ok(value)` and
+`case Err(error)`; where all errors are handled apart, end the match over `error` with `assert_never`, and the type checker finds the
+one that was forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ok(Generic[T_co]):
+    """It worked, and this came out."""
+
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True)
+class Err(Generic[E_co]):
+    """It did not work, for this expected reason."""
+
+    error: E_co
+
+
+Result: TypeAlias = Ok[T_co] | Err[E_co]

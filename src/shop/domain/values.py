@@ -1,0 +1,179 @@
+"""Value types: text that is known to be what its type says.
+
+Each has two doors. `parse` is for text from outside: it forgives surrounding blanks and answers with a `Result`. The constructor is for
+text that must already be right: it changes nothing and raises `ValueError` otherwise. The lengths are those of the columns in migrations/.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from dataclasses import dataclass, field
+from typing import NewType
+
+from shop.domain.result import Err, Ok, Result
+
+UserId = NewType("UserId", uuid.UUID)
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidValue:
+    """Text that is not what it should be: `what` names the kind of value, `reason` says what is wrong with it."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.reason}"
+
+
+# --- E-mail -----------------------------------------------------------------------------------------------------------
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
+_EMAIL_LENGTH = 100
+_LOCAL_PART_LENGTH = 64
+
+
+def _check_email(text: str) -> InvalidValue | None:
+    what = "e-mail address"
+    if len(text) > _EMAIL_LENGTH:
+        return InvalidValue(what, f"is longer than {_EMAIL_LENGTH} characters")
+    if _EMAIL.fullmatch(text) is None:
+        return InvalidValue(what, "is not of the form name@host.domain in ASCII")
+    if text.index("@") > _LOCAL_PART_LENGTH:
+        return InvalidValue(what, f"has more than {_LOCAL_PART_LENGTH} characters before the @")
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmailAddress:
+    """An e-mail address (RFC 5321's dot-string form): keeps the case it was written in, and equals itself in any other.
+
+    ASCII only, so that this comparison and the unique index over lower(email) agree.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _raise_if(_check_email(self.text))
+
+    @classmethod
+    def parse(cls, text: str) -> Result[EmailAddress, InvalidValue]:
+        """Read an address that a person gave."""
+        stripped = text.strip()
+        invalid = _check_email(stripped)
+        return Ok(cls(stripped)) if invalid is None else Err(invalid)
+
+    def __eq__(self, other: object) -> bool:
+        return self.text.lower() == other.text.lower() if isinstance(other, EmailAddress) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text.lower())
+
+    def __str__(self) -> str:
+        return self.text
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
+
+_NAME_LENGTH = 100
+# Control characters, halves of surrogate pairs (which no encoding can store), line and paragraph separators. Format characters stay:
+# Persian and several Indic names are written with joiners.
+_NOT_IN_A_NAME = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def _check_name(what: str, text: str) -> InvalidValue | None:
+    if not text:
+        return InvalidValue(what, "is empty")
+    if text != text.strip():
+        return InvalidValue(what, "begins or ends with a blank")
+    if len(text) > _NAME_LENGTH:
+        return InvalidValue(what, f"is longer than {_NAME_LENGTH} characters")
+    if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in text):
+        return InvalidValue(what, "holds a control character")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonName:
+    """A person's given and family name, each one line of 1 to 100 characters."""
+
+    first: str
+    last: str
+
+    def __post_init__(self) -> None:
+        _raise_if(_check_name("first name", self.first))
+        _raise_if(_check_name("last name", self.last))
+
+    @classmethod
+    def parse(cls, first: str, last: str) -> Result[PersonName, InvalidValue]:
+        """Read a name that a person gave; the first part that is wrong is the error."""
+        first, last = first.strip(), last.strip()
+        invalid = _check_name("first name", first) or _check_name("last name", last)
+        return Ok(cls(first, last)) if invalid is None else Err(invalid)
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.last}"
+
+
+# --- Phone numbers ----------------------------------------------------------------------------------------------------
+
+_PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*")
+_PHONE_LENGTH = 20
+_PHONE_DIGITS = range(3, 16)
+
+
+def _check_phone(text: str) -> InvalidValue | None:
+    what = "phone number"
+    if len(text) > _PHONE_LENGTH:
+        return InvalidValue(what, f"is longer than {_PHONE_LENGTH} characters")
+    if _PHONE.fullmatch(text) is None or text != text.strip():
+        return InvalidValue(what, "is not made of digits and ( ) . / - with an optional + in front")
+    if sum(character.isdigit() for character in text) not in _PHONE_DIGITS:
+        return InvalidValue(what, f"does not have {_PHONE_DIGITS.start} to {_PHONE_DIGITS.stop - 1} digits")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A phone number as it was written: 3 to 15 digits (the most that E.164 allows), with the usual separators."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _raise_if(_check_phone(self.text))
+
+    @classmethod
+    def parse(cls, text: str) -> Result[PhoneNumber, InvalidValue]:
+        """Read a number that a person gave."""
+        stripped = text.strip()
+        invalid = _check_phone(stripped)
+        return Ok(cls(stripped)) if invalid is None else Err(invalid)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+# --- Passwords --------------------------------------------------------------------------------------------------------
+
+_PASSWORD_HASH = re.compile(r"\$[a-z0-9-]{1,32}\$[\x21-\x7e]+")
+_PASSWORD_HASH_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHash:
+    """A password's hash in PHC string format, `$algorithm$parameters…`. A plain password does not fit in, and the hash is never printed."""
+
+    encoded: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.encoded) > _PASSWORD_HASH_LENGTH or _PASSWORD_HASH.fullmatch(self.encoded) is None:
+            _raise_if(InvalidValue("password hash", f"is not a PHC string of at most {_PASSWORD_HASH_LENGTH} characters"))
+
+
+def _raise_if(invalid: InvalidValue | None) -> None:
+    if invalid is not None:
+        raise ValueError(str(invalid))

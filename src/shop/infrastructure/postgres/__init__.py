@@ -1,0 +1,1 @@
+"""Adapters over PostgreSQL: the only package that imports `shop_db`."""

@@ -1,0 +1,48 @@
+"""`UserDirectory` over PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from shop.application.user_directory import PublicProfile, UserPage, UserPageKey
+from shop.domain.values import UserId
+from shop.infrastructure.postgres.mapping import public_profile_from, the_only, user_summary_from
+from shop_db import users
+
+
+class PostgresUserDirectory:
+    """Questions about the table `users`, on one connection."""
+
+    def __init__(self, conn: AsyncConnection[Any]) -> None:
+        self._conn = conn
+
+    async def public_profiles(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicProfile]:
+        """Get the public profiles of these users, in one round trip; an id that no user has is missing in the answer."""
+        ids: list[uuid.UUID] = list(user_ids)
+        rows = await users.get_public_profiles(self._conn, ids=ids)
+        return {UserId(row.id): public_profile_from(row) for row in rows}
+
+    async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
+        """Get the first page, or the one behind `after`. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one user, not {size}")
+        # One more than asked for, to know without a second query whether anything follows.
+        rows = await users.list_users(
+            self._conn,
+            after_created_at=None if after is None else after.created_at,
+            after_id=None if after is None else after.id,
+            page_size=size + 1,
+        )
+        summaries = tuple(user_summary_from(row) for row in rows[:size])
+        if len(rows) <= size:
+            return UserPage(summaries, following=None)
+        last = summaries[-1]
+        return UserPage(summaries, following=UserPageKey(last.created_at, last.id))
+
+    async def count(self) -> int:
+        """Count all users."""
+        return the_only(await users.count_users(self._conn))

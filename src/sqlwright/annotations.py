@@ -1,0 +1,102 @@
+"""Annotations: comment lines `-- @word …` around a query's name, by which the user claims what no proof can show.
+
+    -- @notnull total the order trigger always sets it
+    -- @nullable nick kept for old callers
+    -- @one exactly the settings table holds one row
+    -- @one first any of them will do
+
+A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
+`AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sqlwright.diagnostics import Diagnostic
+from sqlwright.sources import QuerySource
+
+_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
+_FORMS = {
+    "nullable": "-- @nullable column [reason]",
+    "notnull": "-- @notnull column reason",
+    "one": "-- @one exactly reason, or -- @one first reason",
+}
+
+
+class OneClaim(StrEnum):
+    """What `@one` says of a `:one` query: there is always exactly one row, or there may be several and the first will do."""
+
+    EXACTLY = "exactly"
+    FIRST = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What a query's comment claims. Columns by their SQL names, each with its reason."""
+
+    nullable: dict[str, str] = field(default_factory=dict[str, str])
+    not_null: dict[str, str] = field(default_factory=dict[str, str])
+    one: OneClaim | None = None
+    one_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedDoc:
+    """A query's comment, parted: documentation lines, annotations, and the errors in those."""
+
+    doc: tuple[str, ...]
+    annotations: Annotations
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_annotations(source: QuerySource) -> AnnotatedDoc:
+    """Part a query's comment into documentation and annotations."""
+    doc: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    nullable: dict[str, str] = {}
+    not_null: dict[str, str] = {}
+    one: OneClaim | None = None
+    one_reason = ""
+    for line in source.doc:
+        match = _ANNOTATION.match(line)
+        if match is None:
+            doc.append(line)
+            continue
+        word, (first, _, reason) = match["word"], match["rest"].partition(" ")
+        reason = reason.strip()
+        match word:
+            case "nullable" if first:
+                nullable[first.strip('"')] = reason
+            case "notnull" if first and reason:
+                not_null[first.strip('"')] = reason
+            case "one" if first in set(OneClaim) and reason:
+                one, one_reason = OneClaim(first), reason
+            case _:
+                diagnostics.append(_malformed(source, line, word))
+    both = sorted(nullable.keys() & not_null.keys())
+    diagnostics += [
+        Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
+        for name in both
+    ]
+    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason), tuple(diagnostics))
+
+
+def split_alias(name: str) -> tuple[str, bool | None]:
+    """Part a column's SQL name from the claim in its last character: `("total", False)` from `total!`; None where it claims nothing."""
+    if len(name) > 1 and name != "?column?" and name[-1] in "!?":
+        return name[:-1], name[-1] == "?"
+    return name, None
+
+
+def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
+    place = source.doc_place(line)
+    if word in _FORMS:
+        return Diagnostic(f"incomplete annotation @{word} on query {source.name}", place, help=f"the form is `{_FORMS[word]}`.")
+    return Diagnostic(
+        f"unknown annotation @{word} on query {source.name}",
+        place,
+        help=f"known annotations: {', '.join(f'@{known}' for known in sorted(_FORMS))}.",
+    )

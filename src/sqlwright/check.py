@@ -1,0 +1,136 @@
+"""Checks on the proven package before anything is rendered: names that collide, commands that do not fit, types without a Python type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from sqlwright import ir
+from sqlwright.diagnostics import Diagnostic, Place, Severity
+
+_Item = TypeVar("_Item")
+
+
+def check(package: ir.Package) -> list[Diagnostic]:
+    """Find every error and warning of the package."""
+    found = [*_modules(package), *_classes(package)]
+    for module in package.modules:
+        found += _functions(module)
+        for query in module.queries:
+            found += _query(query)
+    return found
+
+
+def _modules(package: ir.Package) -> Iterator[Diagnostic]:
+    for first, second in _pairs(package.modules, lambda module: module.name):
+        yield Diagnostic(
+            f"{first.source_file} and {second.source_file} would both be module `{second.name}`",
+            Place(second.source_file),
+            help="rename one of the files.",
+        )
+
+
+def _classes(package: ir.Package) -> Iterator[Diagnostic]:
+    shared = [(model.name, f"the row class of table {model.table}") for model in package.models]
+    shared += [(enum.name, f"the enum {enum.schema}.{enum.postgres}") for enum in package.enums]
+    for (name, first), (_, second) in _pairs(shared, lambda named: named[0]):
+        yield Diagnostic(f"{first} and {second} would both be class `{name}`", help="rename one of them in the schema.")
+    for module in package.modules:
+        for query in module.queries:
+            row = _own_row(query)
+            for name, what in shared:
+                if row == name:
+                    yield Diagnostic(
+                        f"the row class of query {query.name} and {what} would both be class `{name}`",
+                        query.source.header_place(),
+                        help="rename the query.",
+                    )
+
+
+def _functions(module: ir.Module) -> Iterator[Diagnostic]:
+    for first, second in _pairs(module.queries, lambda query: query.function):
+        yield Diagnostic(
+            f"queries {first.name} and {second.name} would both be function `{second.function}`",
+            second.source.header_place(),
+            label=f"{first.name} is at line {first.source.line}",
+            help="rename one of them.",
+        )
+
+
+def _query(query: ir.Query) -> Iterator[Diagnostic]:
+    place = query.source.header_place()
+    for _, param in _pairs(query.params, lambda param: param.name):
+        yield Diagnostic(
+            f"query {query.name} has two parameters named `{param.name}`", place, help="name one of them otherwise: sqlc.arg(other_name)."
+        )
+    fields = ir.fields_of(query.result)
+    for first, second in _pairs(fields, lambda field: field.name):
+        names = " and ".join(dict.fromkeys(_sql_name(field) for field in (first, second)))
+        yield Diagnostic(
+            f"query {query.name} returns two columns named `{second.name}` (from {names})",
+            place,
+            help="give each its own name: `… AS other_name`.",
+        )
+    for field in fields:
+        if isinstance(field, ir.Embedded) and field.optional and field.witness < 0:
+            yield Diagnostic(
+                f"query {query.name} embeds `{field.name}`, whose row may be absent, and no column of the table is NOT NULL to tell when",
+                place,
+                help="select the columns one by one, or add a NOT NULL constraint to the table.",
+            )
+    if query.command in {ir.Command.ONE, ir.Command.MANY} and not fields:
+        yield Diagnostic(
+            f"query {query.name} is {query.command} but returns no columns",
+            place,
+            help="use :exec or :execrows, or add a RETURNING clause.",
+        )
+    for kind, name, opaque in _opaque(query):
+        yield Diagnostic(
+            f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
+            place,
+            help="cast it in the query to a type that has one, such as text.",
+            severity=Severity.WARNING,
+        )
+
+
+def _sql_name(field: ir.Field) -> str:
+    return f'"{field.sql_name}"' if isinstance(field, ir.Column) else f"sqlc.embed({field.name})"
+
+
+def _own_row(query: ir.Query) -> str:
+    match query.result:
+        case ir.One(shape=ir.RowRef(shared=False) as row) | ir.Many(shape=ir.RowRef(shared=False) as row):
+            return row.row_class
+        case _:
+            return ""
+
+
+def _opaque(query: ir.Query) -> Iterator[tuple[str, str, str]]:
+    for param in query.params:
+        if name := _opaque_inside(param.type):
+            yield "parameter", param.name, name
+    for column in ir.columns_in(ir.fields_of(query.result)):
+        if name := _opaque_inside(column.type):
+            yield "column", column.name, name
+
+
+def _opaque_inside(found: ir.Type) -> str:
+    match found:
+        case ir.Nullable(value=value):
+            return _opaque_inside(value)
+        case ir.ListOf(element=element):
+            return _opaque_inside(element)
+        case ir.Opaque(postgres=name):
+            return name
+        case _:
+            return ""
+
+
+def _pairs(items: Iterable[_Item], key: Callable[[_Item], str]) -> Iterator[tuple[_Item, _Item]]:
+    """Each item whose key an earlier one has already, behind that earlier one."""
+    first: dict[str, _Item] = {}
+    for item in items:
+        if key(item) in first:
+            yield first[key(item)], item
+        else:
+            first[key(item)] = item

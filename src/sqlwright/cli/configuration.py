@@ -1,0 +1,160 @@
+"""sqlc.yaml as the CLI sees it: which of its codegen entries are ours, and the same configuration with everything else left out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from sqlwright.diagnostics import CompileError, Diagnostic, Place
+
+PLUGIN_NAME = "sqlwright-plugin"
+
+_EXAMPLE = """\
+version: "2"
+plugins:
+  - name: sqlwright
+    process: {cmd: sqlwright-plugin, format: json}
+sql:
+  - engine: postgresql
+    schema: migrations
+    queries: queries
+    codegen:
+      - plugin: sqlwright
+        out: generated/my_db"""
+
+# Wherever PyYAML and the type checker are concerned, a document is this.
+_Node = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A codegen entry of ours, with the paths as the user wrote them, relative to the configuration's folder."""
+
+    schema: tuple[str, ...]
+    queries: tuple[str, ...]
+    out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A sqlc configuration with at least one entry of ours. `document` is its whole content."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+    document: _Node
+
+    @property
+    def project(self) -> Path:
+        """The folder that all paths are relative to."""
+        return self.path.parent
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read a sqlc configuration.
+
+    Raises:
+        CompileError: there is none, it is not YAML or not sqlc's version 2, or no codegen entry of it calls sqlwright-plugin.
+    """
+    path = path.absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _error(f"{path.name} was not found in {path.parent}", help=f"a minimal {path.name}:\n{_EXAMPLE}") from None
+    except OSError as error:
+        raise _error(f"cannot read {path}: {error.strerror}") from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        lines = text.splitlines()
+        where = mark and Place(path.name, mark.line + 1, mark.column + 1, lines[mark.line] if mark.line < len(lines) else "")
+        raise _error(f"{path.name} is not valid YAML: {error.problem}", where or Place(path.name)) from None
+    if not isinstance(document, dict) or str(cast("_Node", document).get("version")) != "2":
+        raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
+    configuration = cast("_Node", document)
+    plugins = _our_plugins(configuration)
+    entries = tuple(
+        Entry(_paths(block, "schema"), _paths(block, "queries"), _out(path, code)) for block, code in _ours(configuration, plugins)
+    )
+    if not entries:
+        minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
+        raise _error(f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
+    return Configuration(path, entries, configuration)
+
+
+def capturing(configuration: Configuration, folder: Path, plugin: Path, variable: str) -> str:
+    """Give the configuration that hands our entries' requests to a capturing plugin.
+
+    It is meant to be read from `folder`: sqlc joins that with every path, so paths lead from there to the project. Each entry's `out` is
+    its number in `configuration.entries`; other code generators are left out.
+    """
+    plugins = _our_plugins(configuration.document)
+
+    def rerouted(path: str) -> str:
+        return os.path.relpath(configuration.project.resolve() / path, folder.resolve())
+
+    number = 0
+    blocks: list[_Node] = []
+    for block in _mappings(configuration.document.get("sql")):
+        codegen: list[_Node] = []
+        for code in _mappings(block.get("codegen")):
+            if code.get("plugin") in plugins:
+                codegen.append({**code, "out": str(number)})
+                number += 1
+        if codegen:
+            paths = {key: [rerouted(path) for path in _paths(block, key)] for key in ("schema", "queries")}
+            blocks.append({**{key: value for key, value in block.items() if key != "gen"}, **paths, "codegen": codegen})
+    process = {"cmd": str(plugin), "format": "json"}
+    ours = [
+        {**entry, "env": [*(entry.get("env") or ()), variable], "process": {**entry["process"], **process}}
+        for entry in _mappings(configuration.document.get("plugins"))
+        if entry.get("name") in plugins
+    ]
+    # JSON is YAML, and needs no care about quoting.
+    return json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str)
+
+
+def _our_plugins(document: _Node) -> set[object]:
+    found: set[object] = set()
+    for plugin in _mappings(document.get("plugins")):
+        process = plugin.get("process")
+        command = cast("_Node", process).get("cmd") if isinstance(process, dict) else None
+        if isinstance(command, str) and Path(command).name == PLUGIN_NAME:
+            found.add(plugin.get("name"))
+    return found
+
+
+def _ours(document: _Node, plugins: set[object]) -> Iterator[tuple[_Node, _Node]]:
+    for block in _mappings(document.get("sql")):
+        for code in _mappings(block.get("codegen")):
+            if code.get("plugin") in plugins:
+                yield block, code
+
+
+def _mappings(value: object) -> list[_Node]:
+    # A wrong shape is left for sqlc to complain about, which knows its configuration best.
+    return [cast("_Node", item) for item in cast("list[object]", value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _paths(block: _Node, key: str) -> tuple[str, ...]:
+    value = block.get(key)
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(path) for path in cast("list[object]", value)) if isinstance(value, list) else ()
+
+
+def _out(path: Path, code: _Node) -> str:
+    out = code.get("out")
+    if not isinstance(out, str) or not out:
+        raise _error(f"a codegen entry of {path.name} has no `out`", Place(path.name), help="out: generated/my_db")
+    return out
+
+
+def _error(message: str, place: Place | None = None, help: str = "") -> CompileError:  # noqa: A002 the field's name
+    return CompileError([Diagnostic(message, place, help=help)])

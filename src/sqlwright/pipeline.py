@@ -1,0 +1,101 @@
+"""The compiler on one screen: a request in, files out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlwright import ir
+from sqlwright.assemble import assemble
+from sqlwright.check import check
+from sqlwright.claims import audit
+from sqlwright.diagnostics import CompileError, Diagnostic, has_errors, in_order
+from sqlwright.options import Options, read_options
+from sqlwright.protocol import GenerateRequest
+from sqlwright.prove import lock
+from sqlwright.prove.proof import Proofs
+from sqlwright.prove.prover import Progress, prove
+from sqlwright.prove.schema import Schema, read_schema
+from sqlwright.prove.server import postgres_server
+from sqlwright.render import render
+from sqlwright.resolve import resolve
+from sqlwright.sources import QuerySource, read_queries
+
+_CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """A finished run: the files to write under `out` (relative to the project), and what they were made from."""
+
+    out: str
+    options: Options
+    package: ir.Package
+    proofs: Proofs
+    warnings: tuple[Diagnostic, ...]
+    files: tuple[ir.SourceFile, ...]
+
+
+def compile_request(
+    request: GenerateRequest, *, project: Path, environ: Mapping[str, str], anew: bool = False, progress: Progress = lambda done, of: None
+) -> Compilation:
+    """Run every stage behind `decode`. `project` is the folder of sqlc.yaml; with `anew`, every query is proven again if there is a server.
+
+    Raises:
+        CompileError: with everything that the failing stage found.
+    """
+    settings = request.settings
+    config_name, config_text = _read_config(project)
+    options = read_options(
+        request.global_options, request.plugin_options, out=settings.codegen.out, config_name=config_name, config_text=config_text
+    )
+    sources, schema = _read_inputs(project, request)
+    unproven = resolve(request.queries, sources)
+    proofs = prove(
+        unproven, schema, lambda: postgres_server(project, environ), _recorded(project / settings.codegen.out), progress, anew=anew
+    )
+    package = assemble(unproven, proofs)
+    found = in_order([*audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
+    if has_errors(found):
+        raise CompileError(found)
+    files = render(package, package_name=options.package, clients=options.clients)
+    record = ir.SourceFile(lock.FILE_NAME, lock.dump(proofs))
+    return Compilation(
+        settings.codegen.out, options, package, proofs, tuple(found), tuple(sorted((*files, record), key=lambda file: file.path))
+    )
+
+
+def _read_config(project: Path) -> tuple[str, str]:
+    """The configuration's name and text, for places of errors only; sqlc has read it already."""
+    found = next((name for name in _CONFIG_NAMES if (project / name).is_file()), "")
+    return found, (project / found).read_text(encoding="utf-8") if found else ""
+
+
+def _read_inputs(project: Path, request: GenerateRequest) -> tuple[dict[str, QuerySource], Schema]:
+    settings = request.settings
+    try:
+        sources = read_queries(project, settings.queries)
+        schema = read_schema(project, settings.schema_)
+    except FileNotFoundError as error:
+        raise _misplaced(project, str(error)) from error
+    missing = [query.filename for query in request.queries if query.name not in sources]
+    if missing:
+        raise _misplaced(project, missing[0])
+    return sources, schema
+
+
+def _misplaced(project: Path, path: str) -> CompileError:
+    return CompileError(
+        [
+            Diagnostic(
+                f"{path} was not found in {project}",
+                help="sqlc does not tell a plugin where sqlc.yaml is: run sqlc in that folder, or run `sqlwright generate`.",
+            )
+        ]
+    )
+
+
+def _recorded(out: Path) -> Proofs | None:
+    file = out / lock.FILE_NAME
+    return lock.load(file.read_text(encoding="utf-8")) if file.is_file() else None

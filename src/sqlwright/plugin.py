@@ -1,0 +1,39 @@
+"""The process plugin that sqlc runs: a request on stdin, a response on stdout, nothing else there. Errors go to stderr, exit code 1."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sqlwright import protocol
+from sqlwright.diagnostics import CompileError, format_diagnostic
+
+
+def main() -> None:
+    """Answer one request."""
+    data = sys.stdin.buffer.read()
+    try:
+        response = _capture(data, capture) if (capture := os.environ.get("SQLWRIGHT_CAPTURE")) else _compile(data)
+    except CompileError as error:
+        sys.stderr.write("\n\n".join(format_diagnostic(diagnostic) for diagnostic in error.diagnostics) + "\n")
+        sys.exit(1)
+    sys.stdout.buffer.write(response)
+
+
+def _compile(data: bytes) -> bytes:
+    # Imported here: the CLI runs this program only to catch a request, and then nothing of the compiler is needed.
+    from sqlwright.output import refuse_foreign_files
+    from sqlwright.pipeline import compile_request
+
+    project = Path.cwd()
+    compilation = compile_request(protocol.decode(data), project=project, environ=os.environ)
+    refuse_foreign_files(project / compilation.out, compilation.files)
+    return protocol.encode(compilation.files)
+
+
+def _capture(data: bytes, folder: str) -> bytes:
+    """Store the request for the CLI, under the name that it gave as `out`."""
+    request = protocol.decode(data)
+    Path(folder, f"{request.settings.codegen.out}.json").write_bytes(data)
+    return protocol.encode(())

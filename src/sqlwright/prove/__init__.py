@@ -1,0 +1,1 @@
+"""Proofs: what PostgreSQL says of each query, asked of a real server or taken from the record."""

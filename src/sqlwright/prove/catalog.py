@@ -1,0 +1,55 @@
+"""The tables and enums of the schema, read from PostgreSQL's catalog."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import psycopg
+
+from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.proof import Catalog, Enum, Table, TableColumn
+
+_OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'"
+
+# Inside a domain, NOT NULL counts too; a domain may sit on a domain.
+_TABLES = f"""
+WITH RECURSIVE strict_domain AS (
+    SELECT oid, typbasetype, typnotnull FROM pg_type WHERE typtype = 'd'
+    UNION ALL
+    SELECT d.oid, b.typbasetype, b.typnotnull FROM strict_domain d JOIN pg_type b ON b.oid = d.typbasetype AND b.typtype = 'd'
+)
+SELECT n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
+       a.attname, a.atttypid::int8,
+       a.attnotnull OR a.atttypid IN (SELECT oid FROM strict_domain WHERE typnotnull),
+       coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OF_THE_USER}
+ORDER BY n.nspname, c.relname, a.attnum
+"""  # noqa: S608 - the only part put in is the constant above
+
+_ENUMS = f"""
+SELECT n.nspname, t.typname, t.oid::int8,
+       array_agg(e.enumlabel::text ORDER BY e.enumsortorder),
+       coalesce(obj_description(t.oid, 'pg_type'), '')
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_enum e ON e.enumtypid = t.oid
+WHERE {_OF_THE_USER}
+GROUP BY n.nspname, t.typname, t.oid
+ORDER BY n.nspname, t.typname
+"""  # noqa: S608 - as above
+
+
+def read_catalog(connection: psycopg.Connection[Any], types: TypeNames) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
+    """Read the user's tables and enums; also where each column is found by (table OID, attribute number): schema, table, column."""
+    rows = connection.execute(_TABLES).fetchall()
+    tables = tuple(
+        Table(schema, table, comment, tuple(TableColumn(r[3], types.proof_name(r[4]), r[5], r[6]) for r in members))
+        for (schema, table, comment), members in groupby(rows, key=lambda r: (r[0], r[1], r[2]))
+    )
+    enums = tuple(
+        Enum(schema, name, types.proof_name(oid), tuple(labels), comment)
+        for schema, name, oid, labels, comment in connection.execute(_ENUMS).fetchall()
+    )
+    return Catalog(tables, enums), {(r[7], r[8]): (r[0], r[1], r[3]) for r in rows}

@@ -1,0 +1,415 @@
+"""What the catalogue knows: read once for a scratch database, the big parts when they are first needed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import psycopg
+
+from sqlwright.prove.nodetree import Node, Tree, Unrecognised, parse, walk
+
+FIRST_USER_OID = 16384
+"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users cannot make or replace objects there without tampering with the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column of a relation. `not_null` counts constraints that hold for every stored row, in all children; `why` says which, or what is missing.
+
+    `accepts_null` tells whether NULL may be written to it.
+    """
+
+    name: str
+    type: int
+    not_null: bool
+    why: str
+    dropped: bool
+    generated: bool
+    accepts_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueIndex:
+    """A unique btree index that holds at any moment. A key is an attribute number, or an expression over Var 1."""
+
+    name: str
+    keys: tuple[int | Node, ...]
+    families: tuple[int, ...]
+    collations: tuple[int, ...]
+    predicate: Tree
+
+
+@dataclass(slots=True)
+class Relation:
+    """A table or view. `descendants` are inheritance children and partitions, all levels down."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    attributes: dict[int, Attribute] = field(default_factory=dict[int, Attribute])
+    descendants: tuple[int, ...] = ()
+    rules: frozenset[str] = frozenset()
+    before_triggers: frozenset[str] = frozenset()
+    instead_triggers: frozenset[str] = frozenset()
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function. `signature` is the name with the types of its parameters, for built-in ones only; else ""."""
+
+    oid: int
+    name: str
+    signature: str
+    strict: bool
+    returns_set: bool
+    volatile: bool
+    returns: int
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it is PostgreSQL's own."""
+        return self.oid < FIRST_USER_OID
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL."""
+
+    oid: int
+    name: str
+    kind: str
+    base: int
+    not_null: bool
+    element: int
+    builtin_io: bool
+
+
+_RELATIONS = """
+SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {condition}
+"""
+_ATTRIBUTES = """
+SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> ''
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {condition}
+ORDER BY a.attrelid, a.attnum
+"""
+_CHECKS = """
+SELECT conrelid::int8, conname, conbin::text FROM pg_constraint k WHERE contype = 'c' AND conrelid <> 0 AND convalidated {enforced}
+"""
+_TRIGGERS = """
+SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
+"""
+_RULES = """
+SELECT ev_class::int8, ev_type::text FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
+"""
+_FUNCTIONS = """
+SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' ELSE '' END,
+       p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
+FROM pg_proc p
+"""
+_TYPES = """
+SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typsubscript = 'array_subscript_handler'::regproc
+FROM pg_type t
+"""
+_EQUALITIES = """
+SELECT o.amopfamily::int8, o.amopopr::int8 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod WHERE m.amname = 'btree' AND o.amopstrategy = 3
+"""
+_INDEXES = """
+SELECT i.indrelid::int8, c.relname, i.indkey::text, i.indexprs::text, i.indpred::text, i.indcollation::text, i.indnkeyatts,
+       (SELECT string_agg(oc.opcfamily::text, ' ' ORDER BY k.n) FROM unnest(i.indclass::oid[]) WITH ORDINALITY k(class, n)
+        JOIN pg_opclass oc ON oc.oid = k.class)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND m.amname = 'btree' AND i.indrelid >= 16384
+ORDER BY NOT i.indisprimary, c.relname
+"""
+_NO_CONDITION = "c.oid >= 16384"
+# Bits of pg_trigger.tgtype.
+_ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
+
+
+class SchemaFacts:
+    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self.major = connection.info.server_version // 10000
+        self._relations: dict[int, Relation] = {}
+        self._views: dict[int, Node] = {}
+        self._defaults: dict[int, dict[int, Node]] = {}
+        self._type_names: dict[str, int] = {}
+
+    @classmethod
+    def load(cls, connection: psycopg.Connection[Any]) -> SchemaFacts:
+        """Read the facts that most queries need. The connection is kept for the others."""
+        facts = cls(connection)
+        facts._read_relations(_NO_CONDITION)
+        return facts
+
+    # --- relations ------------------------------------------------------------------------------------------------------
+
+    def relation(self, oid: int) -> Relation:
+        """Give a table or view by its OID."""
+        if oid not in self._relations:
+            self._read_relations(f"c.oid = {oid:d}")
+        try:
+            return self._relations[oid]
+        except KeyError:
+            raise Unrecognised(f"no relation {oid}") from None
+
+    def _read_relations(self, condition: str) -> None:
+        found = {
+            row[0]: Relation(row[0], row[1], row[2], row[3])
+            for row in self._connection.execute(_RELATIONS.format(condition=condition)).fetchall()
+        }
+        for relation in found.values():
+            relation.descendants = tuple(self._descendants(relation.oid))
+            family = (relation.oid, *relation.descendants)
+            relation.rules = frozenset(event for oid, event in self._rules if oid == relation.oid)
+            relation.before_triggers = self._trigger_events(family, _BEFORE)
+            relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
+        raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
+        for oid, number, name, type_oid, declared, dropped, generated in self._connection.execute(
+            _ATTRIBUTES.format(condition=condition)
+        ).fetchall():
+            raw[oid][number] = self._attribute(found[oid], number, name, type_oid, declared, dropped, generated)
+        self._relations.update(found)
+        for relation in found.values():
+            relation.attributes = raw[relation.oid]
+        for relation in found.values():
+            for child in relation.descendants:
+                self._weaken(relation, self.relation(child))
+
+    def _attribute(
+        self, relation: Relation, number: int, name: str, type_oid: int, declared: bool, dropped: bool, generated: bool
+    ) -> Attribute:
+        label = f"`{relation.name}.{name}`"
+        proven, why = False, f"{label} has no NOT NULL constraint"
+        if dropped:
+            why = f"{label} is dropped"
+        elif relation.kind == "f":
+            why = f"{label} is a column of a foreign table, whose constraints PostgreSQL does not enforce"
+        elif declared and (relation.oid, number) in self._not_valid:
+            why = f"the NOT NULL constraint of {label} is NOT VALID"
+        elif declared:
+            proven, why = True, f"{label} is NOT NULL"
+        elif relation.kind in ("r", "p") and self.is_strict_domain(type_oid):
+            proven, why = True, f"{label} is of the domain `{self.type(type_oid).name}`, which is NOT NULL"
+        elif (relation.oid, number) in self._checked:
+            proven, why = True, f"{label} is never NULL by the constraint `{self._checked[relation.oid, number]}`"
+        accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
+        return Attribute(name, type_oid, proven, why, dropped, generated, accepts)
+
+    def _weaken(self, parent: Relation, child: Relation) -> None:
+        """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
+        by_name = {attribute.name: attribute for attribute in child.attributes.values() if not attribute.dropped}
+        for number, attribute in parent.attributes.items():
+            own = by_name.get(attribute.name)
+            if attribute.not_null and not (own and own.not_null):
+                why = f"`{parent.name}.{attribute.name}` may be NULL in the child table `{child.name}`"
+                parent.attributes[number] = replace(attribute, not_null=False, why=why)
+
+    def _descendants(self, oid: int) -> Iterable[int]:
+        pending = list(self._children.get(oid, ()))
+        seen: set[int] = set()
+        while pending:
+            child = pending.pop()
+            if child not in seen:
+                seen.add(child)
+                pending.extend(self._children.get(child, ()))
+        return sorted(seen)
+
+    def _trigger_events(self, relations: Iterable[int], timing: int) -> frozenset[str]:
+        wanted = set(relations)
+        events: set[str] = set()
+        for oid, kind in self._triggers:
+            if oid in wanted and kind & _ROW and kind & timing:
+                events.update(name for name, bit in (("insert", _INSERT), ("update", _UPDATE), ("delete", _DELETE)) if kind & bit)
+        return frozenset(events)
+
+    @cached_property
+    def _children(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = defaultdict(list)
+        for parent, child in self._connection.execute("SELECT inhparent::int8, inhrelid::int8 FROM pg_inherits").fetchall():
+            children[parent].append(child)
+        return children
+
+    @cached_property
+    def _triggers(self) -> list[tuple[int, int]]:
+        return self._connection.execute(_TRIGGERS).fetchall()
+
+    @cached_property
+    def _rules(self) -> list[tuple[int, str]]:
+        return self._connection.execute(_RULES).fetchall()
+
+    @cached_property
+    def _not_valid(self) -> frozenset[tuple[int, int]]:
+        rows = self._connection.execute(
+            "SELECT conrelid::int8, conkey[1] FROM pg_constraint WHERE contype = 'n' AND NOT convalidated"
+        ).fetchall()
+        return frozenset((oid, number) for oid, number in rows)
+
+    @cached_property
+    def _checked(self) -> dict[tuple[int, int], str]:
+        """Columns that a valid CHECK constraint says are not NULL (`CHECK (x IS NOT NULL)`), with the constraint's name."""
+        enforced = "AND conenforced" if self.major >= 18 else ""
+        found: dict[tuple[int, int], str] = {}
+        for oid, name, text in self._connection.execute(_CHECKS.format(enforced=enforced)).fetchall():
+            try:
+                for number in _not_null_checks(parse(text)):
+                    found[oid, number] = name
+            except Unrecognised:
+                continue
+        return found
+
+    def view_query(self, oid: int) -> Node:
+        """Give the query of a view or materialised view, from its rewrite rule."""
+        if oid not in self._views:
+            row = self._connection.execute(
+                "SELECT ev_action::text FROM pg_rewrite WHERE ev_class = %s::int8::oid AND rulename = '_RETURN'", (oid,)
+            ).fetchone()
+            tree = parse(row[0]) if row else None
+            if not isinstance(tree, list) or len(tree) != 1 or not isinstance(tree[0], Node):
+                raise Unrecognised(f"the view {oid} has no single query")
+            self._views[oid] = tree[0]
+        return self._views[oid]
+
+    def defaults(self, oid: int) -> dict[int, Node]:
+        """Give the default and generation expressions of a table, by attribute number."""
+        if oid not in self._defaults:
+            rows = self._connection.execute("SELECT adnum, adbin::text FROM pg_attrdef WHERE adrelid = %s::int8::oid", (oid,)).fetchall()
+            trees = {number: parse(text) for number, text in rows}
+            self._defaults[oid] = {number: tree for number, tree in trees.items() if isinstance(tree, Node)}
+        return self._defaults[oid]
+
+    @cached_property
+    def _indexes(self) -> dict[int, list[UniqueIndex]]:
+        found: dict[int, list[UniqueIndex]] = defaultdict(list)
+        for relation, name, keys, expressions, predicate, collations, count, families in self._connection.execute(_INDEXES).fetchall():
+            try:
+                found[relation].append(_unique_index(name, keys, expressions, predicate, collations, count, families))
+            except Unrecognised:
+                continue
+        return found
+
+    def unique_indexes(self, oid: int) -> list[UniqueIndex]:
+        """Give the unique indexes of a table, the primary key first."""
+        return self._indexes.get(oid, [])
+
+    # --- functions, types, operators -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _functions(self) -> dict[int, Function]:
+        return {row[0]: Function(*row) for row in self._connection.execute(_FUNCTIONS).fetchall()}
+
+    def function(self, oid: int) -> Function:
+        """Give a function by its OID."""
+        try:
+            return self._functions[oid]
+        except KeyError:
+            raise Unrecognised(f"no function {oid}") from None
+
+    @cached_property
+    def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
+        return {row[0]: (DataType(*row[:7]), row[7]) for row in self._connection.execute(_TYPES).fetchall()}
+
+    def type(self, oid: int) -> DataType:
+        """Give a type by its OID."""
+        try:
+            return self._type_rows[oid][0]
+        except KeyError:
+            raise Unrecognised(f"no type {oid}") from None
+
+    def is_array(self, oid: int) -> bool:
+        """Tell whether values of the type are arrays of any length, domains over them included."""
+        while self.type(oid).kind == "d":
+            oid = self.type(oid).base
+        return self._type_rows[oid][1]
+
+    def is_strict_domain(self, oid: int) -> bool:
+        """Tell whether the type is a domain that refuses NULL, itself or by a domain under it."""
+        found = self.type(oid)
+        while found.kind == "d":
+            if found.not_null:
+                return True
+            found = self.type(found.base)
+        return False
+
+    @cached_property
+    def _equality_families(self) -> dict[int, frozenset[int]]:
+        families: dict[int, set[int]] = defaultdict(set)
+        for family, operator in self._connection.execute(_EQUALITIES).fetchall():
+            families[operator].add(family)
+        return {operator: frozenset(found) for operator, found in families.items()}
+
+    def equality_families(self, operator: int) -> frozenset[int]:
+        """Give the btree operator families in which the operator is equality."""
+        return self._equality_families.get(operator, frozenset())
+
+    @cached_property
+    def loose_collations(self) -> frozenset[int]:
+        """The nondeterministic collations, under which equal strings may differ."""
+        return frozenset(
+            row[0] for row in self._connection.execute("SELECT oid::int8 FROM pg_collation WHERE NOT collisdeterministic").fetchall()
+        )
+
+    def type_oid(self, name: str) -> int:
+        """Give the OID of a type by its SQL name; 0 when there is none, which makes PostgreSQL infer it."""
+        if name not in self._type_names:
+            row = self._connection.execute("SELECT coalesce(to_regtype(%s)::oid::int8, 0)", (name,)).fetchone()
+            self._type_names[name] = row[0] if row else 0
+        return self._type_names[name]
+
+
+def _not_null_checks(tree: Tree) -> Iterable[int]:
+    """The attributes of `x IS NOT NULL` among the top-level AND conditions of a CHECK."""
+    if not isinstance(tree, Node):
+        return
+    if tree.tag == "BOOLEXPR" and tree.text("boolop") == "and":
+        for part in tree.nodes("args"):
+            yield from _not_null_checks(part)
+    elif tree.tag == "NULLTEST" and tree.number("nulltesttype") == 1:
+        argument = tree.node("arg")
+        if argument.tag == "VAR" and argument.number("varattno") > 0:
+            yield argument.number("varattno")
+
+
+def _unique_index(
+    name: str, keys: str, expressions: str | None, predicate: str | None, collations: str, count: int, families: str
+) -> UniqueIndex:
+    trees = parse(expressions) if expressions else []
+    if not isinstance(trees, list):
+        raise Unrecognised("index expressions are not a list")
+    pending = iter(trees)
+    parts: list[int | Node] = []
+    for key in keys.split()[:count]:
+        if int(key):
+            parts.append(int(key))
+            continue
+        expression = next(pending, None)
+        if not isinstance(expression, Node):
+            raise Unrecognised("an index expression is missing")
+        parts.append(expression)
+    return UniqueIndex(
+        name,
+        tuple(parts),
+        tuple(int(family) for family in families.split()[:count]),
+        tuple(int(collation) for collation in collations.split()[:count]),
+        parse(predicate) if predicate else None,
+    )
+
+
+def holds_tag(tree: Tree, tags: frozenset[str]) -> bool:
+    """Tell whether any node of the tree has one of the tags."""
+    return any(node.tag in tags for node in walk(tree))

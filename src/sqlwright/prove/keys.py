@@ -1,0 +1,319 @@
+"""Which items of FROM can supply only one row: those of which a unique key is fixed.
+
+A column is *fixed* when it has the same value in every row of the result, as an equality operator sees it; an item is *determined* when it is the same row
+in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique index whose columns are all fixed
+determines its table; a determined table supplies further values. The rules run until nothing changes.
+
+An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlwright.prove.facts import UniqueIndex
+from sqlwright.prove.jointree import Event
+from sqlwright.prove.nodetree import Node, Tree, Unrecognised, walk
+from sqlwright.prove.nullability import Prover, Scope, structure
+from sqlwright.prove.querytree import CTE, FULL, FUNCTION, GROUP, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
+
+Sense: TypeAlias = tuple[int, int]
+"""A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
+Slot: TypeAlias = tuple[int, int]
+ANY_SENSE: Sense = (0, 0)
+"""The values are the very same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """`left = right`, with the senses of the operator."""
+
+    left: Node
+    right: Node
+    senses: frozenset[Sense]
+    guard: frozenset[Event]
+
+
+class Determination:
+    """Works out which columns of one query level are fixed and which items are determined.
+
+    `outputs` are output columns that the surroundings fix; `row_limit` tells whether a subquery has at most one row once some of its columns are fixed.
+    """
+
+    def __init__(
+        self,
+        prover: Prover,
+        scope: Scope,
+        outputs: Mapping[int, frozenset[Sense]],
+        row_limit: Callable[[Prover, RangeEntry, Scope, Mapping[int, frozenset[Sense]]], bool],
+        extra: Node | None = None,
+        extra_guard: frozenset[Event] = frozenset(),
+    ) -> None:
+        self._prover = prover
+        self._scope = scope
+        self._row_limit = row_limit
+        self.determined: set[int] = set()
+        self.fixed: dict[Slot, set[Sense]] = defaultdict(set)
+        self.reasons: dict[int, str] = {}
+        self._excluded = {(f[1], f[2]) for f in scope.known if f[0] == "event"}
+        self._equalities: list[Equality] = []
+        self._conjuncts: list[tuple[Node, frozenset[Event]]] = []
+        for condition in scope.tree.conditions:
+            self._take(condition.expression, condition.guard)
+        if extra is not None:
+            self._take(extra, extra_guard)
+        for target in scope.query.outputs if outputs else ():
+            column = plain_column(ungrouped(scope, target.expression))
+            if target.number in outputs and column is not None:
+                self.fixed[column] |= outputs[target.number]
+        while self._round():
+            pass
+
+    @property
+    def all_determined(self) -> bool:
+        """Whether the result has at most one row before grouping: every item is determined, and no FULL JOIN can give two halves."""
+        for join in self._scope.tree.joins.values():
+            if join.type == FULL and not {(join.number, "left"), (join.number, "right")} & self._excluded:
+                return False
+        return all(item in self.determined for item in self._scope.tree.items)
+
+    @property
+    def loose_item(self) -> int | None:
+        """The first item that is not determined."""
+        return next((item for item in self._scope.tree.items if item not in self.determined), None)
+
+    def is_fixed(self, node: Node, operator: int) -> bool:
+        """Tell whether an expression has one value only, as the equality operator sees it."""
+        node = ungrouped(self._scope, node)
+        if self._same(node):
+            return True
+        column = plain_column(node)
+        if column is None:
+            return False
+        senses = self.fixed.get(column, set())
+        return ANY_SENSE in senses or any((family, 0) in senses for family in self._prover.facts.equality_families(operator))
+
+    def families(self, operator: int) -> frozenset[int]:
+        """Give the operator families in which an operator is equality."""
+        return self._prover.facts.equality_families(operator)
+
+    # --- conditions -------------------------------------------------------------------------------------------------------
+
+    def _take(self, node: Node, guard: frozenset[Event]) -> None:
+        if node.tag == "BOOLEXPR" and node.text("boolop") == "and":
+            for part in node.nodes("args"):
+                self._take(part, guard)
+            return
+        self._conjuncts.append((node, guard))
+        if node.tag == "OPEXPR" and len(node.nodes("args")) == 2:
+            collation = node.number("inputcollid")
+            loose = collation if collation in self._prover.facts.loose_collations else 0
+            senses = frozenset((family, loose) for family in self._prover.facts.equality_families(node.number("opno")))
+            if senses:
+                left, right = (stripped(argument) for argument in node.nodes("args"))
+                self._equalities += [Equality(left, right, senses, guard), Equality(right, left, senses, guard)]
+
+    def _counts(self, guard: frozenset[Event], item: int) -> bool:
+        """Whether a condition holds in every row in which the item is not null-extended."""
+        path = self._scope.tree.paths.get(item, ())
+        return all(event in path or event in self._excluded for event in guard)
+
+    def _same(self, node: Tree) -> bool:
+        """Whether an expression is the very same value in all rows: over determined items, and nothing volatile in it."""
+        for part in walk(node):
+            match part.tag:
+                case "VAR":
+                    if not part.number("varlevelsup") and part.number("varno") not in self.determined:
+                        return False
+                case "FUNCEXPR":
+                    if self._prover.facts.function(part.number("funcid")).volatile or part.flag("funcretset"):
+                        return False
+                case "OPEXPR" | "DISTINCTEXPR" | "NULLIFEXPR" | "SCALARARRAYOPEXPR":
+                    if self._prover.facts.function(part.number("opfuncid")).volatile:
+                        return False
+                case "SUBLINK":
+                    return part is node and part.number("subLinkType") == 4 and not outer_items(part.node("subselect"))
+                case "COERCEVIAIO":
+                    if not self._prover.facts.type(part.number("resulttype")).builtin_io:
+                        return False
+                case "AGGREF" | "WINDOWFUNC" | "NEXTVALUEEXPR":
+                    return False
+                case _:
+                    pass
+        return True
+
+    # --- the rules --------------------------------------------------------------------------------------------------------
+
+    def _round(self) -> bool:
+        before = (len(self.determined), sum(len(senses) for senses in self.fixed.values()))
+        for equality in self._equalities:
+            self._apply(equality)
+        for node, guard in self._conjuncts:
+            column = _true_or_false_column(node)
+            if column is not None and self._counts(guard, column[0]):
+                self.fixed[column].add(ANY_SENSE)
+        for item in [*self._scope.tree.items, self._scope.query.result_relation]:
+            if item and item not in self.determined and self._is_single(item):
+                self.determined.add(item)
+        return before != (len(self.determined), sum(len(senses) for senses in self.fixed.values()))
+
+    def _apply(self, equality: Equality) -> None:
+        column = plain_column(equality.left)
+        if column is not None and self._counts(equality.guard, column[0]):
+            self.fixed[column] |= self._senses_of(equality)
+
+    def _senses_of(self, equality: Equality) -> frozenset[Sense]:
+        """The senses in which the right side, and so the left one, is fixed."""
+        if self._same(equality.right):
+            return equality.senses
+        other = plain_column(equality.right)
+        found: set[Sense] = set()
+        for family, collation in self.fixed.get(other, ()) if other else ():
+            for own_family, own_collation in equality.senses:
+                if (family, collation) == ANY_SENSE:
+                    found.add((own_family, own_collation))
+                elif family == own_family and (not collation or not own_collation or collation == own_collation):
+                    found.add((family, collation or own_collation))
+        return frozenset(found)
+
+    def _is_single(self, item: int) -> bool:
+        try:
+            return self._supplies_one(item, self._scope.query.entry(item))
+        except Unrecognised:
+            return False
+
+    def _supplies_one(self, item: int, entry: RangeEntry) -> bool:
+        own = {attribute: frozenset(senses) for (owner, attribute), senses in self.fixed.items() if owner == item}
+        if entry.kind == RELATION:
+            relation = self._prover.facts.relation(entry.relation)
+            if relation.kind == "v":
+                return self._row_limit(self._prover, entry, self._scope, own)
+            if relation.kind == "r" and relation.descendants and entry.with_children:
+                return False  # the index of a parent does not cover its children; that of a partitioned table does
+            for index in self._prover.facts.unique_indexes(relation.oid):
+                if self._binds(index, item):
+                    self.reasons[item] = f"the unique index `{index.name}` allows one row for the given values"
+                    return True
+            return False
+        if entry.kind == VALUES:
+            return len(self._scope.query.values_rows(entry)) == 1 and outer_items(entry.node) <= self.determined
+        if entry.kind == FUNCTION:
+            calls = [function.node("funcexpr") for function in entry.node.nodes("functions")]
+            single = not any(c.tag == "FUNCEXPR" and self._prover.facts.function(c.number("funcid")).returns_set for c in calls)
+            return single and outer_items(entry.node) <= self.determined
+        if entry.kind == RESULT:
+            return True
+        if entry.kind in (SUBQUERY, CTE):
+            needed = outer_items(entry.node.node("subquery")) if entry.kind == SUBQUERY else set[int]()
+            return needed <= self.determined and self._row_limit(self._prover, entry, self._scope, own)
+        return False
+
+    def _binds(self, index: UniqueIndex, item: int) -> bool:
+        if index.predicate is not None and not self._implies(index.predicate, item):
+            return False
+        for key, family, collation in zip(index.keys, index.families, index.collations, strict=True):
+            loose = collation if collation in self._prover.facts.loose_collations else 0
+            wanted = {ANY_SENSE, (family, 0), (family, loose)}
+            senses = self.fixed.get((item, key), set()) if isinstance(key, int) else self._senses_of_expression(key, item)
+            if not wanted & senses:
+                return False
+        return True
+
+    def _senses_of_expression(self, key: Node, item: int) -> set[Sense]:
+        """The senses in which an indexed expression is fixed: it must stand in the condition as it stands in the index."""
+        wanted = structure_for(key, item)
+        found: set[Sense] = set()
+        for equality in self._equalities:
+            if self._counts(equality.guard, item) and structure(equality.left) == wanted:
+                found |= self._senses_of(equality)
+        return found
+
+    def _implies(self, predicate: Tree, item: int) -> bool:
+        """Whether the conditions contain each condition of a partial index, as it stands there, or at least that its column is not NULL."""
+        for part in predicate if isinstance(predicate, list) else [predicate]:
+            if not isinstance(part, Node):
+                return False
+            if part.tag == "BOOLEXPR" and part.text("boolop") == "and":
+                if not self._implies(list(part.nodes("args")), item):
+                    return False
+                continue
+            wanted = structure_for(part, item)
+            if any(self._counts(guard, item) and structure(node) == wanted for node, guard in self._conjuncts):
+                continue
+            column = plain_column(part.node("arg")) if part.tag == "NULLTEST" and part.number("nulltesttype") == 1 else None
+            if column is None or not (("slot", item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
+                return False
+        return True
+
+    def _not_null(self, item: int) -> set[int]:
+        relation = self._prover.facts.relation(self._scope.query.entry(item).relation)
+        return {number for number, attribute in relation.attributes.items() if attribute.not_null}
+
+
+def stripped(node: Node) -> Node:
+    """Take away what changes the type or collation of a value but not the value."""
+    while node.tag in ("RELABELTYPE", "COLLATEEXPR"):
+        node = node.node("arg")
+    return node
+
+
+def plain_column(node: Node) -> Slot | None:
+    """Give the column that an expression is, if it is one of its own query level."""
+    node = stripped(node)
+    if node.tag == "VAR" and not node.number("varlevelsup") and not ("varreturningtype" in node.fields and node.number("varreturningtype")):
+        return node.number("varno"), node.number("varattno")
+    return None
+
+
+def ungrouped(scope: Scope, node: Node) -> Node:
+    """Replace a grouped column (PostgreSQL 18) by its expression."""
+    column = plain_column(node)
+    if column is not None:
+        entry = scope.query.entry(column[0])
+        if entry.kind == GROUP:
+            return entry.node.nodes("groupexprs")[column[1] - 1]
+    return node
+
+
+def structure_for(node: Node, item: int) -> object:
+    """Give the structure of an expression over Var 1, as indexes store them, as if it were over an item of the query."""
+    return structure(_renumbered(node, item))
+
+
+def _renumbered(tree: Tree, item: int) -> Tree:
+    if isinstance(tree, Node):
+        fields = {name: _renumbered(value, item) for name, value in tree.fields.items()}
+        if tree.tag == "VAR":
+            fields["varno"] = str(item)
+        return Node(tree.tag, fields)
+    if isinstance(tree, list):
+        return [_renumbered(part, item) for part in tree]
+    return tree
+
+
+def _true_or_false_column(node: Node) -> Slot | None:
+    """`WHERE active` and `WHERE NOT active` fix a boolean column."""
+    if node.tag == "BOOLEXPR" and node.text("boolop") == "not":
+        node = node.nodes("args")[0]
+    elif node.tag == "BOOLEANTEST" and node.number("booltesttype") in (0, 2):
+        node = node.node("arg")
+    return plain_column(node)
+
+
+def outer_items(tree: Tree) -> set[int]:
+    """Give the items of FROM that a part of the query names: a subquery those of the level around it, any other part those of its own level."""
+    found: set[int] = set()
+    stack: list[tuple[Tree, int]] = [(tree, 0)]
+    while stack:
+        part, level = stack.pop()
+        if isinstance(part, list):
+            stack.extend((item, level) for item in part)
+        elif isinstance(part, Node):
+            if part.tag == "VAR" and part.number("varlevelsup") == level:
+                found.add(part.number("varno"))
+            inner = level + 1 if part.tag == "QUERY" else level
+            stack.extend((value, inner) for value in part.fields.values())
+    return found

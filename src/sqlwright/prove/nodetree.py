@@ -1,0 +1,202 @@
+"""PostgreSQL's `pg_node_tree` text as Python values.
+
+The text is what the server's `nodeToString` writes: `{TAG :field value …}` for a node, `(a b c)` for a list, `<>` for nothing, `"x"` for a string
+in a list, and a backslash before a character that would otherwise end a token. It is not documented and changes between major versions, so every
+accessor raises `Unrecognised` when the shape is not the expected one, and a proof that meets it falls back to the safe answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
+
+Tree: TypeAlias = "Node | list[Tree] | str | None"
+
+_TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SET_KINDS = frozenset({"b", "i", "o", "x"})
+
+
+class Unrecognised(Exception):
+    """The tree is not shaped as this program knows it: an unknown node, field or value."""
+
+
+class Node:
+    """A node: its tag (`VAR`, `OPEXPR`, …) and its fields. Identity matters, so that results can be cached for a node."""
+
+    __slots__ = ("fields", "tag")
+
+    def __init__(self, tag: str, fields: dict[str, Tree]) -> None:
+        self.tag = tag
+        self.fields = fields
+
+    def __repr__(self) -> str:
+        return f"Node({self.tag}, {self.fields})"
+
+    def raw(self, name: str) -> Tree:
+        """Give a field as it is; raises `Unrecognised` when the node has none of that name."""
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise Unrecognised(f"{self.tag} has no field {name}") from None
+
+    def has(self, name: str) -> bool:
+        """Tell whether the node has the field and it holds something."""
+        return self.fields.get(name) is not None
+
+    def number(self, name: str) -> int:
+        """Give a field that is an integer."""
+        value = self.raw(name)
+        if isinstance(value, str):
+            try:
+                return int(value)
+            except ValueError:
+                pass
+        raise Unrecognised(f"{self.tag}.{name} is not a number")
+
+    def flag(self, name: str) -> bool:
+        """Give a field that is a boolean."""
+        value = self.raw(name)
+        if value == "true":
+            return True
+        if value == "false":
+            return False
+        raise Unrecognised(f"{self.tag}.{name} is not a boolean")
+
+    def text(self, name: str) -> str:
+        """Give a field that is a name; "" when there is none."""
+        value = self.raw(name)
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return unescape(value)
+        raise Unrecognised(f"{self.tag}.{name} is not a name")
+
+    def node(self, name: str) -> Node:
+        """Give a field that is a node."""
+        value = self.raw(name)
+        if isinstance(value, Node):
+            return value
+        raise Unrecognised(f"{self.tag}.{name} is not a node")
+
+    def optional(self, name: str) -> Node | None:
+        """Give a field that is a node or nothing."""
+        value = self.raw(name)
+        if value is None or isinstance(value, Node):
+            return value
+        raise Unrecognised(f"{self.tag}.{name} is not a node")
+
+    def items(self, name: str) -> list[Tree]:
+        """Give a field that is a list; nothing is the empty list."""
+        value = self.raw(name)
+        if value is None:
+            return []
+        if isinstance(value, list):
+            return value
+        raise Unrecognised(f"{self.tag}.{name} is not a list")
+
+    def nodes(self, name: str) -> list[Node]:
+        """Give a field that is a list of nodes."""
+        return as_nodes(self.items(name))
+
+    def numbers(self, name: str) -> list[int]:
+        """Give a field that is a bitmapset or a list of integers or OIDs: `(b 1 2)`, `(i 1 2)`, `(o 1 2)`."""
+        items = self.items(name)
+        if not items:
+            return []
+        kind, *rest = items
+        if isinstance(kind, str) and kind in _SET_KINDS and all(isinstance(item, str) for item in rest):
+            try:
+                return [int(str(item)) for item in rest]
+            except ValueError:
+                pass
+        raise Unrecognised(f"{self.tag}.{name} is not a set of numbers")
+
+    def names(self, name: str) -> list[str]:
+        """Give a field that is a list of strings."""
+        found: list[str] = []
+        for item in self.items(name):
+            if not isinstance(item, str):
+                raise Unrecognised(f"{self.tag}.{name} is not a list of names")
+            found.append(unescape(item[1:-1] if len(item) > 1 and item[0] == item[-1] == '"' else item))
+        return found
+
+
+def as_nodes(items: list[Tree]) -> list[Node]:
+    """Take a list that holds nothing but nodes; raises `Unrecognised` for another."""
+    found: list[Node] = []
+    for item in items:
+        if not isinstance(item, Node):
+            raise Unrecognised("a list holds something that is not a node")
+        found.append(item)
+    return found
+
+
+def unescape(token: str) -> str:
+    """Take the backslashes away. A dumped tree may break a line at an escaped space, so white space is written as one space."""
+    return re.sub(r"\s", " ", _ESCAPE.sub(r"\1", token)) if "\\" in token else token
+
+
+def parse(text: str) -> Tree:
+    """Read a whole tree. Raises `Unrecognised` when the text is no such tree."""
+    tokens: list[str] = _TOKEN.findall(text)
+    tokens.append("")
+    position = 0
+
+    def value() -> Tree:
+        nonlocal position
+        token = tokens[position]
+        position += 1
+        if token == "{":
+            return node()
+        if token == "(":
+            found: list[Tree] = []
+            while tokens[position] != ")":
+                found.append(value())
+            position += 1
+            return found
+        if token in ("", "}", ")"):
+            raise Unrecognised(f"unexpected {token or 'end'} in a tree")
+        return None if token == "<>" else token
+
+    def node() -> Node:
+        nonlocal position
+        tag = tokens[position]
+        position += 1
+        fields: dict[str, Tree] = {}
+        while (label := tokens[position]) != "}":
+            if not label.startswith(":"):
+                raise Unrecognised(f"unexpected {label or 'end'} in a {tag} node")
+            position += 1
+            # The first token is the value whatever it looks like: a name may start with a colon too.
+            first = value()
+            if tokens[position] == "[":
+                # A constant's bytes: `4 [ 1 0 0 0 ]`.
+                end = tokens.index("]", position)
+                fields[label[1:]] = [first, *tokens[position + 1 : end]]
+                position = end + 1
+            else:
+                fields[label[1:]] = first
+        position += 1
+        return Node(tag, fields)
+
+    try:
+        tree = value()
+    except (IndexError, ValueError, RecursionError) as problem:
+        raise Unrecognised("the tree is not complete") from problem
+    if tokens[position] != "":
+        raise Unrecognised("the tree has something behind its end")
+    return tree
+
+
+def walk(tree: Tree) -> Iterator[Node]:
+    """Give every node of a tree, a node before what it holds."""
+    stack: list[Tree] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Node):
+            yield item
+            stack.extend(reversed(item.fields.values()))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))

@@ -1,0 +1,126 @@
+"""What PostgreSQL answered, as values that `proofs.json` records: one `QueryProof` a query, and the schema's tables and enums.
+
+Types are written as text: pg_type's name for a built-in type; for a type of the schema its name as a cast would write it, qualified where
+the search path does not show it; `[]` behind either for an array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlwright.ir import Origin
+from sqlwright.prove.statement import Cardinality
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenParam:
+    """A parameter: `cast` is the type that its placeholder is cast to, `type` the same with domains replaced by their base type."""
+
+    cast: str
+    type: str
+    nullable: bool
+    element_nullable: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenColumn:
+    """A result column.
+
+    `absent_row` says that the table row that the column is of may be absent as a whole, and `witness` that the column is NULL only then.
+    `offset` is where in the final SQL `reason` points, -1 if nowhere; `always_null` is for what is NULL in every row; `overruled` is what
+    sqlc had said, where it was wrong.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    element_nullable: bool
+    absent_row: bool
+    witness: bool
+    always_null: bool
+    reason: str
+    offset: int
+    origin: Origin | None
+    overruled: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProof:
+    """All that is proven of one query.
+
+    `key` is the hash of everything that the proof depends on; `sql` is the final text, every placeholder cast.
+    """
+
+    key: str
+    sql: str
+    params: tuple[ProvenParam, ...]
+    columns: tuple[ProvenColumn, ...]
+    cardinality: Cardinality
+    cardinality_reason: str
+    cardinality_offset: int
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of a table, as the catalog has it."""
+
+    name: str
+    type: str
+    not_null: bool
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view of the schema with its columns in order."""
+
+    schema: str
+    name: str
+    comment: str
+    columns: tuple[TableColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """An enum of the schema; `type` is how casts and proofs write it."""
+
+    schema: str
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The part of PostgreSQL's catalog that code is generated from, sorted by schema and name."""
+
+    tables: tuple[Table, ...]
+    enums: tuple[Enum, ...]
+
+
+def find_table(catalog: Catalog, schema: str, name: str) -> Table:
+    """Find the table that `sqlc.embed` means; where sqlc gives no schema it is in `public`, or the only one of its name.
+
+    Raises:
+        LookupError: there is no such table.
+    """
+    named = [table for table in catalog.tables if table.name == name and schema in {"", table.schema}]
+    preferred = [table for table in named if table.schema == "public"] or named
+    if not preferred:
+        msg = f"no table {schema}.{name}"
+        raise LookupError(msg)
+    return preferred[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """The proofs of a package: queries by (file, name)."""
+
+    postgres_major: int
+    schema_digest: str
+    catalog: Catalog
+    queries: dict[tuple[str, str], QueryProof]

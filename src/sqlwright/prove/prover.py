@@ -1,0 +1,210 @@
+"""Proving a package: recorded proofs where their keys still hold, PostgreSQL for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import psycopg
+
+from sqlwright import ir
+from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.pgtypes import canonical_name
+from sqlwright.placeholders import with_casts
+from sqlwright.prove.catalog import read_catalog
+from sqlwright.prove.describe import Description, Refused, TypeNames, describe
+from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.lock import query_key
+from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, find_table
+from sqlwright.prove.schema import Schema, scratch_database
+from sqlwright.prove.server import Server, ServerUnavailable
+from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
+
+OpenServer: TypeAlias = Callable[[], AbstractContextManager[Server]]
+Progress: TypeAlias = Callable[[int, int], None]
+_Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """Everything about the scratch database that proofs of single queries share."""
+
+    connection: psycopg.Connection[Any]
+    facts: SchemaFacts
+    types: TypeNames
+    catalog: Catalog
+    located: _Located
+
+
+def prove(
+    package: ir.UnprovenPackage,
+    schema: Schema,
+    open_server: OpenServer,
+    recorded: Proofs | None,
+    progress: Progress = lambda done, of: None,
+    *,
+    anew: bool = False,
+) -> Proofs:
+    """Prove every query of the package.
+
+    `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no server is opened. With `anew`
+    every query is proven again, unless there is no server and the record is complete. `progress` is told how many of how many are proven.
+
+    Raises:
+        CompileError: PostgreSQL refuses the schema or queries (all of them are reported), or there is something to prove and no server.
+    """
+    queries = [(module.source_file, query) for module in package.modules for query in module.queries]
+    valid = _valid(queries, recorded) if recorded is not None and recorded.schema_digest == schema.digest else {}
+    on_record = Proofs(recorded.postgres_major, schema.digest, recorded.catalog, valid) if recorded and len(valid) == len(queries) else None
+    if on_record is not None and not anew:
+        progress(len(queries), len(queries))
+        return on_record
+    try:
+        with open_server() as server, scratch_database(server, schema) as connection:
+            usable = valid if recorded is not None and recorded.postgres_major == server.major and not anew else {}
+            return _prove_others(queries, usable, schema, server.major, connection, progress)
+    except ServerUnavailable as error:
+        if on_record is not None:
+            return on_record
+        count = len(queries) - len(valid)
+        missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record, and there is "
+        raise CompileError([replace(error.diagnostic, message=missing + error.diagnostic.message)]) from error
+
+
+def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs) -> dict[tuple[str, str], QueryProof]:
+    found: dict[tuple[str, str], QueryProof] = {}
+    for file, query in queries:
+        proof = recorded.queries.get((file, query.name))
+        if proof is not None and proof.key == query_key(query, recorded.schema_digest, recorded.postgres_major):
+            found[file, query.name] = proof
+    return found
+
+
+def _prove_others(
+    queries: list[tuple[str, ir.UnprovenQuery]],
+    proofs: dict[tuple[str, str], QueryProof],
+    schema: Schema,
+    major: int,
+    connection: psycopg.Connection[Any],
+    progress: Progress,
+) -> Proofs:
+    types = TypeNames(connection)
+    catalog, located = read_catalog(connection, types)
+    session = _Session(connection, SchemaFacts.load(connection), types, catalog, located)
+    diagnostics: list[Diagnostic] = []
+    proven = dict(proofs)
+    progress(len(proven), len(queries))
+    with connection.transaction(force_rollback=True):
+        for file, query in queries:
+            if (file, query.name) in proven:
+                continue
+            try:
+                proven[file, query.name] = _prove_query(session, query, query_key(query, schema.digest, major))
+            except Refused as refused:
+                diagnostics.append(_refusal(query, refused))
+            progress(len(proven), len(queries))
+    if diagnostics:
+        raise CompileError(in_order(diagnostics))
+    return Proofs(major, schema.digest, catalog, proven)
+
+
+def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
+    guessed = describe(session.connection, query.sql, {p.number: p.sqlc_type for p in query.params})
+    casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
+    final = with_casts(query.sql, casts)
+    # The casts must change nothing: what is generated is the final text, so the final text is what is proven.
+    described = describe(session.connection, final, {})
+    if described.params != guessed.params:
+        raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+    proof = prove_statement(
+        session.connection,
+        session.facts,
+        Statement(
+            sql=final,
+            param_types=tuple(casts.values()),
+            optional_params=frozenset(p.number for p in query.params if p.optional),
+            returns_rows=bool(described.columns),
+        ),
+    )
+    return QueryProof(
+        key=key,
+        sql=final,
+        params=_params(described, proof, casts, session.types),
+        columns=_columns(session, query, described, proof),
+        cardinality=proof.rows.cardinality,
+        cardinality_reason=proof.rows.reason,
+        cardinality_offset=proof.rows.location,
+        reads=proof.reads,
+        writes=proof.writes,
+    )
+
+
+def _params(described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames) -> tuple[ProvenParam, ...]:
+    return tuple(
+        ProvenParam(casts[number], types.proof_name(oid), found.nullable, found.element_nullable, found.reason)
+        for number, (oid, found) in enumerate(zip(described.params, proof.params, strict=True), start=1)
+    )
+
+
+def _columns(session: _Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof) -> tuple[ProvenColumn, ...]:
+    unproven = ColumnProof(nullable=True, reason=proof.rows.reason, location=-1, element_nullable=True, absent_row=False, witness=False)
+    found = proof.columns or (unproven,) * len(described.columns)
+    columns: list[ProvenColumn] = []
+    for column, verdict, said in zip(described.columns, found, _said(session.catalog, query, len(described.columns)), strict=True):
+        type_name = session.types.proof_name(column.type)
+        place = session.located.get((column.table, column.attribute))
+        columns.append(
+            ProvenColumn(
+                name=column.name,
+                type=type_name,
+                nullable=verdict.nullable,
+                element_nullable=verdict.element_nullable,
+                absent_row=verdict.absent_row,
+                witness=verdict.witness,
+                always_null=False,
+                reason=verdict.reason,
+                offset=verdict.location,
+                origin=ir.Origin(*place) if place else None,
+                overruled="" if said is None else _overruled(said, type_name, nullable=verdict.nullable),
+            )
+        )
+    return tuple(columns)
+
+
+def _said(catalog: Catalog, query: ir.UnprovenQuery, count: int) -> list[ir.UnprovenColumn | None]:
+    """What sqlc says of each column that PostgreSQL returns: nothing of embedded ones, nothing at all where it counts otherwise."""
+    said: list[ir.UnprovenColumn | None] = []
+    for column in query.columns:
+        if isinstance(column, ir.UnprovenEmbed):
+            said += [None] * len(find_table(catalog, column.schema, column.table).columns)
+        else:
+            said.append(column)
+    return said if len(said) == count else [None] * count
+
+
+def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> str:
+    """What sqlc said of the column, where PostgreSQL says otherwise; "" where both agree."""
+    if canonical_name(said.sqlc_type) == type_name and said.sqlc_not_null is not nullable:
+        return ""
+    return f"{said.sqlc_type or 'any'}{' not null' if said.sqlc_not_null else ''}"
+
+
+def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
+    place = query.source.place_of(query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
+    return Diagnostic(
+        f"PostgreSQL refuses query {query.name}: {refused.message}",
+        place,
+        help=refused.hint or _cure(refused.sqlstate),
+    )
+
+
+def _cure(sqlstate: str) -> str:
+    match sqlstate:
+        case "42P18" | "42P08":
+            return "write a cast behind the parameter, such as sqlc.arg(name)::text."
+        case "42883":
+            return "check the name and the argument types; an explicit cast may be missing."
+        case _:
+            return "mend the query; it was prepared against the schema files that sqlc.yaml names."

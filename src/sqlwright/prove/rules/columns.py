@@ -1,0 +1,216 @@
+"""Columns: what a Var stands for, through joins, views, subqueries, CTEs, functions and VALUES."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nullability import Prover, Scope, Verdict, columns_of, expression, location, structure, table_scope
+from sqlwright.prove.querytree import (
+    CTE,
+    FULL,
+    FUNCTION,
+    GROUP,
+    JOIN,
+    LEFT,
+    MERGE,
+    RELATION,
+    RIGHT,
+    SUBQUERY,
+    TABLE_FUNCTION,
+    VALUES,
+    RangeEntry,
+)
+from sqlwright.prove.rules import queries, recursion, setreturning
+
+_JOIN_NAMES = {LEFT: "LEFT JOIN", RIGHT: "RIGHT JOIN", FULL: "FULL JOIN"}
+_MAY_BE_GROUPED_AWAY = "a grouping set leaves it out, and its value is NULL there"
+
+
+@expression("VAR")
+def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A column: NULL because its item is null-extended, or because its source is."""
+    place = location(node)
+    at = scope.up(node.number("varlevelsup"))
+    item, attribute = node.number("varno"), node.number("varattno")
+    which = node.number("varreturningtype") if "varreturningtype" in node.fields else 0
+    if at.written is not None and (item == at.query.result_relation or at.query.command == MERGE):
+        verdict = at.written(item, attribute, which)
+        if verdict.nullable and not which and _learned(at, item, attribute):
+            return Verdict(False, "a condition around it says that it is not NULL", place, verdict.element_nullable)
+        return replace(verdict, location=place)
+    if which:
+        raise Unrecognised("OLD or NEW of a table that is not written")
+    entry = at.query.entry(item)
+    if entry.kind == GROUP:
+        return _grouped(prover, node, at, entry)
+    if at.row is not None and _grouped_away(at, node):
+        return Verdict(True, _MAY_BE_GROUPED_AWAY, place)
+    remaining = [
+        event
+        for event in at.tree.path(item)
+        if ("event", *event) not in at.known and ("varnullingrels" not in node.fields or event[0] in node.numbers("varnullingrels"))
+    ]
+    base = source(prover, at, item, attribute, place)
+    if base.nullable and _learned(at, item, attribute):
+        base = Verdict(
+            False, f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL", place, base.element_nullable
+        )
+    if not remaining:
+        return base
+    join = at.tree.joins[remaining[0][0]]
+    side = "a" if join.type == FULL else "the nullable"
+    return Verdict(
+        True,
+        f"{label(prover, entry)} is on {side} side of the {_JOIN_NAMES[join.type]}"
+        + (", either of which may lack a match" if join.type == FULL else ""),
+        place,
+        base.element_nullable,
+        absent_row=True,
+        witness=not base.nullable or base.witness,
+    )
+
+
+def label(prover: Prover, entry: RangeEntry) -> str:
+    """Name an item of FROM as a reader knows it: `orders o`."""
+    if entry.kind == RELATION:
+        name = prover.facts.relation(entry.relation).name
+        return f"`{name}`" if entry.alias in ("", name) else f"`{name} {entry.alias}`"
+    return f"`{entry.alias}`" if entry.alias and not entry.alias.startswith("*") else "the joined item"
+
+
+def describe(prover: Prover, entry: RangeEntry, attribute: int) -> str:
+    """Name a column of an item of FROM: `o.total`."""
+    names = entry.column_names
+    prefix = f"{entry.alias}." if entry.alias and not entry.alias.startswith("*") else ""
+    return f"`{prefix}{names[attribute - 1]}`" if 0 < attribute <= len(names) else label(prover, entry)
+
+
+def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdict:
+    """PostgreSQL 18 marks a grouped column as a column of an entry of its own, which its grouping sets may null."""
+    expressions = entry.node.nodes("groupexprs")
+    index, number = node.number("varattno"), node.number("varno")
+    if not 1 <= index <= len(expressions) or at.row is None:
+        raise Unrecognised("a grouped column without its expression")
+    own = expressions[index - 1]
+    sets = at.query.grouping_sets
+    if sets is not None and ("slot", number, index) not in at.known:
+        groups = _group_numbers(at, own)
+        if not groups or not all(any(group in chosen for group in groups) for chosen in sets):
+            return Verdict(True, _MAY_BE_GROUPED_AWAY, location(node))
+    verdict = prover.verdict(own, at.row)
+    if verdict.nullable and ("slot", number, index) in at.known:
+        return Verdict(False, "HAVING drops the groups in which it is NULL", location(node), verdict.element_nullable)
+    return verdict
+
+
+def _group_numbers(at: Scope, own: Node) -> set[int]:
+    """The sort-group references under which an expression is grouped."""
+    wanted = structure(own)
+    found: set[int] = set()
+    for target in at.query.targets:
+        if not target.sort_group:
+            continue
+        expression_ = target.expression
+        if expression_.tag == "VAR" and not expression_.number("varlevelsup"):
+            entry = at.query.entry(expression_.number("varno"))
+            if entry.kind == GROUP:
+                expression_ = entry.node.nodes("groupexprs")[expression_.number("varattno") - 1]
+        if structure(expression_) == wanted:
+            found.add(target.sort_group)
+    return found
+
+
+def _grouped_away(at: Scope, node: Node) -> bool:
+    """Before PostgreSQL 18: whether a column behind grouping is part of an expression that some grouping set leaves out."""
+    sets = at.query.grouping_sets
+    if sets is None:
+        return False
+    own = (node.number("varno"), node.number("varattno"))
+    return any(
+        target.sort_group and not all(target.sort_group in chosen for chosen in sets) and own in columns_of(target.expression)
+        for target in at.query.targets
+    )
+
+
+def _learned(at: Scope, item: int, attribute: int) -> bool:
+    return ("slot", item, attribute) in at.known or ("fields", item, 0) in at.known
+
+
+# --- sources --------------------------------------------------------------------------------------------------------------
+
+
+def source(prover: Prover, at: Scope, item: int, attribute: int, place: int) -> Verdict:
+    """Judge a column as it comes out of its item of FROM, before any outer join touches it."""
+    entry = at.query.entry(item)
+    if attribute == 0:
+        return _whole_row(prover, entry, place)
+    if entry.kind == RELATION:
+        return _relation_column(prover, entry, attribute, place)
+    if entry.kind == SUBQUERY:
+        return _nth(queries.outputs(prover, entry.node.node("subquery"), at), attribute)
+    if entry.kind == JOIN:
+        return _alias(prover, at, entry, attribute)
+    if entry.kind == FUNCTION:
+        return setreturning.function_column(prover, at, entry, attribute, place)
+    if entry.kind == TABLE_FUNCTION:
+        return _table_function(entry, attribute, place)
+    if entry.kind == VALUES:
+        return queries.either([prover.verdict(row[attribute - 1], at) for row in at.query.values_rows(entry)])
+    if entry.kind == CTE:
+        return recursion.cte_column(prover, at, entry, attribute)
+    raise Unrecognised(f"range table entry of kind {entry.kind}")
+
+
+def _nth(verdicts: tuple[Verdict, ...], attribute: int) -> Verdict:
+    if not 1 <= attribute <= len(verdicts):
+        raise Unrecognised(f"no column {attribute}")
+    return verdicts[attribute - 1]
+
+
+def _whole_row(prover: Prover, entry: RangeEntry, place: int) -> Verdict:
+    if entry.kind in (RELATION, SUBQUERY, CTE, VALUES):
+        return Verdict(False, f"the row of {label(prover, entry)} as a whole is never NULL, whatever its fields are", place)
+    return Verdict(True, f"the row of {label(prover, entry)} may be NULL as a whole", place)
+
+
+def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int) -> Verdict:
+    relation = prover.facts.relation(entry.relation)
+    if relation.kind in ("v", "m"):
+        if attribute < 0:
+            raise Unrecognised("a system column of a view")
+        inner = _nth(queries.outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
+        return replace(inner, location=place, reason=f"in the view `{relation.name}`: {inner.reason}")
+    if attribute < 0:
+        if relation.kind in ("r", "p"):
+            return Verdict(False, "a system column is never NULL", place)
+        return Verdict(True, f"`{relation.name}` is a foreign table", place)
+    try:
+        column = relation.attributes[attribute]
+    except KeyError:
+        raise Unrecognised(f"no column {attribute} of {relation.name}") from None
+    if not column.not_null and column.generated and not relation.descendants and relation.kind in ("r", "p"):
+        generation = prover.facts.defaults(relation.oid).get(attribute)
+        if generation is not None and not prover.verdict(generation, table_scope(prover, relation.oid)).nullable:
+            return Verdict(False, f"`{relation.name}.{column.name}` is generated by an expression that is never NULL", place, False)
+    return Verdict(not column.not_null, column.why, place, element_nullable=False)
+
+
+def _alias(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> Verdict:
+    columns = entry.node.items("joinaliasvars")
+    column = columns[attribute - 1] if attribute <= len(columns) else None
+    if not isinstance(column, Node):
+        raise Unrecognised("a dropped column of a join")
+    return prover.verdict(column, at)
+
+
+def _table_function(entry: RangeEntry, attribute: int, place: int) -> Verdict:
+    """XMLTABLE checks its NOT NULL columns, and counts its FOR ORDINALITY column."""
+    table = entry.node.node("tablefunc")
+    if "functype" in table.fields and table.number("functype") != 0:
+        return Verdict(True, "a column of JSON_TABLE is NULL where the document has nothing for it", place)
+    if table.number("ordinalitycol") == attribute - 1:
+        return Verdict(False, "FOR ORDINALITY counts the rows", place)
+    if attribute - 1 in table.numbers("notnulls"):
+        return Verdict(False, "the column of XMLTABLE is declared NOT NULL, which is checked", place)
+    return Verdict(True, "a column of XMLTABLE is NULL where the document has nothing for it", place)

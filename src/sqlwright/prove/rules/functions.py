@@ -1,0 +1,169 @@
+"""Functions and operators: what they do with values that are not NULL. XML and JSON constructors, which have node types of their own, too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlwright.prove.facts import Function
+from sqlwright.prove.nodetree import Node
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.rules import setreturning
+from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
+
+_ELEMENTS_OF_ARGUMENT = frozenset(
+    {
+        "array_remove(anycompatiblearray, anycompatible)",
+        "trim_array(anyarray, integer)",
+        "array_shuffle(anyarray)",
+        "array_sample(anyarray, integer)",
+        "array_reverse(anyarray)",
+        "array_sort(anyarray)",
+    }
+)
+_ELEMENTS_OF_ALL = frozenset(
+    {
+        "array_cat(anycompatiblearray, anycompatiblearray)",
+    }
+)
+_FULL_ARRAYS = frozenset(
+    {
+        "string_to_array(text, text)",
+        "regexp_split_to_array(text, text)",
+        "regexp_split_to_array(text, text, text)",
+        "enum_range(anyenum)",
+        "enum_range(anyenum, anyenum)",
+        "array_positions(anycompatiblearray, anycompatible)",
+        "array_fill(anyelement, integer[])",
+    }
+)
+
+
+@expression("FUNCEXPR")
+def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A function call, or a cast by a function."""
+    function = prover.facts.function(node.number("funcid"))
+    if function.returns_set:
+        return setreturning.in_target_list(prover, node, scope)
+    return call(prover, function, node.nodes("args"), scope, location(node), node.flag("funcvariadic"))
+
+
+@expression("OPEXPR")
+def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """An operator is its function."""
+    function = prover.facts.function(node.number("opfuncid"))
+    if function.returns_set:
+        return Verdict(True, "a set-returning operator may return NULL", location(node))
+    return call(prover, function, node.nodes("args"), scope, location(node), variadic=False)
+
+
+def operator_is_total(prover: Prover, node: Node) -> bool:
+    """Tell whether the operator of a comparison gives no NULL for values that are not."""
+    return prover.facts.function(node.number("opfuncid")).signature in TOTAL
+
+
+def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int, variadic: bool) -> Verdict:
+    """Judge a call by the tables in `totals`, or by the domain that a user's function returns."""
+    verdicts = [prover.verdict(argument, scope) for argument in arguments]
+    nullable = next((v for v in verdicts if v.nullable), None)
+    holes = _element_nullable(function, verdicts)
+    name = function.name
+    if not function.builtin:
+        return _user_function(prover, function, nullable, place)
+    if function.signature in ALWAYS and not variadic:
+        return Verdict(False, f"`{name}` never returns NULL", place, holes)
+    if function.signature in FIRST_ARGUMENT and verdicts and not verdicts[0].nullable and not (variadic and nullable):
+        return Verdict(False, f"`{name}` returns NULL only when its first argument is NULL", place, holes)
+    if function.signature in ANY_ARGUMENT and any(not v.nullable for v in verdicts):
+        return Verdict(False, f"`{name}` returns NULL only when all its arguments are NULL", place, holes)
+    if (
+        function.signature in TOTAL
+        or function.signature in ALWAYS
+        or function.signature in FIRST_ARGUMENT
+        or function.signature in ANY_ARGUMENT
+    ):
+        if nullable is None:
+            return Verdict(False, f"no argument of `{name}` is NULL" if arguments else f"`{name}` never returns NULL", place, holes)
+        return replace(nullable, absent_row=False, witness=False)
+    if nullable is not None and function.strict:
+        return replace(nullable, absent_row=False, witness=False)
+    return Verdict(True, f"`{name}` may return NULL", place, holes)
+
+
+def _user_function(prover: Prover, function: Function, nullable: Verdict | None, place: int) -> Verdict:
+    """A function that is not PostgreSQL's own is believed only where its result is checked: by a NOT NULL domain."""
+    if not prover.facts.is_strict_domain(function.returns):
+        return Verdict(True, f"`{function.name}` is not PostgreSQL's own function and may return NULL", place)
+    if function.strict and nullable is not None:
+        return Verdict(True, f"`{function.name}` is strict and gets an argument that may be NULL: {nullable.reason}", place)
+    domain = prover.facts.type(function.returns).name
+    return Verdict(False, f"`{function.name}` returns the domain `{domain}`, which is NOT NULL", place)
+
+
+def _element_nullable(function: Function, verdicts: list[Verdict]) -> bool:
+    """Whether an array that a built-in function returns may hold NULL."""
+    signature = function.signature
+    if signature in _FULL_ARRAYS:
+        return bool(signature.startswith("array_fill") and verdicts[0].nullable)
+    if signature in _ELEMENTS_OF_ARGUMENT:
+        return verdicts[0].element_nullable
+    if signature in _ELEMENTS_OF_ALL:
+        return any(v.element_nullable for v in verdicts)
+    if signature == "array_append(anycompatiblearray, anycompatible)":
+        return verdicts[0].element_nullable or verdicts[1].nullable
+    if signature == "array_prepend(anycompatible, anycompatiblearray)":
+        return verdicts[0].nullable or verdicts[1].element_nullable
+    return True
+
+
+# --- constructors with their own nodes -------------------------------------------------------------------------------------
+
+_XML_CONCAT, _XML_ELEMENT, _XML_FOREST, _XML_PARSE, _XML_PI, _XML_ROOT, _XML_SERIALIZE, _XML_DOCUMENT = range(8)
+
+
+@expression("XMLEXPR")
+def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """XML constructors: XMLELEMENT is always an element; XMLCONCAT and XMLFOREST need one part; the others pass NULL through."""
+    operation, place = node.number("op"), location(node)
+    parts = [prover.verdict(part, scope) for part in [*node.nodes("named_args"), *node.nodes("args")]]
+    if operation == _XML_ELEMENT:
+        return Verdict(False, "XMLELEMENT is never NULL", place)
+    if operation in (_XML_CONCAT, _XML_FOREST):
+        if any(not part.nullable for part in parts):
+            return Verdict(False, "one of the parts is never NULL", place)
+        return Verdict(True, "all the parts may be NULL", place)
+    if operation == _XML_PI and not parts:
+        return Verdict(False, "XMLPI is never NULL", place)
+    if operation in (_XML_PARSE, _XML_PI, _XML_ROOT, _XML_DOCUMENT) and parts:
+        return Verdict(parts[0].nullable, parts[0].reason, place)
+    return Verdict(True, "the XML function may return NULL", place)
+
+
+@expression("XMLSERIALIZE")
+def xml_serialize(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """XMLSERIALIZE writes its argument out."""
+    return prover.verdict(node.node("expr"), scope)
+
+
+_JSON_OBJECT, _JSON_ARRAY, _JSON_OBJECTAGG, _JSON_ARRAYAGG, _JSON_PARSE, _JSON_SCALAR, _JSON_SERIALIZE = range(1, 8)
+
+
+@expression("JSONCONSTRUCTOREXPR")
+def json_constructor(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """JSON_OBJECT and JSON_ARRAY are never NULL; their aggregates are judged as aggregates; the others pass NULL through."""
+    kind, place = node.number("type"), location(node)
+    if kind in (_JSON_OBJECT, _JSON_ARRAY):
+        return Verdict(False, "JSON_OBJECT and JSON_ARRAY are never NULL", place)
+    if kind in (_JSON_OBJECTAGG, _JSON_ARRAYAGG):
+        return prover.verdict(node.node("func"), scope)
+    if kind in (_JSON_PARSE, _JSON_SCALAR, _JSON_SERIALIZE):
+        arguments = node.nodes("args")
+        nullable = prover.first_nullable(arguments, scope)
+        if nullable is None and arguments:
+            return Verdict(False, "its argument is never NULL", place)
+    return Verdict(True, "the JSON function may return NULL", place)
+
+
+@expression("JSONVALUEEXPR")
+def json_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A value on its way into a JSON constructor."""
+    return prover.verdict(node.node("formatted_expr"), scope)

@@ -1,0 +1,89 @@
+"""The columns of a query: of a SELECT, of a set operation, of a VALUES list; those of RETURNING are in `returning`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlwright.prove import narrowing
+from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nullability import Prover, Scope, Verdict
+from sqlwright.prove.querytree import SELECT, Query
+from sqlwright.prove.rules import returning
+
+UNION, INTERSECT, EXCEPT = 1, 2, 3
+
+
+def outputs(prover: Prover, node: Node, parent: Scope | None) -> tuple[Verdict, ...]:
+    """Judge the columns that a query returns; `parent` is the scope it stands in."""
+    key = (id(node), id(parent))
+    if key not in prover.outputs:
+        if parent is not None:
+            prover.kept_scopes[id(parent)] = parent
+        prover.outputs[key] = _judge(prover, prover.query(node), parent)
+    return prover.outputs[key]
+
+
+def _judge(prover: Prover, query: Query, parent: Scope | None) -> tuple[Verdict, ...]:
+    if query.command != SELECT:
+        scope = returning.scope_of(prover, query, parent)
+        return tuple(prover.verdict(entry.expression, scope) for entry in query.outputs)
+    operations = query.set_operations
+    if operations is not None:
+        return _set_operation(prover, operations, query, Scope(query, parent))
+    scope = scope_of(prover, query, parent)
+    return tuple(prover.verdict(entry.expression, scope) for entry in query.outputs)
+
+
+def row_scope(prover: Prover, query: Query, parent: Scope | None) -> Scope:
+    """Give the scope behind WHERE and before grouping."""
+    scope = Scope(query, parent)
+    scope.known = narrowing.row_facts(prover, scope)
+    return scope
+
+
+def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
+    """Give the scope of a SELECT's output columns."""
+    rows = row_scope(prover, query, parent)
+    if not query.groups:
+        return rows
+    scope = replace(rows, row=rows)
+    having = query.having
+    return scope.knowing(narrowing.true(narrowing.Ground(prover, scope), having)) if having is not None else scope
+
+
+def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope) -> tuple[Verdict, ...]:
+    """A row of UNION comes from either side, one of INTERSECT is on both sides, one of EXCEPT comes from the left side."""
+    if node.tag == "RANGETBLREF":
+        return outputs(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope)
+    if node.tag != "SETOPERATIONSTMT":
+        raise Unrecognised(f"{node.tag} as a set operation")
+    left = _set_operation(prover, node.node("larg"), query, scope)
+    if node.number("op") == EXCEPT:
+        return left
+    right = _set_operation(prover, node.node("rarg"), query, scope)
+    if len(left) != len(right):
+        raise Unrecognised("the sides of a set operation differ in width")
+    match node.number("op"):
+        case 1:
+            return tuple(either(pair) for pair in zip(left, right, strict=True))
+        case 2:
+            return tuple(both(pair) for pair in zip(left, right, strict=True))
+        case other:
+            raise Unrecognised(f"set operation {other}")
+
+
+def either(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a value that is one of several."""
+    nullable = next((v for v in verdicts if v.nullable), None)
+    elements = any(v.element_nullable for v in verdicts)
+    chosen = nullable or verdicts[0]
+    return Verdict(chosen.nullable, chosen.reason, chosen.location, elements)
+
+
+def both(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a value that all of several agree on."""
+    proven = next((v for v in verdicts if not v.nullable), None)
+    elements = all(v.element_nullable for v in verdicts)
+    chosen = proven or verdicts[0]
+    return Verdict(chosen.nullable, chosen.reason, chosen.location, elements)

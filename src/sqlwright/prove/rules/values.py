@@ -1,0 +1,183 @@
+"""Values: constants, parameters, casts, constructors, and the expressions that choose between values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlwright.prove import narrowing
+from sqlwright.prove.narrowing import Ground
+from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.rules.queries import both, either
+
+
+@expression("CONST")
+def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A constant; of an array, the bytes tell whether it has a NULL bitmap (its offset, the third word, is not 0)."""
+    if node.flag("constisnull"):
+        return Verdict(True, "it is the constant NULL", location(node))
+    holes = True
+    value = node.raw("constvalue")
+    if prover.facts.is_array(node.number("consttype")) and isinstance(value, list):
+        holes = any(byte != "0" for byte in value[9:13]) or len(value) < 13
+    return Verdict(False, "it is a constant", location(node), holes)
+
+
+@expression("PARAM")
+def parameter(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A parameter of the statement, or a column of the subquery that is compared with."""
+    kind, number = node.number("paramkind"), node.number("paramid")
+    if kind == 2:
+        if not 1 <= number <= len(scope.sublink):
+            raise Unrecognised("a column of a subquery that is not there")
+        return scope.sublink[number - 1]
+    if kind != 0:
+        return Verdict(True, "it is a column of a subquery, which may find no row", location(node))
+    holes = number in prover.nullable_elements
+    if number not in prover.nullable_params:
+        return Verdict(False, f"the parameter ${number} is never None", location(node), holes)
+    if ("param", number, 0) in scope.known:
+        return Verdict(False, f"a condition drops all rows when ${number} is None", location(node), holes)
+    return Verdict(True, f"the parameter ${number} may be None", location(node), holes)
+
+
+@expression("RELABELTYPE", "COLLATEEXPR", "NAMEDARGEXPR", "CONVERTROWTYPEEXPR")
+def same_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """The value itself under another type or collation."""
+    return prover.verdict(node.node("arg"), scope)
+
+
+@expression("COERCEVIAIO")
+def converted_by_text(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A cast through the text form: built-in output and input functions never turn a value into NULL."""
+    if not prover.facts.type(node.number("resulttype")).builtin_io:
+        return Verdict(True, "the input function of a user's type may return NULL", location(node))
+    return replace(prover.verdict(node.node("arg"), scope), element_nullable=True)
+
+
+@expression("ARRAYCOERCEEXPR")
+def converted_array(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A cast of an array, element by element."""
+    array = prover.verdict(node.node("arg"), scope)
+    element = Verdict(array.element_nullable, array.reason, array.location)
+    return replace(array, element_nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
+
+
+@expression("COERCETODOMAIN")
+def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A cast to a domain; one that is NOT NULL refuses NULL."""
+    inner = prover.verdict(node.node("arg"), scope)
+    if prover.facts.is_strict_domain(node.number("resulttype")):
+        name = prover.facts.type(node.number("resulttype")).name
+        return Verdict(False, f"the cast to the domain `{name}` refuses NULL", location(node), inner.element_nullable)
+    return inner
+
+
+@expression("CASETESTEXPR")
+def tested_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """The value that a simple CASE or an element-wise cast stands on."""
+    if scope.test is None:
+        raise Unrecognised("a test value outside of CASE")
+    return scope.test
+
+
+@expression("COALESCEEXPR")
+def coalesce(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """COALESCE gives its first value that is not NULL."""
+    verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
+    return _any_of(verdicts, "every argument of COALESCE may be NULL", location(node))
+
+
+@expression("MINMAXEXPR")
+def greatest(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """GREATEST and LEAST pass over NULLs."""
+    verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
+    return _any_of(verdicts, "every argument of GREATEST or LEAST may be NULL", location(node))
+
+
+def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int) -> Verdict:
+    elements = any(v.element_nullable for v in verdicts)
+    chosen = both(verdicts)
+    if chosen.nullable:
+        reason = chosen.reason if len(verdicts) == 1 else f"{otherwise}: {chosen.reason}"
+        return Verdict(True, reason, place, elements)
+    return Verdict(False, chosen.reason, chosen.location, elements)
+
+
+@expression("NULLIFEXPR")
+def nullif(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """NULLIF is there to give NULL."""
+    return Verdict(True, "NULLIF gives NULL when both are equal", location(node))
+
+
+@expression("CASEEXPR")
+def case(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """CASE: every result that can be reached must be proven, each with what its condition tells."""
+    test = node.optional("arg")
+    inner = scope if test is None else replace(scope, test=prover.verdict(test, scope), test_node=test)
+    verdicts: list[Verdict] = []
+    for branch in node.nodes("args"):
+        condition = branch.node("expr")
+        verdicts.append(prover.verdict(branch.node("result"), scope.knowing(narrowing.true(Ground(prover, inner), condition))))
+        refused = narrowing.not_true(Ground(prover, inner), condition)
+        scope, inner = scope.knowing(refused), inner.knowing(refused)
+    otherwise = node.optional("defresult")
+    if otherwise is None or (otherwise.tag == "CONST" and otherwise.flag("constisnull")):
+        return Verdict(True, "CASE without ELSE gives NULL when no condition is true", location(node))
+    verdicts.append(prover.verdict(otherwise, scope))
+    return either(verdicts)
+
+
+@expression("ARRAYEXPR")
+def array(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """ARRAY[…] is an array whatever is in it."""
+    verdicts = [prover.verdict(element, scope) for element in node.nodes("elements")]
+    nested = node.flag("multidims")
+    holes = any(v.element_nullable if nested else v.nullable for v in verdicts)
+    return Verdict(False, "ARRAY[…] is never NULL itself", location(node), holes)
+
+
+@expression("ROWEXPR")
+def row(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """ROW(…) is a row whatever is in it."""
+    return Verdict(False, "ROW(…) is never NULL itself", location(node))
+
+
+@expression("SUBSCRIPTINGREF")
+def subscript(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A slice of an array is an array, empty if need be; an element may lie outside of it."""
+    container = prover.verdict(node.node("refexpr"), scope)
+    bounds = [*node.items("refupperindexpr"), *node.items("reflowerindexpr")]
+    if not node.items("reflowerindexpr") or node.has("refassgnexpr") or not prover.facts.is_array(node.number("refcontainertype")):
+        return Verdict(True, "a subscript gives NULL where there is no such element", location(node))
+    bound = prover.first_nullable((b for b in bounds if isinstance(b, Node)), scope)
+    if bound is not None:
+        return bound
+    return container
+
+
+@expression("FIELDSELECT")
+def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """A field of a composite value: proven only where the value is written out as ROW(…)."""
+    argument = node.node("arg")
+    if argument.tag == "ROWEXPR":
+        fields = argument.nodes("args")
+        number = node.number("fieldnum")
+        if 1 <= number <= len(fields):
+            return prover.verdict(fields[number - 1], scope)
+    return Verdict(True, "a field of a composite value may be NULL", location(node))
+
+
+@expression("SQLVALUEFUNCTION")
+def value_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA (14) is NULL when the search path is empty."""
+    if 0 <= node.number("op") <= 13:
+        return Verdict(False, "the session and the clock always have a value", location(node))
+    return Verdict(True, "CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+
+
+@expression("GROUPINGFUNC", "MERGESUPPORTFUNC")
+def always_there(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """GROUPING() is a bit mask, merge_action() a word."""
+    return Verdict(False, "it always has a value", location(node))

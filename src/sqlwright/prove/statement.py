@@ -1,0 +1,153 @@
+"""Proving one statement: what is asked, what is answered, and the steps between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from sqlwright.ir import Cardinality
+from sqlwright.prove import cardinality, parameters
+from sqlwright.prove import rules as _rules
+from sqlwright.prove.access import tables_read_and_written
+from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nullability import Prover, Verdict
+from sqlwright.prove.querytree import UTILITY, analysed_query
+from sqlwright.prove.rules import queries
+
+__all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
+
+_ = _rules  # imported for its registrations
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement to prove. `sql` is the final text; `param_types` are SQL type names in order.
+
+    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said.
+    """
+
+    sql: str
+    param_types: tuple[str, ...]
+    optional_params: frozenset[int]
+    returns_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProof:
+    """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
+
+    `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW; `witness`: the column
+    is NULL exactly then, so that it tells whether the row is there.
+    """
+
+    nullable: bool
+    reason: str
+    location: int
+    element_nullable: bool
+    absent_row: bool
+    witness: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowsProof:
+    """The proof of the number of rows; `location` as in `ColumnProof`."""
+
+    cardinality: Cardinality
+    reason: str
+    location: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParamProof:
+    """Whether a parameter may be None, and whether an array parameter may hold None."""
+
+    nullable: bool
+    reason: str
+    element_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementProof:
+    """All that is proven of a statement; `reads` and `writes` are tables and views as "schema.table", sorted."""
+
+    columns: tuple[ColumnProof, ...]
+    rows: RowsProof
+    params: tuple[ParamProof, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> StatementProof:
+    """Prove a statement against the scratch database that `facts` were read from. Nothing is run, nothing stays behind.
+
+    Parameters come first, since columns depend on which of them may be None.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses the statement.
+    """
+    try:
+        tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
+        if not isinstance(tree, Node) or tree.number("commandType") == UTILITY:
+            return _unproven(statement, "a utility statement returns no rows that can be proven")
+        params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
+        prover = Prover(
+            facts,
+            frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
+            frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
+        )
+        verdicts = queries.outputs(prover, tree, None)
+        rows = cardinality.rows_of(prover, tree, None)
+        reads, writes = tables_read_and_written(facts, tree)
+    except Unrecognised as problem:
+        return _unproven(statement, f"the query tree holds something that is not known here: {problem}")
+    offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
+    return StatementProof(
+        columns=tuple(_column(verdict, offsets) for verdict in verdicts),
+        rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
+        params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),
+        reads=reads,
+        writes=writes,
+    )
+
+
+def _column(verdict: Verdict, offsets: _CharacterOffsets) -> ColumnProof:
+    return ColumnProof(
+        verdict.nullable,
+        verdict.reason,
+        offsets.of(verdict.location),
+        verdict.element_nullable,
+        verdict.absent_row and verdict.nullable,
+        verdict.witness and verdict.nullable,
+    )
+
+
+def _cardinality(rows: cardinality.Rows) -> Cardinality:
+    if not rows.at_most_one:
+        return Cardinality.MANY
+    return Cardinality.EXACTLY_ONE if rows.at_least_one else Cardinality.AT_MOST_ONE
+
+
+def _unproven(statement: Statement, reason: str) -> StatementProof:
+    params = tuple(
+        ParamProof(number in statement.optional_params, "sqlc.narg allows None" if number in statement.optional_params else reason, False)
+        for number in range(1, len(statement.param_types) + 1)
+    )
+    return StatementProof((), RowsProof(Cardinality.MANY, reason, -1), params, (), ())
+
+
+class _CharacterOffsets:
+    """PostgreSQL counts bytes of its encoding, we count characters."""
+
+    def __init__(self, sql: str, encoding: str) -> None:
+        self._encoded = sql.encode(encoding)
+        self._plain = len(self._encoded) == len(sql)
+        self._encoding = encoding
+
+    def of(self, offset: int) -> int:
+        """Give the character offset of a byte offset; -1 for none."""
+        if not 0 <= offset < len(self._encoded):
+            return -1
+        return offset if self._plain else len(self._encoded[:offset].decode(self._encoding, errors="ignore"))

@@ -1,0 +1,71 @@
+"""From the proven package to Python source files that read as if a careful person had written them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from sqlwright import ir
+from sqlwright.options import Clients
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.enums import REGISTER, aio_package, enums_module
+from sqlwright.render.header import header_line
+from sqlwright.render.pgvalues import holds_json, is_enum_array, result_types
+from sqlwright.render.queries import query_module
+from sqlwright.render.rows import models_module
+
+__all__ = ["render"]
+
+
+def render(package: ir.Package, *, package_name: str, clients: Clients) -> tuple[ir.SourceFile, ...]:
+    """Give the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
+
+    Raises:
+        AssertionError: a file would not be Python, which is a bug of the compiler.
+    """
+    files = sorted(_files(package, package_name, clients), key=lambda file: file.path)
+    for file in files:
+        if file.path.endswith(".py"):
+            _check_syntax(file)
+    return tuple(files)
+
+
+def _files(package: ir.Package, package_name: str, clients: Clients) -> Iterator[ir.SourceFile]:
+    modules = [module for module in package.modules if module.queries]
+    colour = ASYNC if clients is Clients.ASYNC else SYNC
+    aio = clients is Clients.BOTH
+    queries = [query for module in modules for query in module.queries]
+    results = [column.type for model in package.models for column in ir.columns_in(model.fields)]
+    results += [found for query in queries for found in result_types(query)]
+    needs_register = any(is_enum_array(found) for found in results)
+    with_json = any(holds_json(found) for found in (*results, *(param.type for query in queries for param in query.params)))
+
+    yield ir.SourceFile("__init__.py", _root(package_name, needs_register=needs_register))
+    yield ir.SourceFile("py.typed", "")
+    if package.models or with_json:
+        yield ir.SourceFile("models.py", models_module(package, with_json=with_json))
+    if package.enums:
+        register: Colour | None = colour if needs_register else None
+        yield ir.SourceFile("enums.py", enums_module(package, package_name=package_name, register=register, aio=aio))
+    for module in modules:
+        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour))
+    if aio:
+        yield ir.SourceFile("aio/__init__.py", aio_package(package, register=needs_register))
+        for module in modules:
+            yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
+
+
+def _root(package_name: str, *, needs_register: bool) -> str:
+    builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
+    if needs_register:
+        builder.add_constant([f'__all__ = ["{builder.name(".enums", REGISTER)}"]'])
+    return builder.text()
+
+
+def _check_syntax(file: ir.SourceFile) -> None:
+    try:
+        ast.parse(file.text, file.path)
+    except SyntaxError as error:
+        msg = f"sqlwright wrote {file.path}, line {error.lineno}, that is not Python: {error.msg}"
+        raise AssertionError(msg) from error

@@ -1,0 +1,117 @@
+"""Lines as `ruff format` leaves them: a small set of expressions, each laid out flat where it fits and exploded where it does not.
+
+Exploded calls, tuples and parameter lists get a trailing comma, which formatters keep whatever line length a user has set. The few
+lines that no layout here makes narrow enough are exempted from formatting by their statement's `# fmt: skip`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+# The default line length of ruff and of black.
+LINE_LENGTH = 88
+
+_INDENT = "    "
+_SKIP = "  # fmt: skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A call, a parameter list or a tuple: `open`, items separated by commas, `close`. A tuple of one keeps its comma when flat."""
+
+    open: str
+    items: tuple[Node, ...]
+    close: str = ")"
+    is_tuple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A keyword argument."""
+
+    name: str
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class NoneUnless:
+    """`None if <condition> else <value>`."""
+
+    condition: str
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class ListComprehension:
+    """`[<element> <clause>]`; the clause is `for … in …`."""
+
+    element: Node
+    clause: str
+
+
+Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension"
+
+
+def width(text: str) -> int:
+    """The columns that a line takes: wide East Asian characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def flat(node: Node) -> str:
+    """The node on one line."""
+    match node:
+        case str():
+            return node
+        case Group(open=opening, items=items, close=closing, is_tuple=is_tuple):
+            comma = "," if is_tuple and len(items) == 1 else ""
+            return f"{opening}{', '.join(map(flat, items))}{comma}{closing}"
+        case Keyword(name=name, value=value):
+            return f"{name}={flat(value)}"
+        case NoneUnless(condition=condition, value=value):
+            return f"None if {condition} else {flat(value)}"
+        case ListComprehension(element=element, clause=clause):
+            return f"[{flat(element)} {clause}]"
+
+
+def fits(line: str, depth: int) -> bool:
+    """Tell whether a line at this depth of indentation is short enough."""
+    return width(line) + len(_INDENT) * depth <= LINE_LENGTH
+
+
+def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
+    """Give the lines of `prefix node suffix` at a depth of indentation, flat if that fits, else exploded."""
+    margin = _INDENT * depth
+    line = f"{prefix}{flat(node)}{suffix}"
+    if isinstance(node, str) or fits(line, depth):
+        return [margin + line]
+    match node:
+        case Group(open=opening, items=items, close=closing):
+            inner = [text for item in items for text in lay_out(item, depth + 1, suffix=",")]
+            return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
+        case Keyword(name=name, value=value):
+            return lay_out(value, depth, f"{prefix}{name}=", suffix)
+        case NoneUnless(condition=condition, value=value):
+            return [f"{margin}{prefix}None", f"{margin}if {condition}", *lay_out(value, depth, "else ", suffix)]
+        case ListComprehension(element=element, clause=clause):
+            inside = f"{flat(element)} {clause}"
+            if fits(inside, depth + 1):
+                return [f"{margin}{prefix}[", f"{margin}{_INDENT}{inside}", f"{margin}]{suffix}"]
+            return [f"{margin}{prefix}[", *lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}", f"{margin}]{suffix}"]
+
+
+def statement(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
+    """Give the lines of a whole statement, exempted from formatting if one of them stays too long."""
+    return exempt_if_too_long(lay_out(node, depth, prefix, suffix))
+
+
+def exempt_if_too_long(lines: Iterable[str]) -> list[str]:
+    """Give the lines of a statement as they are, or with `# fmt: skip` behind the last one if any is too long."""
+    result = list(lines)
+    if any(width(line) > LINE_LENGTH for line in result):
+        result[-1] += _SKIP
+    return result

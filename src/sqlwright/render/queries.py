@@ -1,0 +1,190 @@
+"""Modules of query functions: for each query its SQL, its row class if that is its own, and its function, in either colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlwright import ir
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.colour import Colour
+from sqlwright.render.header import header_line
+from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
+from sqlwright.render.literals import docstring, sql_literal
+from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, reads_binary
+from sqlwright.render.rows import add_row_class, from_row_name, names_in, needs_conversion
+from sqlwright.render.values import Values
+
+
+def query_module(package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "") -> str:
+    """Give the text of a module of query functions.
+
+    With `definitions`, the relative name of a module of the other colour, the SQL and the row classes are imported from there.
+    """
+    builder = ModuleBuilder(
+        header=header_line(module.source_file),
+        doc=f"Queries of {module.source_file}.",
+        taken=_names_bound(module, with_definitions=not definitions),
+    )
+    root = ".." if definitions else "."
+    values = Values(builder, enums=f"{root}enums", models=f"{root}models", json_alias=json_alias(package))
+    own_rows: dict[str, ir.RowClass] = {row.name: row for row in module.row_classes}
+    for query in module.queries:
+        if not definitions:
+            final = builder.name("typing", "Final")
+            builder.add_constant([f"{query.constant}: {final} = {sql_literal(query.sql)}"])
+            row = own_rows.pop(_row_class(query), None)
+            if row is not None:
+                add_row_class(builder, values, row)
+        builder.add_definition(_Function(builder, values, query, colour, f"{root}models", definitions).lines())
+    return builder.text()
+
+
+def _names_bound(module: ir.Module, *, with_definitions: bool) -> list[str]:
+    names: list[str] = [name for query in module.queries for name in (query.function, *(param.name for param in query.params))]
+    if with_definitions:
+        names += [*(query.constant for query in module.queries), *names_in(module.row_classes)]
+    return names
+
+
+def _row_class(query: ir.Query) -> str:
+    match query.result:
+        case ir.One(shape=ir.RowRef(row_class=name)) | ir.Many(shape=ir.RowRef(row_class=name)):
+            return name
+        case _:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """The emitter of one query's function."""
+
+    builder: ModuleBuilder
+    values: Values
+    query: ir.Query
+    colour: Colour
+    models: str
+    definitions: str
+
+    def lines(self) -> list[str]:
+        doc = self.query.doc if any(line.strip() for line in self.query.doc) else (self._default_doc(),)
+        return [*self._signature(), *docstring(doc, 1), *self._body()]
+
+    def _default_doc(self) -> str:
+        return f"Run `{self.query.name}` ({self.query.source.file})."
+
+    def _signature(self) -> list[str]:
+        connection = f"{self.builder.name('psycopg', self.colour.connection)}[{self.builder.name('typing', 'Any')}]"
+        params = [f"{param.name}: {self.values.annotation(param.type)}" for param in self.query.params]
+        items = (f"{self._local('conn')}: {connection}", *(["*"] if params else []), *params)
+        return statement(Group(f"{self.colour.define}{self.query.function}(", items), 0, suffix=f" -> {self._returns()}:")
+
+    def _returns(self) -> str:
+        match self.query.result:
+            case ir.NoResult():
+                return "None"
+            case ir.RowCount():
+                return self.builder.builtin("int")
+            case ir.CursorResult():
+                cursor = self.builder.name("psycopg", self.colour.cursor)
+                return f"{cursor}[{self.builder.builtin('tuple')}[{self.builder.builtin('object')}, ...]]"
+            case ir.One(shape=shape, always=always):
+                return self._annotation(shape, optional=not always)
+            case ir.Many(shape=shape):
+                return f"{self.builder.builtin('list')}[{self._annotation(shape, optional=False)}]"
+
+    def _annotation(self, shape: ir.Shape, *, optional: bool) -> str:
+        if isinstance(shape, ir.RowRef):
+            return self._row(shape) + (" | None" if optional else "")
+        found = shape.column.type
+        return self.values.annotation(ir.Nullable(found) if optional and not isinstance(found, ir.Nullable) else found)
+
+    def _body(self) -> list[str]:
+        connection, cursor = self._local("conn"), self._local("cur")
+        make = Group(
+            f"{self.builder.name('psycopg', self.colour.cursor)}(",
+            (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
+        )
+        lines = [*statement(make, 1, f"{cursor} = "), *self._execute(cursor)]
+        match self.query.result:
+            case ir.NoResult():
+                return lines
+            case ir.RowCount():
+                return [*lines, f"    return {cursor}.rowcount"]
+            case ir.CursorResult():
+                return [*lines, f"    return {cursor}"]
+            case ir.One(shape=shape, always=True):
+                return [*lines, *self._exactly_one(shape, cursor)]
+            case ir.One(shape=shape):
+                return [*lines, *self._one_or_none(shape, cursor)]
+            case ir.Many(shape=shape):
+                return [*lines, *self._many(shape, cursor)]
+
+    def _execute(self, cursor: str) -> list[str]:
+        constant = self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
+        arguments: list[Node] = [constant]
+        if self.query.params:
+            item = self._local("item")
+            params = sorted(self.query.params, key=lambda param: param.number)
+            arguments.append(Group("(", tuple(self.values.dumped(p.type, p.name, item) for p in params), is_tuple=True))
+        match self.query.result:
+            case ir.One(shape=shape) | ir.Many(shape=shape) if reads_binary(columns_of(shape)):
+                arguments.append("binary=True")
+            case _:
+                pass
+        return statement(Group(f"{cursor}.execute(", tuple(arguments)), 1, self.colour.wait)
+
+    def _exactly_one(self, shape: ir.Shape, cursor: str) -> list[str]:
+        """Unpacking checks the proof at run time, and is typed without a cast."""
+        row = self._local("row")
+        fetch = f"    [{row}] = {self.colour.wait}{cursor}.fetchall()"
+        made = self._made(shape, row)
+        if isinstance(shape, ir.BareValue) and not is_scalar_enum(shape.column.type):
+            value = self._local("value")
+            return [fetch, *statement(f"{value}: {self._annotation(shape, optional=False)} = {flat(made)}", 1), f"    return {value}"]
+        return [fetch, *_return(made, "")]
+
+    def _one_or_none(self, shape: ir.Shape, cursor: str) -> list[str]:
+        row = self._local("row")
+        fetch = f"    {row} = {self.colour.wait}{cursor}.fetchone()"
+        return [fetch, *_return(self._made(shape, row), f"{row} is None")]
+
+    def _many(self, shape: ir.Shape, cursor: str) -> list[str]:
+        row = self._local("row")
+        fetch = f"{self.colour.wait}{cursor}.fetchall()"
+        made = self._made(shape, row)
+        whole = f"return [{flat(made)} for {row} in {fetch}]"
+        if fits(whole, 1):
+            return [f"    {whole}"]
+        rows = self._local("rows")
+        return [f"    {rows} = {fetch}", *statement(ListComprehension(made, f"for {row} in {rows}"), 1, "return ")]
+
+    def _made(self, shape: ir.Shape, row: str) -> Node:
+        """The annotated result, made of a plain row."""
+        if isinstance(shape, ir.BareValue):
+            return self.values.loaded(shape.column.type, f"{row}[0]")
+        if needs_conversion(shape.fields):
+            return Group(f"{self._row(shape)}.{from_row_name(shape.fields)}(", (row,))
+        return Group(f"{self._row(shape)}(", (f"*{row}",))
+
+    def _row(self, shape: ir.RowRef) -> str:
+        module = self.models if shape.shared else self.definitions
+        return self.builder.name(module, shape.row_class) if module else shape.row_class
+
+    def _local(self, wanted: str) -> str:
+        """A name that no parameter has."""
+        return free_name(wanted, {param.name for param in self.query.params})
+
+
+def _return(made: Node, none_if: str) -> list[str]:
+    """Return the expression; None if the condition holds, where there is one. The long form is no conditional expression, but `if`."""
+    conditions = [none_if] if none_if else []
+    if isinstance(made, NoneUnless):
+        conditions.append(made.condition)
+        made = made.value
+    if not conditions:
+        return statement(made, 1, "return ")
+    condition = " or ".join(conditions)
+    short = f"return {flat(NoneUnless(condition, made))}"
+    if fits(short, 1):
+        return [f"    {short}"]
+    return [f"    if {condition}:", "        return None", *statement(made, 1, "return ")]

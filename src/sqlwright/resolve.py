@@ -1,0 +1,120 @@
+"""From sqlc's queries to the unproven package: commands, names, places in the files. Wire types end here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from sqlwright import ir
+from sqlwright.annotations import AnnotatedDoc, read_annotations
+from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
+from sqlwright.protocol import WireColumn, WireParam, WireQuery
+from sqlwright.sources import QuerySource
+
+_SUPPORTED = ", ".join(ir.Command)
+
+
+def resolve(queries: tuple[WireQuery, ...], sources: Mapping[str, QuerySource]) -> ir.UnprovenPackage:
+    """Give the unproven package, its modules sorted by name and the queries in their file's order. `sources` is by query name.
+
+    Raises:
+        CompileError: unsupported commands or macros, unknown annotations; all of them.
+    """
+    diagnostics: list[Diagnostic] = []
+    modules: dict[str, list[ir.UnprovenQuery]] = {}
+    for wire in queries:
+        source = sources[wire.name]
+        problems = _unsupported(wire, source)
+        comment = read_annotations(source)
+        diagnostics += [*problems, *comment.diagnostics]
+        if not problems:
+            modules.setdefault(source.file, []).append(_query(wire, source, comment))
+    if diagnostics:
+        raise CompileError(in_order(diagnostics))
+    return ir.UnprovenPackage(
+        tuple(
+            sorted(
+                (ir.UnprovenModule(ModuleName.from_file(file), file, tuple(members)) for file, members in modules.items()),
+                key=lambda module: (module.name, module.source_file),
+            )
+        )
+    )
+
+
+def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
+    place = source.header_place()
+    found: list[Diagnostic] = []
+    if wire.cmd == ":execlastid":
+        found.append(
+            Diagnostic(
+                f"command :execlastid of query {wire.name} does not exist in PostgreSQL",
+                place,
+                help="add `RETURNING id` to the statement and use :one.",
+            )
+        )
+    elif wire.cmd not in set(ir.Command):
+        found.append(
+            Diagnostic(f"command {wire.cmd} of query {wire.name} is not supported", place, help=f"supported commands: {_SUPPORTED}.")
+        )
+    found += [
+        Diagnostic(
+            f"sqlc.slice in query {wire.name} is not supported",
+            place,
+            help=f"pass an array: `= ANY(sqlc.arg({param.column.name})::{_sqlc_type(param.column) or 'type'}[])`.",
+        )
+        for param in wire.params
+        if param.column.is_sqlc_slice
+    ]
+    return found
+
+
+def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.UnprovenQuery:
+    return ir.UnprovenQuery(
+        name=wire.name,
+        function=Identifier.from_sql(wire.name),
+        constant=ConstantName.from_sql(wire.name),
+        row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
+        command=ir.Command(wire.cmd),
+        sql=wire.text.strip(),
+        doc=comment.doc,
+        annotations=comment.annotations,
+        params=_params(wire.params, source.optional_names()),
+        columns=_columns(wire.columns, source.embedded_aliases()),
+        source=source,
+    )
+
+
+def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[ir.UnprovenColumn | ir.UnprovenEmbed, ...]:
+    """Give the columns; the n-th embed has the n-th alias of the source, since sqlc keeps only the name of the table."""
+    remaining = iter(aliases)
+    return tuple(
+        ir.UnprovenEmbed(Identifier.from_sql(next(remaining, table.name)), table.schema_, table.name)
+        if (table := c.embed_table)
+        else ir.UnprovenColumn(c.name, _sqlc_type(c), c.not_null)
+        for c in wires
+    )
+
+
+def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.UnprovenParam, ...]:
+    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators."""
+    seen: Counter[str] = Counter()
+    params: list[ir.UnprovenParam] = []
+    for wire in sorted(wires, key=lambda w: w.number):
+        column = wire.column
+        name = Identifier.from_sql(column.name or f"dollar_{wire.number}")
+        if not column.is_named_param:
+            seen[name] += 1
+            if seen[name] > 1:
+                name = Identifier(f"{name}_{seen[name]}")
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), column.is_named_param and column.name in optional))
+    return tuple(params)
+
+
+def _sqlc_type(column: WireColumn) -> str:
+    """The type as SQL writes it; "" where sqlc knows none."""
+    if column.type is None or column.type.name in {"", "any"}:
+        return ""
+    name = column.type.name.removeprefix("pg_catalog.")
+    schema = column.type.schema_
+    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * column.array_dims

@@ -1,0 +1,194 @@
+"""The user's query files: where each query stands, its comment, and the way back from sqlc's text to the file.
+
+sqlc hands over the text of a query with stars expanded, parameters numbered and comments moved, and no line numbers. Here the file is read
+again, so that an error points at what the user wrote.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlwright.diagnostics import Place
+from sqlwright.lexer import Kind, Token, significant, tokenize
+
+# sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
+_NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySource:
+    """A query in its file.
+
+    `line` is the line of its `-- name:`; `text` is what follows that line, `text_line` its first line's number; `doc` is the comment that
+    touches the name line, above and below, `doc_line` where it starts.
+    """
+
+    file: str
+    name: str
+    line: int
+    name_line: str
+    text: str
+    text_line: int
+    doc: tuple[str, ...]
+    doc_line: int = 0
+
+    def doc_place(self, line: str) -> Place:
+        """The place of a line of `doc`."""
+        index = self.doc.index(line)
+        above = self.line - self.doc_line
+        number = self.doc_line + index + (1 if index >= above else 0)
+        return Place(self.file, number, 1, f"-- {line}", len(line) + 3)
+
+    def header_place(self) -> Place:
+        """The place of the query's name."""
+        column = self.name_line.find(self.name) + 1
+        return Place(self.file, self.line, max(column, 1), self.name_line, len(self.name))
+
+    def place_at(self, offset: int, width: int = 1) -> Place:
+        """The place of a character of `text`, `offset` counted from 0."""
+        offset = max(0, min(offset, len(self.text)))
+        starts = _line_starts(self.text)
+        index = bisect_right(starts, offset) - 1
+        source_line = self.text[starts[index] :].split("\n", 1)[0].rstrip("\r")
+        return Place(self.file, self.text_line + index, offset - starts[index] + 1, source_line, width)
+
+    def place_of(self, sql: str, offset: int) -> Place:
+        """The place in the file for a character of sqlc's text of this query.
+
+        The token there is looked up by aligning both texts token by token. A token that sqlc made (an expanded star, a numbered parameter)
+        points at what it was made from.
+        """
+        theirs = significant(sql)
+        index = next((i for i, token in enumerate(theirs) if token.end > offset), None)
+        if index is None:
+            return self.header_place()
+        ours = significant(self.text)
+        match = _align([_key(t) for t in ours], [_key(t) for t in theirs], index)
+        if match is None:
+            return self.header_place()
+        token = ours[match]
+        inside = offset - theirs[index].start if token.text == theirs[index].text and offset > theirs[index].start else 0
+        return self.place_at(token.start + inside, max(1, len(token.text.split("\n", 1)[0]) - inside))
+
+    def optional_names(self) -> frozenset[str]:
+        """The parameters that the query asks for by `sqlc.narg(name)`."""
+        return frozenset(self._arguments_of("narg"))
+
+    def embedded_aliases(self) -> tuple[str, ...]:
+        """The tables or aliases in `sqlc.embed(alias)`, in order."""
+        return tuple(self._arguments_of("embed"))
+
+    def _arguments_of(self, macro: str) -> Iterator[str]:
+        tokens = significant(self.text)
+        for index in range(len(tokens) - 4):
+            if [token.text.lower() for token in tokens[index : index + 4]] == ["sqlc", ".", macro, "("]:
+                yield tokens[index + 4].text.strip("'\"")
+
+
+def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:
+    """Read the queries in the files that sqlc's `queries:` setting names, by query name; sqlc has made sure that names are unique.
+
+    A path is a file, a folder (its *.sql, as sqlc has it not below it), or a glob, relative to `project`.
+
+    Raises:
+        FileNotFoundError: nothing is there under one of the paths.
+    """
+    queries: dict[str, QuerySource] = {}
+    for file in expand_paths(project, paths):
+        relative = file.relative_to(project).as_posix() if file.is_relative_to(project) else file.as_posix()
+        for query in split_queries(relative, file.read_text(encoding="utf-8")):
+            queries.setdefault(query.name, query)
+    return queries
+
+
+def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
+    """Give the .sql files under sqlc paths in sqlc's order: by path given, then by name.
+
+    Raises:
+        FileNotFoundError: nothing is there under one of the paths.
+    """
+    found: list[Path] = []
+    for given in paths:
+        matches = [Path(match) for match in sorted(glob.glob(str(project / given)))]  # noqa: PTH207 - Path.glob takes no "." and no "../x"
+        if not matches:
+            raise FileNotFoundError(given)
+        for match in matches:
+            found += sorted(p for p in match.iterdir() if p.suffix == ".sql" and not p.name.startswith(".")) if match.is_dir() else [match]
+    return found
+
+
+def split_queries(path: str, text: str) -> list[QuerySource]:
+    """Cut the text of a query file at its name lines. What stands before the first belongs to no query."""
+    lines = text.split("\n")
+    inside = _lines_inside_tokens(text)
+    heads = [
+        (number, match["name"]) for number, line in enumerate(lines, start=1) if number not in inside and (match := _NAME_LINE.match(line))
+    ]
+    ends = [number - 1 for number, _ in heads[1:]] + [len(lines)]
+    return [
+        QuerySource(
+            file=path,
+            name=name,
+            line=number,
+            name_line=lines[number - 1].rstrip("\r"),
+            text="\n".join(lines[number:end]),
+            text_line=number + 1,
+            doc=(*(above := _comment_above(lines, number)), *_comment_below(lines, number)),
+            doc_line=number - len(above),
+        )
+        for (number, name), end in zip(heads, ends, strict=True)
+    ]
+
+
+def _lines_inside_tokens(text: str) -> set[int]:
+    """The lines that begin inside a string or a block comment: no name line can stand there."""
+    inside: set[int] = set()
+    line = 1
+    for token in tokenize(text):
+        breaks = token.text.count("\n")
+        if breaks and token.kind in {Kind.STRING, Kind.QUOTED_NAME, Kind.BLOCK_COMMENT}:
+            inside.update(range(line + 1, line + breaks + 1))
+        line += breaks
+    return inside
+
+
+def _comment_above(lines: list[str], number: int) -> list[str]:
+    """The comment lines that touch the name line from above, without their dashes."""
+    return _comment_run(lines[: number - 1][::-1])[::-1]
+
+
+def _comment_below(lines: list[str], number: int) -> list[str]:
+    return _comment_run(lines[number:])
+
+
+def _comment_run(lines: list[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if not line.lstrip().startswith("--") or _NAME_LINE.match(line):
+            break
+        found.append(line.strip().removeprefix("--").removeprefix(" "))
+    return found
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
+def _key(token: Token) -> str:
+    return token.text.lower() if token.kind is Kind.WORD else token.text
+
+
+def _align(ours: list[str], theirs: list[str], index: int) -> int | None:
+    """Find the token of ours that token `index` of theirs stands for."""
+    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        if b0 <= index < b1:
+            if tag == "equal":
+                return a0 + index - b0
+            return a0 if a0 < a1 else (a0 - 1 if a0 else None)
+    return None

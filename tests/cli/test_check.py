@@ -1,0 +1,80 @@
+"""`sqlwright check`: the generated folder against a fresh generation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .conftest import Sqlwright, tree
+
+PACKAGE = "generated/app_db"
+
+
+def test_a_generated_folder_is_up_to_date(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    done = sqlwright("check")
+    assert (done.code, done.out, done.err) == (0, f"{len(tree(project / PACKAGE))} generated files up to date.\n", "")
+
+
+def test_an_edited_a_missing_and_an_orphaned_file_are_shown_and_left_alone(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    package = project / PACKAGE
+    users = package / "users.py"
+    users.write_text(users.read_text(encoding="utf-8").replace("id = $1", "id > $1"), encoding="utf-8")
+    (package / "old.py").write_text(users.read_text(encoding="utf-8").splitlines()[0] + "\nOLD = 1\n", encoding="utf-8")
+    (package / "py.typed").unlink()
+    before = tree(project)
+    done = sqlwright("check")
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert f"--- {PACKAGE}/users.py (on disk)" in lines
+    assert f"+++ {PACKAGE}/users.py (generated)" in lines
+    changed = [line for line in lines if "FROM users WHERE id" in line]
+    assert [line[0] for line in changed] == ["-", "+"]
+    assert "id > $1" in changed[0]
+    assert "id = $1" in changed[1]
+    assert "-OLD = 1" in lines
+    assert done.err == (
+        "error: 3 generated files are not up to date\n"
+        f"  orphaned: {PACKAGE}/old.py\n"
+        f"  missing: {PACKAGE}/py.typed\n"
+        f"  changed: {PACKAGE}/users.py\n"
+        "  help: run `sqlwright generate` and commit the result.\n"
+    )
+    assert tree(project) == before
+
+
+def test_a_changed_query_is_found(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    queries = project / "queries/users.sql"
+    queries.write_text(queries.read_text(encoding="utf-8").replace("ORDER BY id", "ORDER BY name"), encoding="utf-8")
+    document = json.loads(sqlwright("check", "--format", "json").out)
+    assert document["ok"] is False
+    assert document["files"]["changed"] == [f"{PACKAGE}/proofs.json", f"{PACKAGE}/users.py"]
+
+
+def test_recorded_proofs_are_not_believed(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    record = project / PACKAGE / "proofs.json"
+    forged = (
+        record.read_text(encoding="utf-8").replace('"nullable":false', '"nullable":true').replace('"nullable": false', '"nullable": true')
+    )
+    assert forged != record.read_text(encoding="utf-8")
+    record.write_text(forged, encoding="utf-8")
+    done = sqlwright("check")
+    assert done.code == 1
+    assert f"  changed: {PACKAGE}/proofs.json\n" in done.err
+
+
+def test_the_help_names_the_configuration_that_was_checked(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "sqlc.yaml").rename(project / "other.yaml")
+    done = sqlwright("check", "-f", "other.yaml")
+    assert done.code == 1
+    assert done.err.endswith("  help: run `sqlwright generate --config other.yaml` and commit the result.\n")
+
+
+def test_line_ends_of_the_machine_are_no_difference(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    users = project / PACKAGE / "users.py"
+    users.write_bytes(users.read_bytes().replace(b"\n", b"\r\n"))
+    assert sqlwright("check").code == 0

@@ -1,0 +1,249 @@
+"""`sqlwright generate`: what it writes, what it leaves alone, and what it says about bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import CONFIGURATION, USERS, Sqlwright, tree
+
+PACKAGE = "generated/app_db"
+
+
+def without_seconds(text: str) -> str:
+    return re.sub(r"[\d.]+ s$", "<seconds>", text.rstrip())
+
+
+def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright: Sqlwright) -> None:
+    done = sqlwright("generate")
+    assert (done.code, done.err) == (0, "")
+    files = tree(project / PACKAGE)
+    assert "def get_user(" in files["users.py"]
+    assert without_seconds(done.out) == "\n".join(
+        [
+            *(f"  created  {PACKAGE}/{name}" for name in files),
+            f"2 queries, 2 functions, {len(files)} files written, 0 unchanged, <seconds>",
+        ]
+    )
+
+
+def test_a_second_run_touches_nothing(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    before = {path: path.stat().st_mtime_ns for path in (project / PACKAGE).iterdir()}
+    done = sqlwright("generate")
+    assert without_seconds(done.out) == f"2 queries, 2 functions, 0 files written, {len(before)} unchanged, <seconds>"
+    assert {path: path.stat().st_mtime_ns for path in (project / PACKAGE).iterdir()} == before
+
+
+def test_a_removed_query_file_takes_its_module_along_and_a_hand_written_file_stays(project: Path, sqlwright: Sqlwright) -> None:
+    queries = project / "queries"
+    (queries / "more.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    sqlwright("generate")
+    mine = project / PACKAGE / "mine.py"
+    mine.write_text("MINE = True\n", encoding="utf-8")
+    (queries / "more.sql").unlink()
+    done = sqlwright("generate")
+    assert f"  removed  {PACKAGE}/more.py" in done.out.splitlines()
+    assert not (project / PACKAGE / "more.py").exists()
+    assert mine.exists()
+
+
+def test_a_hand_written_file_is_never_overwritten(project: Path, sqlwright: Sqlwright) -> None:
+    mine = project / PACKAGE / "users.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("MINE = True\n", encoding="utf-8")
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"error: {PACKAGE}/users.py was not written by sqlwright and is not overwritten\n"
+        f"  --> {PACKAGE}/users.py\n"
+        "  help: move the file elsewhere or delete it, or change `out` in sqlc.yaml.\n"
+        "\n1 error; nothing was written.\n"
+    )
+    assert tree(project / "generated") == {"app_db/users.py": "MINE = True\n"}
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_error_and_leaves_no_trace(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "generated").write_text("a file where a folder should go", encoding="utf-8")
+    before = tree(project)
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"error: cannot write {project}/generated/app_db: Not a directory\n"
+        "  help: make the folder writable, or change `out` in sqlc.yaml.\n"
+        "\n1 error; nothing was written.\n"
+    )
+    assert tree(project) == before
+
+
+def test_a_folder_where_a_file_goes_is_an_error(project: Path, sqlwright: Sqlwright) -> None:
+    (project / PACKAGE / "users.py").mkdir(parents=True)
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, and a generated file goes there\n")
+    assert tree(project / "generated") == {}
+
+
+def test_bare_sqlc_gives_the_same_bytes(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
+    sqlwright("generate")
+    ours = tree(project / "generated")
+    shutil.rmtree(project / "generated")
+    scripts = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "SQLWRIGHT_DATABASE_URL": proof_server}
+    subprocess.run([scripts / "sqlc", "generate"], cwd=project, env=environment, check=True)
+    assert tree(project / "generated") == ours
+
+
+def test_the_configuration_may_be_elsewhere(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
+    other = tmp_path / "a folder with spaces"
+    project.rename(other)
+    project.mkdir()
+    done = sqlwright("generate", "--config", str(other / "sqlc.yaml"))
+    assert done.code == 0, done.err
+    assert (other / PACKAGE / "users.py").is_file()
+
+
+def test_two_blocks_make_two_packages(project: Path, sqlwright: Sqlwright) -> None:
+    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
+    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
+    (project / "reports").mkdir()
+    (project / "reports/totals.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].startswith("3 queries, 3 functions, ")
+    assert (project / PACKAGE / "users.py").is_file()
+    assert (project / "generated/reports_db/totals.py").is_file()
+
+
+def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
+    queries = project / "queries"
+    (queries / "a.sql").write_text("-- name: A :one\nSELECT\n  id, nope FROM users;\n\n-- name: B :two\nSELECT 1;\n", encoding="utf-8")
+    (queries / "b.sql").write_text("-- name: C :one\nSELECT 1\nFROM strangers;\n", encoding="utf-8")
+    (queries / "c.sql").write_text("-- name: D :one\nSELECT FROM WHERE;\n", encoding="utf-8")
+    (queries / "users.sql").write_text(USERS + "\n-- name: GetUser :exec\nDELETE FROM users;\n", encoding="utf-8")
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == Path(__file__).with_name("complaints.txt").read_text(encoding="utf-8")
+    assert not (project / "generated").exists()
+
+
+def test_an_error_of_one_block_does_not_hide_those_of_another(project: Path, sqlwright: Sqlwright) -> None:
+    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: reports").replace("app_db", "reports_db")
+    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
+    (project / "reports").mkdir()
+    (project / "reports/totals.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
+    # sqlc accepts this one, PostgreSQL refuses it.
+    (project / "queries/users.sql").write_text("-- name: B :many\nSELECT name, count(*) FROM users;\n", encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert 'error: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
+    assert "  --> queries/users.sql:2:8\n" in done.err
+
+
+def test_json_is_one_document_with_the_same_facts(project: Path, sqlwright: Sqlwright) -> None:
+    done = sqlwright("generate", "--format", "json")
+    document = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert document.pop("seconds") > 0
+    assert document == {
+        "ok": True,
+        "packages": [{"out": PACKAGE, "queries": 2, "functions": 2}],
+        "files": {"created": [f"{PACKAGE}/{name}" for name in tree(project / PACKAGE)], "changed": [], "removed": [], "unchanged": 0},
+        "diagnostics": [],
+    }
+
+
+def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "queries/users.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
+    done = sqlwright("generate", "--format=json")
+    assert (done.code, done.err) == (1, "")
+    assert json.loads(done.out) == {
+        "ok": False,
+        "diagnostics": [
+            {
+                "severity": "error",
+                "message": 'column "nope" does not exist',
+                "file": "queries/users.sql",
+                "line": 2,
+                "column": 8,
+                "label": "",
+                "help": "the schema is read from migrations (`schema:` in sqlc.yaml).",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "error: sqlc.yaml was not found in {folder}\n  help: a minimal sqlc.yaml:\n"),
+        ("a: [", "error: sqlc.yaml is not valid YAML: expected the node content, but found '<stream end>'\n  --> sqlc.yaml:1:5\n"),
+        (
+            "version: 1\n",
+            'error: sqlc.yaml is not a sqlc configuration of version 2\n  --> sqlc.yaml\n  help: it begins with: version: "2"\n',
+        ),
+        ("version: 2\n", "error: no codegen entry of sqlc.yaml calls sqlwright-plugin\n  --> sqlc.yaml\n  help: a minimal sqlc.yaml:\n"),
+        (
+            CONFIGURATION.replace("        out: generated/app_db\n", ""),
+            "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml\n  help: out: generated/my_db\n",
+        ),
+        (
+            CONFIGURATION + "    queriez: x\n",
+            "error: sqlc: error parsing sqlc.yaml: yaml: unmarshal errors: field queriez not found in type config.SQL\n",
+        ),
+        (
+            CONFIGURATION.replace("queries: queries", "queries: nothing"),
+            "error: sqlc: error parsing queries: path error: stat {folder}/nothing: no such",
+        ),
+    ],
+)
+def test_a_bad_configuration_says_what_is_wrong(project: Path, sqlwright: Sqlwright, text: str | None, message: str) -> None:
+    if text is None:
+        (project / "sqlc.yaml").unlink()
+    else:
+        (project / "sqlc.yaml").write_text(text, encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert done.err.startswith(message.format(folder=project))
+
+
+def test_no_server_is_an_error_that_hides_the_password(project: Path, sqlwright: Sqlwright) -> None:
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://me:secret@127.0.0.1:1/db")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: cannot connect to SQLWRIGHT_DATABASE_URL (postgres://me:***@127.0.0.1:1/db): "
+        'connection to server at "127.0.0.1", port 1 failed: Connection refused\n'
+        "  help: start that server, correct the URL, or unset SQLWRIGHT_DATABASE_URL to use the embedded server\n"
+        "\n1 error; nothing was written.\n"
+    )
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path, environ: dict[str, str], coloured: bool) -> None:
+    (project / "sqlc.yaml").unlink()
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    command = [sys.executable, "-c", "from sqlwright.cli import app; app()", "generate"]
+    with subprocess.Popen(
+        command, cwd=project, env=environment | {"TERM": "xterm"} | environ, stderr=theirs, stdin=subprocess.DEVNULL
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        # At the end, Linux raises EIO and macOS gives no bytes.
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:
+            pass
+    os.close(ours)
+    assert process.returncode == 1
+    assert b"sqlc.yaml was not found" in shown
+    assert (b"\x1b[1;31merror:" in shown) is coloured

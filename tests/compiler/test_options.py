@@ -1,0 +1,42 @@
+"""Options: strict, and an error names the key, its place and what is accepted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sqlwright.diagnostics import CompileError, format_diagnostic
+from sqlwright.options import Clients, read_options
+
+CONFIG = 'version: "2"\nsql:\n  - codegen:\n      - out: gen/db\n        options:\n          clinets: async\n          clients: threads\n'
+
+
+def test_the_package_is_named_after_the_output_folder() -> None:
+    assert read_options(b"", out="generated/shop_db/").package == "shop_db"
+
+
+def test_options_of_the_entry_win_over_the_plugins() -> None:
+    assert read_options(b'{"clients": "sync"}', b'{"clients": "both"}', out="x").clients is Clients.BOTH
+
+
+def test_every_wrong_option_is_reported_with_its_place() -> None:
+    with pytest.raises(CompileError) as caught:
+        read_options(json.dumps({"clinets": "async", "clients": "threads"}).encode(), out="x", config_name="sqlc.yaml", config_text=CONFIG)
+    bad_value, unknown = sorted(format_diagnostic(d) for d in caught.value.diagnostics)
+    assert bad_value == (
+        'error: bad value for option "clients": "threads"\n'
+        "  --> sqlc.yaml:7:11\n"
+        "    |\n"
+        "  7 |           clients: threads\n"
+        "    |           ^^^^^^^\n"
+        "  help: accepted: sync, async, both."
+    )
+    assert unknown == (
+        'error: unknown option "clinets"\n'
+        "  --> sqlc.yaml:6:11\n"
+        "    |\n"
+        "  6 |           clinets: async\n"
+        "    |           ^^^^^^^\n"
+        '  help: did you mean "clients"? accepted options: clients, package, strict_one.'
+    )

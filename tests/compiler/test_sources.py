@@ -1,0 +1,85 @@
+"""Query files: where queries stand, their comments, and the way back from sqlc's text to the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sqlwright.sources import QuerySource, expand_paths, split_queries
+
+FILE = """\
+-- The queries of users.
+
+-- Get a user.
+--
+-- By key.
+-- name: GetUser :one
+-- Second part.
+SELECT * FROM users -- all
+WHERE id = sqlc.arg('id') AND nope = @other;
+
+SELECT '
+-- name: NotAQuery :one
+';
+/*
+-- name: NorThis :one
+*/
+-- name: CountUsers :one
+SELECT count(*) FROM users;
+"""
+
+
+@pytest.fixture
+def queries() -> dict[str, QuerySource]:
+    return {query.name: query for query in split_queries("queries/users.sql", FILE)}
+
+
+def test_a_name_line_inside_a_string_or_comment_is_none(queries: dict[str, QuerySource]) -> None:
+    assert list(queries) == ["GetUser", "CountUsers"]
+
+
+def test_the_comment_of_a_query_touches_its_name_line(queries: dict[str, QuerySource]) -> None:
+    assert queries["GetUser"].doc == ("Get a user.", "", "By key.", "Second part.")
+
+
+def test_a_query_knows_its_line_and_column(queries: dict[str, QuerySource]) -> None:
+    assert str(queries["GetUser"].header_place()) == "queries/users.sql:6:10"
+
+
+@pytest.mark.parametrize(
+    ("needle", "place"),
+    [
+        ("nope", "queries/users.sql:9:31"),
+        ("$1", "queries/users.sql:9:12"),
+        ("$2", "queries/users.sql:9:38"),
+        ("email", "queries/users.sql:8:8"),
+        ("WHERE", "queries/users.sql:9:1"),
+    ],
+)
+def test_a_place_in_sqlcs_text_is_found_in_the_file(queries: dict[str, QuerySource], needle: str, place: str) -> None:
+    sql = "SELECT id, name, email FROM users\nWHERE id = $1 AND nope = $2"
+    assert str(queries["GetUser"].place_of(sql, sql.index(needle))) == place
+
+
+def test_nargs_are_found_outside_quotes_only() -> None:
+    (query,) = split_queries("q.sql", "-- name: Q :many\nSELECT sqlc.narg('a'), SQLC . NARG ( b ), 'sqlc.narg(c)', sqlc.arg(d);")
+    assert query.optional_names() == {"a", "b"}
+
+
+def test_windows_line_ends_do_not_shift_places() -> None:
+    (query,) = split_queries("q.sql", "-- name: Q :many\r\nSELECT 1,\r\n  nope;\r\n")
+    assert str(query.place_of("SELECT 1,\r\n  nope", 13)) == "q.sql:3:3"
+
+
+def test_a_folder_gives_its_sql_files_by_name(tmp_path: Path) -> None:
+    for name in ("b.sql", "a.sql", "c.txt", ".hidden.sql"):
+        (tmp_path / name).touch()
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "d.sql").touch()
+    assert [path.name for path in expand_paths(tmp_path, (".",))] == ["a.sql", "b.sql"]
+
+
+def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        expand_paths(tmp_path, ("nowhere",))

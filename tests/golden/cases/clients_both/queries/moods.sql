@@ -1,0 +1,2 @@
+-- name: ListMoods :many
+SELECT moods FROM users;

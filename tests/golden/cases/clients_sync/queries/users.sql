@@ -1,0 +1,8 @@
+-- name: GetUser :one
+SELECT * FROM users WHERE id = $1;
+
+-- name: ListUsers :many
+SELECT * FROM users ORDER BY id;
+
+-- name: RenameUser :execrows
+UPDATE users SET name = @name WHERE id = @id;

@@ -1,0 +1,2 @@
+-- name: X1 :one
+SELECT 1 AS one;

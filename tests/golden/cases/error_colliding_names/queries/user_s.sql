@@ -1,0 +1,2 @@
+-- name: X2 :one
+SELECT 1 AS one;

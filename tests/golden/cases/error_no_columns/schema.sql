@@ -1,0 +1,5 @@
+CREATE TABLE users (
+    id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    name text NOT NULL,
+    nick text
+);

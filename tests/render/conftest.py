@@ -1,0 +1,306 @@
+"""Packages to render: one that uses every part of the IR, and one whose names are all taken by something else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sqlwright import ir
+from sqlwright.diagnostics import Place
+from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
+from sqlwright.options import Clients
+from sqlwright.pgtypes import scalar
+from sqlwright.render import render
+from sqlwright.sources import QuerySource
+
+MOOD = ir.EnumRef("mood", ClassName("Mood"))
+
+
+def value(name: str) -> ir.ValueType:
+    """The IR type of a PostgreSQL type name."""
+    if name.endswith("[]"):
+        return ir.ListOf(name, value(name.removesuffix("[]")))
+    if name in {"json", "jsonb"}:
+        return ir.Json(name)
+    return MOOD if name == "mood" else scalar(name) or ir.Opaque(name)
+
+
+def type_(name: str) -> ir.Type:
+    """As `value`; a `?` at the end makes the type nullable."""
+    return ir.Nullable(value(name.removesuffix("?"))) if name.endswith("?") else value(name)
+
+
+def columns(**types: str) -> tuple[ir.Column, ...]:
+    """Columns by name and type."""
+    return tuple(ir.Column(Identifier.from_sql(name), name, type_(t), None, "", "", None) for name, t in types.items())
+
+
+def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tuple[str, ...] = (), /, **params: str) -> ir.Query:
+    """A query with parameters by name and type."""
+    return ir.Query(
+        name=name,
+        function=Identifier.from_sql(name),
+        constant=ConstantName.from_sql(name),
+        command=command,
+        sql=sql,
+        doc=doc,
+        params=tuple(
+            ir.Param(number, Identifier.from_sql(param), t.removesuffix("?"), type_(t), "")
+            for number, (param, t) in enumerate(params.items(), 1)
+        ),
+        result=result,
+        source=QuerySource("queries/people.sql", name, 1, f"-- name: {name} {command}", sql, 2, doc),
+        rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/people.sql", 1)),
+    )
+
+
+def own_row(query_name: str, cols: tuple[ir.Column, ...]) -> ir.RowRef:
+    """The row of a query with a class of its own."""
+    return ir.RowRef(ClassName(f"{ClassName.from_sql(query_name)}Row"), cols, shared=False)
+
+
+def module(name: str, *queries: ir.Query) -> ir.Module:
+    """A module with the row classes that its queries own."""
+    rows: dict[str, ir.RowClass] = {}
+    for q in queries:
+        match q.result:
+            case ir.One(shape=ir.RowRef(shared=False) as row) | ir.Many(shape=ir.RowRef(shared=False) as row):
+                rows[row.row_class] = ir.RowClass(row.row_class, row.fields, f"A row of `{q.function}`.", "")
+            case _:
+                pass
+    return ir.Module(ModuleName(name), f"queries/{name}.sql", tuple(rows.values()), queries)
+
+
+def enum(name: str, *labels: str, doc: str = "") -> ir.EnumClass:
+    """An enum of the schema `public`."""
+    return ir.EnumClass(ClassName.from_sql(name), "public", name, tuple(zip(distinct_members(labels), labels, strict=True)), doc)
+
+
+def sample() -> ir.Package:
+    """Every command, shape and conversion, over the tables that the execution tests make."""
+    one, many, command = ir.One, ir.Many, ir.Command
+    person_columns = columns(id="int8", name="text", born="date?", salary="numeric", profile="jsonb?")
+    mood_columns = columns(person="int8", current="mood", wanted="mood?", past="mood[]", planned="mood[]?")
+    person = ir.RowRef(ClassName("Person"), person_columns, shared=True)
+    moods = ir.RowRef(ClassName("PersonMood"), mood_columns, shared=True)
+    models = (
+        ir.RowClass(ClassName("Person"), person_columns, "People.\nAnd more.", "public.people"),
+        ir.RowClass(ClassName("PersonMood"), mood_columns, "", "public.moods"),
+    )
+    stats = own_row("Stats", columns(total="int8", average="numeric?", names="text[]?"))
+
+    def bare(t: str) -> ir.BareValue:
+        return ir.BareValue(columns(value=t)[0])
+
+    def select(sql: str) -> str:
+        return f"SELECT {sql}"
+
+    all_people = "SELECT id, name, born, salary, profile FROM people"
+    all_moods = "SELECT person, current, wanted, past, planned FROM moods"
+    people = module(
+        "people",
+        query(
+            "CreatePerson",
+            command.ONE,
+            "INSERT INTO people (name, born, salary, profile) VALUES ($1::text, $2::date, $3::numeric, $4::jsonb)\n"
+            "RETURNING id, name, born, salary, profile",
+            one(person, always=True),
+            ("Create a person.", "The second line says \\more\\."),
+            name="text",
+            born="date?",
+            salary="numeric",
+            profile="jsonb?",
+        ),
+        query("GetPerson", command.ONE, f"{all_people} WHERE id = $1::int8", one(person, always=False), id="int8"),
+        query("ListPeople", command.MANY, f"{all_people} ORDER BY id", many(person)),
+        query(
+            "RenamePerson", command.EXECROWS, "UPDATE people SET name = $2::text WHERE id = $1::int8", ir.RowCount(), id="int8", name="text"
+        ),
+        query("DeletePeople", command.EXEC, "DELETE FROM people", ir.NoResult()),
+        query(
+            "FindPeople",
+            command.EXECRESULT,
+            f"{all_people} WHERE name LIKE '%\\_%' OR id = ANY($1::int8[])",
+            ir.CursorResult(),
+            ids="int8[]",
+        ),
+        query("CountPeople", command.ONE, "SELECT count(*) FROM people", one(bare("int8"), always=True)),
+        query("PersonNames", command.MANY, "SELECT name FROM people ORDER BY id", many(bare("text"))),
+        query("PersonBorn", command.ONE, "SELECT born FROM people WHERE id = $1::int8", one(bare("date?"), always=False), id="int8"),
+        query("Stats", command.ONE, "SELECT count(*), avg(salary), array_agg(name) FROM people", one(stats, always=True)),
+    )
+    moods_module = module(
+        "moods",
+        query(
+            "SetMood",
+            command.ONE,
+            "INSERT INTO moods VALUES ($1::int8, $2::mood, $3::mood, $4::mood[], $5::mood[])\n"
+            "RETURNING person, current, wanted, past, planned",
+            one(moods, always=True),
+            person="int8",
+            current="mood",
+            wanted="mood?",
+            past="mood[]",
+            planned="mood[]?",
+        ),
+        query("GetMood", command.ONE, f"{all_moods} WHERE person = $1::int8", one(moods, always=False), person="int8"),
+        query("ListMoods", command.MANY, f"{all_moods} ORDER BY person", many(moods)),
+        query("CurrentMoods", command.MANY, "SELECT current FROM moods ORDER BY person", many(bare("mood"))),
+        query("WantedMoods", command.MANY, "SELECT wanted FROM moods ORDER BY person", many(bare("mood?"))),
+        query(
+            "WantedMood", command.ONE, "SELECT wanted FROM moods WHERE person = $1::int8", one(bare("mood?"), always=False), person="int8"
+        ),
+        query("WantedMoodSurely", command.ONE, "SELECT max(wanted) FROM moods", one(bare("mood?"), always=True)),
+        query("PastMoods", command.ONE, "SELECT past FROM moods WHERE person = $1::int8", one(bare("mood[]"), always=False), person="int8"),
+        query("EchoMoods", command.ONE, select("$1::mood[]"), one(bare("mood[]"), always=True), moods="mood[]"),
+        query("HasMood", command.MANY, f"{all_moods} WHERE current = ANY($1::mood[])", many(moods), moods="mood[]"),
+    )
+    echoes = module(
+        "echoes",
+        query("EchoJson", command.ONE, select("$1::json"), one(bare("json"), always=True), payload="json"),
+        query("EchoJsonb", command.ONE, select("$1::jsonb"), one(bare("jsonb?"), always=True), payload="jsonb?"),
+        query("EchoJsonbs", command.ONE, select("$1::jsonb[]"), one(bare("jsonb[]"), always=True), payloads="jsonb[]"),
+        query("EchoPoint", command.ONE, select("$1::point"), one(bare("point"), always=False), place="point"),
+        query("EchoPoints", command.ONE, select("ARRAY[$1::point]"), one(bare("point[]?"), always=True), place="point?"),
+        query("EchoUuids", command.ONE, select("$1::uuid[]"), one(bare("uuid[]"), always=True), ids="uuid[]"),
+        query(
+            "EchoMany",
+            command.ONE,
+            select("$1::timestamptz AS at, $2::interval AS span, $3::time AS day_time, $4::bytea AS body, $5::float8 AS ratio"),
+            one(
+                own_row("EchoMany", columns(at="timestamptz", span="interval", day_time="time", body="bytea", ratio="float8")), always=False
+            ),
+            at="timestamptz",
+            span="interval",
+            day_time="time",
+            body="bytea",
+            ratio="float8",
+        ),
+    )
+    modules = (echoes, moods_module, people, ir.Module(ModuleName("nothing"), "queries/nothing.sql", (), ()))
+    return ir.Package(modules, models, (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),))
+
+
+def hostile() -> ir.Package:
+    """Names that modules, builtins, imported classes and locals have."""
+    names = [
+        *("uuid", "datetime", "date", "decimal", "list", "int", "str", "tuple", "dict", "type", "object", "bool", "bytes", "classmethod"),
+        *("conn", "cur", "row", "rows", "value", "item", "cls", "self", "from_row", "dataclass", "tuple_row", "builtins", "any", "typing"),
+        *("enums", "models", "psycopg", "print"),
+    ]
+    types = [
+        "uuid",
+        "timestamptz",
+        "date?",
+        "numeric[]",
+        "int4",
+        "text",
+        "bytea",
+        "bool?",
+        "mood",
+        "mood[]?",
+        "jsonb?",
+        "float8[]",
+        "point",
+    ]
+    mixed = {name: types[index % len(types)] for index, name in enumerate(names)}
+    plain = {name: t for name, t in mixed.items() if "mood" not in t}
+    command = ir.Command
+    classes = ["Any", "Final", "Connection", "AsyncConnection", "RawCursor", "UUID", "Decimal", "JsonValue", "Self", "Jsonb"]
+    models = tuple(ir.RowClass(ClassName(name), columns(**mixed), "", "") for name in classes)
+    rows = tuple(
+        query(f"all_{name}", command.MANY, "SELECT", ir.Many(ir.RowRef(ClassName(name), columns(**mixed), shared=True)), **mixed)
+        for name in classes
+    )
+    functions = tuple(
+        query(
+            name,
+            command.MANY if index % 2 else command.ONE,
+            "SELECT",
+            ir.Many(own_row(name, columns(**plain))) if index % 2 else ir.One(own_row(name, columns(**mixed)), always=index % 4 == 0),
+            **(mixed if index % 3 else {name: mixed[name]}),
+        )
+        for index, name in enumerate(names)
+    )
+    bare = tuple(
+        query(f"one_{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: t})[0]), always=bool(index % 2)), **{name: t})
+        for index, (name, t) in enumerate(mixed.items())
+    )
+    modules = (module("builtins", *rows), module("datetime", *functions, *bare), module("uuid", *bare))
+    taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "ENUMS", "FIND_ENUMS")
+    enums = (enum("mood", "name", "value", "mro", "", "a b", "a-b", "_missing_", "__init__"), *(enum(name, name, "x") for name in taken))
+    return ir.Package(modules, models, enums)
+
+
+def long() -> ir.Package:
+    """Names as long as PostgreSQL allows, and lists too long for a line."""
+    command = ir.Command
+    word = "notification_preference"
+    rows: list[ir.Query] = []
+    for length in range(4, 64, 3):
+        name = f"{word}_for_very_long_names_that_no_one_would_ever_want_to_type"[:length].rstrip("_")
+        types = {f"{name}_{index}"[:63]: t for index, t in enumerate(["text", "mood?", "mood[]", "jsonb?", "timestamptz[]?", "jsonb[]?"])}
+        shape = own_row(f"q{name}", columns(**types))
+        rows += [
+            query(f"q{name}", command.ONE, "SELECT", ir.One(shape, always=False), **types),
+            query(f"m{name}", command.MANY, "SELECT", ir.Many(own_row(f"m{name}", columns(a="int4", b="text"))), **{name: "mood?"}),
+            query(f"b{name}", command.MANY, "SELECT", ir.Many(ir.BareValue(columns(**{name: "mood?"})[0])), **{name: "jsonb?"}),
+            query(f"c{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: "mood?"})[0]), always=True)),
+            query(
+                f"d{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: "mood?"})[0]), always=False), **{name: "jsonb[]?"}
+            ),
+        ]
+    return ir.Package(
+        (module("long", *rows),), (), (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),)
+    )
+
+
+def write(files: Iterable[ir.SourceFile], folder: Path) -> Path:
+    """Write rendered files."""
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packages: <package>_<clients> for each package above."""
+    folder = tmp_path_factory.mktemp("rendered")
+    for make in (sample, hostile, long):
+        for clients in Clients:
+            name = f"{make.__name__}_{clients}"
+            write(render(make(), package_name=name, clients=clients), folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def on_path(rendered: Path) -> Iterator[Path]:
+    """The folder of packages, importable."""
+    sys.path.insert(0, str(rendered))
+    yield rendered
+    sys.path.remove(str(rendered))
+
+
+@pytest.fixture(scope="session")
+def run_tool() -> Callable[..., str]:
+    """Run a Python tool of this environment; gives its output with "exit N" as the last line."""
+
+    def run(cwd: Path, tool: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", tool, *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "NO_COLOR": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        )
+        return f"{done.stdout}{done.stderr}exit {done.returncode}"
+
+    return run

@@ -1,0 +1,116 @@
+"""Whatever the package is, the formatter and the linter leave the generated files alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sqlwright import ir
+from sqlwright.diagnostics import Place
+from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
+from sqlwright.options import Clients
+from sqlwright.pgtypes import scalar
+from sqlwright.render import render
+from sqlwright.sources import QuerySource
+
+_SQL_NAME = st.one_of(
+    st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=63),
+    st.sampled_from(["uuid", "datetime", "list", "str", "int", "conn", "cur", "row", "tuple_row", "dataclass", "self", "日本語", "état"]),
+)
+_TEXT = st.text(alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from("\"'\\\n\t ")), max_size=60)
+
+
+def _value(enums: list[ir.EnumClass]) -> st.SearchStrategy[ir.ValueType]:
+    names = ["text", "int8", "uuid", "timestamptz", "numeric", "bytea", "bool", "float4"]
+    scalars = [found for name in names if (found := scalar(name))]
+    one: st.SearchStrategy[ir.ValueType] = st.one_of(
+        st.sampled_from(scalars),
+        st.sampled_from([ir.Json("json"), ir.Json("jsonb")]),
+        st.just(ir.Opaque("point")),
+        *([st.sampled_from([ir.EnumRef(enum.postgres, enum.name) for enum in enums])] if enums else []),
+    )
+    return st.one_of(one, one.map(lambda element: ir.ListOf(f"{element.postgres}[]", element)))
+
+
+@st.composite
+def _packages(draw: st.DrawFn) -> ir.Package:
+    class_names = iter(draw(st.lists(_SQL_NAME.map(ClassName.from_sql), min_size=8, max_size=8, unique=True)))
+    enums = [
+        ir.EnumClass(next(class_names), "public", draw(_TEXT), tuple(zip(distinct_members(labels), labels, strict=True)), draw(_TEXT))
+        for labels in draw(st.lists(st.lists(_TEXT, max_size=4, unique=True).map(tuple), max_size=2))
+    ]
+    types = st.one_of(_value(enums), _value(enums).map(ir.Nullable))
+
+    def columns() -> tuple[ir.Column, ...]:
+        names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), min_size=2, max_size=6, unique=True))
+        return tuple(ir.Column(name, name, draw(types), None, draw(st.one_of(st.just(""), _TEXT)), "", None) for name in names)
+
+    models = tuple(ir.RowClass(next(class_names), columns(), draw(_TEXT), "") for _ in range(draw(st.integers(0, 2))))
+    own: list[ir.RowClass] = []
+
+    def shape() -> ir.Shape:
+        match draw(st.sampled_from(["shared", "own", "bare"])):
+            case "shared" if models:
+                model = draw(st.sampled_from(models))
+                return ir.RowRef(model.name, model.fields, shared=True)
+            case "own" if len(own) < 3:
+                own.append(ir.RowClass(next(class_names), columns(), draw(_TEXT), ""))
+                return ir.RowRef(own[-1].name, own[-1].fields, shared=False)
+            case _:
+                return ir.BareValue(columns()[0])
+
+    queries: list[ir.Query] = []
+    for function in draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=4, unique=True)):
+        names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=5, unique=True))
+        result = draw(st.sampled_from(["one", "always", "many", "exec", "execrows", "execresult"]))
+        command = ir.Command.ONE if result == "always" else ir.Command(f":{result}")
+        results: dict[str, ir.Result] = {"exec": ir.NoResult(), "execrows": ir.RowCount(), "execresult": ir.CursorResult()}
+        found = results.get(result) or (ir.Many(shape()) if result == "many" else ir.One(shape(), always=result == "always"))
+        sql, doc = draw(_TEXT), tuple(draw(st.lists(_TEXT, max_size=3)))
+        queries.append(
+            ir.Query(
+                name=function,
+                function=function,
+                constant=ConstantName(f"SQL_{function.upper()}"),
+                command=command,
+                sql=sql,
+                doc=doc,
+                params=tuple(ir.Param(number, name, "text", draw(types), "") for number, name in enumerate(names, 1)),
+                result=found,
+                source=QuerySource("queries/a.sql", function, 1, "", sql, 2, doc),
+                rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/a.sql", 1)),
+            )
+        )
+    module = ir.Module(ModuleName("module"), "queries/module.sql", tuple(own), tuple(queries))
+    return ir.Package((module,), models, tuple(enums))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that every example empties."""
+    return tmp_path_factory.mktemp("random")
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(package=_packages(), clients=st.sampled_from(Clients))
+def test_formatter_and_linter_change_nothing(folder: Path, package: ir.Package, clients: Clients) -> None:
+    shutil.rmtree(folder)
+    for file in render(package, package_name="shop_db", clients=clients):
+        path = folder / "shop_db" / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.text, encoding="utf-8", newline="\n")
+    for arguments in (["format", "--diff"], ["check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", "."],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,104 @@
+"""A migrated database for every test: a copy of one that the real dbmate made, on a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import AsyncConnection, sql
+
+from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
+from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Dbmate(Protocol):
+    """The real dbmate with this repository's migrations."""
+
+    def __call__(self, database_url: str, *arguments: str) -> str:
+        """Run it on the database of a URL, and give what it printed."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def dbmate() -> Dbmate:
+    """Give dbmate as `make migrate` finds it: from this environment first."""
+    program = shutil.which("dbmate", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
+    assert program is not None, "dbmate is not installed"
+
+    def run(database_url: str, *arguments: str) -> str:
+        command = [program, "--no-dump-schema", "--migrations-dir", str(REPOSITORY / "migrations"), "--url", database_url, *arguments]
+        finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert finished.returncode == 0, finished.stdout
+        return finished.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest) -> str:
+    """A server on which tests may create and drop databases: SQLWRIGHT_DATABASE_URL, else the embedded one of this test run."""
+    own = os.environ.get("SQLWRIGHT_DATABASE_URL")
+    embedded: str = own or request.getfixturevalue("proof_server")
+    return embedded
+
+
+@pytest.fixture(scope="session")
+def new_database(server_url: str) -> Iterator[Callable[[str], str]]:
+    """Make a database as a copy of the named one, and give its URL. All are dropped at the end."""
+    made: list[str] = []
+    with psycopg.connect(server_url, autocommit=True) as admin:
+
+        def make(template: str) -> str:
+            name = f"shop_test_{uuid.uuid4().hex}"
+            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+            made.append(name)
+            return urlsplit(server_url)._replace(path=f"/{name}").geturl()
+
+        yield make
+        for name in made:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def migrated_template(new_database: Callable[[str], str], dbmate: Dbmate) -> str:
+    """The name of a migrated, empty database that nobody is connected to."""
+    database_url = new_database("template1")
+    dbmate(database_url, "up")
+    return urlsplit(database_url).path.removeprefix("/")
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[str], str], migrated_template: str) -> str:
+    """The URL of a migrated, empty database of this test's own."""
+    return new_database(migrated_template)
+
+
+@pytest_asyncio.fixture
+async def conn(database_url: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection to the test's database, in autocommit mode as the pool's are."""
+    async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def users(conn: AsyncConnection[Any]) -> PostgresUserRepository:
+    """The repository on the test's connection."""
+    return PostgresUserRepository(conn)
+
+
+@pytest.fixture
+def directory(conn: AsyncConnection[Any]) -> PostgresUserDirectory:
+    """The directory on the test's connection."""
+    return PostgresUserDirectory(conn)
