@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sqlwright.prove import embedded
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # PostgreSQL refuses to run as root and runs as another user then, who must reach its data. pytest closes the folder that all of its
+    # sessions share to everybody else whenever one starts.
+    if os.geteuid() == 0 and not config.option.basetemp:
+        config.option.basetemp = tempfile.mkdtemp(prefix="sqlwright-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -77,6 +77,8 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
         name, mark = _marked(column)
         if (name in claims.not_null or mark is False) and not column.nullable:
             yield _needless(query, f"`{name}` is never None: {column.reason}")
+        if (name in claims.nullable or mark is True) and not column.nullable:
+            yield _needless(query, f"`{name}` is never None: {column.reason}")
         if (name in claims.not_null or mark is False) and column.always_null:
             yield Diagnostic(
                 f"query {query.name} claims that `{name}` is never None, and it always is: {column.reason}", place, help="remove the claim."

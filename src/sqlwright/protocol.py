@@ -16,6 +16,10 @@ from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.ir import SourceFile
 
 
+# Another version may read SQL in another way; its PostgreSQL parser is being replaced upstream.
+SQLC_VERSION = "1.31.1"
+
+
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -91,7 +95,7 @@ def decode(data: bytes) -> GenerateRequest:
     """Read a request.
 
     Raises:
-        CompileError: it is not a request of sqlc's JSON protocol, or it is for another database than PostgreSQL.
+        CompileError: it is not a request of sqlc's JSON protocol, of another version of sqlc, or for another database than PostgreSQL.
     """
     try:
         request = GenerateRequest.model_validate_json(data)
@@ -105,6 +109,15 @@ def decode(data: bytes) -> GenerateRequest:
                 )
             ]
         ) from error
+    if request.sqlc_version.removeprefix("v") != SQLC_VERSION:
+        raise CompileError(
+            [
+                Diagnostic(
+                    f"called by sqlc {request.sqlc_version.removeprefix('v')}; sqlwright works with {SQLC_VERSION}",
+                    help="run the sqlc that is installed with sqlwright: pip install --force-reinstall sqlwright, or run `sqlwright generate`.",
+                )
+            ]
+        )
     if request.settings.engine != "postgresql":
         raise CompileError(
             [

@@ -220,7 +220,7 @@ def test_no_server_is_an_error_that_hides_the_password(project: Path, sqlwright:
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         "error: cannot connect to SQLWRIGHT_DATABASE_URL (postgres://me:***@127.0.0.1:1/db): "
-        'connection to server at "127.0.0.1", port 1 failed: Connection refused\n'
+        'connection to server at "127.0.0.1", port 1 failed: Connection refused; 2 of 2 queries have no valid proof on record\n'
         "  help: start that server, correct the URL, or unset SQLWRIGHT_DATABASE_URL to use the embedded server\n"
         "\n1 error; nothing was written.\n"
     )

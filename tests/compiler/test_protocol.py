@@ -24,6 +24,12 @@ def test_another_engine_is_refused() -> None:
         decode(json.dumps(request).encode())
 
 
+def test_another_version_of_sqlc_is_refused() -> None:
+    request = {"sqlc_version": "v1.30.0", "settings": {"engine": "postgresql", "codegen": {"out": "x"}}}
+    with pytest.raises(CompileError, match=r"called by sqlc 1\.30\.0; sqlwright works with 1\.31\.1"):
+        decode(json.dumps(request).encode())
+
+
 def test_options_come_out_of_their_base64() -> None:
     options = base64.b64encode(b'{"clients": "async"}').decode()
     request = {"sqlc_version": "v1.31.1", "settings": {"engine": "postgresql", "codegen": {"out": "x"}}, "plugin_options": options}

@@ -37,8 +37,8 @@ POOLS: dict[str, tuple[str, ...]] = {
     "integer": ("0", "1", "-1", "2", "7", "2147483647", "(-2147483648)"),
     "integer[]": ("'{}'", "'{1}'", "'{2,3}'"),
     "interval": ("'0'", "'1 day'", "'-3 months 2 hours'", "'100 years'"),
-    "json": ("'null'", "'{}'", "'[]'", "'1'", "'\"a\"'", "'{\"a\":null,\"b\":[1,{}]}'"),
-    "jsonb": ("'null'", "'{}'", "'[]'", "'1'", "'\"a\"'", "'true'", "'{\"a\":null,\"b\":[1,{}]}'"),
+    "json": ("'null'", "'{}'", "'[]'", "'1'", "'\"a\"'", '\'{"a":null,"b":[1,{}]}\''),
+    "jsonb": ("'null'", "'{}'", "'[]'", "'1'", "'\"a\"'", "'true'", '\'{"a":null,"b":[1,{}]}\''),
     "line": ("'{1,2,3}'", "'{0,1,0}'", "'{1,0,0}'"),
     "lseg": ("'[(0,0),(1,1)]'", "'[(0,1),(1,0)]'", "'[(5,5),(5,5)]'"),
     "macaddr": ("'08:00:2b:01:02:03'", "'00:00:00:00:00:00'"),
@@ -57,7 +57,26 @@ POOLS: dict[str, tuple[str, ...]] = {
     "regclass": ("'pg_temp.counter'",),
     "regconfig": ("'simple'", "'english'"),
     "smallint": ("0", "1", "-1", "7", "32767", "(-32768)"),
-    "text": ("''", "'a'", "'abc'", "'a,b'", "' '", "'day'", "'YYYY'", "'hex'", "'UTC'", "'%s'", "'.*'", "'é'", "'NFC'", "'application_name'"),
+    "text": (
+        "''",
+        "'a'",
+        "'abc'",
+        "'a,b'",
+        "' '",
+        "'day'",
+        "'YYYY'",
+        "'hex'",
+        "'UTC'",
+        "'%s'",
+        "'.*'",
+        "'é'",
+        "'NFC'",
+        "'application_name'",
+        "'hour'",
+        "'[)'",
+        "'i'",
+        "'latin1'",
+    ),
     "text[]": ("'{}'", "'{a}'", "'{a,b}'", "'{b,0}'"),
     "time with time zone": ("'00:00+00'", "'23:59:59.999+05:30'", "'24:00+00'"),
     "time without time zone": ("'00:00'", "'23:59:59.999'", "'24:00'"),
@@ -73,7 +92,10 @@ POOLS: dict[str, tuple[str, ...]] = {
     "xid": ("'0'", "'7'"),
     "xml": ("'<a/>'", "'text'", "'<a b=\"1\">c</a>'"),
 }
-_POLYMORPHIC = frozenset({"anyarray", "anycompatible", "anycompatiblearray", "anyelement", "anyenum", "anymultirange", "anynonarray", "anyrange", "record"})
+_VARIADIC = ("multirange(", "jsonb_delete(jsonb, text[])")
+_POLYMORPHIC = frozenset(
+    {"anyarray", "anycompatible", "anycompatiblearray", "anyelement", "anyenum", "anymultirange", "anynonarray", "anyrange", "record"}
+)
 
 SETUP = """
 CREATE TYPE pg_temp.mood AS ENUM ('sad', 'ok', 'happy');
@@ -115,5 +137,7 @@ def call(signature: str, source: random.Random, *, nulls: frozenset[int] = froze
     arguments: list[str] = []
     for index, type_name in enumerate(types):
         value = literal(type_name, source)
+        if type_name.endswith("[]") and any(part in signature for part in _VARIADIC):
+            value = f"VARIADIC {value}"
         arguments.append(f"(CASE WHEN false THEN {value} END)" if index in nulls else value)
     return f'pg_catalog."{name}"({", ".join(arguments)})'

@@ -10,7 +10,7 @@ import psycopg
 import typer
 
 from sqlwright import __version__
-from sqlwright.cli import database, generating, programs
+from sqlwright.cli import database, explaining, generating, programs
 from sqlwright.prove import embedded
 
 _HELP = """\
@@ -45,6 +45,7 @@ app = typer.Typer(
 app.command()(generating.generate)
 app.command()(generating.check)
 app.command()(generating.inspect)
+app.command()(explaining.why)
 app.add_typer(database.app, name="db")
 
 

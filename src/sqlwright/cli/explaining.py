@@ -16,6 +16,12 @@ from sqlwright.cli.generating import ConfigOption
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 
 _CONFIG = Path("sqlc.yaml")
+# A proof that is missing is no proof of the contrary.
+_ROWS = {
+    ir.Cardinality.EXACTLY_ONE: "exactly one",
+    ir.Cardinality.AT_MOST_ONE: "at most one",
+    ir.Cardinality.MANY: "no limit is proven",
+}
 
 
 def why(
@@ -71,15 +77,12 @@ def _print(query: ir.Query, columns: list[ir.Column], *, whole: bool) -> None:
     console.print(Text.assemble((query.name, "bold"), f" {query.command}  {query.source.header_place()}"))
     if whole:
         console.print(
-            Text.assemble(
-                "  rows: ", (query.rows.cardinality, "bold"), f". {_sentence(query.rows.reason)}  ", (_short(query.rows.place), "dim")
-            )
+            Text.assemble("  rows: ", (_ROWS[query.rows.cardinality], "bold"), f": {query.rows.reason}  ", _dim(query.rows.place))
         )
     for column in columns:
         nullable = isinstance(column.type, ir.Nullable)
         verdict = ("may be None", "yellow") if nullable else ("is never None", "green")
-        place = _short(column.place) if column.place else ""
-        console.print(Text.assemble("  ", (column.sql_name, "bold"), " ", verdict, f": {column.reason}  ", (place, "dim")))
+        console.print(Text.assemble("  ", (column.sql_name, "bold"), " ", verdict, f": {column.reason}  ", _dim(column.place)))
     for param in query.params if whole else ():
         nullable = isinstance(param.type, ir.Nullable)
         verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
@@ -110,9 +113,5 @@ def _place_json(place: Place) -> dict[str, Any]:
     return {"file": place.file, "line": place.line, "column": place.column, "end_column": place.column + place.width}
 
 
-def _sentence(reason: str) -> str:
-    return reason[:1].upper() + reason[1:]
-
-
-def _short(place: Place) -> str:
-    return f"({place})"
+def _dim(place: Place | None) -> tuple[str, str]:
+    return (f"({place})" if place else "", "dim")

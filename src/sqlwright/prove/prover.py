@@ -69,8 +69,8 @@ def prove(
         if on_record is not None:
             return on_record
         count = len(queries) - len(valid)
-        missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record, and there is "
-        raise CompileError([replace(error.diagnostic, message=missing + error.diagnostic.message)]) from error
+        missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record"
+        raise CompileError([replace(error.diagnostic, message=f"{error.diagnostic.message}; {missing}")]) from error
 
 
 def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs) -> dict[tuple[str, str], QueryProof]:

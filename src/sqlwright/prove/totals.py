@@ -1,10 +1,59 @@
-"""Which of PostgreSQL's own functions return NULL when."""
+"""Which of PostgreSQL's own functions and aggregates return NULL when. Functions are listed in `total_functions.txt`, by signature."""
 
-TOTAL: frozenset[str] = frozenset({"int4pl(integer, integer)", "int4eq(integer, integer)", "texteq(text, text)", "lower(text)"})
-ALWAYS: frozenset[str] = frozenset()
-FIRST_ARGUMENT: frozenset[str] = frozenset()
-ANY_ARGUMENT: frozenset[str] = frozenset()
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def _read() -> dict[str, frozenset[str]]:
+    sections: dict[str, set[str]] = {}
+    current: set[str] = set()
+    for line in files(__package__).joinpath("total_functions.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            current = sections.setdefault(line.strip("[]"), set())
+        elif line and not line.startswith("#"):
+            current.add(line)
+    return {name: frozenset(signatures) for name, signatures in sections.items()}
+
+
+_SECTIONS = _read()
+
+TOTAL = _SECTIONS["not NULL when no argument is NULL"]
+FIRST_ARGUMENT = _SECTIONS["not NULL when the first argument is not NULL"]
+ANY_ARGUMENT = _SECTIONS["not NULL when some argument is not NULL"]
+ALWAYS = _SECTIONS["never NULL"]
+
+MONOTONIC_FIELDS = frozenset({"century", "decade", "epoch", "isoyear", "julian", "millennium", "year"})
+"""Fields that `extract` can tell of infinity; of the others it says NULL."""
+
 NEVER_NULL_AGGREGATES = frozenset({"count", "regr_count"})
-NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"})
-VALUE_AGGREGATES = frozenset({"max", "min", "sum", "avg", "string_agg", "bool_and", "bool_or", "every"})
-ORDERED_SET_AGGREGATES = frozenset({"percentile_cont", "percentile_disc", "mode"})
+"""Aggregates, by name, that are not NULL even without rows."""
+
+NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "json_object_agg", "json_object_agg_unique", "jsonb_agg", "jsonb_object_agg", "jsonb_object_agg_unique"})
+"""Aggregates that are NULL only without rows: they take NULLs up."""
+
+VALUE_AGGREGATES = frozenset(
+    {
+        "any_value",
+        "avg",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "bool_and",
+        "bool_or",
+        "every",
+        "max",
+        "min",
+        "range_agg",
+        "range_intersect_agg",
+        "stddev_pop",
+        "string_agg",
+        "sum",
+        "var_pop",
+        "xmlagg",
+    }
+)
+"""Aggregates that are NULL only when there is no value: they pass over NULLs."""
+
+ORDERED_SET_AGGREGATES = frozenset({"mode", "percentile_cont", "percentile_disc"})
+"""Ordered-set aggregates that are NULL only when there is no value, given direct arguments."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from shop.application.user_directory import PublicProfile, UserSummary
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop_db.models import User as UserRow
 from shop_db.users import GetPublicProfilesRow, ListUsersRow
-
-Row = TypeVar("Row")
 
 
 class UnreadableRow(Exception):
@@ -51,10 +47,3 @@ def user_summary_from(row: ListUsersRow) -> UserSummary:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def the_only(row: Row | None) -> Row:
-    """The row of a query that always has one, such as an INSERT … RETURNING or a bare aggregate."""
-    if row is None:
-        raise AssertionError("a query that always returns a row returned none")
-    return row

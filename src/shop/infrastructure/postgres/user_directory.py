@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 
 from shop.application.user_directory import PublicProfile, UserPage, UserPageKey
 from shop.domain.values import UserId
-from shop.infrastructure.postgres.mapping import public_profile_from, the_only, user_summary_from
+from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
 from shop_db import users
 
 
@@ -45,4 +45,4 @@ class PostgresUserDirectory:
 
     async def count(self) -> int:
         """Count all users."""
-        return the_only(await users.count_users(self._conn))
+        return await users.count_users(self._conn)

@@ -10,7 +10,7 @@ from psycopg.errors import UniqueViolation
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserNotFound
 from shop.domain.values import EmailAddress, PasswordHash, UserId
-from shop.infrastructure.postgres.mapping import the_only, user_from
+from shop.infrastructure.postgres.mapping import user_from
 from shop_db import users
 
 _EMAIL_KEY = "users_email_key"
@@ -41,7 +41,7 @@ class PostgresUserRepository:
                 )
         except UniqueViolation as error:
             return Err(_email_taken(error, profile.email))
-        return Ok(user_from(the_only(row)))
+        return Ok(user_from(row))
 
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
         """Get a user by id."""

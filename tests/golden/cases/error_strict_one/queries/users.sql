@@ -1,0 +1,5 @@
+-- name: FirstByName :one
+SELECT id, name FROM users WHERE name = @name;
+
+-- name: ById :one
+SELECT id, name FROM users WHERE id = @id;

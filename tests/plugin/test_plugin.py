@@ -1,0 +1,107 @@
+"""The plugin as sqlc runs it, with no CLI around it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sqlwright.prove import embedded
+
+CASES = Path(__file__).parents[1] / "golden" / "cases"
+BIN = Path(sys.executable).parent
+PLUGIN = "/plugin.CodegenService/Generate"
+
+
+def environment(proof_server: str) -> dict[str, str]:
+    """An environment in which sqlc finds the plugin, and the plugin the server."""
+    return {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "SQLWRIGHT_DATABASE_URL": proof_server}
+
+
+def sqlc_generate(project: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `sqlc generate` in a folder."""
+    return subprocess.run(["sqlc", "generate"], cwd=project, env=env, capture_output=True, text=True, check=False)  # noqa: S607 - PATH is ours
+
+
+@pytest.mark.parametrize("name", ["clients_both", "enums", "migrations"])
+def test_sqlc_alone_writes_the_same_bytes(name: str, tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / name
+    shutil.copytree(CASES / name, project, ignore=shutil.ignore_patterns("expected*"))
+    finished = sqlc_generate(project, environment(proof_server))
+    assert finished.returncode == 0, finished.stderr
+    written = {p.relative_to(project / "db"): p.read_bytes() for p in (project / "db").rglob("*") if p.is_file()}
+    expected = {p.relative_to(CASES / name / "expected"): p.read_bytes() for p in (CASES / name / "expected").rglob("*") if p.is_file()}
+    assert written == expected
+
+
+def test_sqlc_shows_our_errors_and_writes_nothing(tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(CASES / "error_postgres_refuses", project)
+    finished = sqlc_generate(project, environment(proof_server))
+    assert finished.returncode == 1
+    assert "error: PostgreSQL refuses query A: operator does not exist: text > bigint\n  --> queries/users.sql:4:12\n" in finished.stderr
+    assert not (project / "db").exists()
+
+
+def test_sqlc_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(CASES / "migrations", project)
+    mine = project / "db" / "users.py"
+    mine.parent.mkdir()
+    mine.write_text("MINE = True\n", encoding="utf-8")
+    finished = sqlc_generate(project, environment(proof_server))
+    assert finished.returncode == 1
+    assert "users.py was not written by sqlwright and is not overwritten" in finished.stderr
+    assert mine.read_text(encoding="utf-8") == "MINE = True\n"
+
+
+def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(CASES / "migrations", project)
+    shutil.copytree(project / "expected", project / "db")
+    (project / "db" / "users.py").unlink()
+    unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
+    finished = sqlc_generate(project, unreachable)
+    assert finished.returncode == 0, finished.stderr
+    assert (project / "db" / "users.py").exists()
+
+
+def test_a_changed_query_without_a_server_is_told_what_to_run(tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(CASES / "migrations", project)
+    shutil.copytree(project / "expected", project / "db")
+    (project / "queries" / "users.sql").write_text("-- name: ListUsers :many\nSELECT id FROM users;\n", encoding="utf-8")
+    unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody:secret@127.0.0.1:1/none"}
+    finished = sqlc_generate(project, unreachable)
+    assert finished.returncode == 1
+    assert "1 of 1 queries has no valid proof on record" in finished.stderr
+    assert "secret" not in finished.stderr
+
+
+def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str) -> None:
+    project = tmp_path / "p"
+    shutil.copytree(CASES / "migrations", project)
+    env = environment(proof_server)
+    del env["SQLWRIGHT_DATABASE_URL"]
+    finished = sqlc_generate(project, env)
+    assert finished.returncode == 0, finished.stderr
+    assert not embedded.is_running(project)
+
+
+def test_a_request_that_is_none_is_refused_in_words() -> None:
+    finished = subprocess.run(
+        [str(BIN / "sqlwright-plugin"), PLUGIN], input=b"\x0a\x00hello", capture_output=True, check=False, env={"SQLC_VERSION": "v1.31.1"}
+    )
+    assert finished.returncode == 1
+    assert finished.stdout == b""
+    assert finished.stderr.startswith(b"error: malformed request")
+
+
+def test_the_plugin_starts_without_the_programs_for_people() -> None:
+    code = "import sys, sqlwright.plugin, sqlwright.pipeline; print([m for m in ('typer', 'rich', 'yaml') if m in sys.modules])"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout == "[]\n"

@@ -1,0 +1,16 @@
+INSERT INTO users (id, email, name, age, status, active, tags, prefs, badge, rank, motto, manager_id, seen_at, wallet, phone) VALUES
+    (1, 'Ann@x', 'ann', 30, 'happy', true, '{a,b}', '{"a": 1, "n": null, "l": [1, null]}', 'c1', 'r1', 'GO', NULL, now(), ROW(1, 'EUR'), '1'),
+    (2, 'bob@x', NULL, NULL, 'sad', false, '{}', NULL, 'c2', 'r2', NULL, 1, NULL, NULL, '2'),
+    (3, 'cy@x', 'ann', 0, 'ok', false, '{c}', 'null', 'c3', 'r3', NULL, 1, NULL, ROW(NULL, NULL), '3'),
+    (4, 'di@x', NULL, 5, 'ok', true, '{}', '[]', 'c4', 'r4', NULL, 2, now(), ROW(NULL, 'USD'), '4');
+INSERT INTO orders (user_id, total, note, placed_on, number, reference) VALUES
+    (1, 10, 'first', '2024-01-01', 1, 'a'), (1, 20, NULL, NULL, NULL, NULL), (2, 5, NULL, 'infinity', 2, 'b'), (9, 1, NULL, NULL, NULL, NULL);
+INSERT INTO items VALUES (1, 1, 's1', 1), (1, 2, 's2', NULL), (2, 1, 's1', NULL), (8, 1, 's9', 3);
+INSERT INTO flags VALUES (1, true), (1, false), (2, true);
+ALTER TABLE audited DISABLE TRIGGER skipping;
+INSERT INTO audited VALUES (1, 'one', 'x'), (2, 'two', NULL);
+ALTER TABLE audited ENABLE TRIGGER skipping;
+INSERT INTO animals VALUES (1, 'cat', 4);
+INSERT INTO birds VALUES (1, 'crow', NULL, 2), (2, 'kiwi', NULL, NULL);
+INSERT INTO events VALUES (1, '2023-01-01', NULL), (1, '2024-06-01', 'x');
+REFRESH MATERIALIZED VIEW order_stats;
