@@ -2,7 +2,7 @@
 """Queries of queries/class.sql."""
 
 import builtins
-import datetime as _datetime
+import datetime
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -10,34 +10,19 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from .models import Class
+
 IN: Final = """\
 SELECT "from", "Import", "2fa", "weird name!", a$b, uuid, other, date, datetime, str, list FROM "class" WHERE "from" = $1::int4
 """
 
 
-@dataclass(slots=True)
-class InRow:
-    """A row of `in_`."""
-
-    from_: int
-    import_: builtins.str
-    n_2fa: bool
-    weird_name: builtins.str
-    a_b: builtins.str
-    uuid: UUID
-    other: UUID
-    date: _datetime.date
-    datetime: _datetime.datetime
-    str: builtins.str
-    list: builtins.list[builtins.str]
-
-
-async def in_(conn_: AsyncConnection[Any], *, conn: int) -> InRow | None:
+async def in_(conn_: AsyncConnection[Any], *, conn: int) -> Class | None:
     """Run `In` (queries/class.sql)."""
     cur = AsyncRawCursor(conn_, row_factory=tuple_row)
     await cur.execute(IN, (conn,), binary=True)
     row = await cur.fetchone()
-    return None if row is None else InRow(*row)
+    return None if row is None else Class(*row)
 
 
 CLASS: Final = """\
@@ -58,7 +43,7 @@ async def class_(
     conn: AsyncConnection[Any],
     *,
     uuid: UUID,
-    date: _datetime.date,
+    date: datetime.date,
     cur: UUID,
 ) -> builtins.list[ClassRow]:
     """Run `Class` (queries/class.sql)."""
