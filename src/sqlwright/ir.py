@@ -114,7 +114,7 @@ class UnprovenColumn:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenEmbed:
-    """`sqlc.embed(alias)`: all columns of a table, in its order, as one value named after the alias. `schema` is "" where sqlc gives none."""
+    """`sqlc.embed(alias)`: all columns of a table in its order, as one value named as the alias. `schema` is "" where sqlc gives none."""
 
     name: Identifier
     schema: str

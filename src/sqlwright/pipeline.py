@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlwright import ir
 from sqlwright.assemble import assemble
 from sqlwright.check import check
 from sqlwright.claims import audit
-from sqlwright.diagnostics import CompileError, Diagnostic, has_errors, in_order
+from sqlwright.diagnostics import CompileError, Diagnostic, Severity, has_errors, in_order
 from sqlwright.options import Options, read_options
 from sqlwright.protocol import GenerateRequest
 from sqlwright.prove import lock
 from sqlwright.prove.proof import Proofs
 from sqlwright.prove.prover import Progress, prove
 from sqlwright.prove.schema import Schema, read_schema
-from sqlwright.prove.server import postgres_server
+from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
 from sqlwright.render import render
 from sqlwright.resolve import resolve
 from sqlwright.sources import QuerySource, read_queries
@@ -52,11 +53,9 @@ def compile_request(
     )
     sources, schema = _read_inputs(project, request)
     unproven = resolve(request.queries, sources)
-    proofs = prove(
-        unproven, schema, lambda: postgres_server(project, environ), _recorded(project / settings.codegen.out), progress, anew=anew
-    )
+    proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
     package = assemble(unproven, proofs)
-    found = in_order([*audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
+    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
     if has_errors(found):
         raise CompileError(found)
     files = render(package, package_name=options.package, clients=options.clients)
@@ -94,6 +93,26 @@ def _misplaced(project: Path, path: str) -> CompileError:
             )
         ]
     )
+
+
+def _prove(
+    unproven: ir.UnprovenPackage, schema: Schema, project: Path, environ: Mapping[str, str], out: str, progress: Progress, *, anew: bool
+) -> tuple[Proofs, list[Diagnostic]]:
+    """Prove; where everything is on record and cannot be proven anew for want of a server, take the record and say so in a warning."""
+    recorded = _recorded(project / out)
+
+    def open_server() -> AbstractContextManager[Server]:
+        return postgres_server(project, environ)
+
+    try:
+        return prove(unproven, schema, open_server, recorded, progress, anew=anew), []
+    except ServerUnavailable as unavailable:
+        doubt = replace(
+            unavailable.diagnostic,
+            message=f"nothing was proven anew, {out}/{lock.FILE_NAME} was believed: {unavailable.diagnostic.message}",
+            severity=Severity.WARNING,
+        )
+        return prove(unproven, schema, open_server, recorded, progress), [doubt]
 
 
 def _recorded(out: Path) -> Proofs | None:

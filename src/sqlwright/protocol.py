@@ -15,7 +15,6 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.ir import SourceFile
 
-
 # Another version may read SQL in another way; its PostgreSQL parser is being replaced upstream.
 SQLC_VERSION = "1.31.1"
 
@@ -114,7 +113,7 @@ def decode(data: bytes) -> GenerateRequest:
             [
                 Diagnostic(
                     f"called by sqlc {request.sqlc_version.removeprefix('v')}; sqlwright works with {SQLC_VERSION}",
-                    help="run the sqlc that is installed with sqlwright: pip install --force-reinstall sqlwright, or run `sqlwright generate`.",
+                    help="run the sqlc that came with sqlwright (pip install --force-reinstall sqlwright), or `sqlwright generate`.",
                 )
             ]
         )

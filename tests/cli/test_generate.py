@@ -196,6 +196,10 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
             "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml\n  help: out: generated/my_db\n",
         ),
         (
+            CONFIGURATION.replace("engine: postgresql", "engine: mysql"),
+            'error: engine "mysql" of sqlc.yaml is not supported: sqlwright proves queries with PostgreSQL\n',
+        ),
+        (
             CONFIGURATION + "    queriez: x\n",
             "error: sqlc: error parsing sqlc.yaml: yaml: unmarshal errors: field queriez not found in type config.SQL\n",
         ),

@@ -24,7 +24,7 @@ def users(queries: Any, load: Load, conn: Conn) -> list[Any]:
     """Two users, of whom the second has NULL wherever the schema allows it."""
     load("").register(conn)
     mood = load("enums").Mood
-    full = {
+    full: dict[str, Any] = {
         "nick": "al",
         "mood": mood.HAPPY,
         "moods": [mood.SAD, mood.HAPPY],
@@ -33,7 +33,7 @@ def users(queries: Any, load: Load, conn: Conn) -> list[Any]:
         "short": "s",
         "data": {"k": [1]},
     }
-    bare = {"nick": None, "mood": mood.SAD, "moods": [], "size": 0, "tags": [], "short": None, "data": None}
+    bare: dict[str, Any] = {"nick": None, "mood": mood.SAD, "moods": [], "size": 0, "tags": [], "short": None, "data": None}
     return [queries.create_user(conn, id=1, name="Ada", **full), queries.create_user(conn, id=2, name="Bob", **bare)]
 
 

@@ -79,9 +79,7 @@ def read_configuration(path: Path) -> Configuration:
         raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
     configuration = cast("_Node", document)
     plugins = _our_plugins(configuration)
-    entries = tuple(
-        Entry(_paths(block, "schema"), _paths(block, "queries"), _out(path, code)) for block, code in _ours(configuration, plugins)
-    )
+    entries = tuple(_entry(path, block, code) for block, code in _ours(configuration, plugins))
     if not entries:
         minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
         raise _error(f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
@@ -149,11 +147,17 @@ def _paths(block: _Node, key: str) -> tuple[str, ...]:
     return tuple(str(path) for path in cast("list[object]", value)) if isinstance(value, list) else ()
 
 
-def _out(path: Path, code: _Node) -> str:
+def _entry(path: Path, block: _Node, code: _Node) -> Entry:
+    if block.get("engine") != "postgresql":
+        raise _error(
+            f'engine "{block.get("engine")}" of {path.name} is not supported: sqlwright proves queries with PostgreSQL',
+            Place(path.name),
+            help="set `engine: postgresql` in this `sql:` block, or give the block another plugin.",
+        )
     out = code.get("out")
     if not isinstance(out, str) or not out:
         raise _error(f"a codegen entry of {path.name} has no `out`", Place(path.name), help="out: generated/my_db")
-    return out
+    return Entry(_paths(block, "schema"), _paths(block, "queries"), out)
 
 
 def _error(message: str, place: Place | None = None, help: str = "") -> CompileError:  # noqa: A002 the field's name

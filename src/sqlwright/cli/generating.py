@@ -68,7 +68,8 @@ def check(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -> N
     """Tell whether the generated files are what the queries say. Writes nothing.
 
     Every query is proven anew and the result is compared with the folder: changed, missing and orphaned files are shown with their diff,
-    and the exit code is 1. Meant for continuous integration, and for a look before `generate`.
+    and the exit code is 1. Meant for continuous integration, and for a look before `generate`. Without a PostgreSQL to ask, the proofs on
+    record are believed, and a warning says so.
 
     Examples:
       sqlwright check
@@ -78,8 +79,12 @@ def check(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -> N
     with findings(form), progress() as report:
         compilations = compile_project(config, os.environ, anew=True, report=report)
         comparison = compare(_project(config), compilations)
+    warnings = [warning for compilation in compilations for warning in compilation.warnings]
+    if form is Format.TEXT:
+        print_diagnostics(warnings)
     if form is Format.JSON:
-        print_json({"ok": not comparison.differences, "files": _files_json(config, comparison, new="missing"), "diagnostics": []})
+        files = _files_json(config, comparison, new="missing")
+        print_json({"ok": not comparison.differences, "files": files, "diagnostics": [diagnostic_json(warning) for warning in warnings]})
     elif comparison.differences:
         for difference in comparison.differences:
             _print_diff(config, difference)

@@ -154,6 +154,14 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope, fixed
     right = _set_operation(prover, node.node("rarg"), query, scope, fixed)
     match node.number("op"):
         case 1:
+            clauses = [] if node.flag("all") else node.nodes("groupClauses")
+            same = bool(clauses) and all(
+                {family for family, collation in fixed.get(number, frozenset()) if not collation}
+                & (prover.facts.equality_families(clause.number("eqop")) | {0})
+                for number, clause in enumerate(clauses, start=1)
+            )
+            if same:
+                return Rows(False, True, "UNION drops duplicates, and all its columns are fixed")
             return Rows(left.at_least_one or right.at_least_one, False, "UNION puts the rows of both sides together")
         case 2:
             return Rows(False, left.at_most_one or right.at_most_one, "INTERSECT keeps no more than either side has")

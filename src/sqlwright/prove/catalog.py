@@ -8,21 +8,14 @@ from typing import Any
 import psycopg
 
 from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.proof import Catalog, Enum, Table, TableColumn
 
 _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'"
 
-# Inside a domain, NOT NULL counts too; a domain may sit on a domain.
 _TABLES = f"""
-WITH RECURSIVE strict_domain AS (
-    SELECT oid, typbasetype, typnotnull FROM pg_type WHERE typtype = 'd'
-    UNION ALL
-    SELECT d.oid, b.typbasetype, b.typnotnull FROM strict_domain d JOIN pg_type b ON b.oid = d.typbasetype AND b.typtype = 'd'
-)
 SELECT n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
-       a.attname, a.atttypid::int8,
-       a.attnotnull OR a.atttypid IN (SELECT oid FROM strict_domain WHERE typnotnull),
-       coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum
+       a.attname, a.atttypid::int8, coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -41,15 +34,28 @@ ORDER BY n.nspname, t.typname
 """  # noqa: S608 - as above
 
 
-def read_catalog(connection: psycopg.Connection[Any], types: TypeNames) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
-    """Read the user's tables and enums; also where each column is found by (table OID, attribute number): schema, table, column."""
+def read_catalog(
+    connection: psycopg.Connection[Any], types: TypeNames, facts: SchemaFacts
+) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
+    """Read the user's tables and enums; also where each column is found by (table OID, attribute number): schema, table, column.
+
+    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also stands for constraints that do not hold.
+    """
     rows = connection.execute(_TABLES).fetchall()
     tables = tuple(
-        Table(schema, table, comment, tuple(TableColumn(r[3], types.proof_name(r[4]), r[5], r[6]) for r in members))
+        Table(
+            schema,
+            table,
+            comment,
+            tuple(
+                TableColumn(name, types.proof_name(type_oid), facts.relation(relation).attributes[number].not_null, column_comment)
+                for _, _, _, name, type_oid, column_comment, relation, number in members
+            ),
+        )
         for (schema, table, comment), members in groupby(rows, key=lambda r: (r[0], r[1], r[2]))
     )
     enums = tuple(
         Enum(schema, name, types.proof_name(oid), tuple(labels), comment)
         for schema, name, oid, labels, comment in connection.execute(_ENUMS).fetchall()
     )
-    return Catalog(tables, enums), {(r[7], r[8]): (r[0], r[1], r[3]) for r in rows}
+    return Catalog(tables, enums), {(r[6], r[7]): (r[0], r[1], r[3]) for r in rows}

@@ -50,10 +50,11 @@ def prove(
     """Prove every query of the package.
 
     `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no server is opened. With `anew`
-    every query is proven again, unless there is no server and the record is complete. `progress` is told how many of how many are proven.
+    every query is proven again. `progress` is told how many of how many are proven.
 
     Raises:
         CompileError: PostgreSQL refuses the schema or queries (all of them are reported), or there is something to prove and no server.
+        ServerUnavailable: there is no server to prove anew what is all on record.
     """
     queries = [(module.source_file, query) for module in package.modules for query in module.queries]
     valid = _valid(queries, recorded) if recorded is not None and recorded.schema_digest == schema.digest else {}
@@ -67,7 +68,7 @@ def prove(
             return _prove_others(queries, usable, schema, server.major, connection, progress)
     except ServerUnavailable as error:
         if on_record is not None:
-            return on_record
+            raise
         count = len(queries) - len(valid)
         missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record"
         raise CompileError([replace(error.diagnostic, message=f"{error.diagnostic.message}; {missing}")]) from error
@@ -91,8 +92,9 @@ def _prove_others(
     progress: Progress,
 ) -> Proofs:
     types = TypeNames(connection)
-    catalog, located = read_catalog(connection, types)
-    session = _Session(connection, SchemaFacts.load(connection), types, catalog, located)
+    facts = SchemaFacts.load(connection)
+    catalog, located = read_catalog(connection, types, facts)
+    session = _Session(connection, facts, types, catalog, located)
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
     progress(len(proven), len(queries))

@@ -140,6 +140,7 @@ def _apply(connection: psycopg.Connection[Any], file: SchemaFile) -> None:
 def _failing_statement(connection: psycopg.Connection[Any], text: str) -> int:
     """Where PostgreSQL names no place: run the statements one by one, for the offset of the one that fails; 0 if none does on its own."""
     starts = [token.start for token in statements(text)]
+    failing = 0
     try:
         with connection.transaction(force_rollback=True):
             for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

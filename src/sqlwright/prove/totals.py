@@ -29,7 +29,9 @@ MONOTONIC_FIELDS = frozenset({"century", "decade", "epoch", "isoyear", "julian",
 NEVER_NULL_AGGREGATES = frozenset({"count", "regr_count"})
 """Aggregates, by name, that are not NULL even without rows."""
 
-NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "json_object_agg", "json_object_agg_unique", "jsonb_agg", "jsonb_object_agg", "jsonb_object_agg_unique"})
+NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg"}) | frozenset(
+    f"{kind}_{what}" for kind in ("json", "jsonb") for what in ("agg_strict", "object_agg_strict", "object_agg_unique", "object_agg_unique_strict")
+)
 """Aggregates that are NULL only without rows: they take NULLs up."""
 
 VALUE_AGGREGATES = frozenset(

@@ -160,7 +160,7 @@ SELECT id >= ALL (SELECT user_id FROM orders), id > ANY (SELECT manager_id FROM 
 
 -- a comparison of rows
 --> ! ? ! : many
-SELECT (id, email) < (1, 'x'), (id, age) > (1, 1), (id, email) = (1, 'x') FROM users;
+SELECT (id, email) < (1, 'x'), (id, age) > (6, 1), (id, email) = (1, 'x') FROM users;
 
 -- a scalar subquery
 --> ? ? : many

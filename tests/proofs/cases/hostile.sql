@@ -2,11 +2,13 @@ INSERT INTO users (id, email, name, age, status, active, tags, prefs, badge, ran
     (1, 'Ann@x', 'ann', 30, 'happy', true, '{a,b}', '{"a": 1, "n": null, "l": [1, null]}', 'c1', 'r1', 'GO', NULL, now(), ROW(1, 'EUR'), '1'),
     (2, 'bob@x', NULL, NULL, 'sad', false, '{}', NULL, 'c2', 'r2', NULL, 1, NULL, NULL, '2'),
     (3, 'cy@x', 'ann', 0, 'ok', false, '{c}', 'null', 'c3', 'r3', NULL, 1, NULL, ROW(NULL, NULL), '3'),
-    (4, 'di@x', NULL, 5, 'ok', true, '{}', '[]', 'c4', 'r4', NULL, 2, now(), ROW(NULL, 'USD'), '4');
+    (4, 'di@x', NULL, 5, 'ok', true, '{}', '[]', 'c4', 'r4', NULL, 2, now(), ROW(NULL, 'USD'), '4'),
+    (5, 'ed@x', NULL, -1, 'ok', false, '{}', '{}', 'c5', 'r5', NULL, 2, now(), NULL, '5'),
+    (6, 'fay@x', NULL, NULL, 'ok', true, '{z}', NULL, 'c6', 'r6', NULL, NULL, NULL, NULL, '6');
 INSERT INTO orders (user_id, total, note, placed_on, number, reference) VALUES
-    (1, 10, 'first', '2024-01-01', 1, 'a'), (1, 20, NULL, NULL, NULL, NULL), (2, 5, NULL, 'infinity', 2, 'b'), (9, 1, NULL, NULL, NULL, NULL);
+    (1, 10, 'first', '2024-01-01', 1, 'a'), (1, 20, NULL, NULL, NULL, NULL), (2, 5, NULL, 'infinity', 2, 'b'), (9, 1, NULL, NULL, NULL, NULL), (4, 7, 'later', NULL, 4, 'd');
 INSERT INTO items VALUES (1, 1, 's1', 1), (1, 2, 's2', NULL), (2, 1, 's1', NULL), (8, 1, 's9', 3);
-INSERT INTO flags VALUES (1, true), (1, false), (2, true);
+INSERT INTO flags VALUES (1, true), (1, false), (2, true), (7, true);
 ALTER TABLE audited DISABLE TRIGGER skipping;
 INSERT INTO audited VALUES (1, 'one', 'x'), (2, 'two', NULL);
 ALTER TABLE audited ENABLE TRIGGER skipping;

@@ -67,6 +67,7 @@ CREATE TABLE events_late PARTITION OF events FOR VALUES FROM ('2024-01-01') TO (
 
 CREATE VIEW user_orders AS SELECT u.id, u.email, u.name, o.id AS order_id, o.total, o.note FROM users u LEFT JOIN orders o ON o.user_id = u.id;
 CREATE VIEW named_users AS SELECT id, email, name FROM users WHERE name IS NOT NULL;
+CREATE VIEW noted_orders AS SELECT id, user_id, total, note FROM orders WHERE note IS NOT NULL;
 CREATE VIEW nested_view AS SELECT n.id, n.name, uo.total FROM named_users n LEFT JOIN user_orders uo ON uo.id = n.id;
 CREATE VIEW order_count AS SELECT count(*) AS orders, max(total) AS largest FROM orders;
 CREATE VIEW totals AS SELECT user_id, sum(total) AS total, max(note) AS note FROM orders GROUP BY user_id;

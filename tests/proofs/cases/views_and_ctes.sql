@@ -81,7 +81,7 @@ WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELE
 -- a recursive CTE that climbs: the second arm puts NULLs in
 --> ! ? : many
 WITH RECURSIVE chain AS (
-    SELECT id, id AS boss FROM users UNION ALL SELECT u.id, u.manager_id FROM users u JOIN chain c ON c.boss = u.id AND u.id <> c.id
+    SELECT id, id AS boss FROM users UNION ALL SELECT u.id, u.manager_id FROM users u JOIN chain c ON c.boss = u.id
 ) SELECT id, boss FROM chain LIMIT 20;
 
 -- a recursive CTE: a NULL travels from one column to another in later rounds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlwright.prove.jointree import LEFT_SIDE, RIGHT_SIDE
 from sqlwright.prove.nodetree import Node, Unrecognised
 from sqlwright.prove.nullability import Prover, Scope, Verdict, columns_of, expression, location, structure, table_scope
 from sqlwright.prove.querytree import (
@@ -150,7 +151,7 @@ def source(prover: Prover, at: Scope, item: int, attribute: int, place: int) -> 
     if entry.kind == SUBQUERY:
         return _nth(queries.outputs(prover, entry.node.node("subquery"), at), attribute)
     if entry.kind == JOIN:
-        return _alias(prover, at, entry, attribute)
+        return _alias(prover, at, item, entry, attribute)
     if entry.kind == FUNCTION:
         return setreturning.function_column(prover, at, entry, attribute, place)
     if entry.kind == TABLE_FUNCTION:
@@ -196,11 +197,17 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
     return Verdict(not column.not_null, column.why, place, element_nullable=False)
 
 
-def _alias(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> Verdict:
+def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: int) -> Verdict:
+    """A merged column. That of a FULL JOIN is COALESCE over both sides, one of which is always there: it is enough that neither column is NULL itself."""
     columns = entry.node.items("joinaliasvars")
     column = columns[attribute - 1] if attribute <= len(columns) else None
     if not isinstance(column, Node):
         raise Unrecognised("a dropped column of a join")
+    if column.tag == "COALESCEEXPR" and at.tree.joins[item].type == FULL and attribute <= entry.node.number("joinmergedcols"):
+        matched = at.knowing({("event", item, LEFT_SIDE), ("event", item, RIGHT_SIDE)})
+        sides = [prover.verdict(side, matched) for side in column.nodes("args")]
+        if not any(side.nullable for side in sides):
+            return Verdict(False, "one side of the FULL JOIN is always there, and the column is NULL on neither", location(column), sides[0].element_nullable)
     return prover.verdict(column, at)
 
 

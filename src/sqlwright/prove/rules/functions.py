@@ -8,8 +8,9 @@ from sqlwright.prove.facts import Function
 from sqlwright.prove.nodetree import Node
 from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
 from sqlwright.prove.rules import setreturning
-from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
+from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 
+_TEXT = 25
 _ELEMENTS_OF_ARGUMENT = frozenset(
     {
         "array_remove(anycompatiblearray, anycompatible)",
@@ -75,6 +76,8 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
         return Verdict(False, f"`{name}` returns NULL only when its first argument is NULL", place, holes)
     if function.signature in ANY_ARGUMENT and any(not v.nullable for v in verdicts):
         return Verdict(False, f"`{name}` returns NULL only when all its arguments are NULL", place, holes)
+    if name in ("extract", "date_part") and nullable is None and constant_text(arguments[0]) in MONOTONIC_FIELDS:
+        return Verdict(False, f"`{name}` has a value for every date, infinity included", place)
     if (
         function.signature in TOTAL
         or function.signature in ALWAYS
@@ -87,6 +90,14 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
     if nullable is not None and function.strict:
         return replace(nullable, absent_row=False, witness=False)
     return Verdict(True, f"`{name}` may return NULL", place, holes)
+
+
+def constant_text(node: Node) -> str:
+    """Give the value of a text constant in lower case; "" for anything else. Behind the length come four bytes of header, then the characters."""
+    value = node.raw("constvalue") if node.tag == "CONST" and not node.flag("constisnull") and node.number("consttype") == _TEXT else None
+    if not isinstance(value, list):
+        return ""
+    return bytes(int(str(byte)) & 0xFF for byte in value[5:]).decode("utf-8", errors="replace").lower()
 
 
 def _user_function(prover: Prover, function: Function, nullable: Verdict | None, place: int) -> Verdict:

@@ -1,0 +1,343 @@
+-- by primary key
+--> ! : 0..1
+SELECT email FROM users WHERE id = $1::int;
+
+-- by primary key, the other way around
+--> ! : 0..1
+SELECT email FROM users WHERE $1::int = id;
+
+-- by primary key and more
+--> ! : 0..1
+SELECT email FROM users WHERE id = $1::int AND active;
+
+-- by something that is not unique
+--> ! : many
+SELECT email FROM users WHERE age = $1::int;
+
+-- by primary key or something else
+--> ! : many
+SELECT email FROM users WHERE id = $1::int OR age = 5;
+
+-- an inequality
+--> ! : many
+SELECT email FROM users WHERE id >= $1::int;
+
+-- by primary key of another integer type
+--> ! : 0..1
+SELECT total FROM orders WHERE id = $1::int;
+
+-- by primary key with a cast around it
+--> ! : many
+SELECT email FROM users WHERE id::text = $1::text;
+
+-- by primary key with a volatile value
+--> ! : many
+SELECT email FROM users WHERE id = (random() * 4)::int;
+
+-- by primary key with a stable value
+--> ! : 0..1
+SELECT email FROM users WHERE id = length(current_user);
+
+-- by primary key with a value from a subquery
+--> ! : 0..1
+SELECT email FROM users WHERE id = (SELECT max(user_id) FROM orders);
+
+-- by primary key with a value from a correlated subquery
+--> ! : many
+SELECT email FROM users u WHERE id = (SELECT max(user_id) FROM orders o WHERE o.user_id = u.id);
+
+-- by primary key = ANY
+--> ! : many
+SELECT email FROM users WHERE id = ANY ($1::int[]);
+
+-- by primary key IN one value
+--> ! : 0..1
+SELECT email FROM users WHERE id IN ($1::int);
+
+-- by a unique index on an expression
+--> ! : 0..1
+SELECT email FROM users WHERE lower(email) = lower($1::text);
+
+-- by another expression
+--> ! : many
+SELECT email FROM users WHERE upper(email) = upper($1::text);
+
+-- by a partial unique index, with its condition
+--> ! : 0..1
+SELECT email FROM users WHERE name = $1::text AND active;
+
+-- by a partial unique index, without
+--> ! : many
+SELECT email FROM users WHERE name = $1::text;
+
+-- by a partial unique index WHERE x IS NOT NULL
+--> ! : 0..1
+SELECT email FROM users WHERE motto = $1::text;
+
+-- by a unique constraint, nullable
+--> ! : 0..1
+SELECT total FROM orders WHERE reference = $1::text;
+
+-- by a deferrable unique constraint, which may be violated for a while
+--> ! : many
+SELECT total FROM orders WHERE number = $1::int;
+
+-- by a key of two columns
+--> ! : 0..1
+SELECT sku FROM items WHERE order_id = $1::bigint AND line = $2::int;
+
+-- by half a key
+--> ! : many
+SELECT sku FROM items WHERE order_id = $1::bigint;
+
+-- by a key of two columns as a row
+--> ! : 0..1
+SELECT sku FROM items WHERE (order_id, line) = ($1::bigint, $2::int);
+
+-- by a key with a boolean column
+--> ! : 0..1
+SELECT user_id FROM flags WHERE user_id = $1::int AND flag;
+
+-- by a key with a boolean column, negated
+--> ! : 0..1
+SELECT user_id FROM flags WHERE user_id = $1::int AND NOT flag;
+
+-- through a join on a key
+--> ! ! : 0..1
+SELECT o.total, u.email FROM orders o JOIN users u ON u.id = o.user_id WHERE o.id = $1::bigint;
+
+-- through a join on something else
+--> ! ! : many
+SELECT u.email, o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE u.id = $1::int;
+
+-- through a LEFT JOIN on a key
+--> ! ? : 0..1
+SELECT o.total, u.email FROM orders o LEFT JOIN users u ON u.id = o.user_id WHERE o.id = $1::bigint;
+
+-- through a LEFT JOIN on half a key
+--> ! ? : many
+SELECT o.total, i.sku FROM orders o LEFT JOIN items i ON i.order_id = o.id WHERE o.id = $1::bigint;
+
+-- ON of a LEFT JOIN does not bind its left side
+--> ! ? : many
+SELECT u.email, o.total FROM users u LEFT JOIN orders o ON u.id = $1::int AND o.id = $2::bigint;
+
+-- FULL JOIN of two rows may give two
+--> ? ? : many
+SELECT u.email, o.total FROM (SELECT * FROM users WHERE id = 1) u FULL JOIN (SELECT * FROM orders WHERE id = 3) o ON o.user_id = u.id;
+
+-- equality that is handed on
+--> ! ! : 0..1
+SELECT u.email, s.orders FROM users u JOIN order_stats s ON s.user_id = u.id WHERE u.id = $1::int;
+
+-- equality that is handed on through a column that is no key
+--> ! ! : 0..1
+SELECT u.email, i.sku FROM items i JOIN users u ON u.id = i.line WHERE i.line = $1::int AND i.order_id = $2::bigint;
+
+-- equality of two keys with each other binds nothing
+--> ! : many
+SELECT u.email FROM users u JOIN order_stats s ON s.user_id = u.id;
+
+-- a cross join with a table
+--> ! : many
+SELECT u.email FROM users u, flags f WHERE u.id = $1::int;
+
+-- a cross join with one row
+--> ! ! : 0..1
+SELECT u.email, c.n FROM users u, (SELECT count(*) AS n FROM orders) c WHERE u.id = $1::int;
+
+-- through a subquery
+--> ! : 0..1
+SELECT s.email FROM (SELECT id, email FROM users) s WHERE s.id = $1::int;
+
+-- through a grouped subquery
+--> ! ! : 0..1
+SELECT u.email, s.n FROM users u JOIN (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id) s ON s.user_id = u.id WHERE u.id = $1::int;
+
+-- through a CTE
+--> ! : 0..1
+WITH w AS (SELECT id, email FROM users) SELECT email FROM w WHERE id = $1::int;
+
+-- through a DISTINCT subquery
+--> ! : 0..1
+SELECT s.user_id FROM (SELECT DISTINCT user_id FROM orders) s WHERE s.user_id = $1::int;
+
+-- through a UNION, by all its columns
+--> ! : 0..1
+SELECT s.id FROM (SELECT id FROM users UNION SELECT user_id FROM orders) s WHERE s.id = $1::int;
+
+-- an aggregate without GROUP BY
+--> ! : 1
+SELECT count(*) FROM users WHERE active;
+
+-- an aggregate with HAVING
+--> ! : 0..1
+SELECT count(*) FROM users HAVING count(*) > 2;
+
+-- HAVING without aggregate and GROUP BY
+--> ! : 0..1
+SELECT 1 FROM users HAVING true;
+
+-- an aggregate with OFFSET
+--> ! : 0..1
+SELECT count(*) FROM users OFFSET 1;
+
+-- an aggregate with LIMIT 1
+--> ! : 1
+SELECT count(*) FROM users LIMIT 1;
+
+-- an aggregate with LIMIT 0
+--> ! : 0..1
+SELECT count(*) FROM users LIMIT 0;
+
+-- an aggregate with a parameter as LIMIT
+--> ! : 0..1
+SELECT count(*) FROM users LIMIT $1::int;
+
+-- GROUP BY a fixed column
+--> ! ! : 0..1
+SELECT user_id, count(*) FROM orders WHERE user_id = $1::int GROUP BY user_id;
+
+-- GROUP BY a column that is not fixed
+--> ! ! : many
+SELECT user_id, count(*) FROM orders GROUP BY user_id;
+
+-- the empty grouping set alone
+--> ! : 1
+SELECT count(*) FROM users GROUP BY ();
+
+-- ROLLUP
+--> ? ! : many
+SELECT status, count(*) FROM users GROUP BY ROLLUP (status);
+
+-- DISTINCT of a fixed column
+--> ! : 0..1
+SELECT DISTINCT user_id FROM orders WHERE user_id = $1::int;
+
+-- LIMIT 1
+--> ! : 0..1
+SELECT email FROM users ORDER BY id LIMIT 1;
+
+-- FETCH FIRST ROW
+--> ! : 0..1
+SELECT email FROM users ORDER BY id FETCH FIRST ROW ONLY;
+
+-- FETCH FIRST 1 ROWS WITH TIES
+--> ! : many
+SELECT email FROM users ORDER BY active FETCH FIRST 1 ROWS WITH TIES;
+
+-- LIMIT 2
+--> ! : many
+SELECT email FROM users LIMIT 2;
+
+-- LIMIT by a parameter
+--> ! : many
+SELECT email FROM users LIMIT $1::int;
+
+-- LIMIT ALL and LIMIT NULL
+--> ! : many
+SELECT email FROM users LIMIT ALL;
+
+-- OFFSET with LIMIT 1
+--> ! : 0..1
+SELECT email FROM users ORDER BY id LIMIT 1 OFFSET 1;
+
+-- without FROM
+--> ! : 1
+SELECT 1;
+
+-- without FROM, with WHERE
+--> ! : 0..1
+SELECT 1 WHERE $1::int > 0;
+
+-- a set-returning function may return none or many
+--> ! : many
+SELECT generate_series(1, $1::int);
+
+-- a scalar function in FROM
+--> ! : 1
+SELECT * FROM length('abc');
+
+-- UNION of two single rows
+--> ! : many
+SELECT 1 UNION ALL SELECT 2;
+
+-- INTERSECT and EXCEPT of single rows
+--> ! : 0..1
+SELECT 1 INTERSECT SELECT id FROM users;
+
+-- EXCEPT keeps the left side at most
+--> ! : 0..1
+SELECT id FROM users WHERE id = 1 EXCEPT SELECT 2;
+
+-- EXISTS as a query
+--> ! : 1
+SELECT EXISTS (SELECT 1 FROM users WHERE email = $1::text);
+
+-- a scalar subquery as a query
+--> ? : 1
+SELECT (SELECT email FROM users WHERE id = $1::int);
+
+-- FOR UPDATE by key
+--> ! : 0..1
+SELECT email FROM users WHERE id = $1::int FOR UPDATE;
+
+-- SKIP LOCKED loses rows
+--> ! : 0..1
+SELECT email FROM users WHERE id = $1::int FOR UPDATE SKIP LOCKED;
+
+-- a queue
+--> ! : 0..1
+SELECT id FROM orders ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- a parent table by its primary key: children may repeat it
+--> ! : many
+SELECT name FROM animals WHERE id = $1::int;
+
+-- ONLY the parent by its primary key
+--> ! : 0..1
+SELECT name FROM ONLY animals WHERE id = $1::int;
+
+-- a child by the key of its parent
+--> ! : many
+SELECT name FROM birds WHERE id = $1::int;
+
+-- a partitioned table by its primary key
+--> ? : 0..1
+SELECT what FROM events WHERE id = $1::int AND day = $2::date;
+
+-- a window function changes no number
+--> ! : 0..1
+SELECT row_number() OVER () FROM users WHERE id = $1::int;
+
+-- text equality under another collation that is deterministic
+--> ! : 0..1
+SELECT total FROM orders WHERE reference = $1::text COLLATE "C";
+
+-- LIKE is no equality
+--> ! : many
+SELECT total FROM orders WHERE reference LIKE $1::text;
+
+-- a varchar key column in a larger key is matched as text
+--> ! : many
+SELECT line FROM items WHERE sku = $1::text;
+
+-- IS NOT DISTINCT FROM is no equality to an index
+--> ! : many
+SELECT email FROM users WHERE id IS NOT DISTINCT FROM $1::int;
+
+-- VALUES of two rows joined by key
+--> ! : many
+SELECT u.email FROM (VALUES (1), (2)) v(id) JOIN users u ON u.id = v.id;
+
+-- VALUES of one row joined by key
+--> ! : 0..1
+SELECT u.email FROM (VALUES ($1::int)) v(id) JOIN users u ON u.id = v.id;
+
+-- LATERAL with LIMIT 1 for one row
+--> ! ! : 0..1
+SELECT u.email, o.total FROM users u CROSS JOIN LATERAL (SELECT total FROM orders WHERE user_id = u.id LIMIT 1) o WHERE u.id = $1::int;
+
+-- LATERAL with LIMIT 1 for many
+--> ! ! : many
+SELECT u.email, o.total FROM users u CROSS JOIN LATERAL (SELECT total FROM orders WHERE user_id = u.id LIMIT 1) o;
