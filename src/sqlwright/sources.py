@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sqlwright.diagnostics import Place
@@ -64,16 +65,14 @@ class QuerySource:
         The token there is looked up by aligning both texts token by token. A token that sqlc made (an expanded star, a numbered parameter)
         points at what it was made from.
         """
-        theirs = significant(sql)
-        index = next((i for i, token in enumerate(theirs) if token.end > offset), None)
+        aligned = _align(self.text, sql)
+        index = next((i for i, (token, _) in enumerate(aligned) if token.end > offset), None)
         if index is None:
             return self.header_place()
-        ours = significant(self.text)
-        match = _align([_key(t) for t in ours], [_key(t) for t in theirs], index)
-        if match is None:
+        made, token = aligned[index]
+        if token is None:
             return self.header_place()
-        token = ours[match]
-        inside = offset - theirs[index].start if token.text == theirs[index].text and offset > theirs[index].start else 0
+        inside = offset - made.start if token.text == made.text and offset > made.start else 0
         return self.place_at(token.start + inside, max(1, len(token.text.split("\n", 1)[0]) - inside))
 
     def optional_names(self) -> frozenset[str]:
@@ -85,7 +84,8 @@ class QuerySource:
         return tuple(self._arguments_of("embed"))
 
     def _arguments_of(self, macro: str) -> Iterator[str]:
-        tokens = significant(self.text)
+        # Most queries use no macro, and a look is cheaper than the lexer.
+        tokens = significant(self.text) if macro in self.text.lower() else []
         for index in range(len(tokens) - 4):
             if [token.text.lower() for token in tokens[index : index + 4]] == ["sqlc", ".", macro, "("]:
                 yield tokens[index + 4].text.strip("'\"")
@@ -184,11 +184,20 @@ def _key(token: Token) -> str:
     return token.text.lower() if token.kind is Kind.WORD else token.text
 
 
-def _align(ours: list[str], theirs: list[str], index: int) -> int | None:
-    """Find the token of ours that token `index` of theirs stands for."""
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        if b0 <= index < b1:
+@lru_cache(maxsize=64)
+def _align(text: str, sql: str) -> list[tuple[Token, Token | None]]:
+    """Pair each token of sqlc's text with the token of the file's text that it stands for, None where there is none at all.
+
+    The columns of a query are asked for one after the other, so the last alignments are kept.
+    """
+    ours, theirs = significant(text), significant(sql)
+    pairs: list[tuple[Token, Token | None]] = []
+    matcher = difflib.SequenceMatcher(None, [_key(token) for token in ours], [_key(token) for token in theirs], autojunk=False)
+    for tag, a0, a1, b0, b1 in matcher.get_opcodes():
+        for index in range(b0, b1):
             if tag == "equal":
-                return a0 + index - b0
-            return a0 if a0 < a1 else (a0 - 1 if a0 else None)
-    return None
+                pairs.append((theirs[index], ours[a0 + index - b0]))
+            else:
+                nearest = a0 if a0 < a1 else a0 - 1
+                pairs.append((theirs[index], ours[nearest] if nearest >= 0 else None))
+    return pairs

@@ -69,3 +69,7 @@ SELECT n, a FROM json_table('[{"a": 1}, {}]'::jsonb, '$[*]' COLUMNS (n FOR ORDIN
 -- array functions of 18
 --> ![!] ![!] : many
 SELECT array_reverse(tags), array_sort(tags) FROM users;
+
+-- MERGE without RETURNING
+--> : 0..1 : $1! $2?
+MERGE INTO orders o USING (SELECT 1 AS x) s ON o.id = $1::bigint WHEN MATCHED THEN UPDATE SET note = $2::text;

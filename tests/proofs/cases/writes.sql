@@ -194,10 +194,6 @@ UPDATE users SET motto = $1::text WHERE age > 100;
 --> : 1 : $1?
 INSERT INTO orders (user_id, total, note) VALUES (1, 2, $1::text);
 
--- MERGE without RETURNING
---> : 0..1 : $1! $2?
-MERGE INTO orders o USING (SELECT 1 AS x) s ON o.id = $1::bigint WHEN MATCHED THEN UPDATE SET note = $2::text;
-
 -- a CTE that updates, and a query on it
 --> ! ? : many
 WITH changed AS (UPDATE users SET age = 1 RETURNING id) SELECT o.total, c.id FROM orders o LEFT JOIN changed c ON c.id = o.user_id;

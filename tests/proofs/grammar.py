@@ -1,0 +1,421 @@
+"""A grammar of random schemas, rows and queries, made to be broken by: small domains, many NULLs, joins that find nothing.
+
+Every choice comes from one `random.Random`, so that hypothesis can replay and shrink it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+INT, TEXT, BOOL, INTS = "int", "text", "boolean", "int[]"
+_TYPES = (INT, INT, INT, TEXT, BOOL, INTS)
+_CONSTANTS = {
+    INT: ("0", "1", "2", "NULL::int"),
+    TEXT: ("''", "'a'", "'b'", "NULL::text"),
+    BOOL: ("true", "false", "NULL::boolean"),
+    INTS: ("'{}'::int[]", "ARRAY[1,2]", "ARRAY[1,NULL]::int[]", "NULL::int[]"),
+}
+_STORED = {
+    INT: ("0", "1", "2"),
+    TEXT: ("''", "'a'", "'b'"),
+    BOOL: ("true", "false"),
+    INTS: ("'{}'", "'{1}'", "'{1,2}'"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a query can name."""
+
+    text: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that FROM can name: a table or view with its columns."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    writable: bool = False
+    required: frozenset[str] = frozenset()
+
+
+@dataclass
+class Schema:
+    """A random schema: the statements that make it, and what there is to query."""
+
+    statements: list[str] = field(default_factory=list[str])
+    sources: list[Source] = field(default_factory=list[Source])
+
+
+def random_schema(source: random.Random) -> Schema:
+    """Make two or three tables with rows, and a view or two over them."""
+    schema = Schema(["CREATE DOMAIN kept AS int NOT NULL"])
+    for number in range(source.randint(2, 3)):
+        _table(source, schema, f"t{number}")
+    for number in range(source.randint(0, 2)):
+        query, columns = Writer(source, schema.sources, params=False).select(1)
+        named = tuple((f"c{index}", type_name) for index, type_name in enumerate(columns))
+        # A view that PostgreSQL refuses would end the transaction, so it is tried first.
+        schema.statements.append(f"CREATE VIEW v{number} ({', '.join(name for name, _ in named)}) AS {query}")
+        schema.sources.append(Source(f"v{number}", named))
+    return schema
+
+
+def _table(source: random.Random, schema: Schema, name: str) -> None:
+    columns: list[tuple[str, str]] = [("k", INT)]
+    required = {"k"}
+    key = source.choice(("PRIMARY KEY", "PRIMARY KEY", "NOT NULL", "UNIQUE"))
+    definitions = [f"k int {key}"]
+    if key == "UNIQUE":
+        required = set()
+    for number in range(source.randint(2, 4)):
+        type_name = source.choice(_TYPES)
+        column = f"{'abcd'[number]}{name[1:]}" if source.random() < 0.5 else "abcd"[number]
+        columns.append((column, type_name))
+        kind = source.random()
+        if kind < 0.35:
+            definitions.append(f"{column} {type_name} NOT NULL")
+            required.add(column)
+        elif kind < 0.42 and type_name == INT:
+            definitions.append(f"{column} kept")
+            required.add(column)
+        elif kind < 0.5 and type_name in (INT, TEXT):
+            definitions.append(f"{column} {type_name} UNIQUE")
+        elif kind < 0.55 and type_name == INT:
+            definitions.append(f"{column} {type_name} DEFAULT 1")
+        else:
+            definitions.append(f"{column} {type_name}")
+    schema.statements.append(f"CREATE TABLE {name} ({', '.join(definitions)})")
+    schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))
+    for row in range(source.randint(0, 4)):
+        values = [
+            str(row) if column == "k" and column in required
+            else "NULL" if column not in required and source.random() < 0.45
+            else source.choice(_STORED[type_name])
+            for column, type_name in columns
+        ]
+        schema.statements.append(f"INSERT INTO {name} VALUES ({', '.join(values)}) ON CONFLICT DO NOTHING")
+
+
+class Writer:
+    """Writes random queries over the sources. `params` are used up to `$2`, both int: `$1` never None, `$2` maybe."""
+
+    def __init__(self, source: random.Random, sources: Sequence[Source], *, params: bool = True) -> None:
+        self._random = source
+        self._sources = list(sources)
+        self._params = params
+        self._aliases = 0
+
+    def statement(self) -> tuple[str, int]:
+        """Give a random statement and the number of its columns."""
+        kind = self._random.random()
+        if kind < 0.14:
+            return self._write()
+        if kind < 0.26:
+            return self._with()
+        query, columns = self.select(2)
+        return query, len(columns)
+
+    # --- queries ----------------------------------------------------------------------------------------------------------
+
+    def select(self, depth: int, outer: Sequence[Column] = (), wanted: Sequence[str] | None = None) -> tuple[str, list[str]]:
+        """Give a query and the types of its columns; `outer` columns may be named in it."""
+        kind = self._random.random()
+        if depth and kind < 0.13:
+            return self._set_operation(depth, outer, wanted)
+        items, columns = self._from(depth, outer) if kind > 0.05 else ("", [])
+        where = f" WHERE {self._condition(columns, outer, depth)}" if self._random.random() < 0.5 else ""
+        source = f" FROM {items}" if items else ""
+        if items and self._random.random() < 0.28:
+            return self._grouped(columns, outer, depth, wanted, source + where)
+        types = list(wanted) if wanted else [self._random.choice(_TYPES) for _ in range(self._random.randint(1, 4))]
+        targets = [self._target(columns, outer, depth, type_name, windows=bool(items)) for type_name in types]
+        distinct = "DISTINCT " if self._random.random() < 0.08 else ""
+        return f"SELECT {distinct}{', '.join(targets)}{source}{where}{self._limit()}", types
+
+    def _limit(self) -> str:
+        return self._random.choice(("", "", "", "", " LIMIT 1", " LIMIT 2", " OFFSET 1", " LIMIT 0"))
+
+    def _target(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, type_name: str, *, windows: bool) -> str:
+        if windows and type_name == INT and self._random.random() < 0.1:
+            return self._window(columns, outer, depth)
+        if windows and type_name == INT and self._random.random() < 0.03:
+            return self._random.choice(("generate_series(1, 2)", f"unnest({self.expression(columns, outer, depth, INTS)})"))
+        return self.expression(columns, outer, depth, type_name)
+
+    def _window(self, columns: Sequence[Column], outer: Sequence[Column], depth: int) -> str:
+        value = self.expression(columns, outer, 0, INT)
+        call = self._random.choice(
+            ("row_number()", "rank()", f"sum({value})", f"max({value})", f"lag({value})", f"lead({value}, 1, 0)", f"first_value({value})", f"last_value({value})", f"count({value})", f"ntile(2)")
+        )
+        if call.startswith(("sum", "max", "count")) and self._random.random() < 0.2:
+            call += f" FILTER (WHERE {self._condition(columns, outer, 0)})"
+        frame = self._random.choice(
+            ("", "", " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", " ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING", " ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
+             " GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW", " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING EXCLUDE TIES")
+        )
+        partition = f"PARTITION BY {self.expression(columns, outer, 0, INT)} " if self._random.random() < 0.5 else ""
+        return f"({call} OVER ({partition}ORDER BY {self.expression(columns, outer, 0, INT)}{frame}))::int"
+
+    def _set_operation(self, depth: int, outer: Sequence[Column], wanted: Sequence[str] | None) -> tuple[str, list[str]]:
+        left, types = self.select(depth - 1, outer, wanted)
+        right, _ = self.select(depth - 1, outer, types)
+        operation = self._random.choice(("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL"))
+        return f"({left}) {operation} ({right})", types
+
+    def _grouped(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, wanted: Sequence[str] | None, tail: str) -> tuple[str, list[str]]:
+        keys = [Column(self.expression(columns, outer, 0, t), t) for t in (self._random.choice((INT, TEXT, BOOL)) for _ in range(self._random.randint(0, 2)))]
+        keys = [key for key in keys if any(c.text in key.text for c in columns)]
+        types = list(wanted) if wanted else [self._random.choice(_TYPES) for _ in range(self._random.randint(1, 3))]
+        targets: list[str] = []
+        for type_name in types:
+            fitting = [key for key in keys if key.type == type_name]
+            if fitting and self._random.random() < 0.5:
+                targets.append(self._wrapped(self._random.choice(fitting).text, type_name))
+            else:
+                targets.append(self._aggregate(columns, outer, type_name))
+        group = ""
+        if keys:
+            texts = [key.text for key in keys]
+            group = " GROUP BY " + self._random.choice((", ".join(texts), ", ".join(texts), f"ROLLUP ({', '.join(texts)})", f"CUBE ({', '.join(texts)})", f"GROUPING SETS ({', '.join(f'({t})' for t in texts)})"))
+        having = f" HAVING {self._having(columns, outer, keys)}" if self._random.random() < 0.3 else ""
+        return f"SELECT {', '.join(targets)}{tail}{group}{having}{self._limit()}", types
+
+    def _wrapped(self, text: str, type_name: str) -> str:
+        return self._random.choice((text, text, f"coalesce({text}, {self._random.choice(_STORED[type_name])})", f"CASE WHEN {text} IS NOT NULL THEN {text} END"))
+
+    def _aggregate(self, columns: Sequence[Column], outer: Sequence[Column], type_name: str) -> str:
+        value = self.expression(columns, outer, 0, type_name)
+        number = self.expression(columns, outer, 0, INT)
+        calls = {
+            INT: (f"count({value})::int", "count(*)::int", f"max({number})", f"sum({number})::int", f"min({number})"),
+            TEXT: (f"max({value})", f"string_agg({value}, ',')", f"(mode() WITHIN GROUP (ORDER BY {value}))"),
+            BOOL: (f"bool_and({value})", f"bool_or({value})", f"count({value}) > 1"),
+            INTS: (f"array_agg({number})", f"array_agg({number})"),
+        }
+        call = self._random.choice(calls[type_name])
+        if self._random.random() < 0.15 and ")::" not in call and ") >" not in call and "WITHIN" not in call:
+            call += f" FILTER (WHERE {self._condition(columns, outer, 0)})"
+        return call
+
+    def _having(self, columns: Sequence[Column], outer: Sequence[Column], keys: Sequence[Column]) -> str:
+        options = [f"{self._aggregate(columns, outer, INT)} > 0", f"{self._aggregate(columns, outer, TEXT)} IS NOT NULL"]
+        options += [f"{key.text} IS NOT NULL" for key in keys]
+        return self._random.choice(options)
+
+    def _with(self) -> tuple[str, int]:
+        name = self._alias("w")
+        if self._random.random() < 0.3:
+            first, step = self.expression([], (), 0, INT), self.expression([Column(f"{name}.v", INT)], (), 0, INT)
+            source = self._random.choice([s for s in self._sources if s.writable])
+            join = self._random.choice((f"{name}", f"{name} LEFT JOIN {source.name} ON {source.name}.k = {name}.n", f"{name} JOIN {source.name} ON {source.name}.k = {name}.n"))
+            other = f"{source.name}.k" if "JOIN" in join else step
+            body = f"SELECT 0, {first}, 1 UNION ALL SELECT {name}.n + 1, {self._random.choice((other, step))}, {self._random.choice((f'{name}.v', f'{name}.w'))} FROM {join} WHERE {name}.n < 3"
+            with_clause = f"WITH RECURSIVE {name}(n, v, w) AS ({body})"
+            columns = (("n", INT), ("v", INT), ("w", INT))
+        else:
+            query, types = self.select(1)
+            columns = tuple((f"c{index}", t) for index, t in enumerate(types))
+            hint = self._random.choice(("", "MATERIALIZED ", "NOT MATERIALIZED "))
+            with_clause = f"WITH {name}({', '.join(c for c, _ in columns)}) AS {hint}({query})"
+        writer = Writer(self._random, [*self._sources, Source(name, columns), Source(name, columns)], params=self._params)
+        writer._aliases = self._aliases
+        main, types = writer.select(1)
+        return f"{with_clause} {main}", len(types)
+
+    # --- FROM ---------------------------------------------------------------------------------------------------------------
+
+    def _alias(self, prefix: str) -> str:
+        self._aliases += 1
+        return f"{prefix}{self._aliases}"
+
+    def _from(self, depth: int, outer: Sequence[Column]) -> tuple[str, list[Column]]:
+        text, columns = self._item(depth, outer, [])
+        for _ in range(self._random.choice((0, 0, 1, 1, 1, 2, 3))):
+            if self._random.random() < 0.2:
+                inner, more = self._from(0, outer)
+                right = f"({inner})"
+            else:
+                right, more = self._item(depth, outer, columns)
+            kind = self._random.choice(("JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", ","))
+            if kind == ",":
+                text, columns = f"{text} CROSS JOIN {right}", [*columns, *more]
+                continue
+            condition = "" if kind == "CROSS JOIN" else f" ON {self._join_condition(kind, columns, more, outer, depth)}"
+            text, columns = f"({text} {kind} {right}{condition})", [*columns, *more]
+        return text, columns
+
+    def _join_condition(self, kind: str, left: Sequence[Column], right: Sequence[Column], outer: Sequence[Column], depth: int) -> str:
+        pairs = [(a, b) for a in left for b in right if a.type == b.type == INT]
+        if pairs and (kind == "FULL JOIN" or self._random.random() < 0.75):
+            a, b = self._random.choice(pairs)
+            equality = f"{a.text} = {b.text}"
+            if kind != "FULL JOIN" and self._random.random() < 0.3:
+                return f"{equality} AND {self._condition([*left, *right], outer, 0)}"
+            return equality
+        return "true" if kind == "FULL JOIN" else self._condition([*left, *right], outer, 0)
+
+    def _item(self, depth: int, outer: Sequence[Column], before: Sequence[Column]) -> tuple[str, list[Column]]:
+        alias = self._alias("r")
+        kind = self._random.random()
+        if depth and kind < 0.14:
+            query, types = self.select(depth - 1, outer)
+            names = [f"c{index}" for index in range(len(types))]
+            return f"({query}) {alias}({', '.join(names)})", [Column(f"{alias}.{n}", t) for n, t in zip(names, types, strict=True)]
+        if depth and before and kind < 0.22:
+            query, types = self.select(depth - 1, [*outer, *before])
+            names = [f"c{index}" for index in range(len(types))]
+            return f"LATERAL ({query}) {alias}({', '.join(names)})", [Column(f"{alias}.{n}", t) for n, t in zip(names, types, strict=True)]
+        if kind < 0.28:
+            rows = [f"({self._random.choice(_CONSTANTS[INT])}, {self._random.choice(_CONSTANTS[TEXT])})" for _ in range(self._random.randint(1, 2))]
+            return f"(VALUES {', '.join(rows)}) {alias}(i, s)", [Column(f"{alias}.i", INT), Column(f"{alias}.s", TEXT)]
+        if kind < 0.33:
+            call = self._random.choice(("generate_series(0, 2)", f"unnest({self._random.choice(_CONSTANTS[INTS])})"))
+            return f"{call} {alias}(g)", [Column(f"{alias}.g", INT)]
+        source = self._random.choice(self._sources)
+        return f"{source.name} {alias}", [Column(f"{alias}.{name}", type_name) for name, type_name in source.columns]
+
+    # --- expressions ----------------------------------------------------------------------------------------------------------
+
+    def expression(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, type_name: str, level: int = 0) -> str:
+        """Give an expression of the type."""
+        fitting = [c for c in columns if c.type == type_name]
+        if outer and self._random.random() < 0.2:
+            fitting += [c for c in outer if c.type == type_name]
+        roll = self._random.random()
+        if fitting and (roll < 0.55 or level > 2):
+            return self._random.choice(fitting).text
+        if level > 2 or roll < 0.65:
+            if self._params and type_name == INT and self._random.random() < 0.3:
+                return self._random.choice(("$1::int", "$2::int"))
+            return self._random.choice(_CONSTANTS[type_name])
+
+        def sub(kind: str) -> str:
+            return self.expression(columns, outer, depth, kind, level + 1)
+
+        general: list[Callable[[], str]] = [
+            lambda: f"coalesce({sub(type_name)}, {sub(type_name)})",
+            lambda: f"CASE WHEN {self._condition(columns, outer, depth, level + 1)} THEN {sub(type_name)} ELSE {sub(type_name)} END",
+            lambda: f"CASE WHEN {self._condition(columns, outer, depth, level + 1)} THEN {sub(type_name)} END",
+            lambda: f"CASE {sub(INT)} WHEN {sub(INT)} THEN {sub(type_name)} ELSE {sub(type_name)} END",
+            lambda: f"nullif({sub(type_name)}, {sub(type_name)})",
+            lambda: f"greatest({sub(type_name)}, {sub(type_name)})",
+        ]
+        special: dict[str, list[Callable[[], str]]] = {
+            INT: [
+                lambda: f"({sub(INT)} + {sub(INT)})",
+                lambda: f"length({sub(TEXT)})",
+                lambda: f"cardinality({sub(INTS)})",
+                lambda: f"array_length({sub(INTS)}, 1)",
+                lambda: f"({sub(INTS)})[1]",
+                lambda: f"({sub(TEXT)} || '1')::text::int" if False else f"abs({sub(INT)})",
+            ],
+            TEXT: [
+                lambda: f"({sub(TEXT)} || {sub(TEXT)})",
+                lambda: f"upper({sub(TEXT)})",
+                lambda: f"concat({sub(TEXT)}, {sub(TEXT)})",
+                lambda: f"({sub(INT)})::text",
+                lambda: f"substring({sub(TEXT)} from 'a')",
+            ],
+            BOOL: [lambda: self._condition(columns, outer, depth, level + 1)],
+            INTS: [
+                lambda: f"ARRAY[{sub(INT)}, {sub(INT)}]",
+                lambda: f"array_append({sub(INTS)}, {sub(INT)})",
+                lambda: f"({sub(INTS)} || {sub(INTS)})",
+                lambda: f"({sub(INTS)})[1:1]",
+                lambda: f"array_remove({sub(INTS)}, {sub(INT)})",
+            ],
+        }
+        choices = [*general, *special[type_name], *special[type_name]]
+        if depth:
+            choices.append(lambda: f"({self.select(depth - 1, [*outer, *columns], [type_name])[0]} LIMIT 1)" if False else self._scalar(columns, outer, depth, type_name))
+            if type_name == INTS:
+                choices.append(lambda: f"ARRAY({self.select(depth - 1, [*outer, *columns], [INT])[0]})")
+        return self._random.choice(choices)()
+
+    def _scalar(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, type_name: str) -> str:
+        query, _ = self.select(depth - 1, [*outer, *columns], [type_name])
+        return f"(SELECT * FROM ({query}) q{self._alias('x')} LIMIT 1)" if self._random.random() < 0.5 else f"({query})"
+
+    def _condition(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, level: int = 0) -> str:
+        def sub(kind: str) -> str:
+            return self.expression(columns, outer, depth, kind, level + 1)
+
+        def more() -> str:
+            return self._condition(columns, outer, depth, level + 1)
+
+        kind = self._random.choice((INT, TEXT, INT))
+        simple: list[Callable[[], str]] = [
+            lambda: f"{sub(kind)} {self._random.choice(('=', '=', '<>', '<', '>='))} {sub(kind)}",
+            lambda: f"{sub(INT)} = {self._random.choice(('1', '0', '$1::int' if self._params else '1'))}",
+            lambda: f"{sub(kind)} IS NOT NULL",
+            lambda: f"{sub(kind)} IS NULL",
+            lambda: f"({sub(INT)}, {sub(INT)}) {self._random.choice(('<', '>=', '='))} ({sub(INT)}, {sub(INT)})",
+            lambda: f"({sub(INT)}, {sub(TEXT)}) IS {self._random.choice(('', 'NOT '))}NULL",
+            lambda: f"{sub(INT)} IS {self._random.choice(('', 'NOT '))}DISTINCT FROM {sub(INT)}",
+            lambda: f"{sub(INT)} = ANY ({sub(INTS)})",
+            lambda: f"{sub(INT)} <> ALL ({sub(INTS)})",
+            lambda: f"{sub(INT)} {self._random.choice(('', 'NOT '))}IN ({sub(INT)}, {sub(INT)})",
+            lambda: f"({sub(BOOL)}) IS {self._random.choice(('TRUE', 'NOT TRUE', 'FALSE', 'NOT FALSE', 'UNKNOWN', 'NOT UNKNOWN'))}",
+        ]
+        if level < 3:
+            simple += [
+                lambda: f"({more()} AND {more()})",
+                lambda: f"({more()} AND {more()})",
+                lambda: f"({more()} OR {more()})",
+                lambda: f"(NOT {more()})",
+            ]
+        if depth and level < 2:
+            simple += [
+                lambda: f"EXISTS ({self.select(depth - 1, [*outer, *columns])[0]})",
+                lambda: f"{sub(INT)} {self._random.choice(('', 'NOT '))}IN ({self.select(depth - 1, [*outer, *columns], [INT])[0]})",
+                lambda: f"{sub(INT)} >= {self._random.choice(('ANY', 'ALL'))} ({self.select(depth - 1, [*outer, *columns], [INT])[0]})",
+            ]
+        return self._random.choice(simple)()
+
+    # --- statements that write --------------------------------------------------------------------------------------------------
+
+    def _write(self) -> tuple[str, int]:
+        target = self._random.choice([s for s in self._sources if s.writable])
+        own = [Column(f"{target.name}.{name}", type_name) for name, type_name in target.columns]
+        kind = self._random.choice(("insert", "insert", "update", "update", "delete"))
+        if kind == "insert":
+            return self._insert(target, own)
+        join, more = "", list[Column]()
+        if self._random.random() < 0.4:
+            items, more = self._from(1, ())
+            join = f" {'FROM' if kind == 'update' else 'USING'} {items}"
+        where = f" WHERE {self._condition([*own, *more], (), 1)}" if self._random.random() < 0.7 else ""
+        returning = [self.expression([*own, *more], (), 1, self._random.choice(_TYPES)) for _ in range(3)]
+        if kind == "delete":
+            return f"DELETE FROM {target.name}{join}{where} RETURNING {', '.join(returning)}", 3
+        name, type_name = self._random.choice(target.columns)
+        value = self.expression([*own, *more], (), 1, type_name)
+        return f"UPDATE {target.name} SET {name} = {value}{join}{where} RETURNING {target.name}.{name}, {', '.join(returning)}", 4
+
+    def _insert(self, target: Source, own: Sequence[Column]) -> tuple[str, int]:
+        chosen = [c for c in target.columns if c[0] in target.required or self._random.random() < 0.5] or list(target.columns[:1])
+        names = ", ".join(name for name, _ in chosen)
+        rows = [", ".join(self._value(name, t, target) for name, t in chosen) for _ in range(self._random.choice((1, 1, 2)))]
+        if self._random.random() < 0.2:
+            body = f"SELECT {rows[0]}" + self._random.choice(("", " WHERE $1::int > 0" if self._params else " WHERE true"))
+        else:
+            body = "VALUES " + ", ".join(f"({row})" for row in rows)
+        name, type_name = self._random.choice(target.columns)
+        excluded = [Column(f"excluded.{c}", t) for c, t in target.columns]
+        conflict = self._random.choice(
+            ("", "", " ON CONFLICT DO NOTHING", f" ON CONFLICT (k) DO UPDATE SET {name} = {self.expression([*own, *excluded], (), 0, type_name)}", f" ON CONFLICT (k) DO UPDATE SET {name} = {self.expression([*own, *excluded], (), 0, type_name)} WHERE {self._condition([*own, *excluded], (), 0)}")
+        )
+        returning = [c.text for c in own]
+        return f"INSERT INTO {target.name} ({names}) {body}{conflict} RETURNING {', '.join(returning)}", len(returning)
+
+    def _value(self, name: str, type_name: str, target: Source) -> str:
+        if name == "k":
+            return self._random.choice(("1", "7", "8", "9"))
+        if name in target.required:
+            return self._random.choice(_STORED[type_name])
+        return self.expression([], (), 1, type_name)
