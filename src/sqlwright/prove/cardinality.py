@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sqlwright.prove import narrowing
 from sqlwright.prove.facts import Relation
 from sqlwright.prove.keys import Determination, Sense
-from sqlwright.prove.nodetree import Node, Unrecognised, walk
+from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised, walk
 from sqlwright.prove.nullability import Prover, Scope, location
 from sqlwright.prove.querytree import CTE, DELETE, INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, Query, RangeEntry
 from sqlwright.prove.rules import recursion
@@ -20,6 +20,8 @@ _UNION, _INTERSECT, _EXCEPT = 1, 2, 3
 _SKIP_LOCKED = 1
 _DO_NOTHING, _DO_UPDATE = 1, 2
 _NOT_MATCHED_BY_SOURCE = 1
+_INT8_OF_INT4 = 481
+_DATUM_BYTES = 8
 _MERGE_MISS = (0, "right")
 
 
@@ -33,6 +35,21 @@ class Rows:
     location: int = -1
 
 
+def many(reason: str, place: int = -1) -> Rows:
+    """Nothing is proven of the number of rows."""
+    return Rows(at_least_one=False, at_most_one=False, reason=reason, location=place)
+
+
+def at_most_one(reason: str, place: int = -1) -> Rows:
+    """There is one row, or none."""
+    return Rows(at_least_one=False, at_most_one=True, reason=reason, location=place)
+
+
+def exactly_one(reason: str) -> Rows:
+    """There is one row."""
+    return Rows(at_least_one=True, at_most_one=True, reason=reason)
+
+
 def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NOTHING) -> Rows:
     """Count the rows of a query; with `fixed`, only those rows in which these output columns have one given value."""
     try:
@@ -40,8 +57,8 @@ def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NO
         if query.command == SELECT:
             return _select(prover, query, parent, fixed)
         return _written(prover, query, parent)
-    except Unrecognised as problem:
-        return Rows(False, False, f"the query tree holds something that is not known here: {problem}")
+    except UNREADABLE as problem:
+        return many(f"the query tree holds something that is not known here: {problem}")
 
 
 def at_least_one_input_row(prover: Prover, at: Scope) -> bool:
@@ -67,7 +84,9 @@ def _joined(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) ->
     least = at_least_one_input_row(prover, scope)
     scope.known = narrowing.row_facts(prover, scope)
     found = Determination(prover, scope, fixed, _limits_entry)
-    return Rows(least, found.all_determined, _explain(prover, scope, found), _place_of_loose(scope, found)), found
+    return Rows(
+        at_least_one=least, at_most_one=found.all_determined, reason=_explain(prover, scope, found), location=_place_of_loose(scope, found)
+    ), found
 
 
 def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
@@ -105,20 +124,22 @@ def _place_of_loose(scope: Scope, found: Determination) -> int:
 
 def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> Rows:
     if query.groups and not query.node.has("groupClause") and not query.node.has("groupingSets"):
-        rows = Rows(True, True, "aggregates without GROUP BY give one row")
+        rows = exactly_one("aggregates without GROUP BY give one row")
     else:
         rows, found = _joined(prover, query, parent, fixed)
         sets = query.grouping_sets
         if sets is not None:
-            rows = Rows(rows.at_least_one or not all(sets), sets == [frozenset()], "grouping sets give several rows")
+            rows = Rows(
+                at_least_one=rows.at_least_one or not all(sets), at_most_one=sets == [frozenset()], reason="grouping sets give several rows"
+            )
         elif query.node.has("groupClause") and not rows.at_most_one and _all_fixed(query, query.node.nodes("groupClause"), found, fixed):
-            rows = Rows(rows.at_least_one, True, "the columns of GROUP BY are fixed, so there is one group")
+            rows = Rows(at_least_one=rows.at_least_one, at_most_one=True, reason="the columns of GROUP BY are fixed, so there is one group")
         elif query.node.has("groupClause") and not rows.at_most_one:
             rows = replace(rows, reason="there is one row for each group")
     if query.having is not None:
         rows = replace(rows, at_least_one=False, reason=f"{rows.reason}, and HAVING may drop it" if rows.at_most_one else rows.reason)
     if query.node.flag("hasTargetSRFs"):
-        rows = Rows(False, False, "a function in the target list returns a set")
+        rows = many("a function in the target list returns a set")
     return rows
 
 
@@ -141,7 +162,7 @@ def _distinct(prover: Prover, query: Query, rows: Rows, fixed: Fixed, parent: Sc
         return rows
     _, found = _joined(prover, query, parent, fixed)
     if _all_fixed(query, clauses, found, fixed):
-        return Rows(rows.at_least_one, True, "the columns of DISTINCT are fixed")
+        return Rows(at_least_one=rows.at_least_one, at_most_one=True, reason="the columns of DISTINCT are fixed")
     return rows
 
 
@@ -161,12 +182,16 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope, fixed
                 for number, clause in enumerate(clauses, start=1)
             )
             if same:
-                return Rows(False, True, "UNION drops duplicates, and all its columns are fixed")
-            return Rows(left.at_least_one or right.at_least_one, False, "UNION puts the rows of both sides together")
+                return at_most_one("UNION drops duplicates, and all its columns are fixed")
+            return Rows(
+                at_least_one=left.at_least_one or right.at_least_one, at_most_one=False, reason="UNION puts the rows of both sides together"
+            )
         case 2:
-            return Rows(False, left.at_most_one or right.at_most_one, "INTERSECT keeps no more than either side has")
+            return Rows(
+                at_least_one=False, at_most_one=left.at_most_one or right.at_most_one, reason="INTERSECT keeps no more than either side has"
+            )
         case 3:
-            return Rows(False, left.at_most_one, "EXCEPT keeps no more than its left side has")
+            return Rows(at_least_one=False, at_most_one=left.at_most_one, reason="EXCEPT keeps no more than its left side has")
         case other:
             raise Unrecognised(f"set operation {other}")
 
@@ -180,7 +205,12 @@ def _limited(query: Query, rows: Rows) -> Rows:
         ties = _with_ties(query)
         if count is not None and count <= 1 and not (ties and count == 1):
             reason = "LIMIT allows one row" if count == 1 else "LIMIT 0 allows no row"
-            rows = Rows(rows.at_least_one and count == 1, True, rows.reason if rows.at_most_one else reason, location(limit))
+            rows = Rows(
+                at_least_one=rows.at_least_one and count == 1,
+                at_most_one=True,
+                reason=rows.reason if rows.at_most_one else reason,
+                location=location(limit),
+            )
         elif count is None or count < 1:
             rows = replace(rows, at_least_one=False)
     if query.node.items("rowMarks"):
@@ -197,12 +227,12 @@ def _with_ties(query: Query) -> bool:
 
 def constant_number(node: Node) -> int | None:
     """Give the value of an integer constant, looking through an implicit cast; None for anything else."""
-    while node.tag == "FUNCEXPR" and node.number("funcformat") == 2 and len(node.nodes("args")) == 1 and node.number("funcid") == 481:
+    while node.tag == "FUNCEXPR" and node.number("funcid") == _INT8_OF_INT4:
         node = node.nodes("args")[0]
     if node.tag != "CONST" or node.flag("constisnull") or node.number("consttype") not in (20, 21, 23) or not node.flag("constbyval"):
         return None
     value = node.raw("constvalue")
-    if not isinstance(value, list) or len(value) != 9:
+    if not isinstance(value, list) or len(value) != 1 + _DATUM_BYTES:
         return None
     return int.from_bytes(bytes(int(str(byte)) & 0xFF for byte in value[1:]), sys.byteorder, signed=True)
 
@@ -276,11 +306,11 @@ def _written(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     if query.command == MERGE:
         return _merged(prover, query, parent)
     if query.command not in _EVENTS:
-        return Rows(False, False, "the statement returns no rows that are proven")
+        return many("the statement returns no rows that are proven")
     relation = prover.facts.relation(query.entry(query.result_relation).relation)
     event, rule = _EVENTS[query.command]
     if rule in relation.rules:
-        return Rows(False, False, f"a rule on `{relation.name}` rewrites the statement")
+        return many(f"a rule on `{relation.name}` rewrites the statement")
     if query.command == INSERT:
         return _inserted(prover, query, parent, relation)
     rows, found = _joined(prover, query, parent, _NOTHING)
@@ -288,15 +318,15 @@ def _written(prover: Prover, query: Query, parent: Scope | None) -> Rows:
         return replace(rows, at_least_one=False)
     target = query.result_relation
     if target in found.determined:
-        return Rows(False, True, found.reasons.get(target, f"`{relation.name}` has one row for the given values"))
-    return Rows(False, False, f"no equality is found that fixes a unique key of `{relation.name}`")
+        return at_most_one(found.reasons.get(target, f"`{relation.name}` has one row for the given values"))
+    return many(f"no equality is found that fixes a unique key of `{relation.name}`")
 
 
 def _inserted(prover: Prover, query: Query, parent: Scope | None, relation: Relation) -> Rows:
     if query.from_items:
         rows, _ = _joined(prover, query, parent, _NOTHING)
     else:
-        rows = Rows(_conditionless(query.where), True, "one row is inserted")
+        rows = Rows(at_least_one=_conditionless(query.where), at_most_one=True, reason="one row is inserted")
     if rows.at_least_one and rows.at_most_one:
         rows = replace(rows, reason="one row is inserted")
     conflict = query.on_conflict
@@ -342,11 +372,11 @@ def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     condition = query.merge_condition
     actions = query.merge_actions
     if condition is None or any(a.number("matchKind") == _NOT_MATCHED_BY_SOURCE for a in actions):
-        return Rows(False, False, "a MERGE may act on many rows")
+        return many("a MERGE may act on many rows")
     scope = Scope(query, parent)
     scope.known = narrowing.row_facts(prover, scope)
     scope.tree.paths[query.result_relation] = (_MERGE_MISS,)
     found = Determination(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
     if found.all_determined and query.result_relation in found.determined:
-        return Rows(False, True, "the source has one row, and the condition matches one row of the target with it")
-    return Rows(False, False, "the source or the matches may be many")
+        return at_most_one("the source has one row, and the condition matches one row of the target with it")
+    return many("the source or the matches may be many")

@@ -39,7 +39,7 @@ def read_catalog(
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
     """Read the user's tables and enums; also where each column is found by (table OID, attribute number): schema, table, column.
 
-    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also stands for constraints that do not hold.
+    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's flag also stands for constraints that do not hold.
     """
     rows = connection.execute(_TABLES).fetchall()
     tables = tuple(

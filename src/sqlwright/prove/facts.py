@@ -10,15 +10,15 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.nodetree import Node, Tree, Unrecognised, parse, walk
+from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
 
 FIRST_USER_OID = 16384
-"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users cannot make or replace objects there without tampering with the catalogue."""
+"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users make no objects there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A column of a relation. `not_null` counts constraints that hold for every stored row, in all children; `why` says which, or what is missing.
+    """A column of a relation. `not_null`: constraints hold for every stored row, in all children; `why` says which, or what is missing.
 
     `accepts_null` tells whether NULL may be written to it.
     """
@@ -96,17 +96,18 @@ class DataType:
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {condition}
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 """
 _ATTRIBUTES = """
 SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> ''
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {condition}
+WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
 _CHECKS = """
-SELECT conrelid::int8, conname, conbin::text FROM pg_constraint k WHERE contype = 'c' AND conrelid <> 0 AND convalidated {enforced}
+SELECT conrelid::int8, conname, conbin::text FROM pg_constraint k WHERE contype = 'c' AND conrelid <> 0 AND convalidated
 """
+_ENFORCED = "AND conenforced"
 _TRIGGERS = """
 SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 """
@@ -124,7 +125,8 @@ SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnul
 FROM pg_type t
 """
 _EQUALITIES = """
-SELECT o.amopfamily::int8, o.amopopr::int8 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod WHERE m.amname = 'btree' AND o.amopstrategy = 3
+SELECT o.amopfamily::int8, o.amopopr::int8 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod WHERE m.amname = 'btree' AND o.amopstrategy
+= 3
 """
 _INDEXES = """
 SELECT i.indrelid::int8, c.relname, i.indkey::text, i.indexprs::text, i.indpred::text, i.indcollation::text, i.indnkeyatts,
@@ -134,9 +136,11 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = 
 WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND m.amname = 'btree' AND i.indrelid >= 16384
 ORDER BY NOT i.indisprimary, c.relname
 """
-_NO_CONDITION = "c.oid >= 16384"
 # Bits of pg_trigger.tgtype.
 _ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
+
+
+_FIRST_WITH_NOT_ENFORCED = 18
 
 
 class SchemaFacts:
@@ -154,7 +158,7 @@ class SchemaFacts:
     def load(cls, connection: psycopg.Connection[Any]) -> SchemaFacts:
         """Read the facts that most queries need. The connection is kept for the others."""
         facts = cls(connection)
-        facts._read_relations(_NO_CONDITION)
+        facts._read_relations(None)
         return facts
 
     # --- relations ------------------------------------------------------------------------------------------------------
@@ -162,17 +166,15 @@ class SchemaFacts:
     def relation(self, oid: int) -> Relation:
         """Give a table or view by its OID."""
         if oid not in self._relations:
-            self._read_relations(f"c.oid = {oid:d}")
+            self._read_relations(oid)
         try:
             return self._relations[oid]
         except KeyError:
             raise Unrecognised(f"no relation {oid}") from None
 
-    def _read_relations(self, condition: str) -> None:
-        found = {
-            row[0]: Relation(row[0], row[1], row[2], row[3])
-            for row in self._connection.execute(_RELATIONS.format(condition=condition)).fetchall()
-        }
+    def _read_relations(self, only: int | None) -> None:
+        """Read one relation, or all that are not PostgreSQL's own."""
+        found = {row[0]: Relation(row[0], row[1], row[2], row[3]) for row in self._connection.execute(_RELATIONS, {"oid": only}).fetchall()}
         for relation in found.values():
             relation.descendants = tuple(self._descendants(relation.oid))
             family = (relation.oid, *relation.descendants)
@@ -180,10 +182,8 @@ class SchemaFacts:
             relation.before_triggers = self._trigger_events(family, _BEFORE)
             relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
         raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
-        for oid, number, name, type_oid, declared, dropped, generated in self._connection.execute(
-            _ATTRIBUTES.format(condition=condition)
-        ).fetchall():
-            raw[oid][number] = self._attribute(found[oid], number, name, type_oid, declared, dropped, generated)
+        for oid, number, name, type_oid, declared, dropped, generated in self._connection.execute(_ATTRIBUTES, {"oid": only}).fetchall():
+            raw[oid][number] = self._attribute(found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated)
         self._relations.update(found)
         for relation in found.values():
             relation.attributes = raw[relation.oid]
@@ -192,7 +192,7 @@ class SchemaFacts:
                 self._weaken(relation, self.relation(child))
 
     def _attribute(
-        self, relation: Relation, number: int, name: str, type_oid: int, declared: bool, dropped: bool, generated: bool
+        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool
     ) -> Attribute:
         label = f"`{relation.name}.{name}`"
         proven, why = False, f"{label} has no NOT NULL constraint"
@@ -204,10 +204,12 @@ class SchemaFacts:
             why = f"the NOT NULL constraint of {label} is NOT VALID"
         elif declared:
             proven, why = True, f"{label} is NOT NULL"
-        elif relation.kind in ("r", "p") and self.is_strict_domain(type_oid):
-            proven, why = True, f"{label} is of the domain `{self.type(type_oid).name}`, which is NOT NULL"
         elif (relation.oid, number) in self._checked:
             proven, why = True, f"{label} is never NULL by the constraint `{self._checked[relation.oid, number]}`"
+        elif self.is_strict_domain(type_oid):
+            # The NULL of an empty subquery is of the domain's type already and is stored unchecked (manual, CREATE DOMAIN, Notes).
+            domain = self.type(type_oid).name
+            why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
         accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
         return Attribute(name, type_oid, proven, why, dropped, generated, accepts)
 
@@ -263,13 +265,12 @@ class SchemaFacts:
     @cached_property
     def _checked(self) -> dict[tuple[int, int], str]:
         """Columns that a valid CHECK constraint says are not NULL (`CHECK (x IS NOT NULL)`), with the constraint's name."""
-        enforced = "AND conenforced" if self.major >= 18 else ""
         found: dict[tuple[int, int], str] = {}
-        for oid, name, text in self._connection.execute(_CHECKS.format(enforced=enforced)).fetchall():
+        for oid, name, text in self._connection.execute(_CHECKS + (_ENFORCED if self.major >= _FIRST_WITH_NOT_ENFORCED else "")).fetchall():
             try:
                 for number in _not_null_checks(parse(text)):
                     found[oid, number] = name
-            except Unrecognised:
+            except UNREADABLE:
                 continue
         return found
 
@@ -299,7 +300,7 @@ class SchemaFacts:
         for relation, name, keys, expressions, predicate, collations, count, families in self._connection.execute(_INDEXES).fetchall():
             try:
                 found[relation].append(_unique_index(name, keys, expressions, predicate, collations, count, families))
-            except Unrecognised:
+            except UNREADABLE:
                 continue
         return found
 

@@ -1,8 +1,8 @@
 """What the join tree says: which joins may null-extend an item of FROM, and what is known of every row that comes out.
 
-An *event* `(join, side)` is "in this row, the join found no partner and filled that side with NULLs". A column of an item is NULL because of the joins
-only if one of the events on the item's path happened. What conditions tell is kept as clauses "if none of these events happened, then …", because an ON
-condition holds only for rows that the join did not null-extend; `close` draws the conclusions.
+An *event* `(join, side)` is "in this row, the join found no partner and filled that side with NULLs". A column of an item is NULL because
+of the joins only if one of the events on the item's path happened. What conditions tell is kept as clauses "if none of these events
+happened, then …", because an ON condition holds only for rows that the join did not null-extend; `close` draws the conclusions.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ LEFT_SIDE, RIGHT_SIDE = "left", "right"
 
 Event: TypeAlias = tuple[int, str]
 Finding: TypeAlias = tuple[str, object, object]
-"""What is known of a row. ("slot", item, attribute): the item's column is not NULL unless the item is null-extended; attribute 0 is the whole row.
-("fields", item, 0): no column of the item is NULL. ("event", join, side): that event did not happen. ("param", number, 0): the parameter is not NULL.
-("value", structure, 0): the expression of that structure is not NULL."""
+"""What is known of a row. ("slot", item, attribute): the column is not NULL unless its item is null-extended; attribute 0 is the row.
+("fields", item, 0): no column of the item is NULL. ("event", join, side): that event did not happen. ("param", number, 0): the parameter
+is not NULL. ("value", structure, 0): the expression of that structure is not NULL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """An outer or inner join: its range table number, its type and the items on its two sides."""
+    """An outer or inner join: its range table number, its type, the items on its two sides and its condition."""
 
     number: int
     type: int
     left: frozenset[int]
     right: frozenset[int]
+    condition: Node | None
 
 
 class JoinTree:
@@ -92,7 +93,7 @@ class JoinTree:
         right = self._visit(node.node("rarg"), right_path)
         if number:
             self.paths[number] = path
-            self.joins[number] = Join(number, kind, left, right)
+            self.joins[number] = Join(number, kind, left, right, node.optional("quals"))
         elif kind != INNER:
             raise Unrecognised("an outer join without a number")
         condition = node.optional("quals")

@@ -1,8 +1,8 @@
 """Which items of FROM can supply only one row: those of which a unique key is fixed.
 
-A column is *fixed* when it has the same value in every row of the result, as an equality operator sees it; an item is *determined* when it is the same row
-in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique index whose columns are all fixed
-determines its table; a determined table supplies further values. The rules run until nothing changes.
+A column is *fixed* when it has the same value in every row of the result, as an equality operator sees it; an item is *determined* when
+it is the same row in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique
+index whose columns are all fixed determines its table; a determined table supplies further values. The rules run until nothing changes.
 
 An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
 """
@@ -16,13 +16,15 @@ from typing import TypeAlias
 
 from sqlwright.prove.facts import UniqueIndex
 from sqlwright.prove.jointree import Event
-from sqlwright.prove.nodetree import Node, Tree, Unrecognised, walk
+from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.nullability import Prover, Scope, structure
 from sqlwright.prove.querytree import CTE, FULL, FUNCTION, GROUP, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
 Slot: TypeAlias = tuple[int, int]
+_BINARY = 2
+_SCALAR = 4  # SubLinkType of a scalar subquery
 ANY_SENSE: Sense = (0, 0)
 """The values are the very same."""
 
@@ -40,7 +42,8 @@ class Equality:
 class Determination:
     """Works out which columns of one query level are fixed and which items are determined.
 
-    `outputs` are output columns that the surroundings fix; `row_limit` tells whether a subquery has at most one row once some of its columns are fixed.
+    `outputs` are output columns that the surroundings fix; `row_limit` tells whether a subquery has at most one row once some of its
+    columns are fixed.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class Determination:
         if self._same(node):
             return True
         column = plain_column(node)
-        if column is None:
+        if column is None or not self._presence_is_fixed(column[0]):
             return False
         senses = self.fixed.get(column, set())
         return ANY_SENSE in senses or any((family, 0) in senses for family in self._prover.facts.equality_families(operator))
@@ -108,7 +111,7 @@ class Determination:
                 self._take(part, guard)
             return
         self._conjuncts.append((node, guard))
-        if node.tag == "OPEXPR" and len(node.nodes("args")) == 2:
+        if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY:
             collation = node.number("inputcollid")
             loose = collation if collation in self._prover.facts.loose_collations else 0
             senses = frozenset((family, loose) for family in self._prover.facts.equality_families(node.number("opno")))
@@ -121,12 +124,33 @@ class Determination:
         path = self._scope.tree.paths.get(item, ())
         return all(event in path or event in self._excluded for event in guard)
 
-    def _same(self, node: Tree) -> bool:
-        """Whether an expression is the very same value in all rows: over determined items, and nothing volatile in it."""
+    def _presence_is_fixed(self, item: int) -> bool:
+        """Whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
+        for number, side in self._scope.tree.paths.get(item, ()):
+            if (number, side) in self._excluded:
+                continue
+            join = self._scope.tree.joins.get(number)
+            if (
+                join is None
+                or join.type == FULL
+                or not all(self._is_constant(other) for other in (join.left if side == "right" else join.right))
+            ):
+                return False
+        return True
+
+    def _is_constant(self, item: int) -> bool:
+        """Whether the item is the same row, or the same lack of one, in all rows."""
+        return item in self.determined and self._presence_is_fixed(item)
+
+    def _are_constant(self, items: set[int]) -> bool:
+        return all(self._is_constant(item) for item in items)
+
+    def _same(self, node: Tree) -> bool:  # noqa: C901 - one case for each kind of node
+        """Whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
         for part in walk(node):
             match part.tag:
                 case "VAR":
-                    if not part.number("varlevelsup") and part.number("varno") not in self.determined:
+                    if not part.number("varlevelsup") and not self._is_constant(part.number("varno")):
                         return False
                 case "FUNCEXPR":
                     if self._prover.facts.function(part.number("funcid")).volatile or part.flag("funcretset"):
@@ -135,7 +159,7 @@ class Determination:
                     if self._prover.facts.function(part.number("opfuncid")).volatile:
                         return False
                 case "SUBLINK":
-                    return part is node and part.number("subLinkType") == 4 and not outer_items(part.node("subselect"))
+                    return part is node and part.number("subLinkType") == _SCALAR and not outer_items(part.node("subselect"))
                 case "COERCEVIAIO":
                     if not self._prover.facts.type(part.number("resulttype")).builtin_io:
                         return False
@@ -170,6 +194,8 @@ class Determination:
         if self._same(equality.right):
             return equality.senses
         other = plain_column(equality.right)
+        if other is not None and other[0] in self.determined:
+            return equality.senses  # where the equality holds, the column is not NULL, so its item is there
         found: set[Sense] = set()
         for family, collation in self.fixed.get(other, ()) if other else ():
             for own_family, own_collation in equality.senses:
@@ -182,7 +208,7 @@ class Determination:
     def _is_single(self, item: int) -> bool:
         try:
             return self._supplies_one(item, self._scope.query.entry(item))
-        except Unrecognised:
+        except UNREADABLE:
             return False
 
     def _supplies_one(self, item: int, entry: RangeEntry) -> bool:
@@ -199,16 +225,16 @@ class Determination:
                     return True
             return False
         if entry.kind == VALUES:
-            return len(self._scope.query.values_rows(entry)) == 1 and outer_items(entry.node) <= self.determined
+            return len(self._scope.query.values_rows(entry)) == 1 and self._are_constant(outer_items(entry.node))
         if entry.kind == FUNCTION:
             calls = [function.node("funcexpr") for function in entry.node.nodes("functions")]
             single = not any(c.tag == "FUNCEXPR" and self._prover.facts.function(c.number("funcid")).returns_set for c in calls)
-            return single and outer_items(entry.node) <= self.determined
+            return single and self._are_constant(outer_items(entry.node))
         if entry.kind == RESULT:
             return True
         if entry.kind in (SUBQUERY, CTE):
             needed = outer_items(entry.node.node("subquery")) if entry.kind == SUBQUERY else set[int]()
-            return needed <= self.determined and self._row_limit(self._prover, entry, self._scope, own)
+            return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
@@ -304,7 +330,7 @@ def _true_or_false_column(node: Node) -> Slot | None:
 
 
 def outer_items(tree: Tree) -> set[int]:
-    """Give the items of FROM that a part of the query names: a subquery those of the level around it, any other part those of its own level."""
+    """Give the items of FROM that a part of the query names: for a subquery, those of the level around it."""
     found: set[int] = set()
     stack: list[tuple[Tree, int]] = [(tree, 0)]
     while stack:

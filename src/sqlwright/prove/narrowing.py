@@ -1,7 +1,8 @@
+# ruff: noqa: ARG001 - all rules have one signature
 """What follows from a condition: a row for which `o.total > $1` is true has a total.
 
-`true(condition)` gives what is known of a row for which the condition is true, `present(expression)` what is known when the expression is not NULL. Both
-rest on strictness: PostgreSQL does not call a strict function with a NULL, its result is NULL then, and NULL is not true.
+`true(condition)` gives what is known of a row for which the condition is true, `present(expression)` what is known when the expression is
+not NULL. Both rest on strictness: PostgreSQL does not call a strict function with a NULL, its result is NULL then, and NULL is not true.
 
 Only columns, parameters and aggregates are learned of, never other expressions: a volatile function may answer differently the next time.
 """
@@ -14,12 +15,13 @@ from typing import TypeAlias
 
 from sqlwright.prove.facts import FIRST_USER_OID
 from sqlwright.prove.jointree import Event, Finding, close
-from sqlwright.prove.nodetree import Node, Unrecognised, walk
+from sqlwright.prove.nodetree import UNREADABLE, Node, walk
 from sqlwright.prove.nullability import Prover, Scope, structure
 from sqlwright.prove.querytree import JOIN
 
 Findings: TypeAlias = frozenset[Finding]
 NONE: Findings = frozenset()
+_ANY_SUBLINK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> Findings:
         return NONE
     try:
         return rule(ground, node)
-    except Unrecognised:
+    except UNREADABLE:
         return NONE
 
 
@@ -246,7 +248,7 @@ def _true_any(ground: Ground, node: Node) -> Findings:
 @_register(TRUTHS, "SUBLINK")
 def _true_sublink(ground: Ground, node: Node) -> Findings:
     """`x IN (SELECT …)` found a row."""
-    return true(ground, node.node("testexpr")) if node.number("subLinkType") == 2 and node.has("testexpr") else NONE
+    return true(ground, node.node("testexpr")) if node.number("subLinkType") == _ANY_SUBLINK and node.has("testexpr") else NONE
 
 
 @_register(TRUTHS, "ROWCOMPAREEXPR")

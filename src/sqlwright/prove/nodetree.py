@@ -1,8 +1,9 @@
 """PostgreSQL's `pg_node_tree` text as Python values.
 
-The text is what the server's `nodeToString` writes: `{TAG :field value …}` for a node, `(a b c)` for a list, `<>` for nothing, `"x"` for a string
-in a list, and a backslash before a character that would otherwise end a token. It is not documented and changes between major versions, so every
-accessor raises `Unrecognised` when the shape is not the expected one, and a proof that meets it falls back to the safe answer.
+The text is what the server's `nodeToString` writes: `{TAG :field value …}` for a node, `(a b c)` for a list, `<>` for nothing, `"x"` for
+a string in a list, and a backslash before a character that would otherwise end a token. It is not documented and changes between major
+versions, so every accessor raises `Unrecognised` when the shape is not the expected one, and a proof that meets it falls back to the safe
+answer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _SET_KINDS = frozenset({"b", "i", "o", "x"})
 
 class Unrecognised(Exception):
     """The tree is not shaped as this program knows it: an unknown node, field or value."""
+
+
+UNREADABLE = (Unrecognised, LookupError, ValueError, RecursionError)
+"""What reading a tree of another shape than the known one may raise. Whoever catches it gives the safe answer."""
 
 
 class Node:
@@ -138,7 +143,7 @@ def unescape(token: str) -> str:
     return re.sub(r"\s", " ", _ESCAPE.sub(r"\1", token)) if "\\" in token else token
 
 
-def parse(text: str) -> Tree:
+def parse(text: str) -> Tree:  # noqa: C901 - one reader, two inner functions
     """Read a whole tree. Raises `Unrecognised` when the text is no such tree."""
     tokens: list[str] = _TOKEN.findall(text)
     tokens.append("")
@@ -146,19 +151,19 @@ def parse(text: str) -> Tree:
 
     def value() -> Tree:
         nonlocal position
-        token = tokens[position]
+        word = tokens[position]
         position += 1
-        if token == "{":
+        if word == "{":
             return node()
-        if token == "(":
+        if word == "(":
             found: list[Tree] = []
             while tokens[position] != ")":
                 found.append(value())
             position += 1
             return found
-        if token in ("", "}", ")"):
-            raise Unrecognised(f"unexpected {token or 'end'} in a tree")
-        return None if token == "<>" else token
+        if word in ("", "}", ")"):
+            raise Unrecognised(f"unexpected {word or 'end'} in a tree")
+        return None if word == "<>" else word
 
     def node() -> Node:
         nonlocal position
@@ -169,7 +174,7 @@ def parse(text: str) -> Tree:
             if not label.startswith(":"):
                 raise Unrecognised(f"unexpected {label or 'end'} in a {tag} node")
             position += 1
-            # The first token is the value whatever it looks like: a name may start with a colon too.
+            # The first word is the value whatever it looks like: a name may start with a colon too.
             first = value()
             if tokens[position] == "[":
                 # A constant's bytes: `4 [ 1 0 0 0 ]`.

@@ -1,7 +1,7 @@
 """The prover: is this expression ever NULL?
 
-The rules live in `rules/`, one function for each kind of node, registered here by tag. A rule gets the node and the scope it is evaluated in and answers
-with a verdict. What has no rule, and what a rule does not recognise, may be NULL: the safe answer is the default.
+The rules live in `rules/`, one function for each kind of node, registered here by tag. A rule gets the node and the scope it is evaluated
+in and answers with a verdict. What has no rule, and what a rule does not recognise, may be NULL: the safe answer is the default.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.jointree import Finding, JoinTree
-from sqlwright.prove.nodetree import Node, Tree, Unrecognised, parse, walk
+from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
 from sqlwright.prove.querytree import Query
 
 
@@ -20,7 +20,8 @@ from sqlwright.prove.querytree import Query
 class Verdict:
     """Whether an expression may be NULL, and why, in a sentence; `location` is a byte offset into the statement, -1 for none.
 
-    `element_nullable` counts for arrays. `absent_row`: the column's relation may be missing as a whole; `witness`: the column is NULL only then.
+    `element_nullable` counts for arrays. `absent_row`: the column's relation may be missing as a whole; `witness`: the column is NULL
+    only then.
     """
 
     nullable: bool
@@ -29,14 +30,26 @@ class Verdict:
     element_nullable: bool = True
     absent_row: bool = False
     witness: bool = False
+    join_condition: int = -1
+
+
+def may_be_null(reason: str, place: int = -1, *, element_nullable: bool = True, absent_row: bool = False, witness: bool = False) -> Verdict:
+    """The verdict that nothing is proven, and why not."""
+    return Verdict(nullable=True, reason=reason, location=place, element_nullable=element_nullable, absent_row=absent_row, witness=witness)
+
+
+def never_null(reason: str, place: int = -1, *, element_nullable: bool = True) -> Verdict:
+    """The verdict that the value is never NULL, and why."""
+    return Verdict(nullable=False, reason=reason, location=place, element_nullable=element_nullable)
 
 
 @dataclass(eq=False)
 class Scope:
     """Where an expression stands: its query level, the levels around it, and what is known of every row at that place.
 
-    `row` is the place before grouping, for a scope that stands behind it. `test` is what a CaseTestExpr stands for, `test_node` its expression.
-    `sublink` holds the columns of the subquery whose comparison is evaluated. `written` answers for the columns of the written table in RETURNING.
+    `row` is the place before grouping, for a scope that stands behind it. `test` is what a CaseTestExpr stands for, `test_node` its
+    expression. `sublink` holds the columns of the subquery whose comparison is evaluated. `written` answers for the columns of the
+    written table in RETURNING.
     """
 
     query: Query
@@ -91,8 +104,8 @@ def expression(*tags: str) -> Callable[[Rule], Rule]:
 class Prover:
     """Proves the columns of one statement. `nullable_params` may be None, `nullable_elements` may hold None inside an array.
 
-    `outputs` caches the verdicts on a subquery's columns by the identity of its node and of the scope around it, which `kept_scopes` keeps alive;
-    `assumed` holds what a recursive query assumes of itself.
+    `outputs` caches the verdicts on a subquery's columns by the identity of its node and of the scope around it, which `kept_scopes`
+    keeps alive; `assumed` holds what a recursive query assumes of itself.
     """
 
     facts: SchemaFacts
@@ -111,13 +124,15 @@ class Prover:
 
     def verdict(self, node: Node, scope: Scope) -> Verdict:
         """Judge an expression."""
+        if scope.row is not None and _grouped_away(node, scope.query):
+            return may_be_null("a grouping set leaves it out, and its value is NULL there", location(node))
         rule = EXPRESSIONS.get(node.tag)
         if rule is None:
-            return Verdict(True, f"no rule proves a {node.tag} expression not NULL", location(node))
+            return may_be_null(f"no rule proves a {node.tag} expression not NULL", location(node))
         try:
             return rule(self, node, scope)
-        except Unrecognised as problem:
-            return Verdict(True, f"the query tree holds something that is not known here: {problem}", location(node))
+        except UNREADABLE as problem:
+            return may_be_null(f"the query tree holds something that is not known here: {problem}", location(node))
 
     def first_nullable(self, nodes: Iterable[Node], scope: Scope) -> Verdict | None:
         """Give the verdict of the first of the expressions that may be NULL; None when none may."""
@@ -126,6 +141,18 @@ class Prover:
             if verdict.nullable:
                 return verdict
         return None
+
+
+def _grouped_away(node: Node, query: Query) -> bool:
+    """Before PostgreSQL 18: whether an expression behind grouping is one that some grouping set leaves out.
+
+    Later trees mark it themselves.
+    """
+    sets = query.grouping_sets
+    if sets is None or ("hasGroupRTE" in query.node.fields and query.node.flag("hasGroupRTE")):
+        return False
+    left_out = [t for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
+    return any(t.expression.tag == node.tag and structure(t.expression) == structure(node) for t in left_out)
 
 
 def location(node: Node) -> int:
@@ -179,12 +206,14 @@ def columns_of(tree: Tree) -> set[tuple[int, int]]:
 
 _TABLE = """
 {QUERY :commandType 1 :resultRelation 0 :rtable ({RANGETBLENTRY :eref <> :rtekind 0 :relid %d :inh false})
- :jointree {FROMEXPR :fromlist ({RANGETBLREF :rtindex 1}) :quals <>} :targetList <> :groupClause <> :groupingSets <> :havingQual <> :hasAggs false}
+ :jointree {FROMEXPR :fromlist ({RANGETBLREF :rtindex 1}) :quals <>} :targetList <> :groupClause <>
+ :groupingSets <> :havingQual <> :hasAggs false}
 """
 
 
 def table_scope(prover: Prover, relation: int) -> Scope:
-    """Give the scope of expressions over one row of a table, as the catalogue stores them: defaults, generated columns, index expressions."""
+    """Give the scope of expressions over one row of a table, as the catalogue stores them: defaults, generated columns."""
     node = parse(_TABLE % relation)
-    assert isinstance(node, Node)
+    if not isinstance(node, Node):
+        raise Unrecognised("no query over one table")
     return Scope(prover.query(node), None)

@@ -1,7 +1,8 @@
 """Which parameters may be None: those that `sqlc.narg` asks for, and those whose value goes straight into a column that accepts NULL.
 
-Every use of a parameter must agree, since it is one value: a parameter that is also compared with something may not be None. "Straight" allows casts, and
-the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is the elements of an array that may be None.
+Every use of a parameter must agree, since it is one value: a parameter that is also compared with something may not be None. "Straight"
+allows casts, and the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is the elements of
+an array that may be None.
 """
 
 from __future__ import annotations
@@ -44,22 +45,24 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
     for node in walk(tree):
         if node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL:
             uses[node.number("paramid")].append(written.get(id(node)))
-    return tuple(_judge(number in optional, uses[number]) for number in range(1, count + 1))
+    return tuple(_judge(optional=number in optional, uses=uses[number]) for number in range(1, count + 1))
 
 
-def _judge(optional: bool, uses: list[_Use | None]) -> Parameter:
+def _judge(*, optional: bool, uses: list[_Use | None]) -> Parameter:
     elements = bool(uses) and all(use is not None and use.elements and use.accepts_null for use in uses)
     if optional:
-        return Parameter(True, "sqlc.narg allows None", elements)
+        return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
     if refusing is not None:
-        return Parameter(False, f"it is written to {refusing.column}, which refuses NULL", False)
+        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=False)
     if not direct:
-        return Parameter(False, "it is not written to a column that accepts NULL", elements)
+        return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
     if len(direct) < len(uses):
-        return Parameter(False, f"it is written to {direct[0].column}, but it is used elsewhere too", False)
-    return Parameter(True, f"it is written to {direct[0].column}, which accepts NULL", False)
+        return Parameter(
+            nullable=False, reason=f"it is written to {direct[0].column}, but it is used elsewhere too", element_nullable=False
+        )
+    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=False)
 
 
 class _Writes:
@@ -139,9 +142,9 @@ class _Writes:
     def _uncast(self, node: Node) -> Node:
         """Take away the casts that give NULL for NULL."""
         while True:
-            if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR"):
-                node = node.node("arg")
-            elif node.tag == "COERCETODOMAIN" and not self._facts.is_strict_domain(node.number("resulttype")):
+            if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
+                node.tag == "COERCETODOMAIN" and not self._facts.is_strict_domain(node.number("resulttype"))
+            ):
                 node = node.node("arg")
             elif node.tag == "FUNCEXPR" and node.number("funcformat") in _CASTS and self._is_plain_cast(node):
                 node = node.nodes("args")[0]

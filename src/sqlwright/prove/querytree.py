@@ -1,7 +1,8 @@
 """The analysed query tree: how to get it from the server, and its parts under their own names.
 
-The tree comes out of `debug_print_parse`: while it is on, the server sends the tree of each statement it parses as a LOG message. That costs one round
-trip and no catalogue write, and it keeps the place of every expression, which PostgreSQL 17 and later drop from the trees they store.
+The tree comes out of `debug_print_parse`: while it is on, the server sends the tree of each statement it parses as a LOG message. That
+costs one round trip and no catalogue write, and it keeps the place of every expression, which PostgreSQL 17 and later drop from the trees
+they store.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE, TUPLE_STORE, RE
 INNER, LEFT, FULL, RIGHT = range(4)
 """JoinType, as far as the parser makes them."""
 
+_EMPTY, _SIMPLE, _ROLLUP, _CUBE, _SETS = range(5)
+_MOST_PARTS = 8  # a CUBE of more makes too many sets to look at
 _SETTINGS = """
-SELECT set_config('debug_print_parse', 'on', true), set_config('debug_pretty_print', 'off', true), set_config('client_min_messages', 'log', true)
+SELECT set_config('debug_print_parse', 'on', true), set_config('debug_pretty_print', 'off', true),
+       set_config('client_min_messages', 'log', true)
 """
 
 
@@ -188,21 +192,21 @@ class Query:
 
 
 def _expand(item: Node) -> list[frozenset[int]]:
-    """Expand one grouping set: kinds are EMPTY, SIMPLE, ROLLUP, CUBE, SETS."""
+    """Expand one grouping set."""
     kind = item.number("kind")
-    if kind == 0:
+    if kind == _EMPTY:
         return [frozenset()]
-    if kind == 1:
+    if kind == _SIMPLE:
         return [frozenset(item.numbers("content"))]
     parts = [_expand(part) for part in item.nodes("content")]
-    if kind == 4:
+    if kind == _SETS:
         return [found for part in parts for found in part]
-    if any(len(part) != 1 for part in parts) or len(parts) > 8:
+    if any(len(part) != 1 for part in parts) or len(parts) > _MOST_PARTS:
         raise Unrecognised("a ROLLUP or CUBE of sets")
     elements = [part[0] for part in parts]
-    if kind == 2:
+    if kind == _ROLLUP:
         return [frozenset().union(*elements[:count]) for count in range(len(elements), -1, -1)]
-    if kind == 3:
+    if kind == _CUBE:
         return [frozenset().union(*(e for bit, e in enumerate(elements) if mask >> bit & 1)) for mask in range(1 << len(elements))]
     raise Unrecognised(f"grouping set of kind {kind}")
 

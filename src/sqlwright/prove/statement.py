@@ -8,17 +8,19 @@ from typing import Any
 import psycopg
 
 from sqlwright.ir import Cardinality
+from sqlwright.lexer import significant
 from sqlwright.prove import cardinality, parameters
 from sqlwright.prove import rules as _rules
 from sqlwright.prove.access import tables_read_and_written
 from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Verdict
 from sqlwright.prove.querytree import UTILITY, analysed_query
 from sqlwright.prove.rules import queries
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
 
+_JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
 _ = _rules  # imported for its registrations
 
 
@@ -39,8 +41,8 @@ class Statement:
 class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
-    `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW; `witness`: the column
-    is NULL exactly then, so that it tells whether the row is there.
+    `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW;
+    `witness`: the column is NULL exactly then, so that it tells whether the row is there.
     """
 
     nullable: bool
@@ -101,11 +103,11 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         verdicts = queries.outputs(prover, tree, None)
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
-    except Unrecognised as problem:
+    except UNREADABLE as problem:
         return _unproven(statement, f"the query tree holds something that is not known here: {problem}")
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
-        columns=tuple(_column(verdict, offsets) for verdict in verdicts),
+        columns=tuple(_column(verdict, offsets, statement.sql) for verdict in verdicts),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
         params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),
         reads=reads,
@@ -113,15 +115,34 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     )
 
 
-def _column(verdict: Verdict, offsets: _CharacterOffsets) -> ColumnProof:
+def _column(verdict: Verdict, offsets: _CharacterOffsets, sql: str) -> ColumnProof:
+    join = join_before(sql, offsets.of(verdict.join_condition)) if verdict.nullable else -1
     return ColumnProof(
         verdict.nullable,
         verdict.reason,
-        offsets.of(verdict.location),
+        join if join >= 0 else offsets.of(verdict.location),
         verdict.element_nullable,
         verdict.absent_row and verdict.nullable,
         verdict.witness and verdict.nullable,
     )
+
+
+def join_before(sql: str, offset: int) -> int:
+    """Give the offset of the JOIN whose condition stands at an offset: the last one before it outside of closed parentheses, else -1."""
+    words = [token for token in significant(sql) if token.start < offset]
+    depth = 0
+    for index in range(len(words) - 1, -1, -1):
+        text = words[index].text.upper()
+        if text == ")":
+            depth += 1
+        elif text == "(":
+            depth = max(depth - 1, 0)
+        elif text == "JOIN" and depth == 0:
+            first = index
+            while first and words[first - 1].text.upper() in _JOIN_WORDS:
+                first -= 1
+            return words[first].start
+    return -1
 
 
 def _cardinality(rows: cardinality.Rows) -> Cardinality:
@@ -132,7 +153,11 @@ def _cardinality(rows: cardinality.Rows) -> Cardinality:
 
 def _unproven(statement: Statement, reason: str) -> StatementProof:
     params = tuple(
-        ParamProof(number in statement.optional_params, "sqlc.narg allows None" if number in statement.optional_params else reason, False)
+        ParamProof(
+            number in statement.optional_params,
+            "sqlc.narg allows None" if number in statement.optional_params else reason,
+            element_nullable=False,
+        )
         for number in range(1, len(statement.param_types) + 1)
     )
     return StatementProof((), RowsProof(Cardinality.MANY, reason, -1), params, (), ())

@@ -8,7 +8,7 @@ from importlib.resources import files
 def _read() -> dict[str, frozenset[str]]:
     sections: dict[str, set[str]] = {}
     current: set[str] = set()
-    for line in files(__package__).joinpath("total_functions.txt").read_text(encoding="utf-8").splitlines():
+    for line in files("sqlwright.prove").joinpath("total_functions.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             current = sections.setdefault(line.strip("[]"), set())
         elif line and not line.startswith("#"):
@@ -30,7 +30,9 @@ NEVER_NULL_AGGREGATES = frozenset({"count", "regr_count"})
 """Aggregates, by name, that are not NULL even without rows."""
 
 NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg"}) | frozenset(
-    f"{kind}_{what}" for kind in ("json", "jsonb") for what in ("agg_strict", "object_agg_strict", "object_agg_unique", "object_agg_unique_strict")
+    f"{kind}_{what}"
+    for kind in ("json", "jsonb")
+    for what in ("agg_strict", "object_agg_strict", "object_agg_unique", "object_agg_unique_strict")
 )
 """Aggregates that are NULL only without rows: they take NULLs up."""
 

@@ -237,3 +237,7 @@ SELECT sum(id) OVER (ORDER BY id RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM
 -- a frame that starts behind the current row
 --> ? : many
 SELECT last_value(id) OVER (ORDER BY id ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) FROM users;
+
+-- every
+--> ! : many
+SELECT every(active) FROM users GROUP BY status;

@@ -89,3 +89,15 @@ SELECT CASE WHEN active THEN tags ELSE ARRAY[name] END FROM users;
 -- a UNION of arrays
 --> ![?] : many
 SELECT tags FROM users UNION ALL SELECT ARRAY[NULL];
+
+-- a cast of an array that is not written out
+--> ![!] ![?] : many
+SELECT array_agg(id)::text[], array_agg(age)::text[] FROM users GROUP BY status;
+
+-- an array that may be NULL may hold NULL all the same
+--> ?[?] ?[?] : many
+SELECT CASE WHEN age > 1 THEN tags END || CASE WHEN active THEN ARRAY[name] END, (ARRAY[name])[1:age] FROM users;
+
+-- a neighbour's array, by an offset that may be NULL
+--> ?[?] : many
+SELECT lag(ARRAY[name], age, ARRAY[name]) OVER (ORDER BY id DESC) FROM users;

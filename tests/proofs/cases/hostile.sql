@@ -15,4 +15,6 @@ ALTER TABLE audited ENABLE TRIGGER skipping;
 INSERT INTO animals VALUES (1, 'cat', 4);
 INSERT INTO birds VALUES (1, 'crow', NULL, 2), (2, 'kiwi', NULL, NULL);
 INSERT INTO events VALUES (1, '2023-01-01', NULL), (1, '2024-06-01', 'x');
+-- PostgreSQL's own way around a NOT NULL domain.
+UPDATE users SET badge = (SELECT badge FROM users WHERE false), rank = (SELECT rank FROM users WHERE false) WHERE id = 6;
 REFRESH MATERIALIZED VIEW order_stats;

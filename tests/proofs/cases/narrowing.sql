@@ -273,3 +273,23 @@ SELECT max(name) FROM users GROUP BY status HAVING count(*) > 0;
 -- a correlated scalar subquery as a condition
 --> ! : many
 SELECT age FROM users u WHERE age >= (SELECT count(*) FROM orders o WHERE o.user_id = u.id);
+
+-- NOT of OR of comparisons
+--> ! ! : many
+SELECT name, age FROM users WHERE NOT (name = 'zz' OR age = 99);
+
+-- IS NOT TRUE of OR
+--> ! ! : many
+SELECT name, age FROM users WHERE (name IS NULL OR age IS NULL) IS NOT TRUE;
+
+-- a collation and a domain in the condition
+--> ! ! : many
+SELECT name, motto FROM users WHERE name COLLATE "C" = 'ann' AND upper(motto)::shout = 'GO';
+
+-- a cast of an array in the condition
+--> ! : 0..1
+SELECT s.a FROM (SELECT array_agg(id) AS a FROM users) s WHERE s.a::text[] @> '{}';
+
+-- a merged column that is cast tells of the column under it
+--> ! : many
+SELECT a.x FROM (SELECT age AS x FROM users) a LEFT JOIN (SELECT id AS x FROM orders) b USING (x) WHERE x >= 0;

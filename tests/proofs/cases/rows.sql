@@ -341,3 +341,11 @@ SELECT u.email, o.total FROM users u CROSS JOIN LATERAL (SELECT total FROM order
 -- LATERAL with LIMIT 1 for many
 --> ! ! : many
 SELECT u.email, o.total FROM users u CROSS JOIN LATERAL (SELECT total FROM orders WHERE user_id = u.id LIMIT 1) o;
+
+-- a single row of VALUES that some rows do not match
+--> ? : many
+SELECT DISTINCT v.label FROM users u LEFT JOIN (VALUES (1, 'one')) v(id, label) ON v.id = u.id;
+
+-- a key that is compared with a row that may be absent
+--> ! : many
+SELECT m.email FROM orders o LEFT JOIN (VALUES (1)) v(x) ON v.x = o.user_id JOIN users m ON m.id = coalesce(v.x, 0) + 1;

@@ -80,7 +80,7 @@ CREATE TRIGGER trapping INSTEAD OF INSERT OR UPDATE ON trapped FOR EACH ROW EXEC
 
 CREATE FUNCTION maybe(x int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT nullif(x, 2) $$;
 CREATE FUNCTION strict_maybe(x int) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT nullif(x, 2) $$;
-CREATE FUNCTION coded(x int) RETURNS code LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN coalesce(x, 0)::text; END $$;
+CREATE FUNCTION coded(x int) RETURNS code LANGUAGE sql IMMUTABLE AS $$ SELECT 'c' WHERE x > 0 $$;
 CREATE FUNCTION strict_coded(x int) RETURNS code LANGUAGE plpgsql IMMUTABLE STRICT AS $$ BEGIN RETURN x::text; END $$;
 CREATE FUNCTION table_of(n int) RETURNS TABLE (a int, b text) LANGUAGE sql AS $$ SELECT n, NULL::text $$;
 CREATE FUNCTION forgetful_equal(a int, b int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT nullif(a = b, false) $$;

@@ -73,3 +73,7 @@ SELECT array_reverse(tags), array_sort(tags) FROM users;
 -- MERGE without RETURNING
 --> : 0..1 : $1! $2?
 MERGE INTO orders o USING (SELECT 1 AS x) s ON o.id = $1::bigint WHEN MATCHED THEN UPDATE SET note = $2::text;
+
+-- JSON, JSON_SCALAR and JSON_SERIALIZE
+--> ! ? ! : many
+SELECT json_scalar(id), json_scalar(age), json_serialize(json('[1]' || repeat(' ', id))) FROM users;

@@ -198,6 +198,18 @@ INSERT INTO orders (user_id, total, note) VALUES (1, 2, $1::text);
 --> ! ? : many
 WITH changed AS (UPDATE users SET age = 1 RETURNING id) SELECT o.total, c.id FROM orders o LEFT JOIN changed c ON c.id = o.user_id;
 
--- NULLs of the domain's own type
---> ! : many
-SELECT badge FROM users;
+-- the NULL of an empty subquery gets past a NOT NULL domain
+--> ? ! : 0..1
+UPDATE users SET badge = (SELECT m.badge FROM users m WHERE m.id = 99) WHERE id = 1 RETURNING badge, email;
+
+-- what is converted to a NOT NULL domain is checked
+--> ! : 0..1
+UPDATE users SET badge = coalesce($1::text, 'x') WHERE id = 1 RETURNING badge;
+
+-- an INSERT of such a NULL
+--> ? : 0..1
+INSERT INTO users (id, email, badge, rank, phone) SELECT 60, 'm@x', (SELECT m.badge FROM users m WHERE m.id = 99), 'r', '0' FROM users WHERE id = 1 RETURNING badge;
+
+-- a parameter in VALUES whose column is compared, too
+--> ! : many : $1!
+UPDATE users u SET name = v.name FROM (VALUES ($1::text)) v(name) WHERE v.name <> u.email RETURNING u.id;

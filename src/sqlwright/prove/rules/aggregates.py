@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, structure
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
 from sqlwright.prove.querytree import Query
 from sqlwright.prove.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
 
+_WITH_DEFAULT = 3
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"})
 _START_ALWAYS_BEFORE = 0x20 | 0x200
 _END_ALWAYS_BEHIND = 0x100 | 0x400
@@ -33,37 +34,39 @@ def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
         and bool(verdicts)
         and not (verdicts[0].element_nullable if _nested(prover, node) else verdicts[0].nullable)
     )
-    verdict = _judge(prover, node, at, function.name, function.builtin, verdicts, place)
+    verdict = _judge(prover, node, at, function.name, builtin=function.builtin, verdicts=verdicts, place=place)
     if verdict.nullable and ("value", structure(node), 0) in at.known:
-        return Verdict(False, "HAVING drops the groups in which it is NULL", place, holes)
+        return never_null("HAVING drops the groups in which it is NULL", place, element_nullable=holes)
     return replace(verdict, element_nullable=holes)
 
 
-def _judge(prover: Prover, node: Node, at: Scope, name: str, builtin: bool, verdicts: list[Verdict], place: int) -> Verdict:
+def _judge(  # noqa: C901 - one case for each kind of aggregate
+    prover: Prover, node: Node, at: Scope, name: str, *, builtin: bool, verdicts: list[Verdict], place: int
+) -> Verdict:
     if not builtin:
-        return Verdict(True, f"`{name}` is not PostgreSQL's own aggregate and may return NULL", place)
+        return may_be_null(f"`{name}` is not PostgreSQL's own aggregate and may return NULL", place)
     kind = node.text("aggkind")
     if name in NEVER_NULL_AGGREGATES or kind == "h":
-        return Verdict(False, f"`{name}` is never NULL, not even without rows", place)
+        return never_null(f"`{name}` is never NULL, not even without rows", place)
     if node.has("aggfilter"):
-        return Verdict(True, f"`{name}` is NULL when FILTER drops all rows of the group", place)
+        return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the group", place)
     if not _group_has_rows(prover, at):
-        return Verdict(True, f"`{name}` is NULL when there is no row", place)
+        return may_be_null(f"`{name}` is NULL when there is no row", place)
     if name in NON_EMPTY_AGGREGATES:
-        return Verdict(False, f"the group has a row, and `{name}` is NULL only without one", place)
+        return never_null(f"the group has a row, and `{name}` is NULL only without one", place)
     if kind == "o":
         direct = prover.first_nullable(node.nodes("aggdirectargs"), at)
         if direct is not None:
             return direct
         if name not in ORDERED_SET_AGGREGATES:
-            return Verdict(True, f"`{name}` may return NULL", place)
+            return may_be_null(f"`{name}` may return NULL", place)
     elif name not in VALUE_AGGREGATES:
-        return Verdict(True, f"`{name}` may return NULL", place)
+        return may_be_null(f"`{name}` may return NULL", place)
     needed = verdicts[:1] if name == "string_agg" else verdicts
     nullable = next((v for v in needed if v.nullable), None)
     if nullable is not None:
-        return Verdict(True, f"`{name}` is NULL when all its values in a group are NULL: {nullable.reason}", place)
-    return Verdict(False, f"the group has a row, and no value that `{name}` sees is NULL", place)
+        return may_be_null(f"`{name}` is NULL when all its values in a group are NULL: {nullable.reason}", place)
+    return never_null(f"the group has a row, and no value that `{name}` sees is NULL", place)
 
 
 def _nested(prover: Prover, node: Node) -> bool:
@@ -78,44 +81,48 @@ def _group_has_rows(prover: Prover, at: Scope) -> bool:
         return all(sets)
     if at.query.node.has("groupClause"):
         return True
-    from sqlwright.prove.cardinality import at_least_one_input_row  # noqa: PLC0415 - counts rows by the same rules, which count aggregates
+    from sqlwright.prove.cardinality import at_least_one_input_row
 
     return at_least_one_input_row(prover, at)
 
 
 @expression("WINDOWFUNC")
-def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """A window function: ranks are never NULL, neighbours may be missing, aggregates and ends of the frame need a frame with the current row."""
+def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noqa: C901 - one case for each kind of function
+    """Ranks are never NULL, neighbours may be missing, aggregates and the ends of the frame need a frame with the current row."""
     place = location(node)
     function = prover.facts.function(node.number("winfnoid"))
     name = function.name
     if not function.builtin:
-        return Verdict(True, f"`{name}` is not PostgreSQL's own function and may return NULL", place)
+        return may_be_null(f"`{name}` is not PostgreSQL's own function and may return NULL", place)
     arguments = node.nodes("args")
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
     nullable = next((v for v in verdicts if v.nullable), None)
     if name in _RANKS or (node.flag("winagg") and name in NEVER_NULL_AGGREGATES):
-        return Verdict(False, f"`{name}` is never NULL", place)
+        return never_null(f"`{name}` is never NULL", place)
     if name == "ntile":
-        return nullable or Verdict(False, "`ntile` numbers every row", place)
+        return nullable or never_null("`ntile` numbers every row", place)
     if name in ("lag", "lead"):
-        if len(arguments) < 3:
-            return Verdict(True, f"`{name}` without a default is NULL at the end of the partition", place)
-        return nullable or Verdict(False, f"`{name}` has a default, and no value is NULL", place)
+        if len(arguments) < _WITH_DEFAULT:
+            return may_be_null(f"`{name}` without a default is NULL at the end of the partition", place)
+        return replace(nullable or never_null(f"`{name}` has a default, and no value is NULL", place), element_nullable=True)
     frame = _frame(scope.query, node.number("winref"))
     holes = not (name == "array_agg" and bool(verdicts) and not verdicts[0].nullable and not prover.facts.is_array(_type_of(prover, node)))
     if node.has("aggfilter"):
-        return Verdict(True, f"`{name}` is NULL when FILTER drops all rows of the frame", place, holes)
+        return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the frame", place, element_nullable=holes)
     if not frame:
-        return Verdict(True, "the window frame may be empty", place, holes)
+        return may_be_null("the window frame may be empty", place, element_nullable=holes)
     if name in NON_EMPTY_AGGREGATES and node.flag("winagg"):
-        return Verdict(False, f"the window frame always holds the current row, and `{name}` is NULL only without one", place, holes)
+        return never_null(
+            f"the window frame always holds the current row, and `{name}` is NULL only without one", place, element_nullable=holes
+        )
     if name in ("first_value", "last_value") or (node.flag("winagg") and name in VALUE_AGGREGATES):
         needed = next((v for v in (verdicts[:1] if name == "string_agg" else verdicts) if v.nullable), None)
         if needed is not None:
-            return needed
-        return Verdict(False, f"the window frame always holds the current row, and no value that `{name}` sees is NULL", place, holes)
-    return Verdict(True, f"`{name}` may return NULL", place, holes)
+            return replace(needed, element_nullable=holes)
+        return never_null(
+            f"the window frame always holds the current row, and no value that `{name}` sees is NULL", place, element_nullable=holes
+        )
+    return may_be_null(f"`{name}` may return NULL", place, element_nullable=holes)
 
 
 def _type_of(prover: Prover, node: Node) -> int:

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 from sqlwright.prove.jointree import LEFT_SIDE, RIGHT_SIDE
 from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, columns_of, expression, location, structure, table_scope
+from sqlwright.prove.nullability import (
+    Prover,
+    Scope,
+    Verdict,
+    columns_of,
+    expression,
+    location,
+    may_be_null,
+    never_null,
+    structure,
+    table_scope,
+)
 from sqlwright.prove.querytree import (
     CTE,
     FULL,
@@ -38,7 +49,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     if at.written is not None and (item == at.query.result_relation or at.query.command == MERGE):
         verdict = at.written(item, attribute, which)
         if verdict.nullable and not which and _learned(at, item, attribute):
-            return Verdict(False, "a condition around it says that it is not NULL", place, verdict.element_nullable)
+            return never_null("a condition around it says that it is not NULL", place, element_nullable=verdict.element_nullable)
         return replace(verdict, location=place)
     if which:
         raise Unrecognised("OLD or NEW of a table that is not written")
@@ -46,7 +57,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     if entry.kind == GROUP:
         return _grouped(prover, node, at, entry)
     if at.row is not None and _grouped_away(at, node):
-        return Verdict(True, _MAY_BE_GROUPED_AWAY, place)
+        return may_be_null(_MAY_BE_GROUPED_AWAY, place)
     remaining = [
         event
         for event in at.tree.path(item)
@@ -54,22 +65,24 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     ]
     base = source(prover, at, item, attribute, place)
     if base.nullable and _learned(at, item, attribute):
-        base = Verdict(
-            False, f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL", place, base.element_nullable
+        base = never_null(
+            f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL",
+            place,
+            element_nullable=base.element_nullable,
         )
     if not remaining:
         return base
     join = at.tree.joins[remaining[0][0]]
     side = "a" if join.type == FULL else "the nullable"
-    return Verdict(
-        True,
+    verdict = may_be_null(
         f"{label(prover, entry)} is on {side} side of the {_JOIN_NAMES[join.type]}"
         + (", either of which may lack a match" if join.type == FULL else ""),
         place,
-        base.element_nullable,
+        element_nullable=base.element_nullable,
         absent_row=True,
         witness=not base.nullable or base.witness,
     )
+    return replace(verdict, join_condition=location(join.condition) if join.condition is not None else -1)
 
 
 def label(prover: Prover, entry: RangeEntry) -> str:
@@ -98,10 +111,10 @@ def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdic
     if sets is not None and ("slot", number, index) not in at.known:
         groups = _group_numbers(at, own)
         if not groups or not all(any(group in chosen for group in groups) for chosen in sets):
-            return Verdict(True, _MAY_BE_GROUPED_AWAY, location(node))
+            return may_be_null(_MAY_BE_GROUPED_AWAY, location(node))
     verdict = prover.verdict(own, at.row)
     if verdict.nullable and ("slot", number, index) in at.known:
-        return Verdict(False, "HAVING drops the groups in which it is NULL", location(node), verdict.element_nullable)
+        return never_null("HAVING drops the groups in which it is NULL", location(node), element_nullable=verdict.element_nullable)
     return verdict
 
 
@@ -171,8 +184,8 @@ def _nth(verdicts: tuple[Verdict, ...], attribute: int) -> Verdict:
 
 def _whole_row(prover: Prover, entry: RangeEntry, place: int) -> Verdict:
     if entry.kind in (RELATION, SUBQUERY, CTE, VALUES):
-        return Verdict(False, f"the row of {label(prover, entry)} as a whole is never NULL, whatever its fields are", place)
-    return Verdict(True, f"the row of {label(prover, entry)} may be NULL as a whole", place)
+        return never_null(f"the row of {label(prover, entry)} as a whole is never NULL, whatever its fields are", place)
+    return may_be_null(f"the row of {label(prover, entry)} may be NULL as a whole", place)
 
 
 def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int) -> Verdict:
@@ -181,11 +194,11 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
         if attribute < 0:
             raise Unrecognised("a system column of a view")
         inner = _nth(queries.outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
-        return replace(inner, location=place, reason=f"in the view `{relation.name}`: {inner.reason}")
+        return replace(inner, location=place, join_condition=-1, reason=f"in the view `{relation.name}`: {inner.reason}")
     if attribute < 0:
         if relation.kind in ("r", "p"):
-            return Verdict(False, "a system column is never NULL", place)
-        return Verdict(True, f"`{relation.name}` is a foreign table", place)
+            return never_null("a system column is never NULL", place)
+        return may_be_null(f"`{relation.name}` is a foreign table", place)
     try:
         column = relation.attributes[attribute]
     except KeyError:
@@ -193,12 +206,17 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
     if not column.not_null and column.generated and not relation.descendants and relation.kind in ("r", "p"):
         generation = prover.facts.defaults(relation.oid).get(attribute)
         if generation is not None and not prover.verdict(generation, table_scope(prover, relation.oid)).nullable:
-            return Verdict(False, f"`{relation.name}.{column.name}` is generated by an expression that is never NULL", place, False)
-    return Verdict(not column.not_null, column.why, place, element_nullable=False)
+            return never_null(
+                f"`{relation.name}.{column.name}` is generated by an expression that is never NULL", place, element_nullable=False
+            )
+    return Verdict(nullable=not column.not_null, reason=column.why, location=place, element_nullable=False)
 
 
 def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: int) -> Verdict:
-    """A merged column. That of a FULL JOIN is COALESCE over both sides, one of which is always there: it is enough that neither column is NULL itself."""
+    """A merged column.
+
+    That of a FULL JOIN is COALESCE over both sides, one of which is always there: it is enough that neither column is NULL itself.
+    """
     columns = entry.node.items("joinaliasvars")
     column = columns[attribute - 1] if attribute <= len(columns) else None
     if not isinstance(column, Node):
@@ -207,7 +225,11 @@ def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: i
         matched = at.knowing({("event", item, LEFT_SIDE), ("event", item, RIGHT_SIDE)})
         sides = [prover.verdict(side, matched) for side in column.nodes("args")]
         if not any(side.nullable for side in sides):
-            return Verdict(False, "one side of the FULL JOIN is always there, and the column is NULL on neither", location(column), sides[0].element_nullable)
+            return never_null(
+                "one side of the FULL JOIN is always there, and the column is NULL on neither",
+                location(column),
+                element_nullable=sides[0].element_nullable,
+            )
     return prover.verdict(column, at)
 
 
@@ -215,9 +237,9 @@ def _table_function(entry: RangeEntry, attribute: int, place: int) -> Verdict:
     """XMLTABLE checks its NOT NULL columns, and counts its FOR ORDINALITY column."""
     table = entry.node.node("tablefunc")
     if "functype" in table.fields and table.number("functype") != 0:
-        return Verdict(True, "a column of JSON_TABLE is NULL where the document has nothing for it", place)
+        return may_be_null("a column of JSON_TABLE is NULL where the document has nothing for it", place)
     if table.number("ordinalitycol") == attribute - 1:
-        return Verdict(False, "FOR ORDINALITY counts the rows", place)
+        return never_null("FOR ORDINALITY counts the rows", place)
     if attribute - 1 in table.numbers("notnulls"):
-        return Verdict(False, "the column of XMLTABLE is declared NOT NULL, which is checked", place)
-    return Verdict(True, "a column of XMLTABLE is NULL where the document has nothing for it", place)
+        return never_null("the column of XMLTABLE is declared NOT NULL, which is checked", place)
+    return may_be_null("a column of XMLTABLE is NULL where the document has nothing for it", place)

@@ -1,18 +1,20 @@
+# ruff: noqa: ARG001 - all rules have one signature
 """Conditions: expressions of type boolean with SQL's three-valued logic."""
 
 from __future__ import annotations
 
 from sqlwright.prove import narrowing
+from sqlwright.prove.facts import FIRST_USER_OID
 from sqlwright.prove.narrowing import Ground
 from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules.functions import operator_is_total
 
 
 @expression("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR")
 def test(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """IS NULL, IS TRUE, IS DISTINCT FROM and their kin answer for NULL too."""
-    return Verdict(False, "the test answers true or false for NULL too", location(node))
+    return never_null("the test answers true or false for NULL too", location(node))
 
 
 @expression("BOOLEXPR")
@@ -27,7 +29,7 @@ def boolean(prover: Prover, node: Node, scope: Scope) -> Verdict:
             scope = scope.knowing(narrowing.true(Ground(prover, scope), argument))
         elif operation == "or":
             scope = scope.knowing(narrowing.not_true(Ground(prover, scope), argument))
-    return Verdict(False, "none of the conditions is ever NULL", location(node))
+    return never_null("none of the conditions is ever NULL", location(node))
 
 
 @expression("SCALARARRAYOPEXPR")
@@ -35,24 +37,24 @@ def any_or_all(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """`x = ANY (array)` is NULL when an element is NULL and none is equal."""
     left, right = node.nodes("args")
     if not operator_is_total(prover, node):
-        return Verdict(True, "the operator may return NULL", location(node))
+        return may_be_null("the operator may return NULL", location(node))
     value, elements = prover.verdict(left, scope), prover.verdict(right, scope)
     if value.nullable:
         return value
     if elements.nullable:
         return elements
     if elements.element_nullable:
-        return Verdict(True, "the array may hold NULL, and a comparison with NULL is NULL", location(right))
-    return Verdict(False, "neither the value nor an element of the array is NULL", location(node))
+        return may_be_null("the array may hold NULL, and a comparison with NULL is NULL", location(right))
+    return never_null("neither the value nor an element of the array is NULL", location(node))
 
 
 @expression("ROWCOMPAREEXPR")
 def row_comparison(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """`(a, b) < (c, d)` over columns that are not NULL; its operators are those of btree families, built-in types only."""
-    if any(operator >= 16384 for operator in node.numbers("opnos")):
-        return Verdict(True, "the operator may return NULL", location(node))
+    if any(operator >= FIRST_USER_OID for operator in node.numbers("opnos")):
+        return may_be_null("the operator may return NULL", location(node))
     nullable = prover.first_nullable([*node.nodes("largs"), *node.nodes("rargs")], scope)
-    return nullable or Verdict(False, "none of the compared values is NULL", location(node))
+    return nullable or never_null("none of the compared values is NULL", location(node))
 
 
 @expression("JSONISPREDICATE")

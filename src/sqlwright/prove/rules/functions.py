@@ -1,4 +1,7 @@
-"""Functions and operators: what they do with values that are not NULL. XML and JSON constructors, which have node types of their own, too."""
+"""Functions and operators: what they do with values that are not NULL.
+
+XML and JSON constructors, which have node types of their own, too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import replace
 
 from sqlwright.prove.facts import Function
 from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules import setreturning
 from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 
@@ -45,7 +48,7 @@ def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
     function = prover.facts.function(node.number("funcid"))
     if function.returns_set:
         return setreturning.in_target_list(prover, node, scope)
-    return call(prover, function, node.nodes("args"), scope, location(node), node.flag("funcvariadic"))
+    return call(prover, function, node.nodes("args"), scope, location(node), variadic=node.flag("funcvariadic"))
 
 
 @expression("OPEXPR")
@@ -53,7 +56,7 @@ def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """An operator is its function."""
     function = prover.facts.function(node.number("opfuncid"))
     if function.returns_set:
-        return Verdict(True, "a set-returning operator may return NULL", location(node))
+        return may_be_null("a set-returning operator may return NULL", location(node))
     return call(prover, function, node.nodes("args"), scope, location(node), variadic=False)
 
 
@@ -62,22 +65,23 @@ def operator_is_total(prover: Prover, node: Node) -> bool:
     return prover.facts.function(node.number("opfuncid")).signature in TOTAL
 
 
-def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int, variadic: bool) -> Verdict:
-    """Judge a call by the tables in `totals`, or by the domain that a user's function returns."""
+def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int, *, variadic: bool) -> Verdict:
+    """Judge a call by the tables in `totals`; a user's function is not believed."""
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
     nullable = next((v for v in verdicts if v.nullable), None)
     holes = _element_nullable(function, verdicts)
     name = function.name
     if not function.builtin:
-        return _user_function(prover, function, nullable, place)
+        # Not even a NOT NULL domain as its result helps: an SQL function without a row returns a NULL that is not checked.
+        return may_be_null(f"`{name}` is not PostgreSQL's own function and may return NULL", place)
     if function.signature in ALWAYS and not variadic:
-        return Verdict(False, f"`{name}` never returns NULL", place, holes)
+        return never_null(f"`{name}` never returns NULL", place, element_nullable=holes)
     if function.signature in FIRST_ARGUMENT and verdicts and not verdicts[0].nullable and not (variadic and nullable):
-        return Verdict(False, f"`{name}` returns NULL only when its first argument is NULL", place, holes)
+        return never_null(f"`{name}` returns NULL only when its first argument is NULL", place, element_nullable=holes)
     if function.signature in ANY_ARGUMENT and any(not v.nullable for v in verdicts):
-        return Verdict(False, f"`{name}` returns NULL only when all its arguments are NULL", place, holes)
+        return never_null(f"`{name}` returns NULL only when all its arguments are NULL", place, element_nullable=holes)
     if name in ("extract", "date_part") and nullable is None and constant_text(arguments[0]) in MONOTONIC_FIELDS:
-        return Verdict(False, f"`{name}` has a value for every date, infinity included", place)
+        return never_null(f"`{name}` has a value for every date, infinity included", place)
     if (
         function.signature in TOTAL
         or function.signature in ALWAYS
@@ -85,29 +89,24 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
         or function.signature in ANY_ARGUMENT
     ):
         if nullable is None:
-            return Verdict(False, f"no argument of `{name}` is NULL" if arguments else f"`{name}` never returns NULL", place, holes)
-        return replace(nullable, absent_row=False, witness=False)
+            return never_null(
+                f"no argument of `{name}` is NULL" if arguments else f"`{name}` never returns NULL", place, element_nullable=holes
+            )
+        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
     if nullable is not None and function.strict:
-        return replace(nullable, absent_row=False, witness=False)
-    return Verdict(True, f"`{name}` may return NULL", place, holes)
+        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
+    return may_be_null(f"`{name}` may return NULL", place, element_nullable=holes)
 
 
 def constant_text(node: Node) -> str:
-    """Give the value of a text constant in lower case; "" for anything else. Behind the length come four bytes of header, then the characters."""
+    """Give the value of a text constant in lower case; "" for anything else.
+
+    Behind the length come four bytes of header, then the characters.
+    """
     value = node.raw("constvalue") if node.tag == "CONST" and not node.flag("constisnull") and node.number("consttype") == _TEXT else None
     if not isinstance(value, list):
         return ""
     return bytes(int(str(byte)) & 0xFF for byte in value[5:]).decode("utf-8", errors="replace").lower()
-
-
-def _user_function(prover: Prover, function: Function, nullable: Verdict | None, place: int) -> Verdict:
-    """A function that is not PostgreSQL's own is believed only where its result is checked: by a NOT NULL domain."""
-    if not prover.facts.is_strict_domain(function.returns):
-        return Verdict(True, f"`{function.name}` is not PostgreSQL's own function and may return NULL", place)
-    if function.strict and nullable is not None:
-        return Verdict(True, f"`{function.name}` is strict and gets an argument that may be NULL: {nullable.reason}", place)
-    domain = prover.facts.type(function.returns).name
-    return Verdict(False, f"`{function.name}` returns the domain `{domain}`, which is NOT NULL", place)
 
 
 def _element_nullable(function: Function, verdicts: list[Verdict]) -> bool:
@@ -137,16 +136,16 @@ def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
     operation, place = node.number("op"), location(node)
     parts = [prover.verdict(part, scope) for part in [*node.nodes("named_args"), *node.nodes("args")]]
     if operation == _XML_ELEMENT:
-        return Verdict(False, "XMLELEMENT is never NULL", place)
+        return never_null("XMLELEMENT is never NULL", place)
     if operation in (_XML_CONCAT, _XML_FOREST):
         if any(not part.nullable for part in parts):
-            return Verdict(False, "one of the parts is never NULL", place)
-        return Verdict(True, "all the parts may be NULL", place)
+            return never_null("one of the parts is never NULL", place)
+        return may_be_null("all the parts may be NULL", place)
     if operation == _XML_PI and not parts:
-        return Verdict(False, "XMLPI is never NULL", place)
+        return never_null("XMLPI is never NULL", place)
     if operation in (_XML_PARSE, _XML_PI, _XML_ROOT, _XML_DOCUMENT) and parts:
-        return Verdict(parts[0].nullable, parts[0].reason, place)
-    return Verdict(True, "the XML function may return NULL", place)
+        return Verdict(nullable=parts[0].nullable, reason=parts[0].reason, location=place)
+    return may_be_null("the XML function may return NULL", place)
 
 
 @expression("XMLSERIALIZE")
@@ -163,15 +162,15 @@ def json_constructor(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """JSON_OBJECT and JSON_ARRAY are never NULL; their aggregates are judged as aggregates; the others pass NULL through."""
     kind, place = node.number("type"), location(node)
     if kind in (_JSON_OBJECT, _JSON_ARRAY):
-        return Verdict(False, "JSON_OBJECT and JSON_ARRAY are never NULL", place)
+        return never_null("JSON_OBJECT and JSON_ARRAY are never NULL", place)
     if kind in (_JSON_OBJECTAGG, _JSON_ARRAYAGG):
         return prover.verdict(node.node("func"), scope)
     if kind in (_JSON_PARSE, _JSON_SCALAR, _JSON_SERIALIZE):
         arguments = node.nodes("args")
         nullable = prover.first_nullable(arguments, scope)
         if nullable is None and arguments:
-            return Verdict(False, "its argument is never NULL", place)
-    return Verdict(True, "the JSON function may return NULL", place)
+            return never_null("its argument is never NULL", place)
+    return may_be_null("the JSON function may return NULL", place)
 
 
 @expression("JSONVALUEEXPR")

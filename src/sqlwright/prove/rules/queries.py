@@ -78,7 +78,7 @@ def either(verdicts: Sequence[Verdict]) -> Verdict:
     nullable = next((v for v in verdicts if v.nullable), None)
     elements = any(v.element_nullable for v in verdicts)
     chosen = nullable or verdicts[0]
-    return Verdict(chosen.nullable, chosen.reason, chosen.location, elements)
+    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)
 
 
 def both(verdicts: Sequence[Verdict]) -> Verdict:
@@ -86,4 +86,4 @@ def both(verdicts: Sequence[Verdict]) -> Verdict:
     proven = next((v for v in verdicts if not v.nullable), None)
     elements = all(v.element_nullable for v in verdicts)
     chosen = proven or verdicts[0]
-    return Verdict(chosen.nullable, chosen.reason, chosen.location, elements)
+    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict
+from sqlwright.prove.nullability import Prover, Scope, Verdict, never_null
 from sqlwright.prove.querytree import RangeEntry
 from sqlwright.prove.rules import queries
 
@@ -40,10 +40,11 @@ def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
     if key in prover.assumed:
         return prover.assumed[key]
     prover.kept_scopes[id(scope)] = scope
-    # By induction over the iterations: what the first arm has, and the second arm keeps when its input has it, every row has. Start with the strongest
+    # By induction over the iterations: what the first arm has, and the second arm keeps when its input has it, every row has. Start with
+    # the strongest
     # assumption and weaken it until it carries itself.
     width = len(prover.query(_leftmost(prover, node)).outputs)
-    assumption = tuple(Verdict(False, "both arms of the recursion give a value", -1, False) for _ in range(width))
+    assumption = tuple(never_null("both arms of the recursion give a value", element_nullable=False) for _ in range(width))
     settled = dict(prover.outputs)
     while True:
         prover.assumed[key] = assumption
@@ -81,11 +82,11 @@ def _search_and_cycle(prover: Prover, item: Node, scope: Scope) -> list[Verdict]
     """The columns that SEARCH and CYCLE add, in this order: the sequence, the mark, the path."""
     found: list[Verdict] = []
     if item.has("search_clause"):
-        found.append(Verdict(False, "the column of SEARCH is filled for every row", -1, False))
+        found.append(never_null("the column of SEARCH is filled for every row", element_nullable=False))
     if item.has("cycle_clause"):
         clause = item.node("cycle_clause")
         marks = (clause.node("cycle_mark_value"), clause.node("cycle_mark_default"))
         nullable = prover.first_nullable(marks, scope)
-        found.append(nullable or Verdict(False, "the mark of CYCLE is one of two constants", -1, False))
-        found.append(Verdict(False, "the path of CYCLE is filled for every row", -1, False))
+        found.append(nullable or never_null("the mark of CYCLE is one of two constants", element_nullable=False))
+        found.append(never_null("the path of CYCLE is filled for every row", element_nullable=False))
     return found

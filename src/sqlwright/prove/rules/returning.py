@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlwright.prove import narrowing
 from sqlwright.prove.facts import Relation
 from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, table_scope
+from sqlwright.prove.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
 from sqlwright.prove.querytree import DELETE, INSERT, MERGE, UPDATE, Query
 
 _EVENTS = {INSERT: "insert", UPDATE: "update", DELETE: "delete"}
@@ -49,24 +49,35 @@ class _Written:
         if item != self._query.result_relation:
             return self._source(item, attribute)
         relation = self._relation
-        for command in self._commands & set(_EVENTS):
-            if _RULE_EVENTS[command] in relation.rules:
-                return Verdict(True, f"a rule on `{relation.name}` rewrites the statement")
-            if _EVENTS[command] in relation.instead_triggers:
-                return Verdict(True, f"an INSTEAD OF trigger on `{relation.name}` decides what is returned")
+        interference = self._interference()
+        if interference:
+            return may_be_null(interference)
         present = stored_column(self._prover, relation, attribute)
         if which == OLD and INSERT in self._commands:
-            return Verdict(True, "there is no old row when one is inserted", -1, False, absent_row=True, witness=not present.nullable)
+            return may_be_null(
+                "there is no old row when one is inserted", element_nullable=False, absent_row=True, witness=not present.nullable
+            )
         if which == NEW and DELETE in self._commands:
-            return Verdict(True, "there is no new row when one is deleted", -1, False, absent_row=True, witness=not present.nullable)
+            return may_be_null(
+                "there is no new row when one is deleted", element_nullable=False, absent_row=True, witness=not present.nullable
+            )
         if not present.nullable or attribute < 1:
             return present
         if relation.kind not in ("r", "p") or self._query.command == MERGE:
             return present
         if which == OLD or self._query.command == DELETE:
             known = ("slot", item, attribute) in self._rows.known or ("fields", item, 0) in self._rows.known
-            return Verdict(False, "WHERE drops the rows in which it is NULL", -1, False) if known else present
+            return never_null("WHERE drops the rows in which it is NULL", element_nullable=False) if known else present
         return self._assigned(item, attribute, present)
+
+    def _interference(self) -> str:
+        """What decides on the returned row instead of the statement; "" for nothing."""
+        for command in self._commands & set(_EVENTS):
+            if _RULE_EVENTS[command] in self._relation.rules:
+                return f"a rule on `{self._relation.name}` rewrites the statement"
+            if _EVENTS[command] in self._relation.instead_triggers:
+                return f"an INSTEAD OF trigger on `{self._relation.name}` decides what is returned"
+        return ""
 
     def _source(self, item: int, attribute: int) -> Verdict:
         """A column of the source of a MERGE."""
@@ -76,13 +87,17 @@ class _Written:
         actions = self._query.merge_actions
         if any("matchKind" not in a.fields or a.number("matchKind") == NOT_MATCHED_BY_SOURCE for a in actions):
             witness = not verdict.nullable or verdict.witness
-            return Verdict(
-                True, "there is no source row WHEN NOT MATCHED BY SOURCE", -1, verdict.element_nullable, absent_row=True, witness=witness
+            return may_be_null(
+                "there is no source row WHEN NOT MATCHED BY SOURCE",
+                -1,
+                element_nullable=verdict.element_nullable,
+                absent_row=True,
+                witness=witness,
             )
         return verdict
 
     def _assigned(self, item: int, attribute: int, present: Verdict) -> Verdict:
-        """The row after an INSERT or UPDATE, for a column that may hold NULL: what the statement itself puts there, unless a trigger interferes."""
+        """The row after an INSERT or UPDATE, in a column that may hold NULL: what the statement puts there, unless a trigger interferes."""
         relation = self._relation
         kinds = {self._prover.facts.relation(child).kind for child in relation.descendants}
         if relation.before_triggers & {"insert", "update"} or "f" in kinds:
@@ -94,13 +109,14 @@ class _Written:
             if value is not None:
                 return value
             if ("slot", item, attribute) in self._rows.known:
-                return Verdict(False, "WHERE drops the rows in which it is NULL, and it is not changed", -1, False)
+                return never_null("WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=False)
             return present
         inserted = inserted_value(self._prover, self._query, relation, attribute, self._rows)
         if inserted.nullable or not self._updates_on_conflict:
             return inserted
         conflict = self._query.on_conflict
-        assert conflict is not None
+        if conflict is None:
+            return inserted
         for entry in conflict.nodes("onConflictSet"):
             if entry.number("resno") == attribute:
                 return self._prover.verdict(entry.node("expr"), self._conflict_scope(conflict))
@@ -134,7 +150,7 @@ def inserted_value(prover: Prover, query: Query, relation: Relation, attribute: 
             return prover.verdict(target.expression, rows)
     default = prover.facts.defaults(relation.oid).get(attribute)
     if default is None:
-        return Verdict(True, f"it is not written, and `{relation.name}` has no default for it", -1, False)
+        return may_be_null(f"it is not written, and `{relation.name}` has no default for it", element_nullable=False)
     verdict = prover.verdict(default, table_scope(prover, relation.oid))
     return replace(verdict, location=-1, reason=f"its default is inserted: {verdict.reason}")
 
@@ -145,10 +161,10 @@ def stored_column(prover: Prover, relation: Relation, attribute: int) -> Verdict
         outputs = prover.query(prover.facts.view_query(relation.oid))
         entry = outputs.outputs[attribute - 1] if 0 < attribute <= len(outputs.outputs) else None
         if entry is None or entry.expression.tag != "VAR" or entry.expression.number("varlevelsup"):
-            return Verdict(True, f"`{relation.name}` is a view that computes it")
+            return may_be_null(f"`{relation.name}` is a view that computes it")
         inner = outputs.entry(entry.expression.number("varno"))
         if len(outputs.from_items) != 1 or outputs.from_items[0].tag != "RANGETBLREF":
-            return Verdict(True, f"`{relation.name}` is a view over a join")
+            return may_be_null(f"`{relation.name}` is a view over a join")
         return stored_column(prover, prover.facts.relation(inner.relation), entry.expression.number("varattno"))
     scope = table_scope(prover, relation.oid)
     node = Node("VAR", {"varno": "1", "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlwright.prove.nodetree import Node, Unrecognised, walk
-from sqlwright.prove.nullability import Prover, Scope, Verdict, location
+from sqlwright.prove.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
 from sqlwright.prove.querytree import RangeEntry
 
 NON_NULL_SETS = frozenset(
@@ -30,14 +30,14 @@ def function_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int
     functions = entry.node.nodes("functions")
     width = sum(function.number("funccolcount") for function in functions)
     if attribute == width + 1 and entry.node.flag("funcordinality"):
-        return Verdict(False, "WITH ORDINALITY counts the rows", place)
+        return never_null("WITH ORDINALITY counts the rows", place)
     if len(functions) != 1:
-        return Verdict(True, "ROWS FROM fills the shorter functions up with NULLs", place)
+        return may_be_null("ROWS FROM fills the shorter functions up with NULLs", place)
     call = functions[0].node("funcexpr")
     if call.tag == "FUNCEXPR" and prover.facts.function(call.number("funcid")).returns_set:
         return set_member(prover, call, at, attribute - 1, width)
     if width != 1 or _is_row(prover, call):
-        return Verdict(True, "a function that returns a row may return NULL or a row of NULLs", place)
+        return may_be_null("a function that returns a row may return NULL or a row of NULLs", place)
     return prover.verdict(call, at)
 
 
@@ -54,19 +54,19 @@ def set_member(prover: Prover, call: Node, scope: Scope, column: int, width: int
     place = location(call)
     arguments = call.nodes("args")
     if function.builtin and function.name in NON_NULL_SETS:
-        return Verdict(False, f"`{function.name}` never returns a row with NULL", place, function.name == "regexp_matches")
+        return never_null(f"`{function.name}` never returns a row with NULL", place, element_nullable=function.name == "regexp_matches")
     if function.builtin and function.name in ("json_each_text", "jsonb_each_text") and column == 0:
-        return Verdict(False, f"the keys that `{function.name}` returns are never NULL", place)
+        return never_null(f"the keys that `{function.name}` returns are never NULL", place)
     if function.signature == "string_to_table(text, text)":
-        return Verdict(False, "`string_to_table` without a string for NULL never returns NULL", place)
+        return never_null("`string_to_table` without a string for NULL never returns NULL", place)
     if function.signature == "unnest(anymultirange)":
-        return Verdict(False, "the ranges in a multirange are never NULL", place)
+        return never_null("the ranges in a multirange are never NULL", place)
     if function.signature == "unnest(anyarray)" and width == 1:
         array = prover.verdict(arguments[0], scope)
         if not array.element_nullable:
-            return Verdict(False, "the elements of the array are not NULL", place)
-        return Verdict(True, "the array may hold NULL", place)
-    return Verdict(True, f"`{function.name}` may return NULL in its rows", place)
+            return never_null("the elements of the array are not NULL", place)
+        return may_be_null("the array may hold NULL", place)
+    return may_be_null(f"`{function.name}` may return NULL in its rows", place)
 
 
 def in_target_list(prover: Prover, call: Node, scope: Scope) -> Verdict:
@@ -79,5 +79,5 @@ def in_target_list(prover: Prover, call: Node, scope: Scope) -> Verdict:
     if sets == 0:
         raise Unrecognised("a set-returning function outside of the target list")
     if sets > 1:
-        return Verdict(True, "with several set-returning functions, the shorter sets are filled up with NULLs", location(call))
+        return may_be_null("with several set-returning functions, the shorter sets are filled up with NULLs", location(call))
     return set_member(prover, call, scope, 0, 2 if _is_row(prover, call) else 1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlwright.prove import cardinality
 from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules import queries
 
 _EXISTS, _ALL, _ANY, _ROW_COMPARISON, _SCALAR, _MULTIPLE, _ARRAY = range(7)
@@ -17,18 +17,18 @@ def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """EXISTS, IN, ANY, ALL, ARRAY(…) and scalar subqueries."""
     kind, place = node.number("subLinkType"), location(node)
     if kind == _EXISTS:
-        return Verdict(False, "EXISTS is true or false", place)
+        return never_null("EXISTS is true or false", place)
     subquery = node.node("subselect")
     columns = queries.outputs(prover, subquery, scope)
     if kind == _ARRAY:
-        return Verdict(False, "ARRAY(…) is an array, empty when the subquery finds nothing", place, columns[0].nullable)
+        return never_null("ARRAY(…) is an array, empty when the subquery finds nothing", place, element_nullable=columns[0].nullable)
     if kind in (_ANY, _ALL):
         return prover.verdict(node.node("testexpr"), replace(scope, sublink=columns))
     if kind in (_SCALAR, _ROW_COMPARISON):
         rows = cardinality.rows_of(prover, subquery, scope)
         if not rows.at_least_one:
-            return Verdict(True, "the subquery is NULL when it finds no row", place, columns[0].element_nullable)
+            return may_be_null("the subquery is NULL when it finds no row", place, element_nullable=columns[0].element_nullable)
         if kind == _ROW_COMPARISON:
             return prover.verdict(node.node("testexpr"), replace(scope, sublink=columns))
         return replace(columns[0], absent_row=False, witness=False)
-    return Verdict(True, "a subquery that sets several columns may find no row", place)
+    return may_be_null("a subquery that sets several columns may find no row", place)

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - all rules have one signature
 """Values: constants, parameters, casts, constructors, and the expressions that choose between values."""
 
 from __future__ import annotations
@@ -8,38 +9,42 @@ from dataclasses import replace
 from sqlwright.prove import narrowing
 from sqlwright.prove.narrowing import Ground
 from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location
+from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules.queries import both, either
+
+_BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
+_SUBLINK_PARAM = 2
+_LAST_THAT_HAS_A_VALUE = 13  # CURRENT_CATALOG; behind it stands CURRENT_SCHEMA
 
 
 @expression("CONST")
 def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A constant; of an array, the bytes tell whether it has a NULL bitmap (its offset, the third word, is not 0)."""
     if node.flag("constisnull"):
-        return Verdict(True, "it is the constant NULL", location(node))
+        return may_be_null("it is the constant NULL", location(node))
     holes = True
     value = node.raw("constvalue")
     if prover.facts.is_array(node.number("consttype")) and isinstance(value, list):
-        holes = any(byte != "0" for byte in value[9:13]) or len(value) < 13
-    return Verdict(False, "it is a constant", location(node), holes)
+        holes = any(byte != "0" for byte in value[_BITMAP]) or len(value) < _BITMAP.stop
+    return never_null("it is a constant", location(node), element_nullable=holes)
 
 
 @expression("PARAM")
 def parameter(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A parameter of the statement, or a column of the subquery that is compared with."""
     kind, number = node.number("paramkind"), node.number("paramid")
-    if kind == 2:
+    if kind == _SUBLINK_PARAM:
         if not 1 <= number <= len(scope.sublink):
             raise Unrecognised("a column of a subquery that is not there")
         return scope.sublink[number - 1]
     if kind != 0:
-        return Verdict(True, "it is a column of a subquery, which may find no row", location(node))
+        return may_be_null("it is a column of a subquery, which may find no row", location(node))
     holes = number in prover.nullable_elements
     if number not in prover.nullable_params:
-        return Verdict(False, f"the parameter ${number} is never None", location(node), holes)
+        return never_null(f"the parameter ${number} is never None", location(node), element_nullable=holes)
     if ("param", number, 0) in scope.known:
-        return Verdict(False, f"a condition drops all rows when ${number} is None", location(node), holes)
-    return Verdict(True, f"the parameter ${number} may be None", location(node), holes)
+        return never_null(f"a condition drops all rows when ${number} is None", location(node), element_nullable=holes)
+    return may_be_null(f"the parameter ${number} may be None", location(node), element_nullable=holes)
 
 
 @expression("RELABELTYPE", "COLLATEEXPR", "NAMEDARGEXPR", "CONVERTROWTYPEEXPR")
@@ -52,7 +57,7 @@ def same_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
 def converted_by_text(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast through the text form: built-in output and input functions never turn a value into NULL."""
     if not prover.facts.type(node.number("resulttype")).builtin_io:
-        return Verdict(True, "the input function of a user's type may return NULL", location(node))
+        return may_be_null("the input function of a user's type may return NULL", location(node))
     return replace(prover.verdict(node.node("arg"), scope), element_nullable=True)
 
 
@@ -60,7 +65,7 @@ def converted_by_text(prover: Prover, node: Node, scope: Scope) -> Verdict:
 def converted_array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast of an array, element by element."""
     array = prover.verdict(node.node("arg"), scope)
-    element = Verdict(array.element_nullable, array.reason, array.location)
+    element = Verdict(nullable=array.element_nullable, reason=array.reason, location=array.location)
     return replace(array, element_nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
 
 
@@ -70,7 +75,7 @@ def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
     inner = prover.verdict(node.node("arg"), scope)
     if prover.facts.is_strict_domain(node.number("resulttype")):
         name = prover.facts.type(node.number("resulttype")).name
-        return Verdict(False, f"the cast to the domain `{name}` refuses NULL", location(node), inner.element_nullable)
+        return never_null(f"the cast to the domain `{name}` refuses NULL", location(node), element_nullable=inner.element_nullable)
     return inner
 
 
@@ -101,14 +106,14 @@ def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int) -> Verdict:
     chosen = both(verdicts)
     if chosen.nullable:
         reason = chosen.reason if len(verdicts) == 1 else f"{otherwise}: {chosen.reason}"
-        return Verdict(True, reason, place, elements)
-    return Verdict(False, chosen.reason, chosen.location, elements)
+        return may_be_null(reason, place, element_nullable=elements)
+    return never_null(chosen.reason, chosen.location, element_nullable=elements)
 
 
 @expression("NULLIFEXPR")
 def nullif(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """NULLIF is there to give NULL."""
-    return Verdict(True, "NULLIF gives NULL when both are equal", location(node))
+    return may_be_null("NULLIF gives NULL when both are equal", location(node))
 
 
 @expression("CASEEXPR")
@@ -124,7 +129,7 @@ def case(prover: Prover, node: Node, scope: Scope) -> Verdict:
         scope, inner = scope.knowing(refused), inner.knowing(refused)
     otherwise = node.optional("defresult")
     if otherwise is None or (otherwise.tag == "CONST" and otherwise.flag("constisnull")):
-        return Verdict(True, "CASE without ELSE gives NULL when no condition is true", location(node))
+        return may_be_null("CASE without ELSE gives NULL when no condition is true", location(node))
     verdicts.append(prover.verdict(otherwise, scope))
     return either(verdicts)
 
@@ -135,13 +140,13 @@ def array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     verdicts = [prover.verdict(element, scope) for element in node.nodes("elements")]
     nested = node.flag("multidims")
     holes = any(v.element_nullable if nested else v.nullable for v in verdicts)
-    return Verdict(False, "ARRAY[…] is never NULL itself", location(node), holes)
+    return never_null("ARRAY[…] is never NULL itself", location(node), element_nullable=holes)
 
 
 @expression("ROWEXPR")
 def row(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """ROW(…) is a row whatever is in it."""
-    return Verdict(False, "ROW(…) is never NULL itself", location(node))
+    return never_null("ROW(…) is never NULL itself", location(node))
 
 
 @expression("SUBSCRIPTINGREF")
@@ -150,10 +155,10 @@ def subscript(prover: Prover, node: Node, scope: Scope) -> Verdict:
     container = prover.verdict(node.node("refexpr"), scope)
     bounds = [*node.items("refupperindexpr"), *node.items("reflowerindexpr")]
     if not node.items("reflowerindexpr") or node.has("refassgnexpr") or not prover.facts.is_array(node.number("refcontainertype")):
-        return Verdict(True, "a subscript gives NULL where there is no such element", location(node))
+        return may_be_null("a subscript gives NULL where there is no such element", location(node))
     bound = prover.first_nullable((b for b in bounds if isinstance(b, Node)), scope)
     if bound is not None:
-        return bound
+        return replace(bound, element_nullable=container.element_nullable)
     return container
 
 
@@ -166,18 +171,18 @@ def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
         number = node.number("fieldnum")
         if 1 <= number <= len(fields):
             return prover.verdict(fields[number - 1], scope)
-    return Verdict(True, "a field of a composite value may be NULL", location(node))
+    return may_be_null("a field of a composite value may be NULL", location(node))
 
 
 @expression("SQLVALUEFUNCTION")
 def value_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA (14) is NULL when the search path is empty."""
-    if 0 <= node.number("op") <= 13:
-        return Verdict(False, "the session and the clock always have a value", location(node))
-    return Verdict(True, "CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+    if 0 <= node.number("op") <= _LAST_THAT_HAS_A_VALUE:
+        return never_null("the session and the clock always have a value", location(node))
+    return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
 
 
 @expression("GROUPINGFUNC", "MERGESUPPORTFUNC")
 def always_there(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """GROUPING() is a bit mask, merge_action() a word."""
-    return Verdict(False, "it always has a value", location(node))
+    return never_null("it always has a value", location(node))
