@@ -5,12 +5,15 @@ Only an INSERT of bare parameters means the same as a COPY. What COPY cannot do 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlwright import ir
 from sqlwright.lexer import Kind, Token, significant
 from sqlwright.placeholders import placeholder_number
+
+_Item = TypeVar("_Item")
 
 # Types that psycopg dumps in PostgreSQL's binary format when it is told the type alone, by their names in pg_type; the same for their
 # arrays. A test copies values of each.
@@ -38,7 +41,6 @@ _BINARY = frozenset(
         "varchar",
     }
 )
-_NOT_PLAIN = "is no plain INSERT"
 _PLAIN = "write `INSERT INTO table (column, …) VALUES (@parameter, …)`, or use :batchexec."
 
 
@@ -100,54 +102,36 @@ class _Reader:
         self._position = 0
 
     def insert(self) -> ir.CopiedColumns:
-        self._expect("insert", "is no INSERT", "use :exec or :batchexec.")
-        self._expect("into", "is no INSERT", "use :exec or :batchexec.")
+        self._expect("insert")
+        self._expect("into")
         table = self._name()
         if self._accept("."):
             table = f"{table}.{self._name()}"
-        if self._here.kind is Kind.WORD and self._word == "as":
-            raise self._refusal("names its table otherwise", "remove the alias.")
-        self._expect("(", "does not name its columns", "write them behind the table: `INSERT INTO table (column, …) VALUES …`.")
-        columns = [self._column()]
-        while self._accept(","):
-            columns.append(self._column())
-        self._expect(")", _NOT_PLAIN, _PLAIN)
+        if self._word == "as":
+            raise self._refusal("gives its table an alias", "remove the alias.")
+        columns = self._in_parentheses(self._name)
         if self._accept("overriding"):
             # COPY always writes what it is given, as OVERRIDING SYSTEM VALUE does.
-            self._expect("system", "has OVERRIDING USER VALUE", "remove it, and the identity column.")
-            self._expect("value", _NOT_PLAIN, _PLAIN)
-        self._expect("values", "inserts no VALUES", "use :exec.")
-        self._expect("(", _NOT_PLAIN, _PLAIN)
-        params = [self._param()]
-        while self._accept(","):
-            params.append(self._param())
-        self._expect(")", "computes a value", "pass the value as a parameter of its own, without a cast, or use :batchexec.")
-        self._end()
-        return ir.CopiedColumns(table, tuple(columns), tuple(params))
-
-    def _end(self) -> None:
-        refused = {
-            ",": ("has several rows of VALUES", "keep one: the function takes any number of rows."),
-            "on": ("has ON CONFLICT, which COPY does not know", "remove it, or use :batchexec."),
-            "returning": ("has RETURNING, and COPY returns nothing", "remove it, or use :batchone."),
-        }
-        self._accept(";")
+            if not self._accept("system"):
+                raise self._refusal("has OVERRIDING USER VALUE", "remove it, and the identity column.")
+            self._expect("value")
+        self._expect("values")
+        params = self._in_parentheses(self._param)
         if self._word:
-            raise self._refusal(*refused.get(self._word, (_NOT_PLAIN, _PLAIN)))
+            raise self._refusal()
+        return ir.CopiedColumns(table, columns, params)
 
-    def _column(self) -> str:
-        name = self._name()
-        if self._word not in {",", ")"}:
-            raise self._refusal("writes to a part of a column", "name whole columns, or use :batchexec.")
-        return name
+    def _in_parentheses(self, read: Callable[[], _Item]) -> tuple[_Item, ...]:
+        self._expect("(")
+        items = [read()]
+        while self._accept(","):
+            items.append(read())
+        self._expect(")")
+        return tuple(items)
 
     def _param(self) -> int:
-        if self._word == "default":
-            raise self._refusal("has a DEFAULT", "leave the column out: COPY writes its default then.")
         if self._here.kind is not Kind.PLACEHOLDER:
-            raise self._refusal(
-                "has a value that is no parameter", "pass it as a parameter, leave the column to its default, or use :batchexec."
-            )
+            raise self._refusal()
         number = placeholder_number(self._next())
         if self._word == "::":
             raise self._refusal("casts a parameter", "remove the cast: a parameter has the type of its column.")
@@ -155,12 +139,12 @@ class _Reader:
 
     def _name(self) -> str:
         if self._here.kind not in {Kind.WORD, Kind.QUOTED_NAME}:
-            raise self._refusal(_NOT_PLAIN, _PLAIN)
+            raise self._refusal()
         return self._next().text
 
-    def _expect(self, word: str, message: str, cure: str) -> None:
+    def _expect(self, word: str) -> None:
         if not self._accept(word):
-            raise self._refusal(message, cure)
+            raise self._refusal()
 
     def _accept(self, word: str) -> bool:
         accepted = self._word == word
@@ -181,5 +165,5 @@ class _Reader:
         self._position += 1
         return token
 
-    def _refusal(self, message: str, cure: str) -> _Refusal:
+    def _refusal(self, message: str = "is no plain INSERT", cure: str = _PLAIN) -> _Refusal:
         return _Refusal(message, self._here.start, cure)

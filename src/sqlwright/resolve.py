@@ -74,15 +74,10 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
 
 
 def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
-    """Commands and annotations on statements that they do not fit."""
-    place = source.header_place()
-    found: list[Diagnostic] = []
-    if comment.annotations.stream and wire.cmd != ir.Command.MANY:
-        found.append(Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", place, help="remove it, or use :many."))
-    if wire.cmd in {ir.Command.BATCHEXEC, ir.Command.BATCHONE, ir.Command.BATCHMANY} and not wire.params:
-        single = wire.cmd.replace("batch", "")
-        found.append(Diagnostic(f"query {wire.name} is {wire.cmd} and has no parameters", place, help=f"use {single}."))
-    return found
+    """Annotations that the query's command does not take."""
+    if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
+        return []
+    return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
 
 
 def _unfit(wire: WireQuery, source: QuerySource, unfit: Unfit) -> Diagnostic:

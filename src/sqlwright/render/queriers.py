@@ -75,7 +75,7 @@ def _method(
         arguments = ("rows",)
     elif query.params_class is not None:
         parameters, arguments = tuple(parameter.replace("params:", "arg:", 1) for parameter in parameters), ("arg",)
-    function = query.function
+    function: str = query.function
     found: list[str] = []
     if querier.functions:
         # Modules of the two colours need each other, so that one may be imported before the other is complete.
