@@ -16,22 +16,19 @@ from sqlwright.placeholders import placeholder_number
 _Item = TypeVar("_Item")
 
 # Types that psycopg dumps in PostgreSQL's binary format when it is told the type alone, by their names in pg_type; the same for their
-# arrays. A test copies values of each.
+# arrays. A test copies values of each. Left out on purpose: int2, int4, oid and float4, whose binary dumpers cut a number that is too large
+# without a word (psycopg 3.3), where PostgreSQL reads text and refuses it.
 _BINARY = frozenset(
     {
         "bool",
         "bytea",
         "date",
-        "float4",
         "float8",
-        "int2",
-        "int4",
         "int8",
         "interval",
         "json",
         "jsonb",
         "numeric",
-        "oid",
         "text",
         "time",
         "timestamp",

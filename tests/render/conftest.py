@@ -135,6 +135,11 @@ def sample() -> ir.Package:
         query("CountPeople", command.ONE, "SELECT count(*) FROM people", one(bare("int8"), always=True)),
         query("PersonNames", command.MANY, "SELECT name FROM people ORDER BY id", many(bare("text"))),
         query("PersonBorn", command.ONE, "SELECT born FROM people WHERE id = $1::int8", one(bare("date?"), always=False), id="int8"),
+        query("CopyPeople", command.COPYFROM, "COPY people (name) FROM STDIN", ir.Copied((1,), ()), name="text"),
+        query("DropPeople", command.BATCHEXEC, "DELETE FROM people WHERE id = $1::int8", ir.Batch(ir.NoResult()), id="int8"),
+        query("FindAll", command.BATCHONE, f"{all_people} WHERE id = $1::int8", ir.Batch(one(person, always=False)), id="int8"),
+        query("NamesOf", command.BATCHMANY, "SELECT name FROM people WHERE id = $1::int8", ir.Batch(many(bare("text"))), id="int8"),
+        query("StreamPeople", command.MANY, f"{all_people} ORDER BY id", ir.Stream(person, 10)),
         query("Stats", command.ONE, "SELECT count(*), avg(salary), array_agg(name) FROM people", one(stats, always=True)),
     )
     moods_module = module(

@@ -77,7 +77,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             "execrows": ir.RowCount,
             "execresult": ir.CursorResult,
             "stream": lambda: ir.Stream(shape(), 100),
-            "copyfrom": lambda: ir.Copied(tuple(range(1, len(names) + 1)), ("int8",) * len(names)),
+            "copyfrom": lambda count=len(names): ir.Copied(tuple(range(1, count + 1)), ("int8",) * count),
             "batchexec": lambda: ir.Batch(ir.NoResult()),
             "batchone": lambda: ir.Batch(ir.One(shape(), always=False)),
             "batchalways": lambda: ir.Batch(ir.One(shape(), always=True)),
