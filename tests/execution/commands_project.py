@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -104,7 +104,8 @@ async def connected(url: str, colour: str, situation: str) -> AsyncIterator[Clie
                 with conn.pipeline():
                     yield Client(conn, colour)
             else:
-                conn.row_factory = dict_row if situation == "dict_row" else conn.row_factory
+                if situation == "dict_row":
+                    cast("Any", conn).row_factory = dict_row
                 yield Client(conn, colour)
         return
     if situation == "pool":
@@ -119,5 +120,6 @@ async def connected(url: str, colour: str, situation: str) -> AsyncIterator[Clie
             async with aconn.pipeline():
                 yield Client(aconn, colour)
         else:
-            aconn.row_factory = dict_row if situation == "dict_row" else aconn.row_factory
+            if situation == "dict_row":
+                cast("Any", aconn).row_factory = dict_row
             yield Client(aconn, colour)

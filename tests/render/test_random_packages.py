@@ -69,6 +69,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
     queries: list[ir.Query] = []
     for function in draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=4, unique=True)):
         names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), min_size=draw(st.integers(0, 1)), max_size=5, unique=True))
+        copied = ir.Copied(tuple(range(1, len(names) + 1)), ("int8",) * len(names))
         makers: dict[str, Callable[[], ir.Result]] = {
             "one": lambda: ir.One(shape(), always=False),
             "always": lambda: ir.One(shape(), always=True),
@@ -77,14 +78,14 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             "execrows": ir.RowCount,
             "execresult": ir.CursorResult,
             "stream": lambda: ir.Stream(shape(), 100),
-            "copyfrom": lambda count=len(names): ir.Copied(tuple(range(1, count + 1)), ("int8",) * count),
             "batchexec": lambda: ir.Batch(ir.NoResult()),
             "batchone": lambda: ir.Batch(ir.One(shape(), always=False)),
             "batchalways": lambda: ir.Batch(ir.One(shape(), always=True)),
             "batchmany": lambda: ir.Batch(ir.Many(shape())),
         }
-        kinds = sorted(makers) if names else [kind for kind in sorted(makers) if not kind.startswith(("batch", "copy"))]
-        found = makers[draw(st.sampled_from(kinds))]()
+        kinds = [*sorted(makers), "copyfrom"] if names else [kind for kind in sorted(makers) if not kind.startswith("batch")]
+        kind = draw(st.sampled_from(kinds))
+        found = copied if kind == "copyfrom" else makers[kind]()
         as_object = isinstance(found, ir.Copied | ir.Batch) or (bool(names) and draw(st.booleans()))
         command = ir.Command.EXEC
         sql, doc = draw(_TEXT), tuple(draw(st.lists(_TEXT, max_size=3)))
