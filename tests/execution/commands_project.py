@@ -6,7 +6,7 @@ import importlib
 import inspect
 import shutil
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -67,14 +67,14 @@ class Client:
     async def stream(self, function: str, limit: int | None = None, **named: object) -> list[Any]:
         """Read rows of a stream, all or so many, and close it."""
         found: list[Any] = []
-        rows = getattr(self.functions, function)(self.conn, **named)
+        rows: Generator[Any] | AsyncGenerator[Any] = getattr(self.functions, function)(self.conn, **named)
         if isinstance(rows, Generator):
             for row in rows:
                 found.append(row)
                 if len(found) == limit:
                     break
             rows.close()
-        elif isinstance(rows, AsyncGenerator):
+        else:
             async for row in rows:
                 found.append(row)
                 if len(found) == limit:
@@ -89,7 +89,7 @@ async def wait(result: Any) -> Any:
 
 
 @asynccontextmanager
-async def connected(url: str, colour: str, situation: str) -> AsyncIterator[Client]:
+async def connected(url: str, colour: str, situation: str) -> AsyncGenerator[Client]:
     """A client in a situation: in a transaction, in a pipeline block, and so on."""
     if colour == "sync":
         if situation == "pool":

@@ -113,7 +113,7 @@ async def test_copyfrom_keeps_every_binary_type(plain: Client) -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
     when = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     uuid = UUID("12345678-1234-5678-1234-567812345678")
-    values = {
+    values: dict[str, object] = {
         "a_bool": True,
         "a_bytea": b"\x00\xff",
         "a_date": dt.date(1, 1, 1),

@@ -221,7 +221,8 @@ class _Function:
 
     def _local(self, wanted: str) -> str:
         """A name that no parameter has."""
-        return free_name(wanted, set() if self.query.params_class else {param.name for param in self.query.params})
+        taken: set[str] = set() if self.query.params_class else {param.name for param in self.query.params}
+        return free_name(wanted, taken)
 
 
 def _return(made: Node, none_if: str) -> list[str]:
