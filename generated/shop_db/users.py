@@ -116,7 +116,11 @@ async def update_user_password(
 ) -> int:
     """Replace the password hash. No row is touched where no user has the id."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(UPDATE_USER_PASSWORD, (password, id))
+    values = (password, id)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(UPDATE_USER_PASSWORD, [values], returning=True)
+    else:
+        await cur.execute(UPDATE_USER_PASSWORD, values)
     return cur.rowcount
 
 
@@ -220,5 +224,9 @@ WHERE id = $1::uuid
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     """Delete a user. No row is touched where no user has the id."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(DELETE_USER, (id,))
+    values = (id,)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(DELETE_USER, [values], returning=True)
+    else:
+        await cur.execute(DELETE_USER, values)
     return cur.rowcount

@@ -5,6 +5,8 @@
     -- @one exactly the settings table holds one row
     -- @one first any of them will do
 
+One annotation is a wish and no claim: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time.
+
 A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
 `AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
 """
@@ -23,7 +25,10 @@ _FORMS = {
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
+    "stream": "-- @stream, or -- @stream rows per chunk",
 }
+_CHUNK = re.compile(r"[1-9][0-9]{0,8}")
+_DEFAULT_CHUNK = 1000
 
 
 class OneClaim(StrEnum):
@@ -35,12 +40,13 @@ class OneClaim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a query's comment claims. Columns by their SQL names, each with its reason."""
+    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk."""
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
     not_null: dict[str, str] = field(default_factory=dict[str, str])
     one: OneClaim | None = None
     one_reason: str = ""
+    stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     not_null: dict[str, str] = {}
     one: OneClaim | None = None
     one_reason = ""
+    stream: int | None = None
     for line in source.doc:
         match = _ANNOTATION.match(line)
         if match is None:
@@ -74,6 +81,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
                 not_null[first.strip('"')] = reason
             case "one" if first in set(OneClaim) and reason:
                 one, one_reason = OneClaim(first), reason
+            case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+                stream = int(first or _DEFAULT_CHUNK)
             case _:
                 diagnostics.append(_malformed(source, line, word))
     both = sorted(nullable.keys() & not_null.keys())
@@ -81,7 +90,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason), tuple(diagnostics))
+    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason, stream), tuple(diagnostics))
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:

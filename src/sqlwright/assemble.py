@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
+from sqlwright.copying import binary_types, copy_sql
 from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.pgtypes import scalar
 from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, QueryProof, Table, find_table
 
 
-def assemble(package: ir.UnprovenPackage, proofs: Proofs) -> ir.Package:
-    """Join the unproven package with its proofs. Every query of the package must have one."""
+def assemble(package: ir.UnprovenPackage, proofs: Proofs, *, parameter_limit: int | None = None) -> ir.Package:
+    """Join the unproven package with its proofs. Every query of the package must have one.
+
+    With a `parameter_limit`, queries with more parameters take them as one object, with a limit of 0 all that have parameters do.
+    """
     schema = _Schema.of(proofs.catalog)
-    modules = tuple(_module(module, proofs, schema) for module in package.modules)
+    modules = tuple(_module(module, proofs, schema, parameter_limit) for module in package.modules)
     shapes = [shape for module in modules for query in module.queries for shape in _shapes(query)]
     shared = {name for shape in shapes if isinstance(shape, ir.RowRef) for name in _shared_classes(shape)}
     models = tuple(schema.row_class(table) for table in proofs.catalog.tables if _table_class(table) in shared)
@@ -25,6 +29,9 @@ def assemble(package: ir.UnprovenPackage, proofs: Proofs) -> ir.Package:
         modules=modules,
         models=tuple(sorted(models, key=lambda model: model.name)),
         enums=tuple(sorted((_enum_class(e) for e in proofs.catalog.enums if e.type in enums), key=lambda enum: enum.name)),
+        constraints=tuple(
+            sorted((_constraint_class(table) for table in proofs.catalog.tables if table.constraints), key=lambda found: found.name)
+        ),
     )
 
 
@@ -113,37 +120,41 @@ class _Schema:
         )
 
 
-def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema) -> ir.Module:
+def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema, parameter_limit: int | None) -> ir.Module:
     row_classes: list[ir.RowClass] = []
     queries: list[ir.Query] = []
     for query in module.queries:
         proof = proofs.queries[module.source_file, query.name]
         result = _result(query, proof, schema)
-        match result:
-            case ir.One(shape=ir.RowRef(shared=False) as row) | ir.Many(shape=ir.RowRef(shared=False) as row):
+        match ir.shape_of(result):
+            case ir.RowRef(shared=False) as row:
                 row_classes.append(ir.RowClass(row.row_class, row.fields, f"A row of `{query.function}`.", ""))
             case _:
                 pass
-        queries.append(_query(query, proof, result, schema))
+        queries.append(_query(query, proof, result, schema, parameter_limit))
     return ir.Module(module.name, module.source_file, tuple(row_classes), tuple(queries))
 
 
-def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema: _Schema) -> ir.Query:
+def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema: _Schema, parameter_limit: int | None) -> ir.Query:
     names = {p.number: p.name for p in query.params}
+    as_object = isinstance(result, ir.Copied | ir.Batch) or (parameter_limit is not None and len(proof.params) > parameter_limit)
     return ir.Query(
         name=query.name,
         function=query.function,
         constant=query.constant,
         command=query.command,
-        sql=proof.sql,
+        sql=copy_sql(query.copied, binary=bool(result.types)) if query.copied and isinstance(result, ir.Copied) else proof.sql,
         doc=(*query.doc, *(line for claim in claims_in_words(query, proof) for line in ("", claim))),
         params=tuple(
             ir.Param(number, names[number], p.cast, schema.type(p.type, nullable=p.nullable, element_nullable=p.element_nullable), p.reason)
             for number, p in enumerate(proof.params, start=1)
         ),
+        params_class=query.params_class if as_object else None,
         result=result,
         source=query.source,
         rows=ir.Rows(proof.cardinality, proof.cardinality_reason, _place(query, proof, proof.cardinality_offset)),
+        reads=proof.reads,
+        writes=proof.writes,
     )
 
 
@@ -156,13 +167,28 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
         case ir.Command.ONE:
             return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof))
         case ir.Command.MANY:
-            return ir.Many(_shape(query, proof, schema))
+            shape = _shape(query, proof, schema)
+            return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape)
+        case ir.Command.COPYFROM:
+            return _copied(query, proof, schema)
+        case ir.Command.BATCHEXEC:
+            return ir.Batch(ir.NoResult())
+        case ir.Command.BATCHONE:
+            return ir.Batch(ir.One(_shape(query, proof, schema), always=is_always_one(query, proof)))
+        case ir.Command.BATCHMANY:
+            return ir.Batch(ir.Many(_shape(query, proof, schema)))
         case ir.Command.EXEC:
             return ir.NoResult()
         case ir.Command.EXECROWS:
             return ir.RowCount()
         case ir.Command.EXECRESULT:
             return ir.CursorResult()
+
+
+def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:
+    order = query.copied.params if query.copied else ()
+    types = [schema.type(proof.params[number - 1].type, nullable=proof.params[number - 1].nullable) for number in order]
+    return ir.Copied(order, binary_types(types))
 
 
 def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Shape:
@@ -201,11 +227,8 @@ def _shared_classes(shape: ir.RowRef) -> set[ClassName]:
 
 
 def _shapes(query: ir.Query) -> tuple[ir.Shape, ...]:
-    match query.result:
-        case ir.One(shape=shape) | ir.Many(shape=shape):
-            return (shape,)
-        case _:
-            return ()
+    shape = ir.shape_of(query.result)
+    return () if shape is None else (shape,)
 
 
 def _enums_in_use(modules: tuple[ir.Module, ...], models: tuple[ir.RowClass, ...]) -> set[str]:
@@ -232,6 +255,15 @@ def _enum_inside(found: ir.Type) -> str:
 def _enum_class(enum: Enum) -> ir.EnumClass:
     members = tuple(zip(distinct_members(enum.labels), enum.labels, strict=True))
     return ir.EnumClass(_class_name(enum.schema, enum.name), enum.schema, enum.name, members, enum.comment)
+
+
+def _constraint_class(table: Table) -> ir.ConstraintClass:
+    members = distinct_members(tuple(constraint.name for constraint in table.constraints))
+    return ir.ConstraintClass(
+        ClassName(f"{_table_class(table)}Constraint"),
+        f"{table.schema}.{table.name}",
+        tuple(ir.Constraint(member, found.name, found.definition) for member, found in zip(members, table.constraints, strict=True)),
+    )
 
 
 def _table_class(table: Table) -> ClassName:

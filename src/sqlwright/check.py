@@ -7,8 +7,14 @@ from typing import TypeVar
 
 from sqlwright import ir
 from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.lexer import significant
 
 _Item = TypeVar("_Item")
+
+# The statements whose command tag holds a number of rows (PostgreSQL manual, "Message Formats", CommandComplete); CREATE TABLE AS is one.
+_COUNTED = frozenset(
+    {"(", "create", "delete", "execute", "fetch", "insert", "merge", "move", "select", "table", "update", "values", "with"}
+)
 
 
 def check(package: ir.Package) -> list[Diagnostic]:
@@ -33,15 +39,18 @@ def _modules(package: ir.Package) -> Iterator[Diagnostic]:
 def _classes(package: ir.Package) -> Iterator[Diagnostic]:
     shared = [(model.name, f"the row class of table {model.table}") for model in package.models]
     shared += [(enum.name, f"the enum {enum.schema}.{enum.postgres}") for enum in package.enums]
-    for (name, first), (_, second) in _pairs(shared, lambda named: named[0]):
-        yield Diagnostic(f"{first} and {second} would both be class `{name}`", help="rename one of them in the schema.")
+    constraints = [(found.name, f"the constraints of {found.table}") for found in package.constraints]
+    for named in (shared, constraints):
+        for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
+            yield Diagnostic(f"{first} and {second} would both be class `{name}`", help="rename one of them in the schema.")
     for module in package.modules:
         for query in module.queries:
-            row = _own_row(query)
             for name, what in shared:
-                if row == name:
+                for own, kind in ((_own_row(query), "row"), (query.params_class, "parameters")):
+                    if own != name:
+                        continue
                     yield Diagnostic(
-                        f"the row class of query {query.name} and {what} would both be class `{name}`",
+                        f"the {kind} class of query {query.name} and {what} would both be class `{name}`",
                         query.source.header_place(),
                         help="rename the query.",
                     )
@@ -78,12 +87,14 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
                 place,
                 help="select the columns one by one, or add a NOT NULL constraint to the table.",
             )
-    if query.command in {ir.Command.ONE, ir.Command.MANY} and not fields:
+    if ir.shape_of(query.result) is not None and not fields:
+        instead = ":batchexec" if query.takes_rows else ":exec or :execrows"
         yield Diagnostic(
             f"query {query.name} is {query.command} but returns no columns",
             place,
-            help="use :exec or :execrows, or add a RETURNING clause.",
+            help=f"use {instead}, or add a RETURNING clause.",
         )
+    yield from _statement(query)
     for kind, name, opaque in _opaque(query):
         yield Diagnostic(
             f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
@@ -93,13 +104,27 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
         )
 
 
+def _statement(query: ir.Query) -> Iterator[Diagnostic]:
+    """Statements that the query's command cannot run, or that would not give what it promises."""
+    place = query.source.header_place()
+    word = next((token.text.lower() for token in significant(query.sql)), "")
+    if word == "copy" and query.command is not ir.Command.COPYFROM:
+        yield Diagnostic(
+            f"query {query.name} is a COPY, which streams outside of a query's result",
+            place,
+            help="write an INSERT and use :copyfrom, or a SELECT with `-- @stream`.",
+        )
+    if query.command is ir.Command.EXECROWS and word not in _COUNTED:
+        yield Diagnostic(f"query {query.name} is :execrows, and {word.upper()} counts no rows", place, help="use :exec.")
+
+
 def _sql_name(field: ir.Field) -> str:
     return f'"{field.sql_name}"' if isinstance(field, ir.Column) else f"sqlc.embed({field.name})"
 
 
 def _own_row(query: ir.Query) -> str:
-    match query.result:
-        case ir.One(shape=ir.RowRef(shared=False) as row) | ir.Many(shape=ir.RowRef(shared=False) as row):
+    match ir.shape_of(query.result):
+        case ir.RowRef(shared=False) as row:
             return row.row_class
         case _:
             return ""

@@ -10,6 +10,8 @@ from sqlwright.diagnostics import Diagnostic, Severity
 from sqlwright.prove.proof import Proofs, ProvenColumn, QueryProof
 from sqlwright.prove.statement import Cardinality
 
+_ONE = (ir.Command.ONE, ir.Command.BATCHONE)
+
 
 def column_name(column: ProvenColumn) -> str:
     """A column's SQL name without the mark of a claim."""
@@ -85,9 +87,9 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
             )
     if claims.one is not None:
         yield from _audit_one(query, proof)
-    elif query.command is ir.Command.ONE and proof.cardinality is Cardinality.MANY:
+    elif query.command in _ONE and proof.cardinality is Cardinality.MANY:
         yield Diagnostic(
-            f"query {query.name} is :one, and at most one row is not proven: {proof.cardinality_reason}",
+            f"query {query.name} is {query.command}, and at most one row is not proven: {proof.cardinality_reason}",
             place,
             help="bind a unique key by equality, or add LIMIT 1; if the first row will do, say why: `-- @one first reason`.",
             severity=Severity.ERROR if strict_one else Severity.WARNING,
@@ -96,7 +98,7 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
 
 def _audit_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnostic]:
     claim = query.annotations.one
-    if query.command is not ir.Command.ONE:
+    if query.command not in _ONE:
         yield Diagnostic(
             f"@one on query {query.name}, which is {query.command}", query.source.header_place(), help="remove it, or use :one."
         )

@@ -33,6 +33,10 @@ class Command(StrEnum):
     EXEC = ":exec"
     EXECROWS = ":execrows"
     EXECRESULT = ":execresult"
+    COPYFROM = ":copyfrom"
+    BATCHEXEC = ":batchexec"
+    BATCHONE = ":batchone"
+    BATCHMANY = ":batchmany"
 
 
 # --- Types ----------------------------------------------------------------------------------------------------------
@@ -122,19 +126,33 @@ class UnprovenEmbed:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedColumns:
+    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column."""
+
+    table: str
+    columns: tuple[str, ...]
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnprovenQuery:
-    """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each."""
+    """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each.
+
+    `copied` is there for `:copyfrom` alone.
+    """
 
     name: str
     function: Identifier
     constant: ConstantName
     row_class: ClassName
+    params_class: ClassName
     command: Command
     sql: str
     doc: tuple[str, ...]
     annotations: Annotations
     params: tuple[UnprovenParam, ...]
     columns: tuple[UnprovenColumn | UnprovenEmbed, ...]
+    copied: CopiedColumns | None
     source: QuerySource
 
 
@@ -241,6 +259,24 @@ class EnumClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint or a unique index of a table: the name that PostgreSQL reports in errors, its member's name, and what it demands."""
+
+    member: ConstantName
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintClass:
+    """A generated StrEnum of the constraints of one table; `table` is its "schema.table"."""
+
+    name: ClassName
+    table: str
+    members: tuple[Constraint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoResult:
     """`:exec`: nothing is returned."""
 
@@ -289,16 +325,56 @@ class Many:
     shape: Shape
 
 
-Result: TypeAlias = NoResult | RowCount | CursorResult | One | Many
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """`:many` with `@stream`: an iterator of rows that are fetched in chunks of `size`."""
+
+    shape: Shape
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`:copyfrom`: the number of rows copied.
+
+    `columns` are the numbers of the parameters in the order of the table's columns in COPY. `types` are psycopg's names of the columns'
+    types for the binary format; empty for the text format.
+    """
+
+    columns: tuple[int, ...]
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`:batchexec`, `:batchone`, `:batchmany`: the results of one execution for each item."""
+
+    each: NoResult | One | Many
+
+
+Result: TypeAlias = NoResult | RowCount | CursorResult | One | Many | Stream | Copied | Batch
+
+
+def shape_of(result: Result) -> Shape | None:
+    """What a row of the result is in Python; None for commands without rows."""
+    match result:
+        case One(shape=shape) | Many(shape=shape) | Stream(shape=shape):
+            return shape
+        case Batch(each=each):
+            return shape_of(each)
+        case NoResult() | RowCount() | CursorResult() | Copied():
+            return None
 
 
 def fields_of(result: Result) -> tuple[Field, ...]:
     """What a query's rows consist of in Python, in order; nothing for commands without rows."""
-    match result:
-        case One(shape=shape) | Many(shape=shape):
-            return (shape.column,) if isinstance(shape, BareValue) else shape.fields
-        case _:
+    match shape_of(result):
+        case None:
             return ()
+        case BareValue(column=column):
+            return (column,)
+        case RowRef(fields=fields):
+            return fields
 
 
 def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
@@ -308,7 +384,11 @@ def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A proven query. `sql` is the final text: numbered placeholders, each with an explicit cast."""
+    """A proven query. `sql` is the final text that is sent: numbered placeholders, each with an explicit cast; or a COPY statement.
+
+    Where there is a `params_class`, the parameters come as objects of it: one, or an iterable of them as `takes_rows` tells. `reads` and
+    `writes` are the tables and views that the query touches, as "schema.table".
+    """
 
     name: str
     function: Identifier
@@ -317,9 +397,17 @@ class Query:
     sql: str
     doc: tuple[str, ...]
     params: tuple[Param, ...]
+    params_class: ClassName | None
     result: Result
     source: QuerySource
     rows: Rows
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the function takes an iterable of parameter objects."""
+        return isinstance(self.result, Copied | Batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +427,7 @@ class Package:
     modules: tuple[Module, ...]
     models: tuple[RowClass, ...]
     enums: tuple[EnumClass, ...]
+    constraints: tuple[ConstraintClass, ...]
 
 
 # --- Rendered ----------------------------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
@@ -34,6 +35,10 @@ class Options(BaseModel):
 
     `package` is the name that the package is imported by, by default the last part of `out`; `clients` chooses sync or async
     functions, or both; with `strict_one`, a `:one` query that is not proven to return at most one row is an error and not a warning.
+    Queries with more parameters than `query_parameter_limit` take them as one object; 0 stands for all that have parameters.
+
+    `emit_sync_querier` and `emit_async_querier` are sqlc-gen-python's: they add its classes to each module. Where `clients` is not given it
+    follows from them, and `query_parameter_limit` is 4 then, as there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,13 +46,21 @@ class Options(BaseModel):
     package: Annotated[str, AfterValidator(_import_name)] = ""
     clients: Clients = Clients.SYNC
     strict_one: StrictBool = False
+    query_parameter_limit: Annotated[StrictInt, Field(ge=0)] | None = None
+    emit_sync_querier: StrictBool = False
+    emit_async_querier: StrictBool = False
 
 
 _ACCEPTED = {
     "package": 'an import name such as "shop_db"',
     "clients": ", ".join(Clients),
     "strict_one": "true, false",
+    "query_parameter_limit": "a whole number, 0 or more",
+    "emit_sync_querier": "true, false",
+    "emit_async_querier": "true, false",
 }
+# The limit that sqlc-gen-python has by default.
+_QUERIER_PARAMETER_LIMIT = 4
 
 
 def read_options(*sources: bytes, out: str, config_name: str = "", config_text: str = "") -> Options:
@@ -63,9 +76,36 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
         values |= json.loads(source) if source else {}
     values.setdefault("package", out.rstrip("/").rsplit("/", 1)[-1])
     try:
-        return Options.model_validate(values)
+        options = Options.model_validate(values)
     except ValidationError as error:
         raise CompileError([_diagnostic(e, config_name, config_text) for e in error.errors()]) from error
+    if not (options.emit_sync_querier or options.emit_async_querier):
+        return options
+    implied: dict[str, object] = {}
+    if "clients" not in values:
+        both = options.emit_sync_querier and options.emit_async_querier
+        implied["clients"] = Clients.BOTH if both else Clients.ASYNC if options.emit_async_querier else Clients.SYNC
+    if options.query_parameter_limit is None:
+        implied["query_parameter_limit"] = _QUERIER_PARAMETER_LIMIT
+    options = options.model_copy(update=implied)
+    contradictions = list(_contradictions(options, config_name, config_text))
+    if contradictions:
+        raise CompileError(contradictions)
+    return options
+
+
+def _contradictions(options: Options, config_name: str, config_text: str) -> Iterator[Diagnostic]:
+    """A querier calls the functions of its own colour, which must be there."""
+    for key, wanted, missing in (
+        ("emit_sync_querier", options.emit_sync_querier, Clients.ASYNC),
+        ("emit_async_querier", options.emit_async_querier, Clients.SYNC),
+    ):
+        if wanted and options.clients is missing:
+            yield Diagnostic(
+                f'option "{key}" contradicts clients: {missing}',
+                _place_of_key(key, config_name, config_text),
+                help="leave `clients` out, or set it to both.",
+            )
 
 
 def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:

@@ -19,7 +19,7 @@ from sqlwright.prove.proof import Proofs
 from sqlwright.prove.prover import Progress, prove
 from sqlwright.prove.schema import Schema, read_schema
 from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
-from sqlwright.render import render
+from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
 from sqlwright.sources import QuerySource, read_queries
 
@@ -54,11 +54,16 @@ def compile_request(
     sources, schema = _read_inputs(project, request)
     unproven = resolve(request.queries, sources)
     proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
-    package = assemble(unproven, proofs)
+    package = assemble(unproven, proofs, parameter_limit=options.query_parameter_limit)
     found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
     if has_errors(found):
         raise CompileError(found)
-    files = render(package, package_name=options.package, clients=options.clients)
+    files = render(
+        package,
+        package_name=options.package,
+        clients=options.clients,
+        queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
+    )
     record = ir.SourceFile(lock.FILE_NAME, lock.dump(proofs))
     return Compilation(
         settings.codegen.out, options, package, proofs, tuple(found), tuple(sorted((*files, record), key=lambda file: file.path))

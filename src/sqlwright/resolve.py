@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlwright import ir
 from sqlwright.annotations import AnnotatedDoc, read_annotations
+from sqlwright.copying import Unfit, copied_columns
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
@@ -25,11 +26,14 @@ def resolve(queries: tuple[WireQuery, ...], sources: Mapping[str, QuerySource]) 
     modules: dict[str, list[ir.UnprovenQuery]] = {}
     for wire in queries:
         source = sources[wire.name]
-        problems = _unsupported(wire, source)
         comment = read_annotations(source)
+        problems = [*_unsupported(wire, source), *_misused(wire, source, comment)]
+        copied = copied_columns(wire.text.strip()) if wire.cmd == ir.Command.COPYFROM else None
+        if isinstance(copied, Unfit):
+            problems.append(_unfit(wire, source, copied))
+        elif not problems:
+            modules.setdefault(source.file, []).append(_query(wire, source, comment, copied))
         diagnostics += [*problems, *comment.diagnostics]
-        if not problems:
-            modules.setdefault(source.file, []).append(_query(wire, source, comment))
     if diagnostics:
         raise CompileError(in_order(diagnostics))
     return ir.UnprovenPackage(
@@ -69,18 +73,32 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
     return found
 
 
-def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.UnprovenQuery:
+def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
+    """Annotations that the query's command does not take."""
+    if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
+        return []
+    return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
+
+
+def _unfit(wire: WireQuery, source: QuerySource, unfit: Unfit) -> Diagnostic:
+    place = source.place_of(wire.text.strip(), unfit.offset)
+    return Diagnostic(f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
+
+
+def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: ir.CopiedColumns | None) -> ir.UnprovenQuery:
     return ir.UnprovenQuery(
         name=wire.name,
         function=Identifier.from_sql(wire.name),
         constant=ConstantName.from_sql(wire.name),
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
+        params_class=ClassName(f"{ClassName.from_sql(wire.name)}Params"),
         command=ir.Command(wire.cmd),
         sql=wire.text.strip(),
         doc=comment.doc,
         annotations=comment.annotations,
         params=_params(wire.params, source.optional_names()),
         columns=_columns(wire.columns, source.embedded_aliases()),
+        copied=copied,
         source=source,
     )
 

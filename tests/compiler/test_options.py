@@ -38,5 +38,6 @@ def test_every_wrong_option_is_reported_with_its_place() -> None:
         "    |\n"
         "  6 |           clinets: async\n"
         "    |           ^^^^^^^\n"
-        '  help: did you mean "clients"? accepted options: clients, package, strict_one.'
+        '  help: did you mean "clients"? accepted options: clients, '
+        "emit_async_querier, emit_sync_querier, package, query_parameter_limit, strict_one."
     )

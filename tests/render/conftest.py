@@ -15,7 +15,7 @@ from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
 from sqlwright.pgtypes import scalar
-from sqlwright.render import render
+from sqlwright.render import Queriers, render
 from sqlwright.sources import QuerySource
 
 MOOD = ir.EnumRef("mood", ClassName("Mood"))
@@ -53,9 +53,12 @@ def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tupl
             ir.Param(number, Identifier.from_sql(param), t.removesuffix("?"), type_(t), "")
             for number, (param, t) in enumerate(params.items(), 1)
         ),
+        params_class=ClassName(f"{ClassName.from_sql(name)}Params") if isinstance(result, ir.Copied | ir.Batch) else None,
         result=result,
         source=QuerySource("queries/people.sql", name, 1, f"-- name: {name} {command}", sql, 2, doc),
         rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/people.sql", 1)),
+        reads=("public.people",),
+        writes=(),
     )
 
 
@@ -68,8 +71,8 @@ def module(name: str, *queries: ir.Query) -> ir.Module:
     """A module with the row classes that its queries own."""
     rows: dict[str, ir.RowClass] = {}
     for q in queries:
-        match q.result:
-            case ir.One(shape=ir.RowRef(shared=False) as row) | ir.Many(shape=ir.RowRef(shared=False) as row):
+        match ir.shape_of(q.result):
+            case ir.RowRef(shared=False) as row:
                 rows[row.row_class] = ir.RowClass(row.row_class, row.fields, f"A row of `{q.function}`.", "")
             case _:
                 pass
@@ -132,6 +135,11 @@ def sample() -> ir.Package:
         query("CountPeople", command.ONE, "SELECT count(*) FROM people", one(bare("int8"), always=True)),
         query("PersonNames", command.MANY, "SELECT name FROM people ORDER BY id", many(bare("text"))),
         query("PersonBorn", command.ONE, "SELECT born FROM people WHERE id = $1::int8", one(bare("date?"), always=False), id="int8"),
+        query("CopyPeople", command.COPYFROM, "COPY people (name) FROM STDIN", ir.Copied((1,), ()), name="text"),
+        query("DropPeople", command.BATCHEXEC, "DELETE FROM people WHERE id = $1::int8", ir.Batch(ir.NoResult()), id="int8"),
+        query("FindAll", command.BATCHONE, f"{all_people} WHERE id = $1::int8", ir.Batch(one(person, always=False)), id="int8"),
+        query("NamesOf", command.BATCHMANY, "SELECT name FROM people WHERE id = $1::int8", ir.Batch(many(bare("text"))), id="int8"),
+        query("StreamPeople", command.MANY, f"{all_people} ORDER BY id", ir.Stream(person, 10)),
         query("Stats", command.ONE, "SELECT count(*), avg(salary), array_agg(name) FROM people", one(stats, always=True)),
     )
     moods_module = module(
@@ -183,7 +191,7 @@ def sample() -> ir.Package:
         ),
     )
     modules = (echoes, moods_module, people, ir.Module(ModuleName("nothing"), "queries/nothing.sql", (), ()))
-    return ir.Package(modules, models, (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),))
+    return ir.Package(modules, models, (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),), ())
 
 
 def hostile() -> ir.Package:
@@ -227,14 +235,46 @@ def hostile() -> ir.Package:
         )
         for index, name in enumerate(names)
     )
-    bare = tuple(
-        query(f"one_{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: t})[0]), always=bool(index % 2)), **{name: t})
-        for index, (name, t) in enumerate(mixed.items())
+
+    def bare(prefix: str) -> tuple[ir.Query, ...]:
+        return tuple(
+            query(
+                f"{prefix}_{name}",
+                command.ONE,
+                "SELECT",
+                ir.One(ir.BareValue(columns(**{name: t})[0]), always=bool(index % 2)),
+                **{name: t},
+            )
+            for index, (name, t) in enumerate(mixed.items())
+        )
+
+    modules = (
+        module("builtins", *rows),
+        module("datetime", *functions, *bare("one")),
+        module("given", *every_bulk_command("given", mixed)),
+        module("uuid", *bare("a")),
     )
-    modules = (module("builtins", *rows), module("datetime", *functions, *bare), module("uuid", *bare))
     taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "ENUMS", "FIND_ENUMS")
     enums = (enum("mood", "name", "value", "mro", "", "a b", "a-b", "_missing_", "__init__"), *(enum(name, name, "x") for name in taken))
-    return ir.Package(modules, models, enums)
+    constraints = (ir.ConstraintClass(ClassName("StrEnum"), "public.x", (ir.Constraint(ConstantName("STR_ENUM"), 'a"b', "CHECK (1)"),)),)
+    return ir.Package(modules, models, enums, constraints)
+
+
+def every_bulk_command(name: str, types: dict[str, str]) -> tuple[ir.Query, ...]:
+    """A query of each command that takes rows or streams, with these parameters and columns."""
+    command = ir.Command
+    row = ir.BareValue(columns(**dict([next(iter(types.items()))]))[0])
+    return (
+        query(f"copy_{name}", command.COPYFROM, "COPY", ir.Copied(tuple(range(1, len(types) + 1)), ("text",) * len(types)), **types),
+        query(f"exec_{name}", command.BATCHEXEC, "DELETE", ir.Batch(ir.NoResult()), **types),
+        query(f"first_{name}", command.BATCHONE, "SELECT", ir.Batch(ir.One(row, always=False)), **types),
+        query(
+            f"sure_{name}", command.BATCHONE, "SELECT", ir.Batch(ir.One(own_row(f"sure_{name}", columns(**types)), always=True)), **types
+        ),
+        query(f"every_{name}", command.BATCHMANY, "SELECT", ir.Batch(ir.Many(row)), **types),
+        query(f"stream_{name}", command.MANY, "SELECT", ir.Stream(own_row(f"stream_{name}", columns(**types)), 10), **types),
+        query(f"ids_{name}", command.MANY, "SELECT", ir.Stream(row, 10)),
+    )
 
 
 def long() -> ir.Package:
@@ -254,10 +294,22 @@ def long() -> ir.Package:
             query(
                 f"d{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: "mood?"})[0]), always=False), **{name: "jsonb[]?"}
             ),
+            *every_bulk_command(name, types),
+            *every_bulk_command(f"s{name}", {name: "mood?"}),
         ]
     return ir.Package(
-        (module("long", *rows),), (), (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),)
+        (module("long", *rows),),
+        (),
+        (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),),
+        (word_constraints(word),),
     )
+
+
+def word_constraints(word: str) -> ir.ConstraintClass:
+    """Constraints with names as long as PostgreSQL allows."""
+    names = [(f"{word}_" * 4)[:length] for length in range(40, 64, 3)]
+    members = tuple(ir.Constraint(ConstantName(name.rstrip("_").upper()), name, f"CHECK ({name} > 0) " * 3) for name in names)
+    return ir.ConstraintClass(ClassName("NotificationPreferenceConstraint"), f"public.{word}s", members)
 
 
 def write(files: Iterable[ir.SourceFile], folder: Path) -> Path:
@@ -276,7 +328,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for make in (sample, hostile, long):
         for clients in Clients:
             name = f"{make.__name__}_{clients}"
-            write(render(make(), package_name=name, clients=clients), folder / name)
+            queriers = Queriers(sync=clients is not Clients.ASYNC, asynchronous=clients is not Clients.SYNC)
+            write(render(make(), package_name=name, clients=clients, queriers=queriers), folder / name)
     return folder
 
 

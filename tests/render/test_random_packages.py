@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
 from sqlwright.pgtypes import scalar
-from sqlwright.render import render
+from sqlwright.render import Queriers, render
 from sqlwright.sources import QuerySource
 
 _SQL_NAME = st.one_of(
@@ -67,11 +68,26 @@ def _packages(draw: st.DrawFn) -> ir.Package:
 
     queries: list[ir.Query] = []
     for function in draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=4, unique=True)):
-        names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=5, unique=True))
-        result = draw(st.sampled_from(["one", "always", "many", "exec", "execrows", "execresult"]))
-        command = ir.Command.ONE if result == "always" else ir.Command(f":{result}")
-        results: dict[str, ir.Result] = {"exec": ir.NoResult(), "execrows": ir.RowCount(), "execresult": ir.CursorResult()}
-        found = results.get(result) or (ir.Many(shape()) if result == "many" else ir.One(shape(), always=result == "always"))
+        names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), min_size=draw(st.integers(0, 1)), max_size=5, unique=True))
+        copied = ir.Copied(tuple(range(1, len(names) + 1)), ("int8",) * len(names))
+        makers: dict[str, Callable[[], ir.Result]] = {
+            "one": lambda: ir.One(shape(), always=False),
+            "always": lambda: ir.One(shape(), always=True),
+            "many": lambda: ir.Many(shape()),
+            "exec": ir.NoResult,
+            "execrows": ir.RowCount,
+            "execresult": ir.CursorResult,
+            "stream": lambda: ir.Stream(shape(), 100),
+            "batchexec": lambda: ir.Batch(ir.NoResult()),
+            "batchone": lambda: ir.Batch(ir.One(shape(), always=False)),
+            "batchalways": lambda: ir.Batch(ir.One(shape(), always=True)),
+            "batchmany": lambda: ir.Batch(ir.Many(shape())),
+        }
+        kinds = [*sorted(makers), "copyfrom"] if names else [kind for kind in sorted(makers) if not kind.startswith("batch")]
+        kind = draw(st.sampled_from(kinds))
+        found = copied if kind == "copyfrom" else makers[kind]()
+        as_object = isinstance(found, ir.Copied | ir.Batch) or (bool(names) and draw(st.booleans()))
+        command = ir.Command.EXEC
         sql, doc = draw(_TEXT), tuple(draw(st.lists(_TEXT, max_size=3)))
         queries.append(
             ir.Query(
@@ -82,13 +98,16 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 sql=sql,
                 doc=doc,
                 params=tuple(ir.Param(number, name, "text", draw(types), "") for number, name in enumerate(names, 1)),
+                params_class=ClassName(f"{ClassName.from_sql(function)}Params") if as_object else None,
                 result=found,
                 source=QuerySource("queries/a.sql", function, 1, "", sql, 2, doc),
                 rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/a.sql", 1)),
+                reads=tuple(draw(st.lists(_TEXT, max_size=3))),
+                writes=(),
             )
         )
     module = ir.Module(ModuleName("module"), "queries/module.sql", tuple(own), tuple(queries))
-    return ir.Package((module,), models, tuple(enums))
+    return ir.Package((module,), models, tuple(enums), ())
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +117,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(package=_packages(), clients=st.sampled_from(Clients))
-def test_formatter_and_linter_change_nothing(folder: Path, package: ir.Package, clients: Clients) -> None:
+@given(package=_packages(), clients=st.sampled_from(Clients), with_queriers=st.booleans())
+def test_formatter_and_linter_change_nothing(folder: Path, package: ir.Package, clients: Clients, with_queriers: bool) -> None:
     shutil.rmtree(folder)
-    for file in render(package, package_name="shop_db", clients=clients):
+    queriers = Queriers(sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC)
+    for file in render(package, package_name="shop_db", clients=clients, queriers=queriers):
         path = folder / "shop_db" / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.text, encoding="utf-8", newline="\n")

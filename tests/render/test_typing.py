@@ -12,6 +12,8 @@ RunTool = Callable[..., str]
 
 _ACCEPTED = """
 import datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
 from decimal import Decimal
 from typing import Any, assert_type
 from uuid import UUID
@@ -41,6 +43,15 @@ def sync(conn: Connection[Any]) -> None:
     assert_type(people.person_names(conn), list[str])
     assert_type(people.person_born(conn, id=1), datetime.date | None)
     assert_type(people.stats(conn).average, Decimal | None)
+    assert_type(people.copy_people(conn, (people.CopyPeopleParams(name) for name in "ab")), int)
+    people.drop_people(conn, [people.DropPeopleParams(id=1)])
+    assert_type(people.find_all(conn, (people.FindAllParams(1),)), list[Person | None])
+    assert_type(people.names_of(conn, []), list[list[str]])
+    with closing(people.stream_people(conn)) as rows:
+        for row in rows:
+            assert_type(row, Person)
+    assert_type(people.Querier(conn).get_person(id=1), Person | None)
+    assert_type(people.Querier(conn).list_people(), Iterator[Person])
     assert_type(moods.get_mood(conn, person=1), PersonMood | None)
     assert_type(moods.wanted_moods(conn), list[Mood | None])
     assert_type(moods.past_moods(conn, person=1), list[Mood] | None)
@@ -50,8 +61,19 @@ def sync(conn: Connection[Any]) -> None:
     moods.echo_moods(conn, moods=list(Mood))
 
 
+async def given() -> AsyncIterator[people.CopyPeopleParams]:
+    yield people.CopyPeopleParams("a")
+
+
 async def asynchronous(conn: AsyncConnection[Any]) -> None:
     assert_type(await aio_people.list_people(conn), list[Person])
+    assert_type(await aio_people.copy_people(conn, given()), int)
+    assert_type(await aio_people.find_all(conn, []), list[Person | None])
+    async with aclosing(aio_people.stream_people(conn)) as rows:
+        async for row in rows:
+            assert_type(row, Person)
+    assert_type(people.AsyncQuerier(conn).list_people(), AsyncIterator[Person])
+    assert_type(await people.AsyncQuerier(conn).get_person(id=1), Person | None)
     assert_type(await aio_people.stats(conn), people.StatsRow)
     assert_type(await aio_people.find_people(conn, ids=[1]), AsyncRawCursor[tuple[object, ...]])
     assert_type(await aio_moods.current_moods(conn), list[Mood])
@@ -85,6 +107,10 @@ async def refused(conn: Connection[Any], aconn: AsyncConnection[Any]) -> None:
     for person in people.list_people(conn):
         person.nickname = ""  # attr-defined
     register(aconn)  # arg-type
+    people.copy_people(conn, [1])  # list-item
+    people.drop_people(conn, people.DropPeopleParams(id=1))  # arg-type
+    people.CopyPeopleParams(name=None)  # arg-type
+    people.Querier(aconn)  # arg-type
 """
 
 

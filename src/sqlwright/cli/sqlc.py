@@ -25,6 +25,17 @@ _BLOCK_HEADING = "# package "
 _QUOTED = re.compile(r'"([^"]+)"')
 _ABOUT_NAME_LINE = re.compile(r"(?:duplicate query name|invalid query type): (\S+)")
 _NAME_LINE = re.compile(r"\s*--\s*name:")
+# What sqlc says of a query whose command does not fit it, and what to do instead.
+_CURES = {
+    ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
+    ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
+    ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",
+    ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
+    ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
+    ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
+    ":batch* commands require parameters": "use the command without `batch`.",
+    "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ def _help(message: str, configuration: Configuration) -> str:
         return f"a query returns what its name line says: {', '.join(Command)}."
     if message.startswith("syntax error"):
         return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
-    return "sqlc refuses this query before PostgreSQL sees it."
+    return next((cure for text, cure in _CURES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")
 
 
 def raise_if_any(complaints: tuple[Diagnostic, ...]) -> None:

@@ -1,7 +1,8 @@
-"""The tables and enums of the schema, read from PostgreSQL's catalog."""
+"""The tables, their constraints and the enums of the schema, read from PostgreSQL's catalog."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 
 from sqlwright.prove.describe import TypeNames
 from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.proof import Catalog, Enum, Table, TableColumn
+from sqlwright.prove.proof import Catalog, Constraint, Enum, Table, TableColumn
 
 _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'"
 
@@ -34,14 +35,38 @@ ORDER BY n.nspname, t.typname
 """  # noqa: S608 - as above
 
 
+# Everything whose name an error may report as the violated constraint. That of NOT NULL is not reported, that of a bare unique index is.
+_CONSTRAINTS = f"""
+SELECT n.nspname, c.relname, k.conname::text, pg_get_constraintdef(k.oid)
+FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype IN ('p', 'u', 'f', 'c', 'x') AND {_OF_THE_USER}
+UNION
+SELECT n.nspname, c.relname, i.relname::text, pg_get_indexdef(x.indexrelid)
+FROM pg_index x
+JOIN pg_class i ON i.oid = x.indexrelid
+JOIN pg_class c ON c.oid = x.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE x.indisunique
+  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
+  AND {_OF_THE_USER}
+ORDER BY 1, 2, 3
+"""  # noqa: S608 - as above
+
+
 def read_catalog(
     connection: psycopg.Connection[Any], types: TypeNames, facts: SchemaFacts
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
-    """Read the user's tables and enums; also where each column is found by (table OID, attribute number): schema, table, column.
+    """Read the user's tables, constraints and enums; also where each column is found by (table OID, attribute number).
 
-    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's flag also stands for constraints that do not hold.
+    A place is schema, table and column. Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also
+    stands for constraints that do not hold.
     """
     rows = connection.execute(_TABLES).fetchall()
+    constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
+    for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
+        constraints[schema, table].append(Constraint(name, definition))
     tables = tuple(
         Table(
             schema,
@@ -51,6 +76,7 @@ def read_catalog(
                 TableColumn(name, types.proof_name(type_oid), facts.relation(relation).attributes[number].not_null, column_comment)
                 for _, _, _, name, type_oid, column_comment, relation, number in members
             ),
+            tuple(constraints[schema, table]),
         )
         for (schema, table, comment), members in groupby(rows, key=lambda r: (r[0], r[1], r[2]))
     )

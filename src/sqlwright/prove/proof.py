@@ -74,13 +74,22 @@ class TableColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint or a unique index that no constraint owns; `definition` is how PostgreSQL writes what it demands."""
+
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table or view of the schema with its columns in order."""
+    """A table or view of the schema with its columns in order, and its constraints by name."""
 
     schema: str
     name: str
     comment: str
     columns: tuple[TableColumn, ...]
+    constraints: tuple[Constraint, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import psycopg
 
 from sqlwright import ir
+from sqlwright.copying import copy_sql
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
@@ -120,6 +121,8 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
     described = describe(session.connection, final, {})
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+    if query.copied is not None:
+        _try_copy(session.connection, query.copied)
     proof = prove_statement(
         session.connection,
         session.facts,
@@ -141,6 +144,17 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
         reads=proof.reads,
         writes=proof.writes,
     )
+
+
+def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
+    """Copy no rows: PostgreSQL says whether it would take some."""
+    try:
+        with connection.transaction(), connection.cursor().copy(copy_sql(copied, binary=False).encode()):
+            pass
+    except psycopg.Error as error:
+        raise Refused(
+            error.diag.message_primary or str(error), -1, error.diag.message_hint or "use :batchexec.", error.diag.sqlstate or ""
+        ) from error
 
 
 def _params(described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames) -> tuple[ProvenParam, ...]:

@@ -9,29 +9,37 @@ from sqlwright import ir
 from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.constraints import constraints_module
 from sqlwright.render.enums import REGISTER, aio_package, enums_module
+from sqlwright.render.given import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import holds_json, is_enum_array, result_types
+from sqlwright.render.queriers import QuerierClass, Queriers
 from sqlwright.render.queries import query_module
+from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
 
-__all__ = ["render"]
+__all__ = ["Queriers", "render"]
+
+_NO_QUERIERS = Queriers()
 
 
-def render(package: ir.Package, *, package_name: str, clients: Clients) -> tuple[ir.SourceFile, ...]:
+def render(package: ir.Package, *, package_name: str, clients: Clients, queriers: Queriers = _NO_QUERIERS) -> tuple[ir.SourceFile, ...]:
     """Give the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
+
+    Each of `queriers` needs functions of its colour among the `clients`.
 
     Raises:
         AssertionError: a file would not be Python, which is a bug of the compiler.
     """
-    files = sorted(_files(package, package_name, clients), key=lambda file: file.path)
+    files = sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path)
     for file in files:
         if file.path.endswith(".py"):
             _check_syntax(file)
     return tuple(files)
 
 
-def _files(package: ir.Package, package_name: str, clients: Clients) -> Iterator[ir.SourceFile]:
+def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Queriers) -> Iterator[ir.SourceFile]:
     modules = [module for module in package.modules if module.queries]
     colour = ASYNC if clients is Clients.ASYNC else SYNC
     aio = clients is Clients.BOTH
@@ -48,8 +56,15 @@ def _files(package: ir.Package, package_name: str, clients: Clients) -> Iterator
     if package.enums:
         register: Colour | None = colour if needs_register else None
         yield ir.SourceFile("enums.py", enums_module(package, package_name=package_name, register=register, aio=aio))
+    if package.constraints:
+        yield ir.SourceFile("constraints.py", constraints_module(package))
+    if takes_rows(package):
+        yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
+    if modules:
+        yield ir.SourceFile("registry.py", registry_module(modules))
+    classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous
     for module in modules:
-        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour))
+        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes)))
     if aio:
         yield ir.SourceFile("aio/__init__.py", aio_package(package, register=needs_register))
         for module in modules:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sqlwright.render.layout import fits
 from sqlwright.render.literals import docstring
+from sqlwright.render.pgvalues import free_name
 
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -54,6 +55,10 @@ class ModuleBuilder:
         if not module:
             return self.builtin(name)
         return self.name(module, name) if name[0].isupper() else f"{self.module(module)}.{name}"
+
+    def free(self, wanted: str) -> str:
+        """Give a name that nothing of the user's has in this module, the wanted one if it can be."""
+        return free_name(wanted, self._taken)
 
     def add_constant(self, lines: Iterable[str]) -> None:
         """Add an assignment at the module's top level."""

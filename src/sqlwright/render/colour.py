@@ -12,10 +12,25 @@ class Colour:
     connection: str
     cursor: str
     pool: str
+    generator: str
+    closing: str
+    given: str
     define: str
     wait: str
     enter: str
+    each: str
 
 
-SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "def ", "", "with ")
-ASYNC = Colour("AsyncConnection", "AsyncRawCursor", "AsyncConnectionPool", "async def ", "await ", "async with ")
+SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "Given", "def ", "", "with ", "for ")
+ASYNC = Colour(
+    "AsyncConnection",
+    "AsyncRawCursor",
+    "AsyncConnectionPool",
+    "AsyncGenerator",
+    "aclosing",
+    "AsyncGiven",
+    "async def ",
+    "await ",
+    "async with ",
+    "async for ",
+)

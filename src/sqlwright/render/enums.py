@@ -73,11 +73,12 @@ def _add_enum(builder: ModuleBuilder, enum: ir.EnumClass) -> None:
     if enum.members:
         lines.append("")
     for name, label in enum.members:
-        lines += _member(name, string_literal(label))
+        lines += member_lines(name, string_literal(label))
     builder.add_definition(lines)
 
 
-def _member(name: str, literal: str) -> list[str]:
+def member_lines(name: str, literal: str) -> list[str]:
+    """The assignment of a member of an enum."""
     line = f"{name} = {literal}"
     if fits(line, 1):
         return [f"    {line}"]

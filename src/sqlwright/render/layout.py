@@ -46,10 +46,12 @@ class NoneUnless:
 
 @dataclass(frozen=True, slots=True)
 class ListComprehension:
-    """`[<element> <clause>]`; the clause is `for … in …`."""
+    """`[<element> <clause>]`; the clause is `for … in …`. In round brackets it is a generator expression."""
 
     element: Node
     clause: str
+    open: str = "["
+    close: str = "]"
 
 
 Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension"
@@ -74,8 +76,8 @@ def flat(node: Node) -> str:
             return f"{name}={flat(value)}"
         case NoneUnless(condition=condition, value=value):
             return f"None if {condition} else {flat(value)}"
-        case ListComprehension(element=element, clause=clause):
-            return f"[{flat(element)} {clause}]"
+        case ListComprehension(element=element, clause=clause, open=opening, close=closing):
+            return f"{opening}{flat(element)} {clause}{closing}"
 
 
 def fits(line: str, depth: int) -> bool:
@@ -97,11 +99,12 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
             return lay_out(value, depth, f"{prefix}{name}=", suffix)
         case NoneUnless(condition=condition, value=value):
             return [f"{margin}{prefix}None", f"{margin}if {condition}", *lay_out(value, depth, "else ", suffix)]
-        case ListComprehension(element=element, clause=clause):
+        case ListComprehension(element=element, clause=clause, open=opening, close=closing):
             inside = f"{flat(element)} {clause}"
-            if fits(inside, depth + 1):
-                return [f"{margin}{prefix}[", f"{margin}{_INDENT}{inside}", f"{margin}]{suffix}"]
-            return [f"{margin}{prefix}[", *lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}", f"{margin}]{suffix}"]
+            inner = (
+                [f"{margin}{_INDENT}{inside}"] if fits(inside, depth + 1) else [*lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}"]
+            )
+            return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
 
 
 def statement(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:

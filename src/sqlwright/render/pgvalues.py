@@ -61,11 +61,8 @@ def columns_of(shape: ir.Shape) -> tuple[ir.Column, ...]:
 
 def result_types(query: ir.Query) -> tuple[ir.Type, ...]:
     """The types of a query's result columns that its function gives out as values."""
-    match query.result:
-        case ir.One(shape=shape) | ir.Many(shape=shape):
-            return tuple(column.type for column in columns_of(shape))
-        case _:
-            return ()
+    shape = ir.shape_of(query.result)
+    return () if shape is None else tuple(column.type for column in columns_of(shape))
 
 
 def innermost(found: ir.Type) -> ir.ValueType:

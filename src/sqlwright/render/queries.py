@@ -5,25 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
+from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, reads_binary
+from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in, needs_conversion
+from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
 from sqlwright.render.values import Values
 
 
-def query_module(package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "") -> str:
-    """Give the text of a module of query functions.
+def query_module(
+    package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = ()
+) -> str:
+    """Give the text of a module of query functions, with classes of methods over them behind.
 
-    With `definitions`, the relative name of a module of the other colour, the SQL and the row classes are imported from there.
+    With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
+    from there.
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
         doc=f"Queries of {module.source_file}.",
-        taken=_names_bound(module, with_definitions=not definitions),
+        taken=[*_names_bound(module, with_definitions=not definitions), *class_names(queriers)],
     )
     root = ".." if definitions else "."
     values = Values(builder, enums=f"{root}enums", models=f"{root}models", json_alias=json_alias(package))
@@ -32,10 +38,18 @@ def query_module(package: ir.Package, module: ir.Module, colour: Colour, *, defi
         if not definitions:
             final = builder.name("typing", "Final")
             builder.add_constant([f"{query.constant}: {final} = {sql_literal(query.sql)}"])
+            if query.params_class:
+                add_params_class(builder, values, query, query.params_class)
             row = own_rows.pop(_row_class(query), None)
             if row is not None:
                 add_row_class(builder, values, row)
-        builder.add_definition(_Function(builder, values, query, colour, f"{root}models", definitions).lines())
+        builder.add_definition(_Function(builder, values, query, colour, root, definitions).lines())
+
+    def methods(colour: Colour) -> list[Method]:
+        functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
+        return [(function.query, function.parameters(), function.item_type()) for function in functions]
+
+    add_queriers(builder, queriers, module.name, methods)
     return builder.text()
 
 
@@ -43,15 +57,13 @@ def _names_bound(module: ir.Module, *, with_definitions: bool) -> list[str]:
     names: list[str] = [name for query in module.queries for name in (query.function, *(param.name for param in query.params))]
     if with_definitions:
         names += [*(query.constant for query in module.queries), *names_in(module.row_classes)]
+        names += [query.params_class for query in module.queries if query.params_class]
     return names
 
 
 def _row_class(query: ir.Query) -> str:
-    match query.result:
-        case ir.One(shape=ir.RowRef(row_class=name)) | ir.Many(shape=ir.RowRef(row_class=name)):
-            return name
-        case _:
-            return ""
+    shape = ir.shape_of(query.result)
+    return shape.row_class if isinstance(shape, ir.RowRef) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class _Function:
     values: Values
     query: ir.Query
     colour: Colour
-    models: str
+    root: str
     definitions: str
 
     def lines(self) -> list[str]:
@@ -74,15 +86,26 @@ class _Function:
 
     def _signature(self) -> list[str]:
         connection = f"{self.builder.name('psycopg', self.colour.connection)}[{self.builder.name('typing', 'Any')}]"
-        params = [f"{param.name}: {self.values.annotation(param.type)}" for param in self.query.params]
-        items = (f"{self._local('conn')}: {connection}", *(["*"] if params else []), *params)
-        return statement(Group(f"{self.colour.define}{self.query.function}(", items), 0, suffix=f" -> {self._returns()}:")
+        items = (f"{self._local('conn')}: {connection}", *self.parameters())
+        return statement(Group(f"{self.colour.define}{self.query.function}(", items), 0, suffix=f" -> {self._returns(self.query.result)}:")
 
-    def _returns(self) -> str:
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters behind the connection, as the signature has them."""
+        return call_parameters(self.builder, self.values, self.query, self.colour, self.definitions)
+
+    def item_type(self) -> str:
+        """The annotation of the result, or of a row of it where it is one of many."""
         match self.query.result:
+            case ir.Many(shape=shape) | ir.Stream(shape=shape):
+                return self._annotation(shape, optional=False)
+            case other:
+                return self._returns(other)
+
+    def _returns(self, result: ir.Result) -> str:
+        match result:
             case ir.NoResult():
                 return "None"
-            case ir.RowCount():
+            case ir.RowCount() | ir.Copied():
                 return self.builder.builtin("int")
             case ir.CursorResult():
                 cursor = self.builder.name("psycopg", self.colour.cursor)
@@ -91,6 +114,13 @@ class _Function:
                 return self._annotation(shape, optional=not always)
             case ir.Many(shape=shape):
                 return f"{self.builder.builtin('list')}[{self._annotation(shape, optional=False)}]"
+            case ir.Stream(shape=shape):
+                generator = self.builder.name("collections.abc", self.colour.generator)
+                return f"{generator}[{self._annotation(shape, optional=False)}]"
+            case ir.Batch(each=ir.NoResult()):
+                return "None"
+            case ir.Batch(each=each):
+                return f"{self.builder.builtin('list')}[{self._returns(each)}]"
 
     def _annotation(self, shape: ir.Shape, *, optional: bool) -> str:
         if isinstance(shape, ir.RowRef):
@@ -104,34 +134,53 @@ class _Function:
             f"{self.builder.name('psycopg', self.colour.cursor)}(",
             (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
         )
-        lines = [*statement(make, 1, f"{cursor} = "), *self._execute(cursor)]
+        made = statement(make, 1, f"{cursor} = ")
         match self.query.result:
-            case ir.NoResult():
-                return lines
-            case ir.RowCount():
-                return [*lines, f"    return {cursor}.rowcount"]
-            case ir.CursorResult():
-                return [*lines, f"    return {cursor}"]
+            case ir.Copied() as copied:
+                return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
+            case ir.Batch(each=each):
+                shape = ir.shape_of(each)
+                row = None if shape is None else (self._made(shape, "row"), self._returns(each), reads_binary(columns_of(shape)))
+                return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), each, row)]
+            case ir.Stream(shape=shape, size=size):
+                call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
+                names = self._local("stream"), self._local("rows"), self._local("row")
+                return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]))]
+            case ir.RowCount() | ir.CursorResult():
+                returned = f"{cursor}.rowcount" if isinstance(self.query.result, ir.RowCount) else cursor
+                values = self._values() if self.query.params else None
+                counted = counted_lines(self.colour, connection, cursor, self._constant(), values, self._local("values"))
+                return [*made, *counted, f"    return {returned}"]
+            case _:
+                pass
+        lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
+        match self.query.result:
             case ir.One(shape=shape, always=True):
                 return [*lines, *self._exactly_one(shape, cursor)]
             case ir.One(shape=shape):
                 return [*lines, *self._one_or_none(shape, cursor)]
             case ir.Many(shape=shape):
                 return [*lines, *self._many(shape, cursor)]
-
-    def _execute(self, cursor: str) -> list[str]:
-        constant = self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
-        arguments: list[Node] = [constant]
-        if self.query.params:
-            item = self._local("item")
-            params = sorted(self.query.params, key=lambda param: param.number)
-            arguments.append(Group("(", tuple(self.values.dumped(p.type, p.name, item) for p in params), is_tuple=True))
-        match self.query.result:
-            case ir.One(shape=shape) | ir.Many(shape=shape) if reads_binary(columns_of(shape)):
-                arguments.append("binary=True")
             case _:
-                pass
-        return statement(Group(f"{cursor}.execute(", tuple(arguments)), 1, self.colour.wait)
+                return lines
+
+    def _constant(self) -> str:
+        return self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
+
+    def _values(self, order: tuple[int, ...] = ()) -> Group:
+        """The tuple of what is sent for the parameters: in the order of their numbers, or of those in `order`."""
+        item = self._local("item")
+        fields = param_fields(self.query)
+        params = {param.number: param for param in self.query.params}
+        sent = [self.values.dumped(params[number].type, fields[number], item) for number in order or sorted(params)]
+        return Group("(", tuple(sent), is_tuple=True)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        """What `execute` and `stream` are called with."""
+        values = [self._values()] if self.query.params else []
+        shape = ir.shape_of(self.query.result)
+        binary = ["binary=True"] if shape is not None and reads_binary(columns_of(shape)) else []
+        return self._constant(), *values, *binary
 
     def _exactly_one(self, shape: ir.Shape, cursor: str) -> list[str]:
         """Unpacking checks the proof at run time, and is typed without a cast."""
@@ -167,12 +216,13 @@ class _Function:
         return Group(f"{self._row(shape)}(", (f"*{row}",))
 
     def _row(self, shape: ir.RowRef) -> str:
-        module = self.models if shape.shared else self.definitions
+        module = f"{self.root}models" if shape.shared else self.definitions
         return self.builder.name(module, shape.row_class) if module else shape.row_class
 
     def _local(self, wanted: str) -> str:
         """A name that no parameter has."""
-        return free_name(wanted, {param.name for param in self.query.params})
+        taken: set[str] = set() if self.query.params_class else {param.name for param in self.query.params}
+        return free_name(wanted, taken)
 
 
 def _return(made: Node, none_if: str) -> list[str]:

@@ -50,5 +50,9 @@ UPDATE users SET name = $1::text WHERE id = $2::int8
 def rename_user(conn: Connection[Any], *, name: str, id: int) -> int:
     """Run `RenameUser` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(RENAME_USER, (name, id))
+    values = (name, id)
+    if conn.pgconn.pipeline_status:
+        cur.executemany(RENAME_USER, [values], returning=True)
+    else:
+        cur.execute(RENAME_USER, values)
     return cur.rowcount

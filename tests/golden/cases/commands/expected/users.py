@@ -99,7 +99,10 @@ DELETE FROM users WHERE nick IS NULL
 async def delete_unnamed(conn: AsyncConnection[Any]) -> int:
     """Run `DeleteUnnamed` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(DELETE_UNNAMED)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(DELETE_UNNAMED, [()], returning=True)
+    else:
+        await cur.execute(DELETE_UNNAMED)
     return cur.rowcount
 
 
@@ -111,7 +114,10 @@ UPDATE users SET name = name
 async def touch_users(conn: AsyncConnection[Any]) -> AsyncRawCursor[tuple[object, ...]]:
     """Run `TouchUsers` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(TOUCH_USERS)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(TOUCH_USERS, [()], returning=True)
+    else:
+        await cur.execute(TOUCH_USERS)
     return cur
 
 

@@ -1,9 +1,3 @@
--- name: Copy :copyfrom
-INSERT INTO users (name, nick) VALUES ($1, $2);
-
--- name: Batch :batchexec
-UPDATE users SET name = $1;
-
 -- name: LastId :execlastid
 INSERT INTO users (name) VALUES ($1);
 

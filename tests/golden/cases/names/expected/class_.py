@@ -88,5 +88,9 @@ DELETE FROM "class" WHERE "from" = $1::int4
 async def def_(conn: AsyncConnection[Any], *, from_: int) -> int:
     """Run `Def` (queries/class.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(DEF, (from_,))
+    values = (from_,)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(DEF, [values], returning=True)
+    else:
+        await cur.execute(DEF, values)
     return cur.rowcount

@@ -28,5 +28,9 @@ async def list_names(conn: AsyncConnection[Any]) -> list[ListNamesRow]:
 async def rename_user(conn: AsyncConnection[Any], *, name: str, id: int) -> int:
     """Run `RenameUser` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(RENAME_USER, (name, id))
+    values = (name, id)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(RENAME_USER, [values], returning=True)
+    else:
+        await cur.execute(RENAME_USER, values)
     return cur.rowcount

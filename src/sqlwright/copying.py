@@ -1,0 +1,166 @@
+"""`:copyfrom`: from the INSERT that the query is to the COPY that is sent.
+
+Only an INSERT of bare parameters means the same as a COPY. What COPY cannot do is refused, with what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlwright import ir
+from sqlwright.lexer import Kind, Token, significant
+from sqlwright.placeholders import placeholder_number
+
+_Item = TypeVar("_Item")
+
+# Types that psycopg dumps in PostgreSQL's binary format when it is told the type alone, by their names in pg_type; the same for their
+# arrays. A test copies values of each. Left out on purpose: int2, int4, oid and float4, whose binary dumpers cut a number that is too large
+# without a word (psycopg 3.3), where PostgreSQL reads text and refuses it.
+_BINARY = frozenset(
+    {
+        "bool",
+        "bytea",
+        "date",
+        "float8",
+        "int8",
+        "interval",
+        "json",
+        "jsonb",
+        "numeric",
+        "text",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "timetz",
+        "uuid",
+        "varchar",
+    }
+)
+_PLAIN = "write `INSERT INTO table (column, …) VALUES (@parameter, …)`, or use :batchexec."
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a statement cannot be a COPY: a clause of a sentence, where in the statement (counted from 0), and the cure."""
+
+    message: str
+    offset: int
+    help: str
+
+
+def copied_columns(sql: str) -> ir.CopiedColumns | Unfit:
+    """Read `INSERT INTO table (columns) VALUES (parameters)`; anything else is unfit."""
+    try:
+        return _Reader(sql).insert()
+    except _Refusal as refusal:
+        return refusal.unfit
+
+
+def copy_sql(copied: ir.CopiedColumns, *, binary: bool) -> str:
+    """Give the COPY statement."""
+    return f"COPY {copied.table} ({', '.join(copied.columns)}) FROM STDIN{' (FORMAT BINARY)' if binary else ''}"
+
+
+def binary_types(types: Sequence[ir.Type]) -> tuple[str, ...]:
+    """Give psycopg's names of the types in the binary format, or nothing if one of them has none: the format is one for all columns."""
+    names = tuple(_binary_type(found.value if isinstance(found, ir.Nullable) else found) for found in types)
+    return names if all(names) else ()
+
+
+def _binary_type(found: ir.ValueType) -> str:
+    match found:
+        case ir.EnumRef():
+            # An enum and a padded string travel as their text in the binary format too.
+            return "text"
+        case ir.Scalar(postgres="bpchar"):
+            return "text"
+        case ir.Scalar(postgres=name) | ir.Json(postgres=name) if name in _BINARY:
+            return name
+        case ir.ListOf(element=element):
+            inner = element.value if isinstance(element, ir.Nullable) else element
+            return f"{inner.postgres}[]" if isinstance(inner, ir.Scalar | ir.Json) and inner.postgres in _BINARY else ""
+        case _:
+            return ""
+
+
+class _Refusal(Exception):
+    def __init__(self, message: str, offset: int, cure: str) -> None:
+        super().__init__(message)
+        self.unfit = Unfit(message, offset, cure)
+
+
+class _Reader:
+    """Reads the statement from left to right."""
+
+    def __init__(self, sql: str) -> None:
+        self._tokens = [*significant(sql), Token(Kind.SPACE, "", len(sql))]
+        self._position = 0
+
+    def insert(self) -> ir.CopiedColumns:
+        self._expect("insert")
+        self._expect("into")
+        table = self._name()
+        if self._accept("."):
+            table = f"{table}.{self._name()}"
+        if self._word == "as":
+            raise self._refusal("gives its table an alias", "remove the alias.")
+        columns = self._in_parentheses(self._name)
+        if self._accept("overriding"):
+            # COPY always writes what it is given, as OVERRIDING SYSTEM VALUE does.
+            if not self._accept("system"):
+                raise self._refusal("has OVERRIDING USER VALUE", "remove it, and the identity column.")
+            self._expect("value")
+        self._expect("values")
+        params = self._in_parentheses(self._param)
+        if self._word:
+            raise self._refusal()
+        return ir.CopiedColumns(table, columns, params)
+
+    def _in_parentheses(self, read: Callable[[], _Item]) -> tuple[_Item, ...]:
+        self._expect("(")
+        items = [read()]
+        while self._accept(","):
+            items.append(read())
+        self._expect(")")
+        return tuple(items)
+
+    def _param(self) -> int:
+        if self._here.kind is not Kind.PLACEHOLDER:
+            raise self._refusal()
+        number = placeholder_number(self._next())
+        if self._word == "::":
+            raise self._refusal("casts a parameter", "remove the cast: a parameter has the type of its column.")
+        return number
+
+    def _name(self) -> str:
+        if self._here.kind not in {Kind.WORD, Kind.QUOTED_NAME}:
+            raise self._refusal()
+        return self._next().text
+
+    def _expect(self, word: str) -> None:
+        if not self._accept(word):
+            raise self._refusal()
+
+    def _accept(self, word: str) -> bool:
+        accepted = self._word == word
+        if accepted:
+            self._next()
+        return accepted
+
+    @property
+    def _here(self) -> Token:
+        return self._tokens[self._position]
+
+    @property
+    def _word(self) -> str:
+        return self._here.text.lower()
+
+    def _next(self) -> Token:
+        token = self._here
+        self._position += 1
+        return token
+
+    def _refusal(self, message: str = "is no plain INSERT", cure: str = _PLAIN) -> _Refusal:
+        return _Refusal(message, self._here.start, cure)

@@ -1,0 +1,28 @@
+"""The constraints module: for each table an enum of the names by which PostgreSQL reports a violated constraint."""
+
+from __future__ import annotations
+
+from sqlwright import ir
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.enums import member_lines
+from sqlwright.render.header import header_line
+from sqlwright.render.literals import docstring, string_literal
+
+
+def constraints_module(package: ir.Package) -> str:
+    """Give the text of constraints.py."""
+    builder = ModuleBuilder(
+        header=header_line(),
+        doc="Names of constraints and unique indexes, as errors report them: `error.diag.constraint_name`.",
+        taken=[found.name for found in package.constraints],
+    )
+    for found in package.constraints:
+        lines = [
+            f"class {found.name}({builder.name('enum', 'StrEnum')}):",
+            *docstring([f"Constraints of `{found.table.removeprefix('public.')}`."], 1),
+            "",
+        ]
+        for constraint in found.members:
+            lines += [*member_lines(constraint.member, string_literal(constraint.name)), *docstring([constraint.definition], 1)]
+        builder.add_definition(lines)
+    return builder.text()

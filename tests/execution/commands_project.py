@@ -1,0 +1,125 @@
+"""A project with every command, compiled once, and its functions called in either colour on any kind of connection."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from typer.testing import CliRunner
+
+from sqlwright.cli import app
+
+PROJECT = Path(__file__).parent / "commands"
+PACKAGE = "commands_db"
+SITUATIONS = ("transaction", "autocommit", "pipeline", "pool", "dict_row")
+COLOURS = ("sync", "async")
+
+
+def compile_commands(folder: Path, server: str) -> None:
+    """Generate the package and make it importable."""
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    result = CliRunner().invoke(app, ["generate", "--config", str(folder / "sqlc.yaml")], env={"SQLWRIGHT_DATABASE_URL": server})
+    assert result.exit_code == 0, result.stderr
+    sys.path.insert(0, str(folder))
+
+
+def make_database(server: str) -> str:
+    """Make a database with the project's schema, and give its URL."""
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {PACKAGE} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {PACKAGE}")
+    url = make_conninfo(server, dbname=PACKAGE)
+    with psycopg.connect(url) as connection:
+        connection.execute((PROJECT / "schema.sql").read_bytes())
+    return url
+
+
+class Client:
+    """Calls functions of the package on one connection, awaiting what is to be awaited."""
+
+    def __init__(self, conn: Any, colour: str) -> None:
+        self.conn, self.colour = conn, colour
+        self.module: Any = importlib.import_module(f"{PACKAGE}.items")
+        self.functions: Any = self.module if colour == "sync" else importlib.import_module(f"{PACKAGE}.aio.items")
+
+    async def __call__(self, function: str, *arguments: object, **named: object) -> Any:
+        """Call a function with the connection and give its result."""
+        return await wait(getattr(self.functions, function)(self.conn, *arguments, **named))
+
+    def rows(self, name: str, *rows: tuple[object, ...]) -> list[Any]:
+        """Make parameter objects of the class of that name."""
+        return [getattr(self.module, name)(*row) for row in rows]
+
+    async def items(self, *ids: int) -> None:
+        """Add items, each with its number as name."""
+        await self("add_items", self.rows("AddItemsParams", *((number, str(number)) for number in ids)))
+
+    async def stream(self, function: str, limit: int | None = None, **named: object) -> list[Any]:
+        """Read rows of a stream, all or so many, and close it."""
+        found: list[Any] = []
+        rows: Generator[Any] | AsyncGenerator[Any] = getattr(self.functions, function)(self.conn, **named)
+        if isinstance(rows, Generator):
+            for row in rows:
+                found.append(row)
+                if len(found) == limit:
+                    break
+            rows.close()
+        else:
+            async for row in rows:
+                found.append(row)
+                if len(found) == limit:
+                    break
+            await rows.aclose()
+        return found
+
+
+async def wait(result: Any) -> Any:
+    """Give the result, awaited where it is to be."""
+    return await result if inspect.isawaitable(result) else result
+
+
+@asynccontextmanager
+async def connected(url: str, colour: str, situation: str) -> AsyncGenerator[Client]:
+    """A client in a situation: in a transaction, in a pipeline block, and so on."""
+    if colour == "sync":
+        if situation == "pool":
+            with ConnectionPool[psycopg.Connection[Any]](url, min_size=1, open=True) as pool, pool.connection() as pooled:
+                yield Client(pooled, colour)
+            return
+        with psycopg.connect(url, autocommit=situation != "transaction") as conn:
+            if situation == "transaction":
+                with conn.transaction():
+                    yield Client(conn, colour)
+            elif situation == "pipeline":
+                with conn.pipeline():
+                    yield Client(conn, colour)
+            else:
+                if situation == "dict_row":
+                    cast("Any", conn).row_factory = dict_row
+                yield Client(conn, colour)
+        return
+    if situation == "pool":
+        async with AsyncConnectionPool[psycopg.AsyncConnection[Any]](url, min_size=1, open=False) as apool, apool.connection() as apooled:
+            yield Client(apooled, colour)
+        return
+    async with await psycopg.AsyncConnection.connect(url, autocommit=situation != "transaction") as aconn:
+        if situation == "transaction":
+            async with aconn.transaction():
+                yield Client(aconn, colour)
+        elif situation == "pipeline":
+            async with aconn.pipeline():
+                yield Client(aconn, colour)
+        else:
+            if situation == "dict_row":
+                cast("Any", aconn).row_factory = dict_row
+            yield Client(aconn, colour)

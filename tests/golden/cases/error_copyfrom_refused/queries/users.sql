@@ -1,0 +1,2 @@
+-- name: IntoView :copyfrom
+INSERT INTO names (id, name) VALUES (@id, @name);

@@ -1,0 +1,5 @@
+-- name: CopyOut :exec
+COPY users TO STDOUT;
+
+-- name: CountNothing :execrows
+TRUNCATE users;
