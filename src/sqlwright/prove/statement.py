@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -42,7 +42,7 @@ class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
     `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW;
-    `witness`: the column is NULL exactly then, so that it tells whether the row is there.
+    `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant NULL.
     """
 
     nullable: bool
@@ -51,6 +51,7 @@ class ColumnProof:
     element_nullable: bool
     absent_row: bool
     witness: bool
+    always_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,23 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         return _unproven(statement, f"the query tree holds something that is not known here: {problem}")
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
-        columns=tuple(_column(verdict, offsets, statement.sql) for verdict in verdicts),
+        columns=tuple(
+            replace(_column(verdict, offsets, statement.sql), always_null=always_null)
+            for verdict, always_null in zip(verdicts, _null_constants(prover, tree), strict=True)
+        ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
         params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),
         reads=reads,
         writes=writes,
     )
+
+
+def _null_constants(prover: Prover, tree: Node) -> list[bool]:
+    """Which output columns are the constant NULL itself; behind a set operation that cannot be said of a column."""
+    query = prover.query(tree)
+    return [
+        query.set_operations is None and entry.expression.tag == "CONST" and entry.expression.flag("constisnull") for entry in query.outputs
+    ]
 
 
 def _column(verdict: Verdict, offsets: _CharacterOffsets, sql: str) -> ColumnProof:
