@@ -5,6 +5,8 @@
     -- @one exactly the settings table holds one row
     -- @one first any of them will do
 
+`-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
+
 A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
 `AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
 """
@@ -19,7 +21,9 @@ from sqlwright.diagnostics import Diagnostic
 from sqlwright.sources import QuerySource
 
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
+_TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
+    "json": "-- @json column: package.module.Type",
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
@@ -41,6 +45,7 @@ class Annotations:
     not_null: dict[str, str] = field(default_factory=dict[str, str])
     one: OneClaim | None = None
     one_reason: str = ""
+    json: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     not_null: dict[str, str] = {}
     one: OneClaim | None = None
     one_reason = ""
+    json: dict[str, str] = {}
     for line in source.doc:
         match = _ANNOTATION.match(line)
         if match is None:
@@ -72,6 +78,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
                 nullable[first.strip('"')] = reason
             case "notnull" if first and reason:
                 not_null[first.strip('"')] = reason
+            case "json" if typed := _TYPED.match(match["rest"]):
+                json[typed["column"]] = typed["path"]
             case "one" if first in set(OneClaim) and reason:
                 one, one_reason = OneClaim(first), reason
             case _:
@@ -81,7 +89,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason), tuple(diagnostics))
+    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason, json), tuple(diagnostics))
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:

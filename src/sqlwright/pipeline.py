@@ -54,7 +54,7 @@ def compile_request(
     sources, schema = _read_inputs(project, request)
     unproven = resolve(request.queries, sources)
     proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
-    package = assemble(unproven, proofs)
+    package = assemble(unproven, proofs, options)
     found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
     if has_errors(found):
         raise CompileError(found)

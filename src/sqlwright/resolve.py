@@ -107,8 +107,15 @@ def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.
             seen[name] += 1
             if seen[name] > 1:
                 name = Identifier(f"{name}_{seen[name]}")
-        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), column.is_named_param and column.name in optional))
+        optionally = column.is_named_param and column.name in optional
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column), column.is_sqlc_slice))
     return tuple(params)
+
+
+def _origin(column: WireColumn) -> ir.Origin | None:
+    if column.table is None or not column.table.name or not column.original_name:
+        return None
+    return ir.Origin(column.table.schema_ or "public", column.table.name, column.original_name)
 
 
 def _sqlc_type(column: WireColumn) -> str:

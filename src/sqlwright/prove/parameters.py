@@ -150,7 +150,7 @@ class _Writes:
 
     def _is_plain_cast(self, node: Node) -> bool:
         function = self._facts.function(node.number("funcid"))
-        return function.builtin and function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
+        return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
 
 
 def _assignments(query: Query) -> Iterator[Node]:

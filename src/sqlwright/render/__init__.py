@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from sqlwright import ir
 from sqlwright.options import Clients
+from sqlwright.render.adapters import adapters_module, needs_adapters
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.colour import ASYNC, SYNC, Colour
-from sqlwright.render.enums import REGISTER, aio_package, enums_module
+from sqlwright.render.colour import ASYNC, SYNC
+from sqlwright.render.enums import enums_module
 from sqlwright.render.header import header_line
-from sqlwright.render.pgvalues import holds_json, is_enum_array, result_types
+from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.queries import query_module
+from sqlwright.render.registration import REGISTER, aio_package, registration_module
 from sqlwright.render.rows import models_module
 
 __all__ = ["render"]
@@ -38,20 +40,23 @@ def _files(package: ir.Package, package_name: str, clients: Clients) -> Iterator
     queries = [query for module in modules for query in module.queries]
     results = [column.type for model in package.models for column in ir.columns_in(model.fields)]
     results += [found for query in queries for found in result_types(query)]
-    needs_register = any(is_enum_array(found) for found in results)
+    needs_register = bool(package.registrations)
     with_json = any(holds_json(found) for found in (*results, *(param.type for query in queries for param in query.params)))
 
     yield ir.SourceFile("__init__.py", _root(package_name, needs_register=needs_register))
     yield ir.SourceFile("py.typed", "")
-    if package.models or with_json:
+    if package.models or package.new_types or with_json:
         yield ir.SourceFile("models.py", models_module(package, with_json=with_json))
     if package.enums:
-        register: Colour | None = colour if needs_register else None
-        yield ir.SourceFile("enums.py", enums_module(package, package_name=package_name, register=register, aio=aio))
+        yield ir.SourceFile("enums.py", enums_module(package))
+    if needs_adapters(package):
+        yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
+    if needs_register:
+        yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
     for module in modules:
         yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour))
     if aio:
-        yield ir.SourceFile("aio/__init__.py", aio_package(package, register=needs_register))
+        yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
             yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
 
@@ -59,7 +64,7 @@ def _files(package: ir.Package, package_name: str, clients: Clients) -> Iterator
 def _root(package_name: str, *, needs_register: bool) -> str:
     builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
     if needs_register:
-        builder.add_constant([f'__all__ = ["{builder.name(".enums", REGISTER)}"]'])
+        builder.add_constant([f'__all__ = ["{builder.name(".registration", REGISTER)}"]'])
     return builder.text()
 
 

@@ -10,8 +10,8 @@ from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal
-from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, reads_binary
-from sqlwright.render.rows import add_row_class, from_row_name, names_in, needs_conversion
+from sqlwright.render.pgvalues import columns_of, free_name, holds_interval, is_scalar_enum, json_alias, reads_binary, result_types
+from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.values import Values
 
 
@@ -26,7 +26,7 @@ def query_module(package: ir.Package, module: ir.Module, colour: Colour, *, defi
         taken=_names_bound(module, with_definitions=not definitions),
     )
     root = ".." if definitions else "."
-    values = Values(builder, enums=f"{root}enums", models=f"{root}models", json_alias=json_alias(package))
+    values = Values(builder, package, root=root, json_alias=json_alias(package))
     own_rows: dict[str, ir.RowClass] = {row.name: row for row in module.row_classes}
     for query in module.queries:
         if not definitions:
@@ -104,7 +104,10 @@ class _Function:
             f"{self.builder.name('psycopg', self.colour.cursor)}(",
             (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
         )
-        lines = [*statement(make, 1, f"{cursor} = "), *self._execute(cursor)]
+        lines = statement(make, 1, f"{cursor} = ")
+        if any(holds_interval(found) for found in result_types(self.query)):
+            lines += statement(self.values.keeping_intervals(cursor), 1)
+        lines += self._execute(cursor)
         match self.query.result:
             case ir.NoResult():
                 return lines
@@ -162,7 +165,7 @@ class _Function:
         """The annotated result, made of a plain row."""
         if isinstance(shape, ir.BareValue):
             return self.values.loaded(shape.column.type, f"{row}[0]")
-        if needs_conversion(shape.fields):
+        if self.values.converts(shape.fields):
             return Group(f"{self._row(shape)}.{from_row_name(shape.fields)}(", (row,))
         return Group(f"{self._row(shape)}(", (f"*{row}",))
 
