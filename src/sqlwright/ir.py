@@ -204,7 +204,7 @@ Type: TypeAlias = ValueType | Nullable
 class UnprovenParam:
     """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`.
 
-    `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives none. `is_slice` is `sqlc.slice`.
+    `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives none.
     """
 
     number: int
@@ -212,7 +212,6 @@ class UnprovenParam:
     sqlc_type: str
     optional: bool
     origin: Origin | None = None
-    is_slice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +260,10 @@ class UnprovenModule:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenPackage:
-    """All query files, sorted by module name."""
+    """All query files, sorted by module name. `nullable_elements`: the user says that arrays in tables may hold NULL."""
 
     modules: tuple[UnprovenModule, ...]
+    nullable_elements: bool = False
 
 
 # --- Proven: what PostgreSQL says --------------------------------------------------------------------------------------

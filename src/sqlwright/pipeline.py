@@ -52,7 +52,7 @@ def compile_request(
         request.global_options, request.plugin_options, out=settings.codegen.out, config_name=config_name, config_text=config_text
     )
     sources, schema = _read_inputs(project, request)
-    unproven = resolve(request.queries, sources)
+    unproven = replace(resolve(request.queries, sources), nullable_elements=options.nullable_elements)
     proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
     package = assemble(unproven, proofs, options)
     found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])

@@ -10,6 +10,7 @@ from sqlwright.annotations import AnnotatedDoc, read_annotations
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
+from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
 
 _SUPPORTED = ", ".join(ir.Command)
@@ -57,15 +58,6 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
         found.append(
             Diagnostic(f"command {wire.cmd} of query {wire.name} is not supported", place, help=f"supported commands: {_SUPPORTED}.")
         )
-    found += [
-        Diagnostic(
-            f"sqlc.slice in query {wire.name} is not supported",
-            place,
-            help=f"pass an array: `= ANY(sqlc.arg({param.column.name})::{_sqlc_type(param.column) or 'type'}[])`.",
-        )
-        for param in wire.params
-        if param.column.is_sqlc_slice
-    ]
     return found
 
 
@@ -76,7 +68,7 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.Un
         constant=ConstantName.from_sql(wire.name),
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         command=ir.Command(wire.cmd),
-        sql=wire.text.strip(),
+        sql=with_arrays(wire.text.strip(), {param.number for param in wire.params if param.column.is_sqlc_slice}),
         doc=comment.doc,
         annotations=comment.annotations,
         params=_params(wire.params, source.optional_names()),
@@ -108,7 +100,7 @@ def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.
             if seen[name] > 1:
                 name = Identifier(f"{name}_{seen[name]}")
         optionally = column.is_named_param and column.name in optional
-        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column), column.is_sqlc_slice))
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column)))
     return tuple(params)
 
 
@@ -124,4 +116,5 @@ def _sqlc_type(column: WireColumn) -> str:
         return ""
     name = column.type.name.removeprefix("pg_catalog.")
     schema = column.type.schema_
-    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * column.array_dims
+    dimensions = 1 if column.is_sqlc_slice else column.array_dims
+    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * dimensions

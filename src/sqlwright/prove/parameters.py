@@ -30,11 +30,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there."""
+    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there.
+
+    `whole` when it is an array that gets there and stored arrays may hold NULL.
+    """
 
     column: str
     accepts_null: bool
     elements: bool
+    whole: bool = False
 
 
 def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[Parameter, ...]:
@@ -48,18 +52,18 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
 
 
 def _judge(optional: bool, uses: list[_Use | None]) -> Parameter:
-    elements = bool(uses) and all(use is not None and use.elements and use.accepts_null for use in uses)
+    elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
     if optional:
         return Parameter(True, "sqlc.narg allows None", elements)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
     if refusing is not None:
-        return Parameter(False, f"it is written to {refusing.column}, which refuses NULL", False)
+        return Parameter(False, f"it is written to {refusing.column}, which refuses NULL", elements)
     if not direct:
         return Parameter(False, "it is not written to a column that accepts NULL", elements)
     if len(direct) < len(uses):
         return Parameter(False, f"it is written to {direct[0].column}, but it is used elsewhere too", False)
-    return Parameter(True, f"it is written to {direct[0].column}, which accepts NULL", False)
+    return Parameter(True, f"it is written to {direct[0].column}, which accepts NULL", elements)
 
 
 class _Writes:
@@ -85,7 +89,7 @@ class _Writes:
             attribute = self._attribute(relation, entry.number("resno"))
             if attribute is not None:
                 label, column = attribute
-                use = _Use(label, column.accepts_null, elements=False)
+                use = _Use(label, column.accepts_null, elements=False, whole=self._facts.stored_elements_nullable)
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute] | None:
