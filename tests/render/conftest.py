@@ -24,7 +24,7 @@ MOOD = ir.EnumRef("mood", ClassName("Mood"))
 def value(name: str) -> ir.ValueType:
     """The IR type of a PostgreSQL type name."""
     if name.endswith("[]"):
-        return ir.ListOf(name, value(name.removesuffix("[]")))
+        return ir.ListOf(name, value(name.removesuffix("[]")), registered=name == "mood[]")
     if name in {"json", "jsonb"}:
         return ir.Json(name)
     return MOOD if name == "mood" else scalar(name) or ir.Opaque(name)
@@ -79,6 +79,11 @@ def module(name: str, *queries: ir.Query) -> ir.Module:
 def enum(name: str, *labels: str, doc: str = "") -> ir.EnumClass:
     """An enum of the schema `public`."""
     return ir.EnumClass(ClassName.from_sql(name), "public", name, tuple(zip(distinct_members(labels), labels, strict=True)), doc)
+
+
+def registrations(enums: Iterable[ir.EnumClass]) -> tuple[ir.Registration, ...]:
+    """What teaches psycopg the enums."""
+    return tuple(ir.Registration(enum.schema, enum.postgres, ir.Adapter.ENUM, enum.name) for enum in enums)
 
 
 def sample() -> ir.Package:
@@ -183,7 +188,8 @@ def sample() -> ir.Package:
         ),
     )
     modules = (echoes, moods_module, people, ir.Module(ModuleName("nothing"), "queries/nothing.sql", (), ()))
-    return ir.Package(modules, models, (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),))
+    enums = (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),)
+    return ir.Package(modules, models, enums, registrations=registrations(enums))
 
 
 def hostile() -> ir.Package:
@@ -232,9 +238,9 @@ def hostile() -> ir.Package:
         for index, (name, t) in enumerate(mixed.items())
     )
     modules = (module("builtins", *rows), module("datetime", *functions, *bare), module("uuid", *bare))
-    taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "ENUMS", "FIND_ENUMS")
+    taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "TYPES", "FIND_TYPES")
     enums = (enum("mood", "name", "value", "mro", "", "a b", "a-b", "_missing_", "__init__"), *(enum(name, name, "x") for name in taken))
-    return ir.Package(modules, models, enums)
+    return ir.Package(modules, models, enums, registrations=registrations(enums))
 
 
 def long() -> ir.Package:
@@ -255,9 +261,8 @@ def long() -> ir.Package:
                 f"d{name}", command.ONE, "SELECT", ir.One(ir.BareValue(columns(**{name: "mood?"})[0]), always=False), **{name: "jsonb[]?"}
             ),
         ]
-    return ir.Package(
-        (module("long", *rows),), (), (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),)
-    )
+    enums = (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),)
+    return ir.Package((module("long", *rows),), (), enums, registrations=registrations(enums))
 
 
 def write(files: Iterable[ir.SourceFile], folder: Path) -> Path:

@@ -122,10 +122,10 @@ def _add_register_found(builder: ModuleBuilder, package: ir.Package) -> None:
 def _extra(builder: ModuleBuilder, package: ir.Package, registration: ir.Registration) -> Iterator[Node]:
     match registration.adapter:
         case ir.Adapter.ENUM:
-            yield builder.name(".enums", registration.class_name)
+            yield f"{builder.name('.', 'enums')}.{registration.class_name}"
         case ir.Adapter.COMPOSITE:
             row = next(model for model in package.models if model.name == registration.class_name)
-            name = builder.name(".models", row.name)
+            name = f"{builder.name('.', 'models')}.{row.name}"
             values = Values(builder, package, root=".", json_alias="")
             yield Group("[", tuple(string_literal(field) for field in registration.fields), "]")
             if values.converts(row.fields):
