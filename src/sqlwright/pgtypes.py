@@ -173,6 +173,29 @@ _ALIASES = {
 }
 
 
+# What a reader should know of a type beside its class.
+NOTES = {
+    "bit": "zeros and ones",
+    "box": "arrays of it are `object`: their delimiter is a semicolon, which psycopg does not write",
+    "date": "`infinity` raises `psycopg.DataError`: a `date` ends with the year 9999",
+    "hstore": "registered",
+    "inet": "an address with a netmask is an interface",
+    "int2vector": "numbers with spaces between",
+    "interval": "one with months raises `psycopg.DataError`; with `intervals: exact` it is the package's `Interval(months, days, microseconds)`",
+    "json": "or a type that pydantic validates: `-- @json column: package.Type`, or the option `json`",
+    "jsonb": "as json",
+    "money": "as `lc_monetary` writes it",
+    "numeric": "NaN and infinities are those of `Decimal`",
+    "regclass": "the name; a cast to oid gives the number",
+    "timestamp": "without a zone; `infinity` raises `psycopg.DataError`",
+    "timestamptz": "with the session's zone; `infinity` raises `psycopg.DataError`",
+    "vector": "registered; a dense vector",
+    "halfvec": "registered; a dense vector",
+    "void": "the empty string; use `:exec`",
+    "xid": "text, as all counters of transactions",
+}
+
+
 def builtin(name: str) -> ir.ValueType | None:
     """Give the IR type of a built-in type that is no array, by its name in pg_type; None for one that has no Python type."""
     if name in {"json", "jsonb"}:

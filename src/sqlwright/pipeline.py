@@ -22,6 +22,7 @@ from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
 from sqlwright.render import render
 from sqlwright.resolve import resolve
 from sqlwright.sources import QuerySource, read_queries
+from sqlwright.wishes import audit_wishes
 
 _CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
@@ -54,8 +55,9 @@ def compile_request(
     sources, schema = _read_inputs(project, request)
     unproven = replace(resolve(request.queries, sources), nullable_elements=options.nullable_elements)
     proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
+    wishes = audit_wishes(unproven, proofs, options, config_name=config_name)
     package = assemble(unproven, proofs, options)
-    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
+    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *wishes, *check(package)])
     if has_errors(found):
         raise CompileError(found)
     files = render(package, package_name=options.package, clients=options.clients)

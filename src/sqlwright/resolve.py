@@ -12,6 +12,7 @@ from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
+from sqlwright.stars import with_stars
 
 _SUPPORTED = ", ".join(ir.Command)
 
@@ -68,13 +69,21 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.Un
         constant=ConstantName.from_sql(wire.name),
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         command=ir.Command(wire.cmd),
-        sql=with_arrays(wire.text.strip(), {param.number for param in wire.params if param.column.is_sqlc_slice}),
+        sql=with_arrays(_text(wire, source), {param.number for param in wire.params if param.column.is_sqlc_slice}),
         doc=comment.doc,
         annotations=comment.annotations,
         params=_params(wire.params, source.optional_names()),
         columns=_columns(wire.columns, source.embedded_aliases()),
         source=source,
     )
+
+
+def _text(wire: WireQuery, source: QuerySource) -> str:
+    """sqlc's text, with its wrong stars put back. Where a row is embedded, sqlc's columns tell what PostgreSQL's are of, so they must stay."""
+    if any(column.embed_table for column in wire.columns):
+        return wire.text.strip()
+    records = {column.name for column in wire.columns if column.type and column.type.name in {"record", "pg_catalog.record"}}
+    return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), records)
 
 
 def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[ir.UnprovenColumn | ir.UnprovenEmbed, ...]:

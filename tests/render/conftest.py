@@ -27,6 +27,9 @@ def value(name: str) -> ir.ValueType:
         return ir.ListOf(name, value(name.removesuffix("[]")), registered=name == "mood[]")
     if name in {"json", "jsonb"}:
         return ir.Json(name)
+    if name == "point":
+        # It stands for the types that have no Python type.
+        return ir.Opaque(name)
     return MOOD if name == "mood" else scalar(name) or ir.Opaque(name)
 
 

@@ -9,7 +9,7 @@ from psycopg.abc import AdaptContext
 from psycopg.rows import tuple_row
 from psycopg.types.enum import EnumInfo, register_enum
 
-from .enums import Mood
+from . import enums
 
 TYPES: Final[list[tuple[str, str]]] = [
     ("public", "mood"),
@@ -59,7 +59,7 @@ def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
         if (schema, name) not in rows:
             message = f"the database has no type {schema}.{name}"
             raise LookupError(message)
-    register_enum_type(conn, rows["public", "mood"], Mood)
+    register_enum_type(conn, rows["public", "mood"], enums.Mood)
 
 
 def register_enum_type(
