@@ -100,7 +100,7 @@ class _Schema:
             element_nullable=proven.element_nullable,
             origin=origin,
         )
-        renamed = self.types.options.rename.get(said.name)
+        renamed = self.types.options.field_names.get(said.name)
         name = Identifier(renamed) if renamed else said.name
         return ir.Param(said.number, name, proven.cast, self._claimed_json(query, said.name, found), proven.reason)
 

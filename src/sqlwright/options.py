@@ -6,6 +6,7 @@ import difflib
 import json
 import keyword
 import re
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -138,6 +139,16 @@ class Options(BaseModel):
         return RowStyle.PYDANTIC if self.emit_pydantic_models else self.model
 
     @property
+    def class_names(self) -> dict[str, str]:
+        """Names of classes by SQL name: those of `rename` that begin with a capital."""
+        return {name: python for name, python in self.rename.items() if python[0].isupper()}
+
+    @property
+    def field_names(self) -> dict[str, str]:
+        """Names of fields and parameters by SQL name: the others of `rename`."""
+        return {name: python for name, python in self.rename.items() if not python[0].isupper()}
+
+    @property
     def nullable_elements(self) -> bool:
         """Whether stored arrays may hold NULL."""
         return self.array_elements is ArrayElements.NULLABLE
@@ -201,16 +212,47 @@ def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diag
 
 
 def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
-    """An error inside of an option that is a list or a mapping: it points at the inner key where that is in the text."""
-    inner = str(next((part for part in error["loc"][:0:-1] if isinstance(part, str) and part != "[key]"), ""))
-    place = _place_of_key(inner, config_name, config_text) if inner else None
-    where = ".".join(str(part) for part in error["loc"][1:] if part != "[key]")
+    """An error inside of an option that is a list or a mapping."""
+    path = [part for part in error["loc"] if part != "[key]"]
     reason = error["msg"].removeprefix("Value error, ")
     return Diagnostic(
-        f'bad value for option "{key}", at {where}: {reason[:1].lower()}{reason[1:]}',
-        place if place and place.line else _place_of_key(key, config_name, config_text),
+        f'bad value for option "{key}", at {".".join(map(str, path[1:]))}: {reason[:1].lower()}{reason[1:]}',
+        _place_of_path(path, config_name, config_text) or _place_of_key(key, config_name, config_text),
         help=f"accepted: {_ACCEPTED[key]}.",
     )
+
+
+def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
+    """The place of what is inside of an option, as YAML has it (JSON is YAML too); the innermost part of the path that is there."""
+    import yaml  # only who errs pays for it
+
+    def options(node: yaml.Node | None) -> Iterator[yaml.Node]:
+        if isinstance(node, yaml.MappingNode):
+            for name, value in node.value:
+                if name.value == "options":
+                    yield value
+                yield from options(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                yield from options(value)
+
+    def inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            return (node.value[part], node.value[part]) if part < len(node.value) else None
+        return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
+
+    for node in options(yaml.compose(config_text, yaml.SafeLoader)):
+        found, shown = node, None
+        for part in path:
+            step = inside(found, part)
+            if step is None:
+                break
+            shown, found = step
+        if shown is not None:
+            line = config_text.splitlines()[shown.start_mark.line]
+            width = shown.end_mark.column - shown.start_mark.column if shown.start_mark.line == shown.end_mark.line else 1
+            return Place(config_name, shown.start_mark.line + 1, shown.start_mark.column + 1, line, max(width, 1))
+    return None
 
 
 def _place_of_key(key: str, config_name: str, config_text: str) -> Place | None:

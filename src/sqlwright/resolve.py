@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from sqlwright import ir
 from sqlwright.annotations import AnnotatedDoc, read_annotations
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.leftovers import numbered
+from sqlwright.lexer import Kind, significant
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
+from sqlwright.placeholders import placeholder_number
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
@@ -63,16 +66,17 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
 
 
 def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.UnprovenQuery:
+    sql, left_over = numbered(_text(wire, source))
     return ir.UnprovenQuery(
         name=wire.name,
         function=Identifier.from_sql(wire.name),
         constant=ConstantName.from_sql(wire.name),
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         command=ir.Command(wire.cmd),
-        sql=with_arrays(_text(wire, source), {param.number for param in wire.params if param.column.is_sqlc_slice}),
+        sql=with_arrays(sql, {param.number for param in wire.params if param.column.is_sqlc_slice}),
         doc=comment.doc,
         annotations=comment.annotations,
-        params=_params(wire.params, source.optional_names()),
+        params=_params(wire.params, source.optional_names(), _unknown(sql, wire.params) | left_over),
         columns=_columns(wire.columns, source.embedded_aliases()),
         source=source,
     )
@@ -97,8 +101,11 @@ def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[i
     )
 
 
-def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.UnprovenParam, ...]:
-    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators."""
+def _params(wires: tuple[WireParam, ...], optional: frozenset[str], others: Mapping[int, str]) -> tuple[ir.UnprovenParam, ...]:
+    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators.
+
+    `others` are names by number of those that sqlc has not seen.
+    """
     seen: Counter[str] = Counter()
     params: list[ir.UnprovenParam] = []
     for wire in sorted(wires, key=lambda w: w.number):
@@ -110,7 +117,14 @@ def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.
                 name = Identifier(f"{name}_{seen[name]}")
         optionally = column.is_named_param and column.name in optional
         params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column)))
-    return tuple(params)
+    params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", name in optional) for number, name in others.items()]
+    return tuple(sorted(params, key=lambda param: param.number))
+
+
+def _unknown(sql: str, wires: tuple[WireParam, ...]) -> dict[int, str]:
+    """The placeholders that sqlc does not speak of, each with a name."""
+    numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
+    return {number: f"dollar_{number}" for number in sorted(numbers - {wire.number for wire in wires})}
 
 
 def _origin(column: WireColumn) -> ir.Origin | None:

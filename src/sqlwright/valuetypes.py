@@ -103,12 +103,12 @@ class ValueTypes:
 
     def class_name(self, schema: str, name: str) -> ClassName:
         """The class name of an enum, a composite or a domain."""
-        renamed = self.options.rename.get(name)
+        renamed = self.options.class_names.get(name)
         return ClassName(renamed) if renamed else ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")
 
     def table_class(self, schema: str, table: str) -> ClassName:
         """The class name of a table's rows."""
-        if renamed := self.options.rename.get(table):
+        if renamed := self.options.class_names.get(table):
             return ClassName(renamed)
         name = table if schema == "public" else f"{schema}_{table}"
         exact = self.options.emit_exact_table_names or table in self.options.inflection_exclude_table_names
@@ -116,7 +116,7 @@ class ValueTypes:
 
     def field_name(self, sql_name: str) -> Identifier:
         """The name of a field for a column."""
-        renamed = self.options.rename.get(sql_name)
+        renamed = self.options.field_names.get(sql_name)
         return Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
 
     def registrations(self, types: Iterable[ir.Type]) -> tuple[ir.Registration, ...]:

@@ -30,7 +30,12 @@ SELECT one, many FROM v;
 INSERT INTO v (one, many) VALUES (@one, @many);
 """
 _OVERRIDES: list[dict[str, str]] = [
-    {"column": "customers.mail", "python_type": "user_types.Email", "to_python": "user_types.Email", "from_python": "user_types.email_text"},
+    {
+        "column": "customers.mail",
+        "python_type": "user_types.Email",
+        "to_python": "user_types.Email",
+        "from_python": "user_types.email_text",
+    },
     {"db_type": "macaddr", "python_type": "user_types.Mac"},
     {"db_type": "numeric", "python_type": "user_types.Money", "from_python": "user_types.amount"},
 ]

@@ -72,12 +72,16 @@ def project(compiler: Compiler) -> Project:
 @pytest.fixture(scope="module")
 def conn(project: Project) -> Any:
     with project.connect() as connection:
-        connection.execute("INSERT INTO users VALUES (1, 'Ada', 'al', '{happy}', '{\"a\": {\"b\": \"c\"}}', 'x'), (2, 'Bob', NULL, '{}', '{}', 'y')")
+        connection.execute(
+            "INSERT INTO users VALUES (1, 'Ada', 'al', '{happy}', '{\"a\": {\"b\": \"c\"}}', 'x'), (2, 'Bob', NULL, '{}', '{}', 'y')"
+        )
         connection.execute("INSERT INTO orders VALUES (1, 1, 1.50, '2024-01-01+00')")
         yield connection
 
 
-@pytest.mark.parametrize(("name", "params", "annotation", "expected"), [(name, *rest) for name, _, *rest in _CASES], ids=[c[0] for c in _CASES])
+@pytest.mark.parametrize(
+    ("name", "params", "annotation", "expected"), [(name, *rest) for name, _, *rest in _CASES], ids=[c[0] for c in _CASES]
+)
 def test_the_annotation_is_true(
     project: Project, conn: psycopg.Connection[Any], name: str, params: dict[str, Any], annotation: str, expected: Any
 ) -> None:

@@ -52,7 +52,9 @@ def test_every_option_is_documented() -> None:
     assert documented == sorted(field.alias or name for name, field in Options.model_fields.items())
 
 
-_EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(options:.*?)```", (_DOCS / "options.md").read_text(encoding="utf-8"), re.DOTALL)]
+_EXAMPLES = [
+    yaml.safe_load(text) for text in re.findall(r"```yaml\n(options:.*?)```", (_DOCS / "options.md").read_text(encoding="utf-8"), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("example", _EXAMPLES, ids=lambda example: "-".join(example["options"]))

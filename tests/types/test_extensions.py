@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from .conftest import Compiler, Project
 
-_TEXT_TYPES = {"citext": "Ünï \"x\", \\y{}", "ltree": "a.b_c", "lquery": "a.*{1,2}", "ltxtquery": "a & b", "cube": "(1, 2),(3, 4)", "seg": "1 .. 2"}
+_TEXT_TYPES = {
+    "citext": 'Ünï "x", \\y{}',
+    "ltree": "a.b_c",
+    "lquery": "a.*{1,2}",
+    "ltxtquery": "a & b",
+    "cube": "(1, 2),(3, 4)",
+    "seg": "1 .. 2",
+}
 _SCHEMA = """
 CREATE SCHEMA ext;
 CREATE EXTENSION citext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION ltree; CREATE EXTENSION cube; CREATE EXTENSION seg;

@@ -43,7 +43,7 @@ INSERT INTO orders (id, customer, data) VALUES (@id, @customer, @data);
 -- name: orders :many
 SELECT sqlc.embed(orders), sqlc.embed(customers) FROM customers LEFT JOIN orders ON orders.customer = customers.id;
 """
-USER_TYPES = '''
+USER_TYPES = """
 from dataclasses import dataclass
 from decimal import Decimal
 from typing_extensions import TypedDict
@@ -83,7 +83,7 @@ class Settings:
 
 class Data(TypedDict):
     note: str
-'''
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -140,19 +140,23 @@ def test_overrides_convert_both_ways(compiler: Compiler, user_types: Any) -> Non
         SCHEMA,
         QUERIES,
         overrides=[
-            {"column": "customers.mail", "python_type": "user_types.Email", "to_python": "user_types.Email", "from_python": "user_types.email_text"},
+            {
+                "column": "customers.mail",
+                "python_type": "user_types.Email",
+                "to_python": "user_types.Email",
+                "from_python": "user_types.email_text",
+            },
             {"db_type": "macaddr", "python_type": "user_types.Mac"},
             {"column": "*.price", "python_type": "user_types.Money", "from_python": "user_types.amount"},
         ],
-        rename={"customers": "Client", "tags": "labels", "id": "key", "mood": "Feeling"},
+        rename={"customers": "Client", "tags": "labels", "id": "key", "mood": "Feeling", "data": "note"},
     )
     queries, email = project.module("queries"), user_types.Email("a@b")
     assert hasattr(project.module("enums"), "Feeling")
     sent = {
-        "key": 1, "mail": email, "feeling": None, "labels": [], "settings": {}, "mac": None, "mails": None, "pos": None,
+        "key": 1, "mail": email, "mood": None, "labels": [], "settings": {}, "mac": None, "mails": None, "pos": None,
         "price": user_types.Money(4),
     }  # fmt: skip
-    sent["Feeling"] = sent.pop("feeling")
     with project.connect() as conn:
         row = queries.add(conn, **sent)
         assert type(row).__name__ == "Client"

@@ -89,7 +89,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "macaddr": st.just("08:00:2b:01:02:03"),
     "macaddr8": st.just("08:00:2b:01:02:03:04:05"),
     "money": st.sampled_from(["$0.00", "-$1,234.50", "$92,233,720,368,547,758.07"]),
-    "name": st.text("ab é\"\\,{}", min_size=1, max_size=20).map(str.strip),
+    "name": st.text('ab é"\\,{}', min_size=1, max_size=20).map(str.strip),
     "numeric": st.decimals(allow_nan=False, allow_infinity=True, places=3) | st.just(Decimal(10) ** 100),
     "oid": st.integers(0, 2**32 - 1),
     "oidvector": st.just("1 2"),

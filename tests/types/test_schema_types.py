@@ -51,7 +51,13 @@ def project(compiler: Compiler) -> Project:
 def row(project: Project) -> dict[str, Any]:
     models, mood = project.module("models"), project.module("enums").Mood
     address = models.GeoAddress(
-        street='O\'Neil "x", \\ (y)', from_=1, moods=[mood.VERY_HAPPY], data={"a": [1, None]}, mail="a@b", period=Range(1, 2**40), labels=["a"]
+        street='O\'Neil "x", \\ (y)',
+        from_=1,
+        moods=[mood.VERY_HAPPY],
+        data={"a": [1, None]},
+        mail="a@b",
+        period=Range(1, 2**40),
+        labels=["a"],
     )
     bare = models.GeoAddress(street=None, from_=None, moods=None, data=None, mail=None, period=None, labels=None)
     return {

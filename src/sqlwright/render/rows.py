@@ -20,7 +20,11 @@ def models_module(package: ir.Package, *, with_json: bool) -> str:
     builder = ModuleBuilder(
         header=header_line(),
         doc="Row classes that queries share.",
-        taken=[alias, *names_in(package.models), *(found.name for found in package.new_types)],
+        taken=[
+            *([] if package.row_style is ir.RowStyle.PYDANTIC else [alias]),
+            *names_in(package.models),
+            *(found.name for found in package.new_types),
+        ],
     )
     values = Values(builder, package, root=".", json_alias=alias, in_models=True)
     if with_json and package.row_style is not ir.RowStyle.PYDANTIC:

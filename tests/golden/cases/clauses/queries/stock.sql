@@ -1,5 +1,5 @@
 -- name: Odd :many
-SELECT * FROM "Odd Schema"."Select" WHERE "Group By" = @group;
+SELECT * FROM "Odd Schema"."Select" WHERE "Group By" = @wanted;
 
 -- name: AddOdd :exec
 INSERT INTO "Odd Schema"."Select" ("from", "Group By", "user") VALUES ($1, $2, $3);
@@ -23,7 +23,7 @@ WHEN MATCHED THEN UPDATE SET amount = new.amount
 WHEN NOT MATCHED THEN INSERT (id, kind, amount) VALUES (new.id, 'new', new.amount);
 
 -- name: OfKind :many
-SELECT id, amount FROM stock_of(@kind);
+SELECT * FROM stock_of(@kind);
 
 -- name: Twice :one
 SELECT twice(@n) AS n;

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from .enums import Feeling as _Feeling
+from .enums import Feeling
 
 JsonValue: TypeAlias = (
     dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
@@ -17,9 +17,9 @@ class Account:
 
     key: int
     address: str
-    Feeling: _Feeling | None
+    mood: Feeling | None
     tags: list[str]
-    settings: JsonValue | None
+    wishes: JsonValue | None
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -27,7 +27,7 @@ class Account:
         return cls(
             key=row[0],
             address=row[1],
-            Feeling=None if row[2] is None else _Feeling(row[2]),
+            mood=None if row[2] is None else Feeling(row[2]),
             tags=row[3],
-            settings=row[4],
+            wishes=row[4],
         )

@@ -8,7 +8,7 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
-from .enums import Feeling as _Feeling
+from .enums import Feeling
 from .models import Account, JsonValue
 
 GET_USER: Final = """\
@@ -42,15 +42,15 @@ def add_user(
     *,
     key: int,
     address: str,
-    Feeling: _Feeling | None,
+    mood: Feeling | None,
     tags: list[str],
-    settings: JsonValue | None,
+    wishes: JsonValue | None,
 ) -> AddUserRow:
     """Run `AddUser` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(
         ADD_USER,
-        (key, address, Feeling, tags, None if settings is None else Jsonb(settings)),
+        (key, address, mood, tags, None if wishes is None else Jsonb(wishes)),
         binary=True,
     )
     [row] = cur.fetchall()

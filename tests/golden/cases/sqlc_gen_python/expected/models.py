@@ -3,8 +3,7 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-from pydantic import JsonValue as _JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from .enums import Mood
 
@@ -18,7 +17,7 @@ class Users(BaseModel):
     mail: str
     mood: Mood | None
     tags: list[str]
-    settings: _JsonValue | None
+    settings: JsonValue | None
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
