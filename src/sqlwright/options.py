@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Self
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -224,27 +225,10 @@ def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -
 
 def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
     """The place of what is inside of an option, as YAML has it (JSON is YAML too); the innermost part of the path that is there."""
-    import yaml  # only who errs pays for it
-
-    def options(node: yaml.Node | None) -> Iterator[yaml.Node]:
-        if isinstance(node, yaml.MappingNode):
-            for name, value in node.value:
-                if name.value == "options":
-                    yield value
-                yield from options(value)
-        elif isinstance(node, yaml.SequenceNode):
-            for value in node.value:
-                yield from options(value)
-
-    def inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            return (node.value[part], node.value[part]) if part < len(node.value) else None
-        return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
-
-    for node in options(yaml.compose(config_text, yaml.SafeLoader)):
+    for node in _option_nodes(yaml.compose(config_text, yaml.SafeLoader)):
         found, shown = node, None
         for part in path:
-            step = inside(found, part)
+            step = _inside(found, part)
             if step is None:
                 break
             shown, found = step
@@ -253,6 +237,25 @@ def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str
             width = shown.end_mark.column - shown.start_mark.column if shown.start_mark.line == shown.end_mark.line else 1
             return Place(config_name, shown.start_mark.line + 1, shown.start_mark.column + 1, line, max(width, 1))
     return None
+
+
+def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """What stands under each `options:`."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == "options":
+                yield value
+            yield from _option_nodes(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _option_nodes(value)
+
+
+def _inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """A key and its value, or an item twice."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        return (node.value[part], node.value[part]) if part < len(node.value) else None
+    return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
 
 
 def _place_of_key(key: str, config_name: str, config_text: str) -> Place | None:

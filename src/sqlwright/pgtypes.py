@@ -181,7 +181,7 @@ NOTES = {
     "hstore": "registered",
     "inet": "an address with a netmask is an interface",
     "int2vector": "numbers with spaces between",
-    "interval": "one with months raises `psycopg.DataError`; with `intervals: exact` it is the package's `Interval(months, days, microseconds)`",
+    "interval": "one with months raises `psycopg.DataError`; by `intervals: exact`, the package's `Interval(months, days, microseconds)`",
     "json": "or a type that pydantic validates: `-- @json column: package.Type`, or the option `json`",
     "jsonb": "as json",
     "money": "as `lc_monetary` writes it",

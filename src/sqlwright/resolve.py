@@ -83,7 +83,10 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> ir.Un
 
 
 def _text(wire: WireQuery, source: QuerySource) -> str:
-    """sqlc's text, with its wrong stars put back. Where a row is embedded, sqlc's columns tell what PostgreSQL's are of, so they must stay."""
+    """The text that sqlc gives, with its wrong stars put back.
+
+    Where a row is embedded, the columns that sqlc counts tell what those of PostgreSQL are of, so they must stay.
+    """
     if any(column.embed_table for column in wire.columns):
         return wire.text.strip()
     records = {column.name for column in wire.columns if column.type and column.type.name in {"record", "pg_catalog.record"}}

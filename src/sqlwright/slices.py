@@ -1,7 +1,7 @@
 """`sqlc.slice`: PostgreSQL has arrays, so a list of values is one parameter.
 
-sqlc leaves `IN ($1)` for `IN (sqlc.slice(ids))`. `x IN (list)` is `x = ANY (array)` by definition, and `x NOT IN (list)` is `x <> ALL (array)`
-(PostgreSQL manual, section 9.25); an empty list then matches nothing, or everything.
+sqlc leaves `IN ($1)` for `IN (sqlc.slice(ids))`. `x IN (list)` is `x = ANY (array)` by definition, and `x NOT IN (list)` is
+`x <> ALL (array)` (PostgreSQL manual, section 9.25); an empty list then matches nothing, or everything.
 """
 
 from __future__ import annotations

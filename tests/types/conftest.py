@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from sqlwright.cli import app
 
-from ..proofs.conftest import Servers
+from ..proofs.conftest import Servers  # noqa: TID252 - the tests are no package with a name of its own
 
 _NUMBERS = count(1)
 
@@ -39,7 +39,7 @@ class Project:
         return importlib.import_module(f"{self.package}.{name}" if name else self.package)
 
     @contextmanager
-    def connect(self, *, register: bool = True) -> Iterator[psycopg.Connection[Any]]:
+    def connect(self, *, register: bool = True) -> Generator[psycopg.Connection[Any]]:
         """Connect; what is done is rolled back."""
         with psycopg.connect(self.conninfo) as connection, connection.transaction(force_rollback=True):
             if register and hasattr(self.module(), "register"):

@@ -60,7 +60,9 @@ def test_an_hstore_is_a_dict(contrib: Project) -> None:
     text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
     with contrib.connect() as conn:
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        @settings(
+            max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], derandomize=True
+        )
         @given(st.dictionaries(text, st.none() | text, max_size=4))
         def check(value: dict[str, str | None]) -> None:
             held = holder(h=value, hs=[value, {}], c="a", cs=["b"])
@@ -78,7 +80,10 @@ def test_a_registered_connection_still_sends_a_dict_as_its_owner_wishes(contrib:
 
 @pytest.fixture(scope="module")
 def vectors(compiler: Compiler) -> Project:
-    schema = "CREATE EXTENSION vector; CREATE TABLE v (id int PRIMARY KEY, one vector(2), many vector[], half halfvec(2) NOT NULL, sparse sparsevec(3));"
+    schema = """
+CREATE EXTENSION vector;
+CREATE TABLE v (id int PRIMARY KEY, one vector(2), many vector[], half halfvec(2) NOT NULL, sparse sparsevec(3));
+"""
     queries = """
 -- name: add :one
 INSERT INTO v (id, one, many, half, sparse) VALUES (@id, @one, @many, @half, @sparse) RETURNING one, many, half, sparse;

@@ -18,8 +18,8 @@ CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN email AS text;
 CREATE TYPE point3 AS (x int, y int, z int);
 CREATE TABLE customers (
-    id int PRIMARY KEY, mail email NOT NULL, mood mood, tags text[] NOT NULL, settings jsonb NOT NULL, mac macaddr, mails email[], pos point3,
-    price numeric NOT NULL
+    id int PRIMARY KEY, mail email NOT NULL, mood mood, tags text[] NOT NULL, settings jsonb NOT NULL, mac macaddr, mails email[],
+    pos point3, price numeric NOT NULL
 );
 CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL REFERENCES customers, data jsonb);
 """
@@ -153,7 +153,7 @@ def test_overrides_convert_both_ways(compiler: Compiler, user_types: Any) -> Non
     )
     queries, email = project.module("queries"), user_types.Email("a@b")
     assert hasattr(project.module("enums"), "Feeling")
-    sent = {
+    sent: dict[str, Any] = {
         "key": 1, "mail": email, "mood": None, "labels": [], "settings": {}, "mac": None, "mails": None, "pos": None,
         "price": user_types.Money(4),
     }  # fmt: skip
@@ -184,8 +184,9 @@ def test_json_is_validated_in_and_out(compiler: Compiler, user_types: Any) -> No
 def test_a_domain_can_be_a_type_of_its_own(compiler: Compiler) -> None:
     project = compiler.compile(SCHEMA, QUERIES, domains="newtype")
     annotations = project.module("models").Customer.__annotations__
-    email = project.module("models").Email
-    assert (annotations["mail"], annotations["mails"]) == (email, list[email] | None)
+    email: Any = project.module("models").Email
+    assert annotations["mail"] is email
+    assert str(annotations["mails"]).endswith("models.Email] | None")
     assert project.module("queries").by_mail.__annotations__["mail"] is email
 
 

@@ -38,9 +38,9 @@ ORDER BY n.nspname, t.typname
 def read_catalog(
     connection: psycopg.Connection[Any], types: TypeNames, facts: SchemaFacts
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
-    """Read the user's tables, enums and other types; also where each column is found by (table OID, attribute number): schema, table, column.
+    """Read the user's tables, enums and other types; also which column (schema, table, name) a table OID and an attribute number mean.
 
-    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also stands for constraints that do not hold.
+    Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's flag also stands for constraints that do not hold.
     """
     rows = connection.execute(_TABLES).fetchall()
     tables = tuple(

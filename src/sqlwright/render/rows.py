@@ -48,7 +48,7 @@ def add_row_class(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> N
     if row.fields:
         lines.append("")
     if values.row_style is ir.RowStyle.PYDANTIC:
-        lines += [*_pydantic_config(builder, row), ""]
+        lines += [*_pydantic_config(builder), ""]
     for field in row.fields:
         lines += statement(f"{field.name}: {values.field_annotation(field)}", 1)
         if isinstance(field, ir.Column) and field.doc.strip():
@@ -137,7 +137,7 @@ def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
     return NoneUnless(f"row[{start + field.witness}] is None", made) if field.optional else made
 
 
-def _pydantic_config(builder: ModuleBuilder, row: ir.RowClass) -> list[str]:
+def _pydantic_config(builder: ModuleBuilder) -> list[str]:
     """Ranges and the user's own classes are taken as they are; a column may be called `model_name`."""
     config = Group(f"{builder.name('pydantic', 'ConfigDict')}(", ("arbitrary_types_allowed=True", "protected_namespaces=()"))
     return statement(config, 1, "model_config = ")

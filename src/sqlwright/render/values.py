@@ -58,7 +58,7 @@ class Values:
         """Tell whether rows are not made of psycopg's values by position."""
         return self.row_style is ir.RowStyle.PYDANTIC or any(isinstance(field, ir.Embedded) or is_converted(field.type) for field in fields)
 
-    def _value(self, found: ir.ValueType) -> str:
+    def _value(self, found: ir.ValueType) -> str:  # noqa: C901 - a case for each type
         match found:
             case ir.Scalar(python_module=module, python_name=name):
                 return self._builder.class_of(module, name)
@@ -119,7 +119,7 @@ class Values:
             case _:
                 return value
 
-    def dumped(self, found: ir.Type, name: str, item: str) -> Node:
+    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901 - as above
         """What is handed to psycopg for the parameter `name`; `item` is a free name for a loop."""
         match found:
             case ir.Nullable(value=inner):
