@@ -8,14 +8,16 @@ import keyword
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.ir import RowStyle
+
+if TYPE_CHECKING:
+    import yaml
 
 
 class Clients(StrEnum):
@@ -225,6 +227,8 @@ def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -
 
 def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
     """The place of what is inside of an option, as YAML has it (JSON is YAML too); the innermost part of the path that is there."""
+    import yaml  # only who errs pays for it
+
     for node in _option_nodes(yaml.compose(config_text, yaml.SafeLoader)):
         found, shown = node, None
         for part in path:
@@ -241,6 +245,8 @@ def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str
 
 def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
     """What stands under each `options:`."""
+    import yaml  # only who errs pays for it
+
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if name.value == "options":
@@ -253,6 +259,8 @@ def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
 
 def _inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """A key and its value, or an item twice."""
+    import yaml  # only who errs pays for it
+
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
         return (node.value[part], node.value[part]) if part < len(node.value) else None
     return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
