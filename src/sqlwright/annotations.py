@@ -7,6 +7,8 @@
 
 One annotation is a wish and no claim: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time.
 
+`-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
+
 A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
 `AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
 """
@@ -21,7 +23,9 @@ from sqlwright.diagnostics import Diagnostic
 from sqlwright.sources import QuerySource
 
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
+_TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
+    "json": "-- @json column: package.module.Type",
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
@@ -47,6 +51,7 @@ class Annotations:
     one: OneClaim | None = None
     one_reason: str = ""
     stream: int | None = None
+    json: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     one: OneClaim | None = None
     one_reason = ""
     stream: int | None = None
+    json: dict[str, str] = {}
     for line in source.doc:
         match = _ANNOTATION.match(line)
         if match is None:
@@ -79,6 +85,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
                 nullable[first.strip('"')] = reason
             case "notnull" if first and reason:
                 not_null[first.strip('"')] = reason
+            case "json" if typed := _TYPED.match(match["rest"]):
+                json[typed["column"]] = typed["path"]
             case "one" if first in set(OneClaim) and reason:
                 one, one_reason = OneClaim(first), reason
             case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
@@ -90,7 +98,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    return AnnotatedDoc(tuple(doc), Annotations(nullable, not_null, one, one_reason, stream), tuple(diagnostics))
+    claims = Annotations(nullable=nullable, not_null=not_null, one=one, one_reason=one_reason, stream=stream, json=json)
+    return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlwright import ir
@@ -10,28 +10,36 @@ from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nul
 from sqlwright.copying import binary_types, copy_sql
 from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, Identifier, distinct_members
-from sqlwright.pgtypes import scalar
-from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, QueryProof, Table, find_table
+from sqlwright.options import Options
+from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
+from sqlwright.valuetypes import ValueTypes, parts, python_object
 
 
-def assemble(package: ir.UnprovenPackage, proofs: Proofs, *, parameter_limit: int | None = None) -> ir.Package:
-    """Join the unproven package with its proofs. Every query of the package must have one.
-
-    With a `parameter_limit`, queries with more parameters take them as one object, with a limit of 0 all that have parameters do.
-    """
-    schema = _Schema.of(proofs.catalog)
-    modules = tuple(_module(module, proofs, schema, parameter_limit) for module in package.modules)
+def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> ir.Package:
+    """Join the unproven package with its proofs. Every query of the package must have one."""
+    schema = _Schema.of(proofs.catalog, options)
+    modules = tuple(_module(module, proofs, schema) for module in package.modules)
     shapes = [shape for module in modules for query in module.queries for shape in _shapes(query)]
     shared = {name for shape in shapes if isinstance(shape, ir.RowRef) for name in _shared_classes(shape)}
-    models = tuple(schema.row_class(table) for table in proofs.catalog.tables if _table_class(table) in shared)
-    enums = _enums_in_use(modules, models)
+    every = not options.omit_unused_models
+    models = [schema.row_class(table) for table in proofs.catalog.tables if every or schema.table_class(table) in shared]
+    loaded = [column.type for model in models for column in ir.columns_in(model.fields)]
+    loaded += [column.type for module in modules for query in module.queries for column in ir.columns_in(ir.fields_of(query.result))]
+    sent = [param.type for module in modules for query in module.queries for param in query.params]
+    used = {part.postgres: part for found in (*loaded, *sent) for part in parts(found)}
+    if every:
+        used |= {part.postgres: part for name in schema.types.enums for part in parts(schema.types.value(name))}
     return ir.Package(
         modules=modules,
-        models=tuple(sorted(models, key=lambda model: model.name)),
-        enums=tuple(sorted((_enum_class(e) for e in proofs.catalog.enums if e.type in enums), key=lambda enum: enum.name)),
+        models=tuple(sorted((*models, *schema.composites(used)), key=lambda model: model.name)),
+        enums=tuple(sorted((_enum_class(e, schema.types) for e in proofs.catalog.enums if e.type in used), key=lambda enum: enum.name)),
         constraints=tuple(
-            sorted((_constraint_class(table) for table in proofs.catalog.tables if table.constraints), key=lambda found: found.name)
+            sorted((_constraint_class(table, schema) for table in proofs.catalog.tables if table.constraints), key=lambda found: found.name)
         ),
+        new_types=tuple(sorted(schema.new_types(used), key=lambda found: found.name)),
+        registrations=schema.types.registrations(loaded),
+        row_style=options.row_style,
+        str_enums=options.emit_str_enum,
     )
 
 
@@ -41,41 +49,87 @@ class _Schema:
 
     catalog: Catalog
     tables: Mapping[tuple[str, str], Table]
-    enums: Mapping[str, ClassName]
+    types: ValueTypes
 
     @classmethod
-    def of(cls, catalog: Catalog) -> _Schema:
-        return cls(catalog, {(t.schema, t.name): t for t in catalog.tables}, {e.type: _class_name(e.schema, e.name) for e in catalog.enums})
+    def of(cls, catalog: Catalog, options: Options) -> _Schema:
+        return cls(catalog, {(t.schema, t.name): t for t in catalog.tables}, ValueTypes.of(catalog, options))
 
-    def value_type(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
-        """The type behind a proof's type text; `element_nullable` is for arrays."""
-        if name.endswith("[]"):
-            return ir.ListOf(name, self.type(name.removesuffix("[]"), nullable=element_nullable))
-        if name in {"json", "jsonb"}:
-            return ir.Json(name)
-        if name in self.enums:
-            return ir.EnumRef(name, self.enums[name])
-        return scalar(name) or ir.Opaque(name)
+    def table_class(self, table: Table) -> ClassName:
+        return self.types.table_class(table.schema, table.name)
 
-    def type(self, name: str, *, nullable: bool, element_nullable: bool = False) -> ir.Type:
-        value = self.value_type(name, element_nullable=element_nullable)
-        return ir.Nullable(value) if nullable else value
+    def composites(self, used: Mapping[str, ir.ValueType]) -> Iterator[ir.RowClass]:
+        """The row classes of the composite types in use."""
+        for found in self.catalog.types:
+            composite = used.get(found.type)
+            if found.kind is TypeKind.COMPOSITE and isinstance(composite, ir.CompositeRef):
+                doc = found.comment or f"A value of the composite type `{found.type}`."
+                yield ir.RowClass(composite.class_name, composite.fields, doc, "", found.type)
+
+    def new_types(self, used: Mapping[str, ir.ValueType]) -> Iterator[ir.NewTypeClass]:
+        """The types of their own that domains in use are."""
+        for found in self.catalog.types:
+            domain = used.get(found.type)
+            if isinstance(domain, ir.DomainRef):
+                yield ir.NewTypeClass(domain.class_name, domain.value, found.comment)
 
     def column(self, query: ir.UnprovenQuery, proof: QueryProof, proven: ProvenColumn) -> ir.Column:
         name = column_name(proven)
         return ir.Column(
-            name=Identifier.from_sql(name),
+            name=self.types.field_name(name),
             sql_name=name,
-            type=self.type(proven.type, nullable=is_nullable(query, proven), element_nullable=proven.element_nullable),
+            type=self._claimed_json(
+                query,
+                name,
+                self.types.type(
+                    self._declared(proven.type, proven.origin),
+                    nullable=is_nullable(query, proven),
+                    element_nullable=proven.element_nullable,
+                    origin=proven.origin,
+                ),
+            ),
             origin=proven.origin,
             doc=self._comment(proven.origin),
             reason=proven.reason,
             place=_place(query, proof, proven.offset),
         )
 
-    def _comment(self, origin: ir.Origin | None) -> str:
+    def param(self, query: ir.UnprovenQuery, said: ir.UnprovenParam, proven: ProvenParam) -> ir.Param:
+        """A parameter. What sqlc says of the column that it belongs to counts where both are of one type."""
+        column = self._table_column(said.origin)
+        origin = said.origin if column and column.type == proven.type else None
+        found = self.types.type(
+            self.types.declared(proven.type, proven.cast) if proven.cast != proven.type else self._declared(proven.type, origin),
+            nullable=proven.nullable,
+            element_nullable=proven.element_nullable,
+            origin=origin,
+        )
+        renamed = self.types.options.field_names.get(said.name)
+        name = Identifier(renamed) if renamed else said.name
+        return ir.Param(said.number, name, proven.cast, self._claimed_json(query, said.name, found), proven.reason)
+
+    def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
+        """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
+        path = query.annotations.json.get(name)
+        match found:
+            case ir.Nullable(value=ir.Json() | ir.TypedJson() as value) if path:
+                return ir.Nullable(ir.TypedJson(value.postgres, python_object(path)))
+            case ir.Json() | ir.TypedJson() if path:
+                return ir.TypedJson(found.postgres, python_object(path))
+            case _:
+                return found
+
+    def _declared(self, name: str, origin: ir.Origin | None) -> str:
+        column = self._table_column(origin)
+        return self.types.declared(name, column.declared) if column and column.type == name else name
+
+    def _table_column(self, origin: ir.Origin | None) -> TableColumn | None:
         table = self.tables.get((origin.schema, origin.table)) if origin else None
-        return next((c.comment for c in table.columns if origin and c.name == origin.column), "") if table else ""
+        return next((c for c in table.columns if origin and c.name == origin.column), None) if table else None
+
+    def _comment(self, origin: ir.Origin | None) -> str:
+        column = self._table_column(origin)
+        return column.comment if column else ""
 
     def matching_table(self, columns: tuple[ir.Field, ...]) -> Table | None:
         """The table whose columns these are: all of them, in its order, under their own names, with its nullability."""
@@ -85,10 +139,8 @@ class _Schema:
         if table is None or len(table.columns) != len(columns):
             return None
         same = all(
-            isinstance(found, ir.Column)
-            and found.origin == ir.Origin(table.schema, table.name, own.name)
-            and (found.sql_name, found.type) == (own.name, self.type(own.type, nullable=not own.not_null))
-            for own, found in zip(table.columns, columns, strict=True)
+            isinstance(found, ir.Column) and (found.origin, found.sql_name, found.type) == (own.origin, own.sql_name, own.type)
+            for own, found in zip(self.table_columns(table), columns, strict=True)
         )
         return table if same else None
 
@@ -96,31 +148,37 @@ class _Schema:
         """A whole row of a table inside another row. `check` refuses one that may be absent and has no witness of that."""
         witness = next((index for index, column in enumerate(columns) if column.witness), -1)
         optional = any(column.absent_row for column in columns)
-        return ir.Embedded(name, _table_class(table), self.table_columns(table), optional, witness)
+        return ir.Embedded(name, self.table_class(table), self.table_columns(table), optional, witness)
 
     def row_class(self, table: Table) -> ir.RowClass:
         """The class of a table's rows."""
         qualified = f"{table.schema}.{table.name}"
         doc = table.comment or f"A row of `{qualified.removeprefix('public.')}`."
-        return ir.RowClass(_table_class(table), self.table_columns(table), doc, qualified)
+        return ir.RowClass(self.table_class(table), self.table_columns(table), doc, qualified)
 
     def table_columns(self, table: Table) -> tuple[ir.Column, ...]:
         """A table's own columns."""
+        origins = [ir.Origin(table.schema, table.name, c.name) for c in table.columns]
         return tuple(
             ir.Column(
-                name=Identifier.from_sql(c.name),
+                name=self.types.field_name(c.name),
                 sql_name=c.name,
-                type=self.type(c.type, nullable=not c.not_null),
-                origin=ir.Origin(table.schema, table.name, c.name),
+                type=self.types.type(
+                    self.types.declared(c.type, c.declared),
+                    nullable=not c.not_null,
+                    element_nullable=self.types.options.nullable_elements,
+                    origin=origin,
+                ),
+                origin=origin,
                 doc=c.comment,
                 reason=f"`{table.name}.{c.name}` is NOT NULL" if c.not_null else f"`{table.name}.{c.name}` allows NULL",
                 place=None,
             )
-            for c in table.columns
+            for c, origin in zip(table.columns, origins, strict=True)
         )
 
 
-def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema, parameter_limit: int | None) -> ir.Module:
+def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema) -> ir.Module:
     row_classes: list[ir.RowClass] = []
     queries: list[ir.Query] = []
     for query in module.queries:
@@ -131,13 +189,13 @@ def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema, paramete
                 row_classes.append(ir.RowClass(row.row_class, row.fields, f"A row of `{query.function}`.", ""))
             case _:
                 pass
-        queries.append(_query(query, proof, result, schema, parameter_limit))
+        queries.append(_query(query, proof, result, schema))
     return ir.Module(module.name, module.source_file, tuple(row_classes), tuple(queries))
 
 
-def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema: _Schema, parameter_limit: int | None) -> ir.Query:
-    names = {p.number: p.name for p in query.params}
-    as_object = isinstance(result, ir.Copied | ir.Batch) or (parameter_limit is not None and len(proof.params) > parameter_limit)
+def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema: _Schema) -> ir.Query:
+    limit = schema.types.options.query_parameter_limit
+    as_object = isinstance(result, ir.Copied | ir.Batch) or (limit is not None and len(proof.params) > limit)
     return ir.Query(
         name=query.name,
         function=query.function,
@@ -145,10 +203,7 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         command=query.command,
         sql=copy_sql(query.copied, binary=bool(result.types)) if query.copied and isinstance(result, ir.Copied) else proof.sql,
         doc=(*query.doc, *(line for claim in claims_in_words(query, proof) for line in ("", claim))),
-        params=tuple(
-            ir.Param(number, names[number], p.cast, schema.type(p.type, nullable=p.nullable, element_nullable=p.element_nullable), p.reason)
-            for number, p in enumerate(proof.params, start=1)
-        ),
+        params=_params(query, proof, schema),
         params_class=query.params_class if as_object else None,
         result=result,
         source=query.source,
@@ -156,6 +211,11 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         reads=proof.reads,
         writes=proof.writes,
     )
+
+
+def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Param, ...]:
+    said = {param.number: param for param in query.params}
+    return tuple(schema.param(query, said[number], proven) for number, proven in enumerate(proof.params, start=1))
 
 
 def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> Place:
@@ -187,8 +247,8 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
 
 def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:
     order = query.copied.params if query.copied else ()
-    types = [schema.type(proof.params[number - 1].type, nullable=proof.params[number - 1].nullable) for number in order]
-    return ir.Copied(order, binary_types(types))
+    types = {param.number: param.type for param in _params(query, proof, schema)}
+    return ir.Copied(order, binary_types([types[number] for number in order]))
 
 
 def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Shape:
@@ -202,7 +262,7 @@ def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Sh
             pass
     table = schema.matching_table(fields)
     if table is not None:
-        return ir.RowRef(_table_class(table), fields, shared=True)
+        return ir.RowRef(schema.table_class(table), fields, shared=True)
     return ir.RowRef(query.row_class, fields, shared=False)
 
 
@@ -231,44 +291,15 @@ def _shapes(query: ir.Query) -> tuple[ir.Shape, ...]:
     return () if shape is None else (shape,)
 
 
-def _enums_in_use(modules: tuple[ir.Module, ...], models: tuple[ir.RowClass, ...]) -> set[str]:
-    types: list[ir.Type] = [column.type for model in models for column in ir.columns_in(model.fields)]
-    for module in modules:
-        for query in module.queries:
-            types += [param.type for param in query.params]
-            types += [column.type for column in ir.columns_in(ir.fields_of(query.result))]
-    return {name for name in map(_enum_inside, types) if name}
-
-
-def _enum_inside(found: ir.Type) -> str:
-    match found:
-        case ir.Nullable(value=value):
-            return _enum_inside(value)
-        case ir.ListOf(element=element):
-            return _enum_inside(element)
-        case ir.EnumRef(postgres=name):
-            return name
-        case _:
-            return ""
-
-
-def _enum_class(enum: Enum) -> ir.EnumClass:
+def _enum_class(enum: Enum, types: ValueTypes) -> ir.EnumClass:
     members = tuple(zip(distinct_members(enum.labels), enum.labels, strict=True))
-    return ir.EnumClass(_class_name(enum.schema, enum.name), enum.schema, enum.name, members, enum.comment)
+    return ir.EnumClass(types.class_name(enum.schema, enum.name), enum.schema, enum.name, members, enum.comment)
 
 
-def _constraint_class(table: Table) -> ir.ConstraintClass:
+def _constraint_class(table: Table, schema: _Schema) -> ir.ConstraintClass:
     members = distinct_members(tuple(constraint.name for constraint in table.constraints))
     return ir.ConstraintClass(
-        ClassName(f"{_table_class(table)}Constraint"),
+        ClassName(f"{schema.table_class(table)}Constraint"),
         f"{table.schema}.{table.name}",
         tuple(ir.Constraint(member, found.name, found.definition) for member, found in zip(members, table.constraints, strict=True)),
     )
-
-
-def _table_class(table: Table) -> ClassName:
-    return ClassName.from_table(table.name if table.schema == "public" else f"{table.schema}_{table.name}")
-
-
-def _class_name(schema: str, name: str) -> ClassName:
-    return ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from sqlwright import ir
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.lexer import significant
+from sqlwright.valuetypes import parts
 
 _Item = TypeVar("_Item")
 
@@ -16,10 +19,19 @@ _COUNTED = frozenset(
     {"(", "create", "delete", "execute", "fetch", "insert", "merge", "move", "select", "table", "update", "values", "with"}
 )
 
+# What the classes that rows derive from have already.
+_RESERVED = {
+    ir.RowStyle.DATACLASS: frozenset[str](),
+    ir.RowStyle.FROZEN: frozenset[str](),
+    ir.RowStyle.NAMEDTUPLE: frozenset(dir(tuple)) | {"_asdict", "_replace", "_fields", "_make", "_field_defaults"},
+    ir.RowStyle.PYDANTIC: frozenset(dir(BaseModel)),
+}
+_WITHOUT_UNDERSCORE = frozenset({ir.RowStyle.NAMEDTUPLE, ir.RowStyle.PYDANTIC})
+
 
 def check(package: ir.Package) -> list[Diagnostic]:
     """Find every error and warning of the package."""
-    found = [*_modules(package), *_classes(package)]
+    found = [*_modules(package), *_classes(package), *_fields(package)]
     for module in package.modules:
         found += _functions(module)
         for query in module.queries:
@@ -37,12 +49,19 @@ def _modules(package: ir.Package) -> Iterator[Diagnostic]:
 
 
 def _classes(package: ir.Package) -> Iterator[Diagnostic]:
-    shared = [(model.name, f"the row class of table {model.table}") for model in package.models]
+    shared = [
+        (model.name, f"the composite type {model.composite}" if model.composite else f"the row class of table {model.table}")
+        for model in package.models
+    ]
     shared += [(enum.name, f"the enum {enum.schema}.{enum.postgres}") for enum in package.enums]
+    shared += [(found.name, f"the domain of class `{found.name}`") for found in package.new_types]
     constraints = [(found.name, f"the constraints of {found.table}") for found in package.constraints]
     for named in (shared, constraints):
         for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
-            yield Diagnostic(f"{first} and {second} would both be class `{name}`", help="rename one of them in the schema.")
+            yield Diagnostic(
+                f"{first} and {second} would both be class `{name}`",
+                help="give one of them another name by the option `rename`, or rename it in the schema.",
+            )
     for module in package.modules:
         for query in module.queries:
             for name, what in shared:
@@ -54,6 +73,30 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
                         query.source.header_place(),
                         help="rename the query.",
                     )
+
+
+def _fields(package: ir.Package) -> Iterator[Diagnostic]:
+    """Fields that the style of the row classes does not allow, and fields of composites that share a name."""
+    reserved = _RESERVED[package.row_style]
+    for module in package.modules:
+        for query in module.queries:
+            for field in ir.fields_of(query.result) if _has_row(query) else ():
+                if field.name in reserved or (package.row_style in _WITHOUT_UNDERSCORE and field.name.startswith("_")):
+                    yield Diagnostic(
+                        f"column `{field.name}` of query {query.name} cannot be a field where `model` is {package.row_style}",
+                        query.source.header_place(),
+                        help="give it another name, `… AS other_name` or by the option `rename`, or choose another `model`.",
+                    )
+    for model in package.models:
+        for first, second in _pairs(model.fields, lambda field: field.name) if model.composite else ():
+            yield Diagnostic(
+                f"{_sql_name(first)} and {_sql_name(second)} of the composite type {model.composite} would both be field `{second.name}`",
+                help="give one of them another name by the option `rename`.",
+            )
+
+
+def _has_row(query: ir.Query) -> bool:
+    return isinstance(ir.shape_of(query.result), ir.RowRef)
 
 
 def _functions(module: ir.Module) -> Iterator[Diagnostic]:
@@ -99,7 +142,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
             place,
-            help="cast it in the query to a type that has one, such as text.",
+            help="cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`.",
             severity=Severity.WARNING,
         )
 
@@ -140,15 +183,11 @@ def _opaque(query: ir.Query) -> Iterator[tuple[str, str, str]]:
 
 
 def _opaque_inside(found: ir.Type) -> str:
-    match found:
-        case ir.Nullable(value=value):
-            return _opaque_inside(value)
-        case ir.ListOf(element=element):
-            return _opaque_inside(element)
-        case ir.Opaque(postgres=name):
-            return name
-        case _:
-            return ""
+    if isinstance(found, ir.Nullable):
+        return _opaque_inside(found.value)
+    if isinstance(found, ir.Overridden):
+        return ""
+    return next((part.postgres for part in parts(found) if isinstance(part, ir.Opaque)), "")
 
 
 def _pairs(items: Iterable[_Item], key: Callable[[_Item], str]) -> Iterator[tuple[_Item, _Item]]:

@@ -78,6 +78,8 @@ def _binary_type(found: ir.ValueType) -> str:
             return "text"
         case ir.Scalar(postgres=name) | ir.Json(postgres=name) if name in _BINARY:
             return name
+        case ir.DomainRef(value=value):
+            return _binary_type(value)
         case ir.ListOf(element=element):
             inner = element.value if isinstance(element, ir.Nullable) else element
             return f"{inner.postgres}[]" if isinstance(inner, ir.Scalar | ir.Json) and inner.postgres in _BINARY else ""

@@ -67,11 +67,103 @@ class EnumRef:
 
 
 @dataclass(frozen=True, slots=True)
+class UnionOf:
+    """A PostgreSQL type whose values are of several Python classes: inet, cidr."""
+
+    postgres: str
+    members: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOf:
+    """A range, or with `multiple` a multirange. `registered` ones psycopg loads only where they are registered."""
+
+    postgres: str
+    element: ValueType
+    multiple: bool
+    registered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeRef:
+    """A composite type of the schema, by the name of its generated row class, with its fields."""
+
+    postgres: str
+    class_name: ClassName
+    fields: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRef:
+    """A domain of the schema as a `NewType`, by its generated name, over the type that its values are."""
+
+    postgres: str
+    class_name: ClassName
+    value: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class ExactInterval:
+    """An interval as the package's own `Interval`, which keeps months, days and microseconds apart."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hstore:
+    """The hstore extension's type: `dict[str, str | None]`."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A dense vector of the vector extension: `list[float]`."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class PythonObject:
+    """A name in a Python module of the user's; `module` is "" for a builtin."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A Python type of the user's choice. `load` and `dump` convert from and to `value`, what it would be otherwise; None: as it is."""
+
+    python: PythonObject
+    value: ValueType
+    load: PythonObject | None
+    dump: PythonObject | None
+
+    @property
+    def postgres(self) -> str:
+        """The PostgreSQL type."""
+        return self.value.postgres
+
+
+@dataclass(frozen=True, slots=True)
+class TypedJson:
+    """json or jsonb that pydantic validates as a Python type, in and out."""
+
+    postgres: str
+    python: PythonObject
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
-    """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed."""
+    """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed.
+
+    `registered` arrays psycopg loads only where their type is registered.
+    """
 
     postgres: str
     element: Type
+    registered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +173,22 @@ class Opaque:
     postgres: str
 
 
-ValueType: TypeAlias = Scalar | Json | EnumRef | ListOf | Opaque
+ValueType: TypeAlias = (
+    Scalar
+    | Json
+    | EnumRef
+    | UnionOf
+    | RangeOf
+    | CompositeRef
+    | DomainRef
+    | ExactInterval
+    | Hstore
+    | Vector
+    | Overridden
+    | TypedJson
+    | ListOf
+    | Opaque
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +206,16 @@ Type: TypeAlias = ValueType | Nullable
 
 @dataclass(frozen=True, slots=True)
 class UnprovenParam:
-    """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`."""
+    """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`.
+
+    `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives none.
+    """
 
     number: int
     name: Identifier
     sqlc_type: str
     optional: bool
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +278,10 @@ class UnprovenModule:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenPackage:
-    """All query files, sorted by module name."""
+    """All query files, sorted by module name. `nullable_elements`: the user says that arrays in tables may hold NULL."""
 
     modules: tuple[UnprovenModule, ...]
+    nullable_elements: bool = False
 
 
 # --- Proven: what PostgreSQL says --------------------------------------------------------------------------------------
@@ -239,12 +351,16 @@ Field: TypeAlias = Column | Embedded
 
 @dataclass(frozen=True, slots=True)
 class RowClass:
-    """A generated row class. `doc` may be empty; `table` is the "schema.table" whose columns it holds, else ""."""
+    """A generated row class. `doc` may be empty; `table` is the "schema.table" whose columns it holds, else "".
+
+    `composite` is the composite type whose values are of the class, else "".
+    """
 
     name: ClassName
     fields: tuple[Field, ...]
     doc: str
     table: str
+    composite: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +390,48 @@ class ConstraintClass:
     name: ClassName
     table: str
     members: tuple[Constraint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTypeClass:
+    """A generated `NewType` for a domain."""
+
+    name: ClassName
+    value: ValueType
+    doc: str
+
+
+class Adapter(StrEnum):
+    """How psycopg is taught a type."""
+
+    ENUM = "enum"
+    ARRAY = "array"
+    DOMAIN = "domain"
+    COMPOSITE = "composite"
+    RANGE = "range"
+    MULTIRANGE = "multirange"
+    HSTORE = "hstore"
+    VECTOR = "vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A type that `register` teaches to a connection. `class_name` is for enums and composites, `fields` are a composite's attributes."""
+
+    schema: str
+    name: str
+    adapter: Adapter
+    class_name: str = ""
+    fields: tuple[str, ...] = ()
+
+
+class RowStyle(StrEnum):
+    """What row classes are."""
+
+    DATACLASS = "dataclass"
+    FROZEN = "frozen"
+    NAMEDTUPLE = "namedtuple"
+    PYDANTIC = "pydantic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,12 +580,19 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Everything that render needs. `models` are row classes shared by queries of several modules, `enums` those in use."""
+    """Everything that render needs. `models` are row classes shared by queries of several modules, `enums` those in use.
+
+    `registrations` are in an order in which each type comes after those that it is made of.
+    """
 
     modules: tuple[Module, ...]
     models: tuple[RowClass, ...]
     enums: tuple[EnumClass, ...]
     constraints: tuple[ConstraintClass, ...]
+    new_types: tuple[NewTypeClass, ...] = ()
+    registrations: tuple[Registration, ...] = ()
+    row_style: RowStyle = RowStyle.DATACLASS
+    str_enums: bool = True
 
 
 # --- Rendered ----------------------------------------------------------------------------------------------------------

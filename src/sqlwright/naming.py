@@ -17,7 +17,7 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _UNDERSCORES = re.compile(r"_+")
 
 # Names that a generated package may hold for itself.
-_RESERVED_MODULES = frozenset({"aio", "constraints", "enums", "models", "register", "registry"})
+_RESERVED_MODULES = frozenset({"adapters", "aio", "constraints", "enums", "models", "register", "registration", "registry"})
 
 
 class PythonName(str):

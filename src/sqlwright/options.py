@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
+import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.ir import RowStyle
+
+if TYPE_CHECKING:
+    import yaml
 
 
 class Clients(StrEnum):
@@ -23,6 +28,27 @@ class Clients(StrEnum):
     BOTH = "both"
 
 
+class ArrayElements(StrEnum):
+    """Whether arrays that are stored in tables may hold NULL: PostgreSQL cannot say that they do not."""
+
+    NOT_NULL = "not_null"
+    NULLABLE = "nullable"
+
+
+class Domains(StrEnum):
+    """What domains are in Python: their base type, or a `NewType` of it."""
+
+    BASE = "base"
+    NEWTYPE = "newtype"
+
+
+class Intervals(StrEnum):
+    """What intervals are: `timedelta`, which refuses months, or the package's own `Interval`, which keeps them."""
+
+    TIMEDELTA = "timedelta"
+    EXACT = "exact"
+
+
 def _import_name(value: str) -> str:
     if not all(part.isidentifier() for part in value.split(".")):
         msg = "must be an import name such as shop_db"
@@ -30,18 +56,62 @@ def _import_name(value: str) -> str:
     return value
 
 
-class Options(BaseModel):
-    """Options of one generated package.
+def _dotted_path(value: str) -> str:
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in value.split(".")):
+        msg = "must be a dotted path such as shop.domain.Email"
+        raise ValueError(msg)
+    return value
 
-    `package` is the name that the package is imported by, by default the last part of `out`; `clients` chooses sync or async
-    functions, or both; with `strict_one`, a `:one` query that is not proven to return at most one row is an error and not a warning.
-    Queries with more parameters than `query_parameter_limit` take them as one object; 0 stands for all that have parameters.
 
-    `emit_sync_querier` and `emit_async_querier` are sqlc-gen-python's: they add its classes to each module. Where `clients` is not given it
-    follows from them, and `query_parameter_limit` is 4 then, as there.
+def _python_name(value: str) -> str:
+    if not value.isidentifier() or keyword.iskeyword(value):
+        msg = "must be a Python name"
+        raise ValueError(msg)
+    return value
+
+
+def _column_pattern(value: str) -> str:
+    if value.count(".") not in {1, 2} or not all(value.split(".")):
+        msg = "must be table.column or schema.table.column; * stands for anything"
+        raise ValueError(msg)
+    return value
+
+
+DottedPath = Annotated[str, AfterValidator(_dotted_path)]
+ColumnPattern = Annotated[str, AfterValidator(_column_pattern)]
+PythonNameText = Annotated[str, AfterValidator(_python_name)]
+
+
+class Override(BaseModel):
+    """Another Python type for columns, by pattern, or for a database type.
+
+    `to_python` is called with the value that is loaded otherwise, by default `python_type` itself; `from_python` gives what is sent, by
+    default the value as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: ColumnPattern = ""
+    db_type: str = ""
+    python_type: DottedPath
+    to_python: DottedPath = ""
+    from_python: DottedPath = ""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if bool(self.column) is bool(self.db_type):
+            code, message = "override_target", "give either `column` or `db_type`"
+            raise PydanticCustomError(code, message)
+        return self
+
+
+class Options(BaseModel):
+    """Options of one generated package; docs/options.md shows each with an example.
+
+    `package` is the name that the package is imported by, by default the last part of `out`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     package: Annotated[str, AfterValidator(_import_name)] = ""
     clients: Clients = Clients.SYNC
@@ -49,15 +119,68 @@ class Options(BaseModel):
     query_parameter_limit: Annotated[StrictInt, Field(ge=0)] | None = None
     emit_sync_querier: StrictBool = False
     emit_async_querier: StrictBool = False
+    model: RowStyle = RowStyle.DATACLASS
+    overrides: tuple[Override, ...] = ()
+    json_types: Annotated[dict[ColumnPattern, DottedPath], Field(alias="json")] = {}
+    rename: dict[str, PythonNameText] = {}
+    emit_exact_table_names: StrictBool = False
+    inflection_exclude_table_names: tuple[str, ...] = ()
+    array_elements: ArrayElements = ArrayElements.NOT_NULL
+    domains: Domains = Domains.BASE
+    intervals: Intervals = Intervals.TIMEDELTA
+    omit_unused_models: StrictBool = True
+    emit_str_enum: StrictBool = True
+    emit_pydantic_models: StrictBool = False
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if self.emit_pydantic_models and "model" in self.model_fields_set and self.model is not RowStyle.PYDANTIC:
+            code, message = "emit_pydantic_models", "contradicts `model`"
+            raise PydanticCustomError(code, message)
+        return self
+
+    @property
+    def row_style(self) -> RowStyle:
+        """What row classes are: `model`, or what sqlc-gen-python's option for it says."""
+        return RowStyle.PYDANTIC if self.emit_pydantic_models else self.model
+
+    @property
+    def class_names(self) -> dict[str, str]:
+        """Names of classes by SQL name: those of `rename` that begin with a capital."""
+        return {name: python for name, python in self.rename.items() if python[0].isupper()}
+
+    @property
+    def field_names(self) -> dict[str, str]:
+        """Names of fields and parameters by SQL name: the others of `rename`."""
+        return {name: python for name, python in self.rename.items() if not python[0].isupper()}
+
+    @property
+    def nullable_elements(self) -> bool:
+        """Whether stored arrays may hold NULL."""
+        return self.array_elements is ArrayElements.NULLABLE
 
 
+_BOOLEAN = "true, false"
 _ACCEPTED = {
-    "package": 'an import name such as "shop_db"',
+    "array_elements": ", ".join(ArrayElements),
     "clients": ", ".join(Clients),
-    "strict_one": "true, false",
+    "domains": ", ".join(Domains),
+    "emit_async_querier": _BOOLEAN,
+    "emit_exact_table_names": _BOOLEAN,
+    "emit_pydantic_models": f"{_BOOLEAN}; true is the same as `model: pydantic`",
+    "emit_str_enum": _BOOLEAN,
+    "emit_sync_querier": _BOOLEAN,
+    "inflection_exclude_table_names": "a list of table names",
+    "intervals": ", ".join(Intervals),
+    "json": 'a mapping of columns to Python types, such as {"users.settings": "shop.domain.Settings"}',
+    "model": ", ".join(RowStyle),
+    "omit_unused_models": _BOOLEAN,
+    "overrides": "a list of entries with python_type, one of column (table.column, where * stands for anything) and db_type, and if wanted "
+    "to_python and from_python; Python names are dotted paths such as shop.domain.Email",
+    "package": 'an import name such as "shop_db"',
     "query_parameter_limit": "a whole number, 0 or more",
-    "emit_sync_querier": "true, false",
-    "emit_async_querier": "true, false",
+    "rename": 'a mapping of SQL names to Python names, such as {"usr": "User"}',
+    "strict_one": _BOOLEAN,
 }
 # The limit that sqlc-gen-python has by default.
 _QUERIER_PARAMETER_LIMIT = 4
@@ -109,17 +232,73 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
 
 
 def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
-    key = str(error["loc"][0])
+    key = str(error["loc"][0]) if error["loc"] else error["type"]
+    if len(error["loc"]) > 1:
+        return _nested(key, error, config_name, config_text)
     place = _place_of_key(key, config_name, config_text)
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, _ACCEPTED, n=1)
         meant = f'did you mean "{close[0]}"? ' if close else ""
         return Diagnostic(f'unknown option "{key}"', place, help=f"{meant}accepted options: {', '.join(sorted(_ACCEPTED))}.")
+    if error["type"] == key:
+        return Diagnostic(f'option "{key}" {error["msg"]}', place, help="keep one of them.")
     return Diagnostic(
         f'bad value for option "{key}": {json.dumps(error["input"])}',
         place,
         help=f"accepted: {_ACCEPTED[key]}." if error["type"] != "missing" else "",
     )
+
+
+def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
+    """An error inside of an option that is a list or a mapping."""
+    path = [part for part in error["loc"] if part != "[key]"]
+    reason = error["msg"].removeprefix("Value error, ")
+    return Diagnostic(
+        f'bad value for option "{key}", at {".".join(map(str, path[1:]))}: {reason[:1].lower()}{reason[1:]}',
+        _place_of_path(path, config_name, config_text) or _place_of_key(key, config_name, config_text),
+        help=f"accepted: {_ACCEPTED[key]}.",
+    )
+
+
+def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
+    """The place of what is inside of an option, as YAML has it (JSON is YAML too); the innermost part of the path that is there."""
+    import yaml  # only who errs pays for it
+
+    for node in _option_nodes(yaml.compose(config_text, yaml.SafeLoader)):
+        found, shown = node, None
+        for part in path:
+            step = _inside(found, part)
+            if step is None:
+                break
+            shown, found = step
+        if shown is not None:
+            line = config_text.splitlines()[shown.start_mark.line]
+            width = shown.end_mark.column - shown.start_mark.column if shown.start_mark.line == shown.end_mark.line else 1
+            return Place(config_name, shown.start_mark.line + 1, shown.start_mark.column + 1, line, max(width, 1))
+    return None
+
+
+def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """What stands under each `options:`."""
+    import yaml  # only who errs pays for it
+
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == "options":
+                yield value
+            yield from _option_nodes(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _option_nodes(value)
+
+
+def _inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """A key and its value, or an item twice."""
+    import yaml  # only who errs pays for it
+
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        return (node.value[part], node.value[part]) if part < len(node.value) else None
+    return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
 
 
 def _place_of_key(key: str, config_name: str, config_text: str) -> Place | None:

@@ -22,6 +22,7 @@ from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
 from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
 from sqlwright.sources import QuerySource, read_queries
+from sqlwright.wishes import audit_wishes
 
 _CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
@@ -52,10 +53,11 @@ def compile_request(
         request.global_options, request.plugin_options, out=settings.codegen.out, config_name=config_name, config_text=config_text
     )
     sources, schema = _read_inputs(project, request)
-    unproven = resolve(request.queries, sources)
+    unproven = replace(resolve(request.queries, sources), nullable_elements=options.nullable_elements)
     proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
-    package = assemble(unproven, proofs, parameter_limit=options.query_parameter_limit)
-    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *check(package)])
+    wishes = audit_wishes(unproven, proofs, options, config_name=config_name)
+    package = assemble(unproven, proofs, options)
+    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *wishes, *check(package)])
     if has_errors(found):
         raise CompileError(found)
     files = render(

@@ -40,6 +40,8 @@ class WireColumn(_Wire):
     array_dims: int = 0
     type: WireIdentifier | None = None
     embed_table: WireIdentifier | None = None
+    table: WireIdentifier | None = None
+    original_name: str = ""
     is_named_param: bool = False
     is_sqlc_slice: bool = False
 

@@ -9,9 +9,14 @@ from sqlwright import ir
 from sqlwright.annotations import AnnotatedDoc, read_annotations
 from sqlwright.copying import Unfit, copied_columns
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.leftovers import numbered
+from sqlwright.lexer import Kind, significant
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
+from sqlwright.placeholders import placeholder_number
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
+from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
+from sqlwright.stars import with_stars
 
 _SUPPORTED = ", ".join(ir.Command)
 
@@ -61,15 +66,6 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
         found.append(
             Diagnostic(f"command {wire.cmd} of query {wire.name} is not supported", place, help=f"supported commands: {_SUPPORTED}.")
         )
-    found += [
-        Diagnostic(
-            f"sqlc.slice in query {wire.name} is not supported",
-            place,
-            help=f"pass an array: `= ANY(sqlc.arg({param.column.name})::{_sqlc_type(param.column) or 'type'}[])`.",
-        )
-        for param in wire.params
-        if param.column.is_sqlc_slice
-    ]
     return found
 
 
@@ -86,6 +82,7 @@ def _unfit(wire: WireQuery, source: QuerySource, unfit: Unfit) -> Diagnostic:
 
 
 def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: ir.CopiedColumns | None) -> ir.UnprovenQuery:
+    sql, left_over = numbered(_text(wire, source))
     return ir.UnprovenQuery(
         name=wire.name,
         function=Identifier.from_sql(wire.name),
@@ -93,14 +90,25 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: 
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         params_class=ClassName(f"{ClassName.from_sql(wire.name)}Params"),
         command=ir.Command(wire.cmd),
-        sql=wire.text.strip(),
+        sql=with_arrays(sql, {param.number for param in wire.params if param.column.is_sqlc_slice}),
         doc=comment.doc,
         annotations=comment.annotations,
-        params=_params(wire.params, source.optional_names()),
+        params=_params(wire.params, source.optional_names(), _unknown(sql, wire.params) | left_over),
         columns=_columns(wire.columns, source.embedded_aliases()),
         copied=copied,
         source=source,
     )
+
+
+def _text(wire: WireQuery, source: QuerySource) -> str:
+    """The text that sqlc gives, with its wrong stars put back.
+
+    Where a row is embedded, the columns that sqlc counts tell what those of PostgreSQL are of, so they must stay.
+    """
+    if any(column.embed_table for column in wire.columns):
+        return wire.text.strip()
+    records = {column.name for column in wire.columns if column.type and column.type.name in {"record", "pg_catalog.record"}}
+    return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), records)
 
 
 def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[ir.UnprovenColumn | ir.UnprovenEmbed, ...]:
@@ -114,8 +122,11 @@ def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[i
     )
 
 
-def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.UnprovenParam, ...]:
-    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators."""
+def _params(wires: tuple[WireParam, ...], optional: frozenset[str], others: Mapping[int, str]) -> tuple[ir.UnprovenParam, ...]:
+    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators.
+
+    `others` are names by number of those that sqlc has not seen.
+    """
     seen: Counter[str] = Counter()
     params: list[ir.UnprovenParam] = []
     for wire in sorted(wires, key=lambda w: w.number):
@@ -125,8 +136,22 @@ def _params(wires: tuple[WireParam, ...], optional: frozenset[str]) -> tuple[ir.
             seen[name] += 1
             if seen[name] > 1:
                 name = Identifier(f"{name}_{seen[name]}")
-        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), column.is_named_param and column.name in optional))
-    return tuple(params)
+        optionally = column.is_named_param and column.name in optional
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column)))
+    params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", name in optional) for number, name in others.items()]
+    return tuple(sorted(params, key=lambda param: param.number))
+
+
+def _unknown(sql: str, wires: tuple[WireParam, ...]) -> dict[int, str]:
+    """The placeholders that sqlc does not speak of, each with a name."""
+    numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
+    return {number: f"dollar_{number}" for number in sorted(numbers - {wire.number for wire in wires})}
+
+
+def _origin(column: WireColumn) -> ir.Origin | None:
+    if column.table is None or not column.table.name or not column.original_name:
+        return None
+    return ir.Origin(column.table.schema_ or "public", column.table.name, column.original_name)
 
 
 def _sqlc_type(column: WireColumn) -> str:
@@ -135,4 +160,5 @@ def _sqlc_type(column: WireColumn) -> str:
         return ""
     name = column.type.name.removeprefix("pg_catalog.")
     schema = column.type.schema_
-    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * column.array_dims
+    dimensions = 1 if column.is_sqlc_slice else column.array_dims
+    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * dimensions

@@ -47,7 +47,7 @@ def test_a_misspelt_annotation_is_an_error_at_its_line() -> None:
         "    |\n"
         "  2 | -- @nulable nick\n"
         "    | ^^^^^^^^^^^^^^^^\n"
-        "  help: known annotations: @notnull, @nullable, @one, @stream."
+        "  help: known annotations: @json, @notnull, @nullable, @one, @stream."
     )
 
 

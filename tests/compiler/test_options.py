@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.options import Clients, read_options
+from sqlwright.options import Clients, Options, read_options
 
 CONFIG = 'version: "2"\nsql:\n  - codegen:\n      - out: gen/db\n        options:\n          clinets: async\n          clients: threads\n'
 
@@ -23,6 +23,7 @@ def test_options_of_the_entry_win_over_the_plugins() -> None:
 def test_every_wrong_option_is_reported_with_its_place() -> None:
     with pytest.raises(CompileError) as caught:
         read_options(json.dumps({"clinets": "async", "clients": "threads"}).encode(), out="x", config_name="sqlc.yaml", config_text=CONFIG)
+    accepted = [field.alias or name for name, field in Options.model_fields.items()]
     bad_value, unknown = sorted(format_diagnostic(d) for d in caught.value.diagnostics)
     assert bad_value == (
         'error: bad value for option "clients": "threads"\n'
@@ -38,6 +39,23 @@ def test_every_wrong_option_is_reported_with_its_place() -> None:
         "    |\n"
         "  6 |           clinets: async\n"
         "    |           ^^^^^^^\n"
-        '  help: did you mean "clients"? accepted options: clients, '
-        "emit_async_querier, emit_sync_querier, package, query_parameter_limit, strict_one."
+        '  help: did you mean "clients"? accepted options: ' + ", ".join(sorted(accepted)) + "."
     )
+
+
+def test_an_error_inside_an_option_points_at_the_inner_key() -> None:
+    text = "options:\n  overrides:\n    - column: mail\n      python_type: str\n"
+    given = json.dumps({"overrides": [{"column": "mail", "python_type": "str"}]}).encode()
+    with pytest.raises(CompileError) as caught:
+        read_options(given, out="x", config_name="sqlc.yaml", config_text=text)
+    (found,) = caught.value.diagnostics
+    assert str(found.place) == "sqlc.yaml:3:7"
+    assert found.message == (
+        'bad value for option "overrides", at 0.column: must be table.column or schema.table.column; * stands for anything'
+    )
+
+
+def test_model_and_its_other_name_may_not_contradict_each_other() -> None:
+    with pytest.raises(CompileError, match="contradicts `model`"):
+        read_options(b'{"model": "frozen", "emit_pydantic_models": true}', out="x")
+    assert read_options(b'{"emit_pydantic_models": true}', out="x").row_style == "pydantic"

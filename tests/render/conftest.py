@@ -24,9 +24,12 @@ MOOD = ir.EnumRef("mood", ClassName("Mood"))
 def value(name: str) -> ir.ValueType:
     """The IR type of a PostgreSQL type name."""
     if name.endswith("[]"):
-        return ir.ListOf(name, value(name.removesuffix("[]")))
+        return ir.ListOf(name, value(name.removesuffix("[]")), registered=name == "mood[]")
     if name in {"json", "jsonb"}:
         return ir.Json(name)
+    if name == "point":
+        # It stands for the types that have no Python type.
+        return ir.Opaque(name)
     return MOOD if name == "mood" else scalar(name) or ir.Opaque(name)
 
 
@@ -82,6 +85,11 @@ def module(name: str, *queries: ir.Query) -> ir.Module:
 def enum(name: str, *labels: str, doc: str = "") -> ir.EnumClass:
     """An enum of the schema `public`."""
     return ir.EnumClass(ClassName.from_sql(name), "public", name, tuple(zip(distinct_members(labels), labels, strict=True)), doc)
+
+
+def registrations(enums: Iterable[ir.EnumClass]) -> tuple[ir.Registration, ...]:
+    """What teaches psycopg the enums."""
+    return tuple(ir.Registration(enum.schema, enum.postgres, ir.Adapter.ENUM, enum.name) for enum in enums)
 
 
 def sample() -> ir.Package:
@@ -191,7 +199,8 @@ def sample() -> ir.Package:
         ),
     )
     modules = (echoes, moods_module, people, ir.Module(ModuleName("nothing"), "queries/nothing.sql", (), ()))
-    return ir.Package(modules, models, (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),), ())
+    enums = (enum("mood", "sad", 'very happy, "x"', "name", doc='How "it" is.\nTruly \\so"""'),)
+    return ir.Package(modules, models, enums, (), registrations=registrations(enums))
 
 
 def hostile() -> ir.Package:
@@ -254,10 +263,10 @@ def hostile() -> ir.Package:
         module("given", *every_bulk_command("given", mixed)),
         module("uuid", *bare("a")),
     )
-    taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "ENUMS", "FIND_ENUMS")
+    taken = ("StrEnum", "LookupError", "TypeError", "EnumInfo", "AdaptContext", "TYPES", "FIND_TYPES")
     enums = (enum("mood", "name", "value", "mro", "", "a b", "a-b", "_missing_", "__init__"), *(enum(name, name, "x") for name in taken))
     constraints = (ir.ConstraintClass(ClassName("StrEnum"), "public.x", (ir.Constraint(ConstantName("STR_ENUM"), 'a"b', "CHECK (1)"),)),)
-    return ir.Package(modules, models, enums, constraints)
+    return ir.Package(modules, models, enums, constraints, registrations=registrations(enums))
 
 
 def every_bulk_command(name: str, types: dict[str, str]) -> tuple[ir.Query, ...]:
@@ -297,12 +306,8 @@ def long() -> ir.Package:
             *every_bulk_command(name, types),
             *every_bulk_command(f"s{name}", {name: "mood?"}),
         ]
-    return ir.Package(
-        (module("long", *rows),),
-        (),
-        (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),),
-        (word_constraints(word),),
-    )
+    enums = (enum("mood", *("x" * n for n in range(1, 64, 5)), *("'\"" * n for n in range(1, 32, 5))),)
+    return ir.Package((module("long", *rows),), (), enums, (word_constraints(word),), registrations=registrations(enums))
 
 
 def word_constraints(word: str) -> ir.ConstraintClass:

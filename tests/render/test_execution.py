@@ -247,7 +247,7 @@ async def test_register_names_an_enum_that_the_database_lacks(package: Package) 
     dropped = package.conn.execute("DROP TYPE mood CASCADE")
     if inspect.isawaitable(dropped):
         await dropped
-    with pytest.raises(LookupError, match=r"no enum public\.mood"):
+    with pytest.raises(LookupError, match=r"no type public\.mood"):
         await package("register")
 
 

@@ -36,7 +36,7 @@ def _value(enums: list[ir.EnumClass]) -> st.SearchStrategy[ir.ValueType]:
         st.just(ir.Opaque("point")),
         *([st.sampled_from([ir.EnumRef(enum.postgres, enum.name) for enum in enums])] if enums else []),
     )
-    return st.one_of(one, one.map(lambda element: ir.ListOf(f"{element.postgres}[]", element)))
+    return st.one_of(one, one.map(lambda element: ir.ListOf(f"{element.postgres}[]", element, registered=isinstance(element, ir.EnumRef))))
 
 
 @st.composite
@@ -107,7 +107,8 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             )
         )
     module = ir.Module(ModuleName("module"), "queries/module.sql", tuple(own), tuple(queries))
-    return ir.Package((module,), models, tuple(enums), ())
+    registrations = tuple(ir.Registration(enum.schema, enum.postgres, ir.Adapter.ENUM, enum.name) for enum in enums)
+    return ir.Package((module,), models, tuple(enums), (), registrations=registrations)
 
 
 @pytest.fixture(scope="module")

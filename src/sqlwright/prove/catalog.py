@@ -1,4 +1,4 @@
-"""The tables, their constraints and the enums of the schema, read from PostgreSQL's catalog."""
+"""The tables, their constraints and the types of the schema, read from PostgreSQL's catalog."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psycopg
 from sqlwright.prove.describe import TypeNames
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.proof import Catalog, Constraint, Enum, Table, TableColumn
+from sqlwright.prove.usertypes import read_user_types
 
 _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'"
 
@@ -58,7 +59,7 @@ ORDER BY 1, 2, 3
 def read_catalog(
     connection: psycopg.Connection[Any], types: TypeNames, facts: SchemaFacts
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
-    """Read the user's tables, constraints and enums; also where each column is found by (table OID, attribute number).
+    """Read the user's tables, constraints, enums and other types; also where each column is found by (table OID, attribute number).
 
     A place is schema, table and column. Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also
     stands for constraints that do not hold.
@@ -73,7 +74,13 @@ def read_catalog(
             table,
             comment,
             tuple(
-                TableColumn(name, types.proof_name(type_oid), facts.relation(relation).attributes[number].not_null, column_comment)
+                TableColumn(
+                    name=name,
+                    type=types.proof_name(type_oid),
+                    declared=types.declared_name(type_oid),
+                    not_null=facts.relation(relation).attributes[number].not_null,
+                    comment=column_comment,
+                )
                 for _, _, _, name, type_oid, column_comment, relation, number in members
             ),
             tuple(constraints[schema, table]),
@@ -84,4 +91,4 @@ def read_catalog(
         Enum(schema, name, types.proof_name(oid), tuple(labels), comment)
         for schema, name, oid, labels, comment in connection.execute(_ENUMS).fetchall()
     )
-    return Catalog(tables, enums), {(r[6], r[7]): (r[0], r[1], r[3]) for r in rows}
+    return Catalog(tables, enums, read_user_types(connection, types)), {(r[6], r[7]): (r[0], r[1], r[3]) for r in rows}

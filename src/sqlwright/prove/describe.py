@@ -133,6 +133,13 @@ class TypeNames:
             return f'"{name}"' if name in {"bit", "char"} else str(name)
         return str(quoted_name) if visible else f"{quoted_schema}.{quoted_name}"
 
+    def declared_name(self, oid: int) -> str:
+        """As `proof_name`, but a domain by its own name."""
+        _, _, _, kind, element, _, is_array, _, _, _ = self._rows[oid]
+        if is_array:
+            return f"{self.declared_name(element)}[]"
+        return self.cast_name(oid) if kind == "d" else self.proof_name(oid)
+
     def proof_name(self, oid: int) -> str:
         """The type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
         _, schema, name, kind, element, base, is_array, _, _, _ = self._rows[oid]

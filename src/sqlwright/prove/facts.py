@@ -144,10 +144,14 @@ _FIRST_WITH_NOT_ENFORCED = 18
 
 
 class SchemaFacts:
-    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more."""
+    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL. No constraint could tell.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
         self._connection = connection
+        self.stored_elements_nullable = stored_elements_nullable
         self.major = connection.info.server_version // 10000
         self._relations: dict[int, Relation] = {}
         self._views: dict[int, Node] = {}
@@ -155,9 +159,9 @@ class SchemaFacts:
         self._type_names: dict[str, int] = {}
 
     @classmethod
-    def load(cls, connection: psycopg.Connection[Any]) -> SchemaFacts:
+    def load(cls, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> SchemaFacts:
         """Read the facts that most queries need. The connection is kept for the others."""
-        facts = cls(connection)
+        facts = cls(connection, stored_elements_nullable=stored_elements_nullable)
         facts._read_relations(None)
         return facts
 

@@ -1,4 +1,4 @@
-"""`proofs.json`: the recorded proofs beside the generated code, one line for each query, table and enum.
+"""`proofs.json`: the recorded proofs beside the generated code, one line for each query, table and type.
 
 With it, a query that did not change needs no server: its key is the hash of all that its proof depends on. A record of another version of
 the prover is passed over as a whole.
@@ -15,18 +15,18 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sqlwright import __version__, ir
-from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table
+from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table, UserType
 
 FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
-RULES = 2
+RULES = 4
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 
-def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int) -> str:
+def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, *, nullable_elements: bool) -> str:
     """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
-    parts = [_WRITER, schema_digest, postgres_major, query.command, query.sql]
+    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
     parts += [[p.number, p.name, p.sqlc_type, p.optional] for p in query.params]
     parts += [list(astuple(column)) for column in query.columns]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
@@ -46,6 +46,7 @@ class _Record:
     schema_digest: str
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...]
+    types: tuple[UserType, ...]
     queries: tuple[_NamedProof, ...]
 
 
@@ -59,6 +60,7 @@ def dump(proofs: Proofs) -> str:
         f'"schema_digest": {_line(proofs.schema_digest)},\n'
         f'"tables": {_lines([asdict(table) for table in proofs.catalog.tables])},\n'
         f'"enums": {_lines([asdict(enum) for enum in proofs.catalog.enums])},\n'
+        f'"types": {_lines([asdict(found) for found in proofs.catalog.types])},\n'
         f'"queries": {_lines(queries)}\n'
         "}\n"
     )
@@ -75,7 +77,7 @@ def load(text: str) -> Proofs | None:
     return Proofs(
         postgres_major=record.postgres,
         schema_digest=record.schema_digest,
-        catalog=Catalog(record.tables, record.enums),
+        catalog=Catalog(record.tables, record.enums, record.types),
         queries={(named.file, named.name): named.proof for named in record.queries},
     )
 

@@ -31,11 +31,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there."""
+    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there.
+
+    `whole` when it is an array that gets there and stored arrays may hold NULL.
+    """
 
     column: str
     accepts_null: bool
     elements: bool
+    whole: bool = False
 
 
 def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[Parameter, ...]:
@@ -49,20 +53,20 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
 
 
 def _judge(*, optional: bool, uses: list[_Use | None]) -> Parameter:
-    elements = bool(uses) and all(use is not None and use.elements and use.accepts_null for use in uses)
+    elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
     if optional:
         return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
     if refusing is not None:
-        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=False)
+        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=elements)
     if not direct:
         return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
     if len(direct) < len(uses):
         return Parameter(
             nullable=False, reason=f"it is written to {direct[0].column}, but it is used elsewhere too", element_nullable=False
         )
-    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=False)
+    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=elements)
 
 
 class _Writes:
@@ -88,7 +92,7 @@ class _Writes:
             attribute = self._attribute(relation, entry.number("resno"))
             if attribute is not None:
                 label, column = attribute
-                use = _Use(label, column.accepts_null, elements=False)
+                use = _Use(label, column.accepts_null, elements=False, whole=self._facts.stored_elements_nullable)
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute] | None:
@@ -153,7 +157,7 @@ class _Writes:
 
     def _is_plain_cast(self, node: Node) -> bool:
         function = self._facts.function(node.number("funcid"))
-        return function.builtin and function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
+        return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
 
 
 def _assignments(query: Query) -> Iterator[Node]:

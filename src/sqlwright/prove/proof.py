@@ -7,6 +7,7 @@ the search path does not show it; `[]` behind either for an array.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlwright.ir import Origin
 from sqlwright.prove.statement import Cardinality
@@ -65,10 +66,11 @@ class QueryProof:
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table, as the catalog has it."""
+    """A column of a table, as the catalog has it. `type` is as in a result; `declared` is the domain where it is declared as one."""
 
     name: str
     type: str
+    declared: str
     not_null: bool
     comment: str
 
@@ -103,12 +105,41 @@ class Enum:
     comment: str
 
 
+class TypeKind(StrEnum):
+    """What a user's type is: `typtype` in pg_type."""
+
+    BASE = "b"
+    COMPOSITE = "c"
+    DOMAIN = "d"
+    RANGE = "r"
+    MULTIRANGE = "m"
+
+
+@dataclass(frozen=True, slots=True)
+class UserType:
+    """A type that is neither built in nor an enum; `type` is how casts and proofs write it.
+
+    `base` is the type below a domain or inside a range, `fields` are a composite's pairs of name and type, `extension` is what brings the
+    type, or "".
+    """
+
+    kind: TypeKind
+    schema: str
+    name: str
+    type: str
+    base: str
+    fields: tuple[tuple[str, str], ...]
+    extension: str
+    comment: str
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The part of PostgreSQL's catalog that code is generated from, sorted by schema and name."""
 
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...]
+    types: tuple[UserType, ...]
 
 
 def find_table(catalog: Catalog, schema: str, name: str) -> Table:

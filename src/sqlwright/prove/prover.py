@@ -58,7 +58,11 @@ def prove(
         ServerUnavailable: there is no server to prove anew what is all on record.
     """
     queries = [(module.source_file, query) for module in package.modules for query in module.queries]
-    valid = _valid(queries, recorded) if recorded is not None and recorded.schema_digest == schema.digest else {}
+    valid = (
+        _valid(queries, recorded, nullable_elements=package.nullable_elements)
+        if recorded is not None and recorded.schema_digest == schema.digest
+        else {}
+    )
     on_record = Proofs(recorded.postgres_major, schema.digest, recorded.catalog, valid) if recorded and len(valid) == len(queries) else None
     if on_record is not None and not anew:
         progress(len(queries), len(queries))
@@ -66,7 +70,7 @@ def prove(
     try:
         with open_server() as server, scratch_database(server, schema) as connection:
             usable = valid if recorded is not None and recorded.postgres_major == server.major and not anew else {}
-            return _prove_others(queries, usable, schema, server.major, connection, progress)
+            return _prove_others(queries, usable, schema, server.major, connection, progress, nullable_elements=package.nullable_elements)
     except ServerUnavailable as error:
         if on_record is not None:
             raise
@@ -75,11 +79,13 @@ def prove(
         raise CompileError([replace(error.diagnostic, message=f"{error.diagnostic.message}; {missing}")]) from error
 
 
-def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs) -> dict[tuple[str, str], QueryProof]:
+def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs, *, nullable_elements: bool) -> dict[tuple[str, str], QueryProof]:
     found: dict[tuple[str, str], QueryProof] = {}
     for file, query in queries:
         proof = recorded.queries.get((file, query.name))
-        if proof is not None and proof.key == query_key(query, recorded.schema_digest, recorded.postgres_major):
+        if proof is not None and proof.key == query_key(
+            query, recorded.schema_digest, recorded.postgres_major, nullable_elements=nullable_elements
+        ):
             found[file, query.name] = proof
     return found
 
@@ -91,9 +97,11 @@ def _prove_others(
     major: int,
     connection: psycopg.Connection[Any],
     progress: Progress,
+    *,
+    nullable_elements: bool,
 ) -> Proofs:
     types = TypeNames(connection)
-    facts = SchemaFacts.load(connection)
+    facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
     catalog, located = read_catalog(connection, types, facts)
     session = _Session(connection, facts, types, catalog, located)
     diagnostics: list[Diagnostic] = []
@@ -104,7 +112,9 @@ def _prove_others(
             if (file, query.name) in proven:
                 continue
             try:
-                proven[file, query.name] = _prove_query(session, query, query_key(query, schema.digest, major))
+                proven[file, query.name] = _prove_query(
+                    session, query, query_key(query, schema.digest, major, nullable_elements=nullable_elements)
+                )
             except Refused as refused:
                 diagnostics.append(_refusal(query, refused))
             progress(len(proven), len(queries))

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 from sqlwright import ir
 from sqlwright.options import Clients
+from sqlwright.render.adapters import adapters_module, needs_adapters
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.colour import ASYNC, SYNC
 from sqlwright.render.constraints import constraints_module
-from sqlwright.render.enums import REGISTER, aio_package, enums_module
+from sqlwright.render.enums import enums_module
 from sqlwright.render.given import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.header import header_line
-from sqlwright.render.pgvalues import holds_json, is_enum_array, result_types
+from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.queriers import QuerierClass, Queriers
 from sqlwright.render.queries import query_module
+from sqlwright.render.registration import REGISTER, aio_package, registration_module
 from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
 
@@ -43,21 +45,15 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
     modules = [module for module in package.modules if module.queries]
     colour = ASYNC if clients is Clients.ASYNC else SYNC
     aio = clients is Clients.BOTH
-    queries = [query for module in modules for query in module.queries]
-    results = [column.type for model in package.models for column in ir.columns_in(model.fields)]
-    results += [found for query in queries for found in result_types(query)]
-    needs_register = any(is_enum_array(found) for found in results)
-    with_json = any(holds_json(found) for found in (*results, *(param.type for query in queries for param in query.params)))
+    needs_register = bool(package.registrations)
 
     yield ir.SourceFile("__init__.py", _root(package_name, needs_register=needs_register))
     yield ir.SourceFile("py.typed", "")
-    if package.models or with_json:
-        yield ir.SourceFile("models.py", models_module(package, with_json=with_json))
-    if package.enums:
-        register: Colour | None = colour if needs_register else None
-        yield ir.SourceFile("enums.py", enums_module(package, package_name=package_name, register=register, aio=aio))
-    if package.constraints:
-        yield ir.SourceFile("constraints.py", constraints_module(package))
+    yield from _schema_files(package)
+    if needs_adapters(package):
+        yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
+    if needs_register:
+        yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if modules:
@@ -66,15 +62,29 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
     for module in modules:
         yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes)))
     if aio:
-        yield ir.SourceFile("aio/__init__.py", aio_package(package, register=needs_register))
+        yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
             yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
+
+
+def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
+    """The modules of classes that stand for things of the schema."""
+    queries = [query for module in package.modules for query in module.queries]
+    types = [column.type for model in package.models for column in ir.columns_in(model.fields)]
+    types += [found for query in queries for found in (*result_types(query), *(param.type for param in query.params))]
+    with_json = any(holds_json(found) for found in types)
+    if package.models or package.new_types or with_json:
+        yield ir.SourceFile("models.py", models_module(package, with_json=with_json))
+    if package.enums:
+        yield ir.SourceFile("enums.py", enums_module(package))
+    if package.constraints:
+        yield ir.SourceFile("constraints.py", constraints_module(package))
 
 
 def _root(package_name: str, *, needs_register: bool) -> str:
     builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
     if needs_register:
-        builder.add_constant([f'__all__ = ["{builder.name(".enums", REGISTER)}"]'])
+        builder.add_constant([f'__all__ = ["{builder.name(".registration", REGISTER)}"]'])
     return builder.text()
 
 

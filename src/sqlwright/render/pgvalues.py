@@ -1,45 +1,22 @@
-"""How values travel between PostgreSQL and Python in generated code: what psycopg loads by itself, in which format, and what not.
-
-The table of binary types was measured with psycopg 3.3 on PostgreSQL 18, and a test holds it up: for each of them the binary and the text
-loader give the same value, alone and inside an array, on a connection where nothing is registered.
-"""
+"""How values travel between PostgreSQL and Python in generated code: what psycopg loads by itself, in which format, and what not."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
 from sqlwright import ir
+from sqlwright.pgtypes import BINARY_TYPES
+from sqlwright.valuetypes import parts
 
-# By the name in pg_type. Left out on purpose: float4, whose binary form 0.10000000149011612 is text 0.1, so that a column's value would
-# depend on what else its query selects; "char", whose text form of a NUL is "" and of a high byte an escape.
-BINARY_TYPES = frozenset(
-    {
-        "bool",
-        "bpchar",
-        "bytea",
-        "date",
-        "float8",
-        "int2",
-        "int4",
-        "int8",
-        "interval",
-        "json",
-        "jsonb",
-        "name",
-        "numeric",
-        "oid",
-        "text",
-        "time",
-        "timestamp",
-        "timestamptz",
-        "timetz",
-        "uuid",
-        "varchar",
-    }
-)
-
-# The function in the generated enums module that passes on a loaded enum array.
-ENUM_ARRAY = "enum_array"
+# Names in the generated adapters module: the function that passes on a value which psycopg could load, the one that makes a cursor load
+# intervals without loss, the class of exact intervals, and what validates JSON.
+REGISTERED = "registered"
+KEEP_INTERVALS = "keep_intervals"
+INTERVAL = "Interval"
+LOAD_JSON = "load_json"
+DUMP_JSON = "dump_json"
+HSTORE_TEXT = "hstore_text"
+VECTOR_TEXT = "vector_text"
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -66,9 +43,9 @@ def result_types(query: ir.Query) -> tuple[ir.Type, ...]:
 
 
 def innermost(found: ir.Type) -> ir.ValueType:
-    """The type without `Nullable` and lists around it."""
+    """The type without `Nullable`, lists and domains around it."""
     match found:
-        case ir.Nullable(value=inner) | ir.ListOf(element=inner):
+        case ir.Nullable(value=inner) | ir.ListOf(element=inner) | ir.DomainRef(value=inner):
             return innermost(inner)
         case _:
             return found
@@ -76,7 +53,12 @@ def innermost(found: ir.Type) -> ir.ValueType:
 
 def holds_json(found: ir.Type) -> bool:
     """Tell whether a type needs the JSON alias."""
-    return isinstance(innermost(found), ir.Json)
+    return any(isinstance(part, ir.Json) for part in parts(found))
+
+
+def holds_interval(found: ir.Type) -> bool:
+    """Tell whether a type has intervals in it, which psycopg alone would load with a loss."""
+    return any(part.postgres == "interval" for part in parts(found))
 
 
 def is_scalar_enum(found: ir.Type) -> bool:
@@ -84,20 +66,57 @@ def is_scalar_enum(found: ir.Type) -> bool:
     return isinstance(found.value if isinstance(found, ir.Nullable) else found, ir.EnumRef)
 
 
-def is_enum_array(found: ir.Type) -> bool:
-    """Tell whether psycopg can load a type only where its enum is registered."""
-    return isinstance(innermost(found), ir.EnumRef) and not is_scalar_enum(found)
-
-
 def reads_binary(columns: Iterable[ir.Column]) -> bool:
     """Tell whether psycopg has a binary loader for every column without registration; the format is one for all columns of a result."""
-    return all(_type_name(innermost(column.type)) in BINARY_TYPES for column in columns)
+    return all(_is_binary(column.type) for column in columns)
 
 
-def _type_name(value: ir.ValueType) -> str:
-    return value.postgres if isinstance(value, ir.Scalar | ir.Json) else ""
+def _is_binary(found: ir.Type) -> bool:
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.Overridden(value=value):
+            return _is_binary(value)
+        case ir.ListOf(element=element, registered=False):
+            return _is_binary(element)
+        case ir.RangeOf(registered=False) | ir.Scalar() | ir.Json() | ir.UnionOf() | ir.TypedJson() | ir.ExactInterval():
+            return found.postgres in BINARY_TYPES
+        case ir.ListOf() | ir.RangeOf() | ir.EnumRef() | ir.CompositeRef() | ir.Hstore() | ir.Vector() | ir.Opaque():
+            return False
 
 
 def is_converted(found: ir.Type) -> bool:
-    """Tell whether what psycopg gives is not yet the annotated value."""
-    return isinstance(innermost(found), ir.EnumRef)
+    """Tell whether what psycopg gives is not yet the annotated value, or must be checked to be it."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value):
+            return is_converted(value)
+        case ir.ListOf(element=element, registered=registered):
+            return registered or is_converted(element)
+        case ir.EnumRef() | ir.CompositeRef() | ir.Hstore() | ir.Vector() | ir.Overridden() | ir.TypedJson():
+            return True
+        case ir.RangeOf(registered=registered):
+            return registered
+        case ir.Scalar() | ir.Json() | ir.UnionOf() | ir.ExactInterval() | ir.Opaque():
+            return False
+
+
+def has_own_conversion(found: ir.Type) -> bool:
+    """Tell whether values inside an array are converted one by one, psycopg having loaded them."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.ListOf(element=value):
+            return has_own_conversion(value)
+        case ir.Overridden() | ir.TypedJson():
+            return True
+        case _:
+            return False
+
+
+def is_dumped(found: ir.Type) -> bool:
+    """Tell whether a parameter is not handed to psycopg as it is."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.ListOf(element=value):
+            return is_dumped(value)
+        case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
+            return True
+        case ir.Overridden(value=value, dump=dump):
+            return dump is not None or is_dumped(value)
+        case ir.Scalar() | ir.EnumRef() | ir.UnionOf() | ir.RangeOf() | ir.Opaque():
+            return False

@@ -11,9 +11,9 @@ from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal
-from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, reads_binary
+from sqlwright.render.pgvalues import columns_of, free_name, holds_interval, is_scalar_enum, json_alias, reads_binary, result_types
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
-from sqlwright.render.rows import add_row_class, from_row_name, names_in, needs_conversion
+from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
 from sqlwright.render.values import Values
 
@@ -32,7 +32,7 @@ def query_module(
         taken=[*_names_bound(module, with_definitions=not definitions), *class_names(queriers)],
     )
     root = ".." if definitions else "."
-    values = Values(builder, enums=f"{root}enums", models=f"{root}models", json_alias=json_alias(package))
+    values = Values(builder, package, root=root, json_alias=json_alias(package))
     own_rows: dict[str, ir.RowClass] = {row.name: row for row in module.row_classes}
     for query in module.queries:
         if not definitions:
@@ -135,6 +135,8 @@ class _Function:
             (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
         )
         made = statement(make, 1, f"{cursor} = ")
+        if any(holds_interval(found) for found in result_types(self.query)):
+            made += statement(self.values.keeping_intervals(cursor), 1)
         match self.query.result:
             case ir.Copied() as copied:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
@@ -211,7 +213,7 @@ class _Function:
         """The annotated result, made of a plain row."""
         if isinstance(shape, ir.BareValue):
             return self.values.loaded(shape.column.type, f"{row}[0]")
-        if needs_conversion(shape.fields):
+        if self.values.converts(shape.fields):
             return Group(f"{self._row(shape)}.{from_row_name(shape.fields)}(", (row,))
         return Group(f"{self._row(shape)}(", (f"*{row}",))
 

@@ -1,4 +1,4 @@
-"""Row classes: a slots dataclass each, shared ones in the package's models module."""
+"""Row classes in the style that the package has, shared ones in its models module, which also holds domains as types of their own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Keyword, Node, NoneUnless, fits, statement
-from sqlwright.render.literals import docstring
-from sqlwright.render.pgvalues import free_name, is_converted, json_alias
-from sqlwright.render.values import Values
+from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.pgvalues import free_name, json_alias
+from sqlwright.render.values import Values, to_row_name
+from sqlwright.valuetypes import parts
 
 
 def models_module(package: ir.Package, *, with_json: bool) -> str:
@@ -19,12 +20,19 @@ def models_module(package: ir.Package, *, with_json: bool) -> str:
     builder = ModuleBuilder(
         header=header_line(),
         doc="Row classes that queries share.",
-        taken=[alias, *names_in(package.models)],
+        taken=[
+            *([] if package.row_style is ir.RowStyle.PYDANTIC else [alias]),
+            *names_in(package.models),
+            *(found.name for found in package.new_types),
+        ],
     )
-    values = Values(builder, enums=".enums", models="", json_alias=alias)
-    if with_json:
+    values = Values(builder, package, root=".", json_alias=alias, in_models=True)
+    if with_json and package.row_style is not ir.RowStyle.PYDANTIC:
         builder.add_constant(_json_lines(builder, alias))
-    for model in package.models:
+    for found in package.new_types:
+        new_type = Group(f"{builder.name('typing', 'NewType')}(", (string_literal(found.name), values.annotation(found.value)))
+        builder.add_constant([*statement(new_type, 0, f"{found.name} = "), *(docstring([found.doc], 0) if found.doc.strip() else [])])
+    for model in _parts_first(package.models):
         add_row_class(builder, values, model)
     return builder.text()
 
@@ -36,25 +44,49 @@ def names_in(row_classes: Iterable[ir.RowClass]) -> list[str]:
 
 def add_row_class(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> None:
     """Add a row class; one whose columns need a conversion gets a constructor from a plain row."""
-    lines = [
-        f"@{builder.name('dataclasses', 'dataclass')}(slots=True)",
-        f"class {row.name}:",
-        *docstring([row.doc.strip() or f"A row of `{row.table or row.name}`."], 1),
-    ]
+    lines = [*_head(builder, values.row_style, row.name), *docstring([row.doc.strip() or f"A row of `{row.table or row.name}`."], 1)]
     if row.fields:
         lines.append("")
+    if values.row_style is ir.RowStyle.PYDANTIC:
+        lines += [*_pydantic_config(builder), ""]
     for field in row.fields:
         lines += statement(f"{field.name}: {values.field_annotation(field)}", 1)
         if isinstance(field, ir.Column) and field.doc.strip():
             lines += docstring([field.doc], 1)
-    if needs_conversion(row.fields):
+    if values.converts(row.fields):
         lines += ["", *_from_row(builder, values, row)]
+    if row.composite:
+        lines += ["", *_to_row(builder, values, row)]
     builder.add_definition(lines)
 
 
-def needs_conversion(fields: Iterable[ir.Field]) -> bool:
-    """Tell whether psycopg's values of these fields are not yet the annotated ones."""
-    return any(isinstance(field, ir.Embedded) or is_converted(field.type) for field in fields)
+def _head(builder: ModuleBuilder, style: ir.RowStyle, name: str) -> list[str]:
+    match style:
+        case ir.RowStyle.DATACLASS:
+            return [f"@{builder.name('dataclasses', 'dataclass')}(slots=True)", f"class {name}:"]
+        case ir.RowStyle.FROZEN:
+            return [f"@{builder.name('dataclasses', 'dataclass')}(frozen=True, slots=True)", f"class {name}:"]
+        case ir.RowStyle.NAMEDTUPLE:
+            return [f"class {name}({builder.name('typing', 'NamedTuple')}):"]
+        case ir.RowStyle.PYDANTIC:
+            return [f"class {name}({builder.name('pydantic', 'BaseModel')}):"]
+
+
+def _parts_first(models: Iterable[ir.RowClass]) -> list[ir.RowClass]:
+    """The classes in an order in which those that pydantic and named tuples refer to are defined before."""
+    known = {model.name: model for model in models}
+    ordered: dict[str, ir.RowClass] = {}
+
+    def visit(model: ir.RowClass) -> None:
+        for column in ir.columns_in(model.fields):
+            for part in parts(column.type):
+                if isinstance(part, ir.CompositeRef) and part.class_name in known and part.class_name not in ordered:
+                    visit(known[part.class_name])
+        ordered.setdefault(model.name, model)
+
+    for model in known.values():
+        visit(model)
+    return list(ordered.values())
 
 
 def from_row_name(fields: Iterable[ir.Field]) -> str:
@@ -83,15 +115,32 @@ def _from_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[
     ]
 
 
+def _to_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[str]:
+    """Composites are sent as tuples: psycopg writes those, nested and in arrays, in the text form that PostgreSQL reads."""
+    fields = tuple(values.dumped(column.type, f"self.{column.name}", "item") for column in ir.columns_in(row.fields))
+    any_row = f"{builder.builtin('tuple')}[{builder.name('typing', 'Any')}, ...]"
+    return [
+        *statement(Group(f"def {to_row_name(row.fields)}(", ("self",)), 1, suffix=f" -> {any_row}:"),
+        '        """Make what psycopg takes of a value."""',
+        *statement(Group("(", fields, is_tuple=True), 2, "return "),
+    ]
+
+
 def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
     """The embedded row, made of its stretch of the plain row; None where its witness is."""
     stretch = f"row[{start}:{start + len(field.columns)}]"
     row_class = values.model(field.row_class)
-    if needs_conversion(field.columns):
+    if values.converts(field.columns):
         made = Group(f"{row_class}.{from_row_name(field.columns)}(", (stretch,))
     else:
         made = Group(f"{row_class}(", (f"*{stretch}",))
     return NoneUnless(f"row[{start + field.witness}] is None", made) if field.optional else made
+
+
+def _pydantic_config(builder: ModuleBuilder) -> list[str]:
+    """Ranges and the user's own classes are taken as they are; a column may be called `model_name`."""
+    config = Group(f"{builder.name('pydantic', 'ConfigDict')}(", ("arbitrary_types_allowed=True", "protected_namespaces=()"))
+    return statement(config, 1, "model_config = ")
 
 
 def _json_lines(builder: ModuleBuilder, alias: str) -> list[str]:

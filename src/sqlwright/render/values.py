@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless
-from sqlwright.render.pgvalues import ENUM_ARRAY, holds_json, innermost, is_enum_array
+from sqlwright.render.pgvalues import (
+    DUMP_JSON,
+    HSTORE_TEXT,
+    INTERVAL,
+    KEEP_INTERVALS,
+    LOAD_JSON,
+    REGISTERED,
+    VECTOR_TEXT,
+    free_name,
+    has_own_conversion,
+    innermost,
+    is_converted,
+    is_dumped,
+)
 
 
 class Values:
-    """Writes values of one module. `enums` and `models` are the relative names of the package's modules; `models` is "" inside models."""
+    """Writes values of one module.
 
-    def __init__(self, builder: ModuleBuilder, *, enums: str, models: str, json_alias: str) -> None:
+    `root` is the relative name of the package ("." or ".."); with `in_models` the module is the package's models itself.
+    """
+
+    def __init__(self, builder: ModuleBuilder, package: ir.Package, *, root: str, json_alias: str, in_models: bool = False) -> None:
         self._builder = builder
-        self._enums = enums
-        self._models = models
+        self._enums = f"{root}enums"
+        self._models = "" if in_models else f"{root}models"
+        self._adapters = f"{root}adapters"
         self._json_alias = json_alias
+        self.row_style = package.row_style
 
     def annotation(self, found: ir.Type) -> str:
         """The annotation of a value of this type."""
@@ -34,42 +54,120 @@ class Values:
         """A shared row class."""
         return self._builder.name(self._models, name) if self._models else name
 
-    def _value(self, found: ir.ValueType) -> str:
+    def converts(self, fields: Iterable[ir.Field]) -> bool:
+        """Tell whether rows are not made of psycopg's values by position."""
+        return self.row_style is ir.RowStyle.PYDANTIC or any(isinstance(field, ir.Embedded) or is_converted(field.type) for field in fields)
+
+    def _value(self, found: ir.ValueType) -> str:  # noqa: C901 - a case for each type
         match found:
             case ir.Scalar(python_module=module, python_name=name):
                 return self._builder.class_of(module, name)
             case ir.Json():
-                return self.model(self._json_alias)
+                return self._json()
             case ir.EnumRef(class_name=name):
                 return self._builder.name(self._enums, name)
+            case ir.UnionOf(members=members):
+                return " | ".join(self._value(member) for member in members)
+            case ir.RangeOf(element=element, multiple=multiple):
+                module, name = ("psycopg.types.multirange", "Multirange") if multiple else ("psycopg.types.range", "Range")
+                return f"{self._builder.name(module, name)}[{self._value(element)}]"
+            case ir.CompositeRef(class_name=name) | ir.DomainRef(class_name=name):
+                return self.model(name)
+            case ir.ExactInterval():
+                return self._builder.name(self._adapters, INTERVAL)
+            case ir.Hstore():
+                text = self._builder.builtin("str")
+                return f"{self._builder.builtin('dict')}[{text}, {text} | None]"
+            case ir.Vector():
+                return f"{self._builder.builtin('list')}[{self._builder.builtin('float')}]"
+            case ir.Overridden(python=python) | ir.TypedJson(python=python):
+                return self._object(python)
             case ir.ListOf(element=element):
                 return f"{self._builder.builtin('list')}[{self.annotation(element)}]"
             case ir.Opaque():
                 return self._builder.builtin("object")
 
+    def _json(self) -> str:
+        if self.row_style is ir.RowStyle.PYDANTIC:
+            return self._builder.name("pydantic", "JsonValue")
+        return self.model(self._json_alias)
+
+    def _object(self, found: ir.PythonObject) -> str:
+        return self._builder.name(found.module, found.name) if found.module else self._builder.builtin(found.name)
+
     def loaded(self, found: ir.Type, value: str) -> Node:
         """The annotated value, made of the expression `value` that is what psycopg gives for a column of this type."""
         match found:
-            case ir.Nullable(value=ir.EnumRef() as inner):
-                return NoneUnless(f"{value} is None", self.loaded(inner, value))
+            case ir.Nullable(value=inner) if not is_converted(inner) or _passes_none(inner):
+                return self.loaded(inner, value)
             case ir.Nullable(value=inner):
+                return NoneUnless(f"{value} is None", self.loaded(inner, value))
+            case ir.DomainRef(value=inner):
                 return self.loaded(inner, value)
             case ir.EnumRef(class_name=name):
                 return Group(f"{self._builder.name(self._enums, name)}(", (value,))
-            case ir.ListOf() if is_enum_array(found):
-                return Group(f"{self._builder.name(self._enums, ENUM_ARRAY)}(", (value,))
+            case ir.TypedJson(python=python):
+                return Group(f"{self._builder.name(self._adapters, LOAD_JSON)}(", (self._object(python), value))
+            case ir.Overridden(value=inner, load=load):
+                return Group(f"{self._object(load)}(", (self.loaded(inner, value),)) if load else self.loaded(inner, value)
+            case ir.ListOf(element=element, registered=registered) if has_own_conversion(element):
+                item = "item" if value != "item" else "each"
+                source = f"{self._builder.name(self._adapters, REGISTERED)}({value})" if registered else value
+                return ListComprehension(self.loaded(element, item), f"for {item} in {source}")
+            case _ if is_converted(found):
+                return Group(f"{self._builder.name(self._adapters, REGISTERED)}(", (value,))
             case _:
                 return value
 
-    def dumped(self, found: ir.Type, name: str, item: str) -> Node:
+    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901 - as above
         """What is handed to psycopg for the parameter `name`; `item` is a free name for a loop."""
         match found:
-            case ir.Nullable(value=inner) if holds_json(found):
-                return NoneUnless(f"{name} is None", self.dumped(inner, name, item))
+            case ir.Nullable(value=inner):
+                return NoneUnless(f"{name} is None", self.dumped(inner, name, item)) if is_dumped(inner) else name
+            case ir.DomainRef(value=inner):
+                return self.dumped(inner, name, item)
             case ir.Json(postgres=postgres):
-                wrapper = self._builder.name("psycopg.types.json", "Jsonb" if postgres == "jsonb" else "Json")
-                return Group(f"{wrapper}(", (name,))
-            case ir.ListOf(element=element) if holds_json(found):
-                return ListComprehension(self.dumped(element, item, item), f"for {item} in {name}")
+                return Group(f"{self._wrapper(postgres)}(", (name,))
+            case ir.TypedJson(postgres=postgres, python=python):
+                dump = self._builder.name(self._adapters, DUMP_JSON)
+                return Group(f"{self._wrapper(postgres)}(", (Group(f"{dump}(", (self._object(python), name)),))
+            case ir.CompositeRef(fields=fields):
+                return f"{name}.{to_row_name(fields)}()"
+            case ir.ExactInterval():
+                return Group(f"{self._builder.builtin('str')}(", (name,))
+            case ir.Hstore():
+                return Group(f"{self._builder.name(self._adapters, HSTORE_TEXT)}(", (name,))
+            case ir.Vector():
+                return Group(f"{self._builder.name(self._adapters, VECTOR_TEXT)}(", (name,))
+            case ir.Overridden(value=inner, dump=dump):
+                sent = f"{self._object(dump)}({name})" if dump else name
+                return self.dumped(inner, sent, item) if is_dumped(inner) else sent
+            case ir.ListOf(element=element) if is_dumped(element):
+                return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
                 return name
+
+    def _wrapper(self, postgres: str) -> str:
+        return self._builder.name("psycopg.types.json", "Jsonb" if postgres == "jsonb" else "Json")
+
+    def keeping_intervals(self, cursor: str) -> str:
+        """The statement that makes a cursor load intervals without loss."""
+        return f"{self._builder.name(self._adapters, KEEP_INTERVALS)}({cursor})"
+
+
+def to_row_name(fields: Iterable[ir.Field]) -> str:
+    """The name of the method that makes what psycopg takes of a composite's value: one that no field has."""
+    return free_name("to_row", {field.name for field in fields})
+
+
+def _passes_none(inner: ir.ValueType) -> bool:
+    """Whether the conversion gives None for None."""
+    match inner:
+        case ir.DomainRef(value=value):
+            return _passes_none(value)
+        case ir.ListOf(element=element):
+            return not has_own_conversion(element)
+        case ir.RangeOf() | ir.CompositeRef() | ir.Hstore() | ir.Vector():
+            return True
+        case _:
+            return False

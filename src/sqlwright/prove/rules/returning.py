@@ -55,11 +55,17 @@ class _Written:
         present = stored_column(self._prover, relation, attribute)
         if which == OLD and INSERT in self._commands:
             return may_be_null(
-                "there is no old row when one is inserted", element_nullable=False, absent_row=True, witness=not present.nullable
+                "there is no old row when one is inserted",
+                element_nullable=present.element_nullable,
+                absent_row=True,
+                witness=not present.nullable,
             )
         if which == NEW and DELETE in self._commands:
             return may_be_null(
-                "there is no new row when one is deleted", element_nullable=False, absent_row=True, witness=not present.nullable
+                "there is no new row when one is deleted",
+                element_nullable=present.element_nullable,
+                absent_row=True,
+                witness=not present.nullable,
             )
         if not present.nullable or attribute < 1:
             return present
@@ -67,7 +73,7 @@ class _Written:
             return present
         if which == OLD or self._query.command == DELETE:
             known = ("slot", item, attribute) in self._rows.known or ("fields", item, 0) in self._rows.known
-            return never_null("WHERE drops the rows in which it is NULL", element_nullable=False) if known else present
+            return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
         return self._assigned(item, attribute, present)
 
     def _interference(self) -> str:
@@ -109,7 +115,9 @@ class _Written:
             if value is not None:
                 return value
             if ("slot", item, attribute) in self._rows.known:
-                return never_null("WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=False)
+                return never_null(
+                    "WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=present.element_nullable
+                )
             return present
         inserted = inserted_value(self._prover, self._query, relation, attribute, self._rows)
         if inserted.nullable or not self._updates_on_conflict:

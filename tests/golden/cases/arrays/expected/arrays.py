@@ -7,7 +7,8 @@ from typing import Any, Final, Self
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from .enums import Mood, enum_array
+from .adapters import registered
+from .enums import Mood
 
 AGGREGATED: Final = """\
 SELECT u.mood, array_agg(u.nick) AS nicks, array_agg(u.name) AS names, array_agg(u.mood) AS moods FROM users u GROUP BY u.mood
@@ -30,7 +31,7 @@ class AggregatedRow:
             mood=Mood(row[0]),
             nicks=row[1],
             names=row[2],
-            moods=enum_array(row[3]),
+            moods=registered(row[3]),
         )
 
 
@@ -72,4 +73,4 @@ async def moods_or_none(conn: AsyncConnection[Any]) -> list[list[Mood | None]]:
     """Run `MoodsOrNone` (queries/arrays.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MOODS_OR_NONE)
-    return [enum_array(row[0]) for row in await cur.fetchall()]
+    return [registered(row[0]) for row in await cur.fetchall()]

@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .enums import Mood, enum_array
+from .adapters import registered
+from .enums import Mood
 
 
 @dataclass(slots=True)
@@ -18,4 +19,4 @@ class User:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Make a row of what psycopg gives."""
-        return cls(id=row[0], name=row[1], moods=enum_array(row[2]))
+        return cls(id=row[0], name=row[1], moods=registered(row[2]))

@@ -6,7 +6,8 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
-from .enums import Mood, enum_array
+from .adapters import registered
+from .enums import Mood
 
 LIST_MOODS: Final = """\
 SELECT moods FROM users
@@ -17,4 +18,4 @@ def list_moods(conn: Connection[Any]) -> list[list[Mood]]:
     """Run `ListMoods` (queries/moods.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(LIST_MOODS)
-    return [enum_array(row[0]) for row in cur.fetchall()]
+    return [registered(row[0]) for row in cur.fetchall()]

@@ -2,12 +2,6 @@
 """Enums of the database."""
 
 from enum import StrEnum
-from typing import Any, Final
-
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.abc import AdaptContext
-from psycopg.rows import tuple_row
-from psycopg.types.enum import EnumInfo, register_enum
 
 
 class Mood(StrEnum):
@@ -17,59 +11,3 @@ class Mood(StrEnum):
     VERY_HAPPY = "very happy"
     SO_SO = "so-so"
     EMPTY = ""
-
-
-ENUMS: Final[dict[tuple[str, str], type[StrEnum]]] = {
-    ("public", "mood"): Mood,
-}
-
-FIND_ENUMS: Final = """\
-SELECT namespace.nspname, type.typname, type.oid, type.typarray
-FROM pg_catalog.pg_type AS type
-JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = type.typnamespace
-WHERE type.typtype = 'e'
-"""
-
-
-async def register(conn: AsyncConnection[Any]) -> None:
-    """Teach a connection, and no other one, to load arrays of the package's enums.
-
-    Fit for `AsyncConnectionPool(configure=register)`: a connection outside of a
-    transaction stays outside.
-
-    Raises:
-        LookupError: the database lacks one of the enums.
-    """
-    async with conn.transaction():
-        cur = AsyncRawCursor(conn, row_factory=tuple_row)
-        await cur.execute(FIND_ENUMS, binary=True)
-        found = await cur.fetchall()
-    register_found(conn, found)
-
-
-def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
-    """Register the enums, whose OIDs are in rows of `FIND_ENUMS`."""
-    oids = {(schema, name): (oid, array) for schema, name, oid, array in found}
-    for (schema, name), enum in ENUMS.items():
-        if (schema, name) not in oids:
-            message = f"the database has no enum {schema}.{name}"
-            raise LookupError(message)
-        oid, array_oid = oids[schema, name]
-        info = EnumInfo(name, oid, array_oid, [member.value for member in enum])
-        register_enum(
-            info,
-            conn,
-            enum,
-            mapping={member: member.value for member in enum},
-        )
-
-
-def enum_array(value: Any) -> Any:
-    """Pass on an enum array that psycopg could load.
-
-    Raises:
-        TypeError: `register` was not called with the connection.
-    """
-    if isinstance(value, str):
-        raise TypeError("call db.register on this connection first")
-    return value

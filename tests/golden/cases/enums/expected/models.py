@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .enums import Mood, enum_array
+from .adapters import registered
+from .enums import Mood
 
 
 @dataclass(slots=True)
@@ -24,6 +25,6 @@ class Person:
             id=row[0],
             current=Mood(row[1]),
             previous=None if row[2] is None else Mood(row[2]),
-            past=enum_array(row[3]),
-            planned=enum_array(row[4]),
+            past=registered(row[3]),
+            planned=registered(row[4]),
         )

@@ -6,7 +6,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from .enums import Mood, enum_array
+from .adapters import registered
+from .enums import Mood
 from .models import Person
 
 GET_PERSON: Final = """\
@@ -90,4 +91,4 @@ async def past_moods(conn: AsyncConnection[Any]) -> list[list[Mood]]:
     """Run `PastMoods` (queries/people.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(PAST_MOODS)
-    return [enum_array(row[0]) for row in await cur.fetchall()]
+    return [registered(row[0]) for row in await cur.fetchall()]

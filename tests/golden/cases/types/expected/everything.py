@@ -4,13 +4,16 @@
 import datetime
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Json, Jsonb
+from psycopg.types.range import Range
 
+from .adapters import keep_intervals
 from .models import Everything, JsonValue
 
 LIST_EVERYTHING: Final = """\
@@ -21,6 +24,7 @@ SELECT a_bool, a_int2, a_int4, a_int8, a_float4, a_float8, a_numeric, a_text, a_
 async def list_everything(conn: AsyncConnection[Any]) -> list[Everything]:
     """Run `ListEverything` (queries/everything.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    keep_intervals(cur)
     await cur.execute(LIST_EVERYTHING)
     return [Everything(*row) for row in await cur.fetchall()]
 
@@ -60,8 +64,8 @@ async def create_everything(
     a_jsonb: JsonValue,
     a_oid: int,
     a_email: str,
-    a_inet: object,
-    a_range: object,
+    a_inet: IPv4Address | IPv6Address | IPv4Interface | IPv6Interface,
+    a_range: Range[int],
     ints: list[int],
     texts: list[str] | None,
     times: list[datetime.datetime],

@@ -4,8 +4,11 @@
 import datetime
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeAlias
 from uuid import UUID
+
+from psycopg.types.range import Range
 
 JsonValue: TypeAlias = (
     dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
@@ -40,8 +43,8 @@ class Everything:
     a_jsonb: JsonValue
     a_oid: int
     a_email: str
-    a_inet: object
-    a_range: object
+    a_inet: IPv4Address | IPv6Address | IPv4Interface | IPv6Interface
+    a_range: Range[int]
     ints: list[int]
     texts: list[str] | None
     times: list[datetime.datetime]

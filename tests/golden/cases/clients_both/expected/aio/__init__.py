@@ -6,20 +6,22 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from ..enums import FIND_ENUMS, register_found
+from ..registration import FIND_TYPES, TYPES, register_found
 
 
 async def register(conn: AsyncConnection[Any]) -> None:
-    """Teach a connection, and no other one, to load arrays of the package's enums.
+    """Teach a connection, and no other one, to load the package's types.
 
     Fit for `AsyncConnectionPool(configure=register)`: a connection outside of a
     transaction stays outside.
 
     Raises:
-        LookupError: the database lacks one of the enums.
+        LookupError: the database lacks a type, or has another one of its name.
     """
+    schemas = [schema for schema, _ in TYPES]
+    names = [name for _, name in TYPES]
     async with conn.transaction():
         cur = AsyncRawCursor(conn, row_factory=tuple_row)
-        await cur.execute(FIND_ENUMS, binary=True)
+        await cur.execute(FIND_TYPES, (schemas, names), binary=True)
         found = await cur.fetchall()
     register_found(conn, found)

@@ -6,7 +6,8 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from ..enums import Mood, enum_array
+from ..adapters import registered
+from ..enums import Mood
 from ..moods import LIST_MOODS
 
 
@@ -14,4 +15,4 @@ async def list_moods(conn: AsyncConnection[Any]) -> list[list[Mood]]:
     """Run `ListMoods` (queries/moods.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_MOODS)
-    return [enum_array(row[0]) for row in await cur.fetchall()]
+    return [registered(row[0]) for row in await cur.fetchall()]

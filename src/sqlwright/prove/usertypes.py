@@ -1,0 +1,49 @@
+"""The types that a schema makes or its extensions bring, read from PostgreSQL's catalog. Enums are in `catalog`: they have labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.proof import TypeKind, UserType
+
+# Row types of tables are left out: as values in rows they are met too rarely to record each of them. An extension's types come with it
+# whatever its schema is.
+_TYPES = """
+SELECT n.nspname, t.typname, t.oid::int8, t.typtype::text, coalesce(obj_description(t.oid, 'pg_type'), ''), coalesce(x.extname, ''),
+       t.typbasetype::int8, coalesce(r.rngsubtype, m.rngsubtype, 0)::int8,
+       coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
+       coalesce((SELECT array_agg(a.atttypid::int8 ORDER BY a.attnum) FROM pg_attribute a
+                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}')
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_range r ON r.rngtypid = t.oid
+LEFT JOIN pg_range m ON m.rngmultitypid = t.oid
+LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension x ON x.oid = d.refobjid
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'
+  AND t.typtype IN ('b', 'c', 'd', 'r', 'm') AND (c.oid IS NULL OR c.relkind = 'c')
+  AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
+ORDER BY n.nspname, t.typname
+"""
+
+
+def read_user_types(connection: psycopg.Connection[Any], types: TypeNames) -> tuple[UserType, ...]:
+    """Read domains, composites, ranges, multiranges and base types, sorted by schema and name."""
+    return tuple(
+        UserType(
+            kind=TypeKind(kind),
+            schema=schema,
+            name=name,
+            type=types.cast_name(oid),
+            base=types.declared_name(base or subtype) if base or subtype else "",
+            fields=tuple((field, types.declared_name(field_oid)) for field, field_oid in zip(fields, field_types, strict=True)),
+            extension=extension,
+            comment=comment,
+        )
+        for schema, name, oid, kind, comment, extension, base, subtype, fields, field_types in connection.execute(_TYPES).fetchall()
+    )

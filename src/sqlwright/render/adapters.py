@@ -1,0 +1,267 @@
+"""The adapters module: what generated functions need between psycopg and the values that they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlwright import ir
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.header import header_line
+from sqlwright.render.layout import Group, lay_out
+from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.pgvalues import (
+    DUMP_JSON,
+    HSTORE_TEXT,
+    KEEP_INTERVALS,
+    LOAD_JSON,
+    REGISTERED,
+    VECTOR_TEXT,
+    holds_interval,
+    is_converted,
+    result_types,
+)
+from sqlwright.render.registration import REGISTER
+from sqlwright.valuetypes import needing_registration, parts
+
+_VECTOR_LOADER = "VectorLoader"
+_LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
+
+_INTERVAL_CLASS = '''\
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval as PostgreSQL keeps it: months have no fixed days, days no hours."""
+
+    months: int = 0
+    days: int = 0
+    microseconds: int = 0
+
+    def __str__(self) -> str:
+        """Give the form that PostgreSQL reads."""
+        return f"{self.months} mons {self.days} days {self.microseconds} microseconds"
+'''
+
+_EXACT_LOADERS = '''\
+class IntervalLoader(Loader):
+    """Loads the text form of an interval."""
+
+    def load(self, data: Buffer) -> Interval:
+        """Load a value."""
+        text = bytes(data).decode()
+        match = INTERVAL_TEXT.fullmatch(text)
+        if not match or not text:
+            message = f"cannot load interval {text!r}; set IntervalStyle to postgres"
+            raise DataError(message)
+        years, months, days, sign, hours, minutes, seconds = match.groups("0")
+        micros = round(float(seconds) * 1_000_000)
+        micros += (int(hours) * 60 + int(minutes)) * 60_000_000
+        if sign == "-":
+            micros = -micros
+        return Interval(int(years) * 12 + int(months), int(days), micros)
+
+
+class IntervalBinaryLoader(Loader):
+    """Loads the binary form of an interval."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Interval:
+        """Load a value."""
+        micros, days, months = unpack("!qii", data)
+        if abs(months) > MAX_MONTHS:
+            message = "cannot load an infinite interval"
+            raise DataError(message)
+        return Interval(months, days, micros)
+'''
+
+_PLAIN_LOADERS = '''\
+class IntervalLoader(_IntervalLoader):
+    """Loads the text form of an interval that a timedelta can hold."""
+
+    def load(self, data: Buffer) -> timedelta:
+        """Load a value."""
+        text = bytes(data)
+        if b"mon" in text or b"year" in text or b"infinity" in text:
+            raise DataError(NOT_A_TIMEDELTA.format(text.decode()))
+        return super().load(data)
+
+
+class IntervalBinaryLoader(_IntervalBinaryLoader):
+    """Loads the binary form of an interval that a timedelta can hold."""
+
+    def load(self, data: Buffer) -> timedelta:
+        """Load a value."""
+        _, _, months = unpack("!qii", data)
+        if months:
+            raise DataError(NOT_A_TIMEDELTA.format(f"{months} months"))
+        return super().load(data)
+'''
+
+
+def needs_adapters(package: ir.Package) -> bool:
+    """Tell whether a package has the module at all."""
+    return bool(_Needs(package).any)
+
+
+class _Needs:
+    """What of the module a package uses."""
+
+    def __init__(self, package: ir.Package) -> None:
+        queries = [query for module in package.modules for query in module.queries]
+        loaded = [found for query in queries for found in result_types(query)]
+        loaded += [column.type for model in package.models for column in ir.columns_in(model.fields)]
+        everything = [part for found in (*loaded, *(p.type for query in queries for p in query.params)) for part in parts(found)]
+        kinds = {type(part) for part in everything}
+        self.exact = ir.ExactInterval in kinds
+        self.intervals = any(holds_interval(found) for found in loaded)
+        self.hstore = ir.Hstore in kinds
+        self.vector = ir.Vector in kinds
+        self.json = ir.TypedJson in kinds
+        self.registered = any(is_converted(found) and list(needing_registration(found)) for found in loaded)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything of it."""
+        return self.exact or self.intervals or self.hstore or self.vector or self.json or self.registered
+
+
+def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
+    """Give the text of adapters.py; `aio` tells that the `aio` subpackage has a `register` of its own."""
+    needs = _Needs(package)
+    builder = ModuleBuilder(header=header_line(), doc="Between psycopg and the values of this package.", taken=_LOADERS)
+    if needs.exact:
+        builder.name("dataclasses", "dataclass")
+        builder.add_definition(_INTERVAL_CLASS.splitlines())
+    if needs.intervals:
+        _add_intervals(builder, exact=needs.exact)
+    if needs.registered:
+        builder.add_definition(list(_registered(builder, package_name, aio=aio)))
+    if needs.json:
+        _add_json(builder)
+    if needs.hstore:
+        builder.add_definition(list(_hstore_text()))
+    if needs.vector:
+        _add_vector(builder)
+    return builder.text()
+
+
+def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
+    final = builder.name("typing", "Final")
+    builder.name("psycopg", "DataError")
+    builder.name("psycopg.abc", "Buffer")
+    builder.name("struct", "unpack")
+    if exact:
+        builder.name("psycopg.adapt", "Loader")
+        builder.name("psycopg.pq", "Format")
+        builder.module("re")
+        builder.add_constant(
+            [
+                f"INTERVAL_TEXT: {final} = re.compile(",
+                '    r"(?:([+-]?\\d+) years? ?)?(?:([+-]?\\d+) mons? ?)?(?:([+-]?\\d+) days? ?)?"',
+                '    r"(?:([+-]?)(\\d+):(\\d+):(\\d+(?:\\.\\d+)?))?"',
+                ")",
+            ]
+        )
+        builder.add_constant([f"MAX_MONTHS: {final} = 178956970 * 12 + 7"])
+    else:
+        builder.name("datetime", "timedelta")
+        for loader in _LOADERS:
+            builder.name("psycopg.types.datetime", loader)
+        builder.add_constant(
+            [
+                f"NOT_A_TIMEDELTA: {final} = (",
+                '    "a timedelta cannot hold the interval {}: "',
+                '    "use justify_interval or extract in the query, or `intervals: exact`"',
+                ")",
+            ]
+        )
+    for loader in (_EXACT_LOADERS if exact else _PLAIN_LOADERS).split("\n\n\n"):
+        builder.add_definition(loader.rstrip("\n").splitlines())
+    context = builder.name("psycopg.abc", "AdaptContext")
+    builder.add_definition(
+        [
+            f"def {KEEP_INTERVALS}(cursor: {context}) -> None:",
+            '    """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""',
+            '    cursor.adapters.register_loader("interval", IntervalLoader)',
+            '    cursor.adapters.register_loader("interval", IntervalBinaryLoader)',
+        ]
+    )
+
+
+def _registered(builder: ModuleBuilder, package_name: str, *, aio: bool) -> Iterator[str]:
+    anything = builder.name("typing", "Any")
+    function = f"{package_name}.{REGISTER}" + (f" (or {package_name}.aio.{REGISTER})" if aio else "")
+    yield f"def {REGISTERED}(value: {anything}) -> {anything}:"
+    yield from docstring(
+        ["Pass on a value that psycopg could load.", "", "Raises:", f"    TypeError: `{REGISTER}` was not called with the connection."], 1
+    )
+    yield "    if isinstance(value, str):"
+    yield from lay_out(Group("TypeError(", (string_literal(f"call {function} on this connection first"),)), 2, "raise ")
+    yield "    return value"
+
+
+def _add_json(builder: ModuleBuilder) -> None:
+    anything = builder.name("typing", "Any")
+    builder.name("functools", "cache")
+    builder.name("pydantic", "TypeAdapter")
+    builder.module("json")
+    builder.add_definition(
+        [
+            "@cache",
+            f"def adapter_of(kind: {anything}) -> TypeAdapter[{anything}]:",
+            '    """Give what validates JSON as a type."""',
+            "    return TypeAdapter(kind)",
+        ]
+    )
+    builder.add_definition(
+        [
+            f"def {LOAD_JSON}(kind: {anything}, value: {anything}) -> {anything}:",
+            *docstring(
+                ["Make a value of a type from JSON.", "", "Raises:", "    pydantic.ValidationError: the JSON does not fit the type."], 1
+            ),
+            "    return adapter_of(kind).validate_json(json.dumps(value))",
+        ]
+    )
+    builder.add_definition(
+        [
+            f"def {DUMP_JSON}(kind: {anything}, value: {anything}) -> {anything}:",
+            *docstring(
+                ["Make JSON from a value of a type.", "", "Raises:", "    pydantic.ValidationError: the value is not of the type."], 1
+            ),
+            "    adapter = adapter_of(kind)",
+            '    return adapter.dump_python(adapter.validate_python(value), mode="json")',
+        ]
+    )
+
+
+def _hstore_text() -> Iterator[str]:
+    yield f"def {HSTORE_TEXT}(value: dict[str, str | None]) -> str:"
+    yield '    """Write an hstore as PostgreSQL reads it."""'
+    yield ""
+    yield "    def quoted(text: str | None) -> str:"
+    yield "        if text is None:"
+    yield '            return "NULL"'
+    yield """        escaped = text.replace("\\\\", "\\\\\\\\").replace('"', '\\\\"')"""
+    yield """        return f'"{escaped}"'"""
+    yield ""
+    yield '    return ", ".join(f"{quoted(key)}=>{quoted(item)}" for key, item in value.items())'
+
+
+def _add_vector(builder: ModuleBuilder) -> None:
+    loader, buffer = builder.name("psycopg.adapt", "Loader"), builder.name("psycopg.abc", "Buffer")
+    builder.add_definition(
+        [
+            f"class {_VECTOR_LOADER}({loader}):",
+            '    """Loads the text form of a vector."""',
+            "",
+            f"    def load(self, data: {buffer}) -> list[float]:",
+            '        """Load a value."""',
+            '        return [float(item) for item in bytes(data)[1:-1].split(b",")]',
+        ]
+    )
+    builder.add_definition(
+        [
+            f"def {VECTOR_TEXT}(value: list[float]) -> str:",
+            '    """Write a vector as PostgreSQL reads it."""',
+            """    return f"[{','.join(map(str, value))}]\"""",
+        ]
+    )

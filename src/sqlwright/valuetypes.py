@@ -1,0 +1,225 @@
+"""From a proof's type text to the Python type: what the schema makes of it, and what the options wish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from sqlwright import ir
+from sqlwright.naming import ClassName, Identifier
+from sqlwright.options import Domains, Intervals, Options, Override
+from sqlwright.pgtypes import builtin, builtin_array_is_registered, canonical_name, of_extension
+from sqlwright.prove.proof import Catalog, Enum, TypeKind, UserType
+
+
+@dataclass(frozen=True, slots=True)
+class ValueTypes:
+    """The types of a schema, by the names that proofs use."""
+
+    options: Options
+    enums: Mapping[str, Enum]
+    types: Mapping[str, UserType]
+
+    @classmethod
+    def of(cls, catalog: Catalog, options: Options) -> ValueTypes:
+        """Index a catalog."""
+        return cls(options, {enum.type: enum for enum in catalog.enums}, {found.type: found for found in catalog.types})
+
+    def type(self, name: str, *, nullable: bool, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.Type:
+        """Give the type of a column or parameter; `origin` is the table column behind it, `element_nullable` is for arrays."""
+        value = self.value(name, element_nullable=element_nullable, origin=origin)
+        return ir.Nullable(value) if nullable else value
+
+    def value(self, name: str, *, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.ValueType:
+        """As `type`, for a value that is not NULL."""
+        plain = self._plain(name, element_nullable=element_nullable)
+        for column, python in self.options.json_types.items() if origin and isinstance(plain, ir.Json) else ():
+            if origin and _matches(column, origin):
+                return ir.TypedJson(plain.postgres, python_object(python))
+        override = next((o for o in self.options.overrides if o.column and origin and _matches(o.column, origin)), None)
+        return plain if override is None else overridden(plain, override)
+
+    def _plain(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
+        """The type where no column override is meant; overrides by database type count."""
+        found = self._list(name, element_nullable=element_nullable) if name.endswith("[]") else self._single(name)
+        override = next((o for o in self.options.overrides if o.db_type and canonical_name(o.db_type) == name), None)
+        return found if override is None else overridden(found, override)
+
+    def _list(self, name: str, *, element_nullable: bool) -> ir.ValueType:
+        element_name = name.removesuffix("[]")
+        known = element_name in self.enums or element_name in self.types
+        registered = known or builtin_array_is_registered(element_name)
+        element = self._plain(element_name)
+        if registered is None or isinstance(element, ir.Opaque):
+            return ir.Opaque(name)
+        return ir.ListOf(name, ir.Nullable(element) if element_nullable else element, registered=registered)
+
+    def _single(self, name: str) -> ir.ValueType:
+        if name in self.enums:
+            enum = self.enums[name]
+            return ir.EnumRef(name, self.class_name(enum.schema, enum.name))
+        if name in self.types:
+            return self._of_user(self.types[name])
+        if name == "interval" and self.options.intervals is Intervals.EXACT:
+            return ir.ExactInterval(name)
+        return builtin(name) or ir.Opaque(name)
+
+    def _of_user(self, found: UserType) -> ir.ValueType:
+        match found.kind:
+            case TypeKind.BASE:
+                return of_extension(found.extension, found.name, found.type) or ir.Opaque(found.type)
+            case TypeKind.DOMAIN:
+                base = self._plain(found.base)
+                if self.options.domains is Domains.NEWTYPE and _may_be_new_type(base):
+                    return ir.DomainRef(found.type, self.class_name(found.schema, found.name), base)
+                return base
+            case TypeKind.RANGE | TypeKind.MULTIRANGE:
+                element = self._single(found.base)
+                if isinstance(element, ir.Opaque):
+                    return ir.Opaque(found.type)
+                return ir.RangeOf(found.type, element, multiple=found.kind is TypeKind.MULTIRANGE, registered=True)
+            case TypeKind.COMPOSITE:
+                return ir.CompositeRef(found.type, self.class_name(found.schema, found.name), self._fields(found))
+
+    def _fields(self, composite: UserType) -> tuple[ir.Column, ...]:
+        return tuple(
+            ir.Column(
+                name=self.field_name(name),
+                sql_name=name,
+                type=ir.Nullable(self._plain(type_name, element_nullable=self.options.nullable_elements)),
+                origin=None,
+                doc="",
+                reason="a field of a composite value may always be NULL",
+                place=None,
+            )
+            for name, type_name in composite.fields
+        )
+
+    def declared(self, name: str, declared: str) -> str:
+        """The name to resolve for what is declared as a domain: the domain where it is a type of its own, else the base type's name."""
+        wished = any(o.db_type and canonical_name(o.db_type) == declared for o in self.options.overrides)
+        return declared if declared in self.types and (wished or self.options.domains is Domains.NEWTYPE) else name
+
+    def class_name(self, schema: str, name: str) -> ClassName:
+        """The class name of an enum, a composite or a domain."""
+        renamed = self.options.class_names.get(name)
+        return ClassName(renamed) if renamed else ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")
+
+    def table_class(self, schema: str, table: str) -> ClassName:
+        """The class name of a table's rows."""
+        if renamed := self.options.class_names.get(table):
+            return ClassName(renamed)
+        name = table if schema == "public" else f"{schema}_{table}"
+        exact = self.options.emit_exact_table_names or table in self.options.inflection_exclude_table_names
+        return ClassName.from_sql(name) if exact else ClassName.from_table(name)
+
+    def field_name(self, sql_name: str) -> Identifier:
+        """The name of a field for a column."""
+        renamed = self.options.field_names.get(sql_name)
+        return Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
+
+    def registrations(self, types: Iterable[ir.Type]) -> tuple[ir.Registration, ...]:
+        """What psycopg must be taught to load values of these types, each type behind those that it is made of."""
+        found: dict[ir.Registration, None] = {}
+        for each in types:
+            for name in needing_registration(each):
+                found |= dict.fromkeys(self._registrations(name))
+        return tuple(found)
+
+    def _registrations(self, name: str) -> Iterator[ir.Registration]:
+        if name.endswith("[]"):
+            element = name.removesuffix("[]")
+            yield from self._registrations(element)
+            if element not in self.types and element not in self.enums and builtin_array_is_registered(element):
+                yield ir.Registration("pg_catalog", element, ir.Adapter.ARRAY)
+        elif name in self.enums:
+            enum = self.enums[name]
+            yield ir.Registration(enum.schema, enum.name, ir.Adapter.ENUM, self.class_name(enum.schema, enum.name))
+        elif name in self.types:
+            found = self.types[name]
+            for part in (found.base, *(field_type for _, field_type in found.fields)):
+                yield from self._registrations(part)
+            yield self._registration(found)
+
+    def _registration(self, found: UserType) -> ir.Registration:
+        match found.kind:
+            case TypeKind.BASE:
+                known = of_extension(found.extension, found.name, found.type)
+                adapter = ir.Adapter.HSTORE if isinstance(known, ir.Hstore) else ir.Adapter.ARRAY
+                return ir.Registration(found.schema, found.name, ir.Adapter.VECTOR if isinstance(known, ir.Vector) else adapter)
+            case TypeKind.COMPOSITE:
+                name, fields = self.class_name(found.schema, found.name), tuple(field for field, _ in found.fields)
+                return ir.Registration(found.schema, found.name, ir.Adapter.COMPOSITE, name, fields)
+            case TypeKind.DOMAIN:
+                return ir.Registration(found.schema, found.name, ir.Adapter.DOMAIN)
+            case TypeKind.RANGE:
+                return ir.Registration(found.schema, found.name, ir.Adapter.RANGE)
+            case TypeKind.MULTIRANGE:
+                return ir.Registration(found.schema, found.name, ir.Adapter.MULTIRANGE)
+
+
+def overridden(plain: ir.ValueType, override: Override) -> ir.ValueType:
+    """Give the type that the user wishes instead."""
+    python = python_object(override.python_type)
+    load = python_object(override.to_python) if override.to_python else python
+    return ir.Overridden(python, plain, load, python_object(override.from_python) if override.from_python else None)
+
+
+def python_object(path: str) -> ir.PythonObject:
+    """Give the object behind `package.module.Name`, or `str` for a builtin."""
+    module, _, name = path.rpartition(".")
+    return ir.PythonObject(module, name)
+
+
+def needing_registration(found: ir.Type) -> Iterator[str]:
+    """Give the PostgreSQL types in a type that psycopg loads only where they are registered, the outermost only."""
+    match found:
+        case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
+            yield from needing_registration(value)
+        case ir.ListOf(postgres=name, registered=True):
+            yield name
+        case ir.ListOf(element=element):
+            yield from needing_registration(element)
+        case ir.RangeOf(postgres=name, registered=True) | ir.CompositeRef(postgres=name) | ir.Hstore(postgres=name):
+            yield name
+        case ir.Vector(postgres=name):
+            yield name
+        case _:
+            pass
+
+
+def parts(found: ir.Type) -> Iterator[ir.ValueType]:
+    """Give a type and everything that it is made of, without `Nullable`."""
+    match found:
+        case ir.Nullable(value=value):
+            yield from parts(value)
+        case ir.ListOf(element=element) | ir.RangeOf(element=element):
+            yield found
+            yield from parts(element)
+        case ir.Overridden(value=value) | ir.DomainRef(value=value):
+            yield found
+            yield from parts(value)
+        case ir.CompositeRef(fields=fields):
+            for field in fields:
+                yield from parts(field.type)
+            yield found
+        case _:
+            yield found
+
+
+def _matches(pattern: str, origin: ir.Origin) -> bool:
+    """Whether `table.column` or `schema.table.column`, either with wildcards, means a column."""
+    wanted = pattern.split(".")
+    names = (origin.schema, origin.table, origin.column)[-len(wanted) :]
+    return all(fnmatchcase(name, part) for name, part in zip(names, wanted, strict=True))
+
+
+def matches_column(pattern: str, schema: str, table: str, column: str) -> bool:
+    """Whether a pattern of the options means a column."""
+    return _matches(pattern, ir.Origin(schema, table, column))
+
+
+def _may_be_new_type(base: ir.ValueType) -> bool:
+    """A NewType stands on a class that may have subclasses: no union, no bool, no enum."""
+    return isinstance(base, ir.ListOf) or (isinstance(base, ir.Scalar) and base.python_name != "bool")

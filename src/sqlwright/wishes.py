@@ -1,0 +1,63 @@
+"""Wishes about types, in options and `@json` annotations, held against the schema and the proofs: one that means nothing is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlwright import ir
+from sqlwright.claims import column_name
+from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.options import Options
+from sqlwright.pgtypes import canonical_name, names
+from sqlwright.prove.proof import Catalog, Proofs
+from sqlwright.valuetypes import matches_column
+
+
+def audit_wishes(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
+    """Find annotations that fit no JSON (errors), and options that fit nothing in the schema (warnings)."""
+    found = list(_options(proofs.catalog, options, Place(config_name) if config_name else None))
+    for module in package.modules:
+        for query in module.queries:
+            found += _annotations(query, proofs, module.source_file)
+    return found
+
+
+def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator[Diagnostic]:
+    proof = proofs.queries[file, query.name]
+    types = {column_name(column): column.type for column in proof.columns}
+    numbers = {param.number: param.name for param in query.params}
+    types |= {str(numbers[number]): param.type for number, param in enumerate(proof.params, start=1)}
+    for name in query.annotations.json:
+        if name not in types:
+            known = ", ".join(f"`{each}`" for each in types)
+            yield Diagnostic(
+                f"@json on query {query.name} names `{name}`, which is no column or parameter of it",
+                query.source.header_place(),
+                help=f"columns and parameters: {known}." if known else "",
+            )
+        elif types[name] not in {"json", "jsonb"}:
+            yield Diagnostic(
+                f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
+                query.source.header_place(),
+                help="it is for json and jsonb; the option `overrides` is for other types.",
+            )
+
+
+def _options(catalog: Catalog, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+    patterns = [("json", pattern) for pattern in options.json_types]
+    patterns += [("overrides", override.column) for override in options.overrides if override.column]
+    for option, pattern in patterns:
+        if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
+            yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
+    types = {*names(), *(enum.type for enum in catalog.enums), *(found.type for found in catalog.types)}
+    for override in options.overrides:
+        if override.db_type and canonical_name(override.db_type).removesuffix("[]") not in types:
+            yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)
+    tables = {table.name for table in catalog.tables}
+    for name in options.inflection_exclude_table_names:
+        if name not in tables:
+            yield _idle(f'option "inflection_exclude_table_names": there is no table `{name}`', place)
+
+
+def _idle(message: str, place: Place | None) -> Diagnostic:
+    return Diagnostic(message, place, help="check its spelling, or remove it.", severity=Severity.WARNING)

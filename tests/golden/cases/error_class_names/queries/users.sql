@@ -1,0 +1,2 @@
+-- name: People :many
+SELECT * FROM people;

@@ -1,0 +1,257 @@
+"""Options that shape types, run: each is what docs/options.md says of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from .conftest import Compiler, Project
+
+SCHEMA = """
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE DOMAIN email AS text;
+CREATE TYPE point3 AS (x int, y int, z int);
+CREATE TABLE customers (
+    id int PRIMARY KEY, mail email NOT NULL, mood mood, tags text[] NOT NULL, settings jsonb NOT NULL, mac macaddr, mails email[],
+    pos point3, price numeric NOT NULL
+);
+CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL REFERENCES customers, data jsonb);
+"""
+QUERIES = """
+-- name: add :one
+INSERT INTO customers (id, mail, mood, tags, settings, mac, mails, pos, price)
+VALUES (@id, @mail, @mood, @tags, @settings, @mac, @mails, @pos, @price) RETURNING *;
+
+-- name: by_mail :many
+SELECT id, mail FROM customers WHERE mail = @mail;
+
+-- name: by_ids :many
+SELECT id FROM customers WHERE id IN (sqlc.slice(ids)) ORDER BY id;
+
+-- name: not_by_ids :many
+SELECT id FROM customers WHERE id NOT IN (sqlc.slice(ids)) AND id > @least ORDER BY id;
+
+-- name: add_order :exec
+INSERT INTO orders (id, customer, data) VALUES (@id, @customer, @data);
+
+-- name: orders :many
+SELECT sqlc.embed(orders), sqlc.embed(customers) FROM customers LEFT JOIN orders ON orders.customer = customers.id;
+"""
+USER_TYPES = """
+from dataclasses import dataclass
+from decimal import Decimal
+from typing_extensions import TypedDict
+
+
+@dataclass(frozen=True)
+class Email:
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Email":
+        return cls(text)
+
+
+def email_text(email: Email) -> str:
+    return email.text
+
+
+class Mac(str):
+    pass
+
+
+class Money:
+    def __init__(self, amount: Decimal) -> None:
+        self.amount = amount
+
+
+def amount(money: Money) -> Decimal:
+    return money.amount
+
+
+@dataclass
+class Settings:
+    theme: str
+    sizes: set[int]
+
+
+class Data(TypedDict):
+    note: str
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def user_types(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "user_types.py").write_text(USER_TYPES)
+    sys.path.insert(0, str(folder))
+    return __import__("user_types")
+
+
+def values(project: Project) -> dict[str, Any]:
+    mood = project.module("enums").Mood
+    return {
+        "id": 1, "mail": "a@b", "mood": mood.HAPPY, "tags": ["x"], "settings": {"theme": "dark"}, "mac": "08:00:2b:01:02:03",
+        "mails": ["c@d"], "pos": project.module("models").Point3(x=1, y=2, z=None), "price": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["dataclass", "frozen", "namedtuple", "pydantic"])
+def test_rows_are_what_model_says(compiler: Compiler, model: str) -> None:
+    project = compiler.compile(SCHEMA, QUERIES, model=model)
+    queries, sent = project.module("queries"), values(project)
+    with project.connect() as conn:
+        row = queries.add(conn, **sent)
+        assert {name: getattr(row, name) for name in sent} == sent
+        queries.add_order(conn, id=1, customer=1, data=None)
+        (joined,) = queries.orders(conn)
+        assert joined.customers == row
+        assert joined.orders.id == 1
+    match model:
+        case "dataclass":
+            row.id = 2
+        case "frozen":
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                row.id = 2
+        case "namedtuple":
+            assert (isinstance(row, tuple), row[0]) == (True, 1)
+        case _:
+            assert isinstance(row, BaseModel)
+            assert row.model_dump(mode="json")["mood"] == "happy"
+
+
+def test_sqlc_gen_pythons_names_of_options_mean_the_same(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, QUERIES, emit_pydantic_models=True, emit_str_enum=False, emit_exact_table_names=True)
+    models, mood = project.module("models"), project.module("enums").Mood
+    assert issubclass(models.Customers, BaseModel)
+    assert [base.__name__ for base in mood.__bases__] == ["str", "Enum"]
+    with project.connect() as conn:
+        assert project.module("queries").add(conn, **values(project)).mood is mood.HAPPY
+
+
+def test_overrides_convert_both_ways(compiler: Compiler, user_types: Any) -> None:
+    project = compiler.compile(
+        SCHEMA,
+        QUERIES,
+        overrides=[
+            {
+                "column": "customers.mail",
+                "python_type": "user_types.Email",
+                "to_python": "user_types.Email",
+                "from_python": "user_types.email_text",
+            },
+            {"db_type": "macaddr", "python_type": "user_types.Mac"},
+            {"column": "*.price", "python_type": "user_types.Money", "from_python": "user_types.amount"},
+        ],
+        rename={"customers": "Client", "tags": "labels", "id": "key", "mood": "Feeling", "data": "note"},
+    )
+    queries, email = project.module("queries"), user_types.Email("a@b")
+    assert hasattr(project.module("enums"), "Feeling")
+    sent: dict[str, Any] = {
+        "key": 1, "mail": email, "mood": None, "labels": [], "settings": {}, "mac": None, "mails": None, "pos": None,
+        "price": user_types.Money(4),
+    }  # fmt: skip
+    with project.connect() as conn:
+        row = queries.add(conn, **sent)
+        assert type(row).__name__ == "Client"
+        assert (row.key, row.mail, row.labels, row.mac, row.price.amount) == (1, email, [], None, 4)
+        sent |= {"key": 2, "mac": user_types.Mac("08:00:2b:01:02:03")}
+        assert type(queries.add(conn, **sent).mac) is user_types.Mac
+        assert [found.mail for found in queries.by_mail(conn, mail=email)] == [email, email]
+
+
+def test_json_is_validated_in_and_out(compiler: Compiler, user_types: Any) -> None:
+    annotated = QUERIES.replace("-- name: add_order :exec", "-- @json data: user_types.Data\n-- name: add_order :exec")
+    project = compiler.compile(SCHEMA, annotated, json={"customers.settings": "user_types.Settings"})
+    queries, sent = project.module("queries"), values(project)
+    sent["settings"] = user_types.Settings(theme="dark", sizes={1, 2})
+    with project.connect() as conn:
+        assert queries.add(conn, **sent).settings == sent["settings"]
+        queries.add_order(conn, id=1, customer=1, data={"note": "x"})
+        with pytest.raises(ValidationError):
+            queries.add_order(conn, id=2, customer=1, data={"nothing": 1})
+        conn.execute("UPDATE customers SET settings = '{}'")
+        with pytest.raises(ValidationError):
+            queries.orders(conn)
+
+
+def test_a_domain_can_be_a_type_of_its_own(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, QUERIES, domains="newtype")
+    annotations = project.module("models").Customer.__annotations__
+    email: Any = project.module("models").Email
+    assert annotations["mail"] is email
+    assert str(annotations["mails"]).endswith("models.Email] | None")
+    assert project.module("queries").by_mail.__annotations__["mail"] is email
+
+
+def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, QUERIES, array_elements="nullable")
+    queries, sent = project.module("queries"), values(project)
+    assert project.module("models").Customer.__annotations__["tags"] == list[str | None]
+    assert queries.add.__annotations__["tags"] == list[str | None]
+    with project.connect() as conn:
+        assert queries.add(conn, **(sent | {"tags": [None, "a"]})).tags == [None, "a"]
+
+
+def test_unused_models_are_there_on_request(compiler: Compiler) -> None:
+    query = "-- name: one :one\nSELECT 1 AS one;\n"
+    assert not (compiler.compile(SCHEMA, query).folder / "models.py").exists()
+    models = compiler.compile(SCHEMA, query, omit_unused_models=False).module("models")
+    assert {"Customer", "Order", "Point3"} <= set(dir(models))
+
+
+def test_slices_are_arrays(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, QUERIES)
+    queries, sent = project.module("queries"), values(project)
+    with project.connect() as conn:
+        for number in (1, 2, 3):
+            queries.add(conn, **(sent | {"id": number}))
+        assert queries.by_ids(conn, ids=[1, 3, 9]) == [1, 3]
+        assert queries.by_ids(conn, ids=[]) == []
+        assert queries.not_by_ids(conn, ids=[2], least=0) == [1, 3]
+        assert queries.not_by_ids(conn, ids=[], least=1) == [2, 3]
+
+
+def test_infinite_dates_give_a_clear_error(compiler: Compiler) -> None:
+    query = """
+-- name: forever :one
+SELECT 'infinity'::date AS day;
+
+-- name: never :one
+SELECT '-infinity'::timestamptz AS moment, 0.5::float4 AS forces_text;
+"""
+    project = compiler.compile("CREATE TABLE t (id int);", query)
+    with project.connect() as conn:
+        with pytest.raises(psycopg.DataError, match="date too large"):
+            project.module("queries").forever(conn)
+        with pytest.raises(psycopg.DataError, match="timestamp too small"):
+            project.module("queries").never(conn)
+
+
+def test_an_unknown_type_is_object_until_it_is_overridden(compiler: Compiler) -> None:
+    schema = "CREATE TABLE t (id int PRIMARY KEY, span box[]); CREATE FUNCTION f() RETURNS record LANGUAGE sql AS $$ SELECT 1, 'a' $$;"
+    query = "-- name: rec :one\nSELECT f() AS v;\n"
+    project = compiler.compile(schema, query)
+    assert "has type record, which has no Python type: it is `object`" in project.stderr
+    with project.connect() as conn:
+        assert project.module("queries").rec(conn) == ("1", "a")
+    assert timedelta(1)
+
+
+def test_stored_arrays_may_hold_null_where_a_condition_says_that_the_array_is_there(compiler: Compiler) -> None:
+    queries = """
+-- name: returned :many
+UPDATE boxes SET id = id WHERE tags IS NOT NULL RETURNING tags;
+
+-- name: deleted :many
+DELETE FROM boxes WHERE tags IS NOT NULL RETURNING tags;
+"""
+    project = compiler.compile("CREATE TABLE boxes (id int PRIMARY KEY, tags text[]);", queries, array_elements="nullable")
+    annotations = [getattr(project.module("queries"), name).__annotations__["return"] for name in ("returned", "deleted")]
+    assert annotations == [list[list[str | None]]] * 2
