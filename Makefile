@@ -8,7 +8,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-GROUPS := shop test lint
+GROUPS := shop servers test lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

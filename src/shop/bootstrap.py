@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from shop.application.order_commands import OrderCommands
 from shop.application.passwords import PasswordHasher
-from shop.application.user_directory import UserDirectory
-from shop.domain.users import UserRepository
+from shop.application.reads import Reads
+from shop.application.transactions import Transactions
+from shop.application.user_commands import UserCommands
 from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.postgres.directories import directories
 from shop.infrastructure.postgres.pool import DatabaseNotReady, open_pool
-from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
-from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from shop.infrastructure.postgres.unit_of_work import units_of_work
 
-__all__ = ["DatabaseNotReady", "Shop", "Transaction", "open_shop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """What one database transaction works with: everything in here sees and writes the same state."""
-
-    users: UserRepository
-    directory: UserDirectory
+__all__ = ["DatabaseNotReady", "Shop", "open_shop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The service, ready for use: `async with shop.transaction() as tx` commits at the end of the block, and rolls back if it raises."""
+    """The service, ready for use."""
 
-    transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
-    passwords: PasswordHasher
+    users: UserCommands
+    orders: OrderCommands
+    reads: Reads
 
 
 @asynccontextmanager
-async def open_shop(database_url: str) -> AsyncGenerator[Shop, None]:
+async def open_shop(database_url: str, *, passwords: PasswordHasher | None = None) -> AsyncGenerator[Shop]:
     """Compose the service on the database that a libpq URL names. Raises `DatabaseNotReady`."""
     async with open_pool(database_url) as pool:
-
-        @asynccontextmanager
-        async def transaction() -> AsyncGenerator[Transaction, None]:
-            async with pool.connection() as conn, conn.transaction():
-                yield Transaction(users=PostgresUserRepository(conn), directory=PostgresUserDirectory(conn))
-
-        yield Shop(transaction=transaction, passwords=Argon2PasswordHasher())
+        transactions = Transactions(units_of_work(pool))
+        yield Shop(
+            users=UserCommands(transactions, passwords or Argon2PasswordHasher()),
+            orders=OrderCommands(transactions),
+            reads=Reads(directories(pool)),
+        )

@@ -17,6 +17,18 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection, sql
 
+from shop.application.passwords import PasswordHasher
+from shop.application.unit_of_work import BeginUnitOfWork
+from shop.domain.orders import OrderRepository
+from shop.domain.users import UserRepository
+from shop.domain.values import PasswordHash
+from shop.infrastructure.memory.repositories import MemoryOrderRepository, MemoryUserRepository
+from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
+from shop.infrastructure.memory.store import MemoryStore
+from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
+from shop.infrastructure.postgres.pool import Pool, open_pool
+from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.unit_of_work import units_of_work
 from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 
@@ -93,12 +105,75 @@ async def conn(database_url: str) -> AsyncIterator[AsyncConnection[Any]]:
 
 
 @pytest.fixture
-def users(conn: AsyncConnection[Any]) -> PostgresUserRepository:
-    """The repository on the test's connection."""
-    return PostgresUserRepository(conn)
+def queries(conn: AsyncConnection[Any]) -> Queries:
+    """The way to the test's database."""
+    return Queries(conn)
 
 
 @pytest.fixture
-def directory(conn: AsyncConnection[Any]) -> PostgresUserDirectory:
+def pg_users(queries: Queries) -> PostgresUserRepository:
+    """PostgreSQL's users, on the test's connection."""
+    return PostgresUserRepository(queries)
+
+
+@pytest.fixture
+def directory(queries: Queries) -> PostgresUserDirectory:
     """The directory on the test's connection."""
-    return PostgresUserDirectory(conn)
+    return PostgresUserDirectory(queries)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def repositories(request: pytest.FixtureRequest) -> tuple[UserRepository, OrderRepository]:
+    """Both write repositories, in one transaction of either kind of adapter."""
+    if request.param == "memory":
+        transaction = MemoryTransaction(MemoryState())
+        return MemoryUserRepository(transaction), MemoryOrderRepository(transaction)
+    queries: Queries = request.getfixturevalue("queries")
+    return PostgresUserRepository(queries), PostgresOrderRepository(queries)
+
+
+@pytest.fixture
+def users(repositories: tuple[UserRepository, OrderRepository]) -> UserRepository:
+    """A user repository of either kind."""
+    return repositories[0]
+
+
+@pytest.fixture
+def orders(repositories: tuple[UserRepository, OrderRepository]) -> OrderRepository:
+    """An order repository of either kind, which knows the users of `users`."""
+    return repositories[1]
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on the test's database."""
+    async with open_pool(database_url) as pool:
+        yield pool
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def begin(request: pytest.FixtureRequest) -> BeginUnitOfWork:
+    """What begins units of work of either kind, all on the same data."""
+    return MemoryStore().begin if request.param == "memory" else units_of_work(request.getfixturevalue("pool"))
+
+
+class CheapHasher:
+    """`PasswordHasher` for tests whose subject is not hashing: the text itself, and quick. Hashes of `v1` are outdated."""
+
+    async def hash(self, password: str) -> PasswordHash:
+        """Give a hash that anyone can read."""
+        return PasswordHash(f"$v2${password.encode().hex() or '0'}")
+
+    async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
+        """Compare."""
+        return hashed is not None and hashed.encoded.rpartition("$")[2] == password.encode().hex()
+
+    def is_outdated(self, hashed: PasswordHash) -> bool:
+        """Tell by the name."""
+        return hashed.encoded.startswith("$v1$")
+
+
+@pytest.fixture
+def cheap_hasher() -> PasswordHasher:
+    """A hasher for tests whose subject is not hashing."""
+    return CheapHasher()
