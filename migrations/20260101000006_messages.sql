@@ -70,10 +70,10 @@ COMMENT ON COLUMN inbox.handled_at IS 'When it was handled, in the transaction o
 COMMENT ON COLUMN inbox.dead_at IS 'When it was given up.';
 COMMENT ON COLUMN inbox.dead_message IS 'The message that was given up, for whoever looks into it.';
 COMMENT ON TABLE daily_sales IS 'Paid orders by day and currency, kept by the consumer `sales`.';
-COMMENT ON COLUMN daily_sales.day IS 'Day of payment, in UTC.';
+COMMENT ON COLUMN daily_sales.day IS 'Day of payment or of cancellation, in UTC.';
 COMMENT ON COLUMN daily_sales.currency IS 'ISO 4217 code.';
-COMMENT ON COLUMN daily_sales.orders IS 'Orders paid, less those cancelled afterwards.';
-COMMENT ON COLUMN daily_sales.revenue_minor IS 'What they sum up to, in minor units.';
+COMMENT ON COLUMN daily_sales.orders IS 'Orders paid on that day, less those that were cancelled on it after they were paid.';
+COMMENT ON COLUMN daily_sales.revenue_minor IS 'What they sum up to, in minor units; below zero where more was paid back than in.';
 
 -- migrate:down
 DROP TABLE daily_sales;

@@ -57,13 +57,13 @@ class DailySale:
     """Paid orders by day and currency, kept by the consumer `sales`."""
 
     day: datetime.date
-    """Day of payment, in UTC."""
+    """Day of payment or of cancellation, in UTC."""
     currency: str
     """ISO 4217 code."""
     orders: int
-    """Orders paid, less those cancelled afterwards."""
+    """Orders paid on that day, less those that were cancelled on it after they were paid."""
     revenue_minor: int
-    """What they sum up to, in minor units."""
+    """What they sum up to, in minor units; below zero where more was paid back than in."""
 
 
 @dataclass(slots=True)

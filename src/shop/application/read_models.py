@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from shop.domain.money import Money
+from shop.domain.money import Currency, Money
 from shop.domain.orders import OrderId, OrderStatus
 from shop.domain.values import UserId
 
@@ -74,11 +74,12 @@ class UserOrderSummary(ReadModel):
 
 
 class DailySales(ReadModel):
-    """What was paid on one day in one currency."""
+    """What was paid on one day in one currency, less what was paid back: both numbers may be negative."""
 
     day: date
+    currency: Currency
     orders: int
-    revenue: Money
+    revenue_minor: int
 
 
 class AuditOutcome(StrEnum):

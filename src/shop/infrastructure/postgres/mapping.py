@@ -128,7 +128,7 @@ def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
 
 def daily_sales_from(row: DailySale) -> DailySales:
     """Build the read model."""
-    return DailySales(day=row.day, orders=row.orders, revenue=Money(row.revenue_minor, Currency(row.currency)))
+    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=row.revenue_minor)
 
 
 def audit_record_from(row: AuditLog) -> AuditRecord:
