@@ -140,6 +140,22 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.daily_sales",),
         writes=(),
     ),
+    "SeedOrders": Query(
+        name="SeedOrders",
+        sql=orders.SEED_ORDERS,
+        file="queries/orders.sql",
+        command=":execrows",
+        reads=("public.users",),
+        writes=("public.orders",),
+    ),
+    "SeedOrderLines": Query(
+        name="SeedOrderLines",
+        sql=orders.SEED_ORDER_LINES,
+        file="queries/orders.sql",
+        command=":execrows",
+        reads=("public.orders",),
+        writes=("public.order_lines",),
+    ),
     "AddToOutbox": Query(
         name="AddToOutbox",
         sql=outbox.ADD_TO_OUTBOX,
@@ -258,6 +274,14 @@ QUERIES: Final[dict[str, Query]] = {
         file="queries/users.sql",
         command=":execrows",
         reads=("public.users",),
+        writes=("public.users",),
+    ),
+    "SeedUsers": Query(
+        name="SeedUsers",
+        sql=users.SEED_USERS,
+        file="queries/users.sql",
+        command=":execrows",
+        reads=(),
         writes=("public.users",),
     ),
 }

@@ -236,3 +236,39 @@ async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     else:
         await cur.execute(DELETE_USER, values)
     return cur.rowcount
+
+
+SEED_USERS: Final = """\
+INSERT INTO users (id, first_name, last_name, email, phone, password, created_at, updated_at)
+SELECT
+    unnest($1::uuid[]),
+    unnest($2::varchar[]),
+    unnest($3::varchar[]),
+    unnest($4::varchar[]),
+    unnest($5::varchar[]),
+    $6::varchar,
+    unnest($7::timestamptz[]),
+    unnest($7::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
+
+async def seed_users(
+    conn: AsyncConnection[Any],
+    *,
+    ids: list[UUID],
+    first_names: list[str],
+    last_names: list[str],
+    emails: list[str],
+    phones: list[str | None],
+    password: str,
+    created_at: list[datetime.datetime],
+) -> int:
+    """Write many users at once, with ids and times of their own; those whose id or address is there already are left out."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    values = (ids, first_names, last_names, emails, phones, password, created_at)
+    if conn.pgconn.pipeline_status:
+        await cur.executemany(SEED_USERS, [values], returning=True)
+    else:
+        await cur.execute(SEED_USERS, values)
+    return cur.rowcount

@@ -1,6 +1,7 @@
-"""A story on real rows: `python -m shop.demo`, with DATABASE_URL naming a migrated database.
+"""A story on real PostgreSQL, Redis and NATS: `python -m shop.demo`, with DATABASE_URL naming a migrated database.
 
-It tells what it does and can be told again: a second run meets the users of the first, and goes on with them.
+REDIS_URL and NATS_URL name servers of your own; else both are started for the length of the story. It tells what it does and can be told
+again: a second run meets the users of the first, and goes on with them.
 Exit status: 0 told to its end; 1 the database is not ready, or an outcome was not the story's; 2 DATABASE_URL is missing.
 """
 
@@ -9,16 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from shop.application.context import Actor, Context
-from shop.bootstrap import DatabaseNotReady, Shop, open_shop
+from shop.application.unit_of_work import StoreDefect
+from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, Shop, load_settings, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, Profile, User, UserHasOrders
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+from shop.local_servers import ServerNotStarted, nats_server, redis_server
 
 T = TypeVar("T")
 
@@ -40,7 +47,10 @@ def main() -> int:
     if not database_url:
         return _complain("DATABASE_URL is not set; it names the database, as in postgres://user@host/shop", status=2)
     try:
-        asyncio.run(tell(database_url))
+        with ExitStack() as stack:
+            asyncio.run(tell(_settings(stack, database_url)))
+    except (SettingsError, ServerNotStarted) as error:
+        return _complain(str(error), status=1)
     except DatabaseNotReady as error:
         return _complain(f"{error}\nIs DATABASE_URL right, and has `dbmate up` been run on it?", status=1)
     except StoryBroken as error:
@@ -48,15 +58,27 @@ def main() -> int:
     return 0
 
 
-async def tell(database_url: str) -> None:
+def _settings(stack: ExitStack, database_url: str) -> Settings:
+    overrides = {"database_url": database_url}
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
+    if not os.environ.get("REDIS_URL"):
+        overrides["redis_url"] = stack.enter_context(redis_server(folder)).url
+    if not os.environ.get("NATS_URL"):
+        overrides["nats_url"] = stack.enter_context(nats_server(folder)).url
+    return load_settings(overrides=overrides).settings
+
+
+async def tell(settings: Settings) -> None:
     """Tell the whole story. Raises `DatabaseNotReady` or `StoryBroken`."""
-    async with open_shop(database_url) as shop:
+    async with open_shop(settings) as shop:
         ada, grace = await _register(shop)
         await _refuse_a_second_ada(shop)
         await _log_in(shop)
         await _update_profile(shop, grace)
         order = await _order(shop, ada)
         await _refuse(shop, ada, order)
+        await _fail(shop, ada)
+        await _consume(shop)
         await _read(shop, [ada, grace])
         await _audit(shop, order)
         await _come_and_go(shop)
@@ -143,6 +165,34 @@ async def _refuse(shop: Shop, user: User, order: Order) -> None:
             raise _broken(str(deletion))
 
 
+async def _fail(shop: Shop, user: User) -> None:
+    _step("A failure in the middle: the order is written, its audit entry does not fit, and all of it is rolled back")
+    before = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
+    broken = Context(Actor.user(user.id), "demo", trace_id="longer than the column is " * 10)
+    try:
+        await shop.orders.place(broken, NewOrder(user.id, (OrderLine("CARD-7", "Punched cards", 1, Money(19_90, Currency.EUR)),)))
+    except StoreDefect as defect:
+        _say(f"PostgreSQL says {defect}")
+    after = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
+    if before != after:
+        raise _broken("an order without an audit entry")
+    _say("there is no such order")
+
+
+async def _consume(shop: Shop) -> None:
+    _step("The events go from the outbox through NATS to their consumers")
+    if shop.relay is None or shop.consumers is None:
+        raise _broken("there is no broker")
+    _say(f"relay: {await shop.relay.run_until_empty()} events published, {await shop.relay.run_until_empty()} on a second pass")
+    sales = shop.consumers["sales"]
+    handled, stop = 0, asyncio.Event()
+    while settled := await sales.run_once(stop):
+        handled += settled
+    _say(f"consumer sales: {handled} events handled, each once in effect")
+    for day in _expect(await shop.reads.daily_sales(datetime.now(UTC).date())):
+        _say(f"sold on {day.day}: {day.orders} orders, {Money(day.revenue_minor, day.currency)}")
+
+
 async def _read(shop: Shop, users: list[User]) -> None:
     _step("Read: public profiles in one round trip, pages by opaque cursors, a summary")
     ids = [*(user.id for user in users), UserId(uuid.uuid4())]
@@ -152,8 +202,11 @@ async def _read(shop: Shop, users: list[User]) -> None:
         _say(f"{user_id}  {'nobody' if profile is None else f'{profile.first_name} {profile.last_name}'}")
     page = _expect(await shop.reads.users(PAGE_SIZE))
     _say(f"{len(page.items)} users on a page, next cursor: {page.next_cursor or 'none, it is the last'}")
-    for totals in _expect(await shop.reads.order_summary(users[0].id)).totals:
-        _say(f"{users[0].profile.name}: {totals.orders} orders, {totals.shipped} shipped, {totals.spent} spent")
+    for _ in range(2):
+        hits = shop.cache.hits
+        [totals] = _expect(await shop.reads.order_summary(users[0].id)).totals
+        source = "Redis" if shop.cache.hits > hits else "PostgreSQL"
+        _say(f"{users[0].profile.name}: {totals.orders} orders, {totals.shipped} shipped, {totals.spent} spent  (from {source})")
 
 
 async def _audit(shop: Shop, order: Order) -> None:

@@ -13,12 +13,17 @@ import pytest
 from argon2 import Parameters, Type
 from psycopg import AsyncConnection
 
-from shop.bootstrap import DatabaseNotReady, open_shop
+from shop.bootstrap import DatabaseNotReady, Settings, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, PersonName
 from shop.infrastructure.passwords import Argon2PasswordHasher
 from shop.infrastructure.postgres.pool import open_pool
+
+
+def settings(database_url: str) -> Settings:
+    return Settings.model_validate({"database_url": database_url})
+
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 
@@ -40,7 +45,7 @@ async def test_a_connection_that_died_in_the_pool_is_not_lent(database_url: str)
 
 
 async def test_closing_the_service_closes_its_connections(database_url: str) -> None:
-    async with open_shop(database_url) as shop:
+    async with open_shop(settings(database_url)) as shop:
         assert await shop.reads.count_users() == Ok(0)
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(30):
         # A backend leaves pg_stat_activity a moment after its client has gone.
@@ -51,26 +56,26 @@ async def test_closing_the_service_closes_its_connections(database_url: str) -> 
 
 async def test_a_server_that_does_not_answer_is_reported() -> None:
     with pytest.raises(DatabaseNotReady, match=r"^cannot connect to PostgreSQL: "):
-        async with open_shop("postgres://postgres@127.0.0.1:1/shop"):
+        async with open_shop(settings("postgres://postgres@127.0.0.1:1/shop")):
             pass
 
 
 async def test_a_url_that_is_none_is_reported_without_being_printed() -> None:
     with pytest.raises(DatabaseNotReady, match=r"^the database URL is not a PostgreSQL connection string$"):
-        async with open_shop("http://ada:secret@localhost/shop"):
+        async with open_pool("http://ada:secret@localhost/shop"):
             pass
 
 
 async def test_a_database_without_migrations_is_reported(new_database: Callable[[str], str]) -> None:
     with pytest.raises(DatabaseNotReady, match=r'^the migrations are not applied \(relation "users" does not exist\)$'):
-        async with open_shop(new_database("template1")):
+        async with open_shop(settings(new_database("template1"))):
             pass
 
 
 async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[Any], database_url: str) -> None:
     await conn.execute("ALTER TABLE users DROP COLUMN phone")
     with pytest.raises(DatabaseNotReady, match=r'^the migrations are not applied \(column "phone" does not exist\)$'):
-        async with open_shop(database_url):
+        async with open_shop(settings(database_url)):
             pass
 
 
@@ -118,7 +123,7 @@ async def test_the_event_loop_turns_while_a_password_is_hashed() -> None:
 
 
 def run_demo(database_url: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     if database_url is not None:
         environment["DATABASE_URL"] = database_url
     command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
@@ -129,8 +134,16 @@ def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(databa
     for meeting in ("registered Ada", "already here from an earlier run: Ada"):
         told = run_demo(database_url)
         assert (told.returncode, told.stderr) == (0, "")
-        for line in (meeting, "refused: the e-mail address ADA@EXAMPLE.ORG is taken", "welcome, Ada Lovelace", "shipped, version 3"):
+        for line in (
+            meeting,
+            "refused: the e-mail address ADA@EXAMPLE.ORG is taken",
+            "welcome, Ada Lovelace",
+            "shipped, version 3",
+            "there is no such order",
+        ):
             assert f"  {line}" in told.stdout
+        for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 on a second pass", "each once in effect"):
+            assert f"{ending}\n" in told.stdout
         assert told.stdout.splitlines()[-1].startswith("  gone: there is no user ")
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import TypeAlias, TypeVar
 
 from shop.application.audit import AuditTrail
+from shop.application.cache import ReadCache, order_summary_key, profile_key
 from shop.application.cursors import InvalidCursor, decode_cursor, encode_cursor
 from shop.application.order_directory import OrderDirectory, OrderPageKey
 from shop.application.read_models import AuditRecord, DailySales, OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
@@ -38,19 +39,27 @@ OpenDirectories: TypeAlias = Callable[[], AbstractAsyncContextManager[Directorie
 
 
 class Reads:
-    """Everything that can be asked. Listings come in pages of at least one item, each with the cursor of the next."""
+    """Everything that can be asked. Listings come in pages of at least one item, each with the cursor of the next.
 
-    def __init__(self, open_directories: OpenDirectories) -> None:
+    What is asked most, a public profile and an order summary, is answered from the cache where there is one.
+    """
+
+    def __init__(self, open_directories: OpenDirectories, cache: ReadCache | None = None) -> None:
         self._open = open_directories
+        self._cache = cache
 
     async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         """Get what anyone may know of a user."""
-        match await self.public_profiles([user_id]):
-            case Ok(profiles):
-                profile = profiles.get(user_id)
-                return Err(UserNotFound(user_id)) if profile is None else Ok(profile)
-            case Err() as unavailable:
-                return unavailable
+
+        async def load() -> Result[PublicProfile, UserNotFound | Unavailable]:
+            match await self.public_profiles([user_id]):
+                case Ok(profiles):
+                    profile = profiles.get(user_id)
+                    return Err(UserNotFound(user_id)) if profile is None else Ok(profile)
+                case Err() as unavailable:
+                    return unavailable
+
+        return await load() if self._cache is None else await self._cache.get(profile_key(user_id), PublicProfile, load)
 
     async def public_profiles(self, user_ids: Iterable[UserId]) -> Result[Mapping[UserId, PublicProfile], Unavailable]:
         """Get what anyone may know of these users; an id that no user has is missing in the answer."""
@@ -92,7 +101,11 @@ class Reads:
 
     async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, Unavailable]:
         """Sum up a user's orders."""
-        return await self._ask(lambda directories: directories.orders.summary(user_id))
+
+        async def load() -> Result[UserOrderSummary, Unavailable]:
+            return await self._ask(lambda directories: directories.orders.summary(user_id))
+
+        return await load() if self._cache is None else await self._cache.get(order_summary_key(user_id), UserOrderSummary, load)
 
     async def daily_sales(self, since: date) -> Result[Sequence[DailySales], Unavailable]:
         """List the sales from a day on, newest first: as far as the consumer of events has come."""

@@ -38,6 +38,7 @@ class NatsBroker:
         self._client: Client | None = None
         self._jetstream: JetStreamContext | None = None
         self._connecting = asyncio.Lock()
+        self._is_closing = False
 
     async def publish(self, message: Message) -> None:
         """Return once the broker has stored the message."""
@@ -79,11 +80,17 @@ class NatsBroker:
 
     async def close(self) -> None:
         """Close the connection."""
+        self._is_closing = True
         if self._client is not None:
             with suppress(*_UNAVAILABLE):
                 await self._client.close()
 
+    async def _log_disconnected(self) -> None:
+        if not self._is_closing:
+            _log.warning("disconnected")
+
     async def _connect(self) -> Client:
+        self._is_closing = False
         client = Client()
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
@@ -95,13 +102,14 @@ class NatsBroker:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
                     error_cb=_log_error,
-                    disconnected_cb=_log_disconnected,
+                    disconnected_cb=self._log_disconnected,
                     reconnected_cb=_log_reconnected,
                 )
             await JetStreamContext(client, timeout=_CONNECT_TIMEOUT).add_stream(  # pyright: ignore[reportUnknownMemberType]
                 StreamConfig(name=self._stream, subjects=[_SUBJECTS], storage=StorageType.FILE, duplicate_window=_DUPLICATE_WINDOW)
             )
         except _UNAVAILABLE as error:
+            self._is_closing = True
             with suppress(*_UNAVAILABLE):
                 await client.close()
             raise BrokerUnavailable(_sentence(error)) from error
@@ -188,10 +196,6 @@ async def open_broker(url: str, stream: str = "SHOP") -> AsyncGenerator[NatsBrok
 
 async def _log_error(error: Exception) -> None:
     _log.debug("connection: %s", _sentence(error))
-
-
-async def _log_disconnected() -> None:
-    _log.warning("disconnected")
 
 
 async def _log_reconnected() -> None:

@@ -57,15 +57,15 @@ def translated() -> Generator[None]:
     try:
         yield
     except (SerializationFailure, DeadlockDetected, LockNotAvailable) as error:
-        raise TransactionConflict(_sentence(error)) from error
+        raise TransactionConflict(message_of(error)) from error
     except (PoolTimeout, TooManyRequests) as error:
         raise StoreLost("all connections are in use, or none can be made") from error
     except PoolClosed as error:
         raise StoreLost("the pool is closed") from error
     except OperationalError as error:
-        raise StoreLost(_sentence(error)) from error
+        raise StoreLost(message_of(error)) from error
     except Error as error:
-        raise StoreDefect(f"{error.sqlstate}: {_sentence(error)}") from error
+        raise StoreDefect(f"{error.sqlstate}: {message_of(error)}") from error
 
 
 def leaves_outcome_open(error: OperationalError) -> bool:
@@ -78,6 +78,7 @@ def leaves_outcome_open(error: OperationalError) -> bool:
     return state is None or state.startswith(("08", "57P")) or state == "40003"
 
 
-def _sentence(error: Error) -> str:
+def message_of(error: Error) -> str:
+    """Give an error in one sentence, without the values that it may quote."""
     # Not the whole message: its DETAIL quotes values, which may be secrets.
     return error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
