@@ -54,6 +54,11 @@ def test_urls_have_the_names_that_every_tool_knows(monkeypatch: pytest.MonkeyPat
     assert set(loaded.sources) == {"database_url", "redis_url", "nats_url"}
 
 
+def test_urls_are_read_from_the_file_that_dbmate_reads_too(folder: Path) -> None:
+    (folder / ".env").write_text(f"DATABASE_URL={URL}\nDBMATE_MIGRATIONS_DIR=migrations\n", encoding="utf-8")
+    assert load_settings().sources == {"database_url": ".env"}
+
+
 def test_a_missing_setting_says_where_it_may_be_set() -> None:
     assert problems() == ["database_url: is not set; set DATABASE_URL in the environment or in .env, or database_url in shop.yaml"]
 
