@@ -8,6 +8,7 @@ import subprocess
 import sysconfig
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -17,14 +18,21 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection, sql
 
+from shop.application.audit import AuditLog
 from shop.application.passwords import PasswordHasher
+from shop.application.reads import Directories
 from shop.application.unit_of_work import BeginUnitOfWork
+from shop.application.user_directory import UserDirectory
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
 from shop.domain.values import PasswordHash
-from shop.infrastructure.memory.repositories import MemoryOrderRepository, MemoryUserRepository
+from shop.infrastructure.memory.directories import MemoryAuditTrail, MemoryOrderDirectory, MemoryUserDirectory
+from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemoryUserRepository
 from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
 from shop.infrastructure.memory.store import MemoryStore
+from shop.infrastructure.postgres.audit_log import PostgresAuditLog
+from shop.infrastructure.postgres.audit_trail import PostgresAuditTrail
+from shop.infrastructure.postgres.order_directory import PostgresOrderDirectory
 from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.queries import Queries
@@ -117,32 +125,56 @@ def pg_users(queries: Queries) -> PostgresUserRepository:
     return PostgresUserRepository(queries)
 
 
-@pytest.fixture
-def directory(queries: Queries) -> PostgresUserDirectory:
-    """The directory on the test's connection."""
-    return PostgresUserDirectory(queries)
+@dataclass(frozen=True)
+class Ports:
+    """The ports that are kept by PostgreSQL and in memory, all on the same data."""
+
+    users: UserRepository
+    orders: OrderRepository
+    audit: AuditLog
+    directories: Directories
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def repositories(request: pytest.FixtureRequest) -> tuple[UserRepository, OrderRepository]:
-    """Both write repositories, in one transaction of either kind of adapter."""
+def ports(request: pytest.FixtureRequest) -> Ports:
+    """The ports of either kind of adapter."""
     if request.param == "memory":
-        transaction = MemoryTransaction(MemoryState())
-        return MemoryUserRepository(transaction), MemoryOrderRepository(transaction)
+        tx = MemoryTransaction(MemoryState())
+        directories = Directories(MemoryUserDirectory(tx), MemoryOrderDirectory(tx), MemoryAuditTrail(tx))
+        return Ports(MemoryUserRepository(tx), MemoryOrderRepository(tx), MemoryAuditLog(tx), directories)
     queries: Queries = request.getfixturevalue("queries")
-    return PostgresUserRepository(queries), PostgresOrderRepository(queries)
+    directories = Directories(PostgresUserDirectory(queries), PostgresOrderDirectory(queries), PostgresAuditTrail(queries))
+    return Ports(PostgresUserRepository(queries), PostgresOrderRepository(queries), PostgresAuditLog(queries), directories)
 
 
 @pytest.fixture
-def users(repositories: tuple[UserRepository, OrderRepository]) -> UserRepository:
+def users(ports: Ports) -> UserRepository:
     """A user repository of either kind."""
-    return repositories[0]
+    return ports.users
 
 
 @pytest.fixture
-def orders(repositories: tuple[UserRepository, OrderRepository]) -> OrderRepository:
+def orders(ports: Ports) -> OrderRepository:
     """An order repository of either kind, which knows the users of `users`."""
-    return repositories[1]
+    return ports.orders
+
+
+@pytest.fixture
+def audit(ports: Ports) -> AuditLog:
+    """An audit log of either kind."""
+    return ports.audit
+
+
+@pytest.fixture
+def directories(ports: Ports) -> Directories:
+    """The read side of either kind, on what the repositories write."""
+    return ports.directories
+
+
+@pytest.fixture
+def directory(directories: Directories) -> UserDirectory:
+    """The read side's users."""
+    return directories.users
 
 
 @pytest_asyncio.fixture

@@ -89,7 +89,7 @@ class Service:
 
     @property
     def audit(self) -> list[tuple[str, str, str]]:
-        return [(entry.action, entry.subject, entry.outcome) for entry in self.store.state.audit]
+        return [(entry.action, entry.subject, entry.outcome) for _, entry in self.store.state.audit]
 
     @property
     def events(self) -> list[Event]:

@@ -1,4 +1,4 @@
-"""What a `UserDirectory` promises, kept by PostgreSQL's."""
+"""What a `UserDirectory` promises, kept by PostgreSQL's and by the one in memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from shop.application.user_directory import UserDirectory, UserPageKey
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 from shop_db.users import LIST_USERS
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
@@ -38,9 +40,9 @@ async def everyone(directory: UserDirectory, size: int) -> list[UserId]:
 
 
 async def test_public_profiles_are_of_the_users_asked_for_and_unknown_ids_are_missing(
-    pg_users: UserRepository, directory: UserDirectory
+    users: UserRepository, directory: UserDirectory
 ) -> None:
-    ada, grace, _ = [await register(pg_users, name) for name in ("Ada", "Grace", "Barbara")]
+    ada, grace, _ = [await register(users, name) for name in ("Ada", "Grace", "Barbara")]
     nobody = UserId(uuid.UUID(int=1))
     assert await directory.public_profiles([grace.id, nobody, ada.id, ada.id]) == {
         ada.id: PublicProfile(id=ada.id, first_name="Ada", last_name="Example"),
@@ -48,13 +50,13 @@ async def test_public_profiles_are_of_the_users_asked_for_and_unknown_ids_are_mi
     }
 
 
-async def test_no_ids_have_no_public_profiles(pg_users: UserRepository, directory: UserDirectory) -> None:
-    await register(pg_users, "Ada")
+async def test_no_ids_have_no_public_profiles(users: UserRepository, directory: UserDirectory) -> None:
+    await register(users, "Ada")
     assert await directory.public_profiles([]) == {}
 
 
-async def test_a_page_shows_all_of_a_user_but_the_password(pg_users: UserRepository, directory: UserDirectory) -> None:
-    ada = await register(pg_users, "Ada", PhoneNumber("+44 20 7946 0018"))
+async def test_a_page_shows_all_of_a_user_but_the_password(users: UserRepository, directory: UserDirectory) -> None:
+    ada = await register(users, "Ada", PhoneNumber("+44 20 7946 0018"))
     page = await directory.page(10)
     shown = UserSummary(
         id=ada.id,
@@ -75,15 +77,16 @@ async def test_the_page_of_an_empty_table_is_the_last(directory: UserDirectory) 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
-async def test_pages_of_any_size_show_every_user_once_oldest_first(pg_users: UserRepository, directory: UserDirectory, size: int) -> None:
-    registered = [await register(pg_users, f"user{number}") for number in range(5)]
+async def test_pages_of_any_size_show_every_user_once_oldest_first(users: UserRepository, directory: UserDirectory, size: int) -> None:
+    registered = [await register(users, f"user{number}") for number in range(5)]
     assert await everyone(directory, size) == [user.id for user in registered]
 
 
 @pytest.mark.parametrize("index_scans", ["on", "off"])
 async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
-    conn: AsyncConnection[Any], pg_users: UserRepository, directory: UserDirectory, index_scans: LiteralString
+    conn: AsyncConnection[Any], pg_users: UserRepository, queries: Queries, index_scans: LiteralString
 ) -> None:
+    directory = PostgresUserDirectory(queries)
     for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
         await conn.execute(f"SET enable_{kind} = {index_scans}")
     async with conn.transaction():
@@ -92,12 +95,12 @@ async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
     assert await everyone(directory, 2) == sorted(user.id for user in registered)
 
 
-async def test_a_key_stays_good_when_its_user_is_deleted(pg_users: UserRepository, directory: UserDirectory) -> None:
-    first, second, third = [await register(pg_users, f"user{number}") for number in range(3)]
+async def test_a_key_stays_good_when_its_user_is_deleted(users: UserRepository, directory: UserDirectory) -> None:
+    first, second, third = [await register(users, f"user{number}") for number in range(3)]
     page = await directory.page(2)
     assert page.following == UserPageKey(second.created_at, second.id)
-    await pg_users.delete(first.id)
-    await pg_users.delete(second.id)
+    await users.delete(first.id)
+    await users.delete(second.id)
     assert [user.id for user in (await directory.page(2, page.following)).users] == [third.id]
 
 
@@ -106,12 +109,12 @@ async def test_a_page_of_no_users_cannot_be_asked_for(directory: UserDirectory) 
         await directory.page(0)
 
 
-async def test_count_is_the_number_of_users(pg_users: UserRepository, directory: UserDirectory) -> None:
+async def test_count_is_the_number_of_users(users: UserRepository, directory: UserDirectory) -> None:
     assert await directory.count() == 0
-    await register(pg_users, "Ada")
-    grace = await register(pg_users, "Grace")
+    await register(users, "Ada")
+    grace = await register(users, "Grace")
     assert await directory.count() == 2
-    await pg_users.delete(grace.id)
+    await users.delete(grace.id)
     assert await directory.count() == 1
 
 

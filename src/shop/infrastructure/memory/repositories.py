@@ -124,7 +124,7 @@ class MemoryAuditLog:
 
     async def append(self, entry: AuditEntry) -> None:
         """Append an entry."""
-        self._transaction.state.audit.append(entry)
+        self._transaction.state.audit.append((self._transaction.tick(), entry))
 
 
 class MemoryOutbox:

@@ -19,7 +19,7 @@ class MemoryState:
 
     users: dict[UserId, User] = field(default_factory=dict[UserId, User])
     orders: dict[OrderId, Order] = field(default_factory=dict[OrderId, Order])
-    audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
+    audit: list[tuple[datetime, AuditEntry]] = field(default_factory=list[tuple[datetime, AuditEntry]])
     events: list[tuple[Event, str]] = field(default_factory=list[tuple[Event, str]])
     commits: int = 0
 
