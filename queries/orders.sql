@@ -86,36 +86,12 @@ FROM daily_sales
 WHERE day >= @since
 ORDER BY day DESC, currency;
 
--- Write many orders at once, without their lines and of one currency, with ids and times of their own; those that are there already,
--- and those of unknown users, are left out.
--- name: SeedOrders :execrows
-WITH given AS (
-    SELECT
-        unnest(@ids::uuid[]) AS id,
-        unnest(@user_ids::uuid[]) AS user_id,
-        unnest(@statuses::text[])::order_status AS status,
-        unnest(@totals_minor::bigint[]) AS total_minor,
-        unnest(@placed_at::timestamptz[]) AS placed_at
-)
+-- Write many orders at once, without their lines, with ids and times of their own.
+-- name: SeedOrders :copyfrom
 INSERT INTO orders (id, user_id, status, currency, total_minor, placed_at, updated_at)
-SELECT given.id, given.user_id, given.status, @currency, given.total_minor, given.placed_at, given.placed_at
-FROM given
-JOIN users ON users.id = given.user_id
-ON CONFLICT DO NOTHING;
+VALUES (@id, @user_id, @status, @currency, @total_minor, @placed_at, @updated_at);
 
--- Write the lines of many orders at once; those that are there already, and those of unknown orders, are left out.
--- name: SeedOrderLines :execrows
-WITH given AS (
-    SELECT
-        unnest(@order_ids::uuid[]) AS order_id,
-        unnest(@line_numbers::smallint[]) AS line_number,
-        unnest(@skus::varchar[]) AS sku,
-        unnest(@titles::varchar[]) AS title,
-        unnest(@quantities::integer[]) AS quantity,
-        unnest(@unit_prices_minor::bigint[]) AS unit_price_minor
-)
+-- Write the lines of many orders at once.
+-- name: SeedOrderLines :copyfrom
 INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor)
-SELECT given.order_id, given.line_number, given.sku, given.title, given.quantity, given.unit_price_minor
-FROM given
-JOIN orders ON orders.id = given.order_id
-ON CONFLICT DO NOTHING;
+VALUES (@order_id, @line_number, @sku, @title, @quantity, @unit_price_minor);

@@ -63,16 +63,7 @@ SELECT count(*) FROM users;
 DELETE FROM users
 WHERE id = @id;
 
--- Write many users at once, with ids and times of their own; those whose id or address is there already are left out.
--- name: SeedUsers :execrows
+-- Write many users at once, with ids and times of their own.
+-- name: SeedUsers :copyfrom
 INSERT INTO users (id, first_name, last_name, email, phone, password, created_at, updated_at)
-SELECT
-    unnest(@ids::uuid[]),
-    unnest(@first_names::varchar[]),
-    unnest(@last_names::varchar[]),
-    unnest(@emails::varchar[]),
-    unnest(@phones::varchar[]),
-    @password,
-    unnest(@created_at::timestamptz[]),
-    unnest(@created_at::timestamptz[])
-ON CONFLICT DO NOTHING;
+VALUES (@id, @first_name, @last_name, @email, sqlc.narg('phone'), @password, @created_at, @updated_at);

@@ -2,6 +2,7 @@
 """Queries of queries/orders.sql."""
 
 import datetime
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._rows import AsyncGiven
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -278,77 +280,87 @@ async def list_daily_sales(
 
 
 SEED_ORDERS: Final = """\
-WITH given AS (
-    SELECT
-        unnest($2::uuid[]) AS id,
-        unnest($3::uuid[]) AS user_id,
-        unnest($4::text[])::order_status AS status,
-        unnest($5::bigint[]) AS total_minor,
-        unnest($6::timestamptz[]) AS placed_at
-)
-INSERT INTO orders (id, user_id, status, currency, total_minor, placed_at, updated_at)
-SELECT given.id, given.user_id, given.status, $1::bpchar, given.total_minor, given.placed_at, given.placed_at
-FROM given
-JOIN users ON users.id = given.user_id
-ON CONFLICT DO NOTHING
+COPY orders (id, user_id, status, currency, total_minor, placed_at, updated_at) FROM STDIN (FORMAT BINARY)
 """
+
+
+@dataclass(slots=True)
+class SeedOrdersParams:
+    """The parameters of `seed_orders`."""
+
+    id: UUID
+    user_id: UUID
+    status: OrderStatus
+    currency: str
+    total_minor: int
+    placed_at: datetime.datetime
+    updated_at: datetime.datetime
 
 
 async def seed_orders(
     conn: AsyncConnection[Any],
-    *,
-    currency: str,
-    ids: list[UUID],
-    user_ids: list[UUID],
-    statuses: list[str],
-    totals_minor: list[int],
-    placed_at: list[datetime.datetime],
+    rows: Iterable[SeedOrdersParams] | AsyncIterable[SeedOrdersParams],
 ) -> int:
-    """Write many orders at once, without their lines and of one currency, with ids and times of their own; those that are there already,
-    and those of unknown users, are left out.
-    """
+    """Write many orders at once, without their lines, with ids and times of their own."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (currency, ids, user_ids, statuses, totals_minor, placed_at)
-    if conn.pgconn.pipeline_status:
-        await cur.executemany(SEED_ORDERS, [values], returning=True)
-    else:
-        await cur.execute(SEED_ORDERS, values)
+    given = AsyncGiven(rows)
+    copying = cur.copy(SEED_ORDERS)
+    with given.copying():
+        async with copying as copy:
+            copy.set_types(
+                ["uuid", "uuid", "text", "text", "int8", "timestamptz", "timestamptz"],
+            )
+            async for row in given:
+                await copy.write_row(
+                    (
+                        row.id,
+                        row.user_id,
+                        row.status,
+                        row.currency,
+                        row.total_minor,
+                        row.placed_at,
+                        row.updated_at,
+                    ),
+                )
     return cur.rowcount
 
 
 SEED_ORDER_LINES: Final = """\
-WITH given AS (
-    SELECT
-        unnest($1::uuid[]) AS order_id,
-        unnest($2::smallint[]) AS line_number,
-        unnest($3::varchar[]) AS sku,
-        unnest($4::varchar[]) AS title,
-        unnest($5::integer[]) AS quantity,
-        unnest($6::bigint[]) AS unit_price_minor
-)
-INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor)
-SELECT given.order_id, given.line_number, given.sku, given.title, given.quantity, given.unit_price_minor
-FROM given
-JOIN orders ON orders.id = given.order_id
-ON CONFLICT DO NOTHING
+COPY order_lines (order_id, line_number, sku, title, quantity, unit_price_minor) FROM STDIN
 """
+
+
+@dataclass(slots=True)
+class SeedOrderLinesParams:
+    """The parameters of `seed_order_lines`."""
+
+    order_id: UUID
+    line_number: int
+    sku: str
+    title: str
+    quantity: int
+    unit_price_minor: int
 
 
 async def seed_order_lines(
     conn: AsyncConnection[Any],
-    *,
-    order_ids: list[UUID],
-    line_numbers: list[int],
-    skus: list[str],
-    titles: list[str],
-    quantities: list[int],
-    unit_prices_minor: list[int],
+    rows: Iterable[SeedOrderLinesParams] | AsyncIterable[SeedOrderLinesParams],
 ) -> int:
-    """Write the lines of many orders at once; those that are there already, and those of unknown orders, are left out."""
+    """Write the lines of many orders at once."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (order_ids, line_numbers, skus, titles, quantities, unit_prices_minor)
-    if conn.pgconn.pipeline_status:
-        await cur.executemany(SEED_ORDER_LINES, [values], returning=True)
-    else:
-        await cur.execute(SEED_ORDER_LINES, values)
+    given = AsyncGiven(rows)
+    copying = cur.copy(SEED_ORDER_LINES)
+    with given.copying():
+        async with copying as copy:
+            async for row in given:
+                await copy.write_row(
+                    (
+                        row.order_id,
+                        row.line_number,
+                        row.sku,
+                        row.title,
+                        row.quantity,
+                        row.unit_price_minor,
+                    ),
+                )
     return cur.rowcount

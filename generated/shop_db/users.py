@@ -2,6 +2,7 @@
 """Queries of queries/users.sql."""
 
 import datetime
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._rows import AsyncGiven
 from .models import User
 
 CREATE_USER: Final = """\
@@ -239,36 +241,57 @@ async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
 
 
 SEED_USERS: Final = """\
-INSERT INTO users (id, first_name, last_name, email, phone, password, created_at, updated_at)
-SELECT
-    unnest($1::uuid[]),
-    unnest($2::varchar[]),
-    unnest($3::varchar[]),
-    unnest($4::varchar[]),
-    unnest($5::varchar[]),
-    $6::varchar,
-    unnest($7::timestamptz[]),
-    unnest($7::timestamptz[])
-ON CONFLICT DO NOTHING
+COPY users (id, first_name, last_name, email, phone, password, created_at, updated_at) FROM STDIN (FORMAT BINARY)
 """
+
+
+@dataclass(slots=True)
+class SeedUsersParams:
+    """The parameters of `seed_users`."""
+
+    id: UUID
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+    password: str
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
 
 
 async def seed_users(
     conn: AsyncConnection[Any],
-    *,
-    ids: list[UUID],
-    first_names: list[str],
-    last_names: list[str],
-    emails: list[str],
-    phones: list[str | None],
-    password: str,
-    created_at: list[datetime.datetime],
+    rows: Iterable[SeedUsersParams] | AsyncIterable[SeedUsersParams],
 ) -> int:
-    """Write many users at once, with ids and times of their own; those whose id or address is there already are left out."""
+    """Write many users at once, with ids and times of their own."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (ids, first_names, last_names, emails, phones, password, created_at)
-    if conn.pgconn.pipeline_status:
-        await cur.executemany(SEED_USERS, [values], returning=True)
-    else:
-        await cur.execute(SEED_USERS, values)
+    given = AsyncGiven(rows)
+    copying = cur.copy(SEED_USERS)
+    with given.copying():
+        async with copying as copy:
+            copy.set_types(
+                [
+                    "uuid",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "timestamptz",
+                    "timestamptz",
+                ],
+            )
+            async for row in given:
+                await copy.write_row(
+                    (
+                        row.id,
+                        row.first_name,
+                        row.last_name,
+                        row.email,
+                        row.phone,
+                        row.password,
+                        row.created_at,
+                        row.updated_at,
+                    ),
+                )
     return cur.rowcount

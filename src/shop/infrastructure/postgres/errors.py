@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
+from shop_db.constraints import (
+    AuditLogConstraint,
+    DailySaleConstraint,
+    InboxConstraint,
+    OrderConstraint,
+    OrderLineConstraint,
+    OutboxConstraint,
+    UserConstraint,
+)
 
+EXPECTED: Final = frozenset({UserConstraint.USERS_EMAIL_KEY, OrderConstraint.ORDERS_USER_ID_FKEY})
+"""The constraints whose violation is an expected outcome. Each repository says what it means in each of its methods."""
 
-class Constraint(StrEnum):
-    """The constraints whose violation is an expected outcome. Each repository says what it means in each of its methods."""
-
-    USERS_EMAIL = "users_email_key"
-    ORDERS_USER = "orders_user_id_fkey"
-
-
-WAIVED: dict[str, str] = {
-    "users_pkey": "ids are random",
-    "orders_pkey": "ids are random",
-    "orders_currency_check": "Currency has three capital letters",
-    "orders_total_minor_check": "Money is not negative",
-    "order_lines_pkey": "lines are numbered by the statement that writes them",
-    "order_lines_order_id_fkey": "lines are written by the statement that writes their order",
-    "order_lines_line_number_check": "lines are numbered from 1",
-    "order_lines_quantity_check": "OrderLine checks the quantity",
-    "order_lines_unit_price_minor_check": "Money is not negative",
-    "audit_log_pkey": "an identity column",
-    "outbox_pkey": "an identity column",
-    "outbox_message_id_key": "ids are random",
-    "inbox_pkey": "every insert says ON CONFLICT",
-    "daily_sales_pkey": "every insert says ON CONFLICT",
+WAIVED: Final[Mapping[StrEnum, str]] = {
+    UserConstraint.USERS_PKEY: "ids are random",
+    OrderConstraint.ORDERS_PKEY: "ids are random",
+    OrderConstraint.ORDERS_CURRENCY_CHECK: "Currency has three capital letters",
+    OrderConstraint.ORDERS_TOTAL_MINOR_CHECK: "Money is not negative",
+    OrderLineConstraint.ORDER_LINES_PKEY: "lines are numbered by the statement that writes them",
+    OrderLineConstraint.ORDER_LINES_ORDER_ID_FKEY: "lines are written by the statement that writes their order",
+    OrderLineConstraint.ORDER_LINES_LINE_NUMBER_CHECK: "lines are numbered from 1",
+    OrderLineConstraint.ORDER_LINES_QUANTITY_CHECK: "OrderLine checks the quantity",
+    OrderLineConstraint.ORDER_LINES_UNIT_PRICE_MINOR_CHECK: "Money is not negative",
+    AuditLogConstraint.AUDIT_LOG_PKEY: "an identity column",
+    OutboxConstraint.OUTBOX_PKEY: "an identity column",
+    OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",
+    InboxConstraint.INBOX_PKEY: "every insert says ON CONFLICT",
+    DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
 }
-"""The constraints that this service cannot violate, each with the reason. A test holds both lists against the migrated database."""
+"""The constraints that the use cases cannot violate, each with the reason. A test holds both lists against the generated names."""
 
 
-def violated(error: IntegrityError) -> Constraint | None:
-    """Tell which expected constraint was violated; None for any other, which is a defect."""
-    name = error.diag.constraint_name
-    return Constraint(name) if name in set(Constraint) else None
+def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint) -> bool:
+    """Tell whether this expected constraint was violated. Any other violation is a defect."""
+    return error.diag.constraint_name == constraint.value
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.orders import NewOrder, Order, OrderId, OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
-from shop.infrastructure.postgres.errors import Constraint, violated
+from shop.infrastructure.postgres.errors import violates
 from shop.infrastructure.postgres.mapping import order_from, order_status_to, placed_order_from
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import orders
+from shop_db.constraints import OrderConstraint
 
 
 class PostgresOrderRepository:
@@ -34,7 +35,7 @@ class PostgresOrderRepository:
                     unit_prices_minor=[line.unit_price.minor for line in new.lines],
                 )
         except IntegrityError as error:
-            if violated(error) is Constraint.ORDERS_USER:
+            if violates(error, OrderConstraint.ORDERS_USER_ID_FKEY):
                 return Err(UserNotFound(new.user_id))
             raise
         return Ok(placed_order_from(row, new.lines))

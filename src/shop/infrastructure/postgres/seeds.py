@@ -3,56 +3,74 @@
 from __future__ import annotations
 
 from shop.application.seeding import SeedBatch
-from shop.domain.money import Currency
+from shop.domain.orders import Order
+from shop.domain.users import User
 from shop.infrastructure.postgres.errors import translated
+from shop.infrastructure.postgres.mapping import order_status_to
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import orders, users
 
 
 class PostgresSeeds:
-    """Three statements for each batch, whatever its size."""
+    """One COPY for each table and batch."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def write(self, batch: SeedBatch) -> int:
-        """Write a batch in one transaction, and give how many users were new. Raises `StoreLost` or `TransactionConflict`."""
+        """Write a batch in one transaction, and give how many users were new. Those that are there already are left out with their orders.
+
+        Raises `StoreLost`, `TransactionConflict`, or `StoreDefect`: somebody else has an address or an order of the batch.
+        """
         with translated():
             async with self._pool.connection() as conn, conn.transaction():
-                return await _write(Queries(conn), batch)
+                query = Queries(conn)
+                there = {row.id for row in await query(users.get_public_profiles, ids=[user.id for user in batch.users])}
+                new = [user for user in batch.users if user.id not in there]
+                placed = [order for order in batch.orders if order.user_id not in there]
+                await query(users.seed_users, map(_user_to, new))
+                await query(orders.seed_orders, map(_order_to, placed))
+                await query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
+                return len(new)
 
 
-async def _write(query: Queries, batch: SeedBatch) -> int:
-    if not batch.users:
-        return 0
-    new = await query(
-        users.seed_users,
-        ids=[user.id for user in batch.users],
-        first_names=[user.profile.name.first for user in batch.users],
-        last_names=[user.profile.name.last for user in batch.users],
-        emails=[user.profile.email.text for user in batch.users],
-        phones=[None if user.profile.phone is None else user.profile.phone.text for user in batch.users],
-        password=batch.users[0].password.encoded,
-        created_at=[user.created_at for user in batch.users],
+def _user_to(user: User) -> users.SeedUsersParams:
+    profile = user.profile
+    return users.SeedUsersParams(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        password=user.password.encoded,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
     )
-    await query(
-        orders.seed_orders,
-        ids=[order.id for order in batch.orders],
-        user_ids=[order.user_id for order in batch.orders],
-        statuses=[order.status.value for order in batch.orders],
-        currency=Currency.EUR,
-        totals_minor=[order.total.minor for order in batch.orders],
-        placed_at=[order.placed_at for order in batch.orders],
+
+
+def _order_to(order: Order) -> orders.SeedOrdersParams:
+    total = order.total
+    return orders.SeedOrdersParams(
+        id=order.id,
+        user_id=order.user_id,
+        status=order_status_to(order.status),
+        currency=total.currency,
+        total_minor=total.minor,
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
     )
-    lines = [(order.id, number, line) for order in batch.orders for number, line in enumerate(order.lines, start=1)]
-    await query(
-        orders.seed_order_lines,
-        order_ids=[order_id for order_id, _, _ in lines],
-        line_numbers=[number for _, number, _ in lines],
-        skus=[line.sku for _, _, line in lines],
-        titles=[line.title for _, _, line in lines],
-        quantities=[line.quantity for _, _, line in lines],
-        unit_prices_minor=[line.unit_price.minor for _, _, line in lines],
-    )
-    return new
+
+
+def _lines_to(order: Order) -> list[orders.SeedOrderLinesParams]:
+    return [
+        orders.SeedOrderLinesParams(
+            order_id=order.id,
+            line_number=number,
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price.minor,
+        )
+        for number, line in enumerate(order.lines, start=1)
+    ]

@@ -8,10 +8,11 @@ from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, PasswordHash, UserId
-from shop.infrastructure.postgres.errors import Constraint, violated
+from shop.infrastructure.postgres.errors import violates
 from shop.infrastructure.postgres.mapping import user_from
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import users
+from shop_db.constraints import OrderConstraint, UserConstraint
 
 
 class PostgresUserRepository:
@@ -38,7 +39,7 @@ class PostgresUserRepository:
                     password=new.password.encoded,
                 )
         except IntegrityError as error:
-            if violated(error) is Constraint.USERS_EMAIL:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
                 return Err(EmailTaken(profile.email))
             raise
         return Ok(user_from(row))
@@ -69,7 +70,7 @@ class PostgresUserRepository:
                     phone=None if profile.phone is None else profile.phone.text,
                 )
         except IntegrityError as error:
-            if violated(error) is Constraint.USERS_EMAIL:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
                 return Err(EmailTaken(profile.email))
             raise
         return Err(await self._missing_or_changed(user_id)) if row is None else Ok(user_from(row))
@@ -87,7 +88,7 @@ class PostgresUserRepository:
             async with self._query.savepoint():
                 touched = await self._query(users.delete_user, id=user_id)
         except IntegrityError as error:
-            if violated(error) is Constraint.ORDERS_USER:
+            if violates(error, OrderConstraint.ORDERS_USER_ID_FKEY):
                 return Err(UserHasOrders(user_id))
             raise
         return Ok(None) if touched else Err(UserNotFound(user_id))
