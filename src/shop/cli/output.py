@@ -51,6 +51,9 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
 }
 
 
+_PIPE_WIDTH = 240
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What went wrong, as RFC 9457 has it."""
@@ -100,8 +103,9 @@ class Output:
             self._json({"items": list(rows), "next_cursor": cursor})
             return
         table = Table(box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column.replace("_", " "), overflow="fold")
+        for number, column in enumerate(columns):
+            # The first is what one copies.
+            table.add_column(column.replace("_", " "), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_text(row[column]) for column in columns))
         self._out().print(table if rows else "nothing")
@@ -121,7 +125,8 @@ class Output:
             Console(stderr=True, highlight=False, soft_wrap=True).print(f"shop: {problem.detail}", markup=False)
 
     def _out(self) -> Console:
-        return Console(highlight=False, soft_wrap=True, markup=False)
+        # A pipe has no width to fit into.
+        return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     def _json(self, document: Any) -> None:
         sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
