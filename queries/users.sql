@@ -2,37 +2,39 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
 FROM users
 WHERE id = @id;
 
 -- Get a user by e-mail, whatever its case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
 FROM users
 WHERE lower(email) = lower(@email);
 
--- Replace everything that users edit about themselves, and return the user as it is then.
+-- Replace everything that users edit about themselves, and return the user as it is then. No row where the user has another version, or is not there.
 -- name: UpdateUserProfile :one
 UPDATE users
 SET first_name = @first_name,
     last_name = @last_name,
     email = @email,
     phone = sqlc.narg('phone'),
-    updated_at = now()
-WHERE id = @id
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at;
+    updated_at = now(),
+    version = version + 1
+WHERE id = @id AND version = @version
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
 
--- Replace the password hash. No row is touched where no user has the id.
+-- Replace the password hash. No row is touched where the user has another version, or is not there.
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
-    updated_at = now()
-WHERE id = @id;
+    updated_at = now(),
+    version = version + 1
+WHERE id = @id AND version = @version;
 
 -- Get what anyone may know of the users with these ids. An unknown id has no row; the rows are in no particular order.
 -- name: GetPublicProfiles :many
@@ -43,7 +45,7 @@ WHERE id = ANY(@ids::uuid[]);
 -- List users by registration, oldest first, without their passwords. A page starts behind the key
 -- (after_created_at, after_id), the last row of the page before; both are NULL for the first page.
 -- name: ListUsers :many
-SELECT id, first_name, last_name, email, phone, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version
 FROM users
 WHERE (created_at, id) > (
     coalesce(sqlc.narg('after_created_at')::timestamptz, '-infinity'),
@@ -60,3 +62,8 @@ SELECT count(*) FROM users;
 -- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = @id;
+
+-- Write many users at once, with ids and times of their own.
+-- name: SeedUsers :copyfrom
+INSERT INTO users (id, first_name, last_name, email, phone, password, created_at, updated_at)
+VALUES (@id, @first_name, @last_name, @email, sqlc.narg('phone'), @password, @created_at, @updated_at);

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sqlwright.prove import embedded
@@ -36,4 +37,9 @@ def proof_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running PostgreSQL of the newest supported version."""
     project: Path = tmp_path_factory.mktemp("proof")
     with embedded.running(project):
-        yield embedded.url(project, "postgres")
+        url = embedded.url(project, "postgres")
+        with psycopg.connect(url, autocommit=True) as admin:
+            # Nothing here needs to outlive the tests, so nothing has to wait for the disk.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
+        yield url

@@ -4,6 +4,64 @@
 from enum import StrEnum
 
 
+class AuditLogConstraint(StrEnum):
+    """Constraints of `audit_log`."""
+
+    AUDIT_LOG_PKEY = "audit_log_pkey"
+    """PRIMARY KEY (id)"""
+
+
+class DailySaleConstraint(StrEnum):
+    """Constraints of `daily_sales`."""
+
+    DAILY_SALES_PKEY = "daily_sales_pkey"
+    """PRIMARY KEY (day, currency)"""
+
+
+class InboxConstraint(StrEnum):
+    """Constraints of `inbox`."""
+
+    INBOX_PKEY = "inbox_pkey"
+    """PRIMARY KEY (consumer, message_id)"""
+
+
+class OrderConstraint(StrEnum):
+    """Constraints of `orders`."""
+
+    ORDERS_CURRENCY_CHECK = "orders_currency_check"
+    """CHECK ((currency ~ '^[A-Z]{3}$'::text))"""
+    ORDERS_PKEY = "orders_pkey"
+    """PRIMARY KEY (id)"""
+    ORDERS_TOTAL_MINOR_CHECK = "orders_total_minor_check"
+    """CHECK ((total_minor >= 0))"""
+    ORDERS_USER_ID_FKEY = "orders_user_id_fkey"
+    """FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT"""
+
+
+class OrderLineConstraint(StrEnum):
+    """Constraints of `order_lines`."""
+
+    ORDER_LINES_LINE_NUMBER_CHECK = "order_lines_line_number_check"
+    """CHECK ((line_number > 0))"""
+    ORDER_LINES_ORDER_ID_FKEY = "order_lines_order_id_fkey"
+    """FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE"""
+    ORDER_LINES_PKEY = "order_lines_pkey"
+    """PRIMARY KEY (order_id, line_number)"""
+    ORDER_LINES_QUANTITY_CHECK = "order_lines_quantity_check"
+    """CHECK ((quantity > 0))"""
+    ORDER_LINES_UNIT_PRICE_MINOR_CHECK = "order_lines_unit_price_minor_check"
+    """CHECK ((unit_price_minor >= 0))"""
+
+
+class OutboxConstraint(StrEnum):
+    """Constraints of `outbox`."""
+
+    OUTBOX_MESSAGE_ID_KEY = "outbox_message_id_key"
+    """UNIQUE (message_id)"""
+    OUTBOX_PKEY = "outbox_pkey"
+    """PRIMARY KEY ("position")"""
+
+
 class UserConstraint(StrEnum):
     """Constraints of `users`."""
 

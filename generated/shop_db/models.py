@@ -3,7 +3,121 @@
 
 import datetime
 from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 from uuid import UUID
+
+from .enums import AuditOutcome, OrderStatus
+
+JsonValue: TypeAlias = (
+    dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
+)
+
+
+@dataclass(slots=True)
+class AuditLog:
+    """Who did what, when, from where, and how it went. Append-only."""
+
+    id: int
+    """Order of the entries."""
+    at: datetime.datetime
+    """When, by the clock of the transaction."""
+    actor: str
+    """Who: user:<id>, admin:<name>, system:<name> or anonymous."""
+    action: str
+    """What, as in order.pay."""
+    subject: str
+    """What it was done to, as in order:<id>."""
+    origin: str
+    """From where: a command line, an address."""
+    outcome: AuditOutcome
+    """Whether it was done or refused."""
+    metadata: JsonValue
+    """What else there is to know; never a secret."""
+    trace_id: str
+    """Ties the entry to log lines and messages of the same request."""
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Make a row of what psycopg gives."""
+        return cls(
+            id=row[0],
+            at=row[1],
+            actor=row[2],
+            action=row[3],
+            subject=row[4],
+            origin=row[5],
+            outcome=AuditOutcome(row[6]),
+            metadata=row[7],
+            trace_id=row[8],
+        )
+
+
+@dataclass(slots=True)
+class DailySale:
+    """Paid orders by day and currency, kept by the consumer `sales`."""
+
+    day: datetime.date
+    """Day of payment or of cancellation, in UTC."""
+    currency: str
+    """ISO 4217 code."""
+    orders: int
+    """Orders paid on that day, less those that were cancelled on it after they were paid."""
+    revenue_minor: int
+    """What they sum up to, in minor units; below zero where more was paid back than in."""
+
+
+@dataclass(slots=True)
+class Order:
+    """An order of a user."""
+
+    id: UUID
+    """Random identifier."""
+    user_id: UUID
+    """Who ordered."""
+    status: OrderStatus
+    """How far the order is."""
+    currency: str
+    """ISO 4217 code of every amount of the order."""
+    total_minor: int
+    """Sum of the lines in minor units (cents); written with them."""
+    placed_at: datetime.datetime
+    """When the order was placed."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/orders.sql."""
+    version: int
+    """Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one."""
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Make a row of what psycopg gives."""
+        return cls(
+            id=row[0],
+            user_id=row[1],
+            status=OrderStatus(row[2]),
+            currency=row[3],
+            total_minor=row[4],
+            placed_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+        )
+
+
+@dataclass(slots=True)
+class OrderLine:
+    """What an order is made of."""
+
+    order_id: UUID
+    """The order."""
+    line_number: int
+    """Place in the order, from 1."""
+    sku: str
+    """Stock-keeping unit: which article."""
+    title: str
+    """The article's name when it was ordered."""
+    quantity: int
+    """How many."""
+    unit_price_minor: int
+    """Price of one, in minor units, when it was ordered."""
 
 
 @dataclass(slots=True)
@@ -26,3 +140,5 @@ class User:
     """When the user registered."""
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one."""

@@ -2,6 +2,7 @@
 """Queries of queries/users.sql."""
 
 import datetime
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -9,12 +10,13 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._rows import AsyncGiven
 from .models import User
 
 CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version
 """
 
 
@@ -39,7 +41,7 @@ async def create_user(
 
 
 GET_USER: Final = """\
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
 FROM users
 WHERE id = $1::uuid
 """
@@ -54,7 +56,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 
 GET_USER_BY_EMAIL: Final = """\
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -74,9 +76,10 @@ SET first_name = $1::varchar,
     last_name = $2::varchar,
     email = $3::varchar,
     phone = $4::varchar,
-    updated_at = now()
-WHERE id = $5::uuid
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at
+    updated_at = now(),
+    version = version + 1
+WHERE id = $5::uuid AND version = $6::int4
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version
 """
 
 
@@ -88,12 +91,13 @@ async def update_user_profile(
     email: str,
     phone: str | None,
     id: UUID,
+    version: int,
 ) -> User | None:
-    """Replace everything that users edit about themselves, and return the user as it is then."""
+    """Replace everything that users edit about themselves, and return the user as it is then. No row where the user has another version, or is not there."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
         UPDATE_USER_PROFILE,
-        (first_name, last_name, email, phone, id),
+        (first_name, last_name, email, phone, id, version),
         binary=True,
     )
     row = await cur.fetchone()
@@ -103,8 +107,9 @@ async def update_user_profile(
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
-    updated_at = now()
-WHERE id = $2::uuid
+    updated_at = now(),
+    version = version + 1
+WHERE id = $2::uuid AND version = $3::int4
 """
 
 
@@ -113,10 +118,11 @@ async def update_user_password(
     *,
     password: str,
     id: UUID,
+    version: int,
 ) -> int:
-    """Replace the password hash. No row is touched where no user has the id."""
+    """Replace the password hash. No row is touched where the user has another version, or is not there."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (password, id)
+    values = (password, id, version)
     if conn.pgconn.pipeline_status:
         await cur.executemany(UPDATE_USER_PASSWORD, [values], returning=True)
     else:
@@ -155,7 +161,7 @@ async def get_public_profiles(
 
 
 LIST_USERS: Final = """\
-SELECT id, first_name, last_name, email, phone, created_at, updated_at
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version
 FROM users
 WHERE (created_at, id) > (
     coalesce($1::timestamptz, '-infinity'),
@@ -184,6 +190,8 @@ class ListUsersRow:
     """When the user registered."""
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one."""
 
 
 async def list_users(
@@ -229,4 +237,61 @@ async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
         await cur.executemany(DELETE_USER, [values], returning=True)
     else:
         await cur.execute(DELETE_USER, values)
+    return cur.rowcount
+
+
+SEED_USERS: Final = """\
+COPY users (id, first_name, last_name, email, phone, password, created_at, updated_at) FROM STDIN (FORMAT BINARY)
+"""
+
+
+@dataclass(slots=True)
+class SeedUsersParams:
+    """The parameters of `seed_users`."""
+
+    id: UUID
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+    password: str
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+
+async def seed_users(
+    conn: AsyncConnection[Any],
+    rows: Iterable[SeedUsersParams] | AsyncIterable[SeedUsersParams],
+) -> int:
+    """Write many users at once, with ids and times of their own."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    given = AsyncGiven(rows)
+    copying = cur.copy(SEED_USERS)
+    with given.copying():
+        async with copying as copy:
+            copy.set_types(
+                [
+                    "uuid",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "varchar",
+                    "timestamptz",
+                    "timestamptz",
+                ],
+            )
+            async for row in given:
+                await copy.write_row(
+                    (
+                        row.id,
+                        row.first_name,
+                        row.last_name,
+                        row.email,
+                        row.phone,
+                        row.password,
+                        row.created_at,
+                        row.updated_at,
+                    ),
+                )
     return cur.rowcount

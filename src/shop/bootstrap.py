@@ -2,45 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
+from shop.application.broker import BrokerUnavailable, Publisher, Subscription
+from shop.application.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
+from shop.application.cache_invalidation import CacheInvalidation
+from shop.application.consumer import Consumer, OnceInEffect
+from shop.application.health import Check, NotWell
+from shop.application.order_commands import OrderCommands
 from shop.application.passwords import PasswordHasher
-from shop.application.user_directory import UserDirectory
-from shop.domain.users import UserRepository
+from shop.application.reads import Reads
+from shop.application.relay import Relay
+from shop.application.sales import keep_sales
+from shop.application.transactions import Retries, Transactions
+from shop.application.user_commands import UserCommands
+from shop.infrastructure.logging import configure_logging
+from shop.infrastructure.memory.cache_store import MemoryCacheStore
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.passwords import Argon2PasswordHasher
-from shop.infrastructure.postgres.pool import DatabaseNotReady, open_pool
-from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
-from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from shop.infrastructure.postgres.directories import directories
+from shop.infrastructure.postgres.health import PostgresHealth
+from shop.infrastructure.postgres.inbox import PostgresInbox
+from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
+from shop.infrastructure.postgres.pool import DatabaseNotReady, PoolOptions, open_pool
+from shop.infrastructure.postgres.seeds import PostgresSeeds
+from shop.infrastructure.postgres.unit_of_work import units_of_work
+from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
+from shop.infrastructure.settings import LoadedSettings, LogFormat, LogLevel, Settings, SettingsError, load_settings
 
-__all__ = ["DatabaseNotReady", "Shop", "Transaction", "open_shop"]
+__all__ = [
+    "Adapters",
+    "DatabaseNotReady",
+    "LoadedSettings",
+    "LogFormat",
+    "LogLevel",
+    "Settings",
+    "SettingsError",
+    "Shop",
+    "configure_logging",
+    "health_checks",
+    "load_settings",
+    "open_shop",
+]
+
+
+class Broker(Publisher, Protocol):
+    """Both sides of a broker."""
+
+    def subscribe(self, consumer: str) -> Subscription:
+        """Give a consumer's place in the stream."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
-    """What one database transaction works with: everything in here sees and writes the same state."""
+class Adapters:
+    """What stands in for the adapters that the settings name. Tests swap them here, and patch nothing."""
 
-    users: UserRepository
-    directory: UserDirectory
+    passwords: PasswordHasher | None = None
+    cache: CacheStore | None = None
+    broker: Broker | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The service, ready for use: `async with shop.transaction() as tx` commits at the end of the block, and rolls back if it raises."""
+    """The service, ready for use. `relay` and `consumers` are None where the settings name no broker."""
 
-    transaction: Callable[[], AbstractAsyncContextManager[Transaction]]
-    passwords: PasswordHasher
+    users: UserCommands
+    orders: OrderCommands
+    reads: Reads
+    cache: ReadCache
+    seeds: PostgresSeeds
+    relay: Relay | None
+    consumers: dict[str, Consumer] | None
 
 
 @asynccontextmanager
-async def open_shop(database_url: str) -> AsyncGenerator[Shop, None]:
-    """Compose the service on the database that a libpq URL names. Raises `DatabaseNotReady`."""
-    async with open_pool(database_url) as pool:
+async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> AsyncGenerator[Shop]:
+    """Compose the service. Raises `DatabaseNotReady`; Redis and NATS may come later."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
+        if settings.database_read_url is None:
+            read_pool = pool
+        else:
+            options = _pool_options(settings)
+            read_pool = await stack.enter_async_context(open_pool(settings.database_read_url.get_secret_value(), options))
+        store = adapters.cache
+        if store is None and settings.redis_url is not None:
+            store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
+        broker: Broker | None = adapters.broker
+        if broker is None and settings.nats_url is not None:
+            broker = await stack.enter_async_context(open_broker(settings.nats_url.get_secret_value(), settings.nats_stream))
 
-        @asynccontextmanager
-        async def transaction() -> AsyncGenerator[Transaction, None]:
-            async with pool.connection() as conn, conn.transaction():
-                yield Transaction(users=PostgresUserRepository(conn), directory=PostgresUserDirectory(conn))
+        # Without Redis the cache is this process's own and empty: nobody else could tell it what is wrong.
+        cache = ReadCache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
+        invalidation = CacheInvalidation(cache)
+        transactions = Transactions(
+            units_of_work(pool, settings.isolation),
+            after_commit=invalidation.after_commit,
+            retries=Retries(attempts=settings.retry_attempts),
+        )
+        yield Shop(
+            users=UserCommands(transactions, adapters.passwords or Argon2PasswordHasher()),
+            orders=OrderCommands(transactions),
+            reads=Reads(directories(read_pool), None if store is None else cache),
+            cache=cache,
+            seeds=PostgresSeeds(pool),
+            relay=None if broker is None else Relay(PostgresOutboxQueue(pool), broker, batch_size=settings.relay_batch_size),
+            consumers=None
+            if broker is None
+            else {
+                "sales": Consumer(broker.subscribe("sales"), OnceInEffect(PostgresInbox(pool, "sales"), keep_sales)),
+                "cache": Consumer(broker.subscribe("cache"), invalidation.process),
+            },
+        )
 
-        yield Shop(transaction=transaction, passwords=Argon2PasswordHasher())
+
+@asynccontextmanager
+async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
+    """Give what there is to look at. Without the database and its migrations the service cannot work; the rest may be down for a while."""
+    postgres = PostgresHealth(settings.database_url.get_secret_value(), settings.outbox_lag_limit)
+    checks = [
+        Check("postgres", postgres.server, is_required=True),
+        Check("migrations", postgres.migrations, is_required=True),
+        Check("outbox", postgres.outbox, is_required=False),
+    ]
+    async with AsyncExitStack() as stack:
+        if settings.redis_url is not None:
+            store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
+            checks.append(Check("redis", lambda: _ping(store), is_required=False))
+        if settings.nats_url is not None:
+            broker = await stack.enter_async_context(open_broker(settings.nats_url.get_secret_value(), settings.nats_stream))
+            checks.append(Check("nats", lambda: _connect(broker), is_required=False))
+        yield checks
+
+
+def _pool_options(settings: Settings) -> PoolOptions:
+    return PoolOptions(
+        min_size=settings.pool_min_size,
+        max_size=settings.pool_max_size,
+        wait_timeout=settings.pool_wait_timeout,
+        connect_timeout=settings.connect_timeout,
+        statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
+    )
+
+
+async def _ping(store: RedisCacheStore) -> str:
+    try:
+        await store.ping()
+    except CacheUnavailable as error:
+        raise NotWell(str(error)) from error
+    return "answers"
+
+
+async def _connect(broker: NatsBroker) -> str:
+    try:
+        await broker.jetstream()
+    except BrokerUnavailable as error:
+        raise NotWell(str(error)) from error
+    return "connected, the stream is there"

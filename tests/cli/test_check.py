@@ -83,7 +83,8 @@ def test_line_ends_of_the_machine_are_no_difference(project: Path, sqlwright: Sq
 def test_without_a_server_the_record_is_believed_and_a_warning_says_so(sqlwright: Sqlwright) -> None:
     assert sqlwright("generate").code == 0
     done = sqlwright("check", SQLWRIGHT_DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
-    assert (done.code, done.out) == (0, "5 generated files up to date.\n")
+    assert done.code == 0
+    assert done.out.endswith("generated files up to date.\n")
     assert done.err.startswith(
         "warning: nothing was proven anew, generated/app_db/proofs.json was believed: cannot connect to SQLWRIGHT_DATABASE_URL"
     )

@@ -1,4 +1,4 @@
-"""What a `UserDirectory` promises, kept by PostgreSQL's."""
+"""What a `UserDirectory` promises, kept by PostgreSQL's and by the one in memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any, LiteralString
 import pytest
 from psycopg import AsyncConnection
 
-from shop.application.user_directory import PublicProfile, UserDirectory, UserPageKey, UserSummary
+from shop.application.read_models import PublicProfile, UserSummary
+from shop.application.user_directory import UserDirectory, UserPageKey
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 from shop_db.users import LIST_USERS
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
@@ -42,8 +45,8 @@ async def test_public_profiles_are_of_the_users_asked_for_and_unknown_ids_are_mi
     ada, grace, _ = [await register(users, name) for name in ("Ada", "Grace", "Barbara")]
     nobody = UserId(uuid.UUID(int=1))
     assert await directory.public_profiles([grace.id, nobody, ada.id, ada.id]) == {
-        ada.id: PublicProfile(ada.id, "Ada", "Example"),
-        grace.id: PublicProfile(grace.id, "Grace", "Example"),
+        ada.id: PublicProfile(id=ada.id, first_name="Ada", last_name="Example"),
+        grace.id: PublicProfile(id=grace.id, first_name="Grace", last_name="Example"),
     }
 
 
@@ -55,7 +58,16 @@ async def test_no_ids_have_no_public_profiles(users: UserRepository, directory: 
 async def test_a_page_shows_all_of_a_user_but_the_password(users: UserRepository, directory: UserDirectory) -> None:
     ada = await register(users, "Ada", PhoneNumber("+44 20 7946 0018"))
     page = await directory.page(10)
-    shown = UserSummary(ada.id, "Ada", "Example", "Ada@example.org", "+44 20 7946 0018", ada.created_at, ada.updated_at)
+    shown = UserSummary(
+        id=ada.id,
+        first_name="Ada",
+        last_name="Example",
+        email="Ada@example.org",
+        phone="+44 20 7946 0018",
+        created_at=ada.created_at,
+        updated_at=ada.updated_at,
+        version=1,
+    )
     assert (page.users, page.following) == ((shown,), None)
 
 
@@ -72,12 +84,13 @@ async def test_pages_of_any_size_show_every_user_once_oldest_first(users: UserRe
 
 @pytest.mark.parametrize("index_scans", ["on", "off"])
 async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
-    conn: AsyncConnection[Any], users: UserRepository, directory: UserDirectory, index_scans: LiteralString
+    conn: AsyncConnection[Any], pg_users: UserRepository, queries: Queries, index_scans: LiteralString
 ) -> None:
+    directory = PostgresUserDirectory(queries)
     for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
         await conn.execute(f"SET enable_{kind} = {index_scans}")
     async with conn.transaction():
-        registered = [await register(users, f"user{number}") for number in range(8)]
+        registered = [await register(pg_users, f"user{number}") for number in range(8)]
     assert len({user.created_at for user in registered}) == 1
     assert await everyone(directory, 2) == sorted(user.id for user in registered)
 

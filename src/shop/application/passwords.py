@@ -14,6 +14,10 @@ class PasswordHasher(Protocol):
         """Hash a password with a fresh salt."""
         ...
 
-    async def verify(self, password: str, hashed: PasswordHash) -> bool:
-        """Tell whether this is the password that was hashed."""
+    async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
+        """Tell whether this is the password that was hashed. Without a hash it is not, which takes just as long to tell."""
+        ...
+
+    def is_outdated(self, hashed: PasswordHash) -> bool:
+        """Tell whether a hash was made with other parameters than a fresh one would be."""
         ...

@@ -1,4 +1,4 @@
-"""The read side of users: read models, made for those who look at them, and the port that answers with them."""
+"""The read side's port for users."""
 
 from __future__ import annotations
 
@@ -7,29 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shop.application.read_models import PublicProfile, UserSummary
 from shop.domain.values import UserId
-
-
-@dataclass(frozen=True, slots=True)
-class PublicProfile:
-    """What anyone may know of a user."""
-
-    id: UserId
-    first_name: str
-    last_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserSummary:
-    """A user in a listing: everything but the password."""
-
-    id: UserId
-    first_name: str
-    last_name: str
-    email: str
-    phone: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

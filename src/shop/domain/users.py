@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 
@@ -29,13 +30,14 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A registered user. Both times have a time zone; `updated_at` is the last change of profile or password."""
+    """A registered user. Both times have a time zone; `updated_at` is the last change of profile or password; `version` grows with each."""
 
     id: UserId
     profile: Profile
     password: PasswordHash
     created_at: datetime
     updated_at: datetime
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ class EmailTaken:
         return f"the e-mail address {self.email} is taken"
 
 
+@dataclass(frozen=True, slots=True)
+class UserHasOrders:
+    """The user cannot be deleted: what was sold to whom is kept."""
+
+    user_id: UserId
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} has orders"
+
+
 class UserRepository(Protocol):
     """Keeps users. It takes part in its caller's transaction, which is as usable after an `Err` as before."""
 
@@ -73,14 +85,18 @@ class UserRepository(Protocol):
         """Get a user by e-mail address, whatever its case."""
         ...
 
-    async def update_profile(self, user_id: UserId, profile: Profile) -> Result[User, UserNotFound | EmailTaken]:
-        """Replace a user's profile, and get the user as it is then."""
+    async def update_profile(
+        self, user_id: UserId, profile: Profile, *, version: int
+    ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Replace a user's profile, and get the user as it is then. Nothing is written where `version` is not the current one."""
         ...
 
-    async def update_password(self, user_id: UserId, password: PasswordHash) -> Result[None, UserNotFound]:
-        """Replace a user's password."""
+    async def update_password(
+        self, user_id: UserId, password: PasswordHash, *, version: int
+    ) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Replace a user's password. Nothing is written where `version` is not the current one."""
         ...
 
-    async def delete(self, user_id: UserId) -> Result[None, UserNotFound]:
+    async def delete(self, user_id: UserId) -> Result[None, UserNotFound | UserHasOrders]:
         """Delete a user for good."""
         ...

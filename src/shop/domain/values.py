@@ -159,6 +159,36 @@ class PhoneNumber:
 
 # --- Passwords --------------------------------------------------------------------------------------------------------
 
+_PASSWORD_LENGTHS = range(8, 1025)
+
+
+def _check_password(text: str) -> InvalidValue | None:
+    if len(text) not in _PASSWORD_LENGTHS:
+        return InvalidValue("password", f"does not have {_PASSWORD_LENGTHS.start} to {_PASSWORD_LENGTHS.stop - 1} characters")
+    if any(unicodedata.category(character) == "Cs" for character in text):
+        return InvalidValue("password", "holds half a character")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password that somebody chooses (its length by NIST SP 800-63B); never printed. What somebody tries to log in with is any text."""
+
+    text: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _raise_if(_check_password(self.text))
+
+    @classmethod
+    def parse(cls, text: str) -> Result[Password, InvalidValue]:
+        """Read a password as it was typed: every character counts, blanks too."""
+        invalid = _check_password(text)
+        return Ok(cls(text)) if invalid is None else Err(invalid)
+
+    def __str__(self) -> str:
+        return "********"
+
+
 _PASSWORD_HASH = re.compile(r"\$[a-z0-9-]{1,32}\$[\x21-\x7e]+")
 _PASSWORD_HASH_LENGTH = 255
 

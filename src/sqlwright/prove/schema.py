@@ -111,7 +111,8 @@ def _build(admin: psycopg.Connection[Any], server: Server, schema: Schema, name:
         admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name)))
     except BaseException as error:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(building)))
-        if not isinstance(error, psycopg.errors.DuplicateDatabase):  # another process was faster; its database serves us too
+        # Another process was faster, and its database serves us too; in a close race it is the catalog's own index that refuses.
+        if not isinstance(error, psycopg.errors.DuplicateDatabase | psycopg.errors.UniqueViolation):
             raise
     _drop_old(admin)
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from shop.application.user_directory import PublicProfile, UserSummary
+from collections.abc import Sequence
+
+from shop.application.read_models import AuditOutcome, AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserSummary
+from shop.domain.money import Currency, Money
+from shop.domain.orders import Order, OrderId, OrderLine, OrderStatus
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop_db import enums
+from shop_db.models import AuditLog, DailySale
+from shop_db.models import Order as OrderRow
 from shop_db.models import User as UserRow
+from shop_db.orders import GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
 from shop_db.users import GetPublicProfilesRow, ListUsersRow
 
 
@@ -26,9 +34,52 @@ def user_from(row: UserRow) -> User:
             password=PasswordHash(row.password),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            version=row.version,
         )
     except ValueError as error:
         raise UnreadableRow(f"users row {row.id}: {error}") from error
+
+
+def order_from(rows: Sequence[GetOrderWithLinesRow]) -> Order:
+    """Build the aggregate of its rows, of which there is at least one, in the order of its lines. Raises `UnreadableRow`."""
+    order = rows[0].orders
+    try:
+        currency = Currency(order.currency)
+        lines = tuple(
+            OrderLine(
+                sku=row.order_lines.sku,
+                title=row.order_lines.title,
+                quantity=row.order_lines.quantity,
+                unit_price=Money(row.order_lines.unit_price_minor, currency),
+            )
+            for row in rows
+        )
+        return placed_order_from(order, lines)
+    except ValueError as error:
+        raise UnreadableRow(f"orders row {order.id}: {error}") from error
+
+
+def placed_order_from(row: OrderRow, lines: tuple[OrderLine, ...]) -> Order:
+    """Build the aggregate of its row and the lines that are known already. Raises ValueError for what the domain refuses."""
+    return Order(
+        id=OrderId(row.id),
+        user_id=UserId(row.user_id),
+        lines=lines,
+        status=OrderStatus(row.status.value),
+        placed_at=row.placed_at,
+        updated_at=row.updated_at,
+        version=row.version,
+    )
+
+
+def order_status_to(status: OrderStatus) -> enums.OrderStatus:
+    """Give the database's word for a status."""
+    return enums.OrderStatus(status.value)
+
+
+def audit_outcome_to(outcome: AuditOutcome) -> enums.AuditOutcome:
+    """Give the database's word for an outcome."""
+    return enums.AuditOutcome(outcome.value)
 
 
 def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
@@ -46,4 +97,51 @@ def user_summary_from(row: ListUsersRow) -> UserSummary:
         phone=row.phone,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        version=row.version,
+    )
+
+
+def order_summary_from(row: ListOrdersOfUserRow) -> OrderSummary:
+    """Build the read model."""
+    return OrderSummary(
+        id=OrderId(row.id),
+        status=OrderStatus(row.status.value),
+        total=Money(row.total_minor, Currency(row.currency)),
+        line_count=row.line_count,
+        placed_at=row.placed_at,
+        updated_at=row.updated_at,
+    )
+
+
+def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
+    """Build the read model."""
+    return OrderTotals(
+        orders=row.orders,
+        placed=row.placed,
+        paid=row.paid,
+        shipped=row.shipped,
+        cancelled=row.cancelled,
+        spent=Money(row.spent_minor, Currency(row.currency)),
+        last_placed_at=row.last_placed_at,
+    )
+
+
+def daily_sales_from(row: DailySale) -> DailySales:
+    """Build the read model."""
+    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=row.revenue_minor)
+
+
+def audit_record_from(row: AuditLog) -> AuditRecord:
+    """Build the read model."""
+    metadata = row.metadata if isinstance(row.metadata, dict) else {}
+    return AuditRecord(
+        id=row.id,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        origin=row.origin,
+        outcome=AuditOutcome(row.outcome.value),
+        metadata={key: str(value) for key, value in metadata.items()},
+        trace_id=row.trace_id,
     )

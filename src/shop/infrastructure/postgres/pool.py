@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from psycopg import AsyncConnection, OperationalError, ProgrammingError
@@ -13,16 +15,25 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from shop_db import users
+from shop_db import audit, inbox, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
-_MIN_SIZE = 1
-_MAX_SIZE = 10
-_SECONDS_FOR_A_TURN = 10.0
-# libpq alone would wait for a silent host for minutes. A connect_timeout in the URL wins.
-_SECONDS_TO_CONNECT = 5
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How many connections there are, and how long anything is waited for, in seconds."""
+
+    min_size: int = 1
+    max_size: int = 10
+    wait_timeout: float = 10.0
+    # libpq alone would wait for a silent host for minutes. A connect_timeout in the URL wins.
+    connect_timeout: int = 5
+    # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
+    statement_timeout: float = 15.0
+    lock_timeout: float = 5.0
+    application_name: str = "shop"
 
 
 class DatabaseNotReady(Exception):
@@ -30,35 +41,46 @@ class DatabaseNotReady(Exception):
 
 
 @asynccontextmanager
-async def open_pool(database_url: str) -> AsyncGenerator[Pool, None]:
+async def open_pool(database_url: str, options: PoolOptions = PoolOptions()) -> AsyncGenerator[Pool]:
     """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`.
 
-    Its connections are in autocommit mode, so a transaction is where `connection.transaction()` says so and nowhere else. Each is checked
-    before it is lent: one that died in the pool is replaced rather than handed out.
+    Its connections are in autocommit mode, so a transaction is where somebody says so and nowhere else. Each is checked before it is
+    lent: one that died in the pool is replaced rather than handed out.
     """
-    conninfo = _conninfo(database_url)
+    conninfo = _conninfo(database_url, options)
     await _require_ready(conninfo)
+
+    async def configure(conn: Connection) -> None:
+        # By statements and not by libpq's `options`, which connection poolers in between refuse.
+        await conn.execute(
+            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
+            [_milliseconds(options.statement_timeout), _milliseconds(options.lock_timeout)],
+        )
+
     pool: Pool = AsyncConnectionPool(
         conninfo,
-        min_size=_MIN_SIZE,
-        max_size=_MAX_SIZE,
-        timeout=_SECONDS_FOR_A_TURN,
+        min_size=options.min_size,
+        max_size=options.max_size,
+        timeout=options.wait_timeout,
         check=AsyncConnectionPool.check_connection,
+        configure=configure,
         kwargs={"autocommit": True},
-        name="shop",
+        name=options.application_name,
         open=False,
     )
     async with pool:
         yield pool
 
 
-def _conninfo(database_url: str) -> str:
+def _conninfo(database_url: str, options: PoolOptions) -> str:
     try:
         parameters = conninfo_to_dict(database_url)
     except ProgrammingError:
         # libpq's message quotes the URL, and with it the password.
         raise DatabaseNotReady("the database URL is not a PostgreSQL connection string") from None
-    return make_conninfo("", **{"connect_timeout": _SECONDS_TO_CONNECT, **parameters})
+    parameters.setdefault("connect_timeout", options.connect_timeout)
+    parameters.setdefault("application_name", options.application_name)
+    return make_conninfo("", **parameters)
 
 
 async def _require_ready(conninfo: str) -> None:
@@ -68,7 +90,16 @@ async def _require_ready(conninfo: str) -> None:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
     async with conn:
         try:
-            # Cheaper than any count, and it names every column: a database that answers it has the table as this code knows it.
+            # Cheap, and together they name every table: a database that answers has them as this code knows them.
             await users.get_user(conn, id=uuid.UUID(int=0))
+            await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
+            await orders.list_daily_sales(conn, since=dt.date.max)
+            await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
+            await outbox.claim_outbox_batch(conn, batch_size=0)
+            await inbox.list_dead_messages(conn, at_most=0)
         except (UndefinedTable, UndefinedColumn) as error:
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from error
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

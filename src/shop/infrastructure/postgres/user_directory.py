@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from psycopg import AsyncConnection
-
-from shop.application.user_directory import PublicProfile, UserPage, UserPageKey
+from shop.application.read_models import PublicProfile
+from shop.application.user_directory import UserPage, UserPageKey
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
+from shop.infrastructure.postgres.queries import Queries
 from shop_db import users
 
 
 class PostgresUserDirectory:
     """Questions about the table `users`, on one connection."""
 
-    def __init__(self, conn: AsyncConnection[Any]) -> None:
-        self._conn = conn
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
 
     async def public_profiles(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicProfile]:
         """Get the public profiles of these users, in one round trip; an id that no user has is missing in the answer."""
         ids: list[uuid.UUID] = list(user_ids)
-        rows = await users.get_public_profiles(self._conn, ids=ids)
+        rows = await self._query(users.get_public_profiles, ids=ids)
         return {UserId(row.id): public_profile_from(row) for row in rows}
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
@@ -31,8 +30,8 @@ class PostgresUserDirectory:
         if size < 1:
             raise ValueError(f"a page has at least one user, not {size}")
         # One more than asked for, to know without a second query whether anything follows.
-        rows = await users.list_users(
-            self._conn,
+        rows = await self._query(
+            users.list_users,
             after_created_at=None if after is None else after.created_at,
             after_id=None if after is None else after.id,
             page_size=size + 1,
@@ -45,4 +44,4 @@ class PostgresUserDirectory:
 
     async def count(self) -> int:
         """Count all users."""
-        return await users.count_users(self._conn)
+        return await self._query(users.count_users)

@@ -1,0 +1,189 @@
+"""Consumers: handle each message once in effect, though it may be delivered more often."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Protocol, TypeAlias
+
+from pydantic import ValidationError
+
+from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
+from shop.application.broker import BrokerUnavailable, Delivery, Subscription
+from shop.application.context import CURRENT_TRACE
+from shop.application.messages import Message, UnreadableMessage, decode
+from shop.application.sales import SalesLedger
+from shop.application.unit_of_work import CommitOutcomeUnknown, StoreLost, TransactionConflict
+from shop.domain.events import Event
+
+_log = logging.getLogger("shop.consumer")
+
+
+class Verdict(Enum):
+    """What became of a message: it was handled, is to come again because something is down, failed, or can never be handled."""
+
+    HANDLED = auto()
+    NOT_NOW = auto()
+    DEAD = auto()
+    FAILED = auto()
+
+
+Processor: TypeAlias = Callable[[Message], Awaitable[Verdict]]
+
+
+class InboxEntry(Protocol):
+    """A message in the inbox, locked for the length of a transaction."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was handled or given up before."""
+        ...
+
+    @property
+    def sales(self) -> SalesLedger:
+        """The sales, in the same transaction."""
+        ...
+
+    async def handled(self) -> None:
+        """Note that it was handled, and commit that with its effects. Raises `CommitOutcomeUnknown`."""
+        ...
+
+
+class Inbox(Protocol):
+    """Remembers what one consumer has handled. Its methods raise `StoreLost` or `TransactionConflict`."""
+
+    def enter(self, message: Message) -> AbstractAsyncContextManager[InboxEntry]:
+        """Begin a transaction with a message in it; it is rolled back unless `handled` is called."""
+        ...
+
+    async def count_failure(self, message: Message, error: str) -> int:
+        """Note that handling a message failed, and give how often it has."""
+        ...
+
+    async def give_up(self, message: Message) -> None:
+        """Put a message, whose failure was counted, with the dead letters."""
+        ...
+
+
+Handler: TypeAlias = Callable[[Event, Message, SalesLedger], Awaitable[None]]
+
+
+class OnceInEffect:
+    """A `Processor` that does the effects of a message in the transaction that notes it as handled: both happen, or neither.
+
+    A handler that raises is tried again, up to `attempts` times; then the message is a dead letter. An unavailable database counts against
+    no message.
+    """
+
+    def __init__(self, inbox: Inbox, handler: Handler, *, attempts: int = 5) -> None:
+        self._inbox = inbox
+        self._handler = handler
+        self._attempts = attempts
+
+    async def __call__(self, message: Message) -> Verdict:
+        """Handle a message, unless that was done before."""
+        try:
+            return await self._handle(message)
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
+            # After an unknown outcome the message comes again, and the inbox knows then.
+            _log.warning("message %s waits for the database: %s", message.id, lost)
+            return Verdict.NOT_NOW
+
+    async def _handle(self, message: Message) -> Verdict:
+        try:
+            async with self._inbox.enter(message) as entry:
+                if entry.is_settled:
+                    _log.info("message %s was handled before", message.id)
+                    return Verdict.HANDLED
+                await self._handler(decode(message), message, entry.sales)
+                await entry.handled()
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
+            raise
+        except UnreadableMessage as error:
+            await self._inbox.count_failure(message, str(error))
+            return await self._give_up(message, error)
+        except Exception as error:  # noqa: BLE001 whatever a handler raises must not stop the consumer
+            failures = await self._inbox.count_failure(message, f"{type(error).__name__}: {error}")
+            _log.warning("handling message %s failed for the %d. time", message.id, failures, exc_info=True)
+            return await self._give_up(message, error) if failures >= self._attempts else Verdict.FAILED
+        return Verdict.HANDLED
+
+    async def _give_up(self, message: Message, error: Exception) -> Verdict:
+        await self._inbox.give_up(message)
+        _log.error("message %s is a dead letter now: %s", message.id, error)
+        return Verdict.DEAD
+
+
+class Consumer:
+    """Takes messages from a subscription to a processor, one after the other, until it is told to stop."""
+
+    def __init__(
+        self, subscription: Subscription, process: Processor, *, batch_size: int = 20, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF
+    ) -> None:
+        self._subscription = subscription
+        self._process = process
+        self._batch_size = batch_size
+        self._wait = wait
+        self._backoff = backoff
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Handle messages until told to stop, and give how many. The one in work is finished; the others of its batch go back at once."""
+        handled = failures = 0
+        while not stop.is_set():
+            try:
+                handled += await self.run_once(stop)
+                failures = 0
+            except BrokerUnavailable as lost:
+                failures += 1
+                _log.warning("the broker does not answer: %s", lost)
+                await wait_unless(stop, self._backoff.wait(failures))
+        return handled
+
+    async def run_once(self, stop: asyncio.Event) -> int:
+        """Handle one batch, and give how many messages of it were settled. Raises `BrokerUnavailable`."""
+        settled = 0
+        for delivery in await self._subscription.fetch(self._batch_size, self._wait):
+            if stop.is_set():
+                await delivery.retry(0)
+            else:
+                settled += await self._settle(delivery)
+        return settled
+
+    async def _settle(self, delivery: Delivery) -> bool:
+        message = read_message(delivery.body)
+        token = CURRENT_TRACE.set(message.trace_id)
+        try:
+            match await self._process(message):
+                case Verdict.HANDLED:
+                    await delivery.accept()
+                    return True
+                case Verdict.DEAD:
+                    await delivery.discard()
+                    return True
+                case Verdict.NOT_NOW | Verdict.FAILED:
+                    await delivery.retry(self._backoff.wait(delivery.count))
+                    return False
+        finally:
+            CURRENT_TRACE.reset(token)
+
+
+def read_message(body: bytes) -> Message:
+    """Read what was delivered. What is no message of ours becomes one that no handler knows: a dead letter, always by the same id."""
+    try:
+        return Message.model_validate_json(body)
+    except ValidationError:
+        name = hashlib.sha256(body).hexdigest()
+        return Message(
+            id=uuid.uuid5(uuid.NAMESPACE_OID, name),
+            aggregate="unreadable",
+            event_type="Unreadable",
+            payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            trace_id="",
+            occurred_at=datetime.now(UTC),
+        )

@@ -1,0 +1,151 @@
+"""The relay: takes events from the outbox to the broker, each at least once, and those of one aggregate in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
+from shop.application.broker import BrokerUnavailable, MessageRefused, Publisher
+from shop.application.messages import Message
+from shop.application.unit_of_work import CommitOutcomeUnknown, StoreLost, TransactionConflict
+
+_log = logging.getLogger("shop.relay")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in the outbox: its place there, and how often the broker has refused it."""
+
+    position: int
+    attempts: int
+    message: Message
+
+
+class ClaimedBatch(Protocol):
+    """Messages that nobody else publishes meanwhile: at most one of each aggregate."""
+
+    @property
+    def waiting(self) -> Sequence[Waiting]:
+        """The messages."""
+        ...
+
+    async def published(self, positions: Sequence[int]) -> None:
+        """Note that the broker has stored these."""
+        ...
+
+    async def refused(self, position: int, error: str, retry_after: float, *, give_up: bool) -> None:
+        """Note that the broker refused one."""
+        ...
+
+
+class OutboxQueue(Protocol):
+    """What waits in the outbox."""
+
+    def claim(self, most: int) -> AbstractAsyncContextManager[ClaimedBatch]:
+        """Claim the next messages for the length of the block. What is noted in it is kept if it does not raise.
+
+        Raises `StoreLost` or `TransactionConflict`; then nothing is kept, and what was published is published again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over the outbox did."""
+
+    published: int
+    refused: int
+    is_broker_lost: bool
+
+
+class Relay:
+    """Publishes what waits. Any number of relays may run at once.
+
+    A broker that does not answer is waited for, and counts against no message. A message that the broker refuses is tried again with
+    growing pauses, while later ones of its aggregate wait behind it, and is given up after `attempts`.
+    """
+
+    def __init__(
+        self,
+        queue: OutboxQueue,
+        publisher: Publisher,
+        *,
+        batch_size: int = 100,
+        attempts: int = 8,
+        idle: float = 0.2,
+        backoff: Backoff = DEFAULT_BACKOFF,
+    ) -> None:
+        self._queue = queue
+        self._publisher = publisher
+        self._batch_size = batch_size
+        self._attempts = attempts
+        self._idle = idle
+        self._backoff = backoff
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Publish until told to stop, and give how many were published. A pass that has begun is finished."""
+        published = failures = 0
+        while not stop.is_set():
+            try:
+                done = await self.run_once()
+            except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
+                _log.warning("the outbox cannot be read: %s", lost)
+                failures += 1
+                await wait_unless(stop, self._backoff.wait(failures))
+                continue
+            published += done.published
+            failures = failures + 1 if done.is_broker_lost else 0
+            if done.is_broker_lost:
+                await wait_unless(stop, self._backoff.wait(failures))
+            elif not done.published:
+                await wait_unless(stop, self._idle)
+        return published
+
+    async def run_until_empty(self) -> int:
+        """Publish until nothing is due, and give how many were. Raises `BrokerUnavailable`, `StoreLost` or `TransactionConflict`."""
+        published = 0
+        while True:
+            done = await self.run_once()
+            published += done.published
+            if done.is_broker_lost:
+                raise BrokerUnavailable("the broker does not answer")
+            if not done.published and not done.refused:
+                return published
+
+    async def run_once(self) -> Pass:
+        """Publish one batch. Raises `StoreLost` or `TransactionConflict`; what was published then is published again."""
+        async with self._queue.claim(self._batch_size) as batch:
+            # At once, which is fine: no two are of one aggregate.
+            outcomes = await asyncio.gather(*(self._publish(waiting) for waiting in batch.waiting))
+            pairs = list(zip(batch.waiting, outcomes, strict=True))
+            stored = [waiting.position for waiting, outcome in pairs if outcome is None]
+            if stored:
+                await batch.published(stored)
+            refused = [(waiting, outcome) for waiting, outcome in pairs if isinstance(outcome, MessageRefused)]
+            for waiting, outcome in refused:
+                await self._refuse(batch, waiting, outcome)
+        lost = [outcome for outcome in outcomes if isinstance(outcome, BrokerUnavailable)]
+        if lost:
+            _log.warning("the broker does not answer, %d messages wait: %s", len(lost), lost[0])
+        if stored:
+            _log.debug("published %d messages", len(stored))
+        return Pass(len(stored), len(refused), bool(lost))
+
+    async def _publish(self, waiting: Waiting) -> BrokerUnavailable | MessageRefused | None:
+        try:
+            await self._publisher.publish(waiting.message)
+        except (BrokerUnavailable, MessageRefused) as error:
+            return error
+        return None
+
+    async def _refuse(self, batch: ClaimedBatch, waiting: Waiting, error: MessageRefused) -> None:
+        attempts = waiting.attempts + 1
+        give_up = attempts >= self._attempts
+        if give_up:
+            _log.error("message %s is given up after %d attempts: %s", waiting.message.id, attempts, error)
+        await batch.refused(waiting.position, str(error), self._backoff.wait(attempts), give_up=give_up)

@@ -1,0 +1,166 @@
+"""Runs use cases in transactions: the one place that begins, repeats and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from shop.application.audit import AuditEntry
+from shop.application.context import CURRENT_TRACE, Context
+from shop.application.read_models import AuditOutcome
+from shop.application.unit_of_work import (
+    BeginUnitOfWork,
+    CommitOutcomeUnknown,
+    Failure,
+    OutcomeUnknown,
+    StoreLost,
+    TooMuchContention,
+    TransactionConflict,
+    Unavailable,
+    UnitOfWork,
+)
+from shop.domain.events import Event
+from shop.domain.orders import OrderRepository
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import UserRepository
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+_log = logging.getLogger("shop.transactions")
+
+
+class Operation:
+    """One attempt at a use case: the repositories, and the ways to end it. What is neither `done` nor `refused` is rolled back."""
+
+    def __init__(self, uow: UnitOfWork, context: Context, action: str) -> None:
+        self._uow = uow
+        self._context = context
+        self._action = action
+        self._events: tuple[Event, ...] = ()
+
+    @property
+    def users(self) -> UserRepository:
+        """The users as this transaction sees them."""
+        return self._uow.users
+
+    @property
+    def orders(self) -> OrderRepository:
+        """The orders as this transaction sees them."""
+        return self._uow.orders
+
+    @property
+    def committed(self) -> Sequence[Event]:
+        """The events that were committed: none until `done` has returned."""
+        return self._events
+
+    async def done(self, subject: str, *events: Event, **metadata: str) -> None:
+        """Audit that it was done to `subject`, tell the events, and commit."""
+        await self._uow.audit.append(AuditEntry(self._context, self._action, subject, AuditOutcome.DONE, metadata))
+        await self._end(events)
+
+    async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
+        """Audit that it was refused because of `error`, tell the events, and commit. Nothing else may have been written."""
+        await self._uow.audit.append(
+            AuditEntry(self._context, self._action, subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
+        )
+        await self._end(events)
+
+    async def _end(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            await self._uow.outbox.add(event, self._context.trace_id)
+        await self._uow.commit()
+        self._events = events
+
+
+Work: TypeAlias = Callable[[Operation], Awaitable[Result[T, E]]]
+AfterCommit: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a use case is tried, and how long at least and at most the first waits are: they double, and chance shortens them."""
+
+    attempts: int = 5
+    first_wait: float = 0.02
+    longest_wait: float = 1.0
+
+    def wait(self, attempt: int, chance: float) -> float:
+        """Give the seconds to wait after a failed attempt (from 1): full jitter, so that rivals do not meet again."""
+        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * chance
+
+
+async def _tell_nobody(events: Sequence[Event]) -> None:
+    """Do nothing after a commit."""
+
+
+class Transactions:
+    """Runs the work of use cases.
+
+    A conflict with another transaction is answered by doing the whole work again: it must have no effect outside of its operation. What
+    is still wrong then is an `Err` like every other.
+    """
+
+    def __init__(
+        self,
+        begin: BeginUnitOfWork,
+        *,
+        after_commit: AfterCommit = _tell_nobody,
+        retries: Retries = Retries(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._begin = begin
+        self._after_commit = after_commit
+        self._retries = retries
+        self._sleep = sleep
+
+    async def run(self, context: Context, action: str, work: Work[T, E]) -> Result[T, E | Failure]:
+        """Do the work in a transaction, again where another one was in the way. `action` names it in the audit log: `order.pay`."""
+        token = CURRENT_TRACE.set(context.trace_id)
+        try:
+            return await self._run(context, action, work)
+        finally:
+            CURRENT_TRACE.reset(token)
+
+    async def _run(self, context: Context, action: str, work: Work[T, E]) -> Result[T, E | Failure]:
+        attempt = 1
+        while True:
+            try:
+                async with self._begin() as uow:
+                    operation = Operation(uow, context, action)
+                    result = await work(operation)
+                break
+            except TransactionConflict as conflict:
+                if attempt == self._retries.attempts:
+                    _log.warning("%s: given up after %d attempts: %s", action, attempt, conflict)
+                    return Err(TooMuchContention(attempt))
+                wait = self._retries.wait(attempt, random.random())  # noqa: S311 no secret hangs on it
+                _log.info("%s: attempt %d met a conflict, again in %.0f ms: %s", action, attempt, wait * 1000, conflict)
+                await self._sleep(wait)
+                attempt += 1
+            except StoreLost as lost:
+                _log.warning("%s: the database is unavailable: %s", action, lost)
+                return Err(Unavailable(str(lost)))
+            except CommitOutcomeUnknown as unknown:
+                _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
+                return Err(OutcomeUnknown(action))
+        await self._tell(action, operation.committed)
+        match result:
+            case Ok():
+                _log.info("%s: done", action)
+            case Err(error):
+                _log.info("%s: refused: %s", action, type(error).__name__)
+        return result
+
+    async def _tell(self, action: str, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        try:
+            await self._after_commit(events)
+        except Exception:  # noqa: BLE001 whatever it is:
+            # it is committed, and the outbox tells it again. Nothing that fails here may look like a failure of the use case.
+            _log.exception("%s: telling of it after the commit failed", action)

@@ -1,0 +1,120 @@
+"""The unit of work: all that one transaction writes, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from shop.application.audit import AuditLog
+from shop.domain.events import Event
+from shop.domain.orders import OrderRepository
+from shop.domain.users import UserRepository
+
+
+class EventOutbox(Protocol):
+    """Keeps events until they are published. It takes part in its caller's transaction: what is rolled back was never said."""
+
+    async def add(self, event: Event, trace_id: str) -> None:
+        """Keep an event."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction and the repositories that write in it. It is rolled back unless `commit` is called.
+
+    Its repositories work until then, and until the end of its block; later they raise `UnitOfWorkClosed`.
+    """
+
+    @property
+    def users(self) -> UserRepository:
+        """The users as this transaction sees them."""
+        ...
+
+    @property
+    def orders(self) -> OrderRepository:
+        """The orders as this transaction sees them."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log."""
+        ...
+
+    @property
+    def outbox(self) -> EventOutbox:
+        """The events that this transaction tells of."""
+        ...
+
+    async def commit(self) -> None:
+        """Make everything permanent. Raises `TransactionConflict` or `CommitOutcomeUnknown`."""
+        ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo what the block wrote, and that alone, if it raises. May be nested."""
+        ...
+
+
+BeginUnitOfWork: TypeAlias = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+"""Begins a transaction; its block may raise `TransactionConflict`, `StoreLost` or `StoreDefect` besides what its body raises."""
+
+
+# --- What goes wrong beneath a use case: raised by the adapters, turned into values by `Transactions` ------------------
+
+
+class TransactionConflict(Exception):
+    """Another transaction was in the way, and this one was rolled back: doing the whole of it again may work."""
+
+
+class StoreLost(Exception):
+    """The database does not answer, or went away. Nothing was committed."""
+
+
+class CommitOutcomeUnknown(Exception):
+    """The database went away while it was committing: everything was written, or nothing, and nobody here knows which."""
+
+
+class StoreDefect(Exception):
+    """The database refused what no use case expects it to: a mistake in the program or in the schema, which no caller can handle."""
+
+
+class UnitOfWorkClosed(Exception):
+    """A repository was used after its transaction had ended: a mistake in the program."""
+
+
+# --- The same as values -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The database cannot be used now; nothing was written, and trying again later is safe."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the database is unavailable: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class TooMuchContention:
+    """Other transactions were in the way at every attempt; nothing was written."""
+
+    attempts: int
+
+    def __str__(self) -> str:
+        return f"gave up after {self.attempts} attempts that other transactions were in the way of"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """The database went away during the commit. Look what is there before trying again."""
+
+    action: str
+
+    def __str__(self) -> str:
+        return f"it is not known whether {self.action} was committed: look before you try again"
+
+
+Failure: TypeAlias = Unavailable | TooMuchContention | OutcomeUnknown
+"""What any use case may fail with, whatever it does."""

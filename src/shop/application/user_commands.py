@@ -1,0 +1,145 @@
+"""What can be done with users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from shop.application.context import Context
+from shop.application.passwords import PasswordHasher
+from shop.application.transactions import Operation, Transactions
+from shop.application.unit_of_work import Failure, TransactionConflict
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.events import AuthenticationFailed, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
+from shop.domain.values import EmailAddress, Password, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCredentials:
+    """No user has this address and this password; which of the two is wrong is nobody's business."""
+
+    def __str__(self) -> str:
+        return "the e-mail address or the password is wrong"
+
+
+ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile
+PasswordError: TypeAlias = UserNotFound | WrongCredentials | ChangedMeanwhile
+
+
+class UserCommands:
+    """The use cases that write users. Each is one transaction, with its audit entry and its events."""
+
+    def __init__(self, transactions: Transactions, passwords: PasswordHasher) -> None:
+        self._transactions = transactions
+        self._passwords = passwords
+
+    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | Failure]:
+        """Make somebody a user."""
+        # Before the transaction: hashing takes long on purpose, and a connection is not to wait for it.
+        hashed = await self._passwords.hash(password.text)
+
+        async def work(operation: Operation) -> Result[User, EmailTaken]:
+            added = await operation.users.add(NewUser(profile, hashed))
+            match added:
+                case Ok(user):
+                    await operation.done(_subject(user.id), UserRegistered(user.id))
+                case Err(error):
+                    await operation.refused(_login(profile.email), error)
+            return added
+
+        return await self._transactions.run(context, "user.register", work)
+
+    async def authenticate(self, context: Context, email: EmailAddress, password: str) -> Result[User, WrongCredentials | Failure]:
+        """Find the user with this address and password. A hash made with outdated parameters is replaced on the way."""
+        found = await self._transactions.run(context, "user.find", lambda operation: operation.users.get_by_email(email))
+        match found:
+            case Ok(known):
+                user = known if await self._passwords.verify(password, known.password) else None
+            case Err(error):
+                if not isinstance(error, UserNotFound):
+                    return Err(error)
+                user = None
+                await self._passwords.verify(password, None)
+        fresh = await self._passwords.hash(password) if user is not None and self._passwords.is_outdated(user.password) else None
+
+        async def work(operation: Operation) -> Result[User, WrongCredentials]:
+            if user is None:
+                await operation.refused(_login(email), WrongCredentials(), AuthenticationFailed(email))
+                return Err(WrongCredentials())
+            # Where somebody changed the user meanwhile the old hash stays, until the next time.
+            rehashed = fresh is not None and isinstance(await operation.users.update_password(user.id, fresh, version=user.version), Ok)
+            await operation.done(_subject(user.id), **({"rehashed": "yes"} if rehashed else {}))
+            return Ok(user)
+
+        return await self._transactions.run(context, "user.authenticate", work)
+
+    async def update_profile(
+        self, context: Context, user_id: UserId, profile: Profile, *, version: int | None = None
+    ) -> Result[User, ProfileError | Failure]:
+        """Replace a user's profile. With `version`, only if that is still the current one: what the caller looked at when deciding."""
+
+        async def work(operation: Operation) -> Result[User, ProfileError]:
+            read = await operation.users.get(user_id)
+            if isinstance(read, Err):
+                await operation.refused(_subject(user_id), read.error)
+                return read
+            updated = await operation.users.update_profile(user_id, profile, version=version or read.value.version)
+            match updated:
+                case Ok():
+                    await operation.done(_subject(user_id), UserProfileUpdated(user_id))
+                case Err(ChangedMeanwhile() as conflict) if version is None:
+                    raise TransactionConflict(str(conflict))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return updated
+
+        return await self._transactions.run(context, "user.update_profile", work)
+
+    async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
+        """Replace a user's password, for whoever knows the old one."""
+        found = await self._transactions.run(context, "user.find", lambda operation: operation.users.get(user_id))
+        match found:
+            case Ok(user):
+                is_right = await self._passwords.verify(old, user.password)
+            case Err(error):
+                return Err(error)
+        hashed = await self._passwords.hash(new.text)
+
+        async def work(operation: Operation) -> Result[None, PasswordError]:
+            if not is_right:
+                await operation.refused(_subject(user_id), WrongCredentials(), AuthenticationFailed(user.profile.email))
+                return Err(WrongCredentials())
+            # The version that the old password was checked against: of two who change it at once, one is told to look again.
+            changed = await operation.users.update_password(user_id, hashed, version=user.version)
+            match changed:
+                case Ok():
+                    await operation.done(_subject(user_id), UserPasswordChanged(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return changed
+
+        return await self._transactions.run(context, "user.change_password", work)
+
+    async def delete(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | UserHasOrders | Failure]:
+        """Delete a user for good. One with orders stays."""
+
+        async def work(operation: Operation) -> Result[None, UserNotFound | UserHasOrders]:
+            deleted = await operation.users.delete(user_id)
+            match deleted:
+                case Ok():
+                    await operation.done(_subject(user_id), UserDeleted(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return deleted
+
+        return await self._transactions.run(context, "user.delete", work)
+
+
+def _subject(user_id: UserId) -> str:
+    return f"user:{user_id}"
+
+
+def _login(email: EmailAddress) -> str:
+    return f"login:{email.text.lower()}"

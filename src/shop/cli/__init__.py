@@ -1,0 +1,49 @@
+"""`shop`: the service on the command line.
+
+Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 75 may work when
+tried again, but look first; 78 the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop.cli import operations, orders, users
+from shop.cli.output import Output
+from shop.cli.running import Session, parse_pairs, parse_uuid
+from shop.domain.values import UserId
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
+app.add_typer(users.app, name="users")
+app.add_typer(orders.app, name="orders")
+app.add_typer(operations.config_app, name="config")
+for command in (operations.seed, operations.relay, operations.consume, operations.audit, operations.health):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    is_json: Annotated[bool, typer.Option("--json", help="Write JSON; errors are problem objects (RFC 9457).")] = False,
+    config: Annotated[Path | None, typer.Option(help="The YAML file with settings; shop.yaml if it is there.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `config show` lists them.")] = None,
+    acting_user: Annotated[
+        uuid.UUID | None, typer.Option("--as", parser=parse_uuid, metavar="USER", help="Who does it; else you, who run the shop.")
+    ] = None,
+) -> None:
+    """Users and their orders."""
+    user_id = None if acting_user is None else UserId(acting_user)
+    context.obj = Session(Output(is_json=is_json), config, parse_pairs(settings or []), user_id)
+
+
+def main() -> None:
+    """Run the program. `--json` may stand anywhere."""
+    arguments = sys.argv[1:]
+    if "--json" in arguments:
+        arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
+    app(args=arguments, prog_name="shop")

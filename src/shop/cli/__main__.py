@@ -1,0 +1,5 @@
+"""`python -m shop.cli`."""
+
+from shop.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""What the commands write: tables for people, JSON for machines; results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from shop.application.cursors import InvalidCursor
+from shop.application.unit_of_work import OutcomeUnknown, TooMuchContention, Unavailable
+from shop.application.user_commands import WrongCredentials
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.orders import OrderNotFound, UnacceptableOrder, WrongStatus
+from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
+from shop.domain.values import InvalidValue
+
+
+class ExitCode(IntEnum):
+    """What scripts can tell outcomes by: small numbers for answers, those of sysexits.h for troubles."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNAVAILABLE = 69
+    TRY_AGAIN = 75
+    SETTINGS = 78
+
+
+# By class: the status that HTTP has for it (RFC 9457 wants one), and our exit code.
+_PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
+    InvalidValue: (422, ExitCode.USAGE),
+    InvalidCursor: (422, ExitCode.USAGE),
+    UnacceptableOrder: (422, ExitCode.USAGE),
+    UserNotFound: (404, ExitCode.REFUSED),
+    OrderNotFound: (404, ExitCode.REFUSED),
+    EmailTaken: (409, ExitCode.REFUSED),
+    ChangedMeanwhile: (409, ExitCode.REFUSED),
+    UserHasOrders: (409, ExitCode.REFUSED),
+    WrongStatus: (409, ExitCode.REFUSED),
+    WrongCredentials: (401, ExitCode.REFUSED),
+    Unavailable: (503, ExitCode.UNAVAILABLE),
+    TooMuchContention: (503, ExitCode.TRY_AGAIN),
+    OutcomeUnknown: (500, ExitCode.TRY_AGAIN),
+}
+
+
+_PIPE_WIDTH = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, as RFC 9457 has it."""
+
+    kind: str
+    title: str
+    status: int
+    detail: str
+    exit_code: ExitCode
+
+    @classmethod
+    def of(cls, error: object) -> Problem:
+        """Describe an expected error. Raises TypeError for one that has no description: a mistake in the program."""
+        if type(error) not in _PROBLEMS:
+            raise TypeError(f"no problem is defined for {error!r}")
+        status, code = _PROBLEMS[type(error)]
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+        return cls(words.replace(" ", "-"), words.capitalize(), status, str(error), code)
+
+    def document(self, trace_id: str | None) -> dict[str, object]:
+        """Give the problem's JSON object."""
+        instance = {} if trace_id is None else {"instance": f"urn:shop:trace:{trace_id}"}
+        return {"type": f"urn:shop:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail, **instance}
+
+
+class Output:
+    """Writes for people, or for machines."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Write one thing."""
+        if self.is_json:
+            self._json(values)
+            return
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for key, value in values.items():
+            table.add_row(key.replace("_", " "), _text(value))
+        self._out().print(table)
+
+    def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
+        """Write a list of things, and how it goes on."""
+        if self.is_json:
+            self._json({"items": list(rows), "next_cursor": cursor})
+            return
+        table = Table(box=None, pad_edge=False)
+        for number, column in enumerate(columns):
+            # The first is what one copies.
+            table.add_column(column.replace("_", " "), overflow="fold", no_wrap=number == 0)
+        for row in rows:
+            table.add_row(*(_text(row[column]) for column in columns))
+        self._out().print(table if rows else "nothing")
+        if cursor is not None:
+            self.note(f"more: --after {cursor}")
+
+    def note(self, text: str) -> None:
+        """Tell people something beside the result."""
+        if not self.is_json:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+    def problem(self, problem: Problem, trace_id: str | None = None) -> None:
+        """Write what went wrong."""
+        if self.is_json:
+            self._json(problem.document(trace_id))
+        else:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"shop: {problem.detail}", markup=False)
+
+    def _out(self) -> Console:
+        # A pipe has no width to fit into.
+        return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+    def _json(self, document: Any) -> None:
+        sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case Mapping():
+            return ", ".join(f"{key}={each}" for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
+        case list() | tuple():
+            return "\n".join(_text(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return str(value)

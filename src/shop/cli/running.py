@@ -1,0 +1,101 @@
+"""How a command runs: settings, the composed service, and what becomes of an error."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from shop.application.context import Actor, Context
+from shop.bootstrap import DatabaseNotReady, LoadedSettings, SettingsError, Shop, configure_logging, load_settings, open_shop
+from shop.cli.output import ExitCode, Output, Problem
+from shop.domain.result import Err, Ok, Result
+from shop.domain.values import UserId
+
+T = TypeVar("T")
+
+
+@dataclass
+class Session:
+    """One call of the program: what its global options say."""
+
+    output: Output
+    file: Path | None
+    overrides: dict[str, str]
+    acting_user: UserId | None
+    context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        actor = Actor.admin(getpass.getuser()) if self.acting_user is None else Actor.user(self.acting_user)
+        self.context = Context(actor, "cli")
+
+    def settings(self) -> LoadedSettings:
+        """Load the settings and set logging up, or end with what is wrong."""
+        try:
+            loaded = load_settings(file=self.file, overrides=self.overrides)
+        except SettingsError as error:
+            raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
+        configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        return loaded
+
+    def run(self, work: Callable[[Shop], Awaitable[T]]) -> T:
+        """Compose the service, do the work, and take it down again; or end with what is wrong."""
+        settings = self.settings().settings
+
+        async def composed() -> T:
+            async with open_shop(settings) as shop:
+                return await work(shop)
+
+        try:
+            return run(composed())
+        except DatabaseNotReady as error:
+            raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
+
+    def value(self, result: Result[T, object]) -> T:
+        """Give the value, or end with the error."""
+        match result:
+            case Ok(value):
+                return value
+            case Err(error):
+                raise self.failed(Problem.of(error))
+
+    def failed(self, problem: Problem) -> typer.Exit:
+        """Write a problem, and give the exception that ends the program with it."""
+        self.output.problem(problem, self.context.trace_id)
+        return typer.Exit(problem.exit_code)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on a loop of its own."""
+    return asyncio.run(work)
+
+
+def session(context: typer.Context) -> Session:
+    """Give the session of a command's call."""
+    found: Session = context.obj
+    return found
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Read `key=value`. Raises `typer.BadParameter`."""
+    values: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair} is not of the form key=value")
+        values[key.strip()] = value
+    return values
+
+
+def parse_uuid(text: str) -> uuid.UUID:
+    """Read an id. Raises `typer.BadParameter`."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is not an id") from None

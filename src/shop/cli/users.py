@@ -1,0 +1,132 @@
+"""Commands for users."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import Annotated, Any
+
+import typer
+
+from shop.application.unit_of_work import Failure
+from shop.application.user_commands import ProfileError
+from shop.bootstrap import Shop
+from shop.cli.running import Session, parse_uuid, session
+from shop.domain.result import Result
+from shop.domain.users import Profile, User
+from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+
+app = typer.Typer(no_args_is_help=True, help="Users.")
+
+UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="USER", help="The user's id.")]
+SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="How many on a page.")]
+AfterOption = Annotated[str | None, typer.Option("--after", help="The cursor of the page before.")]
+StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read passwords from stdin, one on a line, instead of asking.")]
+
+
+@app.command()
+def register(
+    context: typer.Context,
+    first: Annotated[str, typer.Option(help="Given name.")],
+    last: Annotated[str, typer.Option(help="Family name.")],
+    email: Annotated[str, typer.Option(help="E-mail address.")],
+    phone: Annotated[str | None, typer.Option(help="Phone number.")] = None,
+    password_stdin: StdinOption = False,
+) -> None:
+    """Make somebody a user."""
+    here = session(context)
+    profile = _profile(here, first, last, email, phone)
+    password = here.value(Password.parse(_ask("Password", is_stdin=password_stdin, confirm=True)))
+    user = here.value(here.run(lambda shop: shop.users.register(here.context, profile, password)))
+    here.output.record(_shown(user))
+
+
+@app.command()
+def login(
+    context: typer.Context, email: Annotated[str, typer.Argument(help="E-mail address.")], password_stdin: StdinOption = False
+) -> None:
+    """Find out whether somebody is who they say."""
+    here = session(context)
+    address = here.value(EmailAddress.parse(email))
+    password = _ask("Password", is_stdin=password_stdin)
+    here.output.record(_shown(here.value(here.run(lambda shop: shop.users.authenticate(here.context, address, password)))))
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    user: UserArgument,
+    first: Annotated[str, typer.Option(help="Given name.")],
+    last: Annotated[str, typer.Option(help="Family name.")],
+    email: Annotated[str, typer.Option(help="E-mail address.")],
+    phone: Annotated[str | None, typer.Option(help="Phone number; without it the user has none.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Only if this is still the user's version.")] = None,
+) -> None:
+    """Replace a user's profile."""
+    here = session(context)
+    profile = _profile(here, first, last, email, phone)
+
+    async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
+        return await shop.users.update_profile(here.context, UserId(user), profile, version=version)
+
+    here.output.record(_shown(here.value(here.run(work))))
+
+
+@app.command()
+def password(context: typer.Context, user: UserArgument, password_stdin: StdinOption = False) -> None:
+    """Change a user's password."""
+    here = session(context)
+    old = _ask("Old password", is_stdin=password_stdin)
+    new = here.value(Password.parse(_ask("New password", is_stdin=password_stdin, confirm=True)))
+    here.value(here.run(lambda shop: shop.users.change_password(here.context, UserId(user), old, new)))
+    here.output.record({"id": user, "password": "changed"})
+
+
+@app.command()
+def delete(context: typer.Context, user: UserArgument) -> None:
+    """Delete a user who has no orders."""
+    here = session(context)
+    here.value(here.run(lambda shop: shop.users.delete(here.context, UserId(user))))
+    here.output.record({"id": user, "deleted": True})
+
+
+@app.command()
+def show(context: typer.Context, user: UserArgument) -> None:
+    """Show what anyone may know of a user."""
+    here = session(context)
+    here.output.record(here.value(here.run(lambda shop: shop.reads.public_profile(UserId(user)))).model_dump(mode="json"))
+
+
+@app.command("list")
+def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption = None) -> None:
+    """List users by registration."""
+    here = session(context)
+    page = here.value(here.run(lambda shop: shop.reads.users(size, after)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
+
+
+def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:
+    number = None if phone is None else here.value(PhoneNumber.parse(phone))
+    return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)
+
+
+def _ask(label: str, *, is_stdin: bool, confirm: bool = False) -> str:
+    if is_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    asked: str = typer.prompt(label, hide_input=True, confirmation_prompt=confirm)
+    return asked
+
+
+def _shown(user: User) -> dict[str, Any]:
+    profile = user.profile
+    return {
+        "id": user.id,
+        "first_name": profile.name.first,
+        "last_name": profile.name.last,
+        "email": profile.email,
+        "phone": profile.phone,
+        "created_at": user.created_at.isoformat(),
+        "updated_at": user.updated_at.isoformat(),
+        "version": user.version,
+    }

@@ -1,0 +1,145 @@
+"""The read side in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from shop.application.audit import AuditPage
+from shop.application.order_directory import OrderPage, OrderPageKey
+from shop.application.read_models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserOrderSummary, UserSummary
+from shop.application.user_directory import UserPage, UserPageKey
+from shop.domain.money import Currency, Money
+from shop.domain.orders import Order, OrderStatus
+from shop.domain.users import User
+from shop.domain.values import UserId
+from shop.infrastructure.memory.state import MemoryTransaction
+
+_SPENT = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED})
+
+
+class MemoryUserDirectory:
+    """`UserDirectory` in a transaction's state."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def public_profiles(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicProfile]:
+        """Get the public profiles of these users; an id that no user has is missing in the answer."""
+        users = self._transaction.state.users
+        return {user_id: _public_profile(users[user_id]) for user_id in user_ids if user_id in users}
+
+    async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
+        """Get the first page, or the one behind `after`. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one user, not {size}")
+        users = sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id))
+        behind = [user for user in users if after is None or (user.created_at, user.id) > (after.created_at, after.id)]
+        shown = behind[:size]
+        following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
+        return UserPage(tuple(_summary(user) for user in shown), following)
+
+    async def count(self) -> int:
+        """Count all users."""
+        return len(self._transaction.state.users)
+
+
+class MemoryOrderDirectory:
+    """`OrderDirectory` in a transaction's state. It has no sales: those are made by a consumer of events, in a database."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def history(self, user_id: UserId, size: int, after: OrderPageKey | None = None) -> OrderPage:
+        """Get the first page of a user's orders, or the one behind `after`. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one order, not {size}")
+        orders = sorted(self._of(user_id), key=lambda order: (order.placed_at, order.id), reverse=True)
+        behind = [order for order in orders if after is None or (order.placed_at, order.id) < (after.placed_at, after.id)]
+        shown = behind[:size]
+        following = OrderPageKey(shown[-1].placed_at, shown[-1].id) if len(behind) > size else None
+        return OrderPage(tuple(_order_summary(order) for order in shown), following)
+
+    async def summary(self, user_id: UserId) -> UserOrderSummary:
+        """Sum up a user's orders; a user without orders, and an unknown one, has none."""
+        currencies = sorted({order.total.currency for order in self._of(user_id)})
+        return UserOrderSummary(user_id=user_id, totals=tuple(self._totals(user_id, currency) for currency in currencies))
+
+    async def daily_sales(self, since: date) -> Sequence[DailySales]:  # noqa: ARG002 the port has it
+        """List no sales."""
+        return []
+
+    def _of(self, user_id: UserId) -> list[Order]:
+        return [order for order in self._transaction.state.orders.values() if order.user_id == user_id]
+
+    def _totals(self, user_id: UserId, currency: Currency) -> OrderTotals:
+        orders = [order for order in self._of(user_id) if order.total.currency is currency]
+        counted = Counter(order.status for order in orders)
+        return OrderTotals(
+            orders=len(orders),
+            placed=counted[OrderStatus.PLACED],
+            paid=counted[OrderStatus.PAID],
+            shipped=counted[OrderStatus.SHIPPED],
+            cancelled=counted[OrderStatus.CANCELLED],
+            spent=Money(sum(order.total.minor for order in orders if order.status in _SPENT), currency),
+            last_placed_at=max(order.placed_at for order in orders),
+        )
+
+
+class MemoryAuditTrail:
+    """`AuditTrail` in a transaction's state."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def page(self, subject: str | None, size: int, after: int | None = None) -> AuditPage:
+        """Get the first page of what happened to a subject, or to all, or the one behind `after`. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one entry, not {size}")
+        numbered = list(enumerate(self._transaction.state.audit, start=1))[::-1]
+        behind = [
+            AuditRecord(
+                id=number,
+                at=at,
+                actor=entry.context.actor.text,
+                action=entry.action,
+                subject=entry.subject,
+                origin=entry.context.origin,
+                outcome=entry.outcome,
+                metadata=dict(entry.metadata),
+                trace_id=entry.context.trace_id,
+            )
+            for number, (at, entry) in numbered
+            if subject in {None, entry.subject} and (after is None or number < after)
+        ]
+        return AuditPage(tuple(behind[:size]), following=behind[size - 1].id if len(behind) > size else None)
+
+
+def _public_profile(user: User) -> PublicProfile:
+    return PublicProfile(id=user.id, first_name=user.profile.name.first, last_name=user.profile.name.last)
+
+
+def _summary(user: User) -> UserSummary:
+    profile = user.profile
+    return UserSummary(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+        version=user.version,
+    )
+
+
+def _order_summary(order: Order) -> OrderSummary:
+    return OrderSummary(
+        id=order.id,
+        status=order.status,
+        total=order.total,
+        line_count=len(order.lines),
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
+    )

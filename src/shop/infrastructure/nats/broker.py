@@ -1,0 +1,206 @@
+"""The broker's ports over NATS JetStream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig
+
+from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused
+from shop.application.messages import Message
+
+_log = logging.getLogger("shop.nats")
+
+_SUBJECTS = "shop.events.>"
+_CONNECT_TIMEOUT = 2.0
+_PUBLISH_TIMEOUT = 5.0
+# For how long the broker itself refuses a message that it has stored already. Later ones are the inbox's business.
+_DUPLICATE_WINDOW = 120.0
+_ACK_WAIT = 30.0
+# Every error of the client and of the broker's API is one of these.
+_UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
+
+
+class NatsBroker:
+    """A connection that is made when it is first needed, and again whenever it was lost. Made by `open_broker`."""
+
+    def __init__(self, url: str, stream: str) -> None:
+        self._url = url
+        self._stream = stream
+        self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+        self._connecting = asyncio.Lock()
+        self._is_closing = False
+
+    async def publish(self, message: Message) -> None:
+        """Return once the broker has stored the message."""
+        jetstream = await self.jetstream()
+        kind, _, _ = message.aggregate.partition(":")
+        try:
+            await jetstream.publish(
+                f"shop.events.{kind}.{message.event_type}",
+                message.model_dump_json().encode(),
+                timeout=_PUBLISH_TIMEOUT,
+                headers={"Nats-Msg-Id": str(message.id)},
+            )
+        except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError) as error:
+            raise MessageRefused(str(error)) from error
+        except _UNAVAILABLE as error:
+            if isinstance(error, nats.js.errors.APIError) and not isinstance(error, nats.js.errors.ServiceUnavailableError):
+                raise MessageRefused(str(error.description)) from error
+            if isinstance(error, nats.js.errors.NoStreamResponseError):
+                # The stream went with its server's storage: it is made anew with the next connection.
+                await self.close()
+            raise BrokerUnavailable(_sentence(error)) from error
+
+    def subscribe(self, consumer: str) -> NatsSubscription:
+        """Give a consumer's place in the stream, which begins with its oldest message."""
+        return NatsSubscription(self, self._stream, consumer)
+
+    async def jetstream(self) -> JetStreamContext:
+        """Connect where that is needed, and give the stream's API. Raises `BrokerUnavailable`."""
+        async with self._connecting:
+            if self._client is None or self._jetstream is None or self._client.is_closed:
+                self._client = await self._connect()
+                self._jetstream = JetStreamContext(self._client, timeout=_PUBLISH_TIMEOUT)
+            return self._jetstream
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self._client is not None and self._client.is_connected
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._is_closing = True
+        if self._client is not None:
+            with suppress(*_UNAVAILABLE):
+                await self._client.close()
+
+    async def _log_disconnected(self) -> None:
+        if not self._is_closing:
+            _log.warning("disconnected")
+
+    async def _connect(self) -> Client:
+        self._is_closing = False
+        client = Client()
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                await client.connect(
+                    self._url,
+                    name="shop",
+                    connect_timeout=1,
+                    # Without end: what waits for it has timeouts of its own.
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
+                    error_cb=_log_error,
+                    disconnected_cb=self._log_disconnected,
+                    reconnected_cb=_log_reconnected,
+                )
+            await JetStreamContext(client, timeout=_CONNECT_TIMEOUT).add_stream(  # pyright: ignore[reportUnknownMemberType]
+                StreamConfig(name=self._stream, subjects=[_SUBJECTS], storage=StorageType.FILE, duplicate_window=_DUPLICATE_WINDOW)
+            )
+        except _UNAVAILABLE as error:
+            self._is_closing = True
+            with suppress(*_UNAVAILABLE):
+                await client.close()
+            raise BrokerUnavailable(_sentence(error)) from error
+        return client
+
+
+class NatsSubscription:
+    """A durable pull consumer. Made by `NatsBroker.subscribe`."""
+
+    def __init__(self, broker: NatsBroker, stream: str, consumer: str) -> None:
+        self._broker = broker
+        self._stream = stream
+        self._consumer = consumer
+        self._subscription: JetStreamContext.PullSubscription | None = None
+
+    async def fetch(self, most: int, wait: float) -> Sequence[Delivery]:
+        """Get the next messages: at most so many, and none if none comes within so many seconds. Raises `BrokerUnavailable`."""
+        try:
+            subscription = self._subscription = self._subscription or await self._subscribe()
+            try:
+                fetched = await subscription.fetch(most, timeout=wait)
+            except TimeoutError:
+                fetched = []
+        except _UNAVAILABLE as error:
+            # The consumer may be gone with its server's storage: it is looked for anew.
+            self._subscription = None
+            raise BrokerUnavailable(_sentence(error)) from error
+        if not fetched and not self._broker.is_connected:
+            raise BrokerUnavailable("not connected")
+        return [NatsDelivery(message) for message in fetched]
+
+    async def _subscribe(self) -> JetStreamContext.PullSubscription:
+        jetstream = await self._broker.jetstream()
+        return await jetstream.pull_subscribe(
+            _SUBJECTS,
+            durable=self._consumer,
+            stream=self._stream,
+            # Without a limit of deliveries: who gives a message up is the consumer, which knows failure from outage.
+            config=ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, ack_wait=_ACK_WAIT, max_deliver=-1),
+        )
+
+
+class NatsDelivery:
+    """A message of a pull consumer. What the broker does not get told here it delivers again, so its absence is no error."""
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+
+    @property
+    def body(self) -> bytes:
+        """The message, as JSON."""
+        return self._message.data
+
+    @property
+    def count(self) -> int:
+        """How often it was delivered, this time included."""
+        return self._message.metadata.num_delivered or 1
+
+    async def accept(self) -> None:
+        """Tell the broker that it was handled."""
+        with suppress(*_UNAVAILABLE):
+            await self._message.ack()
+
+    async def retry(self, after: float) -> None:
+        """Ask for it again, after so many seconds."""
+        with suppress(*_UNAVAILABLE):
+            await self._message.nak(delay=after)
+
+    async def discard(self) -> None:
+        """Tell the broker that it is not to be delivered again."""
+        with suppress(*_UNAVAILABLE):
+            await self._message.term()
+
+
+@asynccontextmanager
+async def open_broker(url: str, stream: str = "SHOP") -> AsyncGenerator[NatsBroker]:
+    """Give a broker, and close its connection at the end. Nothing is connected yet."""
+    broker = NatsBroker(url, stream)
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def _log_error(error: Exception) -> None:
+    _log.debug("connection: %s", _sentence(error))
+
+
+async def _log_reconnected() -> None:
+    _log.info("connected again")
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,88 @@
+"""What PostgreSQL's errors mean: by constraint name to a repository, by SQLSTATE to a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final
+
+from psycopg import Error, IntegrityError, OperationalError
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+
+from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
+from shop_db.constraints import (
+    AuditLogConstraint,
+    DailySaleConstraint,
+    InboxConstraint,
+    OrderConstraint,
+    OrderLineConstraint,
+    OutboxConstraint,
+    UserConstraint,
+)
+
+EXPECTED: Final = frozenset({UserConstraint.USERS_EMAIL_KEY, OrderConstraint.ORDERS_USER_ID_FKEY})
+"""The constraints whose violation is an expected outcome. Each repository says what it means in each of its methods."""
+
+WAIVED: Final[Mapping[StrEnum, str]] = {
+    UserConstraint.USERS_PKEY: "ids are random",
+    OrderConstraint.ORDERS_PKEY: "ids are random",
+    OrderConstraint.ORDERS_CURRENCY_CHECK: "Currency has three capital letters",
+    OrderConstraint.ORDERS_TOTAL_MINOR_CHECK: "Money is not negative",
+    OrderLineConstraint.ORDER_LINES_PKEY: "lines are numbered by the statement that writes them",
+    OrderLineConstraint.ORDER_LINES_ORDER_ID_FKEY: "lines are written by the statement that writes their order",
+    OrderLineConstraint.ORDER_LINES_LINE_NUMBER_CHECK: "lines are numbered from 1",
+    OrderLineConstraint.ORDER_LINES_QUANTITY_CHECK: "OrderLine checks the quantity",
+    OrderLineConstraint.ORDER_LINES_UNIT_PRICE_MINOR_CHECK: "Money is not negative",
+    AuditLogConstraint.AUDIT_LOG_PKEY: "an identity column",
+    OutboxConstraint.OUTBOX_PKEY: "an identity column",
+    OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",
+    InboxConstraint.INBOX_PKEY: "every insert says ON CONFLICT",
+    DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
+}
+"""The constraints that the use cases cannot violate, each with the reason. A test holds both lists against the generated names."""
+
+
+def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint) -> bool:
+    """Tell whether this expected constraint was violated. Any other violation is a defect."""
+    return error.diag.constraint_name == constraint.value
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Turn what psycopg raises in the block into what the application knows.
+
+    Raises:
+        TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
+        StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
+        StoreDefect: anything else.
+    """
+    try:
+        yield
+    except (SerializationFailure, DeadlockDetected, LockNotAvailable) as error:
+        raise TransactionConflict(message_of(error)) from error
+    except (PoolTimeout, TooManyRequests) as error:
+        raise StoreLost("all connections are in use, or none can be made") from error
+    except PoolClosed as error:
+        raise StoreLost("the pool is closed") from error
+    except OperationalError as error:
+        raise StoreLost(message_of(error)) from error
+    except Error as error:
+        raise StoreDefect(f"{error.sqlstate}: {message_of(error)}") from error
+
+
+def leaves_outcome_open(error: OperationalError) -> bool:
+    """Tell whether an error of COMMIT leaves open what became of the transaction: the connection broke before the answer came.
+
+    SQLSTATE classes by PostgreSQL's appendix A: 08 connection exceptions, 57P the server's own end, 40003 says so itself. An error that
+    libpq made up has none.
+    """
+    state = error.sqlstate
+    return state is None or state.startswith(("08", "57P")) or state == "40003"
+
+
+def message_of(error: Error) -> str:
+    """Give an error in one sentence, without the values that it may quote."""
+    # Not the whole message: its DETAIL quotes values, which may be secrets.
+    return error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)

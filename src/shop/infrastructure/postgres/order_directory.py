@@ -1,0 +1,45 @@
+"""`OrderDirectory` over PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from shop.application.order_directory import OrderPage, OrderPageKey
+from shop.application.read_models import DailySales, UserOrderSummary
+from shop.domain.values import UserId
+from shop.infrastructure.postgres.mapping import daily_sales_from, order_summary_from, order_totals_from
+from shop.infrastructure.postgres.queries import Queries
+from shop_db import orders
+
+
+class PostgresOrderDirectory:
+    """Questions about the tables `orders` and `daily_sales`, on one connection."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
+
+    async def history(self, user_id: UserId, size: int, after: OrderPageKey | None = None) -> OrderPage:
+        """Get the first page of a user's orders, or the one behind `after`. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one order, not {size}")
+        # One more than asked for, to know without a second query whether anything follows.
+        rows = await self._query(
+            orders.list_orders_of_user,
+            user_id=user_id,
+            after_placed_at=None if after is None else after.placed_at,
+            after_id=None if after is None else after.id,
+            page_size=size + 1,
+        )
+        summaries = tuple(order_summary_from(row) for row in rows[:size])
+        last = summaries[-1] if len(rows) > size else None
+        return OrderPage(summaries, following=None if last is None else OrderPageKey(last.placed_at, last.id))
+
+    async def summary(self, user_id: UserId) -> UserOrderSummary:
+        """Sum up a user's orders; a user without orders, and an unknown one, has none."""
+        rows = await self._query(orders.summarize_orders_of_user, user_id=user_id)
+        return UserOrderSummary(user_id=user_id, totals=tuple(order_totals_from(row) for row in rows))
+
+    async def daily_sales(self, since: date) -> Sequence[DailySales]:
+        """List the sales from a day on, newest first: as far as the consumer of events has come."""
+        return [daily_sales_from(row) for row in await self._query(orders.list_daily_sales, since=since)]

@@ -1,0 +1,76 @@
+"""`Seeds` over PostgreSQL."""
+
+from __future__ import annotations
+
+from shop.application.seeding import SeedBatch
+from shop.domain.orders import Order
+from shop.domain.users import User
+from shop.infrastructure.postgres.errors import translated
+from shop.infrastructure.postgres.mapping import order_status_to
+from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.queries import Queries
+from shop_db import orders, users
+
+
+class PostgresSeeds:
+    """One COPY for each table and batch."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def write(self, batch: SeedBatch) -> int:
+        """Write a batch in one transaction, and give how many users were new. Those that are there already are left out with their orders.
+
+        Raises `StoreLost`, `TransactionConflict`, or `StoreDefect`: somebody else has an address or an order of the batch.
+        """
+        with translated():
+            async with self._pool.connection() as conn, conn.transaction():
+                query = Queries(conn)
+                there = {row.id for row in await query(users.get_public_profiles, ids=[user.id for user in batch.users])}
+                new = [user for user in batch.users if user.id not in there]
+                placed = [order for order in batch.orders if order.user_id not in there]
+                await query(users.seed_users, map(_user_to, new))
+                await query(orders.seed_orders, map(_order_to, placed))
+                await query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
+                return len(new)
+
+
+def _user_to(user: User) -> users.SeedUsersParams:
+    profile = user.profile
+    return users.SeedUsersParams(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        password=user.password.encoded,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
+
+
+def _order_to(order: Order) -> orders.SeedOrdersParams:
+    total = order.total
+    return orders.SeedOrdersParams(
+        id=order.id,
+        user_id=order.user_id,
+        status=order_status_to(order.status),
+        currency=total.currency,
+        total_minor=total.minor,
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
+    )
+
+
+def _lines_to(order: Order) -> list[orders.SeedOrderLinesParams]:
+    return [
+        orders.SeedOrderLinesParams(
+            order_id=order.id,
+            line_number=number,
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price.minor,
+        )
+        for number, line in enumerate(order.lines, start=1)
+    ]

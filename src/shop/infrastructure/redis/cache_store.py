@@ -1,0 +1,105 @@
+"""`CacheStore` over Redis: one round trip for each method, each atomic in a script."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from shop.application.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
+
+_LOOK_UP = """
+local value = redis.call('GET', KEYS[1])
+if value then return {'hit', value} end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {'lease', ARGV[1]} end
+return {'busy', ''}
+"""
+_FILL = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+_RELEASE = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 0
+"""
+
+
+class RedisCacheStore:
+    """Values and leases as Redis strings that expire. Made by `open_cache_store`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._look_up = redis.register_script(_LOOK_UP)
+        self._fill = redis.register_script(_FILL)
+        self._release = redis.register_script(_RELEASE)
+
+    async def look_up(self, key: str, lease_seconds: float) -> Lookup:
+        """Get the value, or the right to fill it in, unless somebody else has that: for so many seconds at most."""
+        with _translated():
+            state, content = await self._look_up(keys=_keys(key), args=[secrets.token_hex(8), _milliseconds(lease_seconds)])
+        match state:
+            case b"hit":
+                return Hit(content)
+            case b"lease":
+                return Lease(content.decode())
+            case _:
+                return Busy()
+
+    async def fill(self, key: str, lease: Lease, value: bytes, seconds: float) -> bool:
+        """Keep a value for so many seconds, if the lease still holds; tell whether it did. The lease ends."""
+        with _translated():
+            return bool(await self._fill(keys=_keys(key), args=[lease.token, value, _milliseconds(seconds)]))
+
+    async def release(self, key: str, lease: Lease) -> None:
+        """End a lease without a value."""
+        with _translated():
+            await self._release(keys=_keys(key), args=[lease.token])
+
+    async def invalidate(self, keys: Sequence[str]) -> None:
+        """Forget the values of these keys, and end their leases."""
+        with _translated():
+            await self._redis.delete(*(name for key in keys for name in _keys(key)))
+
+    async def ping(self) -> None:
+        """Return if Redis answers. Raises `CacheUnavailable`."""
+        with _translated():
+            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType]
+
+
+@asynccontextmanager
+async def open_cache_store(url: str, answer_within: float = 0.5) -> AsyncGenerator[RedisCacheStore]:
+    """Give a store, and close its connections at the end. Nothing is connected yet. Raises ValueError for a URL that is none.
+
+    Nothing waits longer than `answer_within`, and nothing is tried again here: the store behind the cache answers sooner.
+    """
+    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        yield RedisCacheStore(redis)
+    finally:
+        await redis.aclose()
+
+
+def _keys(key: str) -> list[str]:
+    # In braces, so that a cluster keeps both together.
+    return [f"{{{key}}}", f"{{{key}}}:lease"]
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise CacheUnavailable(str(error) or type(error).__name__) from error

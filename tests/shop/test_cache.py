@@ -1,0 +1,203 @@
+"""What the cache promises, on Redis and on its twin in memory; and what it promises when Redis is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from pydantic import BaseModel
+
+from shop.application.cache import Busy, CacheOptions, CacheStore, CacheUnavailable, Hit, Lease, ReadCache, stale_keys
+from shop.application.cache_invalidation import CacheInvalidation
+from shop.application.consumer import Verdict, read_message
+from shop.domain.events import OrderPaid, UserDeleted, UserRegistered
+from shop.domain.money import Currency, Money
+from shop.domain.orders import OrderId
+from shop.domain.result import Err, Ok, Result
+from shop.domain.values import UserId
+from shop.infrastructure.memory.cache_store import MemoryCacheStore
+from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.local_servers import LocalServer, redis_server
+
+USER = UserId(uuid.UUID(int=7))
+
+
+class Number(BaseModel):
+    """A read model."""
+
+    value: int
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A Redis server of this module's."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[CacheStore]:
+    """A store of either kind."""
+    if request.param == "memory":
+        yield MemoryCacheStore()
+        return
+    server: LocalServer = request.getfixturevalue("redis")
+    async with open_cache_store(server.url) as store:
+        yield store
+
+
+@pytest.fixture
+def key() -> str:
+    """A key that no other test uses."""
+    return f"test:{uuid.uuid4()}"
+
+
+async def leased(store: CacheStore, key: str, seconds: float = 30) -> Lease:
+    lookup = await store.look_up(key, seconds)
+    assert isinstance(lookup, Lease)
+    return lookup
+
+
+# --- The store ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_filled_in_is_there(store: CacheStore, key: str) -> None:
+    assert await store.fill(key, await leased(store, key), b"\x00value\xff", 30)
+    assert await store.look_up(key, 30) == Hit(b"\x00value\xff")
+
+
+async def test_one_loads_and_the_others_see_that(store: CacheStore, key: str) -> None:
+    lookups = await asyncio.gather(*(store.look_up(key, 30) for _ in range(20)))
+    assert sum(isinstance(lookup, Lease) for lookup in lookups) == 1
+    assert lookups.count(Busy()) == 19
+
+
+async def test_a_value_ends(store: CacheStore, key: str) -> None:
+    await store.fill(key, await leased(store, key), b"value", 0.05)
+    await asyncio.sleep(0.1)
+    assert isinstance(await store.look_up(key, 30), Lease)
+
+
+async def test_a_lease_ends_and_then_fills_nothing(store: CacheStore, key: str) -> None:
+    old = await leased(store, key, 0.05)
+    await asyncio.sleep(0.1)
+    new = await leased(store, key)
+    assert not await store.fill(key, old, b"old", 30)
+    assert await store.fill(key, new, b"new", 30)
+    assert await store.look_up(key, 30) == Hit(b"new")
+
+
+async def test_a_released_lease_is_for_the_next(store: CacheStore, key: str) -> None:
+    await store.release(key, await leased(store, key))
+    lease = await leased(store, key)
+    await store.release(key, Lease("another"))
+    assert await store.look_up(key, 30) == Busy()
+    assert await store.fill(key, lease, b"value", 30)
+
+
+async def test_an_invalidated_value_is_gone(store: CacheStore, key: str) -> None:
+    await store.fill(key, await leased(store, key), b"value", 30)
+    await store.invalidate([key, "test:another"])
+    assert isinstance(await store.look_up(key, 30), Lease)
+
+
+async def test_what_was_loaded_before_an_invalidation_is_not_kept_after_it(store: CacheStore, key: str) -> None:
+    lease = await leased(store, key)
+    await store.invalidate([key])
+    assert not await store.fill(key, lease, b"stale", 30)
+    assert isinstance(await store.look_up(key, 30), Lease)
+
+
+# --- The cache ----------------------------------------------------------------------------------------------------------
+
+
+class Loader:
+    """Counts how often it is asked."""
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.calls = 0
+        self.seconds = seconds
+        self.answer: Result[Number, str] | None = None
+
+    async def __call__(self) -> Result[Number, str]:
+        self.calls += 1
+        await asyncio.sleep(self.seconds)
+        return Ok(Number(value=self.calls)) if self.answer is None else self.answer
+
+
+async def test_the_second_to_ask_is_answered_from_the_cache(store: CacheStore, key: str) -> None:
+    cache, load = ReadCache(store), Loader()
+    assert [await cache.get(key, Number, load) for _ in range(3)] == [Ok(Number(value=1))] * 3
+    assert (load.calls, cache.hits, cache.misses) == (1, 2, 1)
+
+
+async def test_many_who_ask_at_once_load_once(store: CacheStore, key: str) -> None:
+    cache, load = ReadCache(store), Loader(seconds=0.1)
+    answers = await asyncio.gather(*(cache.get(key, Number, load) for _ in range(50)))
+    assert set(map(str, answers)) == {str(Ok(Number(value=1)))}
+    assert load.calls == 1
+
+
+async def test_whoever_waits_too_long_for_another_loads_too(store: CacheStore, key: str) -> None:
+    await leased(store, key)
+    cache, load = ReadCache(store, CacheOptions(patience=0.05)), Loader()
+    assert await cache.get(key, Number, load) == Ok(Number(value=1))
+
+
+async def test_a_failure_is_not_kept(store: CacheStore, key: str) -> None:
+    cache, load = ReadCache(store), Loader()
+    load.answer = Err("not found")
+    assert await cache.get(key, Number, load) == Err("not found")
+    load.answer = None
+    assert await cache.get(key, Number, load) == Ok(Number(value=2))
+
+
+async def test_a_loader_that_raises_leaves_nobody_waiting(store: CacheStore, key: str) -> None:
+    cache, load = ReadCache(store), Loader()
+
+    async def fail() -> Result[Number, str]:
+        raise RuntimeError("a mistake")
+
+    with pytest.raises(RuntimeError):
+        await cache.get(key, Number, fail)
+    assert await cache.get(key, Number, load) == Ok(Number(value=1))
+    assert cache.misses == 2
+
+
+async def test_a_value_of_another_shape_is_loaded_anew(store: CacheStore, key: str) -> None:
+    await store.fill(key, await leased(store, key), b'{"name": "x"}', 30)
+    assert await ReadCache(store).get(key, Number, Loader()) == Ok(Number(value=1))
+
+
+async def test_events_say_what_is_wrong_now(store: CacheStore) -> None:
+    cache, load = ReadCache(store), Loader()
+    invalidation = CacheInvalidation(cache)
+    paid = OrderPaid(OrderId(uuid.UUID(int=1)), USER, Money(1, Currency.EUR))
+    [key] = stale_keys(paid)
+    await cache.get(key, Number, load)
+    await invalidation.after_commit([UserRegistered(USER)])
+    assert await cache.get(key, Number, load) == Ok(Number(value=1))
+    await invalidation.after_commit([paid])
+    assert await cache.get(key, Number, load) == Ok(Number(value=2))
+    assert key in stale_keys(UserDeleted(USER))
+
+
+# --- Without Redis ------------------------------------------------------------------------------------------------------
+
+
+async def test_without_redis_everything_is_loaded_and_nothing_is_wrong(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        async with open_cache_store(server.url) as store:
+            cache, load = ReadCache(store, CacheOptions(pause=0.05)), Loader()
+            assert await cache.get(key, Number, load) == Ok(Number(value=1))
+            server.kill()
+            assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=2)), Ok(Number(value=3))]
+            with pytest.raises(CacheUnavailable):
+                await cache.invalidate([key])
+            assert await CacheInvalidation(cache).process(read_message(b"{}")) is Verdict.DEAD
+            server.start()
+            await asyncio.sleep(0.06)
+            assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=4))] * 2

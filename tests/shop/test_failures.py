@@ -1,0 +1,217 @@
+"""Servers killed under load: what went in is counted, and what came out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from shop.application.context import Actor, Context
+from shop.application.passwords import PasswordHasher
+from shop.application.unit_of_work import OutcomeUnknown, Unavailable
+from shop.bootstrap import Adapters, Settings, Shop, open_shop
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, Order, OrderId, OrderLine
+from shop.domain.result import Err, Ok
+from shop.domain.users import Profile, User
+from shop.domain.values import EmailAddress, Password, PersonName, UserId
+from shop.local_servers import LocalServer, nats_server, redis_server
+from sqlwright.prove import embedded
+
+CONTEXT = Context(Actor.system("test"), "pytest")
+ORDERS = 60
+LINE = OrderLine("BOOK-1", "A book", 1, Money(10_00, Currency.EUR))
+PASSWORD = Password("correct horse")
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[LocalServer]:
+    """A NATS server of this test's."""
+    with nats_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[LocalServer]:
+    """A Redis server of this test's."""
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+def settings(database_url: str, **others: Any) -> Settings:
+    return Settings.model_validate({"database_url": database_url, "connect_timeout": 2, "pool_wait_timeout": 3, **others})
+
+
+async def registered(shop: Shop) -> User:
+    name = PersonName("Ada", "Lovelace")
+    result = await shop.users.register(CONTEXT, Profile(name, EmailAddress(f"{uuid.uuid4().hex}@example.org")), PASSWORD)
+    assert isinstance(result, Ok)
+    return result.value
+
+
+async def placed_and_paid(shop: Shop, user_id: UserId) -> OrderId | None:
+    """Place an order and pay it; None where the database was down."""
+    placed = await shop.orders.place(CONTEXT, NewOrder(user_id, (LINE,)))
+    if isinstance(placed, Err):
+        return None
+    paid = await shop.orders.pay(CONTEXT, placed.value.id)
+    return placed.value.id if isinstance(paid, Ok) else None
+
+
+async def totals(conn: AsyncConnection[Any]) -> tuple[Any, ...] | None:
+    cur = await conn.execute("""
+        SELECT (SELECT count(*) FROM orders WHERE status = 'paid'), (SELECT coalesce(sum(orders), 0)::int FROM daily_sales),
+               (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL),
+               (SELECT count(*) FROM inbox WHERE handled_at IS NULL)
+    """)
+    return await cur.fetchone()
+
+
+@asynccontextmanager
+async def at_work(shop: Shop) -> AsyncGenerator[None]:
+    """Run a relay and the consumer of sales for the length of the block."""
+    assert shop.relay is not None
+    assert shop.consumers is not None
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(shop.relay.run(stop)), asyncio.create_task(shop.consumers["sales"].run(stop))]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await condition():  # noqa: ASYNC110 the state is the database's
+            await asyncio.sleep(0.05)
+
+
+async def test_nats_killed_under_load_loses_and_repeats_nothing(
+    database_url: str, nats: LocalServer, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
+) -> None:
+    async with open_shop(settings(database_url, nats_url=nats.url), Adapters(passwords=cheap_hasher)) as shop:
+        user = await registered(shop)
+        async with at_work(shop):
+            for number in range(ORDERS):
+                assert await placed_and_paid(shop, user.id) is not None
+                if number in {15, 35}:
+                    await asyncio.to_thread(nats.kill)
+                if number in {25, 45}:
+                    await asyncio.to_thread(nats.start)
+
+            async def all_arrived() -> bool:
+                return await totals(conn) == (ORDERS, ORDERS, 0, 0, 0)
+
+            await until(all_arrived)
+    cur = await conn.execute("SELECT count(*) FROM inbox WHERE event_type = 'OrderPaid' AND consumer = 'sales'")
+    assert await cur.fetchone() == (ORDERS,)
+
+
+async def test_connections_killed_under_load_lose_and_repeat_nothing(
+    database_url: str, nats: LocalServer, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
+) -> None:
+    async with open_shop(settings(database_url, nats_url=nats.url), Adapters(passwords=cheap_hasher)) as shop:
+        user = await registered(shop)
+        stop = asyncio.Event()
+
+        async def kill() -> int:
+            killed = 0
+            while not stop.is_set():
+                cur = await conn.execute("""
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
+                """)
+                killed += cur.rowcount
+                await asyncio.sleep(0.03)
+            return killed
+
+        async with at_work(shop):
+            killer = asyncio.create_task(kill())
+            known: list[OrderId] = []
+            while len(known) < ORDERS:
+                order_id = await placed_and_paid(shop, user.id)
+                known += [order_id] if order_id is not None else []
+            stop.set()
+            assert await killer > 0
+
+            async def all_arrived() -> bool:
+                # More may be paid than we know of: a commit whose answer was lost.
+                found = await totals(conn)
+                return found is not None and found[0] >= ORDERS and found[1:] == (found[0], 0, 0, 0)
+
+            await until(all_arrived)
+        for order_id in known:
+            cur = await conn.execute("SELECT status::text FROM orders WHERE id = %s", [order_id])
+            assert await cur.fetchone() == ("paid",)
+
+
+async def test_redis_killed_under_load_makes_no_answer_wrong(database_url: str, redis: LocalServer, cheap_hasher: PasswordHasher) -> None:
+    async with open_shop(settings(database_url, redis_url=redis.url), Adapters(passwords=cheap_hasher)) as shop:
+        user = await registered(shop)
+        for number in range(1, ORDERS + 1):
+            assert isinstance(await shop.orders.place(CONTEXT, NewOrder(user.id, (LINE,))), Ok)
+            answers = await asyncio.gather(*(shop.reads.order_summary(user.id) for _ in range(5)))
+            for answer in answers:
+                assert isinstance(answer, Ok)
+                assert [total.orders for total in answer.value.totals] == [number]
+            if number in {15, 35}:
+                await asyncio.to_thread(redis.kill)
+            if number in {25, 45}:
+                await asyncio.to_thread(redis.start)
+        assert shop.cache.hits > 0
+
+
+@pytest.mark.slow
+async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledged(
+    tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., str], cheap_hasher: PasswordHasher
+) -> None:
+    project = tmp_path_factory.mktemp("killed")
+    with embedded.running(project):
+        admin_url = embedded.url(project, "postgres")
+        with psycopg.connect(admin_url, autocommit=True) as admin:
+            # The embedded server acknowledges before it is on disk, which is no way to keep a promise.
+            admin.execute("ALTER SYSTEM SET synchronous_commit = on")
+            admin.execute("CREATE DATABASE shop")
+        database_url = urlsplit(admin_url)._replace(path="/shop").geturl()
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute("ALTER DATABASE shop SET synchronous_commit = on")
+        dbmate(database_url, "up")
+        acknowledged: list[Order] = []
+        outcomes: set[type[object]] = set()
+        async with AsyncExitStack() as stack:
+            shop = await stack.enter_async_context(open_shop(settings(database_url), Adapters(passwords=cheap_hasher)))
+            user = await registered(shop)
+
+            async def work() -> None:
+                while True:
+                    result = await shop.orders.place(CONTEXT, NewOrder(user.id, (LINE,)))
+                    match result:
+                        case Ok(order):
+                            acknowledged.append(order)
+                        case Err(error):
+                            outcomes.add(type(error))
+                            return
+
+            workers = [asyncio.create_task(work()) for _ in range(5)]
+            while len(acknowledged) < 100:  # noqa: ASYNC110 a number is waited for
+                await asyncio.sleep(0.01)
+            state = project / ".sqlwright" / "postgres" / "postmaster.pid"
+            os.kill(int(state.read_text(encoding="utf-8").split()[0]), signal.SIGKILL)
+            # The postmaster is gone; its children end when they notice.
+            await asyncio.gather(*workers)
+        assert outcomes <= {Unavailable, OutcomeUnknown}
+        assert outcomes
+        with embedded.running(project), psycopg.connect(database_url) as conn:
+            there = {row[0] for row in conn.execute("SELECT id FROM orders")}
+        assert {order.id for order in acknowledged} <= there

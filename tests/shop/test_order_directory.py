@@ -1,0 +1,141 @@
+"""What an `OrderDirectory` and an `AuditTrail` promise, kept by PostgreSQL's and by those in memory."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, LiteralString
+
+import pytest
+from psycopg import AsyncConnection
+
+from shop.application.audit import AuditEntry, AuditLog
+from shop.application.context import Actor, Context
+from shop.application.order_directory import OrderPageKey
+from shop.application.read_models import AuditOutcome, OrderSummary, UserOrderSummary
+from shop.application.reads import Directories
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderRepository, OrderStatus
+from shop.domain.result import Ok
+from shop.domain.users import NewUser, Profile, UserRepository
+from shop.domain.values import EmailAddress, PasswordHash, PersonName, UserId
+from shop_db.orders import LIST_ORDERS_OF_USER
+
+HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
+EUROS = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
+POUNDS = OrderLine("BOOK-2", "Another book", 1, Money(7_00, Currency.GBP))
+NOBODY = UserId(uuid.UUID(int=1))
+
+
+async def register(users: UserRepository, name: str = "ada") -> UserId:
+    added = await users.add(NewUser(Profile(PersonName("Ada", "Lovelace"), EmailAddress(f"{name}@example.org")), HASH))
+    assert isinstance(added, Ok)
+    return added.value.id
+
+
+async def place(orders: OrderRepository, user_id: UserId, line: OrderLine = EUROS, *statuses: OrderStatus) -> Order:
+    placed = await orders.add(NewOrder(user_id, (line, line)))
+    for status in statuses:
+        assert isinstance(placed, Ok)
+        moved = {OrderStatus.PAID: Order.pay, OrderStatus.SHIPPED: Order.ship, OrderStatus.CANCELLED: Order.cancel}[status](placed.value)
+        assert isinstance(moved, Ok)
+        placed = await orders.save_status(moved.value)  # type: ignore[assignment]
+    assert isinstance(placed, Ok)
+    return placed.value
+
+
+async def test_an_order_is_shown_with_what_it_comes_to(users: UserRepository, orders: OrderRepository, directories: Directories) -> None:
+    user_id = await register(users)
+    order = await place(orders, user_id, EUROS, OrderStatus.PAID)
+    page = await directories.orders.history(user_id, 10)
+    shown = OrderSummary(
+        id=order.id,
+        status=OrderStatus.PAID,
+        total=Money(50_00, Currency.EUR),
+        line_count=2,
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
+    )
+    assert (page.orders, page.following) == ((shown,), None)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+async def test_pages_of_any_size_show_every_order_of_the_user_once_newest_first(
+    users: UserRepository, orders: OrderRepository, directories: Directories, size: int
+) -> None:
+    user_id, other_id = await register(users), await register(users, "other")
+    await place(orders, other_id)
+    placed = [(await place(orders, user_id)).id for _ in range(5)]
+    found: list[OrderId] = []
+    after: OrderPageKey | None = None
+    for _ in range(6):
+        page = await directories.orders.history(user_id, size, after)
+        found += [order.id for order in page.orders]
+        after = page.following
+        if after is None:
+            break
+    assert (found, after) == (placed[::-1], None)
+
+
+async def test_orders_are_summed_up_by_currency(users: UserRepository, orders: OrderRepository, directories: Directories) -> None:
+    user_id = await register(users)
+    await place(orders, user_id)
+    await place(orders, user_id, EUROS, OrderStatus.PAID)
+    await place(orders, user_id, EUROS, OrderStatus.PAID, OrderStatus.SHIPPED)
+    await place(orders, user_id, EUROS, OrderStatus.CANCELLED)
+    last = await place(orders, user_id, POUNDS)
+    euros, pounds = (await directories.orders.summary(user_id)).totals
+    assert (euros.orders, euros.placed, euros.paid, euros.shipped, euros.cancelled) == (4, 1, 1, 1, 1)
+    assert (euros.spent, pounds.spent) == (Money(100_00, Currency.EUR), Money(0, Currency.GBP))
+    assert pounds.last_placed_at == last.placed_at
+
+
+async def test_a_user_without_orders_has_an_empty_summary(directories: Directories) -> None:
+    assert await directories.orders.summary(NOBODY) == UserOrderSummary(user_id=NOBODY, totals=())
+
+
+async def test_a_page_of_nothing_cannot_be_asked_for(directories: Directories) -> None:
+    with pytest.raises(ValueError, match="a page has at least one order, not 0"):
+        await directories.orders.history(NOBODY, 0)
+    with pytest.raises(ValueError, match="a page has at least one entry, not 0"):
+        await directories.audit.page(None, 0)
+
+
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_history_is_read_from_the_index_of_its_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
+    await conn.execute(f"SET plan_cache_mode = {plan_cache_mode}")
+    await conn.execute("SET enable_sort = off")
+    await conn.execute(f"PREPARE page (uuid, timestamptz, uuid, bigint) AS {LIST_ORDERS_OF_USER}")
+    cur = await conn.execute("EXPLAIN (COSTS OFF) EXECUTE page (gen_random_uuid(), now(), gen_random_uuid(), 10)")
+    plan = "\n".join(line for (line,) in await cur.fetchall())
+    assert "Index Scan using orders_user_id_placed_at_id_idx" in plan
+    assert "Sort" not in plan
+
+
+# --- The audit trail ----------------------------------------------------------------------------------------------------
+
+
+def entry(subject: str, action: str = "order.pay") -> AuditEntry:
+    return AuditEntry(Context(Actor.admin("clerk"), "pytest", "trace-1"), action, subject, AuditOutcome.REFUSED, {"reason": "é\"'"})
+
+
+async def test_an_entry_is_shown_as_it_was_appended(audit: AuditLog, directories: Directories) -> None:
+    await audit.append(entry("order:1"))
+    [shown] = (await directories.audit.page(None, 10)).entries
+    assert (shown.actor, shown.action, shown.subject, shown.origin) == ("admin:clerk", "order.pay", "order:1", "pytest")
+    assert (shown.outcome, shown.metadata, shown.trace_id) == (AuditOutcome.REFUSED, {"reason": "é\"'"}, "trace-1")
+    assert shown.at.tzinfo is not None
+
+
+async def test_entries_come_in_pages_newest_first_of_one_subject_or_of_all(audit: AuditLog, directories: Directories) -> None:
+    for number in range(6):
+        await audit.append(entry(f"order:{number % 2}", f"action.{number}"))
+    for subject, expected in (("order:1", [5, 3, 1]), (None, [5, 4, 3, 2, 1, 0]), ("order:2", [])):
+        found: list[str] = []
+        after: int | None = None
+        for _ in range(4):
+            page = await directories.audit.page(subject, 2, after)
+            found += [shown.action for shown in page.entries]
+            after = page.following
+            if after is None:
+                break
+        assert (found, after) == ([f"action.{number}" for number in expected], None)

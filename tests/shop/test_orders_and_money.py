@@ -1,0 +1,131 @@
+"""The rules of orders and money, in the domain alone."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.domain.money import Currency, Money
+from shop.domain.orders import MOST_LINES, NewOrder, Order, OrderId, OrderLine, OrderStatus, UnacceptableOrder, WrongStatus
+from shop.domain.result import Err, Ok
+from shop.domain.values import InvalidValue, UserId
+
+ONE_EURO = Money(100, Currency.EUR)
+LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
+USER = UserId(uuid.UUID(int=7))
+monies = st.builds(Money, st.integers(0, 10**12), st.just(Currency.EUR))
+
+
+def order(status: OrderStatus) -> Order:
+    now = datetime.now(UTC)
+    return Order(OrderId(uuid.UUID(int=1)), USER, (LINE,), status, placed_at=now, updated_at=now, version=1)
+
+
+# --- Money --------------------------------------------------------------------------------------------------------------
+
+
+@given(monies, monies, monies)
+def test_money_adds_up_in_any_order(a: Money, b: Money, c: Money) -> None:
+    assert Money.total([a, b, c]) == Money.total([c, b, a]) == (a + b) + c
+
+
+@given(st.builds(Money, st.integers(0, 10**15), st.sampled_from(Currency)))
+def test_money_reads_what_it_writes(money: Money) -> None:
+    assert Money.parse(str(money)) == Ok(money)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("12.345 EUR", "has more decimals than the 2 of EUR"),
+        ("12.5 JPY", "has more decimals than the 0 of JPY"),
+        ("12.50 XXX", "is not in one of EUR, GBP, JPY, USD"),
+        ("-1 EUR", "is not of the form 12.50 EUR"),
+        ("1e9 EUR", "is not of the form 12.50 EUR"),
+        ("9" * 20 + " EUR", "is too large"),
+    ],
+)
+def test_an_amount_that_is_none_says_why(text: str, reason: str) -> None:
+    assert Money.parse(text) == Err(InvalidValue("amount", reason))
+
+
+def test_currencies_do_not_mix() -> None:
+    with pytest.raises(ValueError, match="cannot add USD to EUR"):
+        Money.total([ONE_EURO, Money(1, Currency.USD)])
+
+
+def test_a_sum_of_nothing_has_no_currency() -> None:
+    with pytest.raises(ValueError, match="no amounts"):
+        Money.total([])
+
+
+# --- What is ordered ----------------------------------------------------------------------------------------------------
+
+
+def test_an_order_needs_lines() -> None:
+    assert NewOrder.of(USER, []) == Err(UnacceptableOrder("has no lines"))
+
+
+def test_an_order_has_a_most_of_lines() -> None:
+    assert isinstance(NewOrder.of(USER, [LINE] * MOST_LINES), Ok)
+    assert NewOrder.of(USER, [LINE] * (MOST_LINES + 1)) == Err(UnacceptableOrder("has more than 100 lines"))
+
+
+def test_an_order_is_of_one_currency() -> None:
+    other = OrderLine("BOOK-2", "Another", 1, Money(1, Currency.GBP))
+    assert NewOrder.of(USER, [LINE, other]) == Err(UnacceptableOrder("mixes currencies"))
+
+
+def test_the_total_is_that_of_all_lines() -> None:
+    assert NewOrder.of(USER, [LINE, LINE]) == Ok(NewOrder(USER, (LINE, LINE)))
+    assert order(OrderStatus.PLACED).total == Money(25_00, Currency.EUR)
+
+
+def test_the_largest_order_has_a_total() -> None:
+    line = OrderLine("A", "a", 1000, Money(10**9, Currency.EUR))
+    assert Money.total(line.total for line in [line] * MOST_LINES).minor == 10**14
+
+
+@pytest.mark.parametrize(
+    ("sku", "title", "quantity", "price", "what"),
+    [
+        ("book 1", "A", 1, ONE_EURO, "SKU"),
+        ("", "A", 1, ONE_EURO, "SKU"),
+        ("A" * 41, "A", 1, ONE_EURO, "SKU"),
+        ("A", " ", 1, ONE_EURO, "title"),
+        ("A", "a\nb", 1, ONE_EURO, "title"),
+        ("A", "A", 0, ONE_EURO, "quantity"),
+        ("A", "A", 1001, ONE_EURO, "quantity"),
+        ("A", "A", 1, Money(10**9 + 1, Currency.EUR), "price"),
+    ],
+)
+def test_a_line_that_is_none_says_what_is_wrong(sku: str, title: str, quantity: int, price: Money, what: str) -> None:
+    parsed = OrderLine.parse(sku, title, quantity, price)
+    assert isinstance(parsed, Err)
+    assert parsed.error.what == what
+
+
+# --- How it moves -------------------------------------------------------------------------------------------------------
+
+P, D, S, C = OrderStatus.PLACED, OrderStatus.PAID, OrderStatus.SHIPPED, OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+@pytest.mark.parametrize(
+    ("move", "wanted", "allowed"), [(Order.pay, D, {P}), (Order.ship, S, {D}), (Order.cancel, C, {P, D})], ids=["pay", "ship", "cancel"]
+)
+def test_an_order_moves_where_it_may_and_nowhere_else(
+    move: object, wanted: OrderStatus, allowed: set[OrderStatus], status: OrderStatus
+) -> None:
+    assert callable(move)
+    before = order(status)
+    moved = move(before)
+    if status in allowed:
+        assert moved == Ok(replace(before, status=wanted))
+    else:
+        assert moved == Err(WrongStatus(before.id, status, wanted))

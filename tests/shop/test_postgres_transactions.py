@@ -1,0 +1,338 @@
+"""Transactions on the real server: rivals, lost connections, a server that dies in the middle of a commit, an exhausted pool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import AsyncConnection, errors
+
+from shop.application.context import Actor, Context
+from shop.application.order_commands import OrderCommands
+from shop.application.passwords import PasswordHasher
+from shop.application.transactions import Operation, Retries, Transactions
+from shop.application.unit_of_work import OutcomeUnknown, StoreDefect, StoreLost, Unavailable, UnitOfWork
+from shop.application.user_commands import UserCommands
+from shop.domain.events import UserRegistered
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus, WrongStatus
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserNotFound
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
+from shop.infrastructure.postgres.errors import EXPECTED, WAIVED
+from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
+from shop.infrastructure.postgres.unit_of_work import Isolation, units_of_work
+from shop_db import constraints, enums
+
+HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
+ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
+GRACE = Profile(PersonName("Grace", "Hopper"), EmailAddress("grace@example.org"))
+LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
+CONTEXT = Context(Actor.admin("test"), "pytest")
+
+
+async def add(uow: UnitOfWork | Operation, profile: Profile) -> User:
+    added = await uow.users.add(NewUser(profile, HASH))
+    assert isinstance(added, Ok)
+    return added.value
+
+
+async def count(conn: AsyncConnection[Any], what: str) -> int:
+    row = await (await conn.execute(f"SELECT count(*) FROM {what}".encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def until(conn: AsyncConnection[Any], condition: str) -> None:
+    async with asyncio.timeout(30):
+        while await (await conn.execute(f"SELECT {condition}".encode())).fetchone() != (True,):
+            pass
+
+
+@pytest.fixture
+def transactions(pool: Pool) -> Transactions:
+    """What runs use cases on the test's database."""
+    return Transactions(units_of_work(pool), retries=Retries(attempts=50, first_wait=0.001, longest_wait=0.02))
+
+
+@pytest_asyncio.fixture
+async def order(transactions: Transactions) -> Order:
+    """An order that was placed."""
+
+    async def work(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await operation.done("user")
+        return Ok(user)
+
+    user = await transactions.run(CONTEXT, "test", work)
+    assert isinstance(user, Ok)
+    placed = await OrderCommands(transactions).place(CONTEXT, NewOrder(user.value.id, (LINE,)))
+    assert isinstance(placed, Ok)
+    return placed.value
+
+
+# --- Rivals -------------------------------------------------------------------------------------------------------------
+
+
+async def test_registrations_of_one_address_at_once_leave_one_user(
+    transactions: Transactions, cheap_hasher: PasswordHasher, conn: AsyncConnection[Any]
+) -> None:
+    users = UserCommands(transactions, cheap_hasher)
+    results = await asyncio.gather(*(users.register(CONTEXT, ADA, Password("correct horse")) for _ in range(20)))
+    assert sum(isinstance(result, Ok) for result in results) == 1
+    assert [result for result in results if isinstance(result, Err)] == [Err(EmailTaken(ADA.email))] * 19
+    assert (await count(conn, "users"), await count(conn, "outbox"), await count(conn, "audit_log")) == (1, 1, 20)
+
+
+async def test_payments_of_one_order_at_once_pay_it_once(transactions: Transactions, order: Order, conn: AsyncConnection[Any]) -> None:
+    orders = OrderCommands(transactions)
+    results = await asyncio.gather(*(orders.pay(CONTEXT, order.id) for _ in range(20)))
+    refused = Err(WrongStatus(order.id, OrderStatus.PAID, OrderStatus.PAID))
+    assert sorted(result == refused for result in results) == [False] + [True] * 19
+    assert await count(conn, "outbox WHERE event_type = 'OrderPaid'") == 1
+
+
+async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    begin = units_of_work(pool, Isolation.SERIALIZABLE)
+    transactions = Transactions(begin, retries=Retries(attempts=50, first_wait=0.001, longest_wait=0.02))
+    barrier = asyncio.Barrier(2)
+    attempts = 0
+
+    # Write skew: each looks whether there is anybody, and adds a user of its own if there is nobody.
+    async def work(operation: Operation, profile: Profile, other: Profile) -> Result[bool, None]:
+        nonlocal attempts
+        attempts += 1
+        alone = isinstance(await operation.users.get_by_email(other.email), Err)
+        if attempts <= 2:
+            await barrier.wait()
+        if alone:
+            await add(operation, profile)
+        await operation.done("user")
+        return Ok(alone)
+
+    with caplog.at_level(logging.INFO, "shop.transactions"):
+        results = await asyncio.gather(
+            transactions.run(CONTEXT, "skew", lambda operation: work(operation, ADA, GRACE)),
+            transactions.run(CONTEXT, "skew", lambda operation: work(operation, GRACE, ADA)),
+        )
+    assert sorted(isinstance(result, Ok) and result.value for result in results) == [False, True]
+    assert attempts == 3
+    assert "could not serialize access" in caplog.text
+
+
+async def test_a_deadlock_is_answered_by_doing_it_again(transactions: Transactions, order: Order, conn: AsyncConnection[Any]) -> None:
+    async def place(operation: Operation) -> Result[Order, UserNotFound]:
+        placed = await operation.orders.add(NewOrder(order.user_id, (LINE,)))
+        await operation.done("order")
+        return placed
+
+    placed = await transactions.run(CONTEXT, "place", place)
+    assert isinstance(placed, Ok)
+    barrier = asyncio.Barrier(2)
+    attempts = 0
+
+    async def pay_both(operation: Operation, first: Order, second: Order) -> Result[None, None]:
+        nonlocal attempts
+        attempts += 1
+        together = attempts <= 2
+        for target in (first, second):
+            read = await operation.orders.get(target.id)
+            assert isinstance(read, Ok)
+            if isinstance(moved := read.value.pay(), Ok):
+                await operation.orders.save_status(moved.value)
+            if together and target is first:
+                await barrier.wait()
+        await operation.done("orders")
+        return Ok(None)
+
+    results = await asyncio.gather(
+        transactions.run(CONTEXT, "pay both", lambda operation: pay_both(operation, order, placed.value)),
+        transactions.run(CONTEXT, "pay both", lambda operation: pay_both(operation, placed.value, order)),
+    )
+    assert list(results) == [Ok(None), Ok(None)]
+    assert attempts == 3
+    assert await count(conn, "orders WHERE status = 'paid' AND version = 2") == 2
+
+
+# --- Lost connections ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_connection_killed_in_the_middle_is_an_outcome_and_leaves_nothing(
+    transactions: Transactions, conn: AsyncConnection[Any]
+) -> None:
+    async def work(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'shop' AND xact_start IS NOT NULL"
+        )
+        await operation.done("user")
+        return Ok(user)
+
+    result = await transactions.run(CONTEXT, "test", work)
+    assert isinstance(result, Err)
+    assert isinstance(result.error, Unavailable)
+    assert await count(conn, "users") == 0
+
+    async def again(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await operation.done("user")
+        return Ok(user)
+
+    assert isinstance(await transactions.run(CONTEXT, "test", again), Ok)
+
+
+@pytest_asyncio.fixture
+async def slow_commit(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
+    """Hold every commit that registers a user, until the connection that this gives lets go of an advisory lock."""
+    await conn.execute("""
+        CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock_shared(1);
+            RETURN NULL;
+        END
+        $$
+    """)
+    await conn.execute("""
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_in_commit()
+    """)
+    await conn.execute("SELECT pg_advisory_lock(1)")
+    yield conn
+    await conn.execute("SELECT pg_advisory_unlock_all()")
+
+
+IN_COMMIT = "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT' AND wait_event = 'advisory')"
+
+
+async def test_a_connection_killed_during_the_commit_leaves_the_outcome_unknown(
+    pool: Pool, transactions: Transactions, slow_commit: AsyncConnection[Any]
+) -> None:
+    async def work(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await operation.done("user")
+        return Ok(user)
+
+    running = asyncio.create_task(transactions.run(CONTEXT, "user.register", work))
+    await until(slow_commit, IN_COMMIT)
+    await slow_commit.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT'"
+    )
+    assert await running == Err(OutcomeUnknown("user.register"))
+
+
+async def test_a_commit_that_the_server_refuses_for_sure_is_not_unknown(pool: Pool, slow_commit: AsyncConnection[Any]) -> None:
+    async def register() -> None:
+        async with units_of_work(pool)() as uow:
+            await add(uow, ADA)
+            await uow.commit()
+
+    running = asyncio.create_task(register())
+    await until(slow_commit, IN_COMMIT)
+    # Cancels the statement and not the connection: the transaction is rolled back, and we are told.
+    await slow_commit.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT'")
+    with pytest.raises(StoreLost):
+        await running
+    assert await count(slow_commit, "users") == 0
+
+
+async def test_a_swallowed_error_is_found_by_the_commit(pool: Pool) -> None:
+    async def swallow() -> None:
+        async with units_of_work(pool)() as uow:
+            with suppress(errors.StringDataRightTruncation):
+                await uow.outbox.add(UserRegistered(UserId(uuid.UUID(int=1))), "longer than any trace " * 10)
+            await uow.commit()
+
+    with pytest.raises(StoreDefect, match="a statement failed, so nothing can be committed"):
+        await swallow()
+
+
+async def test_an_exhausted_pool_is_an_outcome(database_url: str) -> None:
+    async with open_pool(database_url, PoolOptions(max_size=1, wait_timeout=0.2)) as pool:
+        transactions = Transactions(units_of_work(pool))
+
+        async def work(operation: Operation) -> Result[object, None]:
+            return Ok(await transactions.run(CONTEXT, "inner", lambda inner: inner.users.get(UserId(uuid.UUID(int=1)))))
+
+        inner = await transactions.run(CONTEXT, "outer", work)
+        assert inner == Ok(Err(Unavailable("all connections are in use, or none can be made")))
+
+
+async def test_a_statement_that_takes_too_long_is_an_outcome(database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
+    async with open_pool(database_url, PoolOptions(statement_timeout=0.2, lock_timeout=30)) as pool, conn.transaction():
+        await conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.id])
+        result = await OrderCommands(Transactions(units_of_work(pool))).pay(CONTEXT, order.id)
+        assert result == Err(Unavailable("canceling statement due to statement timeout"))
+
+
+# --- The order's states, in the database --------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["pay", "ship", "cancel"]), max_size=6))
+async def test_any_sequence_of_moves_leaves_in_the_database_what_the_domain_says(
+    transactions: Transactions, order: Order, conn: AsyncConnection[Any], moves: list[str]
+) -> None:
+    commands = OrderCommands(transactions)
+    placed = await commands.place(CONTEXT, NewOrder(order.user_id, (LINE,)))
+    assert isinstance(placed, Ok)
+    expected = placed.value
+    done = 0
+    for move in moves:
+        wanted: Result[Order, WrongStatus] = getattr(expected, move)()
+        result = await getattr(commands, move)(CONTEXT, placed.value.id)
+        if isinstance(wanted, Ok):
+            expected, done = wanted.value, done + 1
+            assert isinstance(result, Ok)
+        else:
+            assert result == wanted
+    cur = await conn.execute("SELECT status, version FROM orders WHERE id = %s", [expected.id])
+    assert await cur.fetchone() == (expected.status.value, done + 1)
+    # One event and one audit entry for each step that was taken, and entries alone for those that were refused.
+    assert await count(conn, f"outbox WHERE aggregate = 'order:{expected.id}'") == done + 1
+    assert await count(conn, f"audit_log WHERE subject = 'order:{expected.id}'") == len(moves) + 1
+
+
+def test_the_database_and_the_domain_have_the_same_statuses() -> None:
+    assert [status.value for status in enums.OrderStatus] == [status.value for status in OrderStatus]
+
+
+# --- Constraints --------------------------------------------------------------------------------------------------------
+
+
+def test_every_constraint_is_either_an_outcome_or_waived_with_a_reason() -> None:
+    # `sqlwright check` holds the generated names against the migrations.
+    classes = [each for each in vars(constraints).values() if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum]
+    assert {name for each in classes for name in each} == EXPECTED | WAIVED.keys()
+    assert not EXPECTED & WAIVED.keys()
+
+
+# --- The audit log ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log", "TRUNCATE audit_log"])
+async def test_not_even_its_owner_changes_the_audit_log(order: Order, conn: AsyncConnection[Any], statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege, match="audit_log is append-only"):
+        await conn.execute(statement.encode())
+    assert await count(conn, "audit_log") == 2
+
+
+# --- The log of queries -------------------------------------------------------------------------------------------------
+
+
+async def test_each_query_is_logged_by_name_and_duration_and_no_parameter_is(
+    pool: Pool, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture, new_database: Callable[[str], str]
+) -> None:
+    with caplog.at_level(logging.DEBUG, "shop.queries"):
+        await UserCommands(Transactions(units_of_work(pool)), cheap_hasher).register(CONTEXT, ADA, Password("correct horse"))
+    logged = [vars(record) for record in caplog.records if record.name == "shop.queries"]
+    assert [line["query"] for line in logged] == ["users.create_user", "audit.append_audit_entry", "outbox.add_to_outbox"]
+    assert all(line["ms"] > 0 for line in logged)
+    assert "ada@example.org" not in str(logged)

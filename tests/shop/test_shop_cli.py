@@ -1,0 +1,224 @@
+"""The program `shop`, as people and scripts call it, on real servers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from shop.application.cursors import InvalidCursor
+from shop.application.order_commands import MoveError
+from shop.application.unit_of_work import Failure
+from shop.application.user_commands import PasswordError, ProfileError
+from shop.cli import app
+from shop.cli.output import Problem
+from shop.domain.orders import UnacceptableOrder
+from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
+from shop.domain.values import InvalidValue
+from shop.infrastructure.postgres.health import SCHEMA_VERSION
+from shop.local_servers import nats_server, redis_server
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+@dataclass
+class Ran:
+    """What a call came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Program:
+    """`shop`, with the settings of a test: in this process, which is quicker, or in one of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Ran:
+        result = CliRunner().invoke(app, list(arguments), input=stdin, env=self.environment, prog_name="shop")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def json(self, *arguments: str, stdin: str = "", code: int = 0) -> dict[str, Any]:
+        ran = self("--json", *arguments, stdin=stdin)
+        assert (ran.returncode, ran.stderr) == (code, ""), ran.stdout + ran.stderr
+        document: dict[str, Any] = json.loads(ran.stdout)
+        return document
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-X", "utf8", "-m", "shop.cli", *arguments]
+        environment = os.environ | self.environment
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty working directory, an environment without URLs, and the loggers as they were at the end."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATABASE_URL", "REDIS_URL", "NATS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    handlers, level = logging.getLogger().handlers, logging.getLogger("shop").level
+    yield
+    logging.getLogger().handlers = handlers
+    logging.getLogger("shop").setLevel(level)
+
+
+@pytest.fixture
+def program(database_url: str) -> Program:
+    """The program on a database alone."""
+    return Program({"DATABASE_URL": database_url})
+
+
+@pytest.fixture
+def whole(tmp_path: Path, database_url: str) -> Iterator[Program]:
+    """The program on PostgreSQL, Redis and NATS."""
+    with redis_server(tmp_path) as redis, nats_server(tmp_path) as nats:
+        yield Program({"DATABASE_URL": database_url, "REDIS_URL": redis.url, "NATS_URL": nats.url})
+
+
+REGISTER = ("users", "register", "--first", "Ada", "--last", "Lovelace", "--email", "ada@example.org", "--password-stdin")
+PASSWORD = "correct horse\n"
+
+
+def test_a_user_from_registration_to_deletion(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)
+    assert (user["email"], user["version"]) == ("ada@example.org", 1)
+    assert program.json("users", "login", "ADA@example.org", "--password-stdin", stdin=PASSWORD)["id"] == user["id"]
+    changed = program.json("users", "password", user["id"], "--password-stdin", stdin=f"{PASSWORD}battery staple\n")
+    assert changed["password"] == "changed"
+    wanted = ("--first", "Ada", "--last", "King", "--email", "ada@example.org")
+    assert program.json("users", "update", user["id"], *wanted, "--version", "2")["version"] == 3
+    assert program.json("users", "list")["items"][0]["last_name"] == "King"
+    assert program.json("users", "delete", user["id"])["deleted"] is True
+    problem = program.json("users", "show", user["id"], code=1)
+    assert (problem["type"], problem["status"]) == ("urn:shop:problem:user-not-found", 404)
+    assert problem["instance"].startswith("urn:shop:trace:")
+
+
+def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program) -> None:
+    user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
+    lines = ("--line", "MUG-01:Mug:2:9.90 EUR", "--line", "BOOK:A book:1:12.50 EUR")
+    order = whole.json("--as", user, "orders", "place", user, *lines)
+    assert (order["total"], order["status"]) == ("32.30 EUR", "placed")
+    assert whole.json("orders", "summary", user)["items"][0]["spent"] == "0.00 EUR"
+    whole.json("orders", "pay", order["id"])
+    assert whole.json("orders", "summary", user)["items"][0]["spent"] == "32.30 EUR"
+    assert whole.json("orders", "ship", order["id"])["version"] == 3
+    problem = whole.json("orders", "cancel", order["id"], code=1)
+    assert problem["detail"] == f"order {order['id']} is shipped and cannot become cancelled"
+    assert whole.json("relay", "--once")["published"] == 4
+
+    with whole.start("consume", "sales") as consumer:
+        while not whole.json("orders", "sales")["items"]:
+            assert consumer.poll() is None
+        consumer.send_signal(signal.SIGTERM)
+        said, _ = consumer.communicate(timeout=30)
+    assert consumer.returncode == 0, said
+    assert whole.json("orders", "sales")["items"][0]["revenue_minor"] == 32_30
+
+    page = whole.json("audit", f"order:{order['id']}", "--size", "3")
+    assert [entry["action"] for entry in page["items"]] == ["order.cancel", "order.ship", "order.pay"]
+    rest = whole.json("audit", f"order:{order['id']}", "--after", page["next_cursor"])
+    assert [(entry["action"], entry["actor"]) for entry in rest["items"]] == [("order.place", f"user:{user}")]
+    assert whole.json("audit", "--after", page["next_cursor"], code=2)["title"] == "Invalid cursor"
+    assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
+
+
+def test_people_get_tables_and_sentences(program: Program) -> None:
+    told = program(*REGISTER, stdin=PASSWORD)
+    assert "first name  Ada" in told.stdout
+    refused = program(*REGISTER, stdin=PASSWORD)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", "shop: the e-mail address ada@example.org is taken\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (("users", "login", "nobody", "--password-stdin"), 2, "invalid-value"),
+        (("users", "login", "nobody@example.org", "--password-stdin"), 1, "wrong-credentials"),
+        (("orders", "place", str(uuid.UUID(int=1)), "--line", "MUG:Mug:1:1 EUR"), 1, "user-not-found"),
+        (("orders", "pay", str(uuid.UUID(int=1))), 1, "order-not-found"),
+        (("orders", "place", str(uuid.UUID(int=1)), "--line", "A:A:1:1 EUR", "--line", "B:B:1:1 USD"), 2, "unacceptable-order"),
+        (("--set", "database_url=postgres://postgres@127.0.0.1:1/x", "users", "list"), 69, "database-not-ready"),
+        (("--set", "pool_max_size=none", "users", "list"), 78, "settings"),
+        (("relay",), 78, "settings"),
+        (("--set", "nats_url=nats://127.0.0.1:1", "relay", "--once"), 0, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_script_knows_each_outcome_by_its_exit_status_and_kind(
+    program: Program, arguments: tuple[str, ...], code: int, kind: str | None
+) -> None:
+    document = program.json(*arguments, stdin="guessed\n", code=code)
+    assert document.get("type") == (None if kind is None else f"urn:shop:problem:{kind}")
+
+
+def test_every_error_of_a_use_case_has_a_problem() -> None:
+    errors = {*get_args(Failure), *get_args(MoveError), *get_args(ProfileError), *get_args(PasswordError)}
+    for error in {*errors, EmailTaken, UserHasOrders, UserNotFound, UnacceptableOrder, InvalidValue, InvalidCursor}:
+        blank = object.__new__(error)
+        for slot in getattr(error, "__slots__", ()):
+            object.__setattr__(blank, slot, "x")
+        assert Problem.of(blank).status >= 400
+
+
+def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: str) -> None:
+    first = program.json("seed", "600", "--number", "7")
+    assert first["new_users"] == 600
+    again = program.json("seed", "600", "--number", "7")
+    assert (again["new_users"], again["orders"]) == (0, first["orders"])
+    with psycopg.connect(database_url) as conn:
+        counted = conn.execute("""
+            SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM orders),
+                   (SELECT count(*) FROM orders
+                    WHERE total_minor <> (SELECT sum(quantity * unit_price_minor) FROM order_lines WHERE order_id = id)),
+                   (SELECT count(*) FROM audit_log)
+        """).fetchone()
+    assert counted == (600, first["orders"], 0, 0)
+    assert program.json("users", "list", "--size", "2")["next_cursor"]
+
+
+def test_health_tells_of_each_part(whole: Program) -> None:
+    items = {item["name"]: item for item in whole.json("health")["items"]}
+    assert list(items) == ["postgres", "migrations", "outbox", "redis", "nats"]
+    assert all(item["is_well"] for item in items.values())
+
+
+def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(program: Program, database_url: str) -> None:
+    down = ("--set", "redis_url=redis://127.0.0.1:1", "--set", "nats_url=nats://127.0.0.1:1")
+    items = {item["name"]: item["is_well"] for item in program.json(*down, "health")["items"]}
+    assert items == {"postgres": True, "migrations": True, "outbox": True, "redis": False, "nats": False}
+    with psycopg.connect(database_url) as conn:
+        conn.execute("DELETE FROM schema_migrations WHERE version = %s", [SCHEMA_VERSION])
+        conn.execute(
+            "INSERT INTO outbox (aggregate, event_type, payload, trace_id, occurred_at) VALUES ('a', 'b', '1', '', now() - interval '1h')"
+        )
+    items = {item["name"]: item["is_well"] for item in program.json("health", code=69)["items"]}
+    assert (items["migrations"], items["outbox"]) == (False, False)
+
+
+def test_the_newest_migration_is_the_one_that_health_looks_for() -> None:
+    assert max(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql")) == SCHEMA_VERSION
+
+
+def test_settings_are_shown_with_their_source_and_without_secrets(program: Program) -> None:
+    program.environment["REDIS_URL"] = "redis://:s3cret@localhost"
+    shown = program("--set", "log_level=info", "config", "show")
+    assert "s3cret" not in shown.stdout
+    rows = {line.split()[0]: line.split()[-2:] for line in shown.stdout.splitlines()}
+    assert rows["log_level"] == ["command", "line"]
+    assert rows["redis_url"] == ["redis://:***@localhost", "environment"]

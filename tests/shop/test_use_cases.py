@@ -1,0 +1,298 @@
+"""What the use cases do, on adapters in memory: outcomes, audit entries, events, and what is tried again."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+
+from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.order_commands import OrderCommands
+from shop.application.passwords import PasswordHasher
+from shop.application.transactions import Operation, Retries, Transactions
+from shop.application.unit_of_work import (
+    CommitOutcomeUnknown,
+    OutcomeUnknown,
+    StoreDefect,
+    StoreLost,
+    TooMuchContention,
+    TransactionConflict,
+    Unavailable,
+    UnitOfWork,
+)
+from shop.application.user_commands import UserCommands, WrongCredentials
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.events import (
+    AuthenticationFailed,
+    Event,
+    OrderCancelled,
+    OrderPaid,
+    OrderPlaced,
+    OrderShipped,
+    UserDeleted,
+    UserPasswordChanged,
+    UserProfileUpdated,
+    UserRegistered,
+)
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderNotFound, OrderStatus, WrongStatus
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.infrastructure.memory.store import MemoryStore
+
+ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
+PASSWORD = Password("correct horse")
+CONTEXT = Context(Actor.admin("test"), "pytest", "trace-1")
+LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
+TOTAL = Money(25_00, Currency.EUR)
+NOBODY = UserId(uuid.UUID(int=1))
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Service:
+    """Use cases on a store that can be made to fail."""
+
+    hasher: PasswordHasher
+    store: MemoryStore = field(default_factory=MemoryStore)
+    failures: list[Exception] = field(default_factory=list[Exception])
+    waits: list[float] = field(default_factory=list[float])
+    told: list[Event] = field(default_factory=list[Event])
+
+    def __post_init__(self) -> None:
+        self.transactions = Transactions(
+            self.begin, after_commit=self.tell, retries=Retries(attempts=3, first_wait=0.1, longest_wait=0.15), sleep=self.wait
+        )
+        self.users = UserCommands(self.transactions, self.hasher)
+        self.orders = OrderCommands(self.transactions)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[UnitOfWork]:
+        async with self.store.begin() as uow:
+            if self.failures:
+                raise self.failures.pop(0)
+            yield uow
+
+    async def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        self.told.extend(events)
+
+    @property
+    def audit(self) -> list[tuple[str, str, str]]:
+        return [(entry.action, entry.subject, entry.outcome) for _, entry in self.store.state.audit]
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for event, _ in self.store.state.events]
+
+    async def registered(self) -> User:
+        return ok(await self.users.register(CONTEXT, ADA, PASSWORD))
+
+    async def placed(self) -> Order:
+        user = await self.registered()
+        return ok(await self.orders.place(CONTEXT, NewOrder(user.id, (LINE,))))
+
+
+def ok(result: Result[T, object]) -> T:
+    assert isinstance(result, Ok), result
+    return result.value
+
+
+@pytest.fixture
+def service(cheap_hasher: PasswordHasher) -> Service:
+    """The use cases, on an empty store."""
+    return Service(cheap_hasher)
+
+
+# --- Users --------------------------------------------------------------------------------------------------------------
+
+
+async def test_registering_writes_the_user_an_audit_entry_and_an_event_with_the_trace(service: Service) -> None:
+    user = await service.registered()
+    assert service.store.state.users == {user.id: user}
+    assert service.audit == [("user.register", f"user:{user.id}", "done")]
+    assert service.store.state.events == [(UserRegistered(user.id), "trace-1")]
+    assert service.told == [UserRegistered(user.id)]
+
+
+async def test_registering_a_taken_address_is_refused_and_audited(service: Service) -> None:
+    user = await service.registered()
+    assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(EmailTaken(ADA.email))
+    assert service.audit[1:] == [("user.register", "login:ada@example.org", "refused")]
+    assert service.events == [UserRegistered(user.id)]
+
+
+async def test_who_knows_the_password_is_let_in(service: Service) -> None:
+    user = await service.registered()
+    assert await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text) == Ok(user)
+    assert service.audit[-1] == ("user.authenticate", f"user:{user.id}", "done")
+
+
+@pytest.mark.parametrize("address", ["ada@example.org", "nobody@example.org"])
+async def test_a_failed_login_is_audited_and_told_and_says_not_what_was_wrong(service: Service, address: str) -> None:
+    await service.registered()
+    email = EmailAddress(address)
+    assert await service.users.authenticate(CONTEXT, email, "guessed") == Err(WrongCredentials())
+    assert service.audit[-1] == ("user.authenticate", f"login:{address}", "refused")
+    assert service.events[-1] == AuthenticationFailed(email)
+
+
+async def test_an_outdated_hash_is_replaced_by_a_login(service: Service) -> None:
+    async with service.store.begin() as uow:
+        ok(await uow.users.add(NewUser(ADA, PasswordHash(f"$v1${PASSWORD.text.encode().hex()}"))))
+        await uow.commit()
+    user = ok(await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text))
+    assert service.store.state.users[user.id].password == await service.hasher.hash(PASSWORD.text)
+
+
+async def test_a_profile_is_replaced(service: Service) -> None:
+    user = await service.registered()
+    profile = Profile(ADA.name, ADA.email, PhoneNumber("+1 555 0001"))
+    updated = ok(await service.users.update_profile(CONTEXT, user.id, profile))
+    assert (updated.profile, updated.version) == (profile, 2)
+    assert service.events[-1] == UserProfileUpdated(user.id)
+
+
+async def test_a_profile_that_somebody_else_has_changed_is_left_alone(service: Service) -> None:
+    user = await service.registered()
+    updated = ok(await service.users.update_profile(CONTEXT, user.id, ADA, version=1))
+    assert await service.users.update_profile(CONTEXT, user.id, ADA, version=1) == Err(ChangedMeanwhile("user", user.id))
+    assert service.store.state.users[user.id] == updated
+    assert service.audit[-1] == ("user.update_profile", f"user:{user.id}", "refused")
+
+
+async def test_who_knows_the_old_password_sets_a_new_one(service: Service) -> None:
+    user = await service.registered()
+    new = Password("battery staple")
+    assert await service.users.change_password(CONTEXT, user.id, PASSWORD.text, new) == Ok(None)
+    assert isinstance(await service.users.authenticate(CONTEXT, ADA.email, new.text), Ok)
+    assert isinstance(await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text), Err)
+    assert UserPasswordChanged(user.id) in service.events
+
+
+async def test_a_wrong_old_password_changes_nothing(service: Service) -> None:
+    user = await service.registered()
+    assert await service.users.change_password(CONTEXT, user.id, "guessed", Password("battery staple")) == Err(WrongCredentials())
+    assert service.store.state.users[user.id] == user
+    assert service.events[-1] == AuthenticationFailed(ADA.email)
+
+
+async def test_a_deleted_user_is_gone(service: Service) -> None:
+    user = await service.registered()
+    assert await service.users.delete(CONTEXT, user.id) == Ok(None)
+    assert await service.users.delete(CONTEXT, user.id) == Err(UserNotFound(user.id))
+    assert service.events == [UserRegistered(user.id), UserDeleted(user.id)]
+
+
+async def test_a_user_with_orders_is_not_deleted(service: Service) -> None:
+    order = await service.placed()
+    assert await service.users.delete(CONTEXT, order.user_id) == Err(UserHasOrders(order.user_id))
+    assert service.audit[-1] == ("user.delete", f"user:{order.user_id}", "refused")
+
+
+# --- Orders -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_is_placed_paid_and_shipped_and_each_step_is_told(service: Service) -> None:
+    order = await service.placed()
+    ok(await service.orders.pay(CONTEXT, order.id))
+    shipped = ok(await service.orders.ship(CONTEXT, order.id))
+    assert (shipped.status, shipped.version) == (OrderStatus.SHIPPED, 3)
+    assert service.events[1:] == [
+        OrderPlaced(order.id, order.user_id, TOTAL),
+        OrderPaid(order.id, order.user_id, TOTAL),
+        OrderShipped(order.id, order.user_id),
+    ]
+
+
+@pytest.mark.parametrize(("paid", "refund"), [(False, None), (True, TOTAL)])
+async def test_a_cancelled_order_refunds_what_was_paid(service: Service, paid: bool, refund: Money | None) -> None:
+    order = await service.placed()
+    if paid:
+        ok(await service.orders.pay(CONTEXT, order.id))
+    ok(await service.orders.cancel(CONTEXT, order.id))
+    assert service.events[-1] == OrderCancelled(order.id, order.user_id, refund)
+
+
+async def test_a_shipped_order_is_not_cancelled(service: Service) -> None:
+    order = await service.placed()
+    ok(await service.orders.pay(CONTEXT, order.id))
+    shipped = ok(await service.orders.ship(CONTEXT, order.id))
+    events = service.events
+    error = WrongStatus(order.id, OrderStatus.SHIPPED, OrderStatus.CANCELLED)
+    assert await service.orders.cancel(CONTEXT, order.id) == Err(error)
+    assert service.store.state.orders[order.id] == shipped
+    assert service.events == events
+    assert service.audit[-1] == ("order.cancel", f"order:{order.id}", "refused")
+
+
+async def test_an_order_of_nobody_and_an_unknown_order_are_refused(service: Service) -> None:
+    unknown = OrderId(uuid.UUID(int=2))
+    assert await service.orders.place(CONTEXT, NewOrder(NOBODY, (LINE,))) == Err(UserNotFound(NOBODY))
+    assert await service.orders.pay(CONTEXT, unknown) == Err(OrderNotFound(unknown))
+    assert [outcome for _, _, outcome in service.audit] == ["refused", "refused"]
+
+
+# --- What goes wrong beneath -------------------------------------------------------------------------------------------
+
+
+async def test_a_conflict_is_answered_by_doing_all_of_it_again(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.failures = [TransactionConflict("deadlock"), TransactionConflict("deadlock")]
+    with caplog.at_level(logging.INFO, "shop.transactions"):
+        user = await service.registered()
+    assert service.store.state.users == {user.id: user}
+    assert len(service.audit) == len(service.events) == 1
+    assert [wait <= most for wait, most in zip(service.waits, (0.1, 0.15), strict=True)] == [True, True]
+    assert sum("met a conflict, again in" in line for line in caplog.messages) == 2
+
+
+async def test_conflicts_without_end_are_given_up(service: Service) -> None:
+    service.failures = [TransactionConflict("deadlock")] * 3
+    assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(TooMuchContention(3))
+    assert (service.store.state.users, service.audit, service.told) == ({}, [], [])
+
+
+async def test_a_lost_database_is_an_outcome(service: Service) -> None:
+    service.failures = [StoreLost("no connection")]
+    assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(Unavailable("no connection"))
+
+
+async def test_an_unknown_outcome_of_a_commit_is_told_and_never_tried_again(service: Service) -> None:
+    service.failures = [CommitOutcomeUnknown("the connection broke")]
+    assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
+    assert (service.waits, service.told) == ([], [])
+
+
+async def test_a_defect_is_no_outcome(service: Service) -> None:
+    service.failures = [StoreDefect("42P01: no such table")]
+    with pytest.raises(StoreDefect):
+        await service.registered()
+
+
+async def test_what_fails_after_the_commit_is_no_failure_of_the_use_case(
+    service: Service, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(events: Sequence[Event]) -> None:
+        raise ConnectionError("the cache is down")
+
+    users = UserCommands(Transactions(service.begin, after_commit=fail), cheap_hasher)
+    assert isinstance(await users.register(CONTEXT, ADA, PASSWORD), Ok)
+    assert "user.register: telling of it after the commit failed" in caplog.messages
+
+
+async def test_the_trace_is_known_within_a_use_case_and_nowhere_else(service: Service) -> None:
+    async def work(operation: Operation) -> Result[str, None]:
+        return Ok(CURRENT_TRACE.get())
+
+    assert await service.transactions.run(CONTEXT, "look", work) == Ok("trace-1")
+    assert CURRENT_TRACE.get() == ""
