@@ -78,7 +78,6 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "learned columns": (columns, "_learned", lambda at, item, attribute: False),
     "whole rows": (columns, "_whole_row", lambda *arguments: nullability.may_be_null("mutant")),
     "assigned values": (returning._Written, "_assigned", lambda self, item, attribute, present: present),
-    "NULLs of a domain's own type": (returning._Written, "_slips_past_domain", lambda self, attribute: False),
     "either side": (queries, "either", queries.both),
     "both sides": (queries, "both", queries.either),
     "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
