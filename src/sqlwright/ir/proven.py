@@ -1,8 +1,4 @@
-"""The intermediate representation: frozen values without behaviour, one family for each stage.
-
-`resolve` makes the unproven family, `prove` answers it with a proof for each query, `assemble` joins both into the proven family,
-and `render` reads nothing else. Names are already valid Python when they get here (`naming`), and wire types are gone.
-"""
+"""What PostgreSQL says of the queries: the proven family, made by `assemble` and read by `render`, and the files that `render` makes."""
 
 from __future__ import annotations
 
@@ -11,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.annotations import Annotations
 from sqlwright.diagnostics import Place
+from sqlwright.ir.types import Column, Type, ValueType
+from sqlwright.ir.unproven import Command
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.sources import QuerySource
 
@@ -23,277 +20,6 @@ class Cardinality(StrEnum):
     EXACTLY_ONE = "exactly one"
     AT_MOST_ONE = "at most one"
     MANY = "many"
-
-
-class Command(StrEnum):
-    """What a query's function returns, as written after its name (`-- name: GetUser :one`)."""
-
-    ONE = ":one"
-    MANY = ":many"
-    EXEC = ":exec"
-    EXECROWS = ":execrows"
-    EXECRESULT = ":execresult"
-    COPYFROM = ":copyfrom"
-    BATCHEXEC = ":batchexec"
-    BATCHONE = ":batchone"
-    BATCHMANY = ":batchmany"
-
-
-# --- Types ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A PostgreSQL type that has one Python class. `python_module` is "" for a builtin."""
-
-    postgres: str
-    python_module: str
-    python_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Json:
-    """json or jsonb: the recursive `JsonValue` alias of the generated models."""
-
-    postgres: str
-
-
-@dataclass(frozen=True, slots=True)
-class EnumRef:
-    """An enum of the schema, by the name of its generated class."""
-
-    postgres: str
-    class_name: ClassName
-
-
-@dataclass(frozen=True, slots=True)
-class UnionOf:
-    """A PostgreSQL type whose values are of several Python classes: inet, cidr."""
-
-    postgres: str
-    members: tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RangeOf:
-    """A range, or with `multiple` a multirange. `registered` ones psycopg loads only where they are registered."""
-
-    postgres: str
-    element: ValueType
-    multiple: bool
-    registered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CompositeRef:
-    """A composite type of the schema, by the name of its generated row class, with its fields."""
-
-    postgres: str
-    class_name: ClassName
-    fields: tuple[Column, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DomainRef:
-    """A domain of the schema as a `NewType`, by its generated name, over the type that its values are."""
-
-    postgres: str
-    class_name: ClassName
-    value: ValueType
-
-
-@dataclass(frozen=True, slots=True)
-class ExactInterval:
-    """An interval as the package's own `Interval`, which keeps months, days and microseconds apart."""
-
-    postgres: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hstore:
-    """The hstore extension's type: `dict[str, str | None]`."""
-
-    postgres: str
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """A dense vector of the vector extension: `list[float]`."""
-
-    postgres: str
-
-
-@dataclass(frozen=True, slots=True)
-class PythonObject:
-    """A name in a Python module of the user's; `module` is "" for a builtin."""
-
-    module: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Overridden:
-    """A Python type of the user's choice. `load` and `dump` convert from and to `value`, what it would be otherwise; None: as it is."""
-
-    python: PythonObject
-    value: ValueType
-    load: PythonObject | None
-    dump: PythonObject | None
-
-    @property
-    def postgres(self) -> str:
-        """The PostgreSQL type."""
-        return self.value.postgres
-
-
-@dataclass(frozen=True, slots=True)
-class TypedJson:
-    """json or jsonb that pydantic validates as a Python type, in and out."""
-
-    postgres: str
-    python: PythonObject
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed.
-
-    `registered` arrays psycopg loads only where their type is registered.
-    """
-
-    postgres: str
-    element: Type
-    registered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """A PostgreSQL type without a Python type: `object` in signatures, and a diagnostic says so."""
-
-    postgres: str
-
-
-ValueType: TypeAlias = (
-    Scalar
-    | Json
-    | EnumRef
-    | UnionOf
-    | RangeOf
-    | CompositeRef
-    | DomainRef
-    | ExactInterval
-    | Hstore
-    | Vector
-    | Overridden
-    | TypedJson
-    | ListOf
-    | Opaque
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Nullable:
-    """A value that may be NULL: `T | None`."""
-
-    value: ValueType
-
-
-Type: TypeAlias = ValueType | Nullable
-
-
-# --- Unproven: what sqlc says -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenParam:
-    """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`.
-
-    `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives none.
-    """
-
-    number: int
-    name: Identifier
-    sqlc_type: str
-    optional: bool
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenColumn:
-    """A result column with sqlc's belief about it. `sql_name` is "" where the query gives none."""
-
-    sql_name: str
-    sqlc_type: str
-    sqlc_not_null: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenEmbed:
-    """`sqlc.embed(alias)`: all columns of a table in its order, as one value named as the alias. `schema` is "" where sqlc gives none."""
-
-    name: Identifier
-    schema: str
-    table: str
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedColumns:
-    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column."""
-
-    table: str
-    columns: tuple[str, ...]
-    params: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenQuery:
-    """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each.
-
-    `copied` is there for `:copyfrom` alone.
-    """
-
-    name: str
-    function: Identifier
-    constant: ConstantName
-    row_class: ClassName
-    params_class: ClassName
-    command: Command
-    sql: str
-    doc: tuple[str, ...]
-    annotations: Annotations
-    params: tuple[UnprovenParam, ...]
-    columns: tuple[UnprovenColumn | UnprovenEmbed, ...]
-    copied: CopiedColumns | None
-    source: QuerySource
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenModule:
-    """The queries of one .sql file, in the file's order."""
-
-    name: ModuleName
-    source_file: str
-    queries: tuple[UnprovenQuery, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnprovenPackage:
-    """All query files, sorted by module name. `nullable_elements`: the user says that arrays in tables may hold NULL."""
-
-    modules: tuple[UnprovenModule, ...]
-    nullable_elements: bool = False
-
-
-# --- Proven: what PostgreSQL says --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The table column that a result column comes from unchanged."""
-
-    schema: str
-    table: str
-    column: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,22 +40,6 @@ class Rows:
     cardinality: Cardinality
     reason: str
     place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A field of a row, or the single value of a query.
-
-    `reason` is the proof of its nullability in one sentence, `place` where in the query file that points; a table's own columns have none.
-    """
-
-    name: Identifier
-    sql_name: str
-    type: Type
-    origin: Origin | None
-    doc: str
-    reason: str
-    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,9 +303,6 @@ class Package:
     registrations: tuple[Registration, ...] = ()
     row_style: RowStyle = RowStyle.DATACLASS
     str_enums: bool = True
-
-
-# --- Rendered ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

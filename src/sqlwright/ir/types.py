@@ -1,0 +1,193 @@
+"""The types of parameters and columns, what a PostgreSQL type is in Python; and the column, of which a composite type is made too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlwright.diagnostics import Place
+from sqlwright.naming import ClassName, Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A PostgreSQL type that has one Python class. `python_module` is "" for a builtin."""
+
+    postgres: str
+    python_module: str
+    python_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """json or jsonb: the recursive `JsonValue` alias of the generated models."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnumRef:
+    """An enum of the schema, by the name of its generated class."""
+
+    postgres: str
+    class_name: ClassName
+
+
+@dataclass(frozen=True, slots=True)
+class UnionOf:
+    """A PostgreSQL type whose values are of several Python classes: inet, cidr."""
+
+    postgres: str
+    members: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOf:
+    """A range, or with `multiple` a multirange. `registered` ones psycopg loads only where they are registered."""
+
+    postgres: str
+    element: ValueType
+    multiple: bool
+    registered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeRef:
+    """A composite type of the schema, by the name of its generated row class, with its fields."""
+
+    postgres: str
+    class_name: ClassName
+    fields: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRef:
+    """A domain of the schema as a `NewType`, by its generated name, over the type that its values are."""
+
+    postgres: str
+    class_name: ClassName
+    value: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class ExactInterval:
+    """An interval as the package's own `Interval`, which keeps months, days and microseconds apart."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hstore:
+    """The hstore extension's type: `dict[str, str | None]`."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A dense vector of the vector extension: `list[float]`."""
+
+    postgres: str
+
+
+@dataclass(frozen=True, slots=True)
+class PythonObject:
+    """A name in a Python module of the user's; `module` is "" for a builtin."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A Python type of the user's choice. `load` and `dump` convert from and to `value`, what it would be otherwise; None: as it is."""
+
+    python: PythonObject
+    value: ValueType
+    load: PythonObject | None
+    dump: PythonObject | None
+
+    @property
+    def postgres(self) -> str:
+        """The PostgreSQL type."""
+        return self.value.postgres
+
+
+@dataclass(frozen=True, slots=True)
+class TypedJson:
+    """json or jsonb that pydantic validates as a Python type, in and out."""
+
+    postgres: str
+    python: PythonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed.
+
+    `registered` arrays psycopg loads only where their type is registered.
+    """
+
+    postgres: str
+    element: Type
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A PostgreSQL type without a Python type: `object` in signatures, and a diagnostic says so."""
+
+    postgres: str
+
+
+ValueType: TypeAlias = (
+    Scalar
+    | Json
+    | EnumRef
+    | UnionOf
+    | RangeOf
+    | CompositeRef
+    | DomainRef
+    | ExactInterval
+    | Hstore
+    | Vector
+    | Overridden
+    | TypedJson
+    | ListOf
+    | Opaque
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A value that may be NULL: `T | None`."""
+
+    value: ValueType
+
+
+Type: TypeAlias = ValueType | Nullable
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The table column that a result column comes from unchanged."""
+
+    schema: str
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a row, or the single value of a query.
+
+    `reason` is the proof of its nullability in one sentence, `place` where in the query file that points; a table's own columns have none.
+    """
+
+    name: Identifier
+    sql_name: str
+    type: Type
+    origin: Origin | None
+    doc: str
+    reason: str
+    place: Place | None
