@@ -208,6 +208,13 @@ def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_named_database_of_another_encoding_is_connected_to_by_its_name(tmp_path: Path, proof_server: str) -> None:
+    with psycopg.connect(proof_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE old ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    with postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": proof_server.replace("/postgres?", "/old?")}) as server:
+        assert server.admin_database == "old"
+
+
 @pytest.mark.parametrize("url", ["postgres://me:se/cret@localhost/db", "mysql://me:secret@localhost/db", "secret"])
 def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": url}):

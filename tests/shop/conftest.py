@@ -39,8 +39,10 @@ from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.unit_of_work import units_of_work
 from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from sqlwright.prove import container
 
 REPOSITORY = Path(__file__).parents[2]
+CONTAINER = "docker:"
 
 
 class Dbmate(Protocol):
@@ -67,11 +69,18 @@ def dbmate() -> Dbmate:
 
 
 @pytest.fixture(scope="session")
-def server_url(request: pytest.FixtureRequest) -> str:
-    """A server on which tests may create and drop databases: SQLWRIGHT_DATABASE_URL, else the embedded one of this test run."""
-    own = os.environ.get("SQLWRIGHT_DATABASE_URL")
-    embedded: str = own or request.getfixturevalue("proof_server")
-    return embedded
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server on which tests may create and drop databases: what SQLWRIGHT_DATABASE_URL names, else the embedded one of this test run.
+
+    `docker:` and an image there gives a container, which sqlwright runs through testcontainers.
+    """
+    own = os.environ.get("SQLWRIGHT_DATABASE_URL", "")
+    if own.startswith(CONTAINER):
+        with container.running(own.removeprefix(CONTAINER)) as url:
+            yield url
+    else:
+        embedded: str = own or request.getfixturevalue("proof_server")
+        yield embedded
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +96,9 @@ def new_database(server_url: str) -> Iterator[Callable[[str], str]]:
             return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
         yield make
-        # The embedded server goes with all of its databases, and each DROP takes a checkpoint.
-        for name in made if "SQLWRIGHT_DATABASE_URL" in os.environ else []:
+        # The embedded server and a container go with all of their databases, and each DROP takes a checkpoint.
+        own = os.environ.get("SQLWRIGHT_DATABASE_URL", CONTAINER)
+        for name in [] if own.startswith(CONTAINER) else made:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

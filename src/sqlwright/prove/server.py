@@ -1,4 +1,4 @@
-"""Finds the PostgreSQL that proves the queries: the server that SQLWRIGHT_DATABASE_URL names, else the embedded one.
+"""Finds the PostgreSQL that proves the queries: the server or the container that SQLWRIGHT_DATABASE_URL names, else the embedded one.
 
 Nothing else in the compiler knows which one it is. Nothing is printed.
 """
@@ -14,12 +14,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sqlwright.diagnostics import Diagnostic
-from sqlwright.prove import embedded
+from sqlwright.prove import container, embedded
 
 URL_VARIABLE = "SQLWRIGHT_DATABASE_URL"
 ADMIN_DATABASE = "postgres"
 
 _CONNECT_TIMEOUT = 10
+_CONTAINER = "docker:"
 _IN_PLUGIN = f"under a bare `sqlc generate`, {URL_VARIABLE} must also be listed in sqlc.yaml: plugins: - env: [{URL_VARIABLE}]"
 
 
@@ -53,13 +54,26 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
 
     Args:
         project: the folder of sqlc.yaml; the embedded server lives in its `.sqlwright`.
-        environ: where SQLWRIGHT_DATABASE_URL is looked up; empty counts as not set.
+        environ: where SQLWRIGHT_DATABASE_URL is looked up: a URL, or docker: and an image, of which a container runs for the length of
+            the block. Empty counts as not set.
 
     Raises:
-        ServerUnavailable: the named server cannot be reached or used; or none is named, and the embedded one is not installed or
-            does not start.
+        ServerUnavailable: the named server cannot be reached or used, or no container of the named image; or none is named, and the
+            embedded one is not installed or does not start.
     """
     given = environ.get(URL_VARIABLE, "")
+    if given.startswith(_CONTAINER):
+        try:
+            with container.running(given.removeprefix(_CONTAINER)) as url:
+                yield _named_server(url)
+        except container.ContainerUnavailable as error:
+            raise ServerUnavailable(
+                Diagnostic(
+                    message=f"{URL_VARIABLE} names a container, and {error}",
+                    help=f"{error.fix}; or unset {URL_VARIABLE} to use the embedded server",
+                )
+            ) from error
+        return
     if given:
         yield _named_server(given)
         return
@@ -106,10 +120,10 @@ def _named_server(given: str) -> Server:
         ) from None
     try:
         with psycopg.connect(given, connect_timeout=_CONNECT_TIMEOUT, autocommit=True) as connection:
-            row = connection.execute(
-                "SELECT current_database(), (SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user)"
-            ).fetchone()
+            row = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
             major = connection.info.server_version // 10_000
+            # As libpq has it: text that an SQL_ASCII database sends arrives as bytes.
+            database = connection.info.dbname
     except psycopg.OperationalError as error:
         raise ServerUnavailable(
             Diagnostic(
@@ -117,14 +131,14 @@ def _named_server(given: str) -> Server:
                 help=f"start that server, correct the URL, or unset {URL_VARIABLE} to use the embedded server",
             )
         ) from None
-    if row is None or not row[1]:
+    if row is None or not row[0]:
         raise ServerUnavailable(
             Diagnostic(
                 message=f"the user of {URL_VARIABLE} ({url}) may not create databases",
                 help="queries are proven in a scratch database: ALTER ROLE … CREATEDB, or name another user",
             )
         )
-    return Server(major, str(row[0]), lambda database: make_conninfo(given, dbname=database))
+    return Server(major, database, lambda database: make_conninfo(given, dbname=database))
 
 
 def _first_line(error: Exception) -> str:
