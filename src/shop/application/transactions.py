@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from shop.application.audit import AuditEntry
 from shop.application.context import CURRENT_TRACE, Context
@@ -83,15 +85,14 @@ AfterCommit: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a use case is tried, and how long at least and at most the first waits are: they double, and chance shortens them."""
+    """How often a use case is tried, and how many seconds the first wait and any wait takes at most.
+
+    They double, and chance takes anything off each, so that rivals do not meet again.
+    """
 
     attempts: int = 5
     first_wait: float = 0.02
     longest_wait: float = 1.0
-
-    def wait(self, attempt: int, chance: float) -> float:
-        """Give the seconds to wait after a failed attempt (from 1): full jitter, so that rivals do not meet again."""
-        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * chance
 
 
 async def _tell_nobody(events: Sequence[Event]) -> None:
@@ -127,27 +128,26 @@ class Transactions:
             CURRENT_TRACE.reset(token)
 
     async def _run(self, context: Context, action: str, work: Work[T, E]) -> Result[T, E | Failure]:
-        attempt = 1
-        while True:
-            try:
-                async with self._begin() as uow:
-                    operation = Operation(uow, context, action)
-                    result = await work(operation)
-                break
-            except TransactionConflict as conflict:
-                if attempt == self._retries.attempts:
-                    _log.warning("%s: given up after %d attempts: %s", action, attempt, conflict)
-                    return Err(TooMuchContention(attempt))
-                wait = self._retries.wait(attempt, random.random())  # noqa: S311 no secret hangs on it
-                _log.info("%s: attempt %d met a conflict, again in %.0f ms: %s", action, attempt, wait * 1000, conflict)
-                await self._sleep(wait)
-                attempt += 1
-            except StoreLost as lost:
-                _log.warning("%s: the database is unavailable: %s", action, lost)
-                return Err(Unavailable(str(lost)))
-            except CommitOutcomeUnknown as unknown:
-                _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
-                return Err(OutcomeUnknown(action))
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransactionConflict),
+            stop=stop_after_attempt(self._retries.attempts),
+            wait=wait_random_exponential(multiplier=self._retries.first_wait, max=self._retries.longest_wait),
+            before_sleep=partial(_log_conflict, action),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            ended: tuple[Operation, Result[T, E]] = await retrying(self._attempt, context, action, work)
+        except TransactionConflict as conflict:
+            _log.warning("%s: given up after %d attempts: %s", action, self._retries.attempts, conflict)
+            return Err(TooMuchContention(self._retries.attempts))
+        except StoreLost as lost:
+            _log.warning("%s: the database is unavailable: %s", action, lost)
+            return Err(Unavailable(str(lost)))
+        except CommitOutcomeUnknown as unknown:
+            _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
+            return Err(OutcomeUnknown(action))
+        operation, result = ended
         await self._tell(action, operation.committed)
         match result:
             case Ok():
@@ -155,6 +155,11 @@ class Transactions:
             case Err(error):
                 _log.info("%s: refused: %s", action, type(error).__name__)
         return result
+
+    async def _attempt(self, context: Context, action: str, work: Work[T, E]) -> tuple[Operation, Result[T, E]]:
+        async with self._begin() as uow:
+            operation = Operation(uow, context, action)
+            return operation, await work(operation)
 
     async def _tell(self, action: str, events: Sequence[Event]) -> None:
         if not events:
@@ -164,3 +169,8 @@ class Transactions:
         except Exception:  # noqa: BLE001 whatever it is:
             # it is committed, and the outbox tells it again. Nothing that fails here may look like a failure of the use case.
             _log.exception("%s: telling of it after the commit failed", action)
+
+
+def _log_conflict(action: str, state: RetryCallState) -> None:
+    conflict = None if state.outcome is None else state.outcome.exception()
+    _log.info("%s: attempt %d met a conflict, again in %.0f ms: %s", action, state.attempt_number, state.upcoming_sleep * 1000, conflict)
