@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from nats.js.api import AckPolicy, ConsumerConfig
 from psycopg import AsyncConnection
 
 from shop.application.backoff import Backoff
-from shop.application.broker import BrokerUnavailable, MessageRefused, Subscription
+from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
 from shop.application.consumer import Consumer, OnceInEffect, Verdict, read_message
 from shop.application.messages import Message, UnreadableMessage, decode, encode
 from shop.application.relay import Relay
@@ -142,11 +143,16 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 async def bodies(subscription: Subscription, wait: float = 0.2) -> list[Message]:
     found: list[Message] = []
-    while deliveries := await subscription.fetch(100, wait):
-        for delivery in deliveries:
-            found.append(read_message(delivery.body))
-            await delivery.accept()
+    while delivery := await subscription.next(wait):
+        found.append(read_message(delivery.body))
+        await delivery.accept()
     return found
+
+
+async def delivered(subscription: Subscription) -> Delivery:
+    delivery = await subscription.next(5)
+    assert delivery is not None
+    return delivery
 
 
 async def test_messages_are_delivered_in_the_order_of_their_publishing(broker: Broker) -> None:
@@ -176,12 +182,33 @@ async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broke
     await broker.publish(message(EVENTS[0]))
     subscription = broker.subscribe("sales")
     for count in (1, 2, 3):
-        [delivery] = await subscription.fetch(10, 5)
+        delivery = await delivered(subscription)
         assert delivery.count == count
         await delivery.retry(0.01)
-    [delivery] = await subscription.fetch(10, 5)
-    await delivery.discard()
-    assert await subscription.fetch(10, 0.2) == []
+    await (await delivered(subscription)).discard()
+    assert await subscription.next(0.2) is None
+
+
+async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks(broker: Broker) -> None:
+    first, second = message(EVENTS[0]), message(EVENTS[1])
+    await broker.publish(first)
+    await broker.publish(second)
+    one, other = broker.subscribe("sales"), broker.subscribe("sales")
+    taken = await delivered(one)
+    assert await other.next(0.2) is None
+    await taken.retry(0.3)
+    assert await one.next(0.1) is None
+    assert await bodies(other, wait=1) == [first, second]
+
+
+async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsBroker) -> None:
+    jetstream = await nats_broker.jetstream()
+    await jetstream.add_consumer("SHOP", ConsumerConfig(durable_name="sales", ack_policy=AckPolicy.EXPLICIT))  # pyright: ignore[reportUnknownMemberType]
+    await nats_broker.publish(message(EVENTS[0]))
+    await nats_broker.publish(message(EVENTS[1]))
+    subscription = nats_broker.subscribe("sales")
+    await delivered(subscription)
+    assert await subscription.next(0.2) is None
 
 
 async def test_a_message_that_is_too_large_is_refused(nats_broker: NatsBroker) -> None:
@@ -194,7 +221,7 @@ async def test_a_broker_that_is_not_there_is_unavailable() -> None:
         with pytest.raises(BrokerUnavailable):
             await broker.publish(message(EVENTS[0]))
         with pytest.raises(BrokerUnavailable):
-            await broker.subscribe("sales").fetch(1, 0.1)
+            await broker.subscribe("sales").next(0.1)
 
 
 # --- The relay ----------------------------------------------------------------------------------------------------------
@@ -349,7 +376,7 @@ async def test_a_handler_that_fails_once_is_tried_again(pool: Pool, conn: AsyncC
     broker = MemoryBroker()
     await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
     consumer = Consumer(broker.subscribe("sales"), OnceInEffect(PostgresInbox(pool, "sales"), fail_once), backoff=QUICK)
-    assert [await consumer.run_once(asyncio.Event()) for _ in range(2)] == [0, 1]
+    assert [await consumer.run_once() for _ in range(2)] == [False, True]
     assert await sales(conn) == [(date(2026, 3, 1), "EUR", 1, 25_00)]
 
 
@@ -368,7 +395,23 @@ async def test_a_database_that_is_down_counts_against_no_message(pool: Pool, con
     assert await scalar(conn, "SELECT count(*) FROM inbox") == 0
 
 
-async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_gives_back_the_others(broker: Broker) -> None:
+async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_others_through(pool: Pool, broker: Broker) -> None:
+    order: list[Event] = [OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER)]
+    for event in order:
+        await broker.publish(message(event))
+    seen: list[str] = []
+
+    async def fail(event: Event, message: Message, ledger: SalesLedger) -> None:
+        seen.append(message.event_type)
+        if isinstance(event, OrderPaid) or len(seen) == 1:
+            raise RuntimeError("a mistake")
+
+    consumer = Consumer(broker.subscribe("sales"), OnceInEffect(PostgresInbox(pool, "sales"), fail, attempts=2), backoff=QUICK)
+    assert [await consumer.run_once() for _ in range(6)] == [False, True, False, True, True, False]
+    assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
+
+
+async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:
     for number in range(3):
         await broker.publish(message(OrderPaid(OrderId(uuid.UUID(int=number)), USER, TOTAL)))
     stop = asyncio.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from shop.application.messages import Message
@@ -56,8 +55,12 @@ class Delivery(Protocol):
 
 
 class Subscription(Protocol):
-    """One consumer's place in the stream of messages, which the broker remembers."""
+    """One consumer's place in the stream of messages, which the broker remembers.
 
-    async def fetch(self, most: int, wait: float) -> Sequence[Delivery]:
-        """Get the next messages: at most so many, and none if none comes within so many seconds. Raises `BrokerUnavailable`."""
+    There is one message at a time, however many processes ask: the next one waits until this one is settled, also where it is to come
+    again. So a consumer sees all messages in their order.
+    """
+
+    async def next(self, wait: float) -> Delivery | None:
+        """Get the next message, or None if there is none within so many seconds. Raises `BrokerUnavailable`."""
         ...

@@ -121,23 +121,20 @@ class OnceInEffect:
 
 
 class Consumer:
-    """Takes messages from a subscription to a processor, one after the other, until it is told to stop."""
+    """Takes messages from a subscription to a processor, one after the other and in their order, until it is told to stop."""
 
-    def __init__(
-        self, subscription: Subscription, process: Processor, *, batch_size: int = 20, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF
-    ) -> None:
+    def __init__(self, subscription: Subscription, process: Processor, *, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF) -> None:
         self._subscription = subscription
         self._process = process
-        self._batch_size = batch_size
         self._wait = wait
         self._backoff = backoff
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Handle messages until told to stop, and give how many. The one in work is finished; the others of its batch go back at once."""
+        """Handle messages until told to stop, and give how many. The one in work is finished."""
         handled = failures = 0
         while not stop.is_set():
             try:
-                handled += await self.run_once(stop)
+                handled += await self.run_once()
                 failures = 0
             except BrokerUnavailable as lost:
                 failures += 1
@@ -145,15 +142,10 @@ class Consumer:
                 await wait_unless(stop, self._backoff.wait(failures))
         return handled
 
-    async def run_once(self, stop: asyncio.Event) -> int:
-        """Handle one batch, and give how many messages of it were settled. Raises `BrokerUnavailable`."""
-        settled = 0
-        for delivery in await self._subscription.fetch(self._batch_size, self._wait):
-            if stop.is_set():
-                await delivery.retry(0)
-            else:
-                settled += await self._settle(delivery)
-        return settled
+    async def run_once(self) -> bool:
+        """Handle the next message, and tell whether there was one and it was settled. Raises `BrokerUnavailable`."""
+        delivery = await self._subscription.next(self._wait)
+        return delivery is not None and await self._settle(delivery)
 
     async def _settle(self, delivery: Delivery) -> bool:
         message = read_message(delivery.body)

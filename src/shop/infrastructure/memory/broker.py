@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shop.application.broker import Delivery
 from shop.application.messages import Message
 
+_SETTLE_WITHIN = 5.0
+
 
 @dataclass
 class _Place:
-    """A consumer's place in the stream: what it is still to get, each with the time before which it does not, and its deliveries."""
+    """A consumer's place in the stream: the message it is to settle next, not before when it gets that, and how often it did."""
 
-    next_message: int = 0
-    again: dict[int, float] = field(default_factory=dict[int, float])
-    deliveries: dict[int, int] = field(default_factory=dict[int, int])
+    index: int = 0
+    due: float = 0.0
+    deliveries: int = 0
 
 
 class MemoryBroker:
@@ -62,52 +63,42 @@ class MemorySubscription:
         self._broker = broker
         self._place = place
 
-    async def fetch(self, most: int, wait: float) -> Sequence[Delivery]:
-        """Get the next messages: at most so many, and none if none comes within so many seconds."""
+    async def next(self, wait: float) -> Delivery | None:
+        """Get the next message, or None if there is none within so many seconds."""
+        place = self._place
         deadline = time.monotonic() + wait
-        while not (indexes := self._due(most)):
+        while place.index >= len(self._broker.messages) or place.due > time.monotonic():
             now = time.monotonic()
             if now >= deadline:
-                return []
-            await self._broker.wait(min([deadline, *self._place.again.values()]) - now)
-        for index in indexes:
-            self._place.again.pop(index, None)
-            self._place.deliveries[index] = self._place.deliveries.get(index, 0) + 1
-        return [MemoryDelivery(self._broker, self._place, index) for index in indexes]
-
-    def _due(self, most: int) -> list[int]:
-        now = time.monotonic()
-        due = [index for index, moment in sorted(self._place.again.items()) if moment <= now][:most]
-        fresh = range(self._place.next_message, min(len(self._broker.messages), self._place.next_message + most - len(due)))
-        self._place.next_message = max(self._place.next_message, fresh.stop)
-        return [*due, *fresh]
+                return None
+            await self._broker.wait(min(deadline, place.due if place.due > now else deadline) - now)
+        place.due = time.monotonic() + _SETTLE_WITHIN
+        place.deliveries += 1
+        return MemoryDelivery(self._broker, place)
 
 
 class MemoryDelivery:
     """`Delivery` in memory."""
 
-    def __init__(self, broker: MemoryBroker, place: _Place, index: int) -> None:
+    def __init__(self, broker: MemoryBroker, place: _Place) -> None:
         self._broker = broker
         self._place = place
-        self._index = index
-
-    @property
-    def body(self) -> bytes:
-        """The message, as JSON."""
-        return self._broker.messages[self._index]
-
-    @property
-    def count(self) -> int:
-        """How often it was delivered, this time included."""
-        return self._place.deliveries[self._index]
+        self._index = place.index
+        self.count = place.deliveries
+        self.body = broker.messages[place.index]
 
     async def accept(self) -> None:
         """Note that it was handled."""
+        if self._place.index == self._index:
+            self._place.index, self._place.due, self._place.deliveries = self._index + 1, 0.0, 0
+            self._broker.wake()
 
     async def retry(self, after: float) -> None:
         """Have it delivered again, after so many seconds."""
-        self._place.again[self._index] = time.monotonic() + after
-        self._broker.wake()
+        if self._place.index == self._index:
+            self._place.due = time.monotonic() + after
+            self._broker.wake()
 
     async def discard(self) -> None:
         """Note that it is not to be delivered again."""
+        await self.accept()

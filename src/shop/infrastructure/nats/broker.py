@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import nats.errors
@@ -24,7 +24,9 @@ _CONNECT_TIMEOUT = 2.0
 _PUBLISH_TIMEOUT = 5.0
 # For how long the broker itself refuses a message that it has stored already. Later ones are the inbox's business.
 _DUPLICATE_WINDOW = 120.0
-_ACK_WAIT = 30.0
+# For how long what a process has taken is waited for if it died: nothing behind it is delivered meanwhile. A handler may take longer:
+# then the message also goes to another process, where the inbox has it wait for this one.
+_ACK_WAIT = 5.0
 # Every error of the client and of the broker's API is one of these.
 _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 
@@ -125,31 +127,38 @@ class NatsSubscription:
         self._consumer = consumer
         self._subscription: JetStreamContext.PullSubscription | None = None
 
-    async def fetch(self, most: int, wait: float) -> Sequence[Delivery]:
-        """Get the next messages: at most so many, and none if none comes within so many seconds. Raises `BrokerUnavailable`."""
+    async def next(self, wait: float) -> Delivery | None:
+        """Get the next message, or None if there is none within so many seconds. Raises `BrokerUnavailable`."""
         try:
             subscription = self._subscription = self._subscription or await self._subscribe()
             try:
-                fetched = await subscription.fetch(most, timeout=wait)
+                [message] = await subscription.fetch(1, timeout=wait)
             except TimeoutError:
-                fetched = []
+                message = None
         except _UNAVAILABLE as error:
             # The consumer may be gone with its server's storage: it is looked for anew.
             self._subscription = None
             raise BrokerUnavailable(_sentence(error)) from error
-        if not fetched and not self._broker.is_connected:
-            raise BrokerUnavailable("not connected")
-        return [NatsDelivery(message) for message in fetched]
+        if message is None:
+            if not self._broker.is_connected:
+                raise BrokerUnavailable("not connected")
+            return None
+        return NatsDelivery(message)
 
     async def _subscribe(self) -> JetStreamContext.PullSubscription:
         jetstream = await self._broker.jetstream()
-        return await jetstream.pull_subscribe(
-            _SUBJECTS,
-            durable=self._consumer,
-            stream=self._stream,
-            # Without a limit of deliveries: who gives a message up is the consumer, which knows failure from outage.
-            config=ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, ack_wait=_ACK_WAIT, max_deliver=-1),
+        config = ConsumerConfig(
+            durable_name=self._consumer,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=_ACK_WAIT,
+            # Without a limit: who gives a message up is the consumer, which knows failure from outage.
+            max_deliver=-1,
+            # The order: what is not settled holds back what is behind it, over all processes and after their deaths too.
+            max_ack_pending=1,
         )
+        # Made, or changed where it was made otherwise.
+        await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType]
+        return await jetstream.pull_subscribe_bind(self._consumer, self._stream)
 
 
 class NatsDelivery:
