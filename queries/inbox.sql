@@ -28,21 +28,31 @@ SET dead_at = now(),
     dead_message = @message
 WHERE consumer = @consumer AND message_id = @message_id AND handled_at IS NULL;
 
--- List the messages that were given up, newest first.
+-- List the messages that were given up, by their consumers and by the relay, newest first.
 -- name: ListDeadMessages :many
-SELECT consumer, message_id, event_type, attempts, last_error, dead_at, dead_message
+SELECT consumer, message_id, event_type, attempts, last_error, dead_at
 FROM inbox
+WHERE dead_at IS NOT NULL
+UNION ALL
+SELECT 'relay', message_id, event_type, attempts, last_error, dead_at
+FROM outbox
 WHERE dead_at IS NOT NULL
 ORDER BY dead_at DESC
 LIMIT @at_most;
 
--- Remove what was handled before the given time, at most so many at once. Keep messages longer than the broker may deliver them again.
+-- Remove what was handled before the given time, at most so many at once, but for what the relay may publish again, or did since then:
+-- such a message is delivered again, and must be known.
 -- name: PruneInbox :execrows
 DELETE FROM inbox
 WHERE (consumer, message_id) IN (
     SELECT pruned.consumer, pruned.message_id
     FROM inbox AS pruned
-    WHERE pruned.handled_at < @handled_before
+    WHERE pruned.handled_at < @before
+      AND NOT EXISTS (
+          SELECT FROM outbox
+          WHERE outbox.message_id = pruned.message_id
+            AND (outbox.published_at IS NULL OR outbox.published_at >= @before)
+      )
     ORDER BY pruned.handled_at
     LIMIT @at_most
 );

@@ -50,7 +50,7 @@ DELETE FROM outbox
 WHERE position IN (
     SELECT pruned.position
     FROM outbox AS pruned
-    WHERE pruned.published_at < @published_before
+    WHERE pruned.published_at < @before
     ORDER BY pruned.published_at
     LIMIT @at_most
 );

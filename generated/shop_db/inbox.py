@@ -108,8 +108,12 @@ async def give_up(
 
 
 LIST_DEAD_MESSAGES: Final = """\
-SELECT consumer, message_id, event_type, attempts, last_error, dead_at, dead_message
+SELECT consumer, message_id, event_type, attempts, last_error, dead_at
 FROM inbox
+WHERE dead_at IS NOT NULL
+UNION ALL
+SELECT 'relay', message_id, event_type, attempts, last_error, dead_at
+FROM outbox
 WHERE dead_at IS NOT NULL
 ORDER BY dead_at DESC
 LIMIT $1::int8
@@ -121,19 +125,11 @@ class ListDeadMessagesRow:
     """A row of `list_dead_messages`."""
 
     consumer: str
-    """Who handles the message."""
     message_id: UUID
-    """The message, by the id that its outbox gave it."""
     event_type: str
-    """Which event, as in OrderPaid."""
     attempts: int
-    """How often handling it failed."""
     last_error: str | None
-    """Why it failed last."""
     dead_at: datetime.datetime
-    """When it was given up."""
-    dead_message: JsonValue | None
-    """The message that was given up, for whoever looks into it."""
 
 
 async def list_dead_messages(
@@ -141,7 +137,7 @@ async def list_dead_messages(
     *,
     at_most: int,
 ) -> list[ListDeadMessagesRow]:
-    """List the messages that were given up, newest first."""
+    """List the messages that were given up, by their consumers and by the relay, newest first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_DEAD_MESSAGES, (at_most,), binary=True)
     return [ListDeadMessagesRow(*row) for row in await cur.fetchall()]
@@ -153,6 +149,11 @@ WHERE (consumer, message_id) IN (
     SELECT pruned.consumer, pruned.message_id
     FROM inbox AS pruned
     WHERE pruned.handled_at < $1::timestamptz
+      AND NOT EXISTS (
+          SELECT FROM outbox
+          WHERE outbox.message_id = pruned.message_id
+            AND (outbox.published_at IS NULL OR outbox.published_at >= $1::timestamptz)
+      )
     ORDER BY pruned.handled_at
     LIMIT $2::int8
 )
@@ -162,12 +163,14 @@ WHERE (consumer, message_id) IN (
 async def prune_inbox(
     conn: AsyncConnection[Any],
     *,
-    handled_before: datetime.datetime,
+    before: datetime.datetime,
     at_most: int,
 ) -> int:
-    """Remove what was handled before the given time, at most so many at once. Keep messages longer than the broker may deliver them again."""
+    """Remove what was handled before the given time, at most so many at once, but for what the relay may publish again, or did since then:
+    such a message is delivered again, and must be known.
+    """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (handled_before, at_most)
+    values = (before, at_most)
     if conn.pgconn.pipeline_status:
         await cur.executemany(PRUNE_INBOX, [values], returning=True)
     else:

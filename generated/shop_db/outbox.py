@@ -161,12 +161,12 @@ WHERE position IN (
 async def prune_outbox(
     conn: AsyncConnection[Any],
     *,
-    published_before: datetime.datetime,
+    before: datetime.datetime,
     at_most: int,
 ) -> int:
     """Remove what was published before the given time, at most so many at once: short transactions, as often as needed."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    values = (published_before, at_most)
+    values = (before, at_most)
     if conn.pgconn.pipeline_status:
         await cur.executemany(PRUNE_OUTBOX, [values], returning=True)
     else:

@@ -73,7 +73,7 @@ QUERIES: Final[dict[str, Query]] = {
         sql=inbox.LIST_DEAD_MESSAGES,
         file="queries/inbox.sql",
         command=":many",
-        reads=("public.inbox",),
+        reads=("public.inbox", "public.outbox"),
         writes=(),
     ),
     "PruneInbox": Query(
@@ -81,7 +81,7 @@ QUERIES: Final[dict[str, Query]] = {
         sql=inbox.PRUNE_INBOX,
         file="queries/inbox.sql",
         command=":execrows",
-        reads=("public.inbox",),
+        reads=("public.inbox", "public.outbox"),
         writes=("public.inbox",),
     ),
     "PlaceOrder": Query(

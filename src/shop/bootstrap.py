@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
+
+from pydantic import SecretStr
 
 from shop.application.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
@@ -14,9 +17,11 @@ from shop.application.consumer import Consumer, OnceInEffect
 from shop.application.health import Check, NotWell
 from shop.application.order_commands import OrderCommands
 from shop.application.passwords import PasswordHasher
+from shop.application.pruning import MessagePruning
 from shop.application.reads import Reads
 from shop.application.relay import Relay
 from shop.application.sales import keep_sales
+from shop.application.seed_commands import SeedCommands
 from shop.application.transactions import Retries, Transactions
 from shop.application.user_commands import UserCommands
 from shop.infrastructure.logging import configure_logging
@@ -28,7 +33,6 @@ from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.inbox import PostgresInbox
 from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
 from shop.infrastructure.postgres.pool import DatabaseNotReady, PoolOptions, open_pool
-from shop.infrastructure.postgres.seeds import PostgresSeeds
 from shop.infrastructure.postgres.unit_of_work import units_of_work
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.settings import LoadedSettings, LogFormat, LogLevel, Settings, SettingsError, load_settings
@@ -74,7 +78,8 @@ class Shop:
     orders: OrderCommands
     reads: Reads
     cache: ReadCache
-    seeds: PostgresSeeds
+    seeds: SeedCommands
+    pruning: MessagePruning
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -94,7 +99,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
         broker: Broker | None = adapters.broker
         if broker is None and settings.nats_url is not None:
-            broker = await stack.enter_async_context(open_broker(settings.nats_url.get_secret_value(), settings.nats_stream))
+            broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
 
         # Without Redis the cache is this process's own and empty: nobody else could tell it what is wrong.
         cache = ReadCache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
@@ -109,7 +114,8 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             orders=OrderCommands(transactions),
             reads=Reads(directories(read_pool), None if store is None else cache),
             cache=cache,
-            seeds=PostgresSeeds(pool),
+            seeds=SeedCommands(transactions),
+            pruning=MessagePruning(transactions, _retention(settings)),
             relay=None if broker is None else Relay(PostgresOutboxQueue(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None
             if broker is None
@@ -134,7 +140,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
             checks.append(Check("redis", lambda: _ping(store), is_required=False))
         if settings.nats_url is not None:
-            broker = await stack.enter_async_context(open_broker(settings.nats_url.get_secret_value(), settings.nats_stream))
+            broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
             checks.append(Check("nats", lambda: _connect(broker), is_required=False))
         yield checks
 
@@ -148,6 +154,14 @@ def _pool_options(settings: Settings) -> PoolOptions:
         statement_timeout=settings.statement_timeout,
         lock_timeout=settings.lock_timeout,
     )
+
+
+def _broker(settings: Settings, url: SecretStr) -> AbstractAsyncContextManager[NatsBroker]:
+    return open_broker(url.get_secret_value(), settings.nats_stream, _retention(settings))
+
+
+def _retention(settings: Settings) -> timedelta:
+    return timedelta(days=settings.message_retention_days)
 
 
 async def _ping(store: RedisCacheStore) -> str:

@@ -9,6 +9,7 @@ import sysconfig
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -19,26 +20,38 @@ import pytest_asyncio
 from psycopg import AsyncConnection, sql
 
 from shop.application.audit import AuditLog
+from shop.application.broker import Subscription
+from shop.application.consumer import Inbox, read_message
+from shop.application.messages import Message
 from shop.application.passwords import PasswordHasher
-from shop.application.reads import Directories
+from shop.application.read_models import DailySales
+from shop.application.reads import Directories, OpenDirectories
+from shop.application.relay import OutboxQueue
 from shop.application.unit_of_work import BeginUnitOfWork
 from shop.application.user_directory import UserDirectory
+from shop.domain.events import Event
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
 from shop.domain.values import PasswordHash
-from shop.infrastructure.memory.directories import MemoryAuditTrail, MemoryOrderDirectory, MemoryUserDirectory
+from shop.infrastructure.memory.broker import MemoryBroker
+from shop.infrastructure.memory.directories import directories as memory_directories
+from shop.infrastructure.memory.directories import directories_in
+from shop.infrastructure.memory.messaging import MemoryInbox, MemoryOutboxQueue
 from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemoryUserRepository
 from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
 from shop.infrastructure.memory.store import MemoryStore
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.audit_log import PostgresAuditLog
-from shop.infrastructure.postgres.audit_trail import PostgresAuditTrail
-from shop.infrastructure.postgres.order_directory import PostgresOrderDirectory
+from shop.infrastructure.postgres.directories import directories as directories_of
+from shop.infrastructure.postgres.directories import directories_on
+from shop.infrastructure.postgres.inbox import PostgresInbox
 from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
+from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.unit_of_work import units_of_work
-from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from shop.local_servers import LocalServer, nats_server
 from sqlwright.prove import container
 
 REPOSITORY = Path(__file__).parents[2]
@@ -150,11 +163,9 @@ def ports(request: pytest.FixtureRequest) -> Ports:
     """The ports of either kind of adapter."""
     if request.param == "memory":
         tx = MemoryTransaction(MemoryState())
-        directories = Directories(MemoryUserDirectory(tx), MemoryOrderDirectory(tx), MemoryAuditTrail(tx))
-        return Ports(MemoryUserRepository(tx), MemoryOrderRepository(tx), MemoryAuditLog(tx), directories)
+        return Ports(MemoryUserRepository(tx), MemoryOrderRepository(tx), MemoryAuditLog(tx), directories_in(tx))
     queries: Queries = request.getfixturevalue("queries")
-    directories = Directories(PostgresUserDirectory(queries), PostgresOrderDirectory(queries), PostgresAuditTrail(queries))
-    return Ports(PostgresUserRepository(queries), PostgresOrderRepository(queries), PostgresAuditLog(queries), directories)
+    return Ports(PostgresUserRepository(queries), PostgresOrderRepository(queries), PostgresAuditLog(queries), directories_on(queries))
 
 
 @pytest.fixture
@@ -220,3 +231,78 @@ class CheapHasher:
 def cheap_hasher() -> PasswordHasher:
     """A hasher for tests whose subject is not hashing."""
     return CheapHasher()
+
+
+@dataclass(frozen=True)
+class Messaging:
+    """The ports of the outbox and the inbox, on the data of one unit of work's kind."""
+
+    begin: BeginUnitOfWork
+    queue: OutboxQueue
+    inbox: Callable[[str], Inbox]
+    open_directories: OpenDirectories
+
+    async def tell(self, *events: Event) -> None:
+        """Write events into the outbox."""
+        async with self.begin() as uow:
+            for event in events:
+                await uow.outbox.add(event, "trace-1")
+            await uow.commit()
+
+    async def sales(self) -> list[DailySales]:
+        """The effect of the consumer `sales`."""
+        async with self.open_directories() as directories:
+            return list(await directories.orders.daily_sales(date.min))
+
+    async def dead(self) -> list[tuple[str, uuid.UUID, str, int, str]]:
+        """The dead letters: who gave up which message of what type, after how many attempts, and why."""
+        async with self.open_directories() as directories:
+            found = await directories.dead_letters.newest(100)
+            return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in found]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def messaging(request: pytest.FixtureRequest) -> Messaging:
+    """Outbox and inbox of either kind."""
+    if request.param == "memory":
+        store = MemoryStore()
+        return Messaging(store.begin, MemoryOutboxQueue(store), lambda consumer: MemoryInbox(store, consumer), memory_directories(store))
+    pool: Pool = request.getfixturevalue("pool")
+    return Messaging(units_of_work(pool), PostgresOutboxQueue(pool), lambda consumer: PostgresInbox(pool, consumer), directories_of(pool))
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A NATS server of this test run's."""
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def nats_broker(nats: LocalServer) -> AsyncIterator[NatsBroker]:
+    """A broker on an empty stream."""
+    async with open_broker(nats.url) as broker:
+        jetstream = await broker.jetstream()
+        yield broker
+        await jetstream.delete_stream("SHOP")
+
+
+Broker = NatsBroker | MemoryBroker
+
+
+@pytest.fixture(params=["memory", "nats"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """A broker of either kind."""
+    if request.param == "memory":
+        return MemoryBroker()
+    made: NatsBroker = request.getfixturevalue("nats_broker")
+    return made
+
+
+async def bodies(subscription: Subscription, wait: float = 0.2) -> list[Message]:
+    """Take all messages that there are."""
+    found: list[Message] = []
+    while delivery := await subscription.next(wait):
+        found.append(read_message(delivery.body))
+        await delivery.accept()
+    return found

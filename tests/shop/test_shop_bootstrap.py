@@ -13,6 +13,7 @@ import pytest
 from argon2 import Parameters, Type
 from psycopg import AsyncConnection
 
+from shop.application.passwords import PasswordHasher
 from shop.bootstrap import DatabaseNotReady, Settings, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Profile
@@ -82,30 +83,42 @@ async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[
 # --- Passwords ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_password_opens_its_own_hash_and_no_other() -> None:
-    hasher = Argon2PasswordHasher()
+CHEAP = Parameters(Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(params=["argon2", "readable"])
+def hasher(request: pytest.FixtureRequest, cheap_hasher: PasswordHasher) -> PasswordHasher:
+    """A hasher of either kind."""
+    return Argon2PasswordHasher(CHEAP) if request.param == "argon2" else cheap_hasher
+
+
+async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher) -> None:
     hashed = await hasher.hash("correct horse")
-    assert hashed.encoded.startswith("$argon2id$")
     assert await hasher.verify("correct horse", hashed)
     assert not await hasher.verify("Correct horse", hashed)
 
 
-async def test_without_a_hash_no_password_is_right() -> None:
-    hasher = Argon2PasswordHasher()
+async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> None:
     assert not await hasher.verify("correct horse", None)
     assert not await hasher.verify("", None)
 
 
+async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:
+    assert not hasher.is_outdated(await hasher.hash("correct horse"))
+
+
+async def test_the_service_hashes_by_argon2id() -> None:
+    assert (await Argon2PasswordHasher().hash("correct horse")).encoded.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
 async def test_a_hash_is_outdated_once_the_parameters_change() -> None:
-    cheap = Argon2PasswordHasher(Parameters(Type.ID, 19, 16, 32, time_cost=1, memory_cost=8, parallelism=1))
-    hashed = await cheap.hash("correct horse")
-    assert not cheap.is_outdated(hashed)
+    hashed = await Argon2PasswordHasher(CHEAP).hash("correct horse")
     assert Argon2PasswordHasher().is_outdated(hashed)
     assert await Argon2PasswordHasher().verify("correct horse", hashed)
 
 
 async def test_two_hashes_of_one_password_differ() -> None:
-    hasher = Argon2PasswordHasher()
+    hasher = Argon2PasswordHasher(CHEAP)
     assert await hasher.hash("correct horse") != await hasher.hash("correct horse")
 
 

@@ -188,8 +188,38 @@ def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: 
                     WHERE total_minor <> (SELECT sum(quantity * unit_price_minor) FROM order_lines WHERE order_id = id)),
                    (SELECT count(*) FROM audit_log)
         """).fetchone()
-    assert counted == (600, first["orders"], 0, 0)
+    # One entry for each batch that wrote something.
+    assert counted == (600, first["orders"], 0, 2)
     assert program.json("users", "list", "--size", "2")["next_cursor"]
+
+
+def test_old_messages_are_pruned_and_young_ones_are_not(program: Program, database_url: str) -> None:
+    program.json(*REGISTER, stdin=PASSWORD)
+    assert program.json("prune") == {"outbox": 0, "inbox": 0}
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
+        conn.execute("""
+            INSERT INTO inbox (consumer, message_id, event_type, handled_at)
+            SELECT 'sales', message_id, event_type, published_at FROM outbox
+        """)
+    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0}
+    assert program.json("prune") == {"outbox": 1, "inbox": 1}
+    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0"]
+
+
+def test_what_was_given_up_is_listed(program: Program, database_url: str) -> None:
+    program.json(*REGISTER, stdin=PASSWORD)
+    assert program.json("dead")["items"] == []
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE outbox SET dead_at = now(), attempts = 8, last_error = 'too large'")
+    [item] = program.json("dead")["items"]
+    assert (item["consumer"], item["event_type"], item["attempts"], item["last_error"]) == ("relay", "UserRegistered", 8, "too large")
+
+
+def test_a_relay_without_its_broker_says_so(program: Program) -> None:
+    program.json(*REGISTER, stdin=PASSWORD)
+    problem = program.json("--set", "log_level=error", "--set", "nats_url=nats://127.0.0.1:1", "relay", "--once", code=69)
+    assert problem["type"] == "urn:shop:problem:broker-unavailable"
 
 
 def test_health_tells_of_each_part(whole: Program) -> None:

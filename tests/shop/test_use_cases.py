@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.messages import decode
 from shop.application.order_commands import OrderCommands
 from shop.application.passwords import PasswordHasher
 from shop.application.transactions import Operation, Retries, Transactions
@@ -93,7 +94,7 @@ class Service:
 
     @property
     def events(self) -> list[Event]:
-        return [event for event, _ in self.store.state.events]
+        return [decode(row.message) for row in self.store.state.outbox.values()]
 
     async def registered(self) -> User:
         return ok(await self.users.register(CONTEXT, ADA, PASSWORD))
@@ -121,7 +122,8 @@ async def test_registering_writes_the_user_an_audit_entry_and_an_event_with_the_
     user = await service.registered()
     assert service.store.state.users == {user.id: user}
     assert service.audit == [("user.register", f"user:{user.id}", "done")]
-    assert service.store.state.events == [(UserRegistered(user.id), "trace-1")]
+    assert service.events == [UserRegistered(user.id)]
+    assert [row.message.trace_id for row in service.store.state.outbox.values()] == ["trace-1"]
     assert service.told == [UserRegistered(user.id)]
 
 

@@ -104,7 +104,7 @@ class AuditRecord(ReadModel):
 
 
 class DeadMessage(ReadModel):
-    """A message that its consumer gave up."""
+    """A message that its consumer gave up, or the relay: `relay` is the consumer then."""
 
     consumer: str
     message_id: uuid.UUID

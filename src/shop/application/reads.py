@@ -12,8 +12,18 @@ from typing import TypeAlias, TypeVar
 from shop.application.audit import AuditTrail
 from shop.application.cache import ReadCache, order_summary_key, profile_key
 from shop.application.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.dead_letters import DeadLetters
 from shop.application.order_directory import OrderDirectory, OrderPageKey
-from shop.application.read_models import AuditRecord, DailySales, OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
+from shop.application.read_models import (
+    AuditRecord,
+    DailySales,
+    DeadMessage,
+    OrderSummary,
+    Page,
+    PublicProfile,
+    UserOrderSummary,
+    UserSummary,
+)
 from shop.application.unit_of_work import StoreLost, TransactionConflict, Unavailable
 from shop.application.user_directory import UserDirectory, UserPageKey
 from shop.domain.orders import OrderId
@@ -32,6 +42,7 @@ class Directories:
     users: UserDirectory
     orders: OrderDirectory
     audit: AuditTrail
+    dead_letters: DeadLetters
 
 
 OpenDirectories: TypeAlias = Callable[[], AbstractAsyncContextManager[Directories]]
@@ -125,6 +136,10 @@ class Reads:
                 return Ok(Page(items=page.entries, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
+
+    async def dead_messages(self, at_most: int) -> Result[Sequence[DeadMessage], Unavailable]:
+        """List the messages that were given up, newest first."""
+        return await self._ask(lambda directories: directories.dead_letters.newest(at_most))
 
     async def _ask(self, question: Callable[[Directories], Awaitable[T]]) -> Result[T, Unavailable]:
         try:

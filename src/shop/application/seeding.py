@@ -43,11 +43,11 @@ class SeedBatch:
     orders: tuple[Order, ...]
 
 
-class Seeds(Protocol):
-    """Writes seeds, past the use cases: without audit entries and events."""
+class SeedRepository(Protocol):
+    """Writes seeds, in its caller's transaction."""
 
-    async def write(self, batch: SeedBatch) -> int:
-        """Write a batch in one transaction, and give how many users were new. Those that are there already are left alone."""
+    async def add(self, batch: SeedBatch) -> int:
+        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
         ...
 
 

@@ -14,11 +14,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from shop.application.audit import AuditEntry
 from shop.application.context import CURRENT_TRACE, Context
 from shop.application.read_models import AuditOutcome
+from shop.application.seeding import SeedRepository
 from shop.application.unit_of_work import (
     BeginUnitOfWork,
     CommitOutcomeUnknown,
     Failure,
     OutcomeUnknown,
+    SettledMessages,
     StoreLost,
     TooMuchContention,
     TransactionConflict,
@@ -54,6 +56,16 @@ class Operation:
     def orders(self) -> OrderRepository:
         """The orders as this transaction sees them."""
         return self._uow.orders
+
+    @property
+    def seeds(self) -> SeedRepository:
+        """What writes seeds."""
+        return self._uow.seeds
+
+    @property
+    def messages(self) -> SettledMessages:
+        """The messages that are done with."""
+        return self._uow.messages
 
     @property
     def committed(self) -> Sequence[Event]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from shop.application.audit import AuditLog
+from shop.application.seeding import SeedRepository
 from shop.domain.events import Event
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
@@ -18,6 +20,21 @@ class EventOutbox(Protocol):
 
     async def add(self, event: Event, trace_id: str) -> None:
         """Keep an event."""
+        ...
+
+
+class SettledMessages(Protocol):
+    """Forgets messages that are done with, in its caller's transaction."""
+
+    async def prune_outbox(self, before: datetime, at_most: int) -> int:
+        """Remove what was published before then, oldest first, and give how many."""
+        ...
+
+    async def prune_inbox(self, before: datetime, at_most: int) -> int:
+        """Remove what consumers handled before then, oldest first, and give how many.
+
+        What the relay may publish again stays, and what it has published since then: it may be delivered again.
+        """
         ...
 
 
@@ -45,6 +62,16 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> EventOutbox:
         """The events that this transaction tells of."""
+        ...
+
+    @property
+    def seeds(self) -> SeedRepository:
+        """What writes seeds."""
+        ...
+
+    @property
+    def messages(self) -> SettledMessages:
+        """The messages that are done with."""
         ...
 
     async def commit(self) -> None:

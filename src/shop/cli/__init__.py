@@ -22,7 +22,15 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
 app.add_typer(operations.config_app, name="config")
-for command in (operations.seed, operations.relay, operations.consume, operations.audit, operations.health):
+for command in (
+    operations.seed,
+    operations.relay,
+    operations.consume,
+    operations.prune,
+    operations.dead,
+    operations.audit,
+    operations.health,
+):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""Commands for whoever runs the shop: seeds, the relay, the consumers, health, the audit log, settings."""
+"""Commands for whoever runs the shop: seeds, the relay, the consumers, pruning, health, the audit log, settings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from shop.application.broker import BrokerUnavailable
 from shop.application.health import Health, check_health
+from shop.application.pruning import Pruned
 from shop.application.seeding import invent
 from shop.application.unit_of_work import StoreLost, TransactionConflict, Unavailable
 from shop.bootstrap import Shop, health_checks
@@ -41,7 +42,7 @@ def seed(
     users: Annotated[int, typer.Argument(min=1, help="How many users.")] = 100,
     number: Annotated[int, typer.Option("--number", help="The same number gives the same data.")] = 1,
 ) -> None:
-    """Fill the database with users and orders, past audit log and events. What is there already is left alone."""
+    """Fill the database with users and orders, without events. What is there already is left alone."""
     here = session(context)
 
     async def work(shop: Shop) -> tuple[int, int]:
@@ -50,16 +51,38 @@ def seed(
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
             task = progress.add_task("users", total=users)
             for batch in invent(number, users, _NO_PASSWORD):
-                new += await shop.seeds.write(batch)
+                new += here.value(await shop.seeds.write(here.context, number, batch))
                 orders += len(batch.orders)
                 progress.advance(task, len(batch.users))
         return new, orders
 
-    try:
-        new, orders = here.run(work)
-    except (StoreLost, TransactionConflict) as error:
-        raise here.failed(Problem.of(Unavailable(str(error)))) from error
+    new, orders = here.run(work)
     here.output.record({"users": users, "new_users": new, "orders": orders, "number": number})
+
+
+def prune(context: typer.Context) -> None:
+    """Remove messages that were published or handled longer ago than message_retention_days."""
+    here = session(context)
+
+    async def work(shop: Shop) -> Pruned:
+        pruned = Pruned(0, 0)
+        columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} messages removed"))
+        with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
+            task = progress.add_task("messages", total=None)
+            while (batch := here.value(await shop.pruning.prune_batch(here.context))).total:
+                pruned += batch
+                progress.advance(task, batch.total)
+        return pruned
+
+    here.output.record(asdict(here.run(work)))
+
+
+def dead(context: typer.Context, size: SizeOption = 20) -> None:
+    """List the messages that were given up, by their consumers and by the relay, newest first."""
+    here = session(context)
+    found = here.value(here.run(lambda shop: shop.reads.dead_messages(size)))
+    rows = [item.model_dump(mode="json") for item in found]
+    here.output.listing(rows, columns=["message_id", "consumer", "event_type", "attempts", "last_error", "dead_at"])
 
 
 def relay(context: typer.Context, once: Annotated[bool, typer.Option("--once", help="End when nothing is due.")] = False) -> None:

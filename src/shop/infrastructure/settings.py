@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="How often a use case is tried.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds that the cache keeps a value.")] = 300.0
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
+    message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after they were published.")] = 30
     relay_batch_size: Annotated[int, Field(ge=1, le=10_000, description="Events that are published at once.")] = 100
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may wait before health is not well.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Log lines for people, or for machines.")] = LogFormat.CONSOLE

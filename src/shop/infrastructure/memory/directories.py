@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 
 from shop.application.audit import AuditPage
 from shop.application.order_directory import OrderPage, OrderPageKey
 from shop.application.read_models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserOrderSummary, UserSummary
+from shop.application.reads import Directories, OpenDirectories
 from shop.application.user_directory import UserPage, UserPageKey
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.users import User
 from shop.domain.values import UserId
+from shop.infrastructure.memory.outbox import MemoryDeadLetters
 from shop.infrastructure.memory.state import MemoryTransaction
+from shop.infrastructure.memory.store import MemoryStore
 
 _SPENT = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED})
 
@@ -46,7 +50,7 @@ class MemoryUserDirectory:
 
 
 class MemoryOrderDirectory:
-    """`OrderDirectory` in a transaction's state. It has no sales: those are made by a consumer of events, in a database."""
+    """`OrderDirectory` in a transaction's state."""
 
     def __init__(self, transaction: MemoryTransaction) -> None:
         self._transaction = transaction
@@ -66,9 +70,10 @@ class MemoryOrderDirectory:
         currencies = sorted({order.total.currency for order in self._of(user_id)})
         return UserOrderSummary(user_id=user_id, totals=tuple(self._totals(user_id, currency) for currency in currencies))
 
-    async def daily_sales(self, since: date) -> Sequence[DailySales]:  # noqa: ARG002 the port has it
-        """List no sales."""
-        return []
+    async def daily_sales(self, since: date) -> Sequence[DailySales]:
+        """List the sales from a day on, newest first: as far as the consumer of events has come."""
+        sales = [each for each in self._transaction.state.sales.values() if each.day >= since]
+        return sorted(sorted(sales, key=lambda each: each.currency), key=lambda each: each.day, reverse=True)
 
     def _of(self, user_id: UserId) -> list[Order]:
         return [order for order in self._transaction.state.orders.values() if order.user_id == user_id]
@@ -143,3 +148,20 @@ def _order_summary(order: Order) -> OrderSummary:
         placed_at=order.placed_at,
         updated_at=order.updated_at,
     )
+
+
+def directories_in(transaction: MemoryTransaction) -> Directories:
+    """Give the read side in a transaction's state."""
+    return Directories(
+        MemoryUserDirectory(transaction), MemoryOrderDirectory(transaction), MemoryAuditTrail(transaction), MemoryDeadLetters(transaction)
+    )
+
+
+def directories(store: MemoryStore) -> OpenDirectories:
+    """Give what opens the read side: each time on what was committed by then."""
+
+    @asynccontextmanager
+    async def open_directories() -> AsyncGenerator[Directories]:
+        yield directories_in(MemoryTransaction(store.state.copy()))
+
+    return open_directories

@@ -6,8 +6,8 @@ import uuid
 from dataclasses import replace
 
 from shop.application.audit import AuditEntry
+from shop.application.seeding import SeedBatch
 from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.events import Event
 from shop.domain.orders import NewOrder, Order, OrderId, OrderNotFound, OrderStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
@@ -127,12 +127,16 @@ class MemoryAuditLog:
         self._transaction.state.audit.append((self._transaction.tick(), entry))
 
 
-class MemoryOutbox:
-    """`EventOutbox` in a transaction's state."""
+class MemorySeedRepository:
+    """`SeedRepository` in a transaction's state."""
 
     def __init__(self, transaction: MemoryTransaction) -> None:
         self._transaction = transaction
 
-    async def add(self, event: Event, trace_id: str) -> None:
-        """Keep an event."""
-        self._transaction.state.events.append((event, trace_id))
+    async def add(self, batch: SeedBatch) -> int:
+        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        state = self._transaction.state
+        new = {user.id: user for user in batch.users if user.id not in state.users}
+        state.users |= new
+        state.orders |= {order.id: order for order in batch.orders if order.user_id in new}
+        return len(new)

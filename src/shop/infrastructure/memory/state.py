@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias
 
 from shop.application.audit import AuditEntry
+from shop.application.messages import Message
+from shop.application.read_models import DailySales
 from shop.application.unit_of_work import UnitOfWorkClosed
-from shop.domain.events import Event
+from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderId
 from shop.domain.users import User
 from shop.domain.values import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message on its way."""
+
+    position: int
+    message: Message
+    due_at: datetime
+    attempts: int = 0
+    last_error: str = ""
+    published_at: datetime | None = None
+    dead_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be published."""
+        return self.published_at is None and self.dead_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A message that a consumer has seen."""
+
+    event_type: str
+    attempts: int = 0
+    last_error: str = ""
+    handled_at: datetime | None = None
+    dead_at: datetime | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was handled or given up."""
+        return self.handled_at is not None or self.dead_at is not None
+
+
+InboxKey: TypeAlias = tuple[str, uuid.UUID]
+"""A consumer, and a message's id."""
 
 
 @dataclass
@@ -20,12 +62,23 @@ class MemoryState:
     users: dict[UserId, User] = field(default_factory=dict[UserId, User])
     orders: dict[OrderId, Order] = field(default_factory=dict[OrderId, Order])
     audit: list[tuple[datetime, AuditEntry]] = field(default_factory=list[tuple[datetime, AuditEntry]])
-    events: list[tuple[Event, str]] = field(default_factory=list[tuple[Event, str]])
+    outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
+    inbox: dict[InboxKey, InboxRow] = field(default_factory=dict[InboxKey, InboxRow])
+    sales: dict[tuple[date, Currency], DailySales] = field(default_factory=dict[tuple[date, Currency], DailySales])
+    last_position: int = 0
     commits: int = 0
 
     def copy(self) -> MemoryState:
         """Give a snapshot."""
-        return MemoryState(dict(self.users), dict(self.orders), list(self.audit), list(self.events), self.commits)
+        return replace(
+            self,
+            users=dict(self.users),
+            orders=dict(self.orders),
+            audit=list(self.audit),
+            outbox=dict(self.outbox),
+            inbox=dict(self.inbox),
+            sales=dict(self.sales),
+        )
 
 
 class MemoryTransaction:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 from shop.application.unit_of_work import TransactionConflict, UnitOfWork
-from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemoryOutbox, MemoryUserRepository
-from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
+from shop.infrastructure.memory.outbox import MemoryOutbox, MemorySettledMessages
+from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
+from shop.infrastructure.memory.state import InboxKey, MemoryState, MemoryTransaction
 
 
 class MemoryStore:
@@ -15,6 +17,17 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.state = MemoryState()
+        # What transactions hold that write to single rows alone: those of the relay and of the consumers.
+        self.claimed: set[int] = set()
+        self.entered: dict[InboxKey, asyncio.Lock] = {}
+
+    @contextmanager
+    def writing(self) -> Generator[MemoryState]:
+        """Write to the state as it is now, and commit at the end of the block, which must not wait for anything."""
+        state = self.state.copy()
+        yield state
+        state.commits += 1
+        self.state = state
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[UnitOfWork]:
@@ -36,6 +49,8 @@ class MemoryUnitOfWork:
         self.orders = MemoryOrderRepository(self._transaction)
         self.audit = MemoryAuditLog(self._transaction)
         self.outbox = MemoryOutbox(self._transaction)
+        self.seeds = MemorySeedRepository(self._transaction)
+        self.messages = MemorySettledMessages(self._transaction)
 
     async def commit(self) -> None:
         """Make everything permanent. Raises `TransactionConflict` where another transaction has committed since this one began."""

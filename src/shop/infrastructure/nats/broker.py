@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import nats.errors
 import nats.js.errors
@@ -27,6 +28,8 @@ _DUPLICATE_WINDOW = 120.0
 # For how long what a process has taken is waited for if it died: nothing behind it is delivered meanwhile. A handler may take longer:
 # then the message also goes to another process, where the inbox has it wait for this one.
 _ACK_WAIT = 5.0
+# "stream name already in use with a different configuration"
+_STREAM_DIFFERS = 10058
 # Every error of the client and of the broker's API is one of these.
 _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 
@@ -34,9 +37,10 @@ _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 class NatsBroker:
     """A connection that is made when it is first needed, and again whenever it was lost. Made by `open_broker`."""
 
-    def __init__(self, url: str, stream: str) -> None:
+    def __init__(self, url: str, stream: str, keep: timedelta) -> None:
         self._url = url
         self._stream = stream
+        self._keep = keep
         self._client: Client | None = None
         self._jetstream: JetStreamContext | None = None
         self._connecting = asyncio.Lock()
@@ -94,6 +98,13 @@ class NatsBroker:
     async def _connect(self) -> Client:
         self._is_closing = False
         client = Client()
+
+        async def failed(error: Exception) -> None:
+            if not client.is_connected and not client.is_reconnecting:
+                # The client alone would try on until the time is over. Who wants the broker waits and tries again, and knows for how long.
+                raise error
+            _log.debug("connection: %s", _sentence(error))
+
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 await client.connect(
@@ -103,19 +114,32 @@ class NatsBroker:
                     # Without end: what waits for it has timeouts of its own.
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
-                    error_cb=_log_error,
+                    error_cb=failed,
                     disconnected_cb=self._log_disconnected,
                     reconnected_cb=_log_reconnected,
                 )
-            await JetStreamContext(client, timeout=_CONNECT_TIMEOUT).add_stream(  # pyright: ignore[reportUnknownMemberType]
-                StreamConfig(name=self._stream, subjects=[_SUBJECTS], storage=StorageType.FILE, duplicate_window=_DUPLICATE_WINDOW)
-            )
+            await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT))
         except _UNAVAILABLE as error:
             self._is_closing = True
             with suppress(*_UNAVAILABLE):
                 await client.close()
             raise BrokerUnavailable(_sentence(error)) from error
         return client
+
+    async def _make_stream(self, jetstream: JetStreamContext) -> None:
+        config = StreamConfig(
+            name=self._stream,
+            subjects=[_SUBJECTS],
+            storage=StorageType.FILE,
+            duplicate_window=_DUPLICATE_WINDOW,
+            max_age=self._keep.total_seconds(),
+        )
+        try:
+            await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType]
+        except nats.js.errors.BadRequestError as error:
+            if error.err_code != _STREAM_DIFFERS:
+                raise
+            await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType]
 
 
 class NatsSubscription:
@@ -194,17 +218,13 @@ class NatsDelivery:
 
 
 @asynccontextmanager
-async def open_broker(url: str, stream: str = "SHOP") -> AsyncGenerator[NatsBroker]:
-    """Give a broker, and close its connection at the end. Nothing is connected yet."""
-    broker = NatsBroker(url, stream)
+async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelta(days=30)) -> AsyncGenerator[NatsBroker]:
+    """Give a broker, whose stream keeps messages for so long, and close its connection at the end. Nothing is connected yet."""
+    broker = NatsBroker(url, stream, keep)
     try:
         yield broker
     finally:
         await broker.close()
-
-
-async def _log_error(error: Exception) -> None:
-    _log.debug("connection: %s", _sentence(error))
 
 
 async def _log_reconnected() -> None:

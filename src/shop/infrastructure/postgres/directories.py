@@ -11,6 +11,7 @@ from shop.infrastructure.postgres.errors import translated
 from shop.infrastructure.postgres.order_directory import PostgresOrderDirectory
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.settled_messages import PostgresDeadLetters
 from shop.infrastructure.postgres.user_directory import PostgresUserDirectory
 
 
@@ -23,8 +24,15 @@ def directories(pool: Pool) -> OpenDirectories:
             async with pool.connection() as conn:
                 queries = Queries(conn)
                 try:
-                    yield Directories(PostgresUserDirectory(queries), PostgresOrderDirectory(queries), PostgresAuditTrail(queries))
+                    yield directories_on(queries)
                 finally:
                     queries.close()
 
     return open_directories
+
+
+def directories_on(queries: Queries) -> Directories:
+    """Give the read side on one connection."""
+    return Directories(
+        PostgresUserDirectory(queries), PostgresOrderDirectory(queries), PostgresAuditTrail(queries), PostgresDeadLetters(queries)
+    )

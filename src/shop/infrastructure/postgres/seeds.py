@@ -1,38 +1,30 @@
-"""`Seeds` over PostgreSQL."""
+"""`SeedRepository` over PostgreSQL."""
 
 from __future__ import annotations
 
 from shop.application.seeding import SeedBatch
 from shop.domain.orders import Order
 from shop.domain.users import User
-from shop.infrastructure.postgres.errors import translated
 from shop.infrastructure.postgres.mapping import order_status_to
-from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import orders, users
 
 
-class PostgresSeeds:
+class PostgresSeedRepository:
     """One COPY for each table and batch."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
 
-    async def write(self, batch: SeedBatch) -> int:
-        """Write a batch in one transaction, and give how many users were new. Those that are there already are left out with their orders.
-
-        Raises `StoreLost`, `TransactionConflict`, or `StoreDefect`: somebody else has an address or an order of the batch.
-        """
-        with translated():
-            async with self._pool.connection() as conn, conn.transaction():
-                query = Queries(conn)
-                there = {row.id for row in await query(users.get_public_profiles, ids=[user.id for user in batch.users])}
-                new = [user for user in batch.users if user.id not in there]
-                placed = [order for order in batch.orders if order.user_id not in there]
-                await query(users.seed_users, map(_user_to, new))
-                await query(orders.seed_orders, map(_order_to, placed))
-                await query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
-                return len(new)
+    async def add(self, batch: SeedBatch) -> int:
+        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        there = {row.id for row in await self._query(users.get_public_profiles, ids=[user.id for user in batch.users])}
+        new = [user for user in batch.users if user.id not in there]
+        placed = [order for order in batch.orders if order.user_id not in there]
+        await self._query(users.seed_users, map(_user_to, new))
+        await self._query(orders.seed_orders, map(_order_to, placed))
+        await self._query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
+        return len(new)
 
 
 def _user_to(user: User) -> users.SeedUsersParams:

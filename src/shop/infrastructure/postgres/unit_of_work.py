@@ -16,6 +16,8 @@ from shop.infrastructure.postgres.order_repository import PostgresOrderRepositor
 from shop.infrastructure.postgres.outbox import PostgresOutbox
 from shop.infrastructure.postgres.pool import Connection, Pool
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.seeds import PostgresSeedRepository
+from shop.infrastructure.postgres.settled_messages import PostgresSettledMessages
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 
 
@@ -38,6 +40,8 @@ class PostgresUnitOfWork:
         self.orders = PostgresOrderRepository(self._queries)
         self.audit = PostgresAuditLog(self._queries)
         self.outbox = PostgresOutbox(self._queries)
+        self.seeds = PostgresSeedRepository(self._queries)
+        self.messages = PostgresSettledMessages(self._queries)
 
     async def commit(self) -> None:
         """Make everything permanent, and close the repositories.

@@ -1,0 +1,140 @@
+"""`OutboxQueue` and `Inbox` in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from shop.application.consumer import InboxEntry
+from shop.application.messages import Message
+from shop.application.read_models import DailySales
+from shop.application.relay import ClaimedBatch, Waiting
+from shop.domain.money import Currency
+from shop.infrastructure.memory.state import InboxKey, InboxRow, MemoryState, OutboxRow
+from shop.infrastructure.memory.store import MemoryStore
+
+
+class MemoryOutboxQueue:
+    """The outbox of a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    @asynccontextmanager
+    async def claim(self, most: int) -> AsyncGenerator[ClaimedBatch]:
+        """Claim the next messages for the length of the block."""
+        store, now = self._store, datetime.now(UTC)
+        first: dict[str, OutboxRow] = {}
+        for row in store.state.outbox.values():
+            if row.waits:
+                first.setdefault(row.message.aggregate, row)
+        rows = [row for row in first.values() if row.due_at <= now and row.position not in store.claimed][:most]
+        batch = MemoryClaimedBatch(rows)
+        positions = set(batch.rows)
+        store.claimed |= positions
+        try:
+            yield batch
+            with store.writing() as state:
+                state.outbox |= batch.rows
+        finally:
+            store.claimed -= positions
+
+
+class MemoryClaimedBatch:
+    """Messages that no other relay gets. What is noted is kept at the end of the claim's block."""
+
+    def __init__(self, rows: Sequence[OutboxRow]) -> None:
+        self.waiting = [Waiting(row.position, row.attempts, row.message) for row in rows]
+        self.rows = {row.position: row for row in rows}
+
+    async def published(self, positions: Sequence[int]) -> None:
+        """Note that the broker has stored these."""
+        now = datetime.now(UTC)
+        for position in positions:
+            self.rows[position] = replace(self.rows[position], published_at=now)
+
+    async def refused(self, position: int, error: str, retry_after: float, *, give_up: bool) -> None:
+        """Note that the broker refused one."""
+        now, row = datetime.now(UTC), self.rows[position]
+        self.rows[position] = replace(
+            row,
+            attempts=row.attempts + 1,
+            last_error=error,
+            due_at=now + timedelta(seconds=retry_after),
+            dead_at=now if give_up else None,
+        )
+
+
+class MemorySalesLedger:
+    """`SalesLedger` that keeps what is added until its transaction is committed."""
+
+    def __init__(self) -> None:
+        self._added: list[DailySales] = []
+
+    async def add(self, day: date, currency: Currency, *, orders: int, revenue_minor: int) -> None:
+        """Add to a day's sales; negative numbers take off."""
+        self._added.append(DailySales(day=day, currency=currency, orders=orders, revenue_minor=revenue_minor))
+
+    def write(self, state: MemoryState) -> None:
+        """Add everything to the state."""
+        for each in self._added:
+            key = (each.day, each.currency)
+            there = state.sales.get(key, DailySales(day=each.day, currency=each.currency, orders=0, revenue_minor=0))
+            state.sales[key] = DailySales(
+                day=each.day,
+                currency=each.currency,
+                orders=there.orders + each.orders,
+                revenue_minor=there.revenue_minor + each.revenue_minor,
+            )
+
+
+class MemoryInbox:
+    """What one consumer has seen, in a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, consumer: str) -> None:
+        self._store = store
+        self._consumer = consumer
+
+    @asynccontextmanager
+    async def enter(self, message: Message) -> AsyncGenerator[InboxEntry]:
+        """Begin a transaction with a message in it; it is rolled back unless `handled` is called."""
+        key = (self._consumer, message.id)
+        async with self._store.entered.setdefault(key, asyncio.Lock()):
+            yield MemoryInboxEntry(self._store, key, self._row(message))
+
+    async def count_failure(self, message: Message, error: str) -> int:
+        """Note that handling a message failed, and give how often it has."""
+        row = self._row(message)
+        with self._store.writing() as state:
+            state.inbox[self._consumer, message.id] = replace(row, attempts=row.attempts + 1, last_error=error)
+        return row.attempts + 1
+
+    async def give_up(self, message: Message) -> None:
+        """Put a message, whose failure was counted, with the dead letters."""
+        row = self._row(message)
+        if row.handled_at is None:
+            with self._store.writing() as state:
+                state.inbox[self._consumer, message.id] = replace(row, dead_at=datetime.now(UTC))
+
+    def _row(self, message: Message) -> InboxRow:
+        return self._store.state.inbox.get((self._consumer, message.id), InboxRow(message.event_type))
+
+
+class MemoryInboxEntry:
+    """A message that nobody else enters meanwhile."""
+
+    def __init__(self, store: MemoryStore, key: InboxKey, row: InboxRow) -> None:
+        self._store = store
+        self._key = key
+        self._row = row
+        self.is_settled = row.is_settled
+        self.sales = MemorySalesLedger()
+
+    async def handled(self) -> None:
+        """Note that it was handled, and commit that with its effects."""
+        with self._store.writing() as state:
+            state.inbox[self._key] = replace(self._row, handled_at=datetime.now(UTC))
+            self.sales.write(state)

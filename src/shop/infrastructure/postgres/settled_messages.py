@@ -1,0 +1,47 @@
+"""`SettledMessages` and `DeadLetters` over PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shop.application.read_models import DeadMessage
+from shop.infrastructure.postgres.queries import Queries
+from shop_db import inbox, outbox
+
+
+class PostgresSettledMessages:
+    """Rows of `outbox` and `inbox` that nobody needs any more."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
+
+    async def prune_outbox(self, before: datetime, at_most: int) -> int:
+        """Remove what was published before then, oldest first, and give how many."""
+        return await self._query(outbox.prune_outbox, before=before, at_most=at_most)
+
+    async def prune_inbox(self, before: datetime, at_most: int) -> int:
+        """Remove what consumers handled before then, and cannot be delivered again, oldest first, and give how many."""
+        return await self._query(inbox.prune_inbox, before=before, at_most=at_most)
+
+
+class PostgresDeadLetters:
+    """Rows of both tables that were given up."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
+
+    async def newest(self, at_most: int) -> Sequence[DeadMessage]:
+        """List them, newest first."""
+        rows = await self._query(inbox.list_dead_messages, at_most=at_most)
+        return [
+            DeadMessage(
+                consumer=row.consumer,
+                message_id=row.message_id,
+                event_type=row.event_type,
+                attempts=row.attempts,
+                last_error=row.last_error or "",
+                dead_at=row.dead_at,
+            )
+            for row in rows
+        ]

@@ -1,0 +1,119 @@
+"""Messages, and what a broker promises: kept by NATS, and by the one in memory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
+from shop.application.consumer import read_message
+from shop.application.messages import Message, UnreadableMessage, decode
+from shop.domain.events import Event
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
+from shop.local_servers import LocalServer
+
+from .conftest import Broker, bodies
+from .events import EVENTS, message
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_comes_out_of_its_message_as_it_went_in(event: Event) -> None:
+    assert decode(Message.model_validate_json(message(event).model_dump_json())) == event
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payload"), [("OrderLost", {}), ("OrderPaid", {}), ("OrderPaid", {"order_id": "8"}), ("OrderPaid", None)]
+)
+def test_a_message_of_an_unknown_form_is_unreadable(event_type: str, payload: Any) -> None:
+    with pytest.raises(UnreadableMessage):
+        decode(message(EVENTS[0]).model_copy(update={"event_type": event_type, "payload": payload}))
+
+
+def test_what_is_no_message_has_the_same_id_each_time() -> None:
+    first, second = read_message(b"\xff\0"), read_message(b"\xff\0")
+    assert (first.id, first.event_type) == (second.id, "Unreadable")
+    assert "\0" not in str(first.payload)
+
+
+async def delivered(subscription: Subscription) -> Delivery:
+    delivery = await subscription.next(5)
+    assert delivery is not None
+    return delivery
+
+
+async def test_messages_are_delivered_in_the_order_of_their_publishing(broker: Broker) -> None:
+    messages = [message(event) for event in EVENTS]
+    for each in messages:
+        await broker.publish(each)
+    assert await bodies(broker.subscribe("sales")) == messages
+
+
+async def test_each_consumer_has_its_own_place_and_keeps_it(broker: Broker) -> None:
+    first, second = message(EVENTS[0]), message(EVENTS[1])
+    await broker.publish(first)
+    assert await bodies(broker.subscribe("sales")) == [first]
+    await broker.publish(second)
+    assert await bodies(broker.subscribe("sales")) == [second]
+    assert await bodies(broker.subscribe("cache")) == [first, second]
+
+
+async def test_a_message_that_was_published_twice_is_stored_once(broker: Broker) -> None:
+    once = message(EVENTS[0])
+    await broker.publish(once)
+    await broker.publish(once)
+    assert await bodies(broker.subscribe("sales")) == [once]
+
+
+async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broker) -> None:
+    await broker.publish(message(EVENTS[0]))
+    subscription = broker.subscribe("sales")
+    for count in (1, 2, 3):
+        delivery = await delivered(subscription)
+        assert delivery.count == count
+        await delivery.retry(0.01)
+    await (await delivered(subscription)).discard()
+    assert await subscription.next(0.2) is None
+
+
+async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks(broker: Broker) -> None:
+    first, second = message(EVENTS[0]), message(EVENTS[1])
+    await broker.publish(first)
+    await broker.publish(second)
+    one, other = broker.subscribe("sales"), broker.subscribe("sales")
+    taken = await delivered(one)
+    assert await other.next(0.2) is None
+    await taken.retry(0.3)
+    assert await one.next(0.1) is None
+    assert await bodies(other, wait=1) == [first, second]
+
+
+async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsBroker) -> None:
+    jetstream = await nats_broker.jetstream()
+    await jetstream.add_consumer("SHOP", ConsumerConfig(durable_name="sales", ack_policy=AckPolicy.EXPLICIT))  # pyright: ignore[reportUnknownMemberType]
+    await nats_broker.publish(message(EVENTS[0]))
+    await nats_broker.publish(message(EVENTS[1]))
+    subscription = nats_broker.subscribe("sales")
+    await delivered(subscription)
+    assert await subscription.next(0.2) is None
+
+
+async def test_a_message_that_is_too_large_is_refused(nats_broker: NatsBroker) -> None:
+    with pytest.raises(MessageRefused, match="payload"):
+        await nats_broker.publish(message(EVENTS[0]).model_copy(update={"payload": "x" * 2_000_000}))
+
+
+async def test_a_broker_that_is_not_there_is_unavailable() -> None:
+    async with open_broker("nats://127.0.0.1:1") as broker:
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish(message(EVENTS[0]))
+        with pytest.raises(BrokerUnavailable):
+            await broker.subscribe("sales").next(0.1)
+
+
+async def test_a_stream_keeps_messages_as_long_as_it_is_told_last(nats: LocalServer, nats_broker: NatsBroker) -> None:
+    async with open_broker(nats.url, keep=timedelta(days=2)) as later:
+        jetstream = await later.jetstream()
+        assert (await jetstream.stream_info("SHOP")).config.max_age == timedelta(days=2).total_seconds()

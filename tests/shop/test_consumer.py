@@ -1,0 +1,192 @@
+"""From the broker to the effect: what an `Inbox` promises, kept by PostgreSQL's and by the one in memory, and the consumer on both."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import date
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from shop.application.backoff import Backoff
+from shop.application.consumer import Consumer, OnceInEffect, Verdict, read_message
+from shop.application.messages import Message
+from shop.application.read_models import DailySales
+from shop.application.sales import SalesLedger, keep_sales
+from shop.application.unit_of_work import StoreLost
+from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
+from shop.domain.money import Currency
+from shop.domain.orders import OrderId
+from shop.infrastructure.memory.broker import MemoryBroker
+from shop.infrastructure.postgres.inbox import PostgresInbox
+from shop.infrastructure.postgres.pool import Pool
+
+from .conftest import Broker, Messaging, bodies
+from .events import ORDER, TOTAL, USER, message
+
+QUICK = Backoff(first=0.01, longest=0.05)
+DAY = date(2026, 3, 1)
+SOLD = [DailySales(day=DAY, currency=Currency.EUR, orders=1, revenue_minor=25_00)]
+
+# --- The inbox ----------------------------------------------------------------------------------------------------------
+
+
+async def is_settled(messaging: Messaging, told: Message, consumer: str = "sales") -> bool:
+    async with messaging.inbox(consumer).enter(told) as entry:
+        return entry.is_settled
+
+
+async def test_a_message_that_was_handled_is_settled_for_its_consumer_alone(messaging: Messaging) -> None:
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.inbox("sales").enter(paid) as entry:
+        assert not entry.is_settled
+        await entry.handled()
+    assert (await is_settled(messaging, paid), await is_settled(messaging, paid, "stock")) == (True, False)
+
+
+async def test_what_was_not_noted_as_handled_had_no_effect(messaging: Messaging) -> None:
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.inbox("sales").enter(paid) as entry:
+        await entry.sales.add(DAY, Currency.EUR, orders=1, revenue_minor=1)
+    assert not await is_settled(messaging, paid)
+    assert await messaging.sales() == []
+
+
+async def test_a_message_that_another_has_entered_is_waited_for(messaging: Messaging) -> None:
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.inbox("sales").enter(paid) as entry:
+        waiting = asyncio.create_task(is_settled(messaging, paid))
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
+        assert not done
+        await entry.handled()
+    assert await waiting
+
+
+async def test_failures_are_counted_and_do_not_settle(messaging: Messaging) -> None:
+    paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
+    assert [await inbox.count_failure(paid, "a mistake") for _ in range(3)] == [1, 2, 3]
+    assert not await is_settled(messaging, paid)
+
+
+async def test_what_is_given_up_is_settled_and_a_dead_letter(messaging: Messaging) -> None:
+    paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
+    await inbox.count_failure(paid, "a mistake")
+    await inbox.give_up(paid)
+    assert await is_settled(messaging, paid)
+    assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 1, "a mistake")]
+
+
+async def test_what_was_handled_after_all_is_no_dead_letter(messaging: Messaging) -> None:
+    paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
+    await inbox.count_failure(paid, "a mistake")
+    async with inbox.enter(paid) as entry:
+        await entry.handled()
+    await inbox.give_up(paid)
+    assert await messaging.dead() == []
+
+
+# --- The consumer -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_comes_twice_has_its_effect_once(messaging: Messaging) -> None:
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    assert [await process(paid), await process(paid)] == [Verdict.HANDLED, Verdict.HANDLED]
+    assert await messaging.sales() == SOLD
+
+
+async def test_a_message_that_comes_to_several_at_once_has_its_effect_once(messaging: Messaging) -> None:
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    assert set(await asyncio.gather(*(process(paid) for _ in range(8)))) == {Verdict.HANDLED}
+    assert await messaging.sales() == SOLD
+
+
+async def test_a_refund_is_taken_off(messaging: Messaging) -> None:
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    for event in (OrderPaid(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, None)):
+        assert await process(message(event)) is Verdict.HANDLED
+    assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=0, revenue_minor=0)]
+
+
+async def test_a_handler_that_fails_leaves_no_effect_and_its_message_is_a_dead_letter_in_the_end(messaging: Messaging) -> None:
+    async def add_and_fail(event: Event, message: Message, ledger: SalesLedger) -> None:
+        await keep_sales(event, message, ledger)
+        raise RuntimeError("a mistake")
+
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    process = OnceInEffect(messaging.inbox("sales"), add_and_fail, attempts=3)
+    assert [await process(paid) for _ in range(4)] == [Verdict.FAILED, Verdict.FAILED, Verdict.DEAD, Verdict.HANDLED]
+    assert await messaging.sales() == []
+    assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
+
+
+async def test_a_handler_that_fails_once_is_tried_again(messaging: Messaging) -> None:
+    failures = [RuntimeError("a hiccup")]
+
+    async def fail_once(event: Event, message: Message, ledger: SalesLedger) -> None:
+        await keep_sales(event, message, ledger)
+        while failures:
+            raise failures.pop()
+
+    broker = MemoryBroker()
+    await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
+    consumer = Consumer(broker.subscribe("sales"), OnceInEffect(messaging.inbox("sales"), fail_once), backoff=QUICK)
+    assert [await consumer.run_once() for _ in range(2)] == [False, True]
+    assert await messaging.sales() == SOLD
+
+
+async def test_a_message_that_nobody_can_read_is_a_dead_letter_at_once(messaging: Messaging) -> None:
+    unreadable = read_message(b"not a message")
+    assert await OnceInEffect(messaging.inbox("sales"), keep_sales)(unreadable) is Verdict.DEAD
+    assert await messaging.dead() == [("sales", unreadable.id, "Unreadable", 1, "unknown event type Unreadable")]
+
+
+async def test_a_dead_letter_is_kept_with_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:
+    assert await OnceInEffect(PostgresInbox(pool, "sales"), keep_sales)(read_message(b"not a message")) is Verdict.DEAD
+    cur = await conn.execute("SELECT dead_message->>'payload' FROM inbox WHERE dead_at IS NOT NULL")
+    assert await cur.fetchone() == ("not a message",)
+
+
+async def test_a_database_that_is_down_counts_against_no_message(messaging: Messaging) -> None:
+    async def lose(event: Event, message: Message, ledger: SalesLedger) -> None:
+        raise StoreLost("down")
+
+    process = OnceInEffect(messaging.inbox("sales"), lose, attempts=1)
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    assert await process(paid) is Verdict.NOT_NOW
+    assert await messaging.inbox("sales").count_failure(paid, "the first") == 1
+
+
+async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_others_through(messaging: Messaging, broker: Broker) -> None:
+    order: list[Event] = [OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER)]
+    for event in order:
+        await broker.publish(message(event))
+    seen: list[str] = []
+
+    async def fail(event: Event, message: Message, ledger: SalesLedger) -> None:
+        seen.append(message.event_type)
+        if isinstance(event, OrderPaid) or len(seen) == 1:
+            raise RuntimeError("a mistake")
+
+    consumer = Consumer(broker.subscribe("sales"), OnceInEffect(messaging.inbox("sales"), fail, attempts=2), backoff=QUICK)
+    assert [await consumer.run_once() for _ in range(6)] == [False, True, False, True, True, False]
+    assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
+
+
+async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:
+    for number in range(3):
+        await broker.publish(message(OrderPaid(OrderId(uuid.UUID(int=number)), USER, TOTAL)))
+    stop = asyncio.Event()
+    seen: list[uuid.UUID] = []
+
+    async def stop_at_the_first(message: Message) -> Verdict:
+        seen.append(message.id)
+        stop.set()
+        return Verdict.HANDLED
+
+    async with asyncio.timeout(30):
+        assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
+    assert len(seen) == 1
+    assert len(await bodies(broker.subscribe("sales"))) == 2

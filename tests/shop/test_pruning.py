@@ -1,0 +1,162 @@
+"""What `SettledMessages` and `DeadLetters` promise, kept by PostgreSQL's and by those in memory, and the pruning of messages on both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from shop.application.consumer import OnceInEffect, Verdict
+from shop.application.context import Actor, Context
+from shop.application.messages import Message
+from shop.application.pruning import MessagePruning, Pruned
+from shop.application.sales import keep_sales
+from shop.application.transactions import Transactions
+from shop.domain.events import OrderPaid, OrderPlaced, UserDeleted, UserRegistered
+from shop.domain.result import Ok
+
+from .conftest import Messaging
+from .events import ORDER, TOTAL, USER, message
+
+CONTEXT = Context(Actor.admin("clerk"), "pytest")
+
+
+def later() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=1)
+
+
+async def publish(messaging: Messaging) -> list[Message]:
+    async with messaging.queue.claim(100) as batch:
+        await batch.published([waiting.position for waiting in batch.waiting])
+        return [waiting.message for waiting in batch.waiting]
+
+
+async def handle(messaging: Messaging, told: Message) -> None:
+    async with messaging.inbox("sales").enter(told) as entry:
+        await entry.handled()
+
+
+async def is_known(messaging: Messaging, told: Message) -> bool:
+    async with messaging.inbox("sales").enter(told) as entry:
+        return entry.is_settled
+
+
+async def prune_outbox(messaging: Messaging, before: datetime, at_most: int = 100) -> int:
+    async with messaging.begin() as uow:
+        pruned = await uow.messages.prune_outbox(before, at_most)
+        await uow.commit()
+    return pruned
+
+
+async def prune_inbox(messaging: Messaging, before: datetime, at_most: int = 100) -> int:
+    async with messaging.begin() as uow:
+        pruned = await uow.messages.prune_inbox(before, at_most)
+        await uow.commit()
+    return pruned
+
+
+# --- The outbox ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_published_before_is_removed_and_what_was_published_since_is_not(messaging: Messaging) -> None:
+    await messaging.tell(UserRegistered(USER), UserDeleted(USER))
+    await publish(messaging)
+    between = datetime.now(UTC)
+    await publish(messaging)
+    assert await prune_outbox(messaging, between) == 1
+    assert await prune_outbox(messaging, between) == 0
+    assert await prune_outbox(messaging, later()) == 1
+
+
+async def test_what_waits_and_what_was_given_up_stays_in_the_outbox(messaging: Messaging) -> None:
+    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    async with messaging.queue.claim(1) as batch:
+        await batch.refused(batch.waiting[0].position, "too large", 0, give_up=True)
+    assert await prune_outbox(messaging, later()) == 0
+    assert [consumer for consumer, *_ in await messaging.dead()] == ["relay"]
+    assert [told.event_type for told in await publish(messaging)] == ["OrderPlaced"]
+
+
+async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(messaging: Messaging) -> None:
+    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    await publish(messaging)
+    assert [await prune_outbox(messaging, later(), at_most=1) for _ in range(3)] == [1, 1, 0]
+
+
+# --- The inbox ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_handled_before_is_forgotten_and_what_was_handled_since_is_not(messaging: Messaging) -> None:
+    first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
+    await handle(messaging, first)
+    between = datetime.now(UTC)
+    await handle(messaging, second)
+    assert await prune_inbox(messaging, between) == 1
+    assert (await is_known(messaging, first), await is_known(messaging, second)) == (False, True)
+
+
+async def test_no_more_is_forgotten_at_once_than_was_asked_for_and_the_oldest_first(messaging: Messaging) -> None:
+    first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
+    await handle(messaging, first)
+    await handle(messaging, second)
+    assert await prune_inbox(messaging, later(), at_most=1) == 1
+    assert (await is_known(messaging, first), await is_known(messaging, second)) == (False, True)
+
+
+async def test_failures_and_dead_letters_stay_in_the_inbox(messaging: Messaging) -> None:
+    paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
+    await inbox.count_failure(paid, "a mistake")
+    assert await prune_inbox(messaging, later()) == 0
+    await inbox.give_up(paid)
+    assert await prune_inbox(messaging, later()) == 0
+    assert len(await messaging.dead()) == 1
+
+
+async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Messaging) -> None:
+    # The broker has it and a consumer handled it, and the relay died before it noted that.
+    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.queue.claim(1) as batch:
+        paid = batch.waiting[0].message
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    assert await process(paid) is Verdict.HANDLED
+    assert await prune_inbox(messaging, later()) == 0
+    assert await publish(messaging) == [paid]
+    assert await process(paid) is Verdict.HANDLED
+    assert [day.orders for day in await messaging.sales()] == [1]
+
+
+async def test_what_the_relay_published_again_since_then_is_not_forgotten(messaging: Messaging) -> None:
+    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.queue.claim(1) as batch:
+        paid = batch.waiting[0].message
+    await handle(messaging, paid)
+    between = datetime.now(UTC)
+    await publish(messaging)
+    assert await prune_inbox(messaging, between) == 0
+    assert await prune_inbox(messaging, later()) == 1
+
+
+# --- The use case -------------------------------------------------------------------------------------------------------
+
+
+async def audited(messaging: Messaging) -> list[tuple[str, str, dict[str, str]]]:
+    async with messaging.open_directories() as directories:
+        page = await directories.audit.page("messages", 10)
+    return [(entry.actor, entry.action, entry.metadata) for entry in page.entries]
+
+
+async def test_pruning_goes_by_batches_until_nothing_is_left_each_with_its_audit_entry(messaging: Messaging) -> None:
+    await messaging.tell(UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
+    for told in await publish(messaging):
+        await handle(messaging, told)
+    pruning = MessagePruning(Transactions(messaging.begin), timedelta(0), batch_size=1)
+    outcomes = [await pruning.prune_batch(CONTEXT) for _ in range(3)]
+    assert sum((outcome.value for outcome in outcomes if isinstance(outcome, Ok)), Pruned(0, 0)) == Pruned(2, 2)
+    assert outcomes[-1] == Ok(Pruned(0, 0))
+    assert await audited(messaging) == [("admin:clerk", "messages.prune", {"outbox": "1", "inbox": "1"})] * 2
+
+
+async def test_what_is_younger_than_messages_are_kept_is_left_alone(messaging: Messaging) -> None:
+    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    for told in await publish(messaging):
+        await handle(messaging, told)
+    assert await MessagePruning(Transactions(messaging.begin), timedelta(days=1)).prune_batch(CONTEXT) == Ok(Pruned(0, 0))
+    assert await audited(messaging) == []
