@@ -172,7 +172,6 @@ async def test_redis_killed_under_load_makes_no_answer_wrong(database_url: str, 
         assert shop.cache.hits > 0
 
 
-@pytest.mark.slow
 async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledged(
     tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., str], cheap_hasher: PasswordHasher
 ) -> None:

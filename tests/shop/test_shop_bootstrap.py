@@ -7,17 +7,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from argon2 import Parameters, Type
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
+import shop_db
+from shop.application.context import Actor, Context
 from shop.application.passwords import PasswordHasher
-from shop.bootstrap import DatabaseNotReady, Settings, open_shop
+from shop.bootstrap import Adapters, DatabaseNotReady, Settings, open_shop
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Ok
 from shop.domain.users import Profile
-from shop.domain.values import EmailAddress, PersonName
+from shop.domain.values import EmailAddress, Password, PersonName
+from shop.infrastructure.memory.broker import MemoryBroker
+from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.passwords import Argon2PasswordHasher
 from shop.infrastructure.postgres.pool import open_pool
 
@@ -26,6 +34,7 @@ def settings(database_url: str) -> Settings:
     return Settings.model_validate({"database_url": database_url})
 
 
+CONTEXT = Context(Actor.system("test"), "pytest")
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 
 
@@ -78,6 +87,45 @@ async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[
     with pytest.raises(DatabaseNotReady, match=r'^the migrations are not applied \(column "phone" does not exist\)$'):
         async with open_shop(settings(database_url)):
             pass
+
+
+async def test_questions_go_to_the_replica_and_everything_else_does_not(database_url: str, new_database: Callable[[str], str]) -> None:
+    replica = new_database(urlsplit(database_url).path.removeprefix("/"))
+    async with await AsyncConnection.connect(replica, autocommit=True) as conn:
+        # As a standby: whatever would write, or lock, is refused.
+        await conn.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(sql.Identifier(conn.info.dbname)))
+    chosen = Settings.model_validate({"database_url": database_url, "database_read_url": replica})
+    async with open_shop(chosen) as shop, open_shop(settings(database_url)) as primary:
+        assert isinstance(await shop.users.register(CONTEXT, ADA, Password("correct horse")), Ok)
+        assert (await shop.reads.count_users(), await primary.reads.count_users()) == (Ok(0), Ok(1))
+
+
+async def test_a_pooled_connection_knows_every_type_that_the_queries_need(database_url: str) -> None:
+    # The package has a `register` as soon as one of its queries needs a type that psycopg does not know by itself.
+    assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test hold it to that"
+
+
+# --- Other adapters -----------------------------------------------------------------------------------------------------
+
+
+async def test_other_adapters_are_swapped_in_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:
+    adapters = Adapters(passwords=cheap_hasher, cache=MemoryCacheStore(), broker=MemoryBroker())
+    async with open_shop(settings(database_url), adapters) as shop:
+        registered = await shop.users.register(CONTEXT, ADA, Password("correct horse"))
+        assert isinstance(registered, Ok)
+        lines = (OrderLine("MUG-01", "Mug", 2, Money(9_90, Currency.EUR)),)
+        placed = await shop.orders.place(CONTEXT, NewOrder(registered.value.id, lines))
+        assert isinstance(placed, Ok)
+        assert isinstance(await shop.orders.pay(CONTEXT, placed.value.id), Ok)
+        assert shop.relay is not None
+        assert shop.consumers is not None
+        assert await shop.relay.run_until_empty() == 3
+        assert [await shop.consumers["sales"].run_once() for _ in range(3)] == [True] * 3
+        sold = await shop.reads.daily_sales(date.min)
+        assert isinstance(sold, Ok)
+        assert [(day.orders, day.revenue_minor) for day in sold.value] == [(1, 19_80)]
+        assert await shop.reads.order_summary(registered.value.id) == await shop.reads.order_summary(registered.value.id)
+        assert (shop.cache.hits, shop.cache.misses) == (1, 1)
 
 
 # --- Passwords ----------------------------------------------------------------------------------------------------------

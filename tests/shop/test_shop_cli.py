@@ -103,6 +103,7 @@ def test_a_user_from_registration_to_deletion(program: Program) -> None:
     wanted = ("--first", "Ada", "--last", "King", "--email", "ada@example.org")
     assert program.json("users", "update", user["id"], *wanted, "--version", "2")["version"] == 3
     assert program.json("users", "list")["items"][0]["last_name"] == "King"
+    assert program.json("users", "count") == {"users": 1}
     assert program.json("users", "delete", user["id"])["deleted"] is True
     problem = program.json("users", "show", user["id"], code=1)
     assert (problem["type"], problem["status"]) == ("urn:shop:problem:user-not-found", 404)
@@ -165,6 +166,30 @@ def test_a_script_knows_each_outcome_by_its_exit_status_and_kind(
 ) -> None:
     document = program.json(*arguments, stdin="guessed\n", code=code)
     assert document.get("type") == (None if kind is None else f"urn:shop:problem:{kind}")
+
+
+def test_a_call_that_is_none_is_a_problem_too(program: Program) -> None:
+    with program.start("users", "show", "me", "--json") as called:
+        out, err = called.communicate(timeout=30)
+    assert (called.returncode, err) == (2, "")
+    problem = json.loads(out)
+    assert (problem["type"], problem["detail"]) == ("urn:shop:problem:usage", "Invalid value for 'USER': me is not an id")
+
+
+def test_a_defect_is_a_problem_and_its_traceback_a_log_line(program: Program, database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.execute("ALTER TABLE audit_log ALTER COLUMN action TYPE varchar(3)")
+    ran = program("--json", *REGISTER, stdin=PASSWORD)
+    assert (ran.returncode, json.loads(ran.stdout)["type"]) == (70, "urn:shop:problem:defect")
+    assert "StringDataRightTruncation" in ran.stderr
+    assert "correct horse" not in ran.stderr
+
+
+def test_every_line_of_a_call_has_the_trace_of_its_problem(program: Program) -> None:
+    logged = ("--set", "log_level=debug", "--set", "log_format=json")
+    ran = program("--json", *logged, "users", "show", str(uuid.UUID(int=1)))
+    traces = {json.loads(line)["trace"] for line in ran.stderr.splitlines()}
+    assert {f"urn:shop:trace:{trace}" for trace in traces} == {json.loads(ran.stdout)["instance"]}
 
 
 def test_every_error_of_a_use_case_has_a_problem() -> None:

@@ -189,6 +189,11 @@ async def test_a_wrong_old_password_changes_nothing(service: Service) -> None:
     assert service.events[-1] == AuthenticationFailed(ADA.email)
 
 
+async def test_whose_password_is_changed_must_be_there_and_the_attempt_is_audited(service: Service) -> None:
+    assert await service.users.change_password(CONTEXT, NOBODY, "guessed", Password("battery staple")) == Err(UserNotFound(NOBODY))
+    assert service.audit == [("user.change_password", f"user:{NOBODY}", "refused")]
+
+
 async def test_a_deleted_user_is_gone(service: Service) -> None:
     user = await service.registered()
     assert await service.users.delete(CONTEXT, user.id) == Ok(None)

@@ -103,6 +103,13 @@ class UserCommands:
         match found:
             case Ok(user):
                 is_right = await self._passwords.verify(old, user.password)
+            case Err(UserNotFound() as unknown):
+
+                async def refuse(operation: Operation) -> Result[None, PasswordError]:
+                    await operation.refused(_subject(user_id), unknown)
+                    return Err(unknown)
+
+                return await self._transactions.run(context, "user.change_password", refuse)
             case Err(error):
                 return Err(error)
         hashed = await self._passwords.hash(new.text)

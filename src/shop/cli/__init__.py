@@ -1,7 +1,7 @@
 """`shop`: the service on the command line.
 
-Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 75 may work when
-tried again, but look first; 78 the settings are wrong.
+Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 70 a mistake in
+the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from shop.cli import operations, orders, users
-from shop.cli.output import Output
+from shop.cli.output import ExitCode, Output, Problem
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
@@ -52,6 +53,11 @@ def options(
 def main() -> None:
     """Run the program. `--json` may stand anywhere."""
     arguments = sys.argv[1:]
-    if "--json" in arguments:
-        arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
-    app(args=arguments, prog_name="shop")
+    if "--json" not in arguments:
+        app(args=arguments, prog_name="shop")
+    arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
+    try:
+        sys.exit(app(args=arguments, prog_name="shop", standalone_mode=False))
+    except TyperException as error:
+        Output(is_json=True).problem(Problem("usage", "Usage", 400, error.format_message(), ExitCode.USAGE))
+        sys.exit(ExitCode.USAGE)

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     REFUSED = 1
     USAGE = 2
     UNAVAILABLE = 69
+    DEFECT = 70
     TRY_AGAIN = 75
     SETTINGS = 78
 

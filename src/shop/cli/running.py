@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +13,16 @@ from typing import Any, TypeVar
 
 import typer
 
-from shop.application.context import Actor, Context
+from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.unit_of_work import StoreDefect
 from shop.bootstrap import DatabaseNotReady, LoadedSettings, SettingsError, Shop, configure_logging, load_settings, open_shop
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
 
 T = TypeVar("T")
+
+_log = logging.getLogger("shop.cli")
 
 
 @dataclass
@@ -49,11 +53,15 @@ class Session:
         settings = self.settings().settings
 
         async def composed() -> T:
+            CURRENT_TRACE.set(self.context.trace_id)
             async with open_shop(settings) as shop:
                 return await work(shop)
 
         try:
             return run(composed())
+        except StoreDefect as error:
+            _log.exception("the program or the schema is wrong")
+            raise self.failed(Problem("defect", "Defect", 500, str(error), ExitCode.DEFECT)) from error
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
 

@@ -106,6 +106,13 @@ def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption
     here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
 
 
+@app.command()
+def count(context: typer.Context) -> None:
+    """Count all users."""
+    here = session(context)
+    here.output.record({"users": here.value(here.run(lambda shop: shop.reads.count_users()))})
+
+
 def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:
     number = None if phone is None else here.value(PhoneNumber.parse(phone))
     return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)

@@ -90,12 +90,13 @@ async def _require_ready(conninfo: str) -> None:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
     async with conn:
         try:
-            # Cheap, and together they name every table: a database that answers has them as this code knows them.
+            # Cheap, and together they name every table: a database that answers has them as this code knows them. None locks anything,
+            # for a replica refuses that.
             await users.get_user(conn, id=uuid.UUID(int=0))
             await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
             await orders.list_daily_sales(conn, since=dt.date.max)
             await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
-            await outbox.claim_outbox_batch(conn, batch_size=0)
+            await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
         except (UndefinedTable, UndefinedColumn) as error:
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from error
