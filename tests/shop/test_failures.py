@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -116,6 +118,41 @@ async def test_nats_killed_under_load_loses_and_repeats_nothing(
             await until(all_arrived)
     cur = await conn.execute("SELECT count(*) FROM inbox WHERE event_type = 'OrderPaid' AND consumer = 'sales'")
     assert await cur.fetchone() == (ORDERS,)
+
+
+async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
+    database_url: str, nats: LocalServer, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
+) -> None:
+    @contextmanager
+    def running(*arguments: str) -> Generator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "shop.cli", *arguments]
+        environment = os.environ | {"DATABASE_URL": database_url, "NATS_URL": nats.url}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    async with open_shop(settings(database_url), Adapters(passwords=cheap_hasher)) as shop:
+        user = await registered(shop)
+        placed = 0
+
+        async def are_at_work() -> bool:
+            found = await totals(conn)
+            return found is not None and found[1] > 0
+
+        # Both are killed in the middle of their work, and others take over.
+        async with asyncio.timeout(60):
+            with running("relay"), running("consume", "sales"):
+                while not await are_at_work():
+                    assert await placed_and_paid(shop, user.id) is not None
+                    placed += 1
+
+        async def all_arrived() -> bool:
+            return await totals(conn) == (placed, placed, 0, 0, 0)
+
+        with running("relay"), running("consume", "sales"):
+            await until(all_arrived)
 
 
 async def test_connections_killed_under_load_lose_and_repeat_nothing(

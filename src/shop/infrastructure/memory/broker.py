@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shop.application.broker import Delivery
 from shop.application.messages import Message
 
-_SETTLE_WITHIN = 5.0
+_SETTLE_WITHIN = 2.0
 
 
 @dataclass

@@ -27,7 +27,7 @@ _PUBLISH_TIMEOUT = 5.0
 _DUPLICATE_WINDOW = 120.0
 # For how long what a process has taken is waited for if it died: nothing behind it is delivered meanwhile. A handler may take longer:
 # then the message also goes to another process, where the inbox has it wait for this one.
-_ACK_WAIT = 5.0
+_ACK_WAIT = 2.0
 # "stream name already in use with a different configuration"
 _STREAM_DIFFERS = 10058
 # Every error of the client and of the broker's API is one of these.
