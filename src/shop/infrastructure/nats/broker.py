@@ -98,11 +98,13 @@ class NatsBroker:
     async def _connect(self) -> Client:
         self._is_closing = False
         client = Client()
+        was_connected = False
 
         async def failed(error: Exception) -> None:
-            if not client.is_connected and not client.is_reconnecting:
+            if not was_connected:
                 # The client alone would try on until the time is over. Who wants the broker waits and tries again, and knows for how long.
                 raise error
+            # Later it shall try on; what is raised here would end that for good.
             _log.debug("connection: %s", _sentence(error))
 
         try:
@@ -118,6 +120,7 @@ class NatsBroker:
                     disconnected_cb=self._log_disconnected,
                     reconnected_cb=_log_reconnected,
                 )
+            was_connected = True
             await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT))
         except _UNAVAILABLE as error:
             self._is_closing = True
