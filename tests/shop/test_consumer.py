@@ -7,6 +7,7 @@ import uuid
 from datetime import date
 from typing import Any
 
+import pytest
 from psycopg import AsyncConnection
 
 from shop.application.backoff import Backoff
@@ -141,6 +142,23 @@ async def test_a_message_that_nobody_can_read_is_a_dead_letter_at_once(messaging
     unreadable = read_message(b"not a message")
     assert await OnceInEffect(messaging.inbox("sales"), keep_sales)(unreadable) is Verdict.DEAD
     assert await messaging.dead() == [("sales", unreadable.id, "Unreadable", 1, "unknown event type Unreadable")]
+
+
+UNKEEPABLE: list[dict[str, Any]] = [
+    {"event_type": "X" * 61},
+    {"trace_id": "x" * 65},
+    {"aggregate": "order\0"},
+    {"payload": {"order": ["\0"]}},
+    {"payload": {"\0": 1}},
+]
+
+
+@pytest.mark.parametrize("change", UNKEEPABLE, ids=lambda change: next(iter(change)))
+async def test_what_the_inbox_could_not_keep_is_a_dead_letter_too(messaging: Messaging, change: dict[str, Any]) -> None:
+    foreign = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update=change)
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    assert await process(read_message(foreign.model_dump_json().encode())) is Verdict.DEAD
+    assert [event_type for _, _, event_type, *_ in await messaging.dead()] == ["Unreadable"]
 
 
 async def test_a_dead_letter_is_kept_with_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:

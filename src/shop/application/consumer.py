@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
 from shop.application.broker import BrokerUnavailable, Delivery, Subscription
@@ -168,14 +168,31 @@ class Consumer:
 def read_message(body: bytes) -> Message:
     """Read what was delivered. What is no message of ours becomes one that no handler knows: a dead letter, always by the same id."""
     try:
-        return Message.model_validate_json(body)
+        message = Message.model_validate_json(body)
     except ValidationError:
-        name = hashlib.sha256(body).hexdigest()
-        return Message(
-            id=uuid.uuid5(uuid.NAMESPACE_OID, name),
-            aggregate="unreadable",
-            event_type="Unreadable",
-            payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
-            trace_id="",
-            occurred_at=datetime.now(UTC),
-        )
+        return _unreadable(body)
+    # PostgreSQL keeps no NUL, so the outbox never had one, and the inbox could not put the message with the dead letters.
+    return _unreadable(body) if _holds_nul(message.model_dump(mode="json")) else message
+
+
+def _unreadable(body: bytes) -> Message:
+    return Message(
+        id=uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(body).hexdigest()),
+        aggregate="unreadable",
+        event_type="Unreadable",
+        payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        trace_id="",
+        occurred_at=datetime.now(UTC),
+    )
+
+
+def _holds_nul(value: JsonValue) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(_holds_nul(each) for each in value)
+        case dict():
+            return any(_holds_nul(key) or _holds_nul(each) for key, each in value.items())
+        case _:
+            return False

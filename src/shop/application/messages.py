@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from shop.domain.events import Event
 
@@ -22,15 +22,15 @@ class UnreadableMessage(Exception):
 
 
 class Message(BaseModel):
-    """An event on its way. `id` is what a repeated delivery is known by."""
+    """An event on its way. `id` is what a repeated delivery is known by. The texts are as long as the outbox and the inbox hold them."""
 
     model_config = ConfigDict(frozen=True)
 
     id: uuid.UUID
-    aggregate: str
-    event_type: str
+    aggregate: Annotated[str, Field(max_length=120)]
+    event_type: Annotated[str, Field(max_length=60)]
     payload: JsonValue
-    trace_id: str
+    trace_id: Annotated[str, Field(max_length=64)]
     occurred_at: datetime
 
 
