@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -160,27 +161,27 @@ async def test_connections_killed_under_load_lose_and_repeat_nothing(
 ) -> None:
     async with open_shop(settings(database_url, nats_url=nats.url), Adapters(passwords=cheap_hasher)) as shop:
         user = await registered(shop)
-        stop = asyncio.Event()
+        killed = 0
+        # Each time at another moment of the work.
+        moments = cycle(milliseconds / 1000 for milliseconds in range(0, 30, 2))
 
-        async def kill() -> int:
-            killed = 0
-            while not stop.is_set():
-                cur = await conn.execute("""
-                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
-                """)
-                killed += cur.rowcount
-                await asyncio.sleep(0.03)
-            return killed
+        async def kill_one_in(seconds: float) -> None:
+            nonlocal killed
+            await asyncio.sleep(seconds)
+            cur = await conn.execute("""
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
+            """)
+            killed += cur.rowcount
 
         async with at_work(shop):
-            killer = asyncio.create_task(kill())
             known: list[OrderId] = []
             while len(known) < ORDERS:
-                order_id = await placed_and_paid(shop, user.id)
-                known += [order_id] if order_id is not None else []
-            stop.set()
-            assert await killer > 0
+                # The order after it is left alone: where connecting is slow nothing would get done.
+                interrupted, _ = await asyncio.gather(placed_and_paid(shop, user.id), kill_one_in(next(moments)))
+                left_alone = await placed_and_paid(shop, user.id)
+                known += [order_id for order_id in (interrupted, left_alone) if order_id is not None]
+            assert killed > 0
 
             async def all_arrived() -> bool:
                 # More may be paid than we know of: a commit whose answer was lost.
