@@ -35,11 +35,11 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
                 query.source.header_place(),
                 help=f"columns and parameters: {known}." if known else "",
             )
-        elif types[name] not in {"json", "jsonb"}:
+        elif types[name].removesuffix("[]") not in {"json", "jsonb"}:
             yield Diagnostic(
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
                 query.source.header_place(),
-                help="it is for json and jsonb; the option `overrides` is for other types.",
+                help="it is for json and jsonb and arrays of them; the option `overrides` is for other types.",
             )
 
 
@@ -50,6 +50,7 @@ def _options(catalog: Catalog, options: Options, place: Place | None) -> Iterato
         if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
             yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
     types = {*names(), *(enum.type for enum in catalog.enums), *(found.type for found in catalog.types)}
+    types |= {table.type for table in catalog.tables}
     for override in options.overrides:
         if override.db_type and canonical_name(override.db_type).removesuffix("[]") not in types:
             yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)

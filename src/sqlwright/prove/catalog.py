@@ -17,7 +17,8 @@ _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'
 
 _TABLES = f"""
 SELECT n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
-       a.attname, a.atttypid::int8, coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum
+       a.attname, a.atttypid::int8, coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum,
+       c.reltype::int8
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -72,6 +73,7 @@ def read_catalog(
         Table(
             schema,
             table,
+            types.cast_name(row_type),
             comment,
             tuple(
                 TableColumn(
@@ -81,11 +83,11 @@ def read_catalog(
                     not_null=facts.relation(relation).attributes[number].not_null,
                     comment=column_comment,
                 )
-                for _, _, _, name, type_oid, column_comment, relation, number in members
+                for _, _, _, name, type_oid, column_comment, relation, number, _ in members
             ),
             tuple(constraints[schema, table]),
         )
-        for (schema, table, comment), members in groupby(rows, key=lambda r: (r[0], r[1], r[2]))
+        for (schema, table, comment, row_type), members in groupby(rows, key=lambda r: (r[0], r[1], r[2], r[8]))
     )
     enums = tuple(
         Enum(schema, name, types.proof_name(oid), tuple(labels), comment)

@@ -83,7 +83,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class DataType:
-    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL."""
+    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL. `array` is the type of its arrays."""
 
     oid: int
     name: str
@@ -92,6 +92,7 @@ class DataType:
     not_null: bool
     element: int
     builtin_io: bool
+    array: int
 
 
 _RELATIONS = """
@@ -119,9 +120,15 @@ SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || 
        p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
 FROM pg_proc p
 """
+_OUTPUTS = """
+SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
+FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
+WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
+"""
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
-       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typsubscript = 'array_subscript_handler'::regproc
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typarray::int8,
+       t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
 _EQUALITIES = """
@@ -326,8 +333,17 @@ class SchemaFacts:
             raise Unrecognised(f"no function {oid}") from None
 
     @cached_property
+    def _output_types(self) -> dict[int, tuple[int, ...]]:
+        return {oid: tuple(types) for oid, types in self._connection.execute(_OUTPUTS).fetchall()}
+
+    def output_types(self, oid: int) -> tuple[int, ...]:
+        """Give the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
+        types = self._output_types.get(oid, ())
+        return () if any(self.type(found).kind == "p" for found in types) else types
+
+    @cached_property
     def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
-        return {row[0]: (DataType(*row[:7]), row[7]) for row in self._connection.execute(_TYPES).fetchall()}
+        return {row[0]: (DataType(*row[:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()}
 
     def type(self, oid: int) -> DataType:
         """Give a type by its OID."""

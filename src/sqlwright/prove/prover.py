@@ -18,7 +18,8 @@ from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
-from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, find_table
+from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
+from sqlwright.prove.records import Fields
 from sqlwright.prove.schema import Schema, scratch_database
 from sqlwright.prove.server import Server, ServerUnavailable
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
@@ -193,10 +194,17 @@ def _columns(session: _Session, query: ir.UnprovenQuery, described: Description,
                 reason=verdict.reason,
                 offset=verdict.location,
                 origin=ir.Origin(*place) if place else None,
+                fields=_fields(verdict.fields, session.types),
                 overruled="" if said is None else _overruled(said, type_name, nullable=verdict.nullable),
             )
         )
     return tuple(columns)
+
+
+def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
+    if fields is None:
+        return None
+    return tuple(RecordField(types.declared_name(f.type), f.nullable, f.element_nullable, _fields(f.fields, types)) for f in fields)
 
 
 def _said(catalog: Catalog, query: ir.UnprovenQuery, count: int) -> list[ir.UnprovenColumn | None]:

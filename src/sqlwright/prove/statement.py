@@ -9,13 +9,14 @@ import psycopg
 
 from sqlwright.ir import Cardinality
 from sqlwright.lexer import significant
-from sqlwright.prove import cardinality, parameters
+from sqlwright.prove import cardinality, parameters, records
 from sqlwright.prove import rules as _rules
 from sqlwright.prove.access import tables_read_and_written
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Verdict
 from sqlwright.prove.querytree import UTILITY, analysed_query
+from sqlwright.prove.records import Fields
 from sqlwright.prove.rules import queries
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
@@ -42,7 +43,8 @@ class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
     `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW;
-    `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant NULL.
+    `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant NULL. `fields`
+    are those of an anonymous record, or of those in an array, where they are known.
     """
 
     nullable: bool
@@ -52,6 +54,7 @@ class ColumnProof:
     absent_row: bool
     witness: bool
     always_null: bool = False
+    fields: Fields = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,10 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
-            replace(_column(verdict, offsets, statement.sql), always_null=always_null)
-            for verdict, always_null in zip(verdicts, _null_constants(prover, tree), strict=True)
+            replace(_column(verdict, offsets, statement.sql), always_null=always_null, fields=fields)
+            for verdict, always_null, fields in zip(
+                verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True
+            )
         ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
         params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),

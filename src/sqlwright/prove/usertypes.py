@@ -9,7 +9,7 @@ import psycopg
 from sqlwright.prove.describe import TypeNames
 from sqlwright.prove.proof import TypeKind, UserType
 
-# Row types of tables are left out: as values in rows they are met too rarely to record each of them. An extension's types come with it
+# Row types of tables are left out: the tables themselves are recorded. An extension's types come with it
 # whatever its schema is.
 _TYPES = """
 SELECT n.nspname, t.typname, t.oid::int8, t.typtype::text, coalesce(obj_description(t.oid, 'pg_type'), ''), coalesce(x.extname, ''),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlwright import ir
+from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, lay_out
@@ -16,12 +17,11 @@ from sqlwright.render.pgvalues import (
     LOAD_JSON,
     REGISTERED,
     VECTOR_TEXT,
-    holds_interval,
-    is_converted,
+    keeps_intervals,
     result_types,
 )
 from sqlwright.render.registration import REGISTER
-from sqlwright.valuetypes import needing_registration, parts
+from sqlwright.valuetypes import holds_interval, is_box, needing_registration, parts
 
 _VECTOR_LOADER = "VectorLoader"
 _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
@@ -96,6 +96,21 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
         return super().load(data)
 '''
 
+_BOXES = '''\
+def boxes_text(value: list[Any]) -> str:
+    """Write an array of boxes as PostgreSQL reads it: with semicolons."""
+
+    def written(item: Any) -> str:
+        if item is None:
+            return "NULL"
+        if isinstance(item, str):
+            escaped = item.replace("\\\\", "\\\\\\\\").replace('"', '\\\\"')
+            return f'"{escaped}"'
+        return boxes_text(item)
+
+    return f"{{{';'.join(written(item) for item in value)}}}"
+'''
+
 
 def needs_adapters(package: ir.Package) -> bool:
     """Tell whether a package has the module at all."""
@@ -112,16 +127,17 @@ class _Needs:
         everything = [part for found in (*loaded, *(p.type for query in queries for p in query.params)) for part in parts(found)]
         kinds = {type(part) for part in everything}
         self.exact = ir.ExactInterval in kinds
-        self.intervals = any(holds_interval(found) for found in loaded)
+        self.intervals = any(holds_interval(found) for found in loaded) or any(keeps_intervals(query) for query in queries)
         self.hstore = ir.Hstore in kinds
         self.vector = ir.Vector in kinds
+        self.boxes = any(isinstance(part, ir.ListOf) and is_box(part.element) for part in everything)
         self.json = ir.TypedJson in kinds
         self.registered = any(is_converted(found) and list(needing_registration(found)) for found in loaded)
 
     @property
     def any(self) -> bool:
         """Whether anything of it."""
-        return self.exact or self.intervals or self.hstore or self.vector or self.json or self.registered
+        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.json or self.registered
 
 
 def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
@@ -141,6 +157,9 @@ def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str
         builder.add_definition(list(_hstore_text()))
     if needs.vector:
         _add_vector(builder)
+    if needs.boxes:
+        builder.name("typing", "Any")
+        builder.add_definition(_BOXES.splitlines())
     return builder.text()
 
 
