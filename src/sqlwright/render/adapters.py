@@ -67,7 +67,7 @@ class IntervalBinaryLoader(Loader):
     def load(self, data: Buffer) -> Interval:
         """Load a value."""
         micros, days, months = unpack("!qii", data)
-        if abs(months) > MAX_MONTHS:
+        if (micros, days, months) in INFINITE:
             message = "cannot load an infinite interval"
             raise DataError(message)
         return Interval(months, days, micros)
@@ -90,9 +90,10 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
 
     def load(self, data: Buffer) -> timedelta:
         """Load a value."""
-        _, _, months = unpack("!qii", data)
-        if months:
-            raise DataError(NOT_A_TIMEDELTA.format(f"{months} months"))
+        parts = unpack("!qii", data)
+        if parts[2]:
+            what = "infinity" if parts in INFINITE else f"{parts[2]} months"
+            raise DataError(NOT_A_TIMEDELTA.format(what))
         return super().load(data)
 '''
 
@@ -180,7 +181,6 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
                 ")",
             ]
         )
-        builder.add_constant([f"MAX_MONTHS: {final} = 178956970 * 12 + 7"])
     else:
         builder.name("datetime", "timedelta")
         for loader in _LOADERS:
@@ -193,6 +193,15 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
                 ")",
             ]
         )
+    builder.add_constant(
+        [
+            "# Infinity and -infinity, which have the largest and the smallest parts.",
+            f"INFINITE: {final} = (",
+            "    (2**63 - 1, 2**31 - 1, 2**31 - 1),",
+            "    (-(2**63), -(2**31), -(2**31)),",
+            ")",
+        ]
+    )
     for loader in (_EXACT_LOADERS if exact else _PLAIN_LOADERS).split("\n\n\n"):
         builder.add_definition(loader.rstrip("\n").splitlines())
     context = builder.name("psycopg.abc", "AdaptContext")
