@@ -43,7 +43,7 @@ def conn(project: Project) -> Any:
 
 @pytest.mark.parametrize("name", [name for name, _ in _CASES])
 def test_infinity_is_an_error(project: Project, conn: psycopg.Connection[Any], name: str) -> None:
-    with pytest.raises(psycopg.DataError, match="too (large|small)|infinit"):
+    with pytest.raises(psycopg.DataError, match=r"too (large|small)|infinit"):
         getattr(project.module("queries"), name)(conn)
 
 

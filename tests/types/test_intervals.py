@@ -15,13 +15,13 @@ from .conftest import Compiler, Project
 SCHEMA = "CREATE TYPE stay AS (span interval, spans interval[]);"
 QUERIES = """
 -- name: echo :one
-SELECT @v::pg_catalog.interval AS v;
+SELECT @v::interval AS v;
 
 -- name: echo_text :one
-SELECT @v::pg_catalog.interval AS v, 0.5::float4 AS forces_text;
+SELECT @v::interval AS v, 0.5::float4 AS forces_text;
 
 -- name: echo_many :one
-SELECT @v::pg_catalog.interval[] AS v;
+SELECT @v::interval[] AS v;
 
 -- name: echo_stay :one
 SELECT @v::stay AS v;

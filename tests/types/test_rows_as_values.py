@@ -129,7 +129,9 @@ def conn(project: Project) -> Any:
 
 
 def user(project: Project) -> Any:
-    return project.module("models").CrmUserValue(id=1, name="Ada", mail="a@b", mood=project.module("enums").Mood.HAPPY, tags=[Decimal("1.5")])
+    return project.module("models").CrmUserValue(
+        id=1, name="Ada", mail="a@b", mood=project.module("enums").Mood.HAPPY, tags=[Decimal("1.5")]
+    )
 
 
 def test_values_of_a_tables_row_type_come_back_as_they_were_sent(project: Project, conn: psycopg.Connection[Any]) -> None:
@@ -173,7 +175,8 @@ def test_a_forgotten_registration_of_a_row_type_says_so(project: Project) -> Non
 
 
 _RECORDS = {
-    "rec": ("tuple[int, str, int | None, list[int | None], tuple[str, decimal.Decimal]] | None", (1, "Ada", None, [1, None], ("a", Decimal("1.5")))),
+    "rec": ("tuple[int, str, int | None, list[int | None], tuple[str, decimal.Decimal]] | None",
+            (1, "Ada", None, [1, None], ("a", Decimal("1.5")))),
     "no_fields": ("tuple[()]", ()),
     "parts": ("tuple[int | None, decimal.Decimal | None] | None", (7, Decimal("1.5"))),
     "pairs": ("list[tuple[int | None, str | None] | None]", [(1, "x"), (None, None)]),
