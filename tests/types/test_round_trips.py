@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import string
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -199,6 +200,14 @@ def test_what_is_sent_comes_back(project: Project, conn: psycopg.Connection[Any]
     check()
 
 
+@pytest.mark.parametrize("name", ["float4", "float8", "numeric"])
+def test_no_number_comes_back_as_itself(project: Project, conn: psycopg.Connection[Any], name: str) -> None:
+    queries, nan = project.module("queries"), (Decimal if name == "numeric" else float)("nan")
+    found = [getattr(queries, f"one_{name}")(conn, v=nan), getattr(queries, f"text_{name}")(conn, v=nan, f=0.5).v]
+    found += getattr(queries, f"many_{name}")(conn, v=[nan])
+    assert [(type(value), math.isnan(value)) for value in found] == [(type(nan), True)] * 3
+
+
 @pytest.mark.parametrize("name", sorted(VALUES))
 def test_arrays_of_two_dimensions_come_back(project: Project, conn: psycopg.Connection[Any], name: str) -> None:
     if name in {"json", "jsonb"}:
@@ -217,6 +226,8 @@ def test_async_functions_do_the_same(project: Project) -> None:
             for name in sorted(VALUES):
                 value = _first(name)
                 assert same(await getattr(queries, f"one_{name}")(connection, v=value), value)
+                assert same((await getattr(queries, f"text_{name}")(connection, v=value, f=0.5)).v, value)
+                assert same((await getattr(queries, f"many_text_{name}")(connection, v=[value, None], f=0.5)).v, [value, None])
                 assert same(await getattr(queries, f"many_{name}")(connection, v=[value, None]), [value, None])
                 sent = getattr(models, _class_name(name))(one=value, many=[value])
                 assert await getattr(queries, f"composites_{name}")(connection, v=[sent]) == [sent]
