@@ -34,8 +34,13 @@ _CURES = {
     ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
     ":batch* commands require parameters": "use the command without `batch`.",
+    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
 }
+_SILENT_END = (
+    "sqlc 1.31 ends so, without a word, where a query calls a function that has OUT parameters and no RETURNS: add `RETURNS record` to it, "
+    "which means the same."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def capture(configuration: Configuration, environ: Mapping[str, str]) -> Capture
         requests = tuple(_requests(configuration, folder))
         complaints = _complaints(finished.stderr, folder, configuration) if finished.returncode else ()
         if not complaints and len(requests) < len(configuration.entries):
-            complaints = (Diagnostic("sqlc ended without calling the plugin", help=finished.stderr.strip()),)
+            complaints = (Diagnostic("sqlc ended without calling the plugin", help=finished.stderr.strip() or _SILENT_END),)
         return Captured(requests, complaints)
 
 
