@@ -79,7 +79,7 @@ class ValueTypes:
                 value = self._record(field.type, field.fields, element_nullable=field.element_nullable)
             else:
                 value = self._plain(field.type, element_nullable=field.element_nullable)
-            innermost = field.type.removesuffix("[]")
+            innermost = field.type.replace("[]", "")
             if innermost in self.enums or innermost in self.types or isinstance(value, ir.Overridden) or not is_binary(value):
                 return ir.Opaque(name)
             types.append(ir.Nullable(value) if field.nullable else value)
@@ -87,6 +87,10 @@ class ValueTypes:
 
     def _list(self, name: str, *, element_nullable: bool) -> ir.ValueType:
         element_name = name.removesuffix("[]")
+        if element_name.endswith("[]"):
+            inner = self._list(element_name, element_nullable=element_nullable)
+            # It is the whole array that is registered.
+            return ir.ListOf(name, replace(inner, registered=False), inner.registered) if isinstance(inner, ir.ListOf) else ir.Opaque(name)
         known = element_name in self.enums or element_name in self.types
         registered = known or builtin_array_is_registered(element_name)
         element = self._plain(element_name)
@@ -226,7 +230,7 @@ def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
             return ir.TypedJson(postgres, python_object(path))
         case ir.ListOf(element=ir.Nullable(value=element)) if typed := typed_json(element, path):
             return replace(found, element=ir.Nullable(typed))
-        case ir.ListOf(element=ir.Json() | ir.TypedJson() as element) if typed := typed_json(element, path):
+        case ir.ListOf(element=ir.Json() | ir.TypedJson() | ir.ListOf() as element) if typed := typed_json(element, path):
             return replace(found, element=typed)
         case _:
             return None
@@ -256,10 +260,12 @@ def needing_registration(found: ir.Type) -> Iterator[str]:
 
 
 def is_box(found: ir.Type) -> bool:
-    """Tell whether a type is box, the one whose arrays have semicolons between their elements."""
+    """Tell whether a type is box, the one whose arrays have semicolons between their elements, or such an array."""
     match found:
         case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
             return is_box(value)
+        case ir.ListOf(element=element):
+            return is_box(element)
         case ir.Scalar(postgres=postgres):
             return postgres == "box"
         case _:

@@ -35,7 +35,7 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
                 query.source.header_place(),
                 help=f"columns and parameters: {known}." if known else "",
             )
-        elif types[name].removesuffix("[]") not in {"json", "jsonb"}:
+        elif types[name].replace("[]", "") not in {"json", "jsonb"}:
             yield Diagnostic(
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
                 query.source.header_place(),
@@ -49,7 +49,7 @@ def _types(proofs: Proofs) -> set[str]:
     found = {*names(), *(enum.type for enum in catalog.enums), *(user.type for user in catalog.types)}
     found |= {name for table in catalog.tables for name in (table.type, *(column.type for column in table.columns))}
     found |= {column.type for proof in queries for column in proof.columns} | {param.type for proof in queries for param in proof.params}
-    return {name.removesuffix("[]") for name in found}
+    return {name.replace("[]", "") for name in found}
 
 
 def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[Diagnostic]:
@@ -61,7 +61,7 @@ def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[
             yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
     types = _types(proofs)
     for override in options.overrides:
-        if override.db_type and canonical_name(override.db_type).removesuffix("[]") not in types:
+        if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
             yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)
     tables = {table.name for table in catalog.tables}
     for name in options.inflection_exclude_table_names:

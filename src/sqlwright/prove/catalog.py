@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.describe import TypeNames, with_dimensions
+from sqlwright.prove.dimensions import column_dimensions
 from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.nullability import Prover
 from sqlwright.prove.proof import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.usertypes import read_user_types
 
@@ -66,6 +68,7 @@ def read_catalog(
     stands for constraints that do not hold.
     """
     rows = connection.execute(_TABLES).fetchall()
+    prover = Prover(facts)
     constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
     for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         constraints[schema, table].append(Constraint(name, definition))
@@ -78,8 +81,8 @@ def read_catalog(
             tuple(
                 TableColumn(
                     name=name,
-                    type=types.proof_name(type_oid),
-                    declared=types.declared_name(type_oid),
+                    type=with_dimensions(types.proof_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
+                    declared=with_dimensions(types.declared_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
                     not_null=facts.relation(relation).attributes[number].not_null,
                     comment=column_comment,
                 )

@@ -20,7 +20,7 @@ FIRST_USER_OID = 16384
 class Attribute:
     """A column of a relation. `not_null`: constraints hold for every stored row, in all children; `why` says which, or what is missing.
 
-    `accepts_null` tells whether NULL may be written to it.
+    `accepts_null` tells whether NULL may be written to it. `dimensions` are those that an array is declared with, at least 1.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Attribute:
     dropped: bool
     generated: bool
     accepts_null: bool
+    dimensions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,9 @@ SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN p
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 """
 _ATTRIBUTES = """
-SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> ''
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> '',
+       greatest(a.attndims, t.typndims, 1)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
@@ -124,6 +126,10 @@ _OUTPUTS = """
 SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
 FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
 WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
+"""
+_FIELDS = """
+SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
 """
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
@@ -193,8 +199,12 @@ class SchemaFacts:
             relation.before_triggers = self._trigger_events(family, _BEFORE)
             relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
         raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
-        for oid, number, name, type_oid, declared, dropped, generated in self._connection.execute(_ATTRIBUTES, {"oid": only}).fetchall():
-            raw[oid][number] = self._attribute(found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated)
+        for oid, number, name, type_oid, declared, dropped, generated, dimensions in self._connection.execute(
+            _ATTRIBUTES, {"oid": only}
+        ).fetchall():
+            raw[oid][number] = self._attribute(
+                found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated, dimensions=dimensions
+            )
         self._relations.update(found)
         for relation in found.values():
             relation.attributes = raw[relation.oid]
@@ -203,7 +213,7 @@ class SchemaFacts:
                 self._weaken(relation, self.relation(child))
 
     def _attribute(
-        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool
+        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool, dimensions: int
     ) -> Attribute:
         label = f"`{relation.name}.{name}`"
         proven, why = False, f"{label} has no NOT NULL constraint"
@@ -222,7 +232,7 @@ class SchemaFacts:
             domain = self.type(type_oid).name
             why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
         accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
-        return Attribute(name, type_oid, proven, why, dropped, generated, accepts)
+        return Attribute(name, type_oid, proven, why, dropped, generated, accepts, dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
         """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
@@ -340,6 +350,16 @@ class SchemaFacts:
         """Give the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
         types = self._output_types.get(oid, ())
         return () if any(self.type(found).kind == "p" for found in types) else types
+
+    @cached_property
+    def _field_dimensions(self) -> dict[tuple[int, int], int]:
+        return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
+
+    def field_dimensions(self, composite: int, number: int) -> int:
+        """Give the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
+        while self.type(composite).kind == "d":
+            composite = self.type(composite).base
+        return self._field_dimensions.get((composite, number), 1)
 
     @cached_property
     def _type_rows(self) -> dict[int, tuple[DataType, bool]]:

@@ -1,7 +1,7 @@
 """What PostgreSQL answered, as values that `proofs.json` records: one `QueryProof` a query, and the schema's tables and enums.
 
 Types are written as text: pg_type's name for a built-in type; for a type of the schema its name as a cast would write it, qualified where
-the search path does not show it; `[]` behind either for an array.
+the search path does not show it; `[]` behind either for each dimension of an array.
 """
 
 from __future__ import annotations

@@ -8,46 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised
+from sqlwright.prove.dimensions import dimensions_of, output_dimensions
+from sqlwright.prove.exprtypes import type_of
+from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Scope
-from sqlwright.prove.querytree import CTE, GROUP, JOIN, SELECT, SUBQUERY, Query
+from sqlwright.prove.querytree import CTE, GROUP, JOIN, SELECT, SUBQUERY
 from sqlwright.prove.rules import queries, recursion, returning
 
-_RECORD, _RECORDS, _BOOL, _INT4 = 2249, 2287, 16, 23
-_EXISTS, _ALL, _ANY, _SCALAR, _ARRAY = 0, 1, 2, 4, 6
-
-# Where a node tells the type of its value.
-_TYPE_FIELDS = {
-    "AGGREF": "aggtype",
-    "ARRAYCOERCEEXPR": "resulttype",
-    "ARRAYEXPR": "array_typeid",
-    "CASEEXPR": "casetype",
-    "COALESCEEXPR": "coalescetype",
-    "COERCETODOMAIN": "resulttype",
-    "COERCEVIAIO": "resulttype",
-    "CONST": "consttype",
-    "DISTINCTEXPR": "opresulttype",
-    "FIELDSELECT": "resulttype",
-    "FUNCEXPR": "funcresulttype",
-    "MINMAXEXPR": "minmaxtype",
-    "NULLIFEXPR": "opresulttype",
-    "OPEXPR": "opresulttype",
-    "PARAM": "paramtype",
-    "RELABELTYPE": "resulttype",
-    "ROWEXPR": "row_typeid",
-    "SQLVALUEFUNCTION": "type",
-    "SUBSCRIPTINGREF": "refrestype",
-    "VAR": "vartype",
-    "WINDOWFUNC": "wintype",
-}
-_BOOLEANS = frozenset({"BOOLEANTEST", "BOOLEXPR", "NULLTEST", "SCALARARRAYOPEXPR"})
+_RECORD, _RECORDS = 2249, 2287
+_SCALAR, _ARRAY = 4, 6
 
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """A field of an anonymous record: the OID of its type, whether it may be NULL, and its own fields if it is a record itself."""
+    """A field of an anonymous record: the OID of its type, whether it may be NULL, and its own fields if it is a record itself.
+
+    `dimensions` and `element_nullable` are for arrays.
+    """
 
     type: int
+    dimensions: int
     nullable: bool
     element_nullable: bool
     fields: Fields
@@ -86,7 +66,7 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
             return tuple(_field(prover, argument, scope) for argument in node.nodes("args"))
         case "FUNCEXPR":
             declared = prover.facts.output_types(node.number("funcid"))
-            return tuple(RecordField(oid, nullable=True, element_nullable=True, fields=None) for oid in declared) or None
+            return tuple(RecordField(oid, dimensions=1, nullable=True, element_nullable=True, fields=None) for oid in declared) or None
         case "AGGREF" if prover.facts.function(node.number("aggfnoid")).signature == "array_agg(anynonarray)":
             rows = scope.up(node.number("agglevelsup")).row
             return None if rows is None else fields_of(prover, node.nodes("args")[0].node("expr"), rows)
@@ -100,7 +80,8 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 
 def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
     verdict = prover.verdict(node, scope)
-    return RecordField(type_of(prover, node), verdict.nullable, verdict.element_nullable, fields_of(prover, node, scope))
+    dimensions = dimensions_of(prover, node, scope)
+    return RecordField(type_of(prover, node), dimensions, verdict.nullable, verdict.element_nullable, fields_of(prover, node, scope))
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
@@ -126,40 +107,6 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
         return fields[attribute - 1]
     types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
-        RecordField(oid, verdict.nullable, verdict.element_nullable, own)
-        for oid, verdict, own in zip(types, queries.outputs(prover, inner, scope), fields, strict=True)
+        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullable, verdict.element_nullable, own)
+        for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
     )
-
-
-def type_of(prover: Prover, node: Node) -> int:
-    """Give the OID of the type of an expression.
-
-    Raises:
-        Unrecognised: the expression is of a kind whose type is not known here.
-    """
-    match node.tag:
-        case "SUBLINK":
-            return _type_of_sublink(prover, node)
-        case "COLLATEEXPR" | "NAMEDARGEXPR":
-            return type_of(prover, node.node("arg"))
-        case "GROUPINGFUNC":
-            return _INT4
-        case tag if tag in _BOOLEANS:
-            return _BOOL
-        case tag if tag in _TYPE_FIELDS:
-            return node.number(_TYPE_FIELDS[tag])
-        case tag:
-            raise Unrecognised(f"the type of {tag}")
-
-
-def _type_of_sublink(prover: Prover, node: Node) -> int:
-    kind = node.number("subLinkType")
-    if kind in (_EXISTS, _ALL, _ANY):
-        return _BOOL
-    if kind not in (_SCALAR, _ARRAY):
-        raise Unrecognised("the type of a subquery that sets several columns")
-    inner = type_of(prover, Query(node.node("subselect")).outputs[0].expression)
-    if kind == _SCALAR:
-        return inner
-    # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
-    return prover.facts.type(inner).array or inner

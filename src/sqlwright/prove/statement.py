@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from sqlwright.lexer import significant
 from sqlwright.prove import cardinality, parameters, records
 from sqlwright.prove import rules as _rules
 from sqlwright.prove.access import tables_read_and_written
+from sqlwright.prove.dimensions import output_dimensions
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Verdict
@@ -29,22 +31,24 @@ _ = _rules  # imported for its registrations
 class Statement:
     """A statement to prove. `sql` is the final text; `param_types` are SQL type names in order.
 
-    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said.
+    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said,
+    `param_dimensions` are those of array parameters by number where they are more than one.
     """
 
     sql: str
     param_types: tuple[str, ...]
     optional_params: frozenset[int]
     returns_rows: bool
+    param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
-    `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW;
-    `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant NULL. `fields`
-    are those of an anonymous record, or of those in an array, where they are known.
+    `element_nullable` and `dimensions` are for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as
+    OLD or NEW; `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant
+    NULL. `fields` are those of an anonymous record, or of those in an array, where they are known.
     """
 
     nullable: bool
@@ -54,6 +58,7 @@ class ColumnProof:
     absent_row: bool
     witness: bool
     always_null: bool = False
+    dimensions: int = 1
     fields: Fields = None
 
 
@@ -103,6 +108,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             facts,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
+            statement.param_dimensions,
         )
         verdicts = queries.outputs(prover, tree, None)
         rows = cardinality.rows_of(prover, tree, None)
@@ -112,9 +118,14 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
-            replace(_column(verdict, offsets, statement.sql), always_null=always_null, fields=fields)
-            for verdict, always_null, fields in zip(
-                verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True
+            replace(
+                _column(verdict, offsets, statement.sql),
+                always_null=always_null,
+                dimensions=output_dimensions(prover, tree, None, index),
+                fields=fields,
+            )
+            for index, (verdict, always_null, fields) in enumerate(
+                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True)
             )
         ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),

@@ -147,12 +147,20 @@ class Values:
                 sent = f"{self._object(dump)}({name})" if dump else name
                 return self.dumped(inner, sent, item) if is_dumped(inner) else sent
             case ir.ListOf(element=element) if is_box(element):
-                items = ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}") if is_dumped(element) else name
-                return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (items,))
+                return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
                 return name
+
+    def _boxes(self, element: ir.Type, name: str, item: str) -> Node:
+        """The items of an array of boxes, each as its text."""
+        if isinstance(element, ir.ListOf):
+            inner = self._boxes(element.element, item, f"{item}_")
+            return name if inner == item else ListComprehension(inner, f"for {item} in {name}")
+        if not is_dumped(element):
+            return name
+        return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
 
     def _wrapper(self, postgres: str) -> str:
         return self._builder.name("psycopg.types.json", "Jsonb" if postgres == "jsonb" else "Json")
