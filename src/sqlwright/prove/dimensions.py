@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlwright.prove.exprtypes import type_of
-from sqlwright.prove.facts import Relation
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Scope
 from sqlwright.prove.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES
 from sqlwright.prove.rules import queries, recursion, returning
+from sqlwright.prove.schemaobjects import Relation
 
 _EXTERNAL, _SCALAR, _ARRAY = 0, 4, 6
 _NDIM = 5  # in the bytes of a constant: behind their number and the length of the value

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlwright.prove.facts import Attribute, Relation, SchemaFacts
+from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import Node, Tree, walk
 from sqlwright.prove.querytree import FUNCTION, INSERT, JOIN, MERGE, SUBQUERY, UPDATE, VALUES, Query
+from sqlwright.prove.schemaobjects import Attribute, Relation
 
 _EXTERNAL = 0
 _CASTS = (1, 2)
