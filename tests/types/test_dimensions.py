@@ -59,8 +59,9 @@ SELECT * FROM games ORDER BY id;
 """
 
 
-@pytest.fixture(scope="module")
-def project(compiler: Compiler) -> Project:
+@pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
+def project(request: pytest.FixtureRequest) -> Project:
+    compiler: Compiler = request.getfixturevalue(request.param)
     return compiler.compile(SCHEMA, _QUERIES + _ADD)
 
 

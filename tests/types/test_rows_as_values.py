@@ -114,8 +114,9 @@ UNKNOWN = {
 }
 
 
-@pytest.fixture(scope="module")
-def project(compiler: Compiler) -> Project:
+@pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
+def project(request: pytest.FixtureRequest) -> Project:
+    compiler: Compiler = request.getfixturevalue(request.param)
     unknown = "".join(f"\n-- name: {name} :many\n{query};\n" for name, query in UNKNOWN.items())
     return compiler.compile(SCHEMA, QUERIES + unknown, json={"crm.users.tags": "decimal.Decimal"})
 
