@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlwright.prove.exprtypes import type_of
+from sqlwright.prove.exprtypes import is_array, type_of
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Scope
 from sqlwright.prove.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES
@@ -46,17 +46,10 @@ def output_dimensions(prover: Prover, node: Node, parent: Scope | None, index: i
         arms = [arm.node.node("subquery") for arm in query.range_table if arm.kind == SUBQUERY]
         return max(output_dimensions(prover, arm, Scope(query, parent), index) for arm in arms)
     expression = query.outputs[index].expression
-    if not _is_array(prover, expression):
+    if not is_array(prover, expression):
         return 1
     scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
     return dimensions_of(prover, expression, scope)
-
-
-def _is_array(prover: Prover, node: Node) -> bool:
-    try:
-        return prover.facts.is_array(type_of(prover, node))
-    except UNREADABLE:
-        return False
 
 
 def dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:
@@ -88,7 +81,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:  # noqa: C9
         case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
             inner = node.node("subselect")
             found = output_dimensions(prover, inner, scope, 0)
-            gathers = node.number("subLinkType") == _ARRAY and _is_array(prover, prover.query(inner).outputs[0].expression)
+            gathers = node.number("subLinkType") == _ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
             return found + 1 if gathers else found
         case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
             return dimensions_of(prover, node.node("arg"), scope)

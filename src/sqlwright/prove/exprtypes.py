@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.nodetree import Node, Unrecognised
+from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised
 from sqlwright.prove.nullability import Prover
 
 _BOOL, _INT4 = 16, 23
@@ -67,3 +67,11 @@ def _type_of_sublink(prover: Prover, node: Node) -> int:
         return inner
     # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
     return prover.facts.type(inner).array or inner
+
+
+def is_array(prover: Prover, node: Node) -> bool | None:
+    """Tell whether an expression is an array; None where its type is not known here."""
+    try:
+        return prover.facts.is_array(type_of(prover, node))
+    except UNREADABLE:
+        return None
