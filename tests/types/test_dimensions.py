@@ -19,26 +19,26 @@ CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN grid AS int[][];
 CREATE TYPE board AS (cells int[][], labels text[]);
 CREATE TABLE games (
-    id int PRIMARY KEY, m int[][] NOT NULL, cube text[][][], l int[] NOT NULL, moods mood[][] NOT NULL, g grid NOT NULL,
+    id int PRIMARY KEY, m int[][] NOT NULL, cube text[][][], flat int[] NOT NULL, moods mood[][] NOT NULL, g grid NOT NULL,
     boxes box[][] NOT NULL, docs jsonb[][] NOT NULL, board board NOT NULL, sized int[2][2] NOT NULL
 );
-CREATE VIEW shown AS SELECT id, m, array_agg(l) OVER () AS ls FROM games;
+CREATE VIEW shown AS SELECT id, m, array_agg(flat) OVER () AS ls FROM games;
 """
-COLUMNS = "id, m, cube, l, moods, g, boxes, docs, board, sized"
+COLUMNS = "id, m, cube, flat, moods, g, boxes, docs, board, sized"
 # Name, query, the types of its columns.
 _CASES = {
     "declared": ("SELECT m, sized, g FROM games", "list[list[int]], list[list[int]], list[list[int]]"),
     "through_a_view": ("SELECT m, ls FROM shown", "list[list[int]], list[list[int]]"),
-    "gathered": ("SELECT array_agg(l) AS a, array_agg(m) AS b, max(m) AS c FROM games",
+    "gathered": ("SELECT array_agg(flat) AS a, array_agg(m) AS b, max(m) AS c FROM games",
                  "list[list[int]] | None, list[list[list[int]]] | None, list[list[int | None]] | None"),
     "written": ("SELECT ARRAY[[1, 2], [3, 4]] AS a, ARRAY[1] AS b, '{{1,2}}'::int[] AS c, ARRAY[ARRAY[ARRAY[NULL::text]]] AS d",
                 "list[list[int]], list[int], list[list[int]], list[list[list[str | None]]]"),
-    "subqueries": ("SELECT ARRAY(SELECT l FROM games) AS a, (SELECT m FROM games LIMIT 1) AS b, ARRAY(SELECT id FROM games) AS c",
+    "subqueries": ("SELECT ARRAY(SELECT flat FROM games) AS a, (SELECT m FROM games LIMIT 1) AS b, ARRAY(SELECT id FROM games) AS c",
                    "list[list[int]], list[list[int]] | None, list[int]"),
-    "operators": ("SELECT m || m AS a, m || ARRAY[1, 2] AS b, m[1:1] AS c, m[1][1] AS d, l || 1 AS e FROM games",
+    "operators": ("SELECT m || m AS a, m || ARRAY[1, 2] AS b, m[1:1] AS c, m[1][1] AS d, flat || 1 AS e FROM games",
                   "list[list[int]], list[list[int]], list[list[int]], int | None, list[int]"),
     "chosen": ("SELECT coalesce(m, m) AS a, CASE WHEN id = 1 THEN m ELSE g END AS b FROM games", "list[list[int]], list[list[int]]"),
-    "fields": ("SELECT (board).cells, (board).labels, row(m, l) AS r FROM games",
+    "fields": ("SELECT (board).cells, (board).labels, row(m, flat) AS r FROM games",
                "list[list[int | None]] | None, list[str | None] | None, tuple[list[list[int]], list[int]]"),
     "union": ("WITH x AS (SELECT m FROM games UNION ALL SELECT m FROM games) SELECT m, 1 AS n FROM x", "list[list[int]], int"),
     "grouped": ("SELECT m, count(*) AS n FROM games GROUP BY m", "list[list[int]], int"),
@@ -46,13 +46,13 @@ _CASES = {
     "elements": ("SELECT unnest(m) AS a, 1 AS n FROM games", "int, int"),
     "parameters": ("SELECT @v::int[][] AS v, @w::int[] AS w", "list[list[int]], list[int]"),
 }  # fmt: skip
-_QUERIES = "".join(f"-- name: {name} :many\n{query};\n\n" for name, (query, _) in _CASES.items())
-_ADD = f"""
+QUERIES = "".join(f"-- name: {name} :many\n{query};\n\n" for name, (query, _) in _CASES.items())
+QUERIES += f"""
 -- name: add :one
-INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @l, @moods, @g, @boxes, @docs, @board, @sized) RETURNING *;
+INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @flat, @moods, @g, @boxes, @docs, @board, @sized) RETURNING *;
 
 -- name: copy_games :copyfrom
-INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @l, @moods, @g, @boxes, @docs, @board, @sized);
+INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @flat, @moods, @g, @boxes, @docs, @board, @sized);
 
 -- name: all_games :many
 SELECT * FROM games ORDER BY id;
@@ -62,14 +62,14 @@ SELECT * FROM games ORDER BY id;
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
 def project(request: pytest.FixtureRequest) -> Project:
     compiler: Compiler = request.getfixturevalue(request.param)
-    return compiler.compile(SCHEMA, _QUERIES + _ADD)
+    return compiler.compile(SCHEMA, QUERIES)
 
 
 def game(project: Project, number: int) -> dict[str, Any]:
     mood = project.module("enums").Mood
     board = project.module("models").Board(cells=[[1], [2]], labels=["x"])
     return {
-        "id": number, "m": [[1, 2], [3, 4]], "cube": [[["a"], ["b"]]], "l": [1], "moods": [[mood.SAD], [mood.HAPPY]], "g": [[5]],
+        "id": number, "m": [[1, 2], [3, 4]], "cube": [[["a"], ["b"]]], "flat": [1], "moods": [[mood.SAD], [mood.HAPPY]], "g": [[5]],
         "boxes": [["(3,4),(1,2)"], ["(1,1),(0,0)"]], "docs": [[{"a": [1]}, []]], "board": board, "sized": [[1, 2], [3, 4]],
     }  # fmt: skip
 
