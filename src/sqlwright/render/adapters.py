@@ -8,7 +8,7 @@ from sqlwright import ir
 from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import Group, lay_out
+from sqlwright.render.layout import Group, lay_out, statement
 from sqlwright.render.literals import docstring, string_literal
 from sqlwright.render.pgvalues import (
     DUMP_JSON,
@@ -207,10 +207,12 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
     context = builder.name("psycopg.abc", "AdaptContext")
     builder.add_definition(
         [
-            f"def {KEEP_INTERVALS}(cursor: {context}) -> None:",
+            *statement(
+                Group(f"def {KEEP_INTERVALS}(", (f"cursor: {context}", "*", f"binary: {builder.builtin('bool')}")), 0, suffix=" -> None:"
+            ),
             '    """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""',
-            '    cursor.adapters.register_loader("interval", IntervalLoader)',
-            '    cursor.adapters.register_loader("interval", IntervalBinaryLoader)',
+            "    loader = IntervalBinaryLoader if binary else IntervalLoader",
+            '    cursor.adapters.register_loader("interval", loader)',
         ]
     )
 

@@ -138,7 +138,9 @@ class _Function:
         )
         made = statement(make, 1, f"{cursor} = ")
         if keeps_intervals(self.query):
-            made += statement(self.values.keeping_intervals(cursor), 1)
+            found = ir.shape_of(self.query.result)
+            binary = found is not None and reads_binary(columns_of(found))
+            made += statement(self.values.keeping_intervals(cursor, binary=binary), 1)
         match self.query.result:
             case ir.Copied() as copied:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
