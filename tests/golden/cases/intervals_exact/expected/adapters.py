@@ -69,7 +69,7 @@ class IntervalBinaryLoader(Loader):
         return Interval(months, days, micros)
 
 
-def keep_intervals(cursor: AdaptContext) -> None:
+def keep_intervals(cursor: AdaptContext, *, binary: bool) -> None:
     """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""
-    cursor.adapters.register_loader("interval", IntervalLoader)
-    cursor.adapters.register_loader("interval", IntervalBinaryLoader)
+    loader = IntervalBinaryLoader if binary else IntervalLoader
+    cursor.adapters.register_loader("interval", loader)

@@ -45,10 +45,10 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
         return super().load(data)
 
 
-def keep_intervals(cursor: AdaptContext) -> None:
+def keep_intervals(cursor: AdaptContext, *, binary: bool) -> None:
     """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""
-    cursor.adapters.register_loader("interval", IntervalLoader)
-    cursor.adapters.register_loader("interval", IntervalBinaryLoader)
+    loader = IntervalBinaryLoader if binary else IntervalLoader
+    cursor.adapters.register_loader("interval", loader)
 
 
 def registered(value: Any) -> Any:
