@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -70,9 +71,10 @@ def test_every_option_has_a_case_that_shows_it() -> None:
     shown: set[str] = set()
     for case in CASES.iterdir():
         if not case.name.startswith("error_"):
-            config = yaml.safe_load((case / "sqlc.yaml").read_text(encoding="utf-8"))
+            config: Any = yaml.safe_load((case / "sqlc.yaml").read_text(encoding="utf-8"))
             for entry in config["sql"]:
-                shown |= {key for codegen in entry["codegen"] for key in codegen.get("options") or {}}
+                for codegen in entry["codegen"]:
+                    shown |= set(codegen.get("options") or ())
     assert {field.alias or name for name, field in Options.model_fields.items()} <= shown
 
 

@@ -46,8 +46,9 @@ _CASES = {
     "elements": ("SELECT unnest(m) AS a, 1 AS n FROM games", "int, int"),
     "parameters": ("SELECT @v::int[][] AS v, @w::int[] AS w", "list[list[int]], list[int]"),
 }  # fmt: skip
-QUERIES = "".join(f"-- name: {name} :many\n{query};\n\n" for name, (query, _) in _CASES.items())
-QUERIES += f"""
+QUERIES = (
+    "".join(f"-- name: {name} :many\n{query};\n\n" for name, (query, _) in _CASES.items())
+    + f"""
 -- name: add :one
 INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @flat, @moods, @g, @boxes, @docs, @board, @sized) RETURNING *;
 
@@ -57,6 +58,7 @@ INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @flat, @moods, @g, @boxes,
 -- name: all_games :many
 SELECT * FROM games ORDER BY id;
 """
+)
 
 
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
