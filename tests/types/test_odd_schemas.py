@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import psycopg
 import pytest
@@ -40,6 +40,9 @@ NESTED_QUERIES = {
     "fields": "SELECT (p).x, (p).ys, (deep).p, (deep).ps FROM a",
     "fields_of_fields": "SELECT ((deep).p).x, 1 AS n FROM a",
     "bounds": "SELECT lower(r), upper(rs) AS upper, lower(e) AS low, lower(pr) AS first FROM a",
+    "star_of_composites": "SELECT h.* FROM a, unnest(a.ps) AS h",
+    "star_of_composites_named_as_a_field": "SELECT x.* FROM a, unnest(a.ps) AS x",
+    "plain_star_of_composites": "SELECT * FROM unnest(ARRAY[row('sad', NULL, NULL)::pt]) AS h",
     "gathered": "SELECT array_agg(p) AS ps, array_agg(dm) AS dms, array_agg(m) AS ms, array_agg(r) AS rs FROM a",
     "of_enums": "SELECT enum_range(NULL::mood), enum_last(NULL::mood) AS l, max(dm::mood) FROM a",
     "written": "INSERT INTO a SELECT 2, m, dm, dms, p, deep, deeps, r, rs, e, pr, prs, ps FROM a RETURNING *",
@@ -74,6 +77,8 @@ RELATED_QUERIES = {
     "inherited": "SELECT * FROM parent",
     "alone": "SELECT * FROM ONLY parent",
     "inheriting": "SELECT * FROM child",
+    "joined_using": "SELECT * FROM parent JOIN part USING (id)",
+    "star_in_a_subquery": "SELECT x.*, x.id + count(*) OVER () AS n FROM (SELECT * FROM part) AS x",
     "partitioned": "SELECT *, tableoid::regclass AS part FROM part",
     "view": "SELECT * FROM v1",
     "view_of_view": "SELECT * FROM v2",
@@ -158,6 +163,12 @@ def projects(compiler: Compiler) -> dict[str, Project]:
         texts = "".join(f"-- name: {query} :many\n{text};\n\n" for query, text in queries.items())
         found[name] = compiler.compile(schema, texts)
     return found
+
+
+@pytest.mark.parametrize("query", [query for query in NESTED_QUERIES if "star" in query])
+def test_a_star_is_what_postgresql_finds_behind_it(projects: dict[str, Project], query: str) -> None:
+    row = get_type_hints(getattr(projects["nested"].module("queries"), query))["return"].__args__[0]
+    assert [*get_type_hints(row)] == ["x", "ys", "z"]
 
 
 @pytest.mark.parametrize(("schema", "query"), [(schema, query) for schema, (_, _, queries) in _SCHEMAS.items() for query in queries])

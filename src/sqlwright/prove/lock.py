@@ -26,7 +26,7 @@ _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, *, nullable_elements: bool) -> str:
     """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
-    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
+    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql, query.starred]
     parts += [[p.number, p.name, p.sqlc_type, p.optional] for p in query.params]
     parts += [list(astuple(column)) for column in query.columns]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -125,9 +125,10 @@ def _prove_others(
 
 
 def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
-    guessed = describe(session.connection, query.sql, {p.number: p.sqlc_type for p in query.params})
+    sql, types = _meant(session.connection, query), {p.number: p.sqlc_type for p in query.params}
+    guessed = describe(session.connection, sql, types)
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
-    final = with_casts(query.sql, casts)
+    final = with_casts(sql, casts)
     # The casts must change nothing: what is generated is the final text, so the final text is what is proven.
     described = describe(session.connection, final, {})
     if described.params != guessed.params:
@@ -156,6 +157,22 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
         reads=proof.reads,
         writes=proof.writes,
     )
+
+
+def _meant(connection: psycopg.Connection[Any], query: ir.UnprovenQuery) -> str:
+    """Give the text of sqlc, unless the columns that it wrote for a star are not the ones that PostgreSQL finds behind it."""
+    if query.starred == query.sql:
+        return query.sql
+    types = {p.number: p.sqlc_type for p in query.params}
+    try:
+        meant = describe(connection, query.starred, types).columns
+    except Refused:
+        return query.sql
+    try:
+        written = describe(connection, query.sql, types).columns
+    except Refused:
+        return query.starred
+    return query.sql if [(c.name, c.type) for c in written] == [(c.name, c.type) for c in meant] else query.starred
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
