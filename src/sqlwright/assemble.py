@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
 from sqlwright.copying import binary_types, copy_sql
 from sqlwright.diagnostics import Place
+from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.options import Options
 from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
-from sqlwright.valuetypes import ValueTypes, parts, python_object
+from sqlwright.valuetypes import ValueTypes, holds_interval, parts, typed_json
 
 
 def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> ir.Package:
@@ -25,6 +26,7 @@ def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> i
     models = [schema.row_class(table) for table in proofs.catalog.tables if every or schema.table_class(table) in shared]
     loaded = [column.type for model in models for column in ir.columns_in(model.fields)]
     loaded += [column.type for module in modules for query in module.queries for column in ir.columns_in(ir.fields_of(query.result))]
+    loaded += [found for module in modules for query in module.queries for found in _of_cursor(query.result)]
     sent = [param.type for module in modules for query in module.queries for param in query.params]
     used = {part.postgres: part for found in (*loaded, *sent) for part in parts(found)}
     if every:
@@ -60,10 +62,12 @@ class _Schema:
 
     def composites(self, used: Mapping[str, ir.ValueType]) -> Iterator[ir.RowClass]:
         """The row classes of the composite types in use."""
-        for found in self.catalog.types:
+        for found in self.types.types.values():
             composite = used.get(found.type)
             if found.kind is TypeKind.COMPOSITE and isinstance(composite, ir.CompositeRef):
                 doc = found.comment or f"A value of the composite type `{found.type}`."
+                if found.type in self.types.tables:
+                    doc = f"A value of the row type of `{found.type}`: unlike in its rows, each field may be None."
                 yield ir.RowClass(composite.class_name, composite.fields, doc, "", found.type)
 
     def new_types(self, used: Mapping[str, ir.ValueType]) -> Iterator[ir.NewTypeClass]:
@@ -86,6 +90,7 @@ class _Schema:
                     nullable=is_nullable(query, proven),
                     element_nullable=proven.element_nullable,
                     origin=proven.origin,
+                    fields=proven.fields,
                 ),
             ),
             origin=proven.origin,
@@ -111,13 +116,11 @@ class _Schema:
     def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
         """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
         path = query.annotations.json.get(name)
-        match found:
-            case ir.Nullable(value=ir.Json() | ir.TypedJson() as value) if path:
-                return ir.Nullable(ir.TypedJson(value.postgres, python_object(path)))
-            case ir.Json() | ir.TypedJson() if path:
-                return ir.TypedJson(found.postgres, python_object(path))
-            case _:
-                return found
+        value = found.value if isinstance(found, ir.Nullable) else found
+        typed = typed_json(value, path) if path else None
+        if typed is None:
+            return found
+        return ir.Nullable(typed) if isinstance(found, ir.Nullable) else typed
 
     def _declared(self, name: str, origin: ir.Origin | None) -> str:
         column = self._table_column(origin)
@@ -242,7 +245,24 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
         case ir.Command.EXECROWS:
             return ir.RowCount()
         case ir.Command.EXECRESULT:
-            return ir.CursorResult()
+            return _cursor(query, proof, schema)
+
+
+def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
+    return result.types if isinstance(result, ir.CursorResult) else ()
+
+
+def _cursor(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.CursorResult:
+    """A cursor in the text format: whoever has it gets psycopg's values, and nothing converts them."""
+    types = tuple(without_records(column.type) for column in ir.columns_in(_fields(query, proof, schema)))
+    return ir.CursorResult(
+        types=tuple(ir.Opaque(_postgres(found)) if is_converted(found) else found for found in types),
+        intervals=any(holds_interval(found) for found in types),
+    )
+
+
+def _postgres(found: ir.Type) -> str:
+    return found.value.postgres if isinstance(found, ir.Nullable) else found.postgres
 
 
 def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:
@@ -278,7 +298,10 @@ def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
         else:
             fields.append(schema.column(query, proof, columns[0]))
             columns = columns[1:]
-    return (*fields, *(schema.column(query, proof, column) for column in columns))
+    fields += [schema.column(query, proof, column) for column in columns]
+    if reads_binary(ir.columns_in(fields)):
+        return tuple(fields)
+    return tuple(replace(field, type=without_records(field.type)) if isinstance(field, ir.Column) else field for field in fields)
 
 
 def _shared_classes(shape: ir.RowRef) -> set[ClassName]:

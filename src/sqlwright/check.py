@@ -14,6 +14,11 @@ from sqlwright.valuetypes import parts
 
 _Item = TypeVar("_Item")
 
+_CURE = "cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`."
+_CURES = {
+    "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it."
+}
+
 # The statements whose command tag holds a number of rows (PostgreSQL manual, "Message Formats", CommandComplete); CREATE TABLE AS is one.
 _COUNTED = frozenset(
     {"(", "create", "delete", "execute", "fetch", "insert", "merge", "move", "select", "table", "update", "values", "with"}
@@ -142,7 +147,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
             place,
-            help="cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`.",
+            help=_CURES.get(opaque.removesuffix("[]"), _CURE),
             severity=Severity.WARNING,
         )
 

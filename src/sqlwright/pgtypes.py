@@ -127,8 +127,7 @@ BINARY_TYPES = frozenset(
 # Built-in types whose arrays psycopg does not know: they are registered as those of the schema are.
 _UNKNOWN_ARRAYS = frozenset({"pg_snapshot"})
 
-# Arrays of these have another delimiter than the comma, which psycopg does not write.
-_NO_ARRAYS = frozenset({"box", "void"})
+_NO_ARRAYS = frozenset({"void"})
 
 # Types of extensions, by (extension, name).
 _TEXT_OF_EXTENSIONS = frozenset(
@@ -176,7 +175,6 @@ _ALIASES = {
 # What a reader should know of a type beside its class.
 NOTES = {
     "bit": "zeros and ones",
-    "box": "arrays of it are `object`: their delimiter is a semicolon, which psycopg does not write",
     "date": "`infinity` raises `psycopg.DataError`: a `date` ends with the year 9999",
     "hstore": "registered",
     "inet": "an address with a netmask is an interface",

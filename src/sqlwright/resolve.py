@@ -83,6 +83,7 @@ def _unfit(wire: WireQuery, source: QuerySource, unfit: Unfit) -> Diagnostic:
 
 def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: ir.CopiedColumns | None) -> ir.UnprovenQuery:
     sql, left_over = numbered(_text(wire, source))
+    slices = {param.number for param in wire.params if param.column.is_sqlc_slice}
     return ir.UnprovenQuery(
         name=wire.name,
         function=Identifier.from_sql(wire.name),
@@ -90,7 +91,8 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: 
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         params_class=ClassName(f"{ClassName.from_sql(wire.name)}Params"),
         command=ir.Command(wire.cmd),
-        sql=with_arrays(sql, {param.number for param in wire.params if param.column.is_sqlc_slice}),
+        sql=with_arrays(sql, slices),
+        starred=with_arrays(numbered(_starred(wire, source))[0], slices),
         doc=comment.doc,
         annotations=comment.annotations,
         params=_params(wire.params, source.optional_names(), _unknown(sql, wire.params) | left_over),
@@ -109,6 +111,12 @@ def _text(wire: WireQuery, source: QuerySource) -> str:
         return wire.text.strip()
     records = {column.name for column in wire.columns if column.type and column.type.name in {"record", "pg_catalog.record"}}
     return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), records)
+
+
+def _starred(wire: WireQuery, source: QuerySource) -> str:
+    if any(column.embed_table for column in wire.columns):
+        return wire.text.strip()
+    return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), None)
 
 
 def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[ir.UnprovenColumn | ir.UnprovenEmbed, ...]:

@@ -11,8 +11,11 @@ from collections.abc import Set as AbstractSet
 from sqlwright.lexer import Kind, Token, significant
 
 
-def with_stars(sql: str, source: str, records: AbstractSet[str]) -> str:
-    """Give sqlc's text with the stars of the user's text where sqlc wrote nothing, or one of `records`, which it takes for records."""
+def with_stars(sql: str, source: str, records: AbstractSet[str] | None) -> str:
+    """Give sqlc's text with the stars of the user's text where sqlc wrote nothing, or one of `records`, which it takes for records.
+
+    Where `records` is None, every star is put back.
+    """
     ours, theirs = significant(source), significant(sql)
     matcher = difflib.SequenceMatcher(None, [_key(t) for t in ours], [_key(t) for t in theirs], autojunk=False)
     parts: list[str] = []
@@ -21,7 +24,7 @@ def with_stars(sql: str, source: str, records: AbstractSet[str]) -> str:
         if tag == "equal" or [token.text for token in ours[a0:a1]] != ["*"]:
             continue
         written = [token.text.strip('"') for token in theirs[b0:b1] if token.text not in {",", "."}]
-        if written and not (len(written) == 1 and written[0] in records):
+        if records is not None and written and not (len(written) == 1 and written[0] in records):
             continue
         start = theirs[b0].start if b0 < len(theirs) else len(sql)
         end = theirs[b1 - 1].end if b1 > b0 else start

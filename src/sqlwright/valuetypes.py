@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from sqlwright import ir
+from sqlwright.formats import is_binary
 from sqlwright.naming import ClassName, Identifier
 from sqlwright.options import Domains, Intervals, Options, Override
 from sqlwright.pgtypes import builtin, builtin_array_is_registered, canonical_name, of_extension
-from sqlwright.prove.proof import Catalog, Enum, TypeKind, UserType
+from sqlwright.prove.proof import Catalog, Enum, RecordField, Table, TypeKind, UserType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,38 +21,81 @@ class ValueTypes:
     options: Options
     enums: Mapping[str, Enum]
     types: Mapping[str, UserType]
+    tables: frozenset[str]
 
     @classmethod
     def of(cls, catalog: Catalog, options: Options) -> ValueTypes:
-        """Index a catalog."""
-        return cls(options, {enum.type: enum for enum in catalog.enums}, {found.type: found for found in catalog.types})
+        """Index a catalog. The row type of a table is a composite type."""
+        rows = {table.type: _row_type(table) for table in catalog.tables}
+        types = {found.type: found for found in catalog.types}
+        return cls(options, {enum.type: enum for enum in catalog.enums}, types | rows, frozenset(rows))
 
-    def type(self, name: str, *, nullable: bool, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.Type:
-        """Give the type of a column or parameter; `origin` is the table column behind it, `element_nullable` is for arrays."""
-        value = self.value(name, element_nullable=element_nullable, origin=origin)
+    def type(
+        self,
+        name: str,
+        *,
+        nullable: bool,
+        element_nullable: bool = False,
+        origin: ir.Origin | None = None,
+        fields: Sequence[RecordField] | None = None,
+    ) -> ir.Type:
+        """Give the type of a column or parameter.
+
+        `origin` is the table column behind it, `element_nullable` is for arrays, `fields` are those of an anonymous record.
+        """
+        if fields is None:
+            value = self.value(name, element_nullable=element_nullable, origin=origin)
+        else:
+            value = self._overridden(name, self._record(name, fields, element_nullable=element_nullable))
         return ir.Nullable(value) if nullable else value
 
     def value(self, name: str, *, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.ValueType:
         """As `type`, for a value that is not NULL."""
         plain = self._plain(name, element_nullable=element_nullable)
-        for column, python in self.options.json_types.items() if origin and isinstance(plain, ir.Json) else ():
-            if origin and _matches(column, origin):
-                return ir.TypedJson(plain.postgres, python_object(python))
+        json = next((python for column, python in self.options.json_types.items() if origin and _matches(column, origin)), None)
+        if json is not None and (typed := typed_json(plain, json)) is not None:
+            return typed
         override = next((o for o in self.options.overrides if o.column and origin and _matches(o.column, origin)), None)
         return plain if override is None else overridden(plain, override)
 
     def _plain(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
         """The type where no column override is meant; overrides by database type count."""
-        found = self._list(name, element_nullable=element_nullable) if name.endswith("[]") else self._single(name)
+        return self._overridden(name, self._list(name, element_nullable=element_nullable) if name.endswith("[]") else self._single(name))
+
+    def _overridden(self, name: str, found: ir.ValueType) -> ir.ValueType:
         override = next((o for o in self.options.overrides if o.db_type and canonical_name(o.db_type) == name), None)
         return found if override is None else overridden(found, override)
 
+    def _record(self, name: str, fields: Sequence[RecordField], *, element_nullable: bool) -> ir.ValueType:
+        """A tuple, if psycopg loads every field: it does not know the schema's types, not even domains."""
+        if name.endswith("[]"):
+            element = self._record(name.removesuffix("[]"), fields, element_nullable=False)
+            if isinstance(element, ir.Opaque):
+                return ir.Opaque(name)
+            return ir.ListOf(name, ir.Nullable(element) if element_nullable else element)
+        types: list[ir.Type] = []
+        for field in fields:
+            if field.fields is not None:
+                value = self._record(field.type, field.fields, element_nullable=field.element_nullable)
+            else:
+                value = self._plain(field.type, element_nullable=field.element_nullable)
+            innermost = field.type.replace("[]", "")
+            if innermost in self.enums or innermost in self.types or isinstance(value, ir.Overridden) or not is_binary(value):
+                return ir.Opaque(name)
+            types.append(ir.Nullable(value) if field.nullable else value)
+        return ir.RecordOf(name, tuple(types))
+
     def _list(self, name: str, *, element_nullable: bool) -> ir.ValueType:
         element_name = name.removesuffix("[]")
+        if element_name.endswith("[]"):
+            inner = self._list(element_name, element_nullable=element_nullable)
+            # It is the whole array that is registered.
+            return ir.ListOf(name, replace(inner, registered=False), inner.registered) if isinstance(inner, ir.ListOf) else ir.Opaque(name)
         known = element_name in self.enums or element_name in self.types
         registered = known or builtin_array_is_registered(element_name)
         element = self._plain(element_name)
-        if registered is None or isinstance(element, ir.Opaque):
+        # psycopg would take a comma for the delimiter of an array of a domain over box.
+        if registered is None or isinstance(element, ir.Opaque) or (known and is_box(element)):
             return ir.Opaque(name)
         return ir.ListOf(name, ir.Nullable(element) if element_nullable else element, registered=registered)
 
@@ -80,20 +124,22 @@ class ValueTypes:
                     return ir.Opaque(found.type)
                 return ir.RangeOf(found.type, element, multiple=found.kind is TypeKind.MULTIRANGE, registered=True)
             case TypeKind.COMPOSITE:
-                return ir.CompositeRef(found.type, self.class_name(found.schema, found.name), self._fields(found))
+                return ir.CompositeRef(found.type, self.composite_class(found), self._fields(found))
 
     def _fields(self, composite: UserType) -> tuple[ir.Column, ...]:
+        is_table = composite.type in self.tables
+        origins = [ir.Origin(composite.schema, composite.name, name) if is_table else None for name, _ in composite.fields]
         return tuple(
             ir.Column(
                 name=self.field_name(name),
                 sql_name=name,
-                type=ir.Nullable(self._plain(type_name, element_nullable=self.options.nullable_elements)),
-                origin=None,
+                type=ir.Nullable(self.value(type_name, element_nullable=self.options.nullable_elements, origin=origin)),
+                origin=origin,
                 doc="",
                 reason="a field of a composite value may always be NULL",
                 place=None,
             )
-            for name, type_name in composite.fields
+            for (name, type_name), origin in zip(composite.fields, origins, strict=True)
         )
 
     def declared(self, name: str, declared: str) -> str:
@@ -105,6 +151,12 @@ class ValueTypes:
         """The class name of an enum, a composite or a domain."""
         renamed = self.options.class_names.get(name)
         return ClassName(renamed) if renamed else ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")
+
+    def composite_class(self, found: UserType) -> ClassName:
+        """The class name of a composite. A table's rows have fields that are not NULL, values of its row type have none, so they differ."""
+        if found.type in self.tables:
+            return ClassName(f"{self.table_class(found.schema, found.name)}Value")
+        return self.class_name(found.schema, found.name)
 
     def table_class(self, schema: str, table: str) -> ClassName:
         """The class name of a table's rows."""
@@ -149,7 +201,7 @@ class ValueTypes:
                 adapter = ir.Adapter.HSTORE if isinstance(known, ir.Hstore) else ir.Adapter.ARRAY
                 return ir.Registration(found.schema, found.name, ir.Adapter.VECTOR if isinstance(known, ir.Vector) else adapter)
             case TypeKind.COMPOSITE:
-                name, fields = self.class_name(found.schema, found.name), tuple(field for field, _ in found.fields)
+                name, fields = self.composite_class(found), tuple(field for field, _ in found.fields)
                 return ir.Registration(found.schema, found.name, ir.Adapter.COMPOSITE, name, fields)
             case TypeKind.DOMAIN:
                 return ir.Registration(found.schema, found.name, ir.Adapter.DOMAIN)
@@ -159,11 +211,29 @@ class ValueTypes:
                 return ir.Registration(found.schema, found.name, ir.Adapter.MULTIRANGE)
 
 
+def _row_type(table: Table) -> UserType:
+    fields = tuple((column.name, column.declared) for column in table.columns)
+    return UserType(TypeKind.COMPOSITE, table.schema, table.name, table.type, "", fields, "", "")
+
+
 def overridden(plain: ir.ValueType, override: Override) -> ir.ValueType:
     """Give the type that the user wishes instead."""
     python = python_object(override.python_type)
     load = python_object(override.to_python) if override.to_python else python
     return ir.Overridden(python, plain, load, python_object(override.from_python) if override.from_python else None)
+
+
+def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
+    """Give json or an array of json as the Python type at a path; None for what is no JSON."""
+    match found:
+        case ir.Json(postgres=postgres) | ir.TypedJson(postgres=postgres):
+            return ir.TypedJson(postgres, python_object(path))
+        case ir.ListOf(element=ir.Nullable(value=element)) if typed := typed_json(element, path):
+            return replace(found, element=ir.Nullable(typed))
+        case ir.ListOf(element=ir.Json() | ir.TypedJson() | ir.ListOf() as element) if typed := typed_json(element, path):
+            return replace(found, element=typed)
+        case _:
+            return None
 
 
 def python_object(path: str) -> ir.PythonObject:
@@ -189,6 +259,19 @@ def needing_registration(found: ir.Type) -> Iterator[str]:
             pass
 
 
+def is_box(found: ir.Type) -> bool:
+    """Tell whether a type is box, the one whose arrays have semicolons between their elements, or such an array."""
+    match found:
+        case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
+            return is_box(value)
+        case ir.ListOf(element=element):
+            return is_box(element)
+        case ir.Scalar(postgres=postgres):
+            return postgres == "box"
+        case _:
+            return False
+
+
 def parts(found: ir.Type) -> Iterator[ir.ValueType]:
     """Give a type and everything that it is made of, without `Nullable`."""
     match found:
@@ -204,8 +287,17 @@ def parts(found: ir.Type) -> Iterator[ir.ValueType]:
             for field in fields:
                 yield from parts(field.type)
             yield found
+        case ir.RecordOf(fields=types):
+            for each in types:
+                yield from parts(each)
+            yield found
         case _:
             yield found
+
+
+def holds_interval(found: ir.Type) -> bool:
+    """Tell whether a type has intervals in it, which psycopg alone would load with a loss."""
+    return any(part.postgres == "interval" for part in parts(found))
 
 
 def _matches(pattern: str, origin: ir.Origin) -> bool:

@@ -9,13 +9,13 @@ from sqlwright.claims import column_name
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.options import Options
 from sqlwright.pgtypes import canonical_name, names
-from sqlwright.prove.proof import Catalog, Proofs
+from sqlwright.prove.proof import Proofs
 from sqlwright.valuetypes import matches_column
 
 
 def audit_wishes(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
     """Find annotations that fit no JSON (errors), and options that fit nothing in the schema (warnings)."""
-    found = list(_options(proofs.catalog, options, Place(config_name) if config_name else None))
+    found = list(_options(proofs, options, Place(config_name) if config_name else None))
     for module in package.modules:
         for query in module.queries:
             found += _annotations(query, proofs, module.source_file)
@@ -35,23 +35,33 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
                 query.source.header_place(),
                 help=f"columns and parameters: {known}." if known else "",
             )
-        elif types[name] not in {"json", "jsonb"}:
+        elif types[name].replace("[]", "") not in {"json", "jsonb"}:
             yield Diagnostic(
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
                 query.source.header_place(),
-                help="it is for json and jsonb; the option `overrides` is for other types.",
+                help="it is for json and jsonb and arrays of them; the option `overrides` is for other types.",
             )
 
 
-def _options(catalog: Catalog, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+def _types(proofs: Proofs) -> set[str]:
+    """The types that have a Python class, and those that the schema or a query has, whatever they are."""
+    catalog, queries = proofs.catalog, proofs.queries.values()
+    found = {*names(), *(enum.type for enum in catalog.enums), *(user.type for user in catalog.types)}
+    found |= {name for table in catalog.tables for name in (table.type, *(column.type for column in table.columns))}
+    found |= {column.type for proof in queries for column in proof.columns} | {param.type for proof in queries for param in proof.params}
+    return {name.replace("[]", "") for name in found}
+
+
+def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+    catalog = proofs.catalog
     patterns = [("json", pattern) for pattern in options.json_types]
     patterns += [("overrides", override.column) for override in options.overrides if override.column]
     for option, pattern in patterns:
         if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
             yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
-    types = {*names(), *(enum.type for enum in catalog.enums), *(found.type for found in catalog.types)}
+    types = _types(proofs)
     for override in options.overrides:
-        if override.db_type and canonical_name(override.db_type).removesuffix("[]") not in types:
+        if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
             yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)
     tables = {table.name for table in catalog.tables}
     for name in options.inflection_exclude_table_names:

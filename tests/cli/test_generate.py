@@ -251,3 +251,24 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     assert process.returncode == 1
     assert b"sqlc.yaml was not found" in shown
     assert (b"\x1b[1;31merror:" in shown) is coloured
+
+
+def test_a_crash_of_sqlc_is_told_with_what_is_known_to_cause_it(project: Path, sqlwright: Sqlwright) -> None:
+    schema = project / "migrations" / "1_users.sql"
+    schema.write_text("-- migrate:up\nCREATE FUNCTION f(OUT a int, OUT b text) LANGUAGE sql AS $$ SELECT 1, 'a' $$;\n")
+    (project / "queries" / "users.sql").write_text("-- name: Parts :one\nSELECT f() AS parts;\n")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert "error: sqlc crashed" in done.err
+    assert "add `RETURNS record` to the function" in done.err
+    schema.write_text(schema.read_text().replace("LANGUAGE", "RETURNS record LANGUAGE"))
+    assert sqlwright("generate").code == 0
+
+
+def test_names_that_sqlc_does_not_quote_are_to_be_written_out(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "migrations" / "1_users.sql").write_text('-- migrate:up\nCREATE TABLE users (id int PRIMARY KEY, "a""b" text);\n')
+    queries = project / "queries" / "users.sql"
+    queries.write_text("-- name: All :many\nSELECT * FROM users;\n")
+    assert "write out the columns" in sqlwright("generate").err
+    queries.write_text('-- name: All :many\nSELECT id, "a""b" FROM users;\n')
+    assert sqlwright("generate").code == 0

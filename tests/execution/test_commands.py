@@ -317,9 +317,11 @@ async def test_a_batch_is_one_transaction_in_autocommit(plain: Client, count: Ca
 
 
 def wait_until_asleep(url: str) -> None:
-    """Wait until the server runs the statement that is to be cancelled."""
+    """Wait until the server runs the statement that is to be cancelled; it fails if that does not happen in a minute."""
+    deadline = time.monotonic() + 60
     with psycopg.connect(url, autocommit=True) as conn:
         while not conn.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND state = 'active'").fetchone():
+            assert time.monotonic() < deadline, "the server never ran the statement that sleeps"
             time.sleep(0.01)
 
 

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 from .conftest import Compiler
+from .test_dimensions import QUERIES as DIMENSION_QUERIES
+from .test_dimensions import SCHEMA as DIMENSION_SCHEMA
 from .test_intervals import QUERIES as INTERVAL_QUERIES
 from .test_intervals import SCHEMA as INTERVAL_SCHEMA
 from .test_options import QUERIES as OPTION_QUERIES
 from .test_options import SCHEMA as OPTION_SCHEMA
 from .test_options import USER_TYPES
 from .test_round_trips import QUERIES, SCHEMA
+from .test_rows_as_values import QUERIES as ROW_QUERIES
+from .test_rows_as_values import SCHEMA as ROW_SCHEMA
 from .test_schema_types import QUERIES as SCHEMA_TYPE_QUERIES
 from .test_schema_types import SCHEMA as SCHEMA_TYPE_SCHEMA
 
@@ -43,6 +47,18 @@ _PROJECTS: list[tuple[str, str, dict[str, Any]]] = [
     (SCHEMA, QUERIES, {}),
     (INTERVAL_SCHEMA, INTERVAL_QUERIES, {"intervals": "exact"}),
     (_VECTORS, _VECTOR_QUERIES, {}),
+    (ROW_SCHEMA, ROW_QUERIES, {}),
+    (ROW_SCHEMA, ROW_QUERIES, {"model": "pydantic", "intervals": "exact", "domains": "newtype", "array_elements": "nullable"}),
+    (DIMENSION_SCHEMA, DIMENSION_QUERIES, {}),
+    (
+        DIMENSION_SCHEMA,
+        DIMENSION_QUERIES,
+        {
+            "array_elements": "nullable",
+            "json": {"games.docs": "user_types.Settings"},
+            "overrides": [{"db_type": "box", "python_type": "user_types.Email", "from_python": "user_types.email_text"}],
+        },
+    ),
     *[
         (schema, queries, {"model": model})
         for schema, queries in ((OPTION_SCHEMA, OPTION_QUERIES), (SCHEMA_TYPE_SCHEMA, SCHEMA_TYPE_QUERIES))

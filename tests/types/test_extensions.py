@@ -73,6 +73,12 @@ def test_an_hstore_is_a_dict(contrib: Project) -> None:
         check()
 
 
+def test_a_forgotten_registration_of_hstore_says_so(contrib: Project) -> None:
+    sent: dict[str, Any] = {"h": {}, "hs": None, "c": "A", "cs": ["B"], "held": None, "isbn": "978-0-11-000533-1"}
+    with contrib.connect(register=False) as conn, pytest.raises(TypeError, match="on this connection first"):
+        contrib.module("queries").add(conn, **sent)
+
+
 def test_a_registered_connection_still_sends_a_dict_as_its_owner_wishes(contrib: Project) -> None:
     with contrib.connect() as conn, pytest.raises(psycopg.ProgrammingError, match="cannot adapt type 'dict'"):
         conn.execute("SELECT %s", [{}])

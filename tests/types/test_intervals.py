@@ -15,13 +15,13 @@ from .conftest import Compiler, Project
 SCHEMA = "CREATE TYPE stay AS (span interval, spans interval[]);"
 QUERIES = """
 -- name: echo :one
-SELECT @v::pg_catalog.interval AS v;
+SELECT @v::interval AS v;
 
 -- name: echo_text :one
-SELECT @v::pg_catalog.interval AS v, 0.5::float4 AS forces_text;
+SELECT @v::interval AS v, 0.5::float4 AS forces_text;
 
 -- name: echo_many :one
-SELECT @v::pg_catalog.interval[] AS v;
+SELECT @v::interval[] AS v;
 
 -- name: echo_stay :one
 SELECT @v::stay AS v;
@@ -80,10 +80,17 @@ def test_an_exact_interval_keeps_its_parts(exact: Project) -> None:
         assert queries.make(conn, v="1 year 2 mons -3 days 00:00:01") == interval(14, -3, 1_000_000)
 
 
+@pytest.mark.parametrize("text", ["infinity", "-infinity"])
 @pytest.mark.parametrize("function", ["make", "make_text"])
-def test_an_infinite_interval_is_refused(exact: Project, function: str) -> None:
+def test_an_infinite_interval_is_refused(exact: Project, function: str, text: str) -> None:
     with exact.connect() as conn, pytest.raises(psycopg.DataError, match=r"cannot load .*infini"):
-        getattr(exact.module("queries"), function)(conn, v="-infinity")
+        getattr(exact.module("queries"), function)(conn, v=text)
+
+
+def test_the_longest_interval_is_not_infinite(exact: Project) -> None:
+    longest = exact.module("adapters").Interval(2**31 - 1, 2**31 - 1, 0)
+    with exact.connect() as conn:
+        assert exact.module("queries").echo(conn, v=longest) == longest
 
 
 def test_the_connection_is_not_changed_by_a_query_with_intervals(plain: Project) -> None:

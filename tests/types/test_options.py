@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -199,6 +198,24 @@ def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
         assert queries.add(conn, **(sent | {"tags": [None, "a"]})).tags == [None, "a"]
 
 
+def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:
+    schema = """
+CREATE DOMAIN present AS text NOT NULL;
+CREATE DOMAIN presents AS present[];
+CREATE TABLE lists (id int PRIMARY KEY, plain text[] NOT NULL, strict present[] NOT NULL, domain presents NOT NULL);
+"""
+    queries = "-- name: add :one\nINSERT INTO lists (id, plain, strict, domain) VALUES (@id, @plain, @strict, @domain) RETURNING *;\n"
+    project = compiler.compile(schema, queries, array_elements="nullable")
+    add = project.module("queries").add
+    sent = ("plain", "strict", "domain")
+    assert [add.__annotations__[name] for name in sent] == [list[str | None], list[str], list[str]]
+    with project.connect() as conn:
+        found = add(conn, id=1, plain=[None], strict=["a"], domain=["b"])
+        assert [getattr(found, name) for name in sent] == [[None], ["a"], ["b"]]
+        with pytest.raises(psycopg.errors.NotNullViolation):
+            add(conn, id=2, plain=[], strict=[None], domain=[])
+
+
 def test_unused_models_are_there_on_request(compiler: Compiler) -> None:
     query = "-- name: one :one\nSELECT 1 AS one;\n"
     assert not (compiler.compile(SCHEMA, query).folder / "models.py").exists()
@@ -218,30 +235,48 @@ def test_slices_are_arrays(compiler: Compiler) -> None:
         assert queries.not_by_ids(conn, ids=[], least=1) == [2, 3]
 
 
-def test_infinite_dates_give_a_clear_error(compiler: Compiler) -> None:
-    query = """
--- name: forever :one
-SELECT 'infinity'::date AS day;
-
--- name: never :one
-SELECT '-infinity'::timestamptz AS moment, 0.5::float4 AS forces_text;
-"""
-    project = compiler.compile("CREATE TABLE t (id int);", query)
-    with project.connect() as conn:
-        with pytest.raises(psycopg.DataError, match="date too large"):
-            project.module("queries").forever(conn)
-        with pytest.raises(psycopg.DataError, match="timestamp too small"):
-            project.module("queries").never(conn)
-
-
 def test_an_unknown_type_is_object_until_it_is_overridden(compiler: Compiler) -> None:
-    schema = "CREATE TABLE t (id int PRIMARY KEY, span box[]); CREATE FUNCTION f() RETURNS record LANGUAGE sql AS $$ SELECT 1, 'a' $$;"
-    query = "-- name: rec :one\nSELECT f() AS v;\n"
+    schema = "CREATE TABLE t (id int PRIMARY KEY, size pg_catalog.pg_brin_bloom_summary);"
+    query = "-- name: sizes :many\nSELECT size FROM t;\n"
     project = compiler.compile(schema, query)
-    assert "has type record, which has no Python type: it is `object`" in project.stderr
+    assert "has type pg_brin_bloom_summary, which has no Python type: it is `object`" in project.stderr
+    assert project.module("queries").sizes.__annotations__["return"] == list[object]
+    cured = compiler.compile(schema, query, overrides=[{"db_type": "pg_brin_bloom_summary", "python_type": "str"}])
+    assert cured.stderr.count("warning") == 0
+    assert cured.module("queries").sizes.__annotations__["return"] == list[str | None]
+
+
+@pytest.mark.parametrize("by", ["column", "annotation"])
+def test_each_element_of_an_array_of_json_is_validated_in_and_out(compiler: Compiler, user_types: Any, by: str) -> None:
+    schema = "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL, more json[]);"
+    annotation = "-- @json many: user_types.Settings\n-- @json more: user_types.Settings\n" if by == "annotation" else ""
+    queries = f"""
+{annotation}-- name: add_shelf :one
+INSERT INTO shelves (id, many, more) VALUES (@id, @many, @more) RETURNING many, more;
+"""
+    options = {"json": {"shelves.*": "user_types.Settings"}} if by == "column" else {}
+    project = compiler.compile(schema, queries, **options)
+    add, dark = project.module("queries").add_shelf, user_types.Settings(theme="dark", sizes={1, 2})
+    assert add.__annotations__["many"] == list[user_types.Settings]
     with project.connect() as conn:
-        assert project.module("queries").rec(conn) == ("1", "a")
-    assert timedelta(1)
+        found = add(conn, id=1, many=[dark, dark], more=[])
+        assert (found.many, found.more) == ([dark, dark], [])
+        assert add(conn, id=2, many=[], more=None).more is None
+        with pytest.raises(ValidationError):
+            add(conn, id=3, many=[dark, {"theme": 1}], more=None)
+        conn.execute("CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.many = '{1}'; RETURN NEW; END $$")
+        conn.execute("CREATE TRIGGER spoil BEFORE INSERT ON shelves FOR EACH ROW EXECUTE FUNCTION spoil()")
+        with pytest.raises(ValidationError):
+            add(conn, id=4, many=[dark], more=None)
+
+
+def test_elements_of_an_array_of_json_may_be_null_where_the_option_says_so(compiler: Compiler, user_types: Any) -> None:
+    schema = "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL);"
+    queries = "-- name: add_shelf :one\nINSERT INTO shelves (id, many) VALUES (@id, @many) RETURNING many;\n"
+    project = compiler.compile(schema, queries, json={"shelves.many": "user_types.Settings"}, array_elements="nullable")
+    dark = user_types.Settings(theme="dark", sizes={1, 2})
+    with project.connect() as conn:
+        assert project.module("queries").add_shelf(conn, id=1, many=[None, dark]) == [None, dark]
 
 
 def test_stored_arrays_may_hold_null_where_a_condition_says_that_the_array_is_there(compiler: Compiler) -> None:

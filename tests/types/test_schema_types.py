@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -135,3 +136,22 @@ def test_registration_leaves_a_connection_outside_of_a_transaction(project: Proj
     with psycopg.connect(project.conninfo) as conn:
         project.module().register(conn)
         assert conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+
+
+def test_two_packages_do_not_teach_one_connection_the_same_type(project: Project, compiler: Compiler) -> None:
+    other = compiler.compile(SCHEMA, QUERIES)
+    with project.connect() as conn:
+        project.module().register(conn)
+        with pytest.raises(RuntimeError, match=r"type public\.mood is <enum 'Mood'> on this connection already"):
+            other.module().register(conn)
+        sent = row(project)
+        assert project.module("queries").add(conn, **sent).who == sent["who"]
+
+
+def test_a_composite_that_the_connection_knows_as_another_class_is_refused(project: Project) -> None:
+    with project.connect(register=False) as conn:
+        info = CompositeInfo.fetch(conn, "single")
+        assert info is not None
+        register_composite(info, conn)
+        with pytest.raises(RuntimeError, match=r"type public\.single is <class '.*single'> on this connection already"):
+            project.module().register(conn)

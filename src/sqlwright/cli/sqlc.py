@@ -34,8 +34,13 @@ _CURES = {
     ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
     ":batch* commands require parameters": "use the command without `batch`.",
+    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
 }
+_CRASH = (
+    "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
+    "function, which means the same."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,11 @@ def capture(configuration: Configuration, environ: Mapping[str, str]) -> Capture
             check=False,
         )
         requests = tuple(_requests(configuration, folder))
-        complaints = _complaints(finished.stderr, folder, configuration) if finished.returncode else ()
+        panic = next((line for line in finished.stderr.splitlines() if line.startswith("panic: ")), "")
+        complaints = _complaints(finished.stderr, folder, configuration) if finished.returncode and not panic else ()
         if not complaints and len(requests) < len(configuration.entries):
-            complaints = (Diagnostic("sqlc ended without calling the plugin", help=finished.stderr.strip()),)
+            # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
+            complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return Captured(requests, complaints)
 
 

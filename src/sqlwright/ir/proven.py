@@ -156,7 +156,13 @@ class RowCount:
 
 @dataclass(frozen=True, slots=True)
 class CursorResult:
-    """`:execresult`: the cursor after execution."""
+    """`:execresult`: the cursor after execution.
+
+    `types` are what psycopg makes of its columns, `Opaque` where that depends on the connection. `intervals`: it would lose months of some.
+    """
+
+    types: tuple[Type, ...] = ()
+    intervals: bool = False
 
 
 @dataclass(frozen=True, slots=True)

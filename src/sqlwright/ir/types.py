@@ -134,6 +134,14 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordOf:
+    """An anonymous record: a tuple of its fields. psycopg loads their types in the binary format alone."""
+
+    postgres: str
+    fields: tuple[Type, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """A PostgreSQL type without a Python type: `object` in signatures, and a diagnostic says so."""
 
@@ -154,6 +162,7 @@ ValueType: TypeAlias = (
     | Overridden
     | TypedJson
     | ListOf
+    | RecordOf
     | Opaque
 )
 

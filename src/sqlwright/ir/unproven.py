@@ -70,7 +70,7 @@ class CopiedColumns:
 class UnprovenQuery:
     """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each.
 
-    `copied` is there for `:copyfrom` alone.
+    `starred` is `sql` with the author's stars: what is meant, where sqlc expands one wrongly. `copied` is there for `:copyfrom` alone.
     """
 
     name: str
@@ -80,6 +80,7 @@ class UnprovenQuery:
     params_class: ClassName
     command: Command
     sql: str
+    starred: str
     doc: tuple[str, ...]
     annotations: Annotations
     params: tuple[UnprovenParam, ...]

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlwright.prove import narrowing
-from sqlwright.prove.facts import Relation
 from sqlwright.prove.keys import Determination, Sense
 from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised, walk
 from sqlwright.prove.nullability import Prover, Scope, location
 from sqlwright.prove.querytree import CTE, DELETE, INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, Query, RangeEntry
 from sqlwright.prove.rules import recursion
+from sqlwright.prove.schemaobjects import Relation
 
 Fixed = Mapping[int, frozenset[Sense]]
 _NOTHING: Fixed = {}

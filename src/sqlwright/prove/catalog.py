@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.describe import TypeNames, with_dimensions
+from sqlwright.prove.dimensions import column_dimensions
 from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.nullability import Prover
 from sqlwright.prove.proof import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.usertypes import read_user_types
 
@@ -17,7 +19,8 @@ _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'
 
 _TABLES = f"""
 SELECT n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
-       a.attname, a.atttypid::int8, coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum
+       a.attname, a.atttypid::int8, coalesce(col_description(c.oid, a.attnum), ''), c.oid::int8, a.attnum,
+       c.reltype::int8
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -65,6 +68,7 @@ def read_catalog(
     stands for constraints that do not hold.
     """
     rows = connection.execute(_TABLES).fetchall()
+    prover = Prover(facts)
     constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
     for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         constraints[schema, table].append(Constraint(name, definition))
@@ -72,20 +76,21 @@ def read_catalog(
         Table(
             schema,
             table,
+            types.cast_name(row_type),
             comment,
             tuple(
                 TableColumn(
                     name=name,
-                    type=types.proof_name(type_oid),
-                    declared=types.declared_name(type_oid),
+                    type=with_dimensions(types.proof_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
+                    declared=with_dimensions(types.declared_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
                     not_null=facts.relation(relation).attributes[number].not_null,
                     comment=column_comment,
                 )
-                for _, _, _, name, type_oid, column_comment, relation, number in members
+                for _, _, _, name, type_oid, column_comment, relation, number, _ in members
             ),
             tuple(constraints[schema, table]),
         )
-        for (schema, table, comment), members in groupby(rows, key=lambda r: (r[0], r[1], r[2]))
+        for (schema, table, comment, row_type), members in groupby(rows, key=lambda r: (r[0], r[1], r[2], r[8]))
     )
     enums = tuple(
         Enum(schema, name, types.proof_name(oid), tuple(labels), comment)

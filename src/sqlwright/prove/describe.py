@@ -17,7 +17,7 @@ from sqlwright.placeholders import placeholder_number
 _TYPES = """
 SELECT t.oid::int8, n.nspname, t.typname, t.typtype, t.typelem::int8, t.typbasetype::int8,
        e.oid IS NOT NULL AS is_array, pg_type_is_visible(t.oid),
-       quote_ident(n.nspname), quote_ident(t.typname)
+       quote_ident(n.nspname), quote_ident(t.typname), t.typndims
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_type e ON e.typarray = t.oid
 """
 
@@ -125,7 +125,7 @@ class TypeNames:
 
     def cast_name(self, oid: int) -> str:
         """What to write behind `::` for the type."""
-        _, schema, name, _, element, _, is_array, visible, quoted_schema, quoted_name = self._rows[oid]
+        _, schema, name, _, element, _, is_array, visible, quoted_schema, quoted_name, _ = self._rows[oid]
         if is_array:
             return f"{self.cast_name(element)}[]"
         if schema == "pg_catalog":
@@ -135,17 +135,22 @@ class TypeNames:
 
     def declared_name(self, oid: int) -> str:
         """As `proof_name`, but a domain by its own name."""
-        _, _, _, kind, element, _, is_array, _, _, _ = self._rows[oid]
+        _, _, _, kind, element, _, is_array, _, _, _, _ = self._rows[oid]
         if is_array:
             return f"{self.declared_name(element)}[]"
         return self.cast_name(oid) if kind == "d" else self.proof_name(oid)
 
     def proof_name(self, oid: int) -> str:
         """The type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
-        _, schema, name, kind, element, base, is_array, _, _, _ = self._rows[oid]
+        _, schema, name, kind, element, base, is_array, _, _, _, dimensions = self._rows[oid]
         if kind == "d":
-            return self.proof_name(base)
+            return with_dimensions(self.proof_name(base), dimensions)
         # An array of a domain stays one: psycopg does not know its type, though it knows the base type's array.
         if is_array and self._rows[element][3] != "d":
             return f"{self.proof_name(element)}[]"
         return str(name) if schema == "pg_catalog" else self.cast_name(oid)
+
+
+def with_dimensions(type_name: str, dimensions: int) -> str:
+    """Give a type as proofs write it, for an array of at least so many dimensions: `int4[]` of two is `int4[][]`."""
+    return type_name + "[]" * (dimensions - type_name.count("[]")) if type_name.endswith("[]") else type_name

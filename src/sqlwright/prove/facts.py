@@ -4,103 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import psycopg
 
 from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
-
-FIRST_USER_OID = 16384
-"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users make no objects there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """A column of a relation. `not_null`: constraints hold for every stored row, in all children; `why` says which, or what is missing.
-
-    `accepts_null` tells whether NULL may be written to it.
-    """
-
-    name: str
-    type: int
-    not_null: bool
-    why: str
-    dropped: bool
-    generated: bool
-    accepts_null: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UniqueIndex:
-    """A unique btree index that holds at any moment. A key is an attribute number, or an expression over Var 1."""
-
-    name: str
-    keys: tuple[int | Node, ...]
-    families: tuple[int, ...]
-    collations: tuple[int, ...]
-    predicate: Tree
-
-
-@dataclass(slots=True)
-class Relation:
-    """A table or view. `descendants` are inheritance children and partitions, all levels down."""
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    attributes: dict[int, Attribute] = field(default_factory=dict[int, Attribute])
-    descendants: tuple[int, ...] = ()
-    rules: frozenset[str] = frozenset()
-    before_triggers: frozenset[str] = frozenset()
-    instead_triggers: frozenset[str] = frozenset()
-
-    @property
-    def qualified(self) -> str:
-        """The name with its schema."""
-        return f"{self.schema}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function. `signature` is the name with the types of its parameters, for built-in ones only; else ""."""
-
-    oid: int
-    name: str
-    signature: str
-    strict: bool
-    returns_set: bool
-    volatile: bool
-    returns: int
-
-    @property
-    def builtin(self) -> bool:
-        """Whether it is PostgreSQL's own."""
-        return self.oid < FIRST_USER_OID
-
-
-@dataclass(frozen=True, slots=True)
-class DataType:
-    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL."""
-
-    oid: int
-    name: str
-    kind: str
-    base: int
-    not_null: bool
-    element: int
-    builtin_io: bool
-
+from sqlwright.prove.schemaobjects import Attribute, DataType, Function, Relation, UniqueIndex
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 """
 _ATTRIBUTES = """
-SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> ''
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> '',
+       greatest(a.attndims, t.typndims, 1)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
@@ -119,9 +39,19 @@ SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || 
        p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
 FROM pg_proc p
 """
+_OUTPUTS = """
+SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
+FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
+WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
+"""
+_FIELDS = """
+SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
+"""
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
-       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typsubscript = 'array_subscript_handler'::regproc
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typarray::int8,
+       t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
 _EQUALITIES = """
@@ -186,8 +116,12 @@ class SchemaFacts:
             relation.before_triggers = self._trigger_events(family, _BEFORE)
             relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
         raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
-        for oid, number, name, type_oid, declared, dropped, generated in self._connection.execute(_ATTRIBUTES, {"oid": only}).fetchall():
-            raw[oid][number] = self._attribute(found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated)
+        for oid, number, name, type_oid, declared, dropped, generated, dimensions in self._connection.execute(
+            _ATTRIBUTES, {"oid": only}
+        ).fetchall():
+            raw[oid][number] = self._attribute(
+                found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated, dimensions=dimensions
+            )
         self._relations.update(found)
         for relation in found.values():
             relation.attributes = raw[relation.oid]
@@ -196,7 +130,7 @@ class SchemaFacts:
                 self._weaken(relation, self.relation(child))
 
     def _attribute(
-        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool
+        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool, dimensions: int
     ) -> Attribute:
         label = f"`{relation.name}.{name}`"
         proven, why = False, f"{label} has no NOT NULL constraint"
@@ -215,7 +149,7 @@ class SchemaFacts:
             domain = self.type(type_oid).name
             why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
         accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
-        return Attribute(name, type_oid, proven, why, dropped, generated, accepts)
+        return Attribute(name, type_oid, proven, why, dropped, generated, accepts, dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
         """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
@@ -326,8 +260,27 @@ class SchemaFacts:
             raise Unrecognised(f"no function {oid}") from None
 
     @cached_property
+    def _output_types(self) -> dict[int, tuple[int, ...]]:
+        return {oid: tuple(types) for oid, types in self._connection.execute(_OUTPUTS).fetchall()}
+
+    def output_types(self, oid: int) -> tuple[int, ...]:
+        """Give the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
+        types = self._output_types.get(oid, ())
+        return () if any(self.type(found).kind == "p" for found in types) else types
+
+    @cached_property
+    def _field_dimensions(self) -> dict[tuple[int, int], int]:
+        return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
+
+    def field_dimensions(self, composite: int, number: int) -> int:
+        """Give the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
+        while self.type(composite).kind == "d":
+            composite = self.type(composite).base
+        return self._field_dimensions.get((composite, number), 1)
+
+    @cached_property
     def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
-        return {row[0]: (DataType(*row[:7]), row[7]) for row in self._connection.execute(_TYPES).fetchall()}
+        return {row[0]: (DataType(*row[:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()}
 
     def type(self, oid: int) -> DataType:
         """Give a type by its OID."""

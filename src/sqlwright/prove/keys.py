@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.prove.facts import UniqueIndex
 from sqlwright.prove.jointree import Event
 from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.nullability import Prover, Scope, structure
 from sqlwright.prove.querytree import CTE, FULL, FUNCTION, GROUP, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
+from sqlwright.prove.schemaobjects import UniqueIndex
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.prove.facts import FIRST_USER_OID
 from sqlwright.prove.jointree import Event, Finding, close
 from sqlwright.prove.nodetree import UNREADABLE, Node, walk
 from sqlwright.prove.nullability import Prover, Scope, structure
 from sqlwright.prove.querytree import JOIN
+from sqlwright.prove.schemaobjects import FIRST_USER_OID
 
 Findings: TypeAlias = frozenset[Finding]
 NONE: Findings = frozenset()

@@ -6,7 +6,7 @@ in and answers with a verdict. What has no rule, and what a rule does not recogn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -102,7 +102,9 @@ def expression(*tags: str) -> Callable[[Rule], Rule]:
 
 @dataclass
 class Prover:
-    """Proves the columns of one statement. `nullable_params` may be None, `nullable_elements` may hold None inside an array.
+    """Proves the columns of one statement.
+
+    `nullable_params` may be None, `nullable_elements` may hold None inside an array; `param_dimensions` are those that are more than one.
 
     `outputs` caches the verdicts on a subquery's columns by the identity of its node and of the scope around it, which `kept_scopes`
     keeps alive; `assumed` holds what a recursive query assumes of itself.
@@ -111,6 +113,7 @@ class Prover:
     facts: SchemaFacts
     nullable_params: frozenset[int] = frozenset()
     nullable_elements: frozenset[int] = frozenset()
+    param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
     outputs: dict[tuple[int, int], tuple[Verdict, ...]] = field(default_factory=dict[tuple[int, int], tuple[Verdict, ...]])
     assumed: dict[tuple[int, int], tuple[Verdict, ...]] = field(default_factory=dict[tuple[int, int], tuple[Verdict, ...]])
     kept_scopes: dict[int, Scope] = field(default_factory=dict[int, Scope])

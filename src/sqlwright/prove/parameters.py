@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlwright.prove.facts import Attribute, Relation, SchemaFacts
+from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import Node, Tree, walk
 from sqlwright.prove.querytree import FUNCTION, INSERT, JOIN, MERGE, SUBQUERY, UPDATE, VALUES, Query
+from sqlwright.prove.schemaobjects import Attribute, Relation
 
 _EXTERNAL = 0
 _CASTS = (1, 2)
@@ -33,7 +34,7 @@ class Parameter:
 class _Use:
     """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there.
 
-    `whole` when it is an array that gets there and stored arrays may hold NULL.
+    `whole` when it is an array that gets there, and may hold NULL there.
     """
 
     column: str
@@ -92,8 +93,16 @@ class _Writes:
             attribute = self._attribute(relation, entry.number("resno"))
             if attribute is not None:
                 label, column = attribute
-                use = _Use(label, column.accepts_null, elements=False, whole=self._facts.stored_elements_nullable)
+                holes = self._facts.stored_elements_nullable and not self._refuses_holes(column.type)
+                use = _Use(label, column.accepts_null, elements=False, whole=holes)
                 yield from self._trace(query, entry.node("expr"), use, direct)
+
+    def _refuses_holes(self, array: int) -> bool:
+        """Whether the elements are of a domain that refuses NULL: it is checked where a parameter's text is read."""
+        while self._facts.type(array).kind == "d":
+            array = self._facts.type(array).base
+        element = self._facts.type(array).element
+        return element != 0 and self._facts.is_strict_domain(element)
 
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute] | None:
         """The stored column that a column of the target is; None for what a view computes or a trigger takes."""

@@ -1,7 +1,7 @@
 """What PostgreSQL answered, as values that `proofs.json` records: one `QueryProof` a query, and the schema's tables and enums.
 
 Types are written as text: pg_type's name for a built-in type; for a type of the schema its name as a cast would write it, qualified where
-the search path does not show it; `[]` behind either for an array.
+the search path does not show it; `[]` behind either for each dimension of an array.
 """
 
 from __future__ import annotations
@@ -25,12 +25,22 @@ class ProvenParam:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordField:
+    """A field of an anonymous record; its type is a domain's own where it is one. `fields` are its own if it is a record itself."""
+
+    type: str
+    nullable: bool
+    element_nullable: bool
+    fields: tuple[RecordField, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenColumn:
     """A result column.
 
     `absent_row` says that the table row that the column is of may be absent as a whole, and `witness` that the column is NULL only then.
     `offset` is where in the final SQL `reason` points, -1 if nowhere; `always_null` is for what is NULL in every row; `overruled` is what
-    sqlc had said, where it was wrong.
+    sqlc had said, where it was wrong. `fields` are those of an anonymous record, or of those in an array, where they are known.
     """
 
     name: str
@@ -44,6 +54,7 @@ class ProvenColumn:
     offset: int
     origin: Origin | None
     overruled: str
+    fields: tuple[RecordField, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +96,11 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or view of the schema with its columns in order, and its constraints by name."""
+    """A table or view of the schema with its columns in order, and its constraints by name. `type` is how casts write its row type."""
 
     schema: str
     name: str
+    type: str
     comment: str
     columns: tuple[TableColumn, ...]
     constraints: tuple[Constraint, ...]

@@ -15,10 +15,11 @@ from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
 from sqlwright.prove.catalog import read_catalog
-from sqlwright.prove.describe import Description, Refused, TypeNames, describe
+from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
-from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, find_table
+from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
+from sqlwright.prove.records import Fields
 from sqlwright.prove.schema import Schema, scratch_database
 from sqlwright.prove.server import Server, ServerUnavailable
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
@@ -124,9 +125,10 @@ def _prove_others(
 
 
 def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
-    guessed = describe(session.connection, query.sql, {p.number: p.sqlc_type for p in query.params})
+    sql, types = _meant(session.connection, query), {p.number: p.sqlc_type for p in query.params}
+    guessed = describe(session.connection, sql, types)
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
-    final = with_casts(query.sql, casts)
+    final = with_casts(sql, casts)
     # The casts must change nothing: what is generated is the final text, so the final text is what is proven.
     described = describe(session.connection, final, {})
     if described.params != guessed.params:
@@ -141,12 +143,13 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
             param_types=tuple(casts.values()),
             optional_params=frozenset(p.number for p in query.params if p.optional),
             returns_rows=bool(described.columns),
+            param_dimensions=_param_dimensions(query),
         ),
     )
     return QueryProof(
         key=key,
         sql=final,
-        params=_params(described, proof, casts, session.types),
+        params=_params(query, described, proof, casts, session.types),
         columns=_columns(session, query, described, proof),
         cardinality=proof.rows.cardinality,
         cardinality_reason=proof.rows.reason,
@@ -154,6 +157,22 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
         reads=proof.reads,
         writes=proof.writes,
     )
+
+
+def _meant(connection: psycopg.Connection[Any], query: ir.UnprovenQuery) -> str:
+    """Give the text of sqlc, unless the columns that it wrote for a star are not the ones that PostgreSQL finds behind it."""
+    if query.starred == query.sql:
+        return query.sql
+    types = {p.number: p.sqlc_type for p in query.params}
+    try:
+        meant = describe(connection, query.starred, types).columns
+    except Refused:
+        return query.sql
+    try:
+        written = describe(connection, query.sql, types).columns
+    except Refused:
+        return query.starred
+    return query.sql if [(c.name, c.type) for c in written] == [(c.name, c.type) for c in meant] else query.starred
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
@@ -167,9 +186,23 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> 
         ) from error
 
 
-def _params(described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames) -> tuple[ProvenParam, ...]:
+def _param_dimensions(query: ir.UnprovenQuery) -> dict[int, int]:
+    """How many dimensions array parameters have: as many as are written behind them or declared of their column, which sqlc reads."""
+    return {param.number: count for param in query.params if (count := param.sqlc_type.count("[]")) > 1}
+
+
+def _params(
+    query: ir.UnprovenQuery, described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames
+) -> tuple[ProvenParam, ...]:
+    dimensions = _param_dimensions(query)
     return tuple(
-        ProvenParam(casts[number], types.proof_name(oid), found.nullable, found.element_nullable, found.reason)
+        ProvenParam(
+            casts[number],
+            with_dimensions(types.proof_name(oid), dimensions.get(number, 1)),
+            found.nullable,
+            found.element_nullable,
+            found.reason,
+        )
         for number, (oid, found) in enumerate(zip(described.params, proof.params, strict=True), start=1)
     )
 
@@ -179,7 +212,7 @@ def _columns(session: _Session, query: ir.UnprovenQuery, described: Description,
     found = proof.columns or (unproven,) * len(described.columns)
     columns: list[ProvenColumn] = []
     for column, verdict, said in zip(described.columns, found, _said(session.catalog, query, len(described.columns)), strict=True):
-        type_name = session.types.proof_name(column.type)
+        type_name = with_dimensions(session.types.proof_name(column.type), verdict.dimensions)
         place = session.located.get((column.table, column.attribute))
         columns.append(
             ProvenColumn(
@@ -193,10 +226,20 @@ def _columns(session: _Session, query: ir.UnprovenQuery, described: Description,
                 reason=verdict.reason,
                 offset=verdict.location,
                 origin=ir.Origin(*place) if place else None,
+                fields=_fields(verdict.fields, session.types),
                 overruled="" if said is None else _overruled(said, type_name, nullable=verdict.nullable),
             )
         )
     return tuple(columns)
+
+
+def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
+    if fields is None:
+        return None
+    return tuple(
+        RecordField(with_dimensions(types.declared_name(f.type), f.dimensions), f.nullable, f.element_nullable, _fields(f.fields, types))
+        for f in fields
+    )
 
 
 def _said(catalog: Catalog, query: ir.UnprovenQuery, count: int) -> list[ir.UnprovenColumn | None]:

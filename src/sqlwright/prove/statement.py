@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 
 from sqlwright.ir import Cardinality
 from sqlwright.lexer import significant
-from sqlwright.prove import cardinality, parameters
+from sqlwright.prove import cardinality, parameters, records
 from sqlwright.prove import rules as _rules
 from sqlwright.prove.access import tables_read_and_written
+from sqlwright.prove.dimensions import output_dimensions
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Verdict
 from sqlwright.prove.querytree import UTILITY, analysed_query
+from sqlwright.prove.records import Fields
 from sqlwright.prove.rules import queries
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
@@ -28,21 +31,24 @@ _ = _rules  # imported for its registrations
 class Statement:
     """A statement to prove. `sql` is the final text; `param_types` are SQL type names in order.
 
-    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said.
+    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said,
+    `param_dimensions` are those of array parameters by number where they are more than one.
     """
 
     sql: str
     param_types: tuple[str, ...]
     optional_params: frozenset[int]
     returns_rows: bool
+    param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
-    `element_nullable` is for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as OLD or NEW;
-    `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant NULL.
+    `element_nullable` and `dimensions` are for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as
+    OLD or NEW; `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant
+    NULL. `fields` are those of an anonymous record, or of those in an array, where they are known.
     """
 
     nullable: bool
@@ -52,6 +58,8 @@ class ColumnProof:
     absent_row: bool
     witness: bool
     always_null: bool = False
+    dimensions: int = 1
+    fields: Fields = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             facts,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
+            statement.param_dimensions,
         )
         verdicts = queries.outputs(prover, tree, None)
         rows = cardinality.rows_of(prover, tree, None)
@@ -109,8 +118,15 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
-            replace(_column(verdict, offsets, statement.sql), always_null=always_null)
-            for verdict, always_null in zip(verdicts, _null_constants(prover, tree), strict=True)
+            replace(
+                _column(verdict, offsets, statement.sql),
+                always_null=always_null,
+                dimensions=output_dimensions(prover, tree, None, index),
+                fields=fields,
+            )
+            for index, (verdict, always_null, fields) in enumerate(
+                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True)
+            )
         ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
         params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.describe import TypeNames
+from sqlwright.prove.describe import TypeNames, with_dimensions
 from sqlwright.prove.proof import TypeKind, UserType
 
-# Row types of tables are left out: as values in rows they are met too rarely to record each of them. An extension's types come with it
+# Row types of tables are left out: the tables themselves are recorded. An extension's types come with it
 # whatever its schema is.
 _TYPES = """
 SELECT n.nspname, t.typname, t.oid::int8, t.typtype::text, coalesce(obj_description(t.oid, 'pg_type'), ''), coalesce(x.extname, ''),
@@ -17,7 +17,10 @@ SELECT n.nspname, t.typname, t.oid::int8, t.typtype::text, coalesce(obj_descript
        coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
                  WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
        coalesce((SELECT array_agg(a.atttypid::int8 ORDER BY a.attnum) FROM pg_attribute a
-                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}')
+                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
+       coalesce((SELECT array_agg(a.attndims::int4 ORDER BY a.attnum) FROM pg_attribute a
+                 WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
+       greatest(t.typndims, 1)
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_class c ON c.oid = t.typrelid
@@ -40,10 +43,26 @@ def read_user_types(connection: psycopg.Connection[Any], types: TypeNames) -> tu
             schema=schema,
             name=name,
             type=types.cast_name(oid),
-            base=types.declared_name(base or subtype) if base or subtype else "",
-            fields=tuple((field, types.declared_name(field_oid)) for field, field_oid in zip(fields, field_types, strict=True)),
+            base=with_dimensions(types.declared_name(base or subtype), dimensions) if base or subtype else "",
+            fields=tuple(
+                (field, with_dimensions(types.declared_name(field_oid), max(count, 1)))
+                for field, field_oid, count in zip(fields, field_types, counts, strict=True)
+            ),
             extension=extension,
             comment=comment,
         )
-        for schema, name, oid, kind, comment, extension, base, subtype, fields, field_types in connection.execute(_TYPES).fetchall()
+        for (
+            schema,
+            name,
+            oid,
+            kind,
+            comment,
+            extension,
+            base,
+            subtype,
+            fields,
+            field_types,
+            counts,
+            dimensions,
+        ) in connection.execute(_TYPES).fetchall()
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlwright import ir
+from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import Group, lay_out
+from sqlwright.render.layout import Group, lay_out, statement
 from sqlwright.render.literals import docstring, string_literal
 from sqlwright.render.pgvalues import (
     DUMP_JSON,
@@ -16,12 +17,11 @@ from sqlwright.render.pgvalues import (
     LOAD_JSON,
     REGISTERED,
     VECTOR_TEXT,
-    holds_interval,
-    is_converted,
+    keeps_intervals,
     result_types,
 )
 from sqlwright.render.registration import REGISTER
-from sqlwright.valuetypes import needing_registration, parts
+from sqlwright.valuetypes import holds_interval, is_box, needing_registration, parts
 
 _VECTOR_LOADER = "VectorLoader"
 _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
@@ -67,7 +67,7 @@ class IntervalBinaryLoader(Loader):
     def load(self, data: Buffer) -> Interval:
         """Load a value."""
         micros, days, months = unpack("!qii", data)
-        if abs(months) > MAX_MONTHS:
+        if (micros, days, months) in INFINITE:
             message = "cannot load an infinite interval"
             raise DataError(message)
         return Interval(months, days, micros)
@@ -90,10 +90,26 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
 
     def load(self, data: Buffer) -> timedelta:
         """Load a value."""
-        _, _, months = unpack("!qii", data)
-        if months:
-            raise DataError(NOT_A_TIMEDELTA.format(f"{months} months"))
+        parts = unpack("!qii", data)
+        if parts[2]:
+            what = "infinity" if parts in INFINITE else f"{parts[2]} months"
+            raise DataError(NOT_A_TIMEDELTA.format(what))
         return super().load(data)
+'''
+
+_BOXES = '''\
+def boxes_text(value: list[Any]) -> str:
+    """Write an array of boxes as PostgreSQL reads it: with semicolons."""
+
+    def written(item: Any) -> str:
+        if item is None:
+            return "NULL"
+        if isinstance(item, str):
+            escaped = item.replace("\\\\", "\\\\\\\\").replace('"', '\\\\"')
+            return f'"{escaped}"'
+        return boxes_text(item)
+
+    return f"{{{';'.join(written(item) for item in value)}}}"
 '''
 
 
@@ -112,16 +128,17 @@ class _Needs:
         everything = [part for found in (*loaded, *(p.type for query in queries for p in query.params)) for part in parts(found)]
         kinds = {type(part) for part in everything}
         self.exact = ir.ExactInterval in kinds
-        self.intervals = any(holds_interval(found) for found in loaded)
+        self.intervals = any(holds_interval(found) for found in loaded) or any(keeps_intervals(query) for query in queries)
         self.hstore = ir.Hstore in kinds
         self.vector = ir.Vector in kinds
+        self.boxes = any(isinstance(part, ir.ListOf) and is_box(part.element) for part in everything)
         self.json = ir.TypedJson in kinds
         self.registered = any(is_converted(found) and list(needing_registration(found)) for found in loaded)
 
     @property
     def any(self) -> bool:
         """Whether anything of it."""
-        return self.exact or self.intervals or self.hstore or self.vector or self.json or self.registered
+        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.json or self.registered
 
 
 def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
@@ -141,6 +158,9 @@ def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str
         builder.add_definition(list(_hstore_text()))
     if needs.vector:
         _add_vector(builder)
+    if needs.boxes:
+        builder.name("typing", "Any")
+        builder.add_definition(_BOXES.splitlines())
     return builder.text()
 
 
@@ -161,7 +181,6 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
                 ")",
             ]
         )
-        builder.add_constant([f"MAX_MONTHS: {final} = 178956970 * 12 + 7"])
     else:
         builder.name("datetime", "timedelta")
         for loader in _LOADERS:
@@ -174,15 +193,26 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
                 ")",
             ]
         )
+    builder.add_constant(
+        [
+            "# Infinity and -infinity, which have the largest and the smallest parts.",
+            f"INFINITE: {final} = (",
+            "    (2**63 - 1, 2**31 - 1, 2**31 - 1),",
+            "    (-(2**63), -(2**31), -(2**31)),",
+            ")",
+        ]
+    )
     for loader in (_EXACT_LOADERS if exact else _PLAIN_LOADERS).split("\n\n\n"):
         builder.add_definition(loader.rstrip("\n").splitlines())
     context = builder.name("psycopg.abc", "AdaptContext")
     builder.add_definition(
         [
-            f"def {KEEP_INTERVALS}(cursor: {context}) -> None:",
+            *statement(
+                Group(f"def {KEEP_INTERVALS}(", (f"cursor: {context}", "*", f"binary: {builder.builtin('bool')}")), 0, suffix=" -> None:"
+            ),
             '    """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""',
-            '    cursor.adapters.register_loader("interval", IntervalLoader)',
-            '    cursor.adapters.register_loader("interval", IntervalBinaryLoader)',
+            "    loader = IntervalBinaryLoader if binary else IntervalLoader",
+            '    cursor.adapters.register_loader("interval", loader)',
         ]
     )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 
 from sqlwright import ir
-from sqlwright.pgtypes import BINARY_TYPES
-from sqlwright.valuetypes import parts
+from sqlwright.valuetypes import holds_interval, is_box, parts
 
 # Names in the generated adapters module: the function that passes on a value which psycopg could load, the one that makes a cursor load
 # intervals without loss, the class of exact intervals, and what validates JSON.
@@ -17,6 +16,7 @@ LOAD_JSON = "load_json"
 DUMP_JSON = "dump_json"
 HSTORE_TEXT = "hstore_text"
 VECTOR_TEXT = "vector_text"
+BOXES_TEXT = "boxes_text"
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -37,7 +37,9 @@ def columns_of(shape: ir.Shape) -> tuple[ir.Column, ...]:
 
 
 def result_types(query: ir.Query) -> tuple[ir.Type, ...]:
-    """The types of a query's result columns that its function gives out as values."""
+    """The types of a query's result columns that its function gives out as values, or the cursor that it gives out."""
+    if isinstance(query.result, ir.CursorResult):
+        return query.result.types
     shape = ir.shape_of(query.result)
     return () if shape is None else tuple(column.type for column in columns_of(shape))
 
@@ -56,46 +58,16 @@ def holds_json(found: ir.Type) -> bool:
     return any(isinstance(part, ir.Json) for part in parts(found))
 
 
-def holds_interval(found: ir.Type) -> bool:
-    """Tell whether a type has intervals in it, which psycopg alone would load with a loss."""
-    return any(part.postgres == "interval" for part in parts(found))
+def keeps_intervals(query: ir.Query) -> bool:
+    """Tell whether the cursor of a query must be kept from loading intervals with a loss."""
+    return any(holds_interval(found) for found in result_types(query)) or (
+        isinstance(query.result, ir.CursorResult) and query.result.intervals
+    )
 
 
 def is_scalar_enum(found: ir.Type) -> bool:
     """Tell whether a type is an enum itself, which psycopg loads as text or, where it is registered, as a member."""
     return isinstance(found.value if isinstance(found, ir.Nullable) else found, ir.EnumRef)
-
-
-def reads_binary(columns: Iterable[ir.Column]) -> bool:
-    """Tell whether psycopg has a binary loader for every column without registration; the format is one for all columns of a result."""
-    return all(_is_binary(column.type) for column in columns)
-
-
-def _is_binary(found: ir.Type) -> bool:
-    match found:
-        case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.Overridden(value=value):
-            return _is_binary(value)
-        case ir.ListOf(element=element, registered=False):
-            return _is_binary(element)
-        case ir.RangeOf(registered=False) | ir.Scalar() | ir.Json() | ir.UnionOf() | ir.TypedJson() | ir.ExactInterval():
-            return found.postgres in BINARY_TYPES
-        case ir.ListOf() | ir.RangeOf() | ir.EnumRef() | ir.CompositeRef() | ir.Hstore() | ir.Vector() | ir.Opaque():
-            return False
-
-
-def is_converted(found: ir.Type) -> bool:
-    """Tell whether what psycopg gives is not yet the annotated value, or must be checked to be it."""
-    match found:
-        case ir.Nullable(value=value) | ir.DomainRef(value=value):
-            return is_converted(value)
-        case ir.ListOf(element=element, registered=registered):
-            return registered or is_converted(element)
-        case ir.EnumRef() | ir.CompositeRef() | ir.Hstore() | ir.Vector() | ir.Overridden() | ir.TypedJson():
-            return True
-        case ir.RangeOf(registered=registered):
-            return registered
-        case ir.Scalar() | ir.Json() | ir.UnionOf() | ir.ExactInterval() | ir.Opaque():
-            return False
 
 
 def has_own_conversion(found: ir.Type) -> bool:
@@ -112,11 +84,13 @@ def has_own_conversion(found: ir.Type) -> bool:
 def is_dumped(found: ir.Type) -> bool:
     """Tell whether a parameter is not handed to psycopg as it is."""
     match found:
-        case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.ListOf(element=value):
+        case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)
+        case ir.ListOf(element=element):
+            return is_dumped(element) or is_box(element)
         case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
             return True
         case ir.Overridden(value=value, dump=dump):
             return dump is not None or is_dumped(value)
-        case ir.Scalar() | ir.EnumRef() | ir.UnionOf() | ir.RangeOf() | ir.Opaque():
+        case ir.Scalar() | ir.EnumRef() | ir.UnionOf() | ir.RangeOf() | ir.RecordOf() | ir.Opaque():
             return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
+from sqlwright.formats import reads_binary
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal
-from sqlwright.render.pgvalues import columns_of, free_name, holds_interval, is_scalar_enum, json_alias, reads_binary, result_types
+from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
@@ -107,9 +108,10 @@ class _Function:
                 return "None"
             case ir.RowCount() | ir.Copied():
                 return self.builder.builtin("int")
-            case ir.CursorResult():
+            case ir.CursorResult(types=types):
                 cursor = self.builder.name("psycopg", self.colour.cursor)
-                return f"{cursor}[{self.builder.builtin('tuple')}[{self.builder.builtin('object')}, ...]]"
+                columns = [self.values.annotation(found) for found in types] or [self.builder.builtin("object"), "..."]
+                return f"{cursor}[{self.builder.builtin('tuple')}[{', '.join(columns)}]]"
             case ir.One(shape=shape, always=always):
                 return self._annotation(shape, optional=not always)
             case ir.Many(shape=shape):
@@ -135,8 +137,10 @@ class _Function:
             (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
         )
         made = statement(make, 1, f"{cursor} = ")
-        if any(holds_interval(found) for found in result_types(self.query)):
-            made += statement(self.values.keeping_intervals(cursor), 1)
+        if keeps_intervals(self.query):
+            found = ir.shape_of(self.query.result)
+            binary = found is not None and reads_binary(columns_of(found))
+            made += statement(self.values.keeping_intervals(cursor, binary=binary), 1)
         match self.query.result:
             case ir.Copied() as copied:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]

@@ -15,6 +15,7 @@ from sqlwright.render.values import Values
 
 REGISTER = "register"
 _REGISTER_FOUND = "register_found"
+_REFUSE_OTHER = "refuse_other"
 _TYPES = "TYPES"
 _FIND_TYPES = "FIND_TYPES"
 
@@ -43,7 +44,7 @@ def registration_module(package: ir.Package, *, colour: Colour) -> str:
     builder = ModuleBuilder(
         header=header_line(),
         doc="Types that psycopg is taught.",
-        taken=[REGISTER, _REGISTER_FOUND, _TYPES, _FIND_TYPES, *(name for _, name in _FUNCTIONS.values())],
+        taken=[REGISTER, _REGISTER_FOUND, _REFUSE_OTHER, _TYPES, _FIND_TYPES, *(name for _, name in _FUNCTIONS.values())],
     )
     final, text = builder.name("typing", "Final"), builder.builtin("str")
     pairs = f"{builder.builtin('list')}[{builder.builtin('tuple')}[{text}, {text}]]"
@@ -52,6 +53,8 @@ def registration_module(package: ir.Package, *, colour: Colour) -> str:
     builder.add_constant([f"{_FIND_TYPES}: {final} = {_FIND}"])
     add_register(builder, colour, home="")
     _add_register_found(builder, package)
+    if any(found.adapter in (ir.Adapter.ENUM, ir.Adapter.COMPOSITE) for found in package.registrations):
+        builder.add_definition(list(_refuse_other(builder)))
     for adapter in ir.Adapter:
         if any(found.adapter is adapter for found in package.registrations):
             write, name = _FUNCTIONS[adapter]
@@ -76,6 +79,7 @@ def add_register(builder: ModuleBuilder, colour: Colour, *, home: str) -> None:
         "",
         "Raises:",
         "    LookupError: the database lacks a type, or has another one of its name.",
+        "    RuntimeError: the connection has learnt another class for a type.",
     ]
     builder.add_definition(
         [
@@ -128,6 +132,7 @@ def _extra(builder: ModuleBuilder, package: ir.Package, registration: ir.Registr
             name = f"{builder.name('.', 'models')}.{row.name}"
             values = Values(builder, package, root=".", json_alias="")
             yield Group("[", tuple(string_literal(field) for field in registration.fields), "]")
+            yield name
             if values.converts(row.fields):
                 yield f"{name}.{from_row_name(row.fields)}"
             else:
@@ -145,11 +150,24 @@ def _signature(builder: ModuleBuilder, name: str, *extra: str) -> list[str]:
     return statement(Group(f"def {name}(", (f"conn: {context}", f"row: {_any_row(builder)}", *extra)), 0, suffix=" -> None:")
 
 
+def _refuse_other(builder: ModuleBuilder) -> Iterator[str]:
+    kind = f"kind: {builder.builtin('type')}[{builder.builtin('object')}]"
+    yield from _signature(builder, _REFUSE_OTHER, kind)
+    yield '    """Refuse a type whose values somebody else makes on this connection."""'
+    yield "    info = conn.adapters.types.get(row[2])"
+    get = builder.builtin("getattr")
+    yield f'    other = {get}(info, "enum", None) or {get}(info, "python_type", None)'
+    yield "    if other is not None and other is not kind:"
+    yield '        message = f"type {row[0]}.{row[1]} is {other} on this connection already"'
+    yield f"        raise {builder.builtin('RuntimeError')}(message)"
+
+
 def _enum(builder: ModuleBuilder, name: str) -> Iterator[str]:
     module = "psycopg.types.enum"
     enum = f"enum: {builder.builtin('type')}[{builder.name('enum', 'Enum')}]"
     yield from _signature(builder, name, enum)
     yield '    """Teach an enum and its arrays."""'
+    yield f"    {_REFUSE_OTHER}(conn, row, enum)"
     yield "    labels = [member.value for member in enum]"
     yield f"    info = {builder.name(module, 'EnumInfo')}(row[1], row[2], row[3], labels)"
     mapping = "mapping={member: member.value for member in enum}"
@@ -177,8 +195,10 @@ def _composite(builder: ModuleBuilder, name: str) -> Iterator[str]:
     module, anything = "psycopg.types.composite", builder.name("typing", "Any")
     text = builder.builtin("str")
     make = f"{builder.name('collections.abc', 'Callable')}[[{_any_row(builder)}], {builder.builtin('object')}]"
-    yield from _signature(builder, name, f"fields: {builder.builtin('list')}[{text}]", f"make: {make}")
+    kind = f"kind: {builder.builtin('type')}[{builder.builtin('object')}]"
+    yield from _signature(builder, name, f"fields: {builder.builtin('list')}[{text}]", kind, f"make: {make}")
     yield '    """Teach a composite type and its arrays; `make` makes a value of the fields."""'
+    yield f"    {_REFUSE_OTHER}(conn, row, kind)"
     yield "    if row[7] != fields:"
     yield '        message = f"type {row[0]}.{row[1]} has attributes {row[7]}, not {fields}"'
     yield f"        raise {builder.builtin('LookupError')}(message)"
@@ -189,6 +209,8 @@ def _composite(builder: ModuleBuilder, name: str) -> Iterator[str]:
     yield ""
     info = Group(f"{builder.name(module, 'CompositeInfo')}(", ("row[1]", "row[2]", "row[3]", "field_names=fields", "field_types=row[8]"))
     yield from statement(info, 1, "info = ")
+    yield "    # What psycopg itself notes of a factory that is a class."
+    yield "    info.python_type = kind"
     yield f"    {builder.name(module, 'register_composite')}(info, conn, factory)"
 
 

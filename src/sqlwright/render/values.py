@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlwright import ir
+from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless
 from sqlwright.render.pgvalues import (
+    BOXES_TEXT,
     DUMP_JSON,
     HSTORE_TEXT,
     INTERVAL,
@@ -18,9 +20,9 @@ from sqlwright.render.pgvalues import (
     free_name,
     has_own_conversion,
     innermost,
-    is_converted,
     is_dumped,
 )
+from sqlwright.valuetypes import is_box
 
 
 class Values:
@@ -58,7 +60,7 @@ class Values:
         """Tell whether rows are not made of psycopg's values by position."""
         return self.row_style is ir.RowStyle.PYDANTIC or any(isinstance(field, ir.Embedded) or is_converted(field.type) for field in fields)
 
-    def _value(self, found: ir.ValueType) -> str:  # noqa: C901 - a case for each type
+    def _value(self, found: ir.ValueType) -> str:  # noqa: C901, PLR0912 - a case for each type
         match found:
             case ir.Scalar(python_module=module, python_name=name):
                 return self._builder.class_of(module, name)
@@ -84,6 +86,8 @@ class Values:
                 return self._object(python)
             case ir.ListOf(element=element):
                 return f"{self._builder.builtin('list')}[{self.annotation(element)}]"
+            case ir.RecordOf(fields=fields):
+                return f"{self._builder.builtin('tuple')}[{', '.join(self.annotation(field) for field in fields) or '()'}]"
             case ir.Opaque():
                 return self._builder.builtin("object")
 
@@ -142,17 +146,28 @@ class Values:
             case ir.Overridden(value=inner, dump=dump):
                 sent = f"{self._object(dump)}({name})" if dump else name
                 return self.dumped(inner, sent, item) if is_dumped(inner) else sent
+            case ir.ListOf(element=element) if is_box(element):
+                return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
                 return name
 
+    def _boxes(self, element: ir.Type, name: str, item: str) -> Node:
+        """The items of an array of boxes, each as its text."""
+        if isinstance(element, ir.ListOf):
+            inner = self._boxes(element.element, item, f"{item}_")
+            return name if inner == item else ListComprehension(inner, f"for {item} in {name}")
+        if not is_dumped(element):
+            return name
+        return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
+
     def _wrapper(self, postgres: str) -> str:
         return self._builder.name("psycopg.types.json", "Jsonb" if postgres == "jsonb" else "Json")
 
-    def keeping_intervals(self, cursor: str) -> str:
-        """The statement that makes a cursor load intervals without loss."""
-        return f"{self._builder.name(self._adapters, KEEP_INTERVALS)}({cursor})"
+    def keeping_intervals(self, cursor: str, *, binary: bool) -> str:
+        """The statement that makes a cursor load intervals of a format without loss; each format costs a few microseconds."""
+        return f"{self._builder.name(self._adapters, KEEP_INTERVALS)}({cursor}, binary={binary})"
 
 
 def to_row_name(fields: Iterable[ir.Field]) -> str:

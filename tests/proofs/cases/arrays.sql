@@ -101,3 +101,11 @@ SELECT CASE WHEN age > 1 THEN tags END || CASE WHEN active THEN ARRAY[name] END,
 -- a neighbour's array, by an offset that may be NULL
 --> ?[?] : many
 SELECT lag(ARRAY[name], age, ARRAY[name]) OVER (ORDER BY id DESC) FROM users;
+
+-- ARRAY over a subquery of arrays holds what those hold
+--> ![?] ![!] : 1
+SELECT ARRAY(SELECT ARRAY['a', NULL]), ARRAY(SELECT ARRAY['a', 'b']);
+
+-- array_agg over arrays as a window function holds what those hold
+--> ![?] ![!] : many
+SELECT array_agg(ARRAY['a', NULL]) OVER (), array_agg(ARRAY['a', 'b']) OVER () FROM users;

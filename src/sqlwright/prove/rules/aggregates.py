@@ -106,7 +106,8 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
             return may_be_null(f"`{name}` without a default is NULL at the end of the partition", place)
         return replace(nullable or never_null(f"`{name}` has a default, and no value is NULL", place), element_nullable=True)
     frame = _frame(scope.query, node.number("winref"))
-    holes = not (name == "array_agg" and bool(verdicts) and not verdicts[0].nullable and not prover.facts.is_array(_type_of(prover, node)))
+    nested = function.signature == "array_agg(anyarray)"
+    holes = not (name == "array_agg" and bool(verdicts) and not (verdicts[0].element_nullable if nested else verdicts[0].nullable))
     if node.has("aggfilter"):
         return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the frame", place, element_nullable=holes)
     if not frame:
@@ -123,11 +124,6 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
             f"the window frame always holds the current row, and no value that `{name}` sees is NULL", place, element_nullable=holes
         )
     return may_be_null(f"`{name}` may return NULL", place, element_nullable=holes)
-
-
-def _type_of(prover: Prover, node: Node) -> int:
-    """The element type of the array that array_agg returns: an array again when it gathers arrays."""
-    return prover.facts.type(node.number("wintype")).element
 
 
 def _frame(query: Query, reference: int) -> bool:

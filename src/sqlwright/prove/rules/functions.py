@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.facts import Function
 from sqlwright.prove.nodetree import Node
 from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules import setreturning
+from sqlwright.prove.schemaobjects import Function
 from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 
 _TEXT = 25

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove import narrowing
-from sqlwright.prove.facts import Relation
 from sqlwright.prove.nodetree import Node, Unrecognised
 from sqlwright.prove.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
 from sqlwright.prove.querytree import DELETE, INSERT, MERGE, UPDATE, Query
+from sqlwright.prove.schemaobjects import Relation
 
 _EVENTS = {INSERT: "insert", UPDATE: "update", DELETE: "delete"}
 _RULE_EVENTS = {INSERT: "3", UPDATE: "2", DELETE: "4"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove import cardinality
+from sqlwright.prove.exprtypes import is_array
 from sqlwright.prove.nodetree import Node
 from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules import queries
@@ -21,7 +22,10 @@ def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
     subquery = node.node("subselect")
     columns = queries.outputs(prover, subquery, scope)
     if kind == _ARRAY:
-        return never_null("ARRAY(…) is an array, empty when the subquery finds nothing", place, element_nullable=columns[0].nullable)
+        # Over arrays it makes one of more dimensions, whose elements are theirs.
+        gathers = is_array(prover, prover.query(subquery).outputs[0].expression)
+        holes = gathers is None or (columns[0].element_nullable if gathers else columns[0].nullable)
+        return never_null("ARRAY(…) is an array, empty when the subquery finds nothing", place, element_nullable=holes)
     if kind in (_ANY, _ALL):
         return prover.verdict(node.node("testexpr"), replace(scope, sublink=columns))
     if kind in (_SCALAR, _ROW_COMPARISON):

@@ -42,6 +42,7 @@ async def register(conn: AsyncConnection[Any]) -> None:
 
     Raises:
         LookupError: the database lacks a type, or has another one of its name.
+        RuntimeError: the connection has learnt another class for a type.
     """
     schemas = [schema for schema, _ in TYPES]
     names = [name for _, name in TYPES]
@@ -62,12 +63,22 @@ def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
     register_enum_type(conn, rows["public", "mood"], enums.Mood)
 
 
+def refuse_other(conn: AdaptContext, row: tuple[Any, ...], kind: type[object]) -> None:
+    """Refuse a type whose values somebody else makes on this connection."""
+    info = conn.adapters.types.get(row[2])
+    other = getattr(info, "enum", None) or getattr(info, "python_type", None)
+    if other is not None and other is not kind:
+        message = f"type {row[0]}.{row[1]} is {other} on this connection already"
+        raise RuntimeError(message)
+
+
 def register_enum_type(
     conn: AdaptContext,
     row: tuple[Any, ...],
     enum: type[Enum],
 ) -> None:
     """Teach an enum and its arrays."""
+    refuse_other(conn, row, enum)
     labels = [member.value for member in enum]
     info = EnumInfo(row[1], row[2], row[3], labels)
     register_enum(info, conn, enum, mapping={member: member.value for member in enum})

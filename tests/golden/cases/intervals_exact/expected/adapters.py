@@ -30,7 +30,11 @@ INTERVAL_TEXT: Final = re.compile(
     r"(?:([+-]?)(\d+):(\d+):(\d+(?:\.\d+)?))?"
 )
 
-MAX_MONTHS: Final = 178956970 * 12 + 7
+# Infinity and -infinity, which have the largest and the smallest parts.
+INFINITE: Final = (
+    (2**63 - 1, 2**31 - 1, 2**31 - 1),
+    (-(2**63), -(2**31), -(2**31)),
+)
 
 
 class IntervalLoader(Loader):
@@ -59,13 +63,13 @@ class IntervalBinaryLoader(Loader):
     def load(self, data: Buffer) -> Interval:
         """Load a value."""
         micros, days, months = unpack("!qii", data)
-        if abs(months) > MAX_MONTHS:
+        if (micros, days, months) in INFINITE:
             message = "cannot load an infinite interval"
             raise DataError(message)
         return Interval(months, days, micros)
 
 
-def keep_intervals(cursor: AdaptContext) -> None:
+def keep_intervals(cursor: AdaptContext, *, binary: bool) -> None:
     """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""
-    cursor.adapters.register_loader("interval", IntervalLoader)
-    cursor.adapters.register_loader("interval", IntervalBinaryLoader)
+    loader = IntervalBinaryLoader if binary else IntervalLoader
+    cursor.adapters.register_loader("interval", loader)

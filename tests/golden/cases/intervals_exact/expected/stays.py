@@ -17,7 +17,7 @@ SELECT id, span, spans FROM stays
 def stays(conn: Connection[Any]) -> list[Stay]:
     """Run `Stays` (queries/stays.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    keep_intervals(cur)
+    keep_intervals(cur, binary=True)
     cur.execute(STAYS, binary=True)
     return [Stay(*row) for row in cur.fetchall()]
 

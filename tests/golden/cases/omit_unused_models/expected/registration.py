@@ -45,6 +45,7 @@ def register(conn: Connection[Any]) -> None:
 
     Raises:
         LookupError: the database lacks a type, or has another one of its name.
+        RuntimeError: the connection has learnt another class for a type.
     """
     schemas = [schema for schema, _ in TYPES]
     names = [name for _, name in TYPES]
@@ -67,8 +68,18 @@ def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
         conn,
         rows["public", "couple"],
         ["a", "b"],
+        models.Couple,
         lambda row: models.Couple(*row),
     )
+
+
+def refuse_other(conn: AdaptContext, row: tuple[Any, ...], kind: type[object]) -> None:
+    """Refuse a type whose values somebody else makes on this connection."""
+    info = conn.adapters.types.get(row[2])
+    other = getattr(info, "enum", None) or getattr(info, "python_type", None)
+    if other is not None and other is not kind:
+        message = f"type {row[0]}.{row[1]} is {other} on this connection already"
+        raise RuntimeError(message)
 
 
 def register_domain(conn: AdaptContext, row: tuple[Any, ...]) -> None:
@@ -84,9 +95,11 @@ def register_composite_type(
     conn: AdaptContext,
     row: tuple[Any, ...],
     fields: list[str],
+    kind: type[object],
     make: Callable[[tuple[Any, ...]], object],
 ) -> None:
     """Teach a composite type and its arrays; `make` makes a value of the fields."""
+    refuse_other(conn, row, kind)
     if row[7] != fields:
         message = f"type {row[0]}.{row[1]} has attributes {row[7]}, not {fields}"
         raise LookupError(message)
@@ -95,4 +108,6 @@ def register_composite_type(
         return make(values or (None,) * len(fields))
 
     info = CompositeInfo(row[1], row[2], row[3], field_names=fields, field_types=row[8])
+    # What psycopg itself notes of a factory that is a class.
+    info.python_type = kind
     register_composite(info, conn, factory)

@@ -15,6 +15,12 @@ NOT_A_TIMEDELTA: Final = (
     "use justify_interval or extract in the query, or `intervals: exact`"
 )
 
+# Infinity and -infinity, which have the largest and the smallest parts.
+INFINITE: Final = (
+    (2**63 - 1, 2**31 - 1, 2**31 - 1),
+    (-(2**63), -(2**31), -(2**31)),
+)
+
 
 class IntervalLoader(_IntervalLoader):
     """Loads the text form of an interval that a timedelta can hold."""
@@ -32,16 +38,17 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
 
     def load(self, data: Buffer) -> timedelta:
         """Load a value."""
-        _, _, months = unpack("!qii", data)
-        if months:
-            raise DataError(NOT_A_TIMEDELTA.format(f"{months} months"))
+        parts = unpack("!qii", data)
+        if parts[2]:
+            what = "infinity" if parts in INFINITE else f"{parts[2]} months"
+            raise DataError(NOT_A_TIMEDELTA.format(what))
         return super().load(data)
 
 
-def keep_intervals(cursor: AdaptContext) -> None:
+def keep_intervals(cursor: AdaptContext, *, binary: bool) -> None:
     """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""
-    cursor.adapters.register_loader("interval", IntervalLoader)
-    cursor.adapters.register_loader("interval", IntervalBinaryLoader)
+    loader = IntervalBinaryLoader if binary else IntervalLoader
+    cursor.adapters.register_loader("interval", loader)
 
 
 def registered(value: Any) -> Any:

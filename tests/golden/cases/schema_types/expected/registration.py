@@ -50,6 +50,7 @@ def register(conn: Connection[Any]) -> None:
 
     Raises:
         LookupError: the database lacks a type, or has another one of its name.
+        RuntimeError: the connection has learnt another class for a type.
     """
     schemas = [schema for schema, _ in TYPES]
     names = [name for _, name in TYPES]
@@ -73,9 +74,19 @@ def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
         conn,
         rows["geo", "address"],
         ["street", "from", "moods", "data", "mail"],
+        models.GeoAddress,
         models.GeoAddress.from_row,
     )
     register_range_type(conn, rows["public", "floatrange"])
+
+
+def refuse_other(conn: AdaptContext, row: tuple[Any, ...], kind: type[object]) -> None:
+    """Refuse a type whose values somebody else makes on this connection."""
+    info = conn.adapters.types.get(row[2])
+    other = getattr(info, "enum", None) or getattr(info, "python_type", None)
+    if other is not None and other is not kind:
+        message = f"type {row[0]}.{row[1]} is {other} on this connection already"
+        raise RuntimeError(message)
 
 
 def register_enum_type(
@@ -84,6 +95,7 @@ def register_enum_type(
     enum: type[Enum],
 ) -> None:
     """Teach an enum and its arrays."""
+    refuse_other(conn, row, enum)
     labels = [member.value for member in enum]
     info = EnumInfo(row[1], row[2], row[3], labels)
     register_enum(info, conn, enum, mapping={member: member.value for member in enum})
@@ -102,9 +114,11 @@ def register_composite_type(
     conn: AdaptContext,
     row: tuple[Any, ...],
     fields: list[str],
+    kind: type[object],
     make: Callable[[tuple[Any, ...]], object],
 ) -> None:
     """Teach a composite type and its arrays; `make` makes a value of the fields."""
+    refuse_other(conn, row, kind)
     if row[7] != fields:
         message = f"type {row[0]}.{row[1]} has attributes {row[7]}, not {fields}"
         raise LookupError(message)
@@ -113,6 +127,8 @@ def register_composite_type(
         return make(values or (None,) * len(fields))
 
     info = CompositeInfo(row[1], row[2], row[3], field_names=fields, field_types=row[8])
+    # What psycopg itself notes of a factory that is a class.
+    info.python_type = kind
     register_composite(info, conn, factory)
 
 

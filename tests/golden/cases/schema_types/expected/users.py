@@ -19,7 +19,7 @@ SELECT id, home, homes, mails, size, stay FROM users WHERE id = $1::int4
 def get_user(conn: Connection[Any], *, id: int) -> User | None:
     """Run `GetUser` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    keep_intervals(cur)
+    keep_intervals(cur, binary=False)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
     return None if row is None else User.from_row(row)

@@ -24,7 +24,7 @@ SELECT a_bool, a_int2, a_int4, a_int8, a_float4, a_float8, a_numeric, a_text, a_
 async def list_everything(conn: AsyncConnection[Any]) -> list[Everything]:
     """Run `ListEverything` (queries/everything.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    keep_intervals(cur)
+    keep_intervals(cur, binary=False)
     await cur.execute(LIST_EVERYTHING)
     return [Everything(*row) for row in await cur.fetchall()]
 

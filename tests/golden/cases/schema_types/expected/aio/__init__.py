@@ -17,6 +17,7 @@ async def register(conn: AsyncConnection[Any]) -> None:
 
     Raises:
         LookupError: the database lacks a type, or has another one of its name.
+        RuntimeError: the connection has learnt another class for a type.
     """
     schemas = [schema for schema, _ in TYPES]
     names = [name for _, name in TYPES]

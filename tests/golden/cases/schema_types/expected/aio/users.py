@@ -16,7 +16,7 @@ from ..users import ADD_USER, GET_USER, HOMES
 async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     """Run `GetUser` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    keep_intervals(cur)
+    keep_intervals(cur, binary=False)
     await cur.execute(GET_USER, (id,))
     row = await cur.fetchone()
     return None if row is None else User.from_row(row)

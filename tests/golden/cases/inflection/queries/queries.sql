@@ -1,0 +1,5 @@
+-- name: AllNews :many
+SELECT * FROM news;
+
+-- name: AllUsers :many
+SELECT * FROM users;

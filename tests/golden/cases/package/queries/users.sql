@@ -1,0 +1,2 @@
+-- name: MoodsOf :one
+SELECT moods FROM users WHERE id = @id;

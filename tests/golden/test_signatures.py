@@ -1,0 +1,89 @@
+"""What every golden case promises: no `Any`, and `object` only where a warning says so; each option has a case that shows it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sqlwright.ir import Command
+from sqlwright.options import Options
+
+from .test_golden import CASES
+
+_ROOT = Path(__file__).parents[2]
+_GENERATED = [*(case / "expected" for case in sorted(CASES.iterdir()) if (case / "expected").is_dir()), _ROOT / "generated" / "shop_db"]
+# What is written around the queries has values of psycopg in hand, before they are what is promised.
+_AROUND = {"__init__.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
+_FROM_PSYCOPG = re.compile(r"(Async)?(Connection|RawCursor)\[.*\]")
+_WARNED = re.compile(r"(?:column|parameter) `(\w+)` of query (\w+) has type")
+
+
+def _promises(package: Path) -> Iterator[tuple[str, str]]:
+    """Each annotation of a parameter, a result and a field, behind the name of what has it."""
+    for file in sorted(package.rglob("*.py")):
+        if file.name in _AROUND:
+            continue
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments = [*node.args.args, *node.args.kwonlyargs]
+                yield from (
+                    (f"{node.name}({argument.arg})", ast.unparse(argument.annotation)) for argument in arguments if argument.annotation
+                )
+                assert node.returns is not None
+                yield node.name, ast.unparse(node.returns)
+            elif isinstance(node, ast.ClassDef):
+                fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+                yield from ((f"{node.name}.{ast.unparse(field.target)}", ast.unparse(field.annotation)) for field in fields)
+
+
+def _words(annotation: str) -> set[str]:
+    """The names in an annotation, without those of a connection or a cursor."""
+    return set(re.findall(r"\w+", _FROM_PSYCOPG.sub("", annotation)))
+
+
+@pytest.mark.parametrize("package", _GENERATED, ids=lambda package: package.parent.name)
+def test_no_signature_has_any(package: Path) -> None:
+    assert [(name, annotation) for name, annotation in _promises(package) if "Any" in _words(annotation)] == []
+
+
+@pytest.mark.parametrize("package", _GENERATED, ids=lambda package: package.parent.name)
+def test_object_stands_only_where_a_warning_does(package: Path) -> None:
+    stderr = package.with_name("expected.stderr")
+    warned = len(_WARNED.findall(stderr.read_text(encoding="utf-8"))) if stderr.exists() else 0
+    objects = {name for name, annotation in _promises(package) if "object" in _words(annotation)}
+    assert len(objects) <= warned
+
+
+def test_the_signatures_are_found() -> None:
+    promises = dict(_promises(CASES / "rows_as_values" / "expected"))
+    assert promises["unlike"] == "list[object]"
+    assert promises["Audit.after"] == "UserValue"
+    assert promises["split(n)"] == "int"
+
+
+def test_every_option_has_a_case_that_shows_it() -> None:
+    shown: set[str] = set()
+    for case in CASES.iterdir():
+        if not case.name.startswith("error_"):
+            config: Any = yaml.safe_load((case / "sqlc.yaml").read_text(encoding="utf-8"))
+            for entry in config["sql"]:
+                for codegen in entry["codegen"]:
+                    shown |= set(codegen.get("options") or ())
+    assert {field.alias or name for name, field in Options.model_fields.items()} <= shown
+
+
+def test_every_command_has_a_case_that_shows_it() -> None:
+    names = re.compile(r"^-- name: \w+ (:\w+)$", re.MULTILINE)
+    files = [file for case in CASES.iterdir() if not case.name.startswith("error_") for file in (case / "queries").glob("*.sql")]
+    assert set(Command) <= {command for file in files for command in names.findall(file.read_text(encoding="utf-8"))}
+
+
+def test_every_command_is_documented() -> None:
+    text = (_ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(:\w+)`", text, re.MULTILINE)) == set(Command)
