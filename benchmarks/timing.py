@@ -1,0 +1,92 @@
+"""Contenders of a case taking turns, so that a slow moment of the machine falls on all of them."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from benchmarks.results import Group, Measurement
+
+Call = Callable[[], object]
+AwaitedCall = Callable[[], Awaitable[object]]
+
+# A turn is as many calls as take about so many seconds: long beside what reading the clock and waking up cost.
+TURN = 0.02
+_WARM_UP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How a case is measured: how many rounds are counted, the seconds of a turn, and what makes ready for a turn, off the clock."""
+
+    group: Group
+    case: str
+    rounds: int
+    turn: float = TURN
+    before: Call = lambda: None
+
+
+def take_turns(turns: Turns, contenders: Mapping[str, Call]) -> list[Measurement]:
+    """Let functions take turns."""
+    calls: dict[str, int] = {}
+    for name, run in contenders.items():
+        turns.before()
+        _timed(run, _WARM_UP)
+        calls[name] = _fitting(turns, _timed(run, 1))
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for name in _order(turns, [*contenders]):
+        times[name].append(_timed(contenders[name], calls[name]) / calls[name])
+    return _measurements(turns, times)
+
+
+async def take_turns_async(turns: Turns, contenders: Mapping[str, AwaitedCall]) -> list[Measurement]:
+    """Let coroutine functions take turns; each call is awaited before the next."""
+    calls: dict[str, int] = {}
+    for name, run in contenders.items():
+        turns.before()
+        await _timed_async(run, _WARM_UP)
+        calls[name] = _fitting(turns, await _timed_async(run, 1))
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for name in _order(turns, [*contenders]):
+        times[name].append(await _timed_async(contenders[name], calls[name]) / calls[name])
+    return _measurements(turns, times)
+
+
+def _order(turns: Turns, names: list[str]) -> Iterator[str]:
+    """Each round begins with another contender, so that none always runs behind the same."""
+    gc.collect()
+    gc.freeze()
+    try:
+        for number in range(turns.rounds):
+            first = number % len(names)
+            for name in (*names[first:], *names[:first]):
+                turns.before()
+                # What others left behind is not collected on this one's time; what it leaves itself is.
+                gc.collect()
+                yield name
+    finally:
+        gc.unfreeze()
+
+
+def _timed(run: Call, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return time.perf_counter() - started
+
+
+async def _timed_async(run: AwaitedCall, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        await run()
+    return time.perf_counter() - started
+
+
+def _fitting(turns: Turns, seconds: float) -> int:
+    return max(1, round(turns.turn / seconds))
+
+
+def _measurements(turns: Turns, times: Mapping[str, list[float]]) -> list[Measurement]:
+    return [Measurement(turns.group, turns.case, name, tuple(measured)) for name, measured in times.items()]
