@@ -45,7 +45,8 @@ def measure(
         for name, half in HALVES.items():
             if group in {None, name}:
                 for one in half.measurements(place, rounds, wanted):
-                    progress.print(f"{one.case}: {one.contender}", style="dim", highlight=False)
+                    if not found or one.case != found[-1].case:
+                        progress.print(one.case, style="dim", highlight=False)
                     found.append(one)
         results = Results(found, _setting(place.url))
     LAST.write_text(results.to_json(), encoding="utf-8")
@@ -62,7 +63,7 @@ def _setting(url: str) -> dict[str, str]:
     return {
         "Python": platform.python_version(),
         "PostgreSQL": str(server[0]) if server else "",
-        **{name: version(name) for name in ("psycopg",)},
+        **{name: version(name) for name in ("psycopg", "asyncpg", "aiosql", "SQLAlchemy", "pydantic")},
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.names import PEOPLE
 from sqlwright.prove import embedded
 
 PROJECT = Path(__file__).parent / "project"
-PEOPLE = 1000
 _BIN = Path(sys.executable).parent
 _FILL = f"""
 INSERT INTO people
@@ -27,7 +27,7 @@ SELECT i, 'name ' || i, 'person' || i || '@example.org',
        CASE WHEN i % 2 = 0 THEN '+1 202 555 0100' END, '1990-01-01'::date + i,
        '2026-01-01 12:00Z'::timestamptz + i * interval '1 minute', i * 1.25, i % 3 = 0
 FROM generate_series(1, {PEOPLE}) AS i
-"""  # noqa: S608 a number of ours
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ def prepared() -> Generator[Place]:
 def fill(url: str) -> None:
     """Make the tables and their rows."""
     with psycopg.connect(url, autocommit=True) as conn:
+        # What is measured is not the disk, and nothing is to happen beside.
+        for setting in ("fsync = off", "autovacuum = off"):
+            conn.execute(f"ALTER SYSTEM SET {setting}")
+        conn.execute("SELECT pg_reload_conf()")
         conn.execute((PROJECT / "schema.sql").read_bytes())
         conn.execute(_FILL)
         conn.execute("VACUUM ANALYZE people")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import BY_HAND, GENERATED, Measurement, Ratio, Results, compare
+from benchmarks.names import BY_HAND, GENERATED
+from benchmarks.results import Measurement, Ratio, Results, compare
 from benchmarks.targets import TARGETS
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))

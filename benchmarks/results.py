@@ -10,9 +10,6 @@ from typing import Any, Literal
 
 Group = Literal["run time", "generation"]
 
-GENERATED = "generated"
-BY_HAND = "psycopg by hand"
-
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

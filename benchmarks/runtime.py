@@ -1,29 +1,88 @@
-"""The run-time half: what a call costs."""
+"""The run-time half: what a call costs, in sync and in async code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import psycopg
 
-from benchmarks.place import PEOPLE, Place
-from benchmarks.results import BY_HAND, GENERATED, Measurement
-from benchmarks.timing import Turns, take_turns
+from benchmarks import streams
+from benchmarks.contenders import AsyncContender
+from benchmarks.contenders.everybody import async_contenders, sync_contenders
+from benchmarks.names import ASYNC, INSERT, INSERTS, MANY_INSERTS, MANY_ROWS, ONE_ROW, PEOPLE, STREAMS, TASKS, UPDATE, readers, stream
+from benchmarks.place import Place
+from benchmarks.results import Measurement
+from benchmarks.rows import new_people
+from benchmarks.timing import Call, Turns, take_turns, take_turns_async
 
-BY_KEY = "SELECT id, name, email, phone, born, seen, balance, active FROM people WHERE id = %s"
+_KEY = PEOPLE // 2
+_BALANCE = Decimal("12.50")
+_READS = 256
+Wanted = Callable[[str], bool]
 
 
-def measurements(place: Place, rounds: int, wanted: Callable[[str], bool]) -> Iterator[Measurement]:
+def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurement]:
     """Measure the cases whose names are wanted."""
-    queries, person = place.load("queries"), place.load("models").Person
+    with _emptying(place) as empty:
+        with sync_contenders(place) as contenders:
+            for turns, calls in _cases(contenders, "", rounds, empty):
+                if wanted(turns.case):
+                    yield from take_turns(turns, calls)
+        yield from asyncio.run(_async_measurements(place, rounds, wanted, empty))
+    for rows in STREAMS:
+        if wanted(stream(rows)):
+            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // 10))
+
+
+async def _async_measurements(place: Place, rounds: int, wanted: Wanted, empty: Call) -> list[Measurement]:
+    found: list[Measurement] = []
+    async with async_contenders(place) as contenders:
+        for turns, calls in (*_cases(contenders, ASYNC, rounds, empty), *_pool_cases(contenders, rounds)):
+            if wanted(turns.case):
+                found += await take_turns_async(turns, calls)
+    return found
+
+
+Case = tuple[Turns, dict[str, Callable[[], Any]]]
+
+
+def _cases(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
+    """What is measured in either colour, from contenders of one."""
+    person, people = new_people(1)[0], new_people(INSERTS)
+
+    def calls(call: Callable[[Any], Any]) -> dict[str, Callable[[], Any]]:
+        return {name: partial(call, contender) for name, contender in contenders.items()}
+
+    yield Turns("run time", f"{ONE_ROW}{colour}", rounds), calls(lambda one: one.person(_KEY))
+    yield Turns("run time", f"{MANY_ROWS}{colour}", rounds), calls(lambda one: one.people(PEOPLE))
+    yield Turns("run time", f"{INSERT}{colour}", rounds, before=empty), calls(lambda one: one.add(person))
+    yield Turns("run time", f"{UPDATE}{colour}", rounds), calls(lambda one: one.set_balance(_KEY, _BALANCE))
+    inserts = {f"{name}, {way}": insert for name, one in contenders.items() for way, insert in one.inserts(people).items()}
+    yield Turns("run time", f"{MANY_INSERTS}{colour}", max(1, rounds // 3), warm_up=2, turn=0, before=empty), inserts
+
+
+def _pool_cases(contenders: Mapping[str, AsyncContender], rounds: int) -> Iterator[Case]:
+    """Tasks that share the reads of a call, each on any connection of the pool."""
+    for tasks in TASKS:
+        turns = Turns("run time", readers(tasks), max(1, rounds // 2), warm_up=2, turn=0, things=_READS)
+        yield turns, {name: partial(_read, contender, tasks) for name, contender in contenders.items()}
+
+
+async def _read(contender: AsyncContender, tasks: int) -> None:
+    async def reader() -> None:
+        for _ in range(_READS // tasks):
+            await contender.pooled_person(_KEY)
+
+    await asyncio.gather(*(reader() for _ in range(tasks)))
+
+
+@contextmanager
+def _emptying(place: Place) -> Generator[Call]:
+    """Empty the table of inserts, so that every turn finds the same."""
     with psycopg.connect(place.url, autocommit=True) as conn:
-
-        def by_hand() -> object:
-            row = conn.execute(BY_KEY, (PEOPLE,), binary=True).fetchone()
-            return row and person(*row)
-
-        if wanted("one row by key"):
-            yield from take_turns(
-                Turns("run time", "one row by key", rounds),
-                {GENERATED: lambda: queries.get_person(conn, id=PEOPLE), BY_HAND: by_hand},
-            )
+        yield lambda: conn.execute("TRUNCATE added")

@@ -6,6 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.names import (
+    ASYNC,
+    ASYNCPG,
+    BY_HAND,
+    GENERATED,
+    INSERT,
+    MANY_INSERTS,
+    MANY_ROWS,
+    ONE_ROW,
+    ORM,
+    RIVAL_FORM,
+    SQLC_DATACLASS,
+    STREAMS,
+    UPDATE,
+    stream,
+)
 from benchmarks.results import Group, Ratio, Results, compare
 
 Ratios = Callable[[Results], Iterator[tuple[str, Ratio]]]
@@ -30,27 +46,68 @@ class Target:
         return sorted(self.ratios(results), key=lambda found: found[1].median, reverse=self.bound == "at most")
 
 
-def times(label: str, numerator: tuple[str, str], denominator: tuple[str, str]) -> Ratios:
-    """The ratio of two times, each named by case and contender; nothing where the run lacks one."""
+def faster(contender: str, *cases: str, ours: str = GENERATED) -> Ratios:
+    """How many times as long as ours a contender takes in each of the cases; nothing where the run lacks one of the two."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
-        above, below = results.get(*numerator), results.get(*denominator)
-        if above and below:
-            yield label, compare(above, below)
+        for case in cases:
+            theirs, mine = results.get(case, contender), results.get(case, ours)
+            if theirs and mine:
+                yield case, compare(theirs, mine)
 
     return found
 
 
-def memory(label: str, numerator: tuple[str, str], denominator: tuple[str, str]) -> Ratios:
-    """The ratio of two peaks of memory."""
+def memory(contender: str, case: str, beside: str) -> Ratios:
+    """How many times the peak of memory of another case a contender has in a case."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
-        above, below = results.get(*numerator), results.get(*denominator)
-        if above and below and above.peak_memory and below.peak_memory:
-            ratio = above.peak_memory / below.peak_memory
-            yield label, Ratio(ratio, ratio, ratio)
+        more, less = results.get(case, contender), results.get(beside, contender)
+        if more and less and more.peak_memory and less.peak_memory:
+            ratio = more.peak_memory / less.peak_memory
+            yield contender, Ratio(ratio, ratio, ratio)
 
     return found
 
 
-TARGETS: tuple[Target, ...] = ()
+def together(*ratios: Ratios) -> Ratios:
+    """All of them."""
+    return lambda results: (found for each in ratios for found in each(results))
+
+
+def _by_hand_anywhere(results: Results) -> Iterator[tuple[str, Ratio]]:
+    """Ours over hand-written psycopg, in whatever both have done: the same way to insert, the same colour of a stream."""
+    for case in results.cases("run time"):
+        for theirs in results.contenders(case):
+            if theirs.contender.startswith(BY_HAND):
+                mine = results.get(case, theirs.contender.replace(BY_HAND, GENERATED))
+                if mine:
+                    yield f"{case}{theirs.contender.removeprefix(BY_HAND)}", compare(mine, theirs)
+
+
+def _both(case: str) -> tuple[str, str]:
+    return case, f"{case}{ASYNC}"
+
+
+_LOOP, _BATCH, _COPY = (f"{GENERATED}, {way}" for way in ("loop", "batch", "copy"))
+
+TARGETS = (
+    Target("run time", "hand-written psycopg", "at most", 1.03, _by_hand_anywhere),
+    Target("run time", "sqlc-gen-python, one row by key", "at least", 2.2, faster(SQLC_DATACLASS, *_both(ONE_ROW))),
+    Target("run time", "sqlc-gen-python, 1,000 rows", "at least", 2.2, faster(SQLC_DATACLASS, MANY_ROWS)),
+    Target("run time", "sqlc-gen-python, 1,000 rows, async", "at least", 6, faster(SQLC_DATACLASS, f"{MANY_ROWS}{ASYNC}")),
+    Target("run time", "the best rival's form, one row by key", "at least", 1.05, faster(RIVAL_FORM, *_both(ONE_ROW))),
+    Target("run time", "the best rival's form, 1,000 rows", "at least", 1.25, faster(RIVAL_FORM, *_both(MANY_ROWS))),
+    Target("run time", "asyncpg by hand, one row by key", "at least", 1, faster(ASYNCPG, f"{ONE_ROW}{ASYNC}")),
+    Target("run time", "asyncpg by hand, 1,000 rows", "at least", 1.1, faster(ASYNCPG, f"{MANY_ROWS}{ASYNC}")),
+    Target("run time", "the ORM", "at least", 3.5, faster(ORM, *_both(ONE_ROW), *_both(MANY_ROWS), *_both(INSERT), *_both(UPDATE))),
+    Target("run time", "a loop, beside the batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), ours=_BATCH)),
+    Target("run time", "a loop, beside the copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),
+    Target(
+        "run time",
+        "peak memory, 1,000,000 rows beside 10,000",
+        "at most",
+        1.1,
+        together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
+    ),
+)

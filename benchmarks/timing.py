@@ -14,17 +14,22 @@ AwaitedCall = Callable[[], Awaitable[object]]
 
 # A turn is as many calls as take about so many seconds: long beside what reading the clock and waking up cost.
 TURN = 0.02
-_WARM_UP = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """How a case is measured: how many rounds are counted, the seconds of a turn, and what makes ready for a turn, off the clock."""
+    """How a case is measured.
+
+    So many rounds are counted, behind so many calls that are not. A turn lasts about so many seconds, and is one call if that lasts longer.
+    A call does so many things, of which one is what is measured. `before` makes ready for a turn, off the clock.
+    """
 
     group: Group
     case: str
     rounds: int
+    warm_up: int = 10
     turn: float = TURN
+    things: int = 1
     before: Call = lambda: None
 
 
@@ -33,7 +38,7 @@ def take_turns(turns: Turns, contenders: Mapping[str, Call]) -> list[Measurement
     calls: dict[str, int] = {}
     for name, run in contenders.items():
         turns.before()
-        _timed(run, _WARM_UP)
+        _timed(run, turns.warm_up)
         calls[name] = _fitting(turns, _timed(run, 1))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for name in _order(turns, [*contenders]):
@@ -46,7 +51,7 @@ async def take_turns_async(turns: Turns, contenders: Mapping[str, AwaitedCall]) 
     calls: dict[str, int] = {}
     for name, run in contenders.items():
         turns.before()
-        await _timed_async(run, _WARM_UP)
+        await _timed_async(run, turns.warm_up)
         calls[name] = _fitting(turns, await _timed_async(run, 1))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for name in _order(turns, [*contenders]):
@@ -89,4 +94,7 @@ def _fitting(turns: Turns, seconds: float) -> int:
 
 
 def _measurements(turns: Turns, times: Mapping[str, list[float]]) -> list[Measurement]:
-    return [Measurement(turns.group, turns.case, name, tuple(measured)) for name, measured in times.items()]
+    found: list[Measurement] = []
+    for name, measured in times.items():
+        found.append(Measurement(turns.group, turns.case, name, tuple(seconds / turns.things for seconds in measured)))
+    return found

@@ -9,7 +9,7 @@ INSERT INTO added (name, email, phone, born, seen, balance, active)
 VALUES (@name, @email, @phone, @born, @seen, @balance, @active)
 RETURNING id, name, email, phone, born, seen, balance, active;
 
--- name: AddPersonUnseen :exec
+-- name: AddUnseen :exec
 INSERT INTO added (name, email, phone, born, seen, balance, active)
 VALUES (@name, @email, @phone, @born, @seen, @balance, @active);
 
@@ -24,9 +24,9 @@ VALUES (@name, @email, @phone, @born, @seen, @balance, @active);
 -- name: FindPeople :batchone
 SELECT id, name, email, phone, born, seen, balance, active FROM people WHERE id = @id;
 
--- name: RaiseBalance :execrows
+-- name: SetBalance :execrows
 UPDATE people SET balance = @balance WHERE id = @id;
 
 -- @stream
--- name: StreamReadings :many
-SELECT n AS id, 'reading ' || n AS label, n * 1.5::float8 AS value FROM generate_series(1, @rows::int) AS n;
+-- name: StreamPeople :many
+SELECT id, name, email, phone, born, seen, balance, active FROM many_people(@rows);

@@ -11,3 +11,10 @@ CREATE TABLE people (
 
 -- Where inserts go, so that they find a table of the same size in every round.
 CREATE TABLE added (LIKE people INCLUDING ALL);
+
+-- As many people as are wanted, made as they are read.
+CREATE FUNCTION many_people(wanted int) RETURNS SETOF people LANGUAGE sql AS $$
+    SELECT n, 'name ' || n, 'person' || n || '@example.org', CASE WHEN n % 2 = 0 THEN '+1 202 555 0100' END,
+        date '1990-01-01' + n % 10000, timestamptz '2026-01-01 12:00Z' + n * interval '1 second', n * 1.25, n % 3 = 0
+    FROM generate_series(1, wanted) AS n
+$$;
