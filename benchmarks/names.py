@@ -24,6 +24,7 @@ MANY_ROWS = f"{PEOPLE:,} rows"
 INSERT = "insert one returning"
 UPDATE = "update by key"
 MANY_INSERTS = f"{INSERTS:,} inserts"
+MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
 
 
 def readers(tasks: int) -> str:

@@ -12,9 +12,23 @@ from typing import Any
 import psycopg
 
 from benchmarks import streams
-from benchmarks.contenders import AsyncContender
+from benchmarks.contenders import AsyncContender, Batching
 from benchmarks.contenders.everybody import async_contenders, sync_contenders
-from benchmarks.names import ASYNC, INSERT, INSERTS, MANY_INSERTS, MANY_ROWS, ONE_ROW, PEOPLE, STREAMS, TASKS, UPDATE, readers, stream
+from benchmarks.names import (
+    ASYNC,
+    INSERT,
+    INSERTS,
+    MANY_INSERTS,
+    MANY_LOOKUPS,
+    MANY_ROWS,
+    ONE_ROW,
+    PEOPLE,
+    STREAMS,
+    TASKS,
+    UPDATE,
+    readers,
+    stream,
+)
 from benchmarks.place import Place
 from benchmarks.results import Measurement
 from benchmarks.rows import new_people
@@ -36,7 +50,7 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
         yield from asyncio.run(_async_measurements(place, rounds, wanted, empty))
     for rows in STREAMS:
         if wanted(stream(rows)):
-            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // 10))
+            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // 20))
 
 
 async def _async_measurements(place: Place, rounds: int, wanted: Wanted, empty: Call) -> list[Measurement]:
@@ -53,23 +67,35 @@ Case = tuple[Turns, dict[str, Callable[[], Any]]]
 
 def _cases(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
     """What is measured in either colour, from contenders of one."""
-    person, people = new_people(1)[0], new_people(INSERTS)
+    person, people, keys = new_people(1)[0], new_people(INSERTS), range(1, PEOPLE + 1)
 
     def calls(call: Callable[[Any], Any]) -> dict[str, Callable[[], Any]]:
         return {name: partial(call, contender) for name, contender in contenders.items()}
 
+    def ways(of: Mapping[str, Any], some: Callable[[Any], Mapping[str, Callable[[], Any]]]) -> dict[str, Callable[[], Any]]:
+        return {f"{name}, {way}": run for name, contender in of.items() for way, run in some(contender).items()}
+
+    batching = {name: contender for name, contender in contenders.items() if isinstance(contender, Batching)}
     yield Turns("run time", f"{ONE_ROW}{colour}", rounds), calls(lambda one: one.person(_KEY))
     yield Turns("run time", f"{MANY_ROWS}{colour}", rounds), calls(lambda one: one.people(PEOPLE))
-    yield Turns("run time", f"{INSERT}{colour}", rounds, before=empty), calls(lambda one: one.add(person))
+    empty()
+    yield Turns("run time", f"{INSERT}{colour}", rounds), calls(lambda one: one.add(person))
     yield Turns("run time", f"{UPDATE}{colour}", rounds), calls(lambda one: one.set_balance(_KEY, _BALANCE))
-    inserts = {f"{name}, {way}": insert for name, one in contenders.items() for way, insert in one.inserts(people).items()}
-    yield Turns("run time", f"{MANY_INSERTS}{colour}", max(1, rounds // 3), warm_up=2, turn=0, before=empty), inserts
+    empty()
+    yield (
+        Turns("run time", f"{MANY_INSERTS}{colour}", max(1, rounds // 5), warm_up=1, turn=0),
+        ways(contenders, lambda one: one.inserts(people)),
+    )
+    yield (
+        Turns("run time", f"{MANY_LOOKUPS}{colour}", max(1, rounds // 5), warm_up=1, turn=0),
+        ways(batching, lambda one: one.lookups(keys)),
+    )
 
 
 def _pool_cases(contenders: Mapping[str, AsyncContender], rounds: int) -> Iterator[Case]:
     """Tasks that share the reads of a call, each on any connection of the pool."""
     for tasks in TASKS:
-        turns = Turns("run time", readers(tasks), max(1, rounds // 2), warm_up=2, turn=0, things=_READS)
+        turns = Turns("run time", readers(tasks), max(1, rounds // 3), warm_up=2, turn=0, things=_READS)
         yield turns, {name: partial(_read, contender, tasks) for name, contender in contenders.items()}
 
 

@@ -13,7 +13,7 @@ Call = Callable[[], object]
 AwaitedCall = Callable[[], Awaitable[object]]
 
 # A turn is as many calls as take about so many seconds: long beside what reading the clock and waking up cost.
-TURN = 0.02
+TURN = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ fields for a row. A class of each colour opens what it needs in `opened`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from benchmarks.rows import NewPerson
 
@@ -65,4 +65,13 @@ class AsyncContender(Protocol):
 
     def inserts(self, people: Sequence[NewPerson]) -> Mapping[str, AwaitedInsert]:
         """The ways to insert many rows, by name."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A contender that reads in batches too, in either colour."""
+
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Any]]:
+        """The ways to read a row by each of the keys, by name; each gives a list of rows."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -68,3 +68,16 @@ class Async:
                 await conn.copy_records_to_table("added", records=people, columns=COLUMNS[1:])
 
         return {"loop": loop, "batch": in_batch, "copy": by_copy}
+
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Awaitable[list[Person]]]]:
+        conn, given = self._conn, [(key,) for key in keys]
+
+        async def loop() -> list[Person]:
+            async with conn.transaction():
+                return [Person(*await conn.fetchrow(PERSON, *key)) for key in given]
+
+        async def in_batch() -> list[Person]:
+            async with conn.transaction():
+                return [Person(*row) for row in await conn.fetchmany(PERSON, given)]
+
+        return {"loop": loop, "batch": in_batch}

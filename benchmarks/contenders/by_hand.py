@@ -5,7 +5,7 @@ PostgreSQL's own placeholders, binary results, statements prepared by psycopg, r
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,20 @@ class Sync:
 
         return {"loop": loop, "batch": in_batch, "copy": by_copy}
 
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], list[Person]]]:
+        conn, given = self._conn, [(key,) for key in keys]
+
+        def loop() -> list[Person]:
+            with conn.transaction():
+                return [Person(*row) for key in given for row in conn.execute(PERSON, key, binary=True).fetchall()]
+
+        def in_batch() -> list[Person]:
+            with conn.transaction(), conn.cursor(binary=True) as cur:
+                cur.executemany(PERSON, given, returning=True)
+                return [Person(*row) for _ in cur.results() for row in cur.fetchall()]
+
+        return {"loop": loop, "batch": in_batch}
+
 
 class Async:
     """As `Sync`, awaited."""
@@ -135,3 +149,17 @@ class Async:
                     await copy.write_row(person)
 
         return {"loop": loop, "batch": in_batch, "copy": by_copy}
+
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Awaitable[list[Person]]]]:
+        conn, given = self._conn, [(key,) for key in keys]
+
+        async def loop() -> list[Person]:
+            async with conn.transaction():
+                return [Person(*row) for key in given for row in await (await conn.execute(PERSON, key, binary=True)).fetchall()]
+
+        async def in_batch() -> list[Person]:
+            async with conn.transaction(), conn.cursor(binary=True) as cur:
+                await cur.executemany(PERSON, given, returning=True)
+                return [Person(*row) async for _ in cur.results() for row in await cur.fetchall()]
+
+        return {"loop": loop, "batch": in_batch}

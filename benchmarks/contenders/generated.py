@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from typing import Any
@@ -75,6 +75,21 @@ class Sync:
 
         return {"loop": loop, "batch": in_batch, "copy": by_copy}
 
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], list[Any]]]:
+        conn, queries = self._conn, self._queries
+        rows = [queries.FindPeopleParams(key) for key in keys]
+
+        def loop() -> list[Any]:
+            with conn.transaction():
+                return [queries.get_person(conn, id=row.id) for row in rows]
+
+        def in_batch() -> list[Any]:
+            with conn.transaction():
+                found: list[Any] = queries.find_people(conn, rows)
+            return found
+
+        return {"loop": loop, "batch": in_batch}
+
 
 class Async:
     """The functions of the package's `aio`."""
@@ -138,3 +153,18 @@ class Async:
                 await queries.copy_people(conn, copied)
 
         return {"loop": loop, "batch": in_batch, "copy": by_copy}
+
+    def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Awaitable[list[Any]]]]:
+        conn, queries = self._conn, self._queries
+        rows = [queries.FindPeopleParams(key) for key in keys]
+
+        async def loop() -> list[Any]:
+            async with conn.transaction():
+                return [await queries.get_person(conn, id=row.id) for row in rows]
+
+        async def in_batch() -> list[Any]:
+            async with conn.transaction():
+                found: list[Any] = await queries.find_people(conn, rows)
+            return found
+
+        return {"loop": loop, "batch": in_batch}
