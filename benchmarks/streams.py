@@ -74,7 +74,7 @@ def _by_hand(url: str) -> Generator[Stream]:
     with connect(url, autocommit=True) as conn:
 
         def stream(rows: int) -> Iterator[Any]:
-            for row in RawCursor(conn).stream(SQL, (rows,), binary=True, size=CHUNK):
+            for row in RawCursor(conn).stream(SQL, (rows,), size=CHUNK):
                 yield Person(*row)
 
         yield stream
@@ -89,7 +89,7 @@ async def _by_hand_async(url: str) -> AsyncGenerator[AsyncStream]:
     async with await AsyncConnection.connect(url, autocommit=True) as conn:
 
         async def stream(rows: int) -> AsyncIterator[Any]:
-            async for row in AsyncRawCursor(conn).stream(SQL, (rows,), binary=True, size=CHUNK):
+            async for row in AsyncRawCursor(conn).stream(SQL, (rows,), size=CHUNK):
                 yield Person(*row)
 
         yield stream

@@ -8,10 +8,11 @@ from sqlwright import ir
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import Colour
+from sqlwright.render.formats import asks_binary
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal
-from sqlwright.render.pgvalues import columns_of, free_name, holds_interval, is_scalar_enum, json_alias, reads_binary, result_types
+from sqlwright.render.pgvalues import columns_of, free_name, holds_interval, is_scalar_enum, json_alias, result_types
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
@@ -142,7 +143,7 @@ class _Function:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
             case ir.Batch(each=each):
                 shape = ir.shape_of(each)
-                row = None if shape is None else (self._made(shape, "row"), self._returns(each), reads_binary(columns_of(shape)))
+                row = None if shape is None else (self._made(shape, "row"), self._returns(each), asks_binary(columns_of(shape)))
                 return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), each, row)]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
@@ -181,7 +182,7 @@ class _Function:
         """What `execute` and `stream` are called with."""
         values = [self._values()] if self.query.params else []
         shape = ir.shape_of(self.query.result)
-        binary = ["binary=True"] if shape is not None and reads_binary(columns_of(shape)) else []
+        binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
     def _exactly_one(self, shape: ir.Shape, cursor: str) -> list[str]:
