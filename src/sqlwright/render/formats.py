@@ -1,7 +1,7 @@
 """The format that a query asks its result in: binary, unless PostgreSQL and psycopg are faster in text together, and text loses nothing.
 
-psycopg 3.3 reads a binary numeric by arithmetic and its text by `Decimal(text)`, in a third of the time; most other types are faster in binary.
-The format is one for all columns of a result, so what each type gains or loses is added up.
+psycopg 3.3 reads a binary numeric by arithmetic and its text by `Decimal(text)`, in a third of the time; most other types are faster in
+binary. The format is one for all columns of a result, so what each type gains or loses is added up.
 """
 
 from __future__ import annotations
