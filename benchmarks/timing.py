@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.results import Group, Measurement
@@ -14,6 +15,8 @@ AwaitedCall = Callable[[], Awaitable[object]]
 
 # A turn is as many calls as take about so many seconds: long beside what reading the clock and waking up cost.
 TURN = 0.01
+# One call in so many is made off the clock before a turn: the contender before has left the processor's caches full of its own.
+_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Turns:
     """How a case is measured.
 
     So many rounds are counted, behind so many calls that are not. A turn lasts about so many seconds, and is one call if that lasts longer.
-    A call does so many things, of which one is what is measured. `before` makes ready for a turn, off the clock.
+    A call does so many things, of which one is what is measured.
     """
 
     group: Group
@@ -30,18 +33,17 @@ class Turns:
     warm_up: int = 10
     turn: float = TURN
     things: int = 1
-    before: Call = lambda: None
 
 
 def take_turns(turns: Turns, contenders: Mapping[str, Call]) -> list[Measurement]:
     """Let functions take turns."""
     calls: dict[str, int] = {}
     for name, run in contenders.items():
-        turns.before()
         _timed(run, turns.warm_up)
         calls[name] = _fitting(turns, _timed(run, 1))
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for name in _order(turns, [*contenders]):
+    for name in _order(turns, contenders):
+        _timed(contenders[name], calls[name] // _AGAIN)
         times[name].append(_timed(contenders[name], calls[name]) / calls[name])
     return _measurements(turns, times)
 
@@ -50,25 +52,25 @@ async def take_turns_async(turns: Turns, contenders: Mapping[str, AwaitedCall]) 
     """Let coroutine functions take turns; each call is awaited before the next."""
     calls: dict[str, int] = {}
     for name, run in contenders.items():
-        turns.before()
         await _timed_async(run, turns.warm_up)
         calls[name] = _fitting(turns, await _timed_async(run, 1))
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for name in _order(turns, [*contenders]):
+    for name in _order(turns, contenders):
+        await _timed_async(contenders[name], calls[name] // _AGAIN)
         times[name].append(await _timed_async(contenders[name], calls[name]) / calls[name])
     return _measurements(turns, times)
 
 
-def _order(turns: Turns, names: list[str]) -> Iterator[str]:
-    """Each round begins with another contender, so that none always runs behind the same."""
+def _order(turns: Turns, names: Iterable[str]) -> Iterator[str]:
+    """Each round has an order of its own, so that none always runs behind the same, and each run has the same orders."""
+    generator, order = random.Random(turns.case), list(names)  # noqa: S311 not a secret
     gc.collect()
     gc.freeze()
     try:
-        for number in range(turns.rounds):
-            first = number % len(names)
-            for name in (*names[first:], *names[:first]):
-                turns.before()
-                # What others left behind is not collected on this one's time; what it leaves itself is.
+        for _ in range(turns.rounds):
+            generator.shuffle(order)
+            for name in order:
+                        # What others left behind is not collected on this one's time; what it leaves itself is.
                 gc.collect()
                 yield name
     finally:
