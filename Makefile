@@ -13,7 +13,7 @@ GROUPS := shop servers test lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate new-migration test test-slow test-all lint type fmt bench clean
+.PHONY: help demo generate check migrate new-migration test test-slow test-all lint type fmt bench bench-docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,7 +87,10 @@ fmt: $(READY) ## format, and fix what ruff can fix
 	@$(BIN)/ruff format
 
 bench: $(BENCH_READY) ## measure speed beside hand-written code, rivals and bare sqlc: a table, the targets, a chart
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks measure
+
+bench-docs: $(BENCH_READY) ## write what `make bench` measured into README.md and docs/
+	@$(BIN)/python -m benchmarks record
 
 clean: ## stop the embedded server and remove all that make made, its data included
 	@test ! -x $(BIN)/sqlwright || $(BIN)/sqlwright db stop

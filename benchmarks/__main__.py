@@ -13,12 +13,16 @@ import typer
 from rich.console import Console
 
 from benchmarks import runtime
+from benchmarks.chart import chart
 from benchmarks.place import prepared
+from benchmarks.record import record as record_in_docs
 from benchmarks.report import print_results
 from benchmarks.results import Group, Measurement, Results
 
-# What a run leaves for `record`; not committed.
+ROOT = Path(__file__).parent.parent
+# What a run leaves; not committed.
 LAST = Path(__file__).parent / "last.json"
+LAST_CHART = LAST.with_suffix(".svg")
 # Each has measurements(place, rounds, wanted).
 HALVES = {"run time": runtime}
 # Of what is written to a file.
@@ -50,11 +54,20 @@ def measure(
                     found.append(one)
         results = Results(found, _setting(place.url))
     LAST.write_text(results.to_json(), encoding="utf-8")
+    LAST_CHART.write_text(chart(results), encoding="utf-8")
     if json:
         typer.echo(results.to_json(), nl=False)
     else:
         console = Console()
         print_results(console if console.is_terminal else Console(width=_WIDTH), results)
+
+
+@app.command()
+def record(
+    measured: Annotated[Path, typer.Argument(help="what `measure` left, or its --json", exists=True, dir_okay=False)] = LAST,
+) -> None:
+    """Write the chart and the tables of a run into README.md and docs/."""
+    record_in_docs(Results.from_json(measured.read_text(encoding="utf-8")), ROOT)
 
 
 def _setting(url: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ def _order(turns: Turns, names: Iterable[str]) -> Iterator[str]:
         for _ in range(turns.rounds):
             generator.shuffle(order)
             for name in order:
-                        # What others left behind is not collected on this one's time; what it leaves itself is.
+                # What others left behind is not collected on this one's time; what it leaves itself is.
                 gc.collect()
                 yield name
     finally:
