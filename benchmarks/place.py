@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +32,15 @@ FROM generate_series(1, {PEOPLE}) AS i
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder for files, the URL of a database that holds the project's tables and rows, and the environment for programs."""
+    """A folder for files, and the URL of a database that holds the project's tables and rows."""
 
     folder: Path
     url: str
-    environment: Mapping[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment for programs: ours come first, and what is to be proven is proven here."""
+        return {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}", "SQLWRIGHT_DATABASE_URL": self.url}
 
     def load(self, module: str) -> Any:
         """Import a module of the generated package."""
@@ -49,7 +53,8 @@ def prepared() -> Generator[Place]:
     with tempfile.TemporaryDirectory(prefix="sqlwright-bench-") as name:
         folder = Path(name)
         with embedded.running(folder):
-            place = Place(folder, embedded.url(folder, "postgres"), _environment(embedded.url(folder, "postgres")))
+            place = Place(folder, embedded.url(folder, "postgres"))
+            _keep_quiet(place.url)
             fill(place.url)
             generate(place)
             sys.path.insert(0, str(folder / "project"))
@@ -59,13 +64,17 @@ def prepared() -> Generator[Place]:
                 sys.path.remove(str(folder / "project"))
 
 
-def fill(url: str) -> None:
-    """Make the tables and their rows."""
+def _keep_quiet(url: str) -> None:
+    """What is measured is not the disk, and nothing is to happen beside."""
     with psycopg.connect(url, autocommit=True) as conn:
-        # What is measured is not the disk, and nothing is to happen beside.
         for setting in ("fsync = off", "autovacuum = off"):
             conn.execute(f"ALTER SYSTEM SET {setting}")
         conn.execute("SELECT pg_reload_conf()")
+
+
+def fill(url: str) -> None:
+    """Make the tables and their rows."""
+    with psycopg.connect(url, autocommit=True) as conn:
         conn.execute((PROJECT / "schema.sql").read_bytes())
         conn.execute(_FILL)
         conn.execute("VACUUM ANALYZE people")
@@ -76,7 +85,3 @@ def generate(place: Place) -> None:
     project = place.folder / "project"
     shutil.copytree(PROJECT, project)
     subprocess.run([_BIN / "sqlwright", "generate"], cwd=project, env=place.environment, check=True, capture_output=True)
-
-
-def _environment(url: str) -> dict[str, str]:
-    return {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}", "SQLWRIGHT_DATABASE_URL": url}

@@ -54,7 +54,7 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
     yield from asyncio.run(_async_measurements(place, rounds, wanted))
     for rows in STREAMS:
         if wanted(stream(rows)):
-            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // 20))
+            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))
 
 
 async def _async_measurements(place: Place, rounds: int, wanted: Wanted) -> list[Measurement]:
