@@ -51,7 +51,7 @@ def main() -> None:
         folder = Path(name)
         with embedded.running(folder), psycopg.connect(embedded.url(folder, "postgres"), autocommit=True) as conn:
             columns = ", ".join(f"{value} AS {name}_" for name, value in _VALUES.items())
-            conn.execute(f"CREATE TABLE every_type AS SELECT {columns} FROM generate_series(1, {_ROWS}) AS i")
+            conn.execute(f"CREATE TABLE every_type AS SELECT {columns} FROM generate_series(1, {_ROWS}) AS i".encode())
             conn.execute("VACUUM ANALYZE every_type")
             with on_one_processor(embedded.url(folder, "postgres")):
                 for each in _VALUES:

@@ -68,7 +68,7 @@ def _keep_quiet(url: str) -> None:
     """What is measured is not the disk, and nothing is to happen beside."""
     with psycopg.connect(url, autocommit=True) as conn:
         for setting in ("fsync = off", "autovacuum = off"):
-            conn.execute(f"ALTER SYSTEM SET {setting}")
+            conn.execute(f"ALTER SYSTEM SET {setting}".encode())
         conn.execute("SELECT pg_reload_conf()")
 
 
@@ -76,7 +76,7 @@ def fill(url: str) -> None:
     """Make the tables and their rows."""
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute((PROJECT / "schema.sql").read_bytes())
-        conn.execute(_FILL)
+        conn.execute(_FILL.encode())
         conn.execute("VACUUM ANALYZE people")
 
 

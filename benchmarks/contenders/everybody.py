@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 from benchmarks.contenders import (
     AsyncContender,
@@ -19,24 +19,24 @@ from benchmarks.contenders import (
 from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC
 from benchmarks.place import Place
 
-_SYNC = {
-    GENERATED: generated.Sync,
-    BY_HAND: by_hand.Sync,
-    RIVAL_FORM: rival_form.Sync,
-    AIOSQL: aiosql_over_psycopg.Sync,
-    SQLC_DATACLASS: sqlc_gen_python.Sync,
-    SQLC_PYDANTIC: sqlc_gen_python.PydanticSync,
-    ORM: orm.Sync,
+_SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
+    GENERATED: generated.Sync.opened,
+    BY_HAND: by_hand.Sync.opened,
+    RIVAL_FORM: rival_form.Sync.opened,
+    AIOSQL: aiosql_over_psycopg.Sync.opened,
+    SQLC_DATACLASS: sqlc_gen_python.Sync.opened,
+    SQLC_PYDANTIC: sqlc_gen_python.PydanticSync.opened,
+    ORM: orm.Sync.opened,
 }
-_ASYNC = {
-    GENERATED: generated.Async,
-    BY_HAND: by_hand.Async,
-    RIVAL_FORM: rival_form.Async,
-    ASYNCPG: asyncpg_by_hand.Async,
-    AIOSQL: aiosql_over_psycopg.Async,
-    SQLC_DATACLASS: sqlc_gen_python.Async,
-    SQLC_PYDANTIC: sqlc_gen_python.PydanticAsync,
-    ORM: orm.Async,
+_ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
+    GENERATED: generated.Async.opened,
+    BY_HAND: by_hand.Async.opened,
+    RIVAL_FORM: rival_form.Async.opened,
+    ASYNCPG: asyncpg_by_hand.Async.opened,
+    AIOSQL: aiosql_over_psycopg.Async.opened,
+    SQLC_DATACLASS: sqlc_gen_python.Async.opened,
+    SQLC_PYDANTIC: sqlc_gen_python.PydanticAsync.opened,
+    ORM: orm.Async.opened,
 }
 
 
@@ -44,11 +44,11 @@ _ASYNC = {
 def sync_contenders(place: Place) -> Generator[dict[str, SyncContender]]:
     """Open all that are sync."""
     with ExitStack() as stack:
-        yield {name: stack.enter_context(contender.opened(place)) for name, contender in _SYNC.items()}
+        yield {name: stack.enter_context(opened(place)) for name, opened in _SYNC.items()}
 
 
 @asynccontextmanager
 async def async_contenders(place: Place) -> AsyncGenerator[dict[str, AsyncContender]]:
     """Open all that are async."""
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(contender.opened(place)) for name, contender in _ASYNC.items()}
+        yield {name: await stack.enter_async_context(opened(place)) for name, opened in _ASYNC.items()}
