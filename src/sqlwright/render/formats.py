@@ -15,7 +15,7 @@ from sqlwright.render.pgvalues import reads_binary
 # What the binary format saves for one value, in nanoseconds of server and client together; `python -m benchmarks.formats` measures it.
 # What is not here is never asked in text for speed: float4 and float8 are other numbers in text (as extra_float_digits has it), intervals
 # and the rest are written as the session is set.
-_SAVED: Final = {
+SAVED: Final = {
     "bool": 0,
     "bpchar": 0,
     "bytea": 15,
@@ -53,6 +53,6 @@ def _saved(found: ir.Type) -> int | None:
         case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.Overridden(value=value):
             return _saved(value)
         case ir.Scalar(postgres=name) | ir.Json(postgres=name) | ir.TypedJson(postgres=name):
-            return _SAVED.get(name)
+            return SAVED.get(name)
         case _:
             return None
