@@ -13,8 +13,8 @@ from sqlwright import ir
 from sqlwright.render.pgvalues import reads_binary
 
 # What the binary format saves for one value, in nanoseconds of server and client together; `python -m benchmarks.formats` measures it.
-# What is not here is never asked in text for speed: float4 and float8 are other numbers in text (as extra_float_digits has it), intervals
-# and the rest are written as the session is set.
+# What is not here is never asked in text for speed: a float8 is written with as many digits as extra_float_digits says, an interval in the
+# session's style.
 SAVED: Final = {
     "bool": 0,
     "bpchar": 0,
