@@ -50,8 +50,9 @@ def _targets(results: Results) -> str:
     for target in TARGETS:
         for where, ratio in target.worst_first(results)[:1]:
             wanted = f"{'≤' if target.bound == 'at most' else '≥'} {target.limit:g} ×"
-            standing = "met" if target.is_met(ratio) else "**missed**"
-            rows.append([target.what, wanted, times(ratio.median), f"{ratio.low:.2f} to {ratio.high:.2f}", standing, where])
+            standing = target.standing(ratio)
+            shown = standing if standing == "met" else f"**{standing}**"
+            rows.append([target.what, wanted, times(ratio.median), f"{ratio.low:.2f} to {ratio.high:.2f}", shown, where])
     return _table(rows)
 
 

@@ -7,8 +7,9 @@ from rich.table import Table
 
 from benchmarks.names import BY_HAND, GENERATED
 from benchmarks.results import Measurement, Ratio, Results, compare
-from benchmarks.targets import TARGETS
+from benchmarks.targets import TARGETS, Standing
 
+_COLOURS: dict[Standing, str] = {"met": "green", "undecided": "yellow", "missed": "red"}
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -61,8 +62,9 @@ def _target_table(results: Results) -> Table:
             continue
         where, ratio = ratios[0]
         wanted = f"{'≤' if target.bound == 'at most' else '≥'} {target.limit:g} ×"
-        standing = "[green]met[/]" if target.is_met(ratio) else "[red]missed[/]"
-        table.add_row(target.what, wanted, times(ratio.median), spread(ratio), standing, where)
+        standing = target.standing(ratio)
+        coloured = f"[{_COLOURS[standing]}]{standing}[/]"
+        table.add_row(target.what, wanted, times(ratio.median), spread(ratio), coloured, where)
     return table
 
 

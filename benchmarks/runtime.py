@@ -91,7 +91,7 @@ def _single(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call
 def _many(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
     """Many statements in a transaction, in all the ways that each contender has."""
     people, keys = new_people(INSERTS), range(1, PEOPLE + 1)
-    fewer = max(1, rounds // 5)
+    fewer = max(1, rounds // 3)
 
     def ways(some: Callable[[Any], Mapping[str, Callable[[], Any]]], of: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
         return {f"{name}, {way}": run for name, contender in of.items() for way, run in some(contender).items()}

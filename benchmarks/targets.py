@@ -25,6 +25,7 @@ from benchmarks.names import (
 )
 from benchmarks.results import Group, Ratio, Results, compare
 
+Standing = Literal["met", "undecided", "missed"]
 Ratios = Callable[[Results], Iterator[tuple[str, Ratio]]]
 
 
@@ -38,9 +39,14 @@ class Target:
     limit: float
     ratios: Ratios
 
-    def is_met(self, ratio: Ratio) -> bool:
-        """Tell whether the median keeps the limit."""
-        return ratio.median <= self.limit if self.bound == "at most" else ratio.median >= self.limit
+    def standing(self, ratio: Ratio) -> Standing:
+        """Tell whether the median keeps the limit; undecided if it does not, while part of the middle half does."""
+        if self._keeps(ratio.median):
+            return "met"
+        return "undecided" if self._keeps(ratio.low) or self._keeps(ratio.high) else "missed"
+
+    def _keeps(self, ratio: float) -> bool:
+        return ratio <= self.limit if self.bound == "at most" else ratio >= self.limit
 
     def worst_first(self, results: Results) -> list[tuple[str, Ratio]]:
         """The ratios of the run, the one that is hardest on the target first; empty where the run left all of them out."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from benchmarks.chart import chart
 from benchmarks.names import ASYNC, BY_HAND, GENERATED, ONE_ROW, SQLC_DATACLASS, STREAMS, stream
 from benchmarks.record import filled, record
-from benchmarks.results import Measurement, Results, compare
-from benchmarks.targets import TARGETS
+from benchmarks.results import Measurement, Ratio, Results, compare
+from benchmarks.targets import TARGETS, Target
 
 
 def measured(case: str, contender: str, *rounds: float, memory: int | None = None) -> Measurement:
@@ -32,10 +33,10 @@ RESULTS = Results(
 )
 
 
-def standings(results: Results) -> dict[str, tuple[str, float, bool]]:
-    """The hardest case of each target that the run has, its ratio, and whether it is met."""
+def standings(results: Results) -> dict[str, tuple[str, float, str]]:
+    """The hardest case of each target that the run has, its ratio, and where it stands."""
     found = {target: target.worst_first(results)[:1] for target in TARGETS}
-    return {target.what: (where, ratio.median, target.is_met(ratio)) for target, ratios in found.items() for where, ratio in ratios}
+    return {target.what: (where, ratio.median, target.standing(ratio)) for target, ratios in found.items() for where, ratio in ratios}
 
 
 def test_a_ratio_is_made_round_by_round() -> None:
@@ -46,10 +47,24 @@ def test_a_ratio_is_made_round_by_round() -> None:
 
 def test_a_target_is_held_against_the_case_that_is_hardest_on_it() -> None:
     assert standings(RESULTS) == {
-        "hand-written psycopg": (ONE_ROW, 1.0, True),
-        "sqlc-gen-python, one row by key": (f"{ONE_ROW}{ASYNC}", 2.0, False),
-        "peak memory, 1,000,000 rows beside 10,000": (GENERATED, 1.05, True),
+        "hand-written psycopg": (ONE_ROW, 1.0, "met"),
+        "sqlc-gen-python, one row by key": (f"{ONE_ROW}{ASYNC}", 2.0, "missed"),
+        "peak memory, 1,000,000 rows beside 10,000": (GENERATED, 1.05, "met"),
     }
+
+
+@pytest.mark.parametrize(
+    ("bound", "standing"),
+    [
+        (("at most", 2.0), "met"),
+        (("at most", 1.5), "undecided"),
+        (("at most", 0.5), "missed"),
+        (("at least", 2.5), "undecided"),
+        (("at least", 4.0), "missed"),
+    ],
+)
+def test_a_limit_inside_the_middle_half_is_no_miss(bound: tuple[Literal["at most", "at least"], float], standing: str) -> None:
+    assert Target("run time", "a", *bound, ratios=lambda _: iter(())).standing(Ratio(median=2.0, low=1.0, high=3.0)) == standing
 
 
 def test_results_come_back_from_json_as_they_were() -> None:
