@@ -10,6 +10,8 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
+# A process for each processor; the tests of a file stay together, since they share servers and compiled projects.
+PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -57,12 +59,12 @@ check: $(READY) lint type ## everything that CI checks except the tests
 	@$(BIN)/sqlwright check
 
 test: $(READY) ## the tests, on real servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: $(READY) ## the tests that take long
 	@$(BIN)/python -m pytest -m slow
 
-test-all: ## all tests on every supported Python that is there, each with an environment of its own
+test-all: ## the tests on every supported Python that is there, each with an environment of its own
 	@set -e; for python in $(PYTHONS); do \
 		if ! $$python -c '' 2>/dev/null; then echo "$$python is not there, skipped"; continue; fi; \
 		echo "$$python"; \
@@ -71,7 +73,7 @@ test-all: ## all tests on every supported Python that is there, each with an env
 
 .PHONY: test-one
 test-one: $(READY)
-	@$(BIN)/python -m pytest -m 'slow or not slow'
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 lint: $(READY) ## ruff, and the import contracts
 	@$(BIN)/ruff check
