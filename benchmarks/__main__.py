@@ -18,6 +18,7 @@ from benchmarks.place import prepared
 from benchmarks.record import record as record_in_docs
 from benchmarks.report import print_results
 from benchmarks.results import Group, Measurement, Results
+from benchmarks.targets import to_json
 
 ROOT = Path(__file__).parent.parent
 # What a run leaves; not committed.
@@ -36,7 +37,7 @@ def measure(
     rounds: Annotated[int, typer.Option(min=1, help="counted rounds of each case at run time; generation has fewer")] = 60,
     group: Annotated[Group | None, typer.Option(help="one half only")] = None,
     case: Annotated[list[str] | None, typer.Option(help="only the cases whose name contains this; may be repeated")] = None,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document with every round, and no tables")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON document with every round and the targets, and no tables")] = False,
 ) -> None:
     """Measure every case, and print what came out."""
 
@@ -53,10 +54,10 @@ def measure(
                         progress.print(one.case, style="dim", highlight=False)
                     found.append(one)
         results = Results(found, _setting(place.url))
-    LAST.write_text(results.to_json(), encoding="utf-8")
+    LAST.write_text(to_json(results), encoding="utf-8")
     LAST_CHART.write_text(chart(results), encoding="utf-8")
     if json:
-        typer.echo(results.to_json(), nl=False)
+        typer.echo(to_json(results), nl=False)
     else:
         console = Console()
         print_results(console if console.is_terminal else Console(width=_WIDTH), results)

@@ -79,14 +79,14 @@ class Results:
         """The measurements of a case."""
         return tuple(one for one in self.measurements if one.case == case)
 
-    def to_json(self) -> str:
-        """One JSON document; every round is in it, and the medians for those who read along."""
+    def as_document(self) -> dict[str, Any]:
+        """What JSON can hold: every round, and the medians for those who read along."""
         found = [{**asdict(one), "median": one.median, "middle_half": one.middle_half} for one in self.measurements]
-        return json.dumps({"setting": self.setting, "measurements": found}, indent=1, ensure_ascii=False) + "\n"
+        return {"setting": self.setting, "measurements": found}
 
     @classmethod
     def from_json(cls, text: str) -> Results:
-        """Read what `to_json` wrote."""
+        """Read a JSON document with what `as_document` gives."""
         document: dict[str, Any] = json.loads(text)
         found = (
             Measurement(one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from benchmarks.names import (
@@ -118,3 +119,20 @@ TARGETS = (
         together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
     ),
 )
+
+
+def to_json(results: Results) -> str:
+    """One JSON document of the results and of where the targets stand; `Results.from_json` reads it."""
+    standings = [
+        {
+            "what": target.what,
+            "bound": target.bound,
+            "limit": target.limit,
+            "standing": target.standing(ratio),
+            **asdict(ratio),
+            "case": case,
+        }
+        for target in TARGETS
+        for case, ratio in target.worst_first(results)[:1]
+    ]
+    return json.dumps({**results.as_document(), "targets": standings}, indent=1, ensure_ascii=False) + "\n"

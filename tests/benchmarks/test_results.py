@@ -12,7 +12,7 @@ from benchmarks.chart import chart
 from benchmarks.names import ASYNC, BY_HAND, GENERATED, ONE_ROW, SQLC_DATACLASS, STREAMS, stream
 from benchmarks.record import filled, record
 from benchmarks.results import Measurement, Ratio, Results, compare
-from benchmarks.targets import TARGETS, Target
+from benchmarks.targets import TARGETS, Target, to_json
 
 
 def measured(case: str, contender: str, *rounds: float, memory: int | None = None) -> Measurement:
@@ -68,7 +68,7 @@ def test_a_limit_inside_the_middle_half_is_no_miss(bound: tuple[Literal["at most
 
 
 def test_results_come_back_from_json_as_they_were() -> None:
-    back = Results.from_json(RESULTS.to_json())
+    back = Results.from_json(to_json(RESULTS))
     assert back.measurements == RESULTS.measurements
     assert back.setting == RESULTS.setting
 
