@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
 from sqlwright.copying import binary_types, copy_sql
-from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.options import Options
 from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
+from sqlwright.sources import PlaceInQuery
 from sqlwright.valuetypes import ValueTypes, parts, python_object
 
 
@@ -218,8 +218,8 @@ def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
     return tuple(schema.param(query, said[number], proven) for number, proven in enumerate(proof.params, start=1))
 
 
-def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> Place:
-    return query.source.place_of(proof.sql, offset) if offset >= 0 else query.source.header_place()
+def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQuery:
+    return PlaceInQuery(query.source, proof.sql, offset)
 
 
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:

@@ -91,6 +91,19 @@ class QuerySource:
                 yield tokens[index + 4].text.strip("'\"")
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceInQuery:
+    """A character of sqlc's text of a query, -1 for the query as a whole. Finding it in the file takes time, and few places are looked at."""
+
+    source: QuerySource
+    sql: str
+    offset: int
+
+    def in_file(self) -> Place:
+        """The place in the user's file."""
+        return self.source.place_of(self.sql, self.offset) if self.offset >= 0 else self.source.header_place()
+
+
 def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:
     """Read the queries in the files that sqlc's `queries:` setting names, by query name; sqlc has made sure that names are unique.
 
@@ -151,8 +164,10 @@ def _lines_inside_tokens(text: str) -> set[int]:
     inside: set[int] = set()
     line = 1
     for token in tokenize(text):
+        if "\n" not in token.text:
+            continue
         breaks = token.text.count("\n")
-        if breaks and token.kind in {Kind.STRING, Kind.QUOTED_NAME, Kind.BLOCK_COMMENT}:
+        if token.kind is not Kind.SPACE:
             inside.update(range(line + 1, line + breaks + 1))
         line += breaks
     return inside

@@ -14,6 +14,7 @@ from sqlwright.cli.compilation import compile_project
 from sqlwright.cli.console import Format, FormatOption, findings, out, print_json, progress
 from sqlwright.cli.generating import ConfigOption
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.sources import PlaceInQuery
 
 _CONFIG = Path("sqlc.yaml")
 # A proof that is missing is no proof of the contrary.
@@ -94,13 +95,13 @@ def _document(query: ir.Query, columns: list[ir.Column]) -> dict[str, Any]:
         "query": query.name,
         "command": query.command.value,
         "place": _place_json(query.source.header_place()),
-        "rows": {"cardinality": query.rows.cardinality.value, "reason": query.rows.reason, "place": _place_json(query.rows.place)},
+        "rows": {"cardinality": query.rows.cardinality.value, "reason": query.rows.reason, "place": _place_json(query.rows.place.in_file())},
         "columns": [
             {
                 "name": c.sql_name,
                 "nullable": isinstance(c.type, ir.Nullable),
                 "reason": c.reason,
-                "place": _place_json(c.place) if c.place else None,
+                "place": _place_json(c.place.in_file()) if c.place else None,
             }
             for c in columns
         ],
@@ -113,5 +114,5 @@ def _place_json(place: Place) -> dict[str, Any]:
     return {"file": place.file, "line": place.line, "column": place.column, "end_column": place.column + place.width}
 
 
-def _dim(place: Place | None) -> tuple[str, str]:
-    return (f"({place})" if place else "", "dim")
+def _dim(place: PlaceInQuery | None) -> tuple[str, str]:
+    return (f"({place.in_file()})" if place else "", "dim")
