@@ -118,7 +118,10 @@ def write_project(folder: Path, queries: int) -> None:
     nothing = folder / "nothing"
     nothing.write_text(_NOTHING, encoding="utf-8")
     nothing.chmod(0o755)
-    for file, plugin, command, out in (("sqlc.yaml", "sqlwright", "sqlwright-plugin", _OUT), ("bare.yaml", "nothing", "./nothing", "nowhere")):
+    for file, plugin, command, out in (
+        ("sqlc.yaml", "sqlwright", "sqlwright-plugin", _OUT),
+        ("bare.yaml", "nothing", "./nothing", "nowhere"),
+    ):
         text = _CONFIGURATION.format(plugin=plugin, command=command, out=out)
         (folder / file).write_text(text, encoding="utf-8")
 

@@ -93,7 +93,10 @@ class QuerySource:
 
 @dataclass(frozen=True, slots=True)
 class PlaceInQuery:
-    """A character of sqlc's text of a query, -1 for the query as a whole. Finding it in the file takes time, and few places are looked at."""
+    """A character of sqlc's text of a query, -1 for the query as a whole.
+
+    Finding it in the file takes time, and few places are ever looked at.
+    """
 
     source: QuerySource
     sql: str
