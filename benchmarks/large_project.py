@@ -118,12 +118,10 @@ def write_project(folder: Path, queries: int) -> None:
     nothing = folder / "nothing"
     nothing.write_text(_NOTHING, encoding="utf-8")
     nothing.chmod(0o755)
-    for file, plugin, command, out in (
-        ("sqlc.yaml", "sqlwright", "sqlwright-plugin", _OUT),
-        ("bare.yaml", "nothing", "./nothing", "nowhere"),
-    ):
-        text = _CONFIGURATION.format(plugin=plugin, command=command, out=out)
-        (folder / file).write_text(text, encoding="utf-8")
+    ours = _CONFIGURATION.format(plugin="sqlwright", command="sqlwright-plugin", out=_OUT)
+    bare = _CONFIGURATION.format(plugin="nothing", command="./nothing", out="nowhere")
+    (folder / "sqlc.yaml").write_text(ours, encoding="utf-8")
+    (folder / "bare.yaml").write_text(bare, encoding="utf-8")
 
 
 def change_one(folder: Path, value: int) -> None:

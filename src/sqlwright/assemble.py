@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
@@ -50,6 +50,8 @@ class _Schema:
     catalog: Catalog
     tables: Mapping[tuple[str, str], Table]
     types: ValueTypes
+    # Made once for each table, whatever number of queries has its rows.
+    _table_columns: dict[tuple[str, str], tuple[ir.Column, ...]] = field(default_factory=dict[tuple[str, str], tuple[ir.Column, ...]])
 
     @classmethod
     def of(cls, catalog: Catalog, options: Options) -> _Schema:
@@ -158,6 +160,12 @@ class _Schema:
 
     def table_columns(self, table: Table) -> tuple[ir.Column, ...]:
         """A table's own columns."""
+        found = self._table_columns.get((table.schema, table.name))
+        if found is None:
+            found = self._table_columns[table.schema, table.name] = self._columns_of(table)
+        return found
+
+    def _columns_of(self, table: Table) -> tuple[ir.Column, ...]:
         origins = [ir.Origin(table.schema, table.name, c.name) for c in table.columns]
         return tuple(
             ir.Column(

@@ -20,6 +20,8 @@ from sqlwright.lexer import Kind, Token, significant, tokenize
 
 # sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
 _NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
+# Block comments, escapes, dollar quotes, and carriage returns, which may end a comment within a line.
+_OUT_OF_THE_ORDINARY = re.compile(r"/\*|\\|\$(?![0-9])|\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
 def _lines_inside_tokens(text: str) -> set[int]:
     """The lines that begin inside a string or a block comment: no name line can stand there."""
     inside: set[int] = set()
+    if _is_plainly_quoted(text):
+        return inside
     line = 1
     for token in tokenize(text):
         if "\n" not in token.text:
@@ -174,6 +178,18 @@ def _lines_inside_tokens(text: str) -> set[int]:
             inside.update(range(line + 1, line + breaks + 1))
         line += breaks
     return inside
+
+
+def _is_plainly_quoted(text: str) -> bool:
+    """Whether every quote is closed on its own line, by a look that is cheaper than the lexer; no for all that is out of the ordinary."""
+    if _OUT_OF_THE_ORDINARY.search(text):
+        return False
+    for line in text.split("\n") if "'" in text or '"' in text else ():
+        singles, doubles = line.count("'"), line.count('"')
+        is_simple = singles % 2 == 0 and doubles % 2 == 0 and not (singles and doubles) and "--" not in line
+        if (singles or doubles) and not is_simple and not line.lstrip().startswith("--"):
+            return False
+    return True
 
 
 def _comment_above(lines: list[str], number: int) -> list[str]:
