@@ -22,10 +22,8 @@ from sqlwright.prove.schema import Schema, read_schema
 from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
 from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
-from sqlwright.sources import QuerySource, read_queries
+from sqlwright.sources import CONFIG_NAMES, QuerySource, read_queries
 from sqlwright.wishes import audit_wishes
-
-_CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def compile_request(
 
 def _read_config(project: Path) -> tuple[str, str]:
     """The configuration's name and text, for places of errors only; sqlc has read it already."""
-    found = next((name for name in _CONFIG_NAMES if (project / name).is_file()), "")
+    found = next((name for name in CONFIG_NAMES if (project / name).is_file()), "")
     return found, (project / found).read_text(encoding="utf-8") if found else ""
 
 

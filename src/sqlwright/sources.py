@@ -18,6 +18,9 @@ from pathlib import Path
 from sqlwright.diagnostics import Place
 from sqlwright.lexer import Kind, Token, significant, tokenize
 
+# What sqlc's configuration may be called, in the order in which sqlc looks for it.
+CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
+
 # sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
 _NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
 # Block comments, escapes, dollar quotes, and carriage returns, which may end a comment within a line.

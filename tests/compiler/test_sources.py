@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sqlwright import sources
+from sqlwright.lexer import Kind, tokenize
 from sqlwright.sources import QuerySource, expand_paths, split_queries
 
 FILE = """\
@@ -83,3 +87,12 @@ def test_a_folder_gives_its_sql_files_by_name(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         expand_paths(tmp_path, ("nowhere",))
+
+
+PIECES = ["'", '"', "--", "/*", "*/", "\\", "$$", "$a$", "$1", "E", "x", " ", "\n", "\r", "it's"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_a_file_that_looks_plainly_quoted_has_no_token_over_lines(text: str) -> None:
+    if sources._is_plainly_quoted(text):
+        assert [token for token in tokenize(text) if "\n" in token.text and token.kind is not Kind.SPACE] == []

@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlwright.cli.configuration import Entry, read_configuration
-from sqlwright.cli.sqlc import reading
+from sqlwright.cli.configuration import Configuration, Entry, read_configuration
+from sqlwright.cli.sqlc import Answer, reading
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.garbage import uncollected
 
@@ -29,32 +29,40 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
     """
     configuration = read_configuration(config)
     report("sqlc reads the queries", 0, 0)
-    with uncollected():
-        with reading(configuration, environ) as finish:
-            # sqlc keeps one processor busy. Until it is ready, another imports the compiler and reads the files.
-            from sqlwright.pipeline import compile_request
+    with uncollected(), reading(configuration, environ) as finish:
+        inputs = prepare(configuration)
+        return compile_answer(finish(), inputs, environ, anew=anew, report=report)
 
-            inputs = {entry: _read_early(configuration.project, entry) for entry in configuration.entries}
-            import_module("sqlwright.cli.results")
-            captured = finish()
-        # A dictionary, since two entries that share a schema or a query have the same errors.
-        found: dict[Diagnostic, None] = dict.fromkeys(captured.complaints)
-        compilations: list[Compilation] = []
-        for entry, request in captured.requests:
-            progress = partial(report, f"PostgreSQL proves {entry.out}")
-            try:
-                compilations.append(
-                    compile_request(
-                        request,
-                        project=configuration.project,
-                        environ=environ,
-                        inputs=inputs[entry],
-                        anew=anew,
-                        progress=progress,
-                    )
-                )
-            except CompileError as error:
-                found |= dict.fromkeys(error.diagnostics)
+
+def prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
+    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another."""
+    import_module("sqlwright.cli.results")
+    return {entry: _read_early(configuration.project, entry) for entry in configuration.entries}
+
+
+def compile_answer(
+    answer: Answer, inputs: Mapping[Entry, Inputs | None], environ: Mapping[str, str], *, anew: bool, report: Report
+) -> tuple[Compilation, ...]:
+    """Compile what sqlc has answered.
+
+    Raises:
+        CompileError: with the errors of sqlc and of all entries.
+    """
+    from sqlwright.pipeline import compile_request
+
+    captured = answer.captured()
+    # A dictionary, since two entries that share a schema or a query have the same errors.
+    found: dict[Diagnostic, None] = dict.fromkeys(captured.complaints)
+    compilations: list[Compilation] = []
+    for entry, request in captured.requests:
+        progress = partial(report, f"PostgreSQL proves {entry.out}")
+        project = answer.configuration.project
+        try:
+            compilations.append(
+                compile_request(request, project=project, environ=environ, inputs=inputs[entry], anew=anew, progress=progress)
+            )
+        except CompileError as error:
+            found |= dict.fromkeys(error.diagnostics)
     if found:
         raise CompileError(found)
     return tuple(compilations)

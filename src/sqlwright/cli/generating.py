@@ -15,6 +15,7 @@ import typer
 from sqlwright.cli.compilation import compile_project
 from sqlwright.cli.configuration import CONFIG
 from sqlwright.cli.console import Format, FormatOption, findings, print_json, progress
+from sqlwright.cli.updating import update
 from sqlwright.diagnostics import CompileError, Diagnostic
 
 if TYPE_CHECKING:
@@ -38,16 +39,11 @@ def generate(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) ->
       sqlwright generate --format json | jq .files.changed
     """
     started = time.monotonic()
-    with findings(form, "; nothing was written."):
-        with progress() as report:
-            compilations = compile_project(config, os.environ, anew=False, report=report)
-            from sqlwright.cli.folder import apply, compare
-
-            comparison = compare(_project(config), compilations)
-        apply(comparison.differences)
+    with findings(form, "; nothing was written."), progress() as report:
+        done = update(config, os.environ, report)
     from sqlwright.cli.results import show_generated
 
-    show_generated(config, compilations, comparison, form, time.monotonic() - started)
+    show_generated(config, done, form, time.monotonic() - started)
 
 
 def check(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) -> None:

@@ -5,6 +5,7 @@ sqlc takes a second, so it is started before anything is imported that only its 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
+_REQUESTS = "requests"
 _CATCHER = f"""\
 #!/bin/sh
 PATH="$PATH:/usr/bin:/bin"
@@ -39,19 +41,59 @@ class Captured:
     complaints: tuple[Diagnostic, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What sqlc ended with: the requests as it wrote them, and its complaints as text. `folder` is where it was made to run."""
+
+    configuration: Configuration
+    sqlc: Path
+    folder: Path
+    requests: tuple[bytes, ...]
+    failed: bool
+    stderr: str
+
+    def digest(self) -> str:
+        """Hash the requests; "" where sqlc had complaints."""
+        if self.failed or len(self.requests) < len(self.configuration.entries):
+            return ""
+        # The temporary folder has another name in each run.
+        alike = sorted(request.replace(os.fsencode(self.folder), b"") for request in self.requests)
+        return hashlib.sha256(b"\0".join(alike)).hexdigest()
+
+    def captured(self) -> Captured:
+        """Read the requests, with the paths that the user wrote, and the complaints.
+
+        Raises:
+            CompileError: sqlc is of another version, or does not run.
+        """
+        requests: tuple[tuple[Entry, GenerateRequest], ...] = ()
+        try:
+            requests = _decoded(self.configuration, self.requests)
+        finally:
+            # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
+            if self.failed or len(requests) < len(self.configuration.entries):
+                refuse_another_sqlc(self.sqlc)
+        complaints: tuple[Diagnostic, ...] = ()
+        if self.failed:
+            from sqlwright.cli.complaints import read_complaints
+
+            complaints = read_complaints(self.stderr, self.folder, self.configuration)
+        if not complaints and len(requests) < len(self.configuration.entries):
+            complaints = (Diagnostic("sqlc ended without calling the plugin", help=self.stderr.strip()),)
+        return Captured(requests, complaints)
+
+
 @contextmanager
-def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Callable[[], Captured]]:
+def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Callable[[], Answer]]:
     """Run sqlc over a configuration while the block does something else; what is given waits for it.
 
-    The requests have the paths that the user wrote.
-
     Raises:
-        CompileError: sqlc or the plugin is missing, or of another version.
+        CompileError: sqlc or the plugin is missing.
     """
     sqlc, plugin = find_any_sqlc(environ), find_plugin(environ)
     with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
         folder = Path(temporary).resolve()
-        requests = folder / "requests"
+        requests = folder / _REQUESTS
         requests.mkdir()
         # The name is the user's, since sqlc's complaints about the configuration mention it.
         config = folder / configuration.path.name
@@ -73,7 +115,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
             raise
         with process:
             try:
-                yield lambda: _captured(process, sqlc, configuration, requests)
+                yield lambda: _answer(process, sqlc, configuration, folder)
             finally:
                 process.kill()
 
@@ -91,31 +133,18 @@ def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
     return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR
 
 
-def _captured(process: subprocess.Popen[str], sqlc: Path, configuration: Configuration, folder: Path) -> Captured:
+def _answer(process: subprocess.Popen[str], sqlc: Path, configuration: Configuration, folder: Path) -> Answer:
     _, stderr = process.communicate()
-    requests: tuple[tuple[Entry, GenerateRequest], ...] = ()
-    try:
-        requests = _requests(configuration, folder)
-    finally:
-        # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
-        if process.returncode or len(requests) < len(configuration.entries):
-            refuse_another_sqlc(sqlc)
-    complaints: tuple[Diagnostic, ...] = ()
-    if process.returncode:
-        from sqlwright.cli.complaints import read_complaints
-
-        complaints = read_complaints(stderr, folder.parent, configuration)
-    if not complaints and len(requests) < len(configuration.entries):
-        complaints = (Diagnostic("sqlc ended without calling the plugin", help=stderr.strip()),)
-    return Captured(requests, complaints)
+    requests = tuple(stored.read_bytes() for stored in (folder / _REQUESTS).iterdir())
+    return Answer(configuration, sqlc, folder, requests, process.returncode != 0, stderr)
 
 
-def _requests(configuration: Configuration, folder: Path) -> tuple[tuple[Entry, GenerateRequest], ...]:
+def _decoded(configuration: Configuration, requests: tuple[bytes, ...]) -> tuple[tuple[Entry, GenerateRequest], ...]:
     from sqlwright import protocol
 
     found: dict[int, GenerateRequest] = {}
-    for stored in folder.iterdir():
-        request = protocol.decode(stored.read_bytes())
+    for data in requests:
+        request = protocol.decode(data)
         number = int(request.settings.codegen.out)
         entry = configuration.entries[number]
         codegen = request.settings.codegen.model_copy(update={"out": entry.out})
