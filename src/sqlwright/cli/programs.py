@@ -21,17 +21,6 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
 def find_sqlc(environ: Mapping[str, str]) -> Path:
-    """Give the path of sqlc 1.31.1.
-
-    Raises:
-        CompileError: there is no sqlc, or it is another version.
-    """
-    path = find_any_sqlc(environ)
-    refuse_another_sqlc(path)
-    return path
-
-
-def find_any_sqlc(environ: Mapping[str, str]) -> Path:
     """Give the path of sqlc, whatever its version.
 
     Raises:

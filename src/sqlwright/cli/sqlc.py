@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlwright.cli.configuration import Configuration, Entry, capturing
-from sqlwright.cli.programs import behind_launcher, find_any_sqlc, find_plugin, refuse_another_sqlc
+from sqlwright.cli.programs import behind_launcher, find_plugin, find_sqlc, refuse_another_sqlc
 from sqlwright.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
     Raises:
         CompileError: sqlc or the plugin is missing.
     """
-    sqlc, plugin = find_any_sqlc(environ), find_plugin(environ)
+    sqlc, plugin = find_sqlc(environ), find_plugin(environ)
     with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
         folder = Path(temporary).resolve()
         requests = folder / _REQUESTS
