@@ -90,7 +90,7 @@ class QuerySource:
 
     def _arguments_of(self, macro: str) -> Iterator[str]:
         # Most queries use no macro, and a look is cheaper than the lexer.
-        tokens = significant(self.text) if macro in self.text.lower() else []
+        tokens: tuple[Token, ...] = significant(self.text) if macro in self.text.lower() else ()
         for index in range(len(tokens) - 4):
             if [token.text.lower() for token in tokens[index : index + 4]] == ["sqlc", ".", macro, "("]:
                 yield tokens[index + 4].text.strip("'\"")
@@ -151,7 +151,7 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
     heads = [
         (number, match["name"]) for number, line in enumerate(lines, start=1) if number not in inside and (match := _NAME_LINE.match(line))
     ]
-    ends = [number - 1 for number, _ in heads[1:]] + [len(lines)]
+    ends = [*(number - 1 for number, _ in heads[1:]), *([len(lines)] if heads else [])]
     return [
         QuerySource(
             file=path,

@@ -105,7 +105,8 @@ def _facts(compilation: Compilation) -> PackageFacts:
 
 def _warning(document: dict[str, Any]) -> Diagnostic:
     place = document["place"]
-    return Diagnostic(**{**document, "place": Place(**place) if place else None, "severity": Severity(document["severity"])})
+    fields: dict[str, Any] = document | {"place": Place(**place) if place else None, "severity": Severity(document["severity"])}
+    return Diagnostic(**fields)
 
 
 def _made_from(configuration: Configuration) -> str:
@@ -161,7 +162,8 @@ def _recall(configuration: Configuration) -> _Memory | None:
     try:
         document: dict[str, Any] = json.loads(_memory(configuration).read_text(encoding="utf-8"))
         packages = tuple(PackageFacts(**package) for package in document.pop("packages"))
-        return _Memory(**document | {"packages": packages, "warnings": tuple(map(_warning, document.pop("warnings")))})
+        fields: dict[str, Any] = document | {"packages": packages, "warnings": tuple(map(_warning, document.pop("warnings")))}
+        return _Memory(**fields)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

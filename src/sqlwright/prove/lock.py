@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -87,8 +88,9 @@ def _lines(items: Sequence[object]) -> str:
 
 def _fields(value: object) -> dict[str, object]:
     """A dataclass with slots as a dictionary; what is inside it stays as it is, unlike with `dataclasses.asdict`, which copies it all."""
-    names: tuple[str, ...] = type(value).__slots__  # type: ignore[attr-defined]
+    names: tuple[str, ...] = _slots(value)
     return {name: getattr(value, name) for name in names}
 
 
+_slots = attrgetter("__slots__")
 _line = json.JSONEncoder(ensure_ascii=False, default=_fields).encode
