@@ -41,7 +41,7 @@ def measurements(place: Place, rounds: int, wanted: Callable[[str], bool]) -> It
             project = _project(place.folder, queries)
             yield from _programs(project, environment, queries, min(rounds, enough))
     if wanted(PROOFS):
-        yield _proofs(_project(place.folder, _SIZE_OF_PROOFS), environment, min(rounds, 3))
+        yield from _proofs(_project(place.folder, _SIZE_OF_PROOFS), environment, min(rounds, 3))
     if wanted(IMPORT):
         yield _imports(_project(place.folder, _SIZE_OF_PROOFS), environment, min(rounds, 10))
 
@@ -100,19 +100,29 @@ def _run(command: tuple[str, ...], project: Path, environment: Mapping[str, str]
     return _Run(seconds, usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1))
 
 
-def _proofs(project: Path, environment: Mapping[str, str], rounds: int) -> Measurement:
-    """Every query anew on a running server, from the first proof to the last."""
-    seconds: list[float] = []
+def _proofs(project: Path, environment: Mapping[str, str], rounds: int) -> Iterator[Measurement]:
+    """On a running server, from the first proof to the last: of every query, and of one that has changed while the others are on record."""
+    if not generated(project).exists():
+        _run(("sqlwright", "generate"), project, environment)
+    every: list[float] = []
+    one: list[float] = []
     for _ in range(rounds):
-        times: list[float] = []
+        every.append(_seconds_of_proofs(project, environment, anew=True))
+        change_one(project, time.monotonic_ns())
+        one.append(_seconds_of_proofs(project, environment, anew=False))
+    yield Measurement("generation", PROOFS, "all of them anew", tuple(every))
+    yield Measurement("generation", PROOFS, "one that has changed", tuple(one))
 
-        def report(_what: str, _done: int, of: int, times: list[float] = times) -> None:
-            if of:
-                times.append(time.perf_counter())
 
-        compile_project(project / "sqlc.yaml", environment, anew=True, report=report)
-        seconds.append(times[-1] - times[0])
-    return Measurement("generation", PROOFS, "all of them anew", tuple(seconds))
+def _seconds_of_proofs(project: Path, environment: Mapping[str, str], *, anew: bool) -> float:
+    times: list[float] = []
+
+    def report(_what: str, _done: int, of: int) -> None:
+        if of:
+            times.append(time.perf_counter())
+
+    compile_project(project / "sqlc.yaml", environment, anew=anew, report=report)
+    return times[-1] - times[0]
 
 
 def _imports(project: Path, environment: Mapping[str, str], rounds: int) -> Measurement:
