@@ -12,7 +12,7 @@ import psycopg
 import typer
 from rich.console import Console
 
-from benchmarks import runtime
+from benchmarks import generation, runtime
 from benchmarks.chart import chart
 from benchmarks.place import prepared
 from benchmarks.record import record as record_in_docs
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 LAST = Path(__file__).parent / "last.json"
 LAST_CHART = LAST.with_suffix(".svg")
 # Each has measurements(place, rounds, wanted).
-HALVES = {"run time": runtime}
+HALVES = {"run time": runtime, "generation": generation}
 # Of what is written to a file.
 _WIDTH = 130
 

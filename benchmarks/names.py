@@ -35,3 +35,20 @@ def readers(tasks: int) -> str:
 def stream(rows: int) -> str:
     """The case of a stream of so many rows."""
     return f"stream of {rows:,} rows"
+
+
+BARE = "sqlc, with a plugin that does nothing"
+UNCHANGED = "sqlwright generate, nothing changed"
+CHANGED = "sqlwright generate, one query changed"
+ANEW = "sqlwright generate, nothing on record"
+CHECK = "sqlwright check"
+BEYOND = "every module of it, beyond psycopg's own"
+
+SIZES = (10, 100, 1000, 5000)
+PROOFS = "proofs of 1,000 queries"
+IMPORT = "import of a package with 1,000 queries"
+
+
+def size(queries: int) -> str:
+    """The case of a project of so many queries."""
+    return f"{queries:,} queries"

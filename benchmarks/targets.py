@@ -8,10 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from benchmarks.names import (
+    ANEW,
     ASYNC,
     ASYNCPG,
+    BARE,
+    BEYOND,
     BY_HAND,
+    CHANGED,
+    CHECK,
     GENERATED,
+    IMPORT,
     INSERT,
     MANY_INSERTS,
     MANY_LOOKUPS,
@@ -19,9 +25,12 @@ from benchmarks.names import (
     ONE_ROW,
     ORM,
     RIVAL_FORM,
+    SIZES,
     SQLC_DATACLASS,
     STREAMS,
+    UNCHANGED,
     UPDATE,
+    size,
     stream,
 )
 from benchmarks.results import Group, Ratio, Results, compare
@@ -83,6 +92,40 @@ def together(*ratios: Ratios) -> Ratios:
     return lambda results: (found for each in ratios for found in each(results))
 
 
+def slower(case: str, contender: str, beside: str) -> Ratios:
+    """How many times the time of another contender one takes in a case."""
+
+    def found(results: Results) -> Iterator[tuple[str, Ratio]]:
+        more, less = results.get(case, contender), results.get(case, beside)
+        if more and less:
+            yield case, compare(more, less)
+
+    return found
+
+
+def grown(contender: str, case: str, beside: str) -> Ratios:
+    """How many times the time of another case a contender takes in a case; the rounds of two cases are no pairs."""
+
+    def found(results: Results) -> Iterator[tuple[str, Ratio]]:
+        more, less = results.get(case, contender), results.get(beside, contender)
+        if more and less:
+            yield contender, Ratio(more.median / less.median, more.middle_half[0] / less.median, more.middle_half[1] / less.median)
+
+    return found
+
+
+def part_of(seconds: float, case: str, contender: str) -> Ratios:
+    """How much of a number of seconds a contender takes."""
+
+    def found(results: Results) -> Iterator[tuple[str, Ratio]]:
+        one = results.get(case, contender)
+        if one:
+            low, high = one.middle_half
+            yield contender, Ratio(one.median / seconds, low / seconds, high / seconds)
+
+    return found
+
+
 def _by_hand_anywhere(results: Results) -> Iterator[tuple[str, Ratio]]:
     """Ours over hand-written psycopg, in whatever both have done: the same way to insert, the same colour of a stream."""
     for case in results.cases("run time"):
@@ -118,6 +161,16 @@ TARGETS = (
         1.1,
         together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
     ),
+    Target("generation", "bare sqlc, nothing changed", "at most", 1.25, together(*(slower(size(n), UNCHANGED, BARE) for n in SIZES))),
+    Target("generation", "bare sqlc, one of 1,000 queries changed", "at most", 1.5, slower(size(1000), CHANGED, BARE)),
+    Target(
+        "generation",
+        "5,000 queries beside 1,000",
+        "at most",
+        6,
+        together(*(grown(contender, size(5000), size(1000)) for contender in (UNCHANGED, CHANGED, ANEW, CHECK))),
+    ),
+    Target("generation", "150 ms, import of 1,000 queries", "at most", 1, part_of(0.15, IMPORT, BEYOND)),
 )
 
 

@@ -13,6 +13,8 @@ from sqlwright.lexer import Kind, Token, significant
 
 def with_stars(sql: str, source: str, records: AbstractSet[str]) -> str:
     """Give sqlc's text with the stars of the user's text where sqlc wrote nothing, or one of `records`, which it takes for records."""
+    if "*" not in source:
+        return sql
     ours, theirs = significant(source), significant(sql)
     matcher = difflib.SequenceMatcher(None, [_key(t) for t in ours], [_key(t) for t in theirs], autojunk=False)
     parts: list[str] = []

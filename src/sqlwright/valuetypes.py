@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from sqlwright import ir
@@ -20,6 +20,11 @@ class ValueTypes:
     options: Options
     enums: Mapping[str, Enum]
     types: Mapping[str, UserType]
+    # A schema has few names and few types, and its queries mention them again and again.
+    _field_names: dict[str, Identifier] = field(default_factory=dict[str, Identifier], compare=False, repr=False)
+    _plain_types: dict[tuple[str, bool], ir.ValueType] = field(
+        default_factory=dict[tuple[str, bool], ir.ValueType], compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, catalog: Catalog, options: Options) -> ValueTypes:
@@ -33,7 +38,9 @@ class ValueTypes:
 
     def value(self, name: str, *, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.ValueType:
         """As `type`, for a value that is not NULL."""
-        plain = self._plain(name, element_nullable=element_nullable)
+        plain = self._plain_types.get((name, element_nullable))
+        if plain is None:
+            plain = self._plain_types[name, element_nullable] = self._plain(name, element_nullable=element_nullable)
         for column, python in self.options.json_types.items() if origin and isinstance(plain, ir.Json) else ():
             if origin and _matches(column, origin):
                 return ir.TypedJson(plain.postgres, python_object(python))
@@ -116,8 +123,11 @@ class ValueTypes:
 
     def field_name(self, sql_name: str) -> Identifier:
         """The name of a field for a column."""
-        renamed = self.options.field_names.get(sql_name)
-        return Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
+        found = self._field_names.get(sql_name)
+        if found is None:
+            renamed = self.options.field_names.get(sql_name)
+            found = self._field_names[sql_name] = Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
+        return found
 
     def registrations(self, types: Iterable[ir.Type]) -> tuple[ir.Registration, ...]:
         """What psycopg must be taught to load values of these types, each type behind those that it is made of."""
