@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def measure(
-    rounds: Annotated[int, typer.Option(min=1, help="counted rounds of each case at run time; generation has fewer")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="counted rounds of each case at run time; generation has fewer")] = 40,
     group: Annotated[Group | None, typer.Option(help="one half only")] = None,
     case: Annotated[list[str] | None, typer.Option(help="only the cases whose name contains this; may be repeated")] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON document with every round and the targets, and no tables")] = False,
