@@ -30,13 +30,18 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
     configuration = read_configuration(config)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), reading(configuration, environ) as finish:
-        inputs = prepare(configuration)
+        inputs = prepare(configuration, proving=anew)
         return compile_answer(finish(), inputs, environ, anew=anew, report=report)
 
 
-def prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
-    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another."""
+def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, Inputs | None]:
+    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another.
+
+    With `proving`, there will be something to prove.
+    """
     import_module("sqlwright.cli.results")
+    if proving:
+        import_module("sqlwright.prove.prover")
     return {entry: _read_early(configuration.project, entry) for entry in configuration.entries}
 
 

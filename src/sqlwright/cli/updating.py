@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,12 +78,12 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
         import_module("sqlwright.cli.results")
         made_from = _made_from(configuration)
         last = _recall(configuration)
-        inputs = None if last and made_from and last.made_from == made_from else prepare(configuration)
+        inputs = None if last and made_from and last.made_from == made_from else prepare(configuration, proving=True)
         answer = finish()
         digest = answer.digest()
         if last and inputs is None and digest and last.answer == digest and _is_as_written(configuration, last.files):
             return Update(last.packages, last.warnings, (), len(last.files))
-        compilations = compile_answer(answer, inputs or prepare(configuration), environ, anew=False, report=report)
+        compilations = compile_answer(answer, inputs or prepare(configuration, proving=False), environ, anew=False, report=report)
         from sqlwright.cli.folder import apply, compare
 
         comparison = compare(configuration.project, compilations)
@@ -122,7 +123,7 @@ def _made_from(configuration: Configuration) -> str:
 
 def _read(configuration: Configuration) -> Iterator[tuple[str, bytes]]:
     yield "Python", sys.version.encode()
-    yield "compiler", "\n".join(sorted(_program())).encode()
+    yield "compiler", _program().encode()
     project = configuration.project
     for name in sorted({configuration.path.name, *CONFIG_NAMES}):
         path = project / name
@@ -132,8 +133,13 @@ def _read(configuration: Configuration) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
-def _program() -> Iterator[str]:
+@cache
+def _program() -> str:
     """Every file of the compiler by name, size and time: someone may be working on it."""
+    return "\n".join(sorted(_files_of_program()))
+
+
+def _files_of_program() -> Iterator[str]:
     for module in (sqlwright.__name__, *_PARTS):
         spec = find_spec(module)
         folder = Path(spec.origin).parent if spec and spec.origin else Path()
