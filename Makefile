@@ -7,6 +7,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.ready-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
 # A process for each processor; the tests of a file stay together, since they share servers and compiled projects.
@@ -14,7 +15,7 @@ PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate new-migration test test-slow test-all lint type fmt bench clean
+.PHONY: help demo generate check migrate new-migration test test-slow test-all lint type fmt bench bench-docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,10 @@ $(READY): pyproject.toml constraints.txt
 # The wheel holds the compiler alone, so the service's program is no entry point of it.
 	@printf '#!%s\nfrom shop.cli import main\n\nmain()\n' '$(abspath $(BIN))/python' >$(BIN)/shop
 	@chmod +x $(BIN)/shop
+	@touch $@
+
+$(BENCH_READY): $(READY)
+	@$(INSTALL) --group bench
 	@touch $@
 
 demo: $(READY) ## the whole path once: PostgreSQL up, migrate, generate, and a story on PostgreSQL, Redis and NATS
@@ -83,8 +88,11 @@ fmt: $(READY) ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(READY) ## measure
-	@$(BIN)/python benchmarks/run.py
+bench: $(BENCH_READY) ## measure speed beside hand-written code, rivals and bare sqlc: a table, the targets, a chart
+	@$(BIN)/python -m benchmarks measure
+
+bench-docs: $(BENCH_READY) ## write what `make bench` measured into README.md and docs/
+	@$(BIN)/python -m benchmarks record
 
 clean: ## stop the embedded server and remove all that make made, its data included
 	@test ! -x $(BIN)/sqlwright || $(BIN)/sqlwright db stop

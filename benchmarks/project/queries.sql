@@ -1,8 +1,32 @@
 -- name: GetPerson :one
-SELECT * FROM people WHERE id = @id;
+SELECT id, name, email, phone, born, seen, balance, active FROM people WHERE id = @id;
 
 -- name: ListPeople :many
-SELECT * FROM people ORDER BY id LIMIT @rows;
+SELECT id, name, email, phone, born, seen, balance, active FROM people ORDER BY id LIMIT @rows;
 
--- name: TouchPerson :execrows
-UPDATE people SET seen = now() WHERE id = @id;
+-- name: AddPerson :one
+INSERT INTO added (name, email, phone, born, seen, balance, active)
+VALUES (@name, @email, @phone, @born, @seen, @balance, @active)
+RETURNING id, name, email, phone, born, seen, balance, active;
+
+-- name: AddUnseen :exec
+INSERT INTO added (name, email, phone, born, seen, balance, active)
+VALUES (@name, @email, @phone, @born, @seen, @balance, @active);
+
+-- name: AddPeople :batchexec
+INSERT INTO added (name, email, phone, born, seen, balance, active)
+VALUES (@name, @email, @phone, @born, @seen, @balance, @active);
+
+-- name: CopyPeople :copyfrom
+INSERT INTO added (name, email, phone, born, seen, balance, active)
+VALUES (@name, @email, @phone, @born, @seen, @balance, @active);
+
+-- name: FindPeople :batchone
+SELECT id, name, email, phone, born, seen, balance, active FROM people WHERE id = @id;
+
+-- name: SetBalance :execrows
+UPDATE people SET balance = @balance WHERE id = @id;
+
+-- @stream
+-- name: StreamPeople :many
+SELECT id, name, email, phone, born, seen, balance, active FROM many_people(@rows);

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from psycopg import Error, OperationalError
+from psycopg.errors import NumericValueOutOfRange
 
 T = TypeVar("T")
 
@@ -68,6 +69,20 @@ class AsyncGiven(Given[T]):
             self._sending = True
             yield row
             self._sending = False
+
+
+def int2(value: int | None) -> int | None:
+    """Refuse a number that is no smallint, which psycopg would cut."""
+    if value is not None and not -0x8000 <= value < 0x8000:
+        raise NumericValueOutOfRange(f"{value} is out of range for type smallint")
+    return value
+
+
+def int4(value: int | None) -> int | None:
+    """Refuse a number that is no integer, which psycopg would cut."""
+    if value is not None and not -0x8000_0000 <= value < 0x8000_0000:
+        raise NumericValueOutOfRange(f"{value} is out of range for type integer")
+    return value
 
 
 def _note(error: Exception, index: int) -> None:

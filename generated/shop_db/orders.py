@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from ._rows import AsyncGiven
+from ._rows import AsyncGiven, int2, int4
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -326,7 +326,7 @@ async def seed_orders(
 
 
 SEED_ORDER_LINES: Final = """\
-COPY order_lines (order_id, line_number, sku, title, quantity, unit_price_minor) FROM STDIN
+COPY order_lines (order_id, line_number, sku, title, quantity, unit_price_minor) FROM STDIN (FORMAT BINARY)
 """
 
 
@@ -352,14 +352,15 @@ async def seed_order_lines(
     copying = cur.copy(SEED_ORDER_LINES)
     with given.copying():
         async with copying as copy:
+            copy.set_types(["uuid", "int2", "varchar", "varchar", "int4", "int8"])
             async for row in given:
                 await copy.write_row(
                     (
                         row.order_id,
-                        row.line_number,
+                        int2(row.line_number),
                         row.sku,
                         row.title,
-                        row.quantity,
+                        int4(row.quantity),
                         row.unit_price_minor,
                     ),
                 )

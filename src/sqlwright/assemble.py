@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
 from sqlwright.copying import binary_types, copy_sql
-from sqlwright.diagnostics import Place
 from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.options import Options
 from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
+from sqlwright.sources import PlaceInQuery
 from sqlwright.valuetypes import ValueTypes, holds_interval, parts, typed_json
 
 
@@ -52,6 +52,8 @@ class _Schema:
     catalog: Catalog
     tables: Mapping[tuple[str, str], Table]
     types: ValueTypes
+    # Made once for each table, whatever number of queries has its rows.
+    _table_columns: dict[tuple[str, str], tuple[ir.Column, ...]] = field(default_factory=dict[tuple[str, str], tuple[ir.Column, ...]])
 
     @classmethod
     def of(cls, catalog: Catalog, options: Options) -> _Schema:
@@ -161,6 +163,12 @@ class _Schema:
 
     def table_columns(self, table: Table) -> tuple[ir.Column, ...]:
         """A table's own columns."""
+        found = self._table_columns.get((table.schema, table.name))
+        if found is None:
+            found = self._table_columns[table.schema, table.name] = self._columns_of(table)
+        return found
+
+    def _columns_of(self, table: Table) -> tuple[ir.Column, ...]:
         origins = [ir.Origin(table.schema, table.name, c.name) for c in table.columns]
         return tuple(
             ir.Column(
@@ -221,8 +229,8 @@ def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
     return tuple(schema.param(query, said[number], proven) for number, proven in enumerate(proof.params, start=1))
 
 
-def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> Place:
-    return query.source.place_of(proof.sql, offset) if offset >= 0 else query.source.header_place()
+def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQuery:
+    return PlaceInQuery(query.source, proof.sql, offset)
 
 
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from sqlwright import ir
 from sqlwright.diagnostics import Diagnostic, Place, Severity
-from sqlwright.lexer import significant
+from sqlwright.lexer import first_word
 from sqlwright.valuetypes import parts
 
 _Item = TypeVar("_Item")
@@ -60,6 +60,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
     ]
     shared += [(enum.name, f"the enum {enum.schema}.{enum.postgres}") for enum in package.enums]
     shared += [(found.name, f"the domain of class `{found.name}`") for found in package.new_types]
+    names = {name for name, _ in shared}
     constraints = [(found.name, f"the constraints of {found.table}") for found in package.constraints]
     for named in (shared, constraints):
         for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
@@ -69,12 +70,10 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
             )
     for module in package.modules:
         for query in module.queries:
-            for name, what in shared:
-                for own, kind in ((_own_row(query), "row"), (query.params_class, "parameters")):
-                    if own != name:
-                        continue
+            for own, kind in ((_own_row(query), "row"), (query.params_class, "parameters")):
+                for what in (what for name, what in shared if name == own) if own in names else ():
                     yield Diagnostic(
-                        f"the {kind} class of query {query.name} and {what} would both be class `{name}`",
+                        f"the {kind} class of query {query.name} and {what} would both be class `{own}`",
                         query.source.header_place(),
                         help="rename the query.",
                     )
@@ -155,7 +154,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
 def _statement(query: ir.Query) -> Iterator[Diagnostic]:
     """Statements that the query's command cannot run, or that would not give what it promises."""
     place = query.source.header_place()
-    word = next((token.text.lower() for token in significant(query.sql)), "")
+    word = first_word(query.sql)
     if word == "copy" and query.command is not ir.Command.COPYFROM:
         yield Diagnostic(
             f"query {query.name} is a COPY, which streams outside of a query's result",

@@ -8,7 +8,6 @@ from sqlwright import ir
 from sqlwright.annotations import OneClaim, split_alias
 from sqlwright.diagnostics import Diagnostic, Severity
 from sqlwright.prove.proof import Proofs, ProvenColumn, QueryProof
-from sqlwright.prove.statement import Cardinality
 
 _ONE = (ir.Command.ONE, ir.Command.BATCHONE)
 
@@ -34,7 +33,7 @@ def is_nullable(query: ir.UnprovenQuery, column: ProvenColumn) -> bool:
 
 def is_always_one(query: ir.UnprovenQuery, proof: QueryProof) -> bool:
     """Whether a `:one` query returns a row each time: as claimed, else as proven."""
-    return proof.cardinality is Cardinality.EXACTLY_ONE or query.annotations.one is OneClaim.EXACTLY
+    return proof.cardinality is ir.Cardinality.EXACTLY_ONE or query.annotations.one is OneClaim.EXACTLY
 
 
 def claims_in_words(query: ir.UnprovenQuery, proof: QueryProof) -> tuple[str, ...]:
@@ -44,7 +43,7 @@ def claims_in_words(query: ir.UnprovenQuery, proof: QueryProof) -> tuple[str, ..
         for column in proof.columns
         if column.nullable and not is_nullable(query, column)
     ]
-    if query.annotations.one is OneClaim.EXACTLY and proof.cardinality is not Cardinality.EXACTLY_ONE:
+    if query.annotations.one is OneClaim.EXACTLY and proof.cardinality is not ir.Cardinality.EXACTLY_ONE:
         sentences.append(f"Claimed, not proven: there is always exactly one row{_because(query.annotations.one_reason)}.")
     return tuple(sentences)
 
@@ -87,7 +86,7 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
             )
     if claims.one is not None:
         yield from _audit_one(query, proof)
-    elif query.command in _ONE and proof.cardinality is Cardinality.MANY:
+    elif query.command in _ONE and proof.cardinality is ir.Cardinality.MANY:
         yield Diagnostic(
             f"query {query.name} is {query.command}, and at most one row is not proven: {proof.cardinality_reason}",
             place,
@@ -102,9 +101,9 @@ def _audit_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnosti
         yield Diagnostic(
             f"@one on query {query.name}, which is {query.command}", query.source.header_place(), help="remove it, or use :one."
         )
-    elif claim is OneClaim.EXACTLY and proof.cardinality is Cardinality.EXACTLY_ONE:
+    elif claim is OneClaim.EXACTLY and proof.cardinality is ir.Cardinality.EXACTLY_ONE:
         yield _needless(query, f"exactly one row is proven: {proof.cardinality_reason}")
-    elif claim is OneClaim.FIRST and proof.cardinality is not Cardinality.MANY:
+    elif claim is OneClaim.FIRST and proof.cardinality is not ir.Cardinality.MANY:
         yield _needless(query, f"at most one row is proven: {proof.cardinality_reason}")
 
 

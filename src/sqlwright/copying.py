@@ -15,9 +15,12 @@ from sqlwright.placeholders import placeholder_number
 
 _Item = TypeVar("_Item")
 
+# Types whose binary dumpers cut a number that is too large without a word (psycopg 3.3), where PostgreSQL refuses its text: generated code
+# looks at each value before. Their arrays, oid and float4 travel as text.
+CUT_SHORT = frozenset({"int2", "int4"})
+
 # Types that psycopg dumps in PostgreSQL's binary format when it is told the type alone, by their names in pg_type; the same for their
-# arrays. A test copies values of each. Left out on purpose: int2, int4, oid and float4, whose binary dumpers cut a number that is too large
-# without a word (psycopg 3.3), where PostgreSQL reads text and refuses it.
+# arrays. A test copies values of each.
 _BINARY = frozenset(
     {
         "bool",
@@ -76,7 +79,7 @@ def _binary_type(found: ir.ValueType) -> str:
             return "text"
         case ir.Scalar(postgres="bpchar"):
             return "text"
-        case ir.Scalar(postgres=name) | ir.Json(postgres=name) if name in _BINARY:
+        case ir.Scalar(postgres=name) | ir.Json(postgres=name) if name in _BINARY | CUT_SHORT:
             return name
         case ir.DomainRef(value=value):
             return _binary_type(value)

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.prove import embedded
 from sqlwright.prove.server import ADMIN_DATABASE, shown
@@ -44,12 +41,16 @@ class DevDatabase:
 
     def without_password(self) -> tuple[str, dict[str, str]]:
         """Give libpq's connection string and, apart from it, the environment with the password: arguments are no secret on a machine."""
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
         parts = conninfo_to_dict(self.url)
         password = parts.pop("password", None)
         return make_conninfo("", **parts), {} if password is None else {"PGPASSWORD": str(password)}
 
     def is_local(self) -> bool:
         """Whether every host that the URL names is this machine."""
+        from psycopg.conninfo import conninfo_to_dict
+
         parts = conninfo_to_dict(self.url)
         hosts = f"{parts.get('host') or ''},{parts.get('hostaddr') or ''}".split(",")
         return all(map(_is_this_machine, filter(None, hosts)))
@@ -95,6 +96,8 @@ def reachable(database: DevDatabase) -> Generator[Path | None]:
 
 def is_created(database: DevDatabase) -> bool:
     """Tell whether a database of the embedded server, which must be running, has been created."""
+    import psycopg
+
     with psycopg.connect(embedded.url(database.project, ADMIN_DATABASE)) as connection:
         return connection.execute("SELECT FROM pg_database WHERE datname = %s", [EMBEDDED_DATABASE]).fetchone() is not None
 

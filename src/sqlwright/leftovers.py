@@ -10,6 +10,8 @@ _MACROS = ("arg", "narg")
 
 def numbered(sql: str) -> tuple[str, dict[int, str]]:
     """Write `$n` for each `@name`, `sqlc.arg(name)` and `sqlc.narg(name)` that is still there; also give the names by number."""
+    if "@" not in sql and "sqlc" not in sql.lower():
+        return sql, {}
     tokens = significant(sql)
     names: dict[str, int] = {}
     taken = max((placeholder_number(t) for t in tokens if t.kind is Kind.PLACEHOLDER), default=0)
@@ -26,7 +28,7 @@ def numbered(sql: str) -> tuple[str, dict[int, str]]:
     return "".join([*parts, sql[position:]]), {number: name for name, number in names.items()}
 
 
-def _length(tokens: list[Token], index: int) -> int:
+def _length(tokens: tuple[Token, ...], index: int) -> int:
     """How many tokens a parameter takes that begins here; 0 for none."""
     texts = [token.text.lower() for token in tokens[index : index + 6]]
     if texts[0] == "@" and len(texts) > 1 and tokens[index + 1].kind is Kind.WORD and tokens[index + 1].start == tokens[index].end:

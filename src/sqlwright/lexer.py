@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import cast
+from functools import lru_cache
+from typing import NamedTuple
 
 
 class Kind(Enum):
@@ -28,11 +28,7 @@ class Kind(Enum):
     SYMBOL = auto()
 
 
-TRIVIA = frozenset({Kind.SPACE, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT})
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of SQL; `start` is its offset in characters."""
 
     kind: Kind
@@ -66,22 +62,40 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+# By the group of the pattern; `tag` is the last group of a dollar-quoted string that has one.
+_KINDS = {kind.name: kind for kind in Kind} | {"tag": Kind.STRING}
+_TRIVIA = frozenset({"SPACE", "LINE_COMMENT", "BLOCK_COMMENT"})
 
 
 def tokenize(sql: str) -> Iterator[Token]:
     """Cut the text into tokens, in order, without gaps."""
+    return (Token(_KINDS[group], sql[start:end], start) for group, start, end in _cut(sql))
+
+
+@lru_cache(maxsize=64)
+def significant(sql: str) -> tuple[Token, ...]:
+    """Give the tokens that are neither white space nor comments. One stage asks for those of one text several times, so some are kept."""
+    return tuple(Token(_KINDS[group], sql[start:end], start) for group, start, end in _cut(sql) if group not in _TRIVIA)
+
+
+def first_word(sql: str) -> str:
+    """Give the first significant token in lower case; "" where there is none."""
+    return next((sql[start:end].lower() for group, start, end in _cut(sql) if group not in _TRIVIA), "")
+
+
+def _cut(sql: str) -> Iterator[tuple[str, int, int]]:
+    """Where each token is, by the name of its group in the pattern."""
     position = 0
     while position < len(sql):
-        match = cast("re.Match[str]", _TOKEN.match(sql, position))  # the last alternative takes any character
-        kind = Kind[match.lastgroup or ""] if match.lastgroup != "tag" else Kind.STRING
-        end = _end_of_comment(sql, match.end()) if kind is Kind.BLOCK_COMMENT else match.end()
-        yield Token(kind, sql[position:end], position)
-        position = end
-
-
-def significant(sql: str) -> list[Token]:
-    """Give the tokens that are neither white space nor comments."""
-    return [token for token in tokenize(sql) if token.kind not in TRIVIA]
+        for match in _TOKEN.finditer(sql, position):
+            group = match.lastgroup or ""
+            position = match.end()
+            if group == "BLOCK_COMMENT":
+                # Comments nest, which no pattern follows: found by hand, and the pattern begins anew behind it.
+                position = _end_of_comment(sql, position)
+                yield group, match.start(), position
+                break
+            yield group, match.start(), position
 
 
 def statements(sql: str) -> Iterator[Token]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Self
 
 import inflection
@@ -75,7 +76,7 @@ class ClassName(PythonName):
     @classmethod
     def from_table(cls, table: str) -> Self:
         """Make `OrderItem` from the table name `order_items`: the last word in the singular."""
-        *front, last = _words(table) or [table]
+        *front, last = _words(table) or (table,)
         return cls.from_sql("_".join([*front, inflection.singularize(last)]))
 
 
@@ -108,12 +109,17 @@ def distinct_members(labels: tuple[str, ...]) -> tuple[ConstantName, ...]:
     return tuple(names)
 
 
-def _words(text: str) -> list[str]:
-    """Split at capitals, and at everything that no identifier may hold."""
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    """Split at capitals, and at everything that no identifier may hold. A schema has its columns' names again and again."""
     # Python compares identifiers after NFKC, so a name that is not normalised would read differently from what it is.
-    normal = "".join(char if f"n{char}".isidentifier() else "_" for char in unicodedata.normalize("NFKC", text))
+    normal = text if text.isascii() and text.isidentifier() else _normal(text)
     spaced = _WORD_START.sub("_", normal)
-    return [word for word in _UNDERSCORES.split(spaced) if word]
+    return tuple(word for word in _UNDERSCORES.split(spaced) if word)
+
+
+def _normal(text: str) -> str:
+    return "".join(char if f"n{char}".isidentifier() else "_" for char in unicodedata.normalize("NFKC", text))
 
 
 def _usable(name: str, filler: str = "n_") -> str:

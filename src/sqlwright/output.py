@@ -10,6 +10,14 @@ from sqlwright.ir import SourceFile
 from sqlwright.render.header import is_generated
 
 
+def is_there(out: Path, file: SourceFile) -> bool:
+    """Tell whether a file stands in the folder with this very text."""
+    try:
+        return (out / file.path).read_bytes() == file.text.encode()
+    except OSError:
+        return False
+
+
 def refuse_foreign_files(out: Path, files: Iterable[SourceFile]) -> None:
     """Raise when writing would overwrite a file that we did not write.
 

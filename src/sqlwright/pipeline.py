@@ -13,18 +13,17 @@ from sqlwright.check import check
 from sqlwright.claims import audit
 from sqlwright.diagnostics import CompileError, Diagnostic, Severity, has_errors, in_order
 from sqlwright.options import Options, read_options
+from sqlwright.output import is_there
 from sqlwright.protocol import GenerateRequest
 from sqlwright.prove import lock
-from sqlwright.prove.proof import Proofs
-from sqlwright.prove.prover import Progress, prove
+from sqlwright.prove.proof import Progress, Proofs
+from sqlwright.prove.reuse import prove
 from sqlwright.prove.schema import Schema, read_schema
 from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
 from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
-from sqlwright.sources import QuerySource, read_queries
+from sqlwright.sources import CONFIG_NAMES, QuerySource, read_queries
 from sqlwright.wishes import audit_wishes
-
-_CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +38,55 @@ class Compilation:
     files: tuple[ir.SourceFile, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is read from the project itself, beside sqlc's request: its configuration, queries by name, schema, and recorded proofs."""
+
+    config_name: str
+    config_text: str
+    sources: Mapping[str, QuerySource]
+    schema: Schema
+    recorded: Proofs | None
+
+
+def read_inputs(project: Path, *, schema: tuple[str, ...], queries: tuple[str, ...], out: str) -> Inputs:
+    """Read the project's files. `schema` and `queries` are paths as sqlc takes them, `out` is the folder of the generated package.
+
+    Raises:
+        FileNotFoundError: nothing is there under one of the paths.
+    """
+    return Inputs(*_read_config(project), read_queries(project, queries), read_schema(project, schema), _recorded(project / out))
+
+
 def compile_request(
-    request: GenerateRequest, *, project: Path, environ: Mapping[str, str], anew: bool = False, progress: Progress = lambda done, of: None
+    request: GenerateRequest,
+    *,
+    project: Path,
+    environ: Mapping[str, str],
+    inputs: Inputs | None = None,
+    anew: bool = False,
+    progress: Progress = lambda done, of: None,
 ) -> Compilation:
     """Run every stage behind `decode`. `project` is the folder of sqlc.yaml; with `anew`, every query is proven again if there is a server.
+
+    `inputs` are those of the project where they have been read already.
 
     Raises:
         CompileError: with everything that the failing stage found.
     """
     settings = request.settings
-    config_name, config_text = _read_config(project)
+    if inputs is None or not all(query.name in inputs.sources for query in request.queries):
+        inputs = _inputs_of(project, request)
     options = read_options(
-        request.global_options, request.plugin_options, out=settings.codegen.out, config_name=config_name, config_text=config_text
+        request.global_options,
+        request.plugin_options,
+        out=settings.codegen.out,
+        config_name=inputs.config_name,
+        config_text=inputs.config_text,
     )
-    sources, schema = _read_inputs(project, request)
-    unproven = replace(resolve(request.queries, sources), nullable_elements=options.nullable_elements)
-    proofs, doubts = _prove(unproven, schema, project, environ, settings.codegen.out, progress, anew=anew)
-    wishes = audit_wishes(unproven, proofs, options, config_name=config_name)
+    unproven = replace(resolve(request.queries, inputs.sources), nullable_elements=options.nullable_elements)
+    proofs, doubts = _prove(unproven, inputs, project, environ, settings.codegen.out, progress, anew=anew)
+    wishes = audit_wishes(unproven, proofs, options, config_name=inputs.config_name)
     package = assemble(unproven, proofs, options)
     found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *wishes, *check(package)])
     if has_errors(found):
@@ -65,6 +96,7 @@ def compile_request(
         package_name=options.package,
         clients=options.clients,
         queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
+        is_known=lambda file: is_there(project / settings.codegen.out, file),
     )
     record = ir.SourceFile(lock.FILE_NAME, lock.dump(proofs))
     return Compilation(
@@ -74,21 +106,20 @@ def compile_request(
 
 def _read_config(project: Path) -> tuple[str, str]:
     """The configuration's name and text, for places of errors only; sqlc has read it already."""
-    found = next((name for name in _CONFIG_NAMES if (project / name).is_file()), "")
+    found = next((name for name in CONFIG_NAMES if (project / name).is_file()), "")
     return found, (project / found).read_text(encoding="utf-8") if found else ""
 
 
-def _read_inputs(project: Path, request: GenerateRequest) -> tuple[dict[str, QuerySource], Schema]:
+def _inputs_of(project: Path, request: GenerateRequest) -> Inputs:
     settings = request.settings
     try:
-        sources = read_queries(project, settings.queries)
-        schema = read_schema(project, settings.schema_)
+        inputs = read_inputs(project, schema=settings.schema_, queries=settings.queries, out=settings.codegen.out)
     except FileNotFoundError as error:
         raise _misplaced(project, str(error)) from error
-    missing = [query.filename for query in request.queries if query.name not in sources]
+    missing = [query.filename for query in request.queries if query.name not in inputs.sources]
     if missing:
         raise _misplaced(project, missing[0])
-    return sources, schema
+    return inputs
 
 
 def _misplaced(project: Path, path: str) -> CompileError:
@@ -103,23 +134,22 @@ def _misplaced(project: Path, path: str) -> CompileError:
 
 
 def _prove(
-    unproven: ir.UnprovenPackage, schema: Schema, project: Path, environ: Mapping[str, str], out: str, progress: Progress, *, anew: bool
+    unproven: ir.UnprovenPackage, inputs: Inputs, project: Path, environ: Mapping[str, str], out: str, progress: Progress, *, anew: bool
 ) -> tuple[Proofs, list[Diagnostic]]:
     """Prove; where everything is on record and cannot be proven anew for want of a server, take the record and say so in a warning."""
-    recorded = _recorded(project / out)
 
     def open_server() -> AbstractContextManager[Server]:
         return postgres_server(project, environ)
 
     try:
-        return prove(unproven, schema, open_server, recorded, progress, anew=anew), []
+        return prove(unproven, inputs.schema, open_server, inputs.recorded, progress, anew=anew), []
     except ServerUnavailable as unavailable:
         doubt = replace(
             unavailable.diagnostic,
             message=f"nothing was proven anew, {out}/{lock.FILE_NAME} was believed: {unavailable.diagnostic.message}",
             severity=Severity.WARNING,
         )
-        return prove(unproven, schema, open_server, recorded, progress), [doubt]
+        return prove(unproven, inputs.schema, open_server, inputs.recorded, progress), [doubt]
 
 
 def _recorded(out: Path) -> Proofs | None:

@@ -29,7 +29,7 @@ def with_casts(sql: str, types: Mapping[int, str]) -> str:
     return "".join([*parts, sql[position:]])
 
 
-def _has_cast(tokens: list[Token], index: int) -> bool:
+def _has_cast(tokens: tuple[Token, ...], index: int) -> bool:
     """`$1::type` or `CAST($1 AS type)`."""
     after = tokens[index + 1] if index + 1 < len(tokens) else None
     if after is None:
@@ -40,7 +40,7 @@ def _has_cast(tokens: list[Token], index: int) -> bool:
     return before == ["cast", "("] and after.text.lower() == "as"
 
 
-def _needs_parentheses(tokens: list[Token], index: int) -> bool:
+def _needs_parentheses(tokens: tuple[Token, ...], index: int) -> bool:
     """A subscript or a field would bind to the type, and FETCH FIRST takes no bare cast (PostgreSQL grammar: c_expr)."""
     after = tokens[index + 1].text if index + 1 < len(tokens) else ""
     before = [token.text.lower() for token in tokens[max(0, index - 2) : index]]

@@ -23,13 +23,15 @@ def main() -> None:
 
 def _compile(data: bytes) -> bytes:
     # Imported here: the CLI runs this program only to catch a request, and then nothing of the compiler is needed.
+    from sqlwright.garbage import uncollected
     from sqlwright.output import refuse_foreign_files
     from sqlwright.pipeline import compile_request
 
     project = Path.cwd()
-    compilation = compile_request(protocol.decode(data), project=project, environ=os.environ)
-    refuse_foreign_files(project / compilation.out, compilation.files)
-    return protocol.encode(compilation.files)
+    with uncollected():
+        compilation = compile_request(protocol.decode(data), project=project, environ=os.environ)
+        refuse_foreign_files(project / compilation.out, compilation.files)
+        return protocol.encode(compilation.files)
 
 
 def _capture(data: bytes, folder: str) -> bytes:

@@ -12,11 +12,9 @@ from collections.abc import Iterable
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
+from sqlwright import SQLC_VERSION
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.ir import SourceFile
-
-# Another version may read SQL in another way; its PostgreSQL parser is being replaced upstream.
-SQLC_VERSION = "1.31.1"
 
 
 class _Wire(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
 from sqlwright.stars import with_stars
 
+_LIKE_PLACEHOLDER = re.compile(r"\$([0-9]+)")
 _SUPPORTED = ", ".join(ir.Command)
 
 
@@ -152,8 +154,12 @@ def _params(wires: tuple[WireParam, ...], optional: frozenset[str], others: Mapp
 
 def _unknown(sql: str, wires: tuple[WireParam, ...]) -> dict[int, str]:
     """The placeholders that sqlc does not speak of, each with a name."""
+    known = {wire.number for wire in wires}
+    # What looks like a placeholder is one or stands in a string or a comment; as long as sqlc knows all of them, nobody has to tell.
+    if known.issuperset(map(int, _LIKE_PLACEHOLDER.findall(sql))):
+        return {}
     numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
-    return {number: f"dollar_{number}" for number in sorted(numbers - {wire.number for wire in wires})}
+    return {number: f"dollar_{number}" for number in sorted(numbers - known)}
 
 
 def _origin(column: WireColumn) -> ir.Origin | None:

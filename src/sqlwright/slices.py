@@ -14,6 +14,8 @@ from sqlwright.placeholders import placeholder_number
 
 def with_arrays(sql: str, numbers: AbstractSet[int]) -> str:
     """Write `= ANY ($n)` for `IN ($n)` and `<> ALL ($n)` for `NOT IN ($n)`, for the placeholders in `numbers`."""
+    if not numbers:
+        return sql
     tokens = significant(sql)
     parts: list[str] = []
     position = 0
@@ -28,7 +30,7 @@ def with_arrays(sql: str, numbers: AbstractSet[int]) -> str:
     return "".join([*parts, sql[position:]])
 
 
-def _start_of_in(tokens: list[Token], index: int) -> int | None:
+def _start_of_in(tokens: tuple[Token, ...], index: int) -> int | None:
     """The index of the `IN` or `NOT` of `IN ($n)`, where the placeholder stands in one, a cast behind it included."""
     before = [token.text.lower() for token in tokens[max(0, index - 3) : index]]
     if before[-2:] != ["in", "("]:

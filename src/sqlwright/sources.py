@@ -18,8 +18,13 @@ from pathlib import Path
 from sqlwright.diagnostics import Place
 from sqlwright.lexer import Kind, Token, significant, tokenize
 
+# What sqlc's configuration may be called, in the order in which sqlc looks for it.
+CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
+
 # sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
 _NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
+# Block comments, escapes, dollar quotes, and carriage returns, which may end a comment within a line.
+_OUT_OF_THE_ORDINARY = re.compile(r"/\*|\\|\$(?![0-9])|\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,26 @@ class QuerySource:
 
     def _arguments_of(self, macro: str) -> Iterator[str]:
         # Most queries use no macro, and a look is cheaper than the lexer.
-        tokens = significant(self.text) if macro in self.text.lower() else []
+        tokens: tuple[Token, ...] = significant(self.text) if macro in self.text.lower() else ()
         for index in range(len(tokens) - 4):
             if [token.text.lower() for token in tokens[index : index + 4]] == ["sqlc", ".", macro, "("]:
                 yield tokens[index + 4].text.strip("'\"")
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceInQuery:
+    """A character of sqlc's text of a query, -1 for the query as a whole.
+
+    Finding it in the file takes time, and few places are ever looked at.
+    """
+
+    source: QuerySource
+    sql: str
+    offset: int
+
+    def in_file(self) -> Place:
+        """The place in the user's file."""
+        return self.source.place_of(self.sql, self.offset) if self.offset >= 0 else self.source.header_place()
 
 
 def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:
@@ -130,7 +151,7 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
     heads = [
         (number, match["name"]) for number, line in enumerate(lines, start=1) if number not in inside and (match := _NAME_LINE.match(line))
     ]
-    ends = [number - 1 for number, _ in heads[1:]] + [len(lines)]
+    ends = [*(number - 1 for number, _ in heads[1:]), *([len(lines)] if heads else [])]
     return [
         QuerySource(
             file=path,
@@ -149,13 +170,29 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
 def _lines_inside_tokens(text: str) -> set[int]:
     """The lines that begin inside a string or a block comment: no name line can stand there."""
     inside: set[int] = set()
+    if _is_plainly_quoted(text):
+        return inside
     line = 1
     for token in tokenize(text):
+        if "\n" not in token.text:
+            continue
         breaks = token.text.count("\n")
-        if breaks and token.kind in {Kind.STRING, Kind.QUOTED_NAME, Kind.BLOCK_COMMENT}:
+        if token.kind is not Kind.SPACE:
             inside.update(range(line + 1, line + breaks + 1))
         line += breaks
     return inside
+
+
+def _is_plainly_quoted(text: str) -> bool:
+    """Whether every quote is closed on its own line, by a look that is cheaper than the lexer; no for all that is out of the ordinary."""
+    if _OUT_OF_THE_ORDINARY.search(text):
+        return False
+    for line in text.split("\n") if "'" in text or '"' in text else ():
+        singles, doubles = line.count("'"), line.count('"')
+        is_simple = singles % 2 == 0 and doubles % 2 == 0 and not (singles and doubles) and "--" not in line
+        if (singles or doubles) and not is_simple and not line.lstrip().startswith("--"):
+            return False
+    return True
 
 
 def _comment_above(lines: list[str], number: int) -> list[str]:

@@ -16,6 +16,8 @@ def with_stars(sql: str, source: str, records: AbstractSet[str] | None) -> str:
 
     Where `records` is None, every star is put back.
     """
+    if "*" not in source:
+        return sql
     ours, theirs = significant(source), significant(sql)
     matcher = difflib.SequenceMatcher(None, [_key(t) for t in ours], [_key(t) for t in theirs], autojunk=False)
     parts: list[str] = []

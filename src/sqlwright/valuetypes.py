@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from sqlwright import ir
@@ -22,6 +22,11 @@ class ValueTypes:
     enums: Mapping[str, Enum]
     types: Mapping[str, UserType]
     tables: frozenset[str]
+    # A schema has few names and few types, and its queries mention them again and again.
+    _field_names: dict[str, Identifier] = field(default_factory=dict[str, Identifier], compare=False, repr=False)
+    _plain_types: dict[tuple[str, bool], ir.ValueType] = field(
+        default_factory=dict[tuple[str, bool], ir.ValueType], compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, catalog: Catalog, options: Options) -> ValueTypes:
@@ -51,7 +56,9 @@ class ValueTypes:
 
     def value(self, name: str, *, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.ValueType:
         """As `type`, for a value that is not NULL."""
-        plain = self._plain(name, element_nullable=element_nullable)
+        plain = self._plain_types.get((name, element_nullable))
+        if plain is None:
+            plain = self._plain_types[name, element_nullable] = self._plain(name, element_nullable=element_nullable)
         json = next((python for column, python in self.options.json_types.items() if origin and _matches(column, origin)), None)
         if json is not None and (typed := typed_json(plain, json)) is not None:
             return typed
@@ -74,15 +81,15 @@ class ValueTypes:
                 return ir.Opaque(name)
             return ir.ListOf(name, ir.Nullable(element) if element_nullable else element)
         types: list[ir.Type] = []
-        for field in fields:
-            if field.fields is not None:
-                value = self._record(field.type, field.fields, element_nullable=field.element_nullable)
+        for each in fields:
+            if each.fields is not None:
+                value = self._record(each.type, each.fields, element_nullable=each.element_nullable)
             else:
-                value = self._plain(field.type, element_nullable=field.element_nullable)
-            innermost = field.type.replace("[]", "")
+                value = self._plain(each.type, element_nullable=each.element_nullable)
+            innermost = each.type.replace("[]", "")
             if innermost in self.enums or innermost in self.types or isinstance(value, ir.Overridden) or not is_binary(value):
                 return ir.Opaque(name)
-            types.append(ir.Nullable(value) if field.nullable else value)
+            types.append(ir.Nullable(value) if each.nullable else value)
         return ir.RecordOf(name, tuple(types))
 
     def _list(self, name: str, *, element_nullable: bool) -> ir.ValueType:
@@ -168,8 +175,11 @@ class ValueTypes:
 
     def field_name(self, sql_name: str) -> Identifier:
         """The name of a field for a column."""
-        renamed = self.options.field_names.get(sql_name)
-        return Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
+        found = self._field_names.get(sql_name)
+        if found is None:
+            renamed = self.options.field_names.get(sql_name)
+            found = self._field_names[sql_name] = Identifier(renamed) if renamed else Identifier.from_sql(sql_name)
+        return found
 
     def registrations(self, types: Iterable[ir.Type]) -> tuple[ir.Registration, ...]:
         """What psycopg must be taught to load values of these types, each type behind those that it is made of."""

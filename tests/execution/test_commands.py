@@ -118,6 +118,8 @@ async def test_copyfrom_keeps_every_binary_type(plain: Client) -> None:
         "a_bytea": b"\x00\xff",
         "a_date": dt.date(1, 1, 1),
         "a_float8": -0.1,
+        "an_int2": -(2**15),
+        "an_int4": 2**31 - 1,
         "an_int8": -(2**63),
         "an_interval": dt.timedelta(days=-1, microseconds=1),
         "a_json": {"a": [1, None]},
@@ -152,8 +154,9 @@ async def test_copyfrom_keeps_every_binary_type(plain: Client) -> None:
         pytest.param(("1", 3, None, "sad"), psycopg.errors.UniqueViolation, id="PostgreSQL refuses a duplicate"),
         pytest.param(("", 3, None, "sad"), psycopg.errors.CheckViolation, id="PostgreSQL refuses by a CHECK"),
         pytest.param(("3", 3, None, "angry"), psycopg.errors.InvalidTextRepresentation, id="PostgreSQL refuses a label"),
-        pytest.param(("3", 2**40, None, "sad"), psycopg.errors.NumericValueOutOfRange, id="PostgreSQL refuses so large a number"),
-        pytest.param(("3", object(), None, "sad"), psycopg.ProgrammingError, id="psycopg cannot dump a type"),
+        pytest.param(("3", 2**31, None, "sad"), psycopg.errors.NumericValueOutOfRange, id="no int4 is so large"),
+        pytest.param(("3", -(2**31) - 1, None, "sad"), psycopg.errors.NumericValueOutOfRange, id="no int4 is so small"),
+        pytest.param(("3", object(), None, "sad"), TypeError, id="psycopg cannot dump a type"),
     ],
 )
 async def test_a_bad_row_of_copyfrom_is_named_and_nothing_is_written(

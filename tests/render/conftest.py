@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from sqlwright import ir
-from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
 from sqlwright.pgtypes import scalar
 from sqlwright.render import Queriers, render
-from sqlwright.sources import QuerySource
+from sqlwright.sources import PlaceInQuery, QuerySource
 
 MOOD = ir.EnumRef("mood", ClassName("Mood"))
 
@@ -45,6 +44,7 @@ def columns(**types: str) -> tuple[ir.Column, ...]:
 
 def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tuple[str, ...] = (), /, **params: str) -> ir.Query:
     """A query with parameters by name and type."""
+    source = QuerySource("queries/people.sql", name, 1, f"-- name: {name} {command}", sql, 2, doc)
     return ir.Query(
         name=name,
         function=Identifier.from_sql(name),
@@ -58,8 +58,8 @@ def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tupl
         ),
         params_class=ClassName(f"{ClassName.from_sql(name)}Params") if isinstance(result, ir.Copied | ir.Batch) else None,
         result=result,
-        source=QuerySource("queries/people.sql", name, 1, f"-- name: {name} {command}", sql, 2, doc),
-        rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/people.sql", 1)),
+        source=source,
+        rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, -1)),
         reads=("public.people",),
         writes=(),
     )

@@ -13,12 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sqlwright import ir
-from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
 from sqlwright.pgtypes import scalar
 from sqlwright.render import Queriers, render
-from sqlwright.sources import QuerySource
+from sqlwright.sources import PlaceInQuery, QuerySource
 
 _SQL_NAME = st.one_of(
     st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=63),
@@ -89,6 +88,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
         as_object = isinstance(found, ir.Copied | ir.Batch) or (bool(names) and draw(st.booleans()))
         command = ir.Command.EXEC
         sql, doc = draw(_TEXT), tuple(draw(st.lists(_TEXT, max_size=3)))
+        source = QuerySource("queries/a.sql", function, 1, "", sql, 2, doc)
         queries.append(
             ir.Query(
                 name=function,
@@ -100,8 +100,8 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 params=tuple(ir.Param(number, name, "text", draw(types), "") for number, name in enumerate(names, 1)),
                 params_class=ClassName(f"{ClassName.from_sql(function)}Params") if as_object else None,
                 result=found,
-                source=QuerySource("queries/a.sql", function, 1, "", sql, 2, doc),
-                rows=ir.Rows(ir.Cardinality.MANY, "", Place("queries/a.sql", 1)),
+                source=source,
+                rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, -1)),
                 reads=tuple(draw(st.lists(_TEXT, max_size=3))),
                 writes=(),
             )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 from typing import Annotated
 
-import psycopg
 import typer
 
 from sqlwright import __version__
@@ -52,6 +50,10 @@ app.add_typer(database.app, name="db")
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
+    import platform
+
+    import psycopg
+
     libpq = psycopg.pq.version()
     bundled = f"PostgreSQL {embedded.MAJOR}" if embedded.find_binaries() else "not installed"
     lines = (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from sqlwright.cli.configuration import read_configuration
-from sqlwright.cli.sqlc import capture
+from sqlwright.cli.configuration import Configuration, Entry, read_configuration
+from sqlwright.cli.sqlc import Answer, reading
 from sqlwright.diagnostics import CompileError, Diagnostic
-from sqlwright.pipeline import Compilation, compile_request
+from sqlwright.garbage import uncollected
+
+if TYPE_CHECKING:
+    from sqlwright.pipeline import Compilation, Inputs
 
 Report: TypeAlias = Callable[[str, int, int], None]
 
@@ -25,24 +29,55 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
     """
     configuration = read_configuration(config)
     report("sqlc reads the queries", 0, 0)
-    captured = capture(configuration, environ)
+    with uncollected(), reading(configuration, environ) as finish:
+        inputs = prepare(configuration, proving=anew)
+        return compile_answer(finish(), inputs, environ, anew=anew, report=report)
+
+
+def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, Inputs | None]:
+    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another.
+
+    With `proving`, there will be something to prove.
+    """
+    import_module("sqlwright.cli.results")
+    if proving:
+        import_module("sqlwright.prove.prover")
+    return {entry: _read_early(configuration.project, entry) for entry in configuration.entries}
+
+
+def compile_answer(
+    answer: Answer, inputs: Mapping[Entry, Inputs | None], environ: Mapping[str, str], *, anew: bool, report: Report
+) -> tuple[Compilation, ...]:
+    """Compile what sqlc has answered.
+
+    Raises:
+        CompileError: with the errors of sqlc and of all entries.
+    """
+    from sqlwright.pipeline import compile_request
+
+    captured = answer.captured()
     # A dictionary, since two entries that share a schema or a query have the same errors.
     found: dict[Diagnostic, None] = dict.fromkeys(captured.complaints)
     compilations: list[Compilation] = []
-    for request in captured.requests:
-        progress = partial(report, f"PostgreSQL proves {request.settings.codegen.out}")
+    for entry, request in captured.requests:
+        progress = partial(report, f"PostgreSQL proves {entry.out}")
+        project = answer.configuration.project
         try:
             compilations.append(
-                compile_request(
-                    request,
-                    project=configuration.project,
-                    environ=environ,
-                    anew=anew,
-                    progress=progress,
-                )
+                compile_request(request, project=project, environ=environ, inputs=inputs[entry], anew=anew, progress=progress)
             )
         except CompileError as error:
             found |= dict.fromkeys(error.diagnostics)
     if found:
         raise CompileError(found)
     return tuple(compilations)
+
+
+def _read_early(project: Path, entry: Entry) -> Inputs | None:
+    """The entry's files, None where they cannot be read: sqlc finds that too, and says it first."""
+    from sqlwright.pipeline import read_inputs
+
+    try:
+        return read_inputs(project, schema=entry.schema, queries=entry.queries, out=entry.out)
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 
 PLUGIN_NAME = "sqlwright-plugin"
+CONFIG = Path("sqlc.yaml")
 
 _EXAMPLE = """\
 version: "2"
@@ -61,6 +60,8 @@ def read_configuration(path: Path) -> Configuration:
     Raises:
         CompileError: there is none, it is not YAML or not sqlc's version 2, or no codegen entry of it calls sqlwright-plugin.
     """
+    import yaml
+
     path = path.absolute()
     try:
         text = path.read_text(encoding="utf-8")
@@ -110,7 +111,7 @@ def capturing(configuration: Configuration, folder: Path, plugin: Path, variable
             blocks.append({**{key: value for key, value in block.items() if key != "gen"}, **paths, "codegen": codegen})
     process = {"cmd": str(plugin), "format": "json"}
     ours = [
-        {**entry, "env": [*(entry.get("env") or ()), variable], "process": {**entry["process"], **process}}
+        {**entry, "env": [*(entry.get("env") or ()), "PATH", variable], "process": {**entry["process"], **process}}
         for entry in _mappings(configuration.document.get("plugins"))
         if entry.get("name") in plugins
     ]

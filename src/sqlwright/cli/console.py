@@ -7,17 +7,18 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.text import Text
 
 from sqlwright.cli.compilation import Report
 from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic
 from sqlwright.prove.embedded import EmbeddedUnavailable
 from sqlwright.prove.server import ServerUnavailable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 
 class Format(StrEnum):
@@ -39,11 +40,15 @@ _STYLES = {
 
 def out() -> Console:
     """Give the console for results. Rich leaves colour out where there is no terminal, or NO_COLOR is set."""
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:
     """Give the console for diagnostics and progress."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -105,6 +110,8 @@ def progress() -> Generator[Report]:
     if not console.is_terminal:
         yield lambda what, done, of: None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("", total=None)
@@ -112,6 +119,8 @@ def progress() -> Generator[Report]:
 
 
 def _styled(text: str, severity: Severity) -> Text:
+    from rich.text import Text
+
     styled = Text()
     for line in text.splitlines(keepends=True):
         body = line.lstrip()

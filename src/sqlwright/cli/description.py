@@ -1,6 +1,6 @@
 """The proven package as JSON: the keys are the fields of `ir`, and where a field holds one of several classes, `kind` says which.
 
-Only a query's `source` is shorter than there: its file and line.
+Only a query's `source` is shorter than there, its file and line, and a `place` is one in its file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, cast, get_args
 
 from sqlwright import ir
-from sqlwright.sources import QuerySource
+from sqlwright.sources import PlaceInQuery, QuerySource
 
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -21,6 +21,8 @@ def describe(value: object) -> Any:
     """Turn a value of the intermediate representation into what `json` writes."""
     if isinstance(value, QuerySource):
         return {"file": value.file, "line": value.line}
+    if isinstance(value, PlaceInQuery):
+        return describe(value.in_file())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = {"kind": _KINDS[type(value)]} if type(value) in _KINDS else {}
         return kind | {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}

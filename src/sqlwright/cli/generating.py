@@ -1,31 +1,30 @@
-"""`generate`, `check` and `inspect`: the commands that compile."""
+"""`generate`, `check` and `inspect`: the commands that compile.
+
+What they need behind sqlc is imported behind it: sqlc takes longest, so it is started first.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from sqlwright import ir
 from sqlwright.cli.compilation import compile_project
-from sqlwright.cli.console import Format, FormatOption, diagnostic_json, err, findings, out, print_diagnostics, print_json, progress
-from sqlwright.cli.description import describe
-from sqlwright.cli.folder import Comparison, Difference, apply, compare
+from sqlwright.cli.configuration import CONFIG
+from sqlwright.cli.console import Format, FormatOption, findings, print_json, progress
+from sqlwright.cli.updating import update
 from sqlwright.diagnostics import CompileError, Diagnostic
-from sqlwright.options import Clients
-from sqlwright.pipeline import Compilation
+
+if TYPE_CHECKING:
+    from sqlwright import ir
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-f", help="sqlc's configuration. Paths in it are relative to its folder.")]
 
-_CONFIG = Path("sqlc.yaml")
 
-
-def generate(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -> None:
+def generate(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) -> None:
     """Write the typed Python functions for all queries.
 
     sqlc reads the queries, PostgreSQL proves their types, and the files under `out` of sqlc.yaml are brought up to date: only those that
@@ -40,31 +39,14 @@ def generate(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -
       sqlwright generate --format json | jq .files.changed
     """
     started = time.monotonic()
-    with findings(form, "; nothing was written."):
-        with progress() as report:
-            compilations = compile_project(config, os.environ, anew=False, report=report)
-            comparison = compare(_project(config), compilations)
-        apply(comparison.differences)
-    seconds = time.monotonic() - started
-    warnings = [warning for compilation in compilations for warning in compilation.warnings]
-    if form is Format.JSON:
-        print_json(
-            {
-                "ok": True,
-                "packages": [{"out": c.out, "queries": _queries(c), "functions": _functions(c)} for c in compilations],
-                "files": _files_json(config, comparison, new="created"),
-                "diagnostics": [diagnostic_json(warning) for warning in warnings],
-                "seconds": round(seconds, 3),
-            }
-        )
-        return
-    print_diagnostics(warnings)
-    if warnings:
-        err().print()
-    _print_summary(config, compilations, comparison, len(warnings), seconds)
+    with findings(form, "; nothing was written."), progress() as report:
+        done = update(config, os.environ, report)
+    from sqlwright.cli.results import show_generated
+
+    show_generated(config, done, form, time.monotonic() - started)
 
 
-def check(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -> None:
+def check(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) -> None:
     """Tell whether the generated files are what the queries say. Writes nothing.
 
     Every query is proven anew and the result is compared with the folder: changed, missing and orphaned files are shown with their diff,
@@ -78,23 +60,12 @@ def check(config: ConfigOption = _CONFIG, form: FormatOption = Format.TEXT) -> N
     """
     with findings(form), progress() as report:
         compilations = compile_project(config, os.environ, anew=True, report=report)
+        from sqlwright.cli.folder import compare
+
         comparison = compare(_project(config), compilations)
-    warnings = [warning for compilation in compilations for warning in compilation.warnings]
-    if form is Format.TEXT:
-        print_diagnostics(warnings)
-    if form is Format.JSON:
-        files = _files_json(config, comparison, new="missing")
-        print_json({"ok": not comparison.differences, "files": files, "diagnostics": [diagnostic_json(warning) for warning in warnings]})
-    elif comparison.differences:
-        for difference in comparison.differences:
-            _print_diff(config, difference)
-        count = len(comparison.differences)
-        err().print(Text.assemble(("error:", "bold red"), f" {count} generated file{'s are' if count > 1 else ' is'} not up to date"))
-        for difference in comparison.differences:
-            err().print(f"  {difference.kind}: {_shown(config, difference.path)}")
-        err().print(Text.assemble(("  help:", "bold cyan"), f" run `sqlwright generate{_config_argument(config)}` and commit the result."))
-    else:
-        out().print(f"{_count(comparison.unchanged, 'generated file')} up to date.")
+    from sqlwright.cli.results import show_checked
+
+    show_checked(config, compilations, comparison, form)
     if comparison.differences:
         raise typer.Exit(1)
 
@@ -103,7 +74,7 @@ def inspect(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Only this query, by its name in SQL or its function's name.", show_default=False)
     ] = "",
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
 ) -> None:
     """Print what is proven about the queries, as JSON.
 
@@ -121,6 +92,8 @@ def inspect(
     with findings():
         with progress() as report:
             compilations = compile_project(config, os.environ, anew=False, report=report)
+        from sqlwright.cli.description import describe
+
         if not name:
             print_json({"packages": [{"out": c.out, **describe(c.package)} for c in compilations]})
             return
@@ -131,66 +104,13 @@ def inspect(
 def _named(queries: list[ir.Query], name: str) -> list[ir.Query]:
     found = [query for query in queries if name in (query.name, query.function)]
     if not found:
+        import difflib
+
         close = difflib.get_close_matches(name, [each for query in queries for each in (query.name, query.function)], n=3)
         meant = f"did you mean {' or '.join(close)}?" if close else "`sqlwright inspect` without a name shows all."
         raise CompileError([Diagnostic(f"there is no query {name}", help=meant)])
     return found
 
 
-def _print_summary(config: Path, compilations: tuple[Compilation, ...], comparison: Comparison, warnings: int, seconds: float) -> None:
-    console = out()
-    styles = {"missing": ("created", "green"), "changed": ("changed", "yellow"), "orphaned": ("removed", "red")}
-    for difference in comparison.differences:
-        word, style = styles[difference.kind]
-        console.print(Text.assemble((f"{word:>9}", style), f"  {_shown(config, difference.path)}"))
-    queries, functions = sum(map(_queries, compilations)), sum(map(_functions, compilations))
-    kinds = [difference.kind for difference in comparison.differences]
-    written = len(kinds) - kinds.count("orphaned")
-    facts = [
-        _count(queries, "query", "queries"),
-        _count(functions, "function"),
-        f"{_count(written, 'file')} written",
-        f"{comparison.unchanged} unchanged",
-        *([f"{removed} removed"] if (removed := kinds.count("orphaned")) else []),
-        *([_count(warnings, "warning")] if warnings else []),
-        f"{seconds:.1f} s",
-    ]
-    console.print(", ".join(facts))
-
-
-def _print_diff(config: Path, difference: Difference) -> None:
-    styles = {"+": "green", "-": "red", "@": "cyan"}
-    for line in difference.diff(_shown(config, difference.path)).splitlines():
-        out().print(Text(line, styles.get(line[:1], "")))
-
-
-def _files_json(config: Path, comparison: Comparison, new: str) -> dict[str, Any]:
-    kinds = {"missing": new, "changed": "changed", "orphaned": "removed" if new == "created" else "orphaned"}
-    listed: dict[str, Any] = {word: [] for word in kinds.values()}
-    for difference in comparison.differences:
-        listed[kinds[difference.kind]].append(_shown(config, difference.path))
-    return {**listed, "unchanged": comparison.unchanged}
-
-
 def _project(config: Path) -> Path:
     return config.absolute().parent
-
-
-def _shown(config: Path, path: Path) -> str:
-    return Path(os.path.relpath(path, _project(config))).as_posix()
-
-
-def _config_argument(config: Path) -> str:
-    return "" if config == _CONFIG else f" --config {config}"
-
-
-def _queries(compilation: Compilation) -> int:
-    return sum(len(module.queries) for module in compilation.package.modules)
-
-
-def _functions(compilation: Compilation) -> int:
-    return _queries(compilation) * (2 if compilation.options.clients is Clients.BOTH else 1)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

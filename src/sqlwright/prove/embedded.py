@@ -157,10 +157,7 @@ def _gate(project: Path) -> Generator[None]:
 def _open_lock(project: Path, name: str) -> int:
     state = _state_folder(project)
     try:
-        state.mkdir(exist_ok=True)
-        ignored = state / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text("*\n", encoding="utf-8")
+        make_state_folder(project)
         return os.open(state / name, os.O_RDONLY | os.O_CREAT, 0o644)
     except OSError as error:
         raise EmbeddedUnavailable(
@@ -309,6 +306,19 @@ def _pid_file(data: Path) -> list[str]:
 
 
 # --- Folders ------------------------------------------------------------------------------------------------------------
+
+
+def make_state_folder(project: Path) -> None:
+    """Make the folder, which git ignores by itself.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    state = _state_folder(project)
+    state.mkdir(exist_ok=True)
+    ignored = state / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text("*\n", encoding="utf-8")
 
 
 def _state_folder(project: Path) -> Path:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, astuple
-from typing import Any
+from collections.abc import Sequence
+from operator import attrgetter
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -28,7 +28,7 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
     """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
     parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql, query.starred]
     parts += [[p.number, p.name, p.sqlc_type, p.optional] for p in query.params]
-    parts += [list(astuple(column)) for column in query.columns]
+    parts += [list(_fields(column).values()) for column in query.columns]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -52,15 +52,15 @@ class _Record:
 
 def dump(proofs: Proofs) -> str:
     """Give the text of `proofs.json`: deterministic, and a line for each thing that can change on its own."""
-    queries = [{"file": file, "name": name, "proof": asdict(proof)} for (file, name), proof in sorted(proofs.queries.items())]
+    queries = [{"file": file, "name": name, "proof": proof} for (file, name), proof in sorted(proofs.queries.items())]
     return (
         "{\n"
         f'"writer": {_line(_WRITER)},\n'
         f'"postgres": {proofs.postgres_major},\n'
         f'"schema_digest": {_line(proofs.schema_digest)},\n'
-        f'"tables": {_lines([asdict(table) for table in proofs.catalog.tables])},\n'
-        f'"enums": {_lines([asdict(enum) for enum in proofs.catalog.enums])},\n'
-        f'"types": {_lines([asdict(found) for found in proofs.catalog.types])},\n'
+        f'"tables": {_lines(proofs.catalog.tables)},\n'
+        f'"enums": {_lines(proofs.catalog.enums)},\n'
+        f'"types": {_lines(proofs.catalog.types)},\n'
         f'"queries": {_lines(queries)}\n'
         "}\n"
     )
@@ -82,9 +82,15 @@ def load(text: str) -> Proofs | None:
     )
 
 
-def _lines(items: list[dict[str, Any]]) -> str:
+def _lines(items: Sequence[object]) -> str:
     return "[" + ",".join(f"\n{_line(item)}" for item in items) + ("\n]" if items else "]")
 
 
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _fields(value: object) -> dict[str, object]:
+    """A dataclass with slots as a dictionary; what is inside it stays as it is, unlike with `dataclasses.asdict`, which copies it all."""
+    names: tuple[str, ...] = _slots(value)
+    return {name: getattr(value, name) for name in names}
+
+
+_slots = attrgetter("__slots__")
+_line = json.JSONEncoder(ensure_ascii=False, default=_fields).encode

@@ -9,7 +9,7 @@ answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 Tree: TypeAlias = "Node | list[Tree] | str | None"
@@ -195,13 +195,18 @@ def parse(text: str) -> Tree:  # noqa: C901 - one reader, two inner functions
     return tree
 
 
+_BRANCHES = (Node, list)
+
+
 def walk(tree: Tree) -> Iterator[Node]:
     """Give every node of a tree, a node before what it holds."""
-    stack: list[Tree] = [tree]
+    stack: list[Node | list[Tree]] = [tree] if isinstance(tree, _BRANCHES) else []
     while stack:
         item = stack.pop()
         if isinstance(item, Node):
             yield item
-            stack.extend(reversed(item.fields.values()))
-        elif isinstance(item, list):
-            stack.extend(reversed(item))
+            found: Iterable[Tree] = item.fields.values()
+        else:
+            found = item
+        # Most of what a node holds is words, ten for each node; they are no use on the stack.
+        stack.extend([part for part in found if isinstance(part, _BRANCHES)][::-1])

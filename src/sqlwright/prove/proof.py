@@ -6,11 +6,15 @@ the search path does not show it; `[]` behind either for each dimension of an ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
-from sqlwright.ir import Origin
-from sqlwright.prove.statement import Cardinality
+from sqlwright.ir import Cardinality, Origin
+
+# Told how many of how many queries are proven.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
-"""Proving a package: recorded proofs where their keys still hold, PostgreSQL for the rest."""
+"""Proving queries: what PostgreSQL is asked of each, and what is made of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import psycopg
@@ -18,14 +17,13 @@ from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
-from sqlwright.prove.proof import Catalog, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
+from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
 from sqlwright.prove.records import Fields
-from sqlwright.prove.schema import Schema, scratch_database
-from sqlwright.prove.server import Server, ServerUnavailable
+from sqlwright.prove.schema import Schema
+from sqlwright.prove.scratch import scratch_database
+from sqlwright.prove.server import Server
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
 
-OpenServer: TypeAlias = Callable[[], AbstractContextManager[Server]]
-Progress: TypeAlias = Callable[[int, int], None]
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
 
@@ -40,60 +38,27 @@ class _Session:
     located: _Located
 
 
-def prove(
-    package: ir.UnprovenPackage,
+def prove_queries(
+    queries: Sequence[tuple[str, ir.UnprovenQuery]],
+    proofs: Mapping[tuple[str, str], QueryProof],
     schema: Schema,
-    open_server: OpenServer,
-    recorded: Proofs | None,
-    progress: Progress = lambda done, of: None,
+    server: Server,
+    progress: Progress,
     *,
-    anew: bool = False,
+    nullable_elements: bool,
 ) -> Proofs:
-    """Prove every query of the package.
-
-    `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no server is opened. With `anew`
-    every query is proven again. `progress` is told how many of how many are proven.
+    """Prove the queries, given with their files, that `proofs` lacks; give all proofs.
 
     Raises:
-        CompileError: PostgreSQL refuses the schema or queries (all of them are reported), or there is something to prove and no server.
-        ServerUnavailable: there is no server to prove anew what is all on record.
+        CompileError: PostgreSQL refuses the schema or queries (all of them are reported).
     """
-    queries = [(module.source_file, query) for module in package.modules for query in module.queries]
-    valid = (
-        _valid(queries, recorded, nullable_elements=package.nullable_elements)
-        if recorded is not None and recorded.schema_digest == schema.digest
-        else {}
-    )
-    on_record = Proofs(recorded.postgres_major, schema.digest, recorded.catalog, valid) if recorded and len(valid) == len(queries) else None
-    if on_record is not None and not anew:
-        progress(len(queries), len(queries))
-        return on_record
-    try:
-        with open_server() as server, scratch_database(server, schema) as connection:
-            usable = valid if recorded is not None and recorded.postgres_major == server.major and not anew else {}
-            return _prove_others(queries, usable, schema, server.major, connection, progress, nullable_elements=package.nullable_elements)
-    except ServerUnavailable as error:
-        if on_record is not None:
-            raise
-        count = len(queries) - len(valid)
-        missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record"
-        raise CompileError([replace(error.diagnostic, message=f"{error.diagnostic.message}; {missing}")]) from error
-
-
-def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs, *, nullable_elements: bool) -> dict[tuple[str, str], QueryProof]:
-    found: dict[tuple[str, str], QueryProof] = {}
-    for file, query in queries:
-        proof = recorded.queries.get((file, query.name))
-        if proof is not None and proof.key == query_key(
-            query, recorded.schema_digest, recorded.postgres_major, nullable_elements=nullable_elements
-        ):
-            found[file, query.name] = proof
-    return found
+    with scratch_database(server, schema) as connection:
+        return _prove_others(queries, proofs, schema, server.major, connection, progress, nullable_elements=nullable_elements)
 
 
 def _prove_others(
-    queries: list[tuple[str, ir.UnprovenQuery]],
-    proofs: dict[tuple[str, str], QueryProof],
+    queries: Sequence[tuple[str, ir.UnprovenQuery]],
+    proofs: Mapping[tuple[str, str], QueryProof],
     schema: Schema,
     major: int,
     connection: psycopg.Connection[Any],

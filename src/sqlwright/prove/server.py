@@ -1,6 +1,7 @@
 """Finds the PostgreSQL that proves the queries: the server or the container that SQLWRIGHT_DATABASE_URL names, else the embedded one.
 
-Nothing else in the compiler knows which one it is. Nothing is printed.
+Nothing else in the compiler knows which one it is. Nothing is printed. psycopg is imported where a server is asked, since mostly every
+proof is on record.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.prove import container, embedded
@@ -90,6 +88,9 @@ def shown(conninfo: str) -> str:
     Raises:
         ValueError: it is not a connection string, or reads as one in a way that nobody means.
     """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
         parts = conninfo_to_dict(conninfo)
     except psycopg.ProgrammingError:
@@ -109,6 +110,9 @@ def shown(conninfo: str) -> str:
 
 
 def _named_server(given: str) -> Server:
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
     try:
         url = shown(given)
     except ValueError:

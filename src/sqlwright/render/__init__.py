@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlwright import ir
 from sqlwright.options import Clients
@@ -26,17 +26,25 @@ __all__ = ["Queriers", "render"]
 _NO_QUERIERS = Queriers()
 
 
-def render(package: ir.Package, *, package_name: str, clients: Clients, queriers: Queriers = _NO_QUERIERS) -> tuple[ir.SourceFile, ...]:
+def render(
+    package: ir.Package,
+    *,
+    package_name: str,
+    clients: Clients,
+    queriers: Queriers = _NO_QUERIERS,
+    is_known: Callable[[ir.SourceFile], bool] = lambda file: False,
+) -> tuple[ir.SourceFile, ...]:
     """Give the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
 
-    Each of `queriers` needs functions of its colour among the `clients`.
+    Each of `queriers` needs functions of its colour among the `clients`. A file that `is_known` is as it was written before, and its
+    syntax was checked then.
 
     Raises:
         AssertionError: a file would not be Python, which is a bug of the compiler.
     """
     files = sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path)
     for file in files:
-        if file.path.endswith(".py"):
+        if file.path.endswith(".py") and not is_known(file):
             _check_syntax(file)
     return tuple(files)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlwright import ir
+from sqlwright.copying import CUT_SHORT
 from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
@@ -87,6 +88,14 @@ class AsyncGiven(Given[T]):
             yield row
             self._sending = False
 '''
+_IN_RANGE = """\
+def {name}(value: int | None) -> int | None:
+    \"\"\"Refuse a number that is no {type}, which psycopg would cut.\"\"\"
+    if value is not None and not -{limit} <= value < {limit}:
+        raise NumericValueOutOfRange(f"{{value}} is out of range for type {type}")
+    return value
+"""
+_INTEGERS = {"int2": ("smallint", "0x8000"), "int4": ("integer", "0x8000_0000")}
 _RESULTS = '''\
 def results(cur: Cursor[Any] | AsyncCursor[Any]) -> Iterator[None]:
     """Move a cursor from result to result, beginning with the one it is at."""
@@ -110,6 +119,7 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
     """Give the text of the module, with what the package's commands need."""
     results = [query.result for module in package.modules for query in module.queries]
     copies, batches = (any(isinstance(result, kind) for result in results) for kind in (ir.Copied, ir.Batch))
+    checked = sorted({name for result in results if isinstance(result, ir.Copied) for name in result.types} & CUT_SHORT)
     builder = ModuleBuilder(header=header_line(), doc="Which of the given rows an error is about.", taken=())
     names = ["Generator", "Iterable", "Iterator", *(["AsyncIterable", "AsyncIterator"] if copies and clients is not Clients.SYNC else [])]
     for name in names:
@@ -119,6 +129,8 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
     if batches:
         for module, name in (("typing", "Any"), ("psycopg", "Cursor"), ("psycopg", "AsyncCursor"), ("psycopg", "ProgrammingError")):
             builder.name(module, name)
+    if checked:
+        builder.name("psycopg.errors", "NumericValueOutOfRange")
     builder.add_constant([f'T = {builder.name("typing", "TypeVar")}("T")'])
     if copies:
         builder.add_constant(
@@ -131,6 +143,9 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
     builder.add_definition("".join(given).splitlines())
     if "AsyncIterable" in names:
         builder.add_definition(_ASYNC_GIVEN.splitlines())
+    for name in checked:
+        kind, limit = _INTEGERS[name]
+        builder.add_definition(_IN_RANGE.format(name=name, type=kind, limit=limit).splitlines())
     if batches:
         builder.add_definition(_RESULTS.splitlines())
     builder.add_definition(_NOTE.splitlines())

@@ -10,7 +10,7 @@ _TRIPLE = '"""'
 def string_literal(text: str) -> str:
     """Give a one-line literal: double quotes, or single ones where they save escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
-    escaped = "".join(_escape_character(char) for char in text.replace("\\", "\\\\")).replace("\n", "\\n").replace("\t", "\\t")
+    escaped = _escape_unprintable(text.replace("\\", "\\\\")).replace("\n", "\\n").replace("\t", "\\t")
     return quote + escaped.replace(quote, f"\\{quote}") + quote
 
 
@@ -75,6 +75,8 @@ def _escape(text: str) -> str:
 
 
 def _escape_unprintable(text: str) -> str:
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
     return "".join(_escape_character(char) for char in text)
 
 

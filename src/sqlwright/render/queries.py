@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
-from sqlwright.formats import reads_binary
+from sqlwright.formats import asks_binary, reads_binary
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import Colour
@@ -146,7 +146,7 @@ class _Function:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
             case ir.Batch(each=each):
                 shape = ir.shape_of(each)
-                row = None if shape is None else (self._made(shape, "row"), self._returns(each), reads_binary(columns_of(shape)))
+                row = None if shape is None else (self._made(shape, "row"), self._returns(each), asks_binary(columns_of(shape)))
                 return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), each, row)]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
@@ -185,7 +185,7 @@ class _Function:
         """What `execute` and `stream` are called with."""
         values = [self._values()] if self.query.params else []
         shape = ir.shape_of(self.query.result)
-        binary = ["binary=True"] if shape is not None and reads_binary(columns_of(shape)) else []
+        binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
     def _exactly_one(self, shape: ir.Shape, cursor: str) -> list[str]:

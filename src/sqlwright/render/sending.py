@@ -5,7 +5,10 @@ What they have in common at run time, telling which row an error is about, is in
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlwright import ir
+from sqlwright.copying import CUT_SHORT
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.given import ROWS_MODULE
@@ -16,6 +19,10 @@ from sqlwright.render.literals import string_literal
 def copy_lines(builder: ModuleBuilder, colour: Colour, root: str, constant: str, values: Group, copied: ir.Copied) -> list[str]:
     """The body of a `:copyfrom` function, behind the making of `cur`."""
     given = builder.name(f"{root}{ROWS_MODULE}", colour.given)
+    if copied.types:
+        checked = {name: builder.name(f"{root}{ROWS_MODULE}", name) for name in copied.types if name in CUT_SHORT}
+        items = zip(values.items, copied.types, strict=True)
+        values = replace(values, items=tuple(Group(f"{checked[name]}(", (item,)) if name in checked else item for item, name in items))
     types = Group("copy.set_types(", (Group("[", tuple(map(string_literal, copied.types)), "]"),))
     lines = [f"    given = {given}(rows)", *statement(Group("cur.copy(", (constant,)), 1, "copying = ")]
     depth = 2

@@ -8,10 +8,10 @@ INSERT INTO parts (id, item_id, moods) VALUES (@id, @item_id, @moods);
 INSERT INTO big (id, mood) VALUES (@id, @mood);
 
 -- name: CopyEveryType :copyfrom
-INSERT INTO every_type (a_bool, a_bytea, a_date, a_float8, an_int8, an_interval, a_json, a_jsonb, a_numeric,
+INSERT INTO every_type (a_bool, a_bytea, a_date, a_float8, an_int2, an_int4, an_int8, an_interval, a_json, a_jsonb, a_numeric,
     a_text, a_time, a_timestamp, a_timestamptz, a_timetz, a_uuid, a_varchar, a_bpchar, a_mood,
     some_int8, some_numeric, some_text, some_timestamptz, some_uuid, some_jsonb)
-VALUES (@a_bool, @a_bytea, @a_date, @a_float8, @an_int8, @an_interval, @a_json, @a_jsonb, @a_numeric,
+VALUES (@a_bool, @a_bytea, @a_date, @a_float8, @an_int2, @an_int4, @an_int8, @an_interval, @a_json, @a_jsonb, @a_numeric,
     @a_text, @a_time, @a_timestamp, @a_timestamptz, @a_timetz, @a_uuid, @a_varchar, @a_bpchar, @a_mood,
     @some_int8, @some_numeric, @some_text, @some_timestamptz, @some_uuid, @some_jsonb);
 

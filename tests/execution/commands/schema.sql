@@ -17,6 +17,8 @@ CREATE TABLE every_type (
     a_bytea bytea NOT NULL,
     a_date date NOT NULL,
     a_float8 float8 NOT NULL,
+    an_int2 int2 NOT NULL,
+    an_int4 int4 NOT NULL,
     an_int8 int8 NOT NULL,
     an_interval interval NOT NULL,
     a_json json NOT NULL,

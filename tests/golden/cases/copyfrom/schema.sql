@@ -12,3 +12,7 @@ CREATE TABLE orders (
     total numeric NOT NULL CHECK (total > 0),
     moods mood[] NOT NULL DEFAULT '{}'
 );
+CREATE TABLE seats (
+    id int PRIMARY KEY,
+    row_number smallint
+);

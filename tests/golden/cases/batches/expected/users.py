@@ -118,7 +118,6 @@ def orders_of(
 ) -> list[list[OrdersOfRow]]:
     """Run `OrdersOf` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.format = Format.BINARY
     given = Given(rows)
     with conn.pipeline(), given.executing(cur):
         cur.executemany(ORDERS_OF, ((row.user_id,) for row in given), returning=True)

@@ -15,6 +15,13 @@ class OrderConstraint(StrEnum):
     """FOREIGN KEY (user_id) REFERENCES users(id)"""
 
 
+class SeatConstraint(StrEnum):
+    """Constraints of `seats`."""
+
+    SEATS_PKEY = "seats_pkey"
+    """PRIMARY KEY (id)"""
+
+
 class UserConstraint(StrEnum):
     """Constraints of `users`."""
 

@@ -36,4 +36,12 @@ QUERIES: Final[dict[str, Query]] = {
         reads=(),
         writes=("public.orders",),
     ),
+    "ImportSeats": Query(
+        name="ImportSeats",
+        sql=users.IMPORT_SEATS,
+        file="queries/users.sql",
+        command=":copyfrom",
+        reads=(),
+        writes=("public.seats",),
+    ),
 }

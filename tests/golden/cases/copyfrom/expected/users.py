@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
-from ._rows import Given
+from ._rows import Given, int2, int4
 from .enums import Mood
 
 IMPORT_USERS: Final = """\
@@ -62,4 +62,29 @@ def import_orders(conn: Connection[Any], rows: Iterable[ImportOrdersParams]) -> 
     with given.copying(), copying as copy:
         for row in given:
             copy.write_row((row.id, row.user_id, row.moods, row.total))
+    return cur.rowcount
+
+
+IMPORT_SEATS: Final = """\
+COPY seats (id, row_number) FROM STDIN (FORMAT BINARY)
+"""
+
+
+@dataclass(slots=True)
+class ImportSeatsParams:
+    """The parameters of `import_seats`."""
+
+    id: int
+    row_number: int | None
+
+
+def import_seats(conn: Connection[Any], rows: Iterable[ImportSeatsParams]) -> int:
+    """psycopg would cut a number that is too large for its column."""
+    cur = RawCursor(conn, row_factory=tuple_row)
+    given = Given(rows)
+    copying = cur.copy(IMPORT_SEATS)
+    with given.copying(), copying as copy:
+        copy.set_types(["int4", "int2"])
+        for row in given:
+            copy.write_row((int4(row.id), int2(row.row_number)))
     return cur.rowcount

@@ -76,7 +76,7 @@ SELECT orders.id, orders.user_id, orders.total FROM orders
 async def just_orders(conn: AsyncConnection[Any]) -> list[Order]:
     """Run `JustOrders` (queries/orders.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(JUST_ORDERS, binary=True)
+    await cur.execute(JUST_ORDERS)
     return [Order(*row) for row in await cur.fetchall()]
 
 

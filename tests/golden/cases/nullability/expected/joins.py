@@ -26,7 +26,7 @@ class LeftJoinRow:
 async def left_join(conn: AsyncConnection[Any]) -> list[LeftJoinRow]:
     """Run `LeftJoin` (queries/joins.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LEFT_JOIN, binary=True)
+    await cur.execute(LEFT_JOIN)
     return [LeftJoinRow(*row) for row in await cur.fetchall()]
 
 
@@ -131,7 +131,7 @@ class AggregatesRow:
 async def aggregates(conn: AsyncConnection[Any]) -> list[AggregatesRow]:
     """Run `Aggregates` (queries/joins.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(AGGREGATES, binary=True)
+    await cur.execute(AGGREGATES)
     return [AggregatesRow(*row) for row in await cur.fetchall()]
 
 
@@ -152,5 +152,5 @@ class FromViewRow:
 async def from_view(conn: AsyncConnection[Any]) -> list[FromViewRow]:
     """Run `FromView` (queries/joins.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(FROM_VIEW, binary=True)
+    await cur.execute(FROM_VIEW)
     return [FromViewRow(*row) for row in await cur.fetchall()]

@@ -116,7 +116,7 @@ def stream_totals(conn: Connection[Any], *, user_id: int) -> Generator[Decimal]:
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast(
         "Generator[tuple[Any, ...]]",
-        cur.stream(STREAM_TOTALS, (user_id,), binary=True, size=50),
+        cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
     with closing(stream) as rows:
         for row in rows:

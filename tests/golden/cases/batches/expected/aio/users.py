@@ -90,7 +90,6 @@ async def orders_of(
 ) -> list[list[OrdersOfRow]]:
     """Run `OrdersOf` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    cur.format = Format.BINARY
     given = Given(rows)
     async with conn.pipeline():
         with given.executing(cur):

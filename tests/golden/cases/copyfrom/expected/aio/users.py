@@ -7,8 +7,15 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from .._rows import AsyncGiven
-from ..users import IMPORT_ORDERS, IMPORT_USERS, ImportOrdersParams, ImportUsersParams
+from .._rows import AsyncGiven, int2, int4
+from ..users import (
+    IMPORT_ORDERS,
+    IMPORT_SEATS,
+    IMPORT_USERS,
+    ImportOrdersParams,
+    ImportSeatsParams,
+    ImportUsersParams,
+)
 
 
 async def import_users(
@@ -39,4 +46,20 @@ async def import_orders(
         async with copying as copy:
             async for row in given:
                 await copy.write_row((row.id, row.user_id, row.moods, row.total))
+    return cur.rowcount
+
+
+async def import_seats(
+    conn: AsyncConnection[Any],
+    rows: Iterable[ImportSeatsParams] | AsyncIterable[ImportSeatsParams],
+) -> int:
+    """psycopg would cut a number that is too large for its column."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    given = AsyncGiven(rows)
+    copying = cur.copy(IMPORT_SEATS)
+    with given.copying():
+        async with copying as copy:
+            copy.set_types(["int4", "int2"])
+            async for row in given:
+                await copy.write_row((int4(row.id), int2(row.row_number)))
     return cur.rowcount

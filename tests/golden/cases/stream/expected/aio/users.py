@@ -34,7 +34,7 @@ async def stream_totals(
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     stream = cast(
         "AsyncGenerator[tuple[Any, ...]]",
-        cur.stream(STREAM_TOTALS, (user_id,), binary=True, size=50),
+        cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
     async with aclosing(stream) as rows:
         async for row in rows:

@@ -1,0 +1,54 @@
+"""Who takes part, by the name in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+
+from benchmarks.contenders import (
+    AsyncContender,
+    SyncContender,
+    aiosql_over_psycopg,
+    asyncpg_by_hand,
+    by_hand,
+    generated,
+    orm,
+    rival_form,
+    sqlc_gen_python,
+)
+from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC
+from benchmarks.place import Place
+
+_SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
+    GENERATED: generated.Sync.opened,
+    BY_HAND: by_hand.Sync.opened,
+    RIVAL_FORM: rival_form.Sync.opened,
+    AIOSQL: aiosql_over_psycopg.Sync.opened,
+    SQLC_DATACLASS: sqlc_gen_python.Sync.opened,
+    SQLC_PYDANTIC: sqlc_gen_python.PydanticSync.opened,
+    ORM: orm.Sync.opened,
+}
+_ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
+    GENERATED: generated.Async.opened,
+    BY_HAND: by_hand.Async.opened,
+    RIVAL_FORM: rival_form.Async.opened,
+    ASYNCPG: asyncpg_by_hand.Async.opened,
+    AIOSQL: aiosql_over_psycopg.Async.opened,
+    SQLC_DATACLASS: sqlc_gen_python.Async.opened,
+    SQLC_PYDANTIC: sqlc_gen_python.PydanticAsync.opened,
+    ORM: orm.Async.opened,
+}
+
+
+@contextmanager
+def sync_contenders(place: Place) -> Generator[dict[str, SyncContender]]:
+    """Open all that are sync."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(opened(place)) for name, opened in _SYNC.items()}
+
+
+@asynccontextmanager
+async def async_contenders(place: Place) -> AsyncGenerator[dict[str, AsyncContender]]:
+    """Open all that are async."""
+    async with AsyncExitStack() as stack:
+        yield {name: await stack.enter_async_context(opened(place)) for name, opened in _ASYNC.items()}

@@ -1,0 +1,54 @@
+"""The names of cases and of contenders, as the tables have them."""
+
+from __future__ import annotations
+
+# Behind the name of a case, or of a contender of a case that has both colours.
+ASYNC = ", async"
+
+GENERATED = "generated"
+BY_HAND = "psycopg by hand"
+RIVAL_FORM = "psycopg, text rows and dict parameters"
+ASYNCPG = "asyncpg by hand"
+AIOSQL = "aiosql"
+SQLC_DATACLASS = "sqlc-gen-python, dataclass"
+SQLC_PYDANTIC = "sqlc-gen-python, pydantic"
+ORM = "SQLAlchemy ORM"
+
+PEOPLE = 1000
+INSERTS = 1000
+TASKS = (1, 8, 64)
+STREAMS = (10_000, 1_000_000)
+
+ONE_ROW = "one row by key"
+MANY_ROWS = f"{PEOPLE:,} rows"
+INSERT = "insert one returning"
+UPDATE = "update by key"
+MANY_INSERTS = f"{INSERTS:,} inserts"
+MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
+
+
+def readers(tasks: int) -> str:
+    """The case of so many tasks that read one row by key on a pool."""
+    return f"one row by key on a pool of 8, {tasks} {'task' if tasks == 1 else 'tasks'}{ASYNC}"
+
+
+def stream(rows: int) -> str:
+    """The case of a stream of so many rows."""
+    return f"stream of {rows:,} rows"
+
+
+BARE = "sqlc, with a plugin that does nothing"
+UNCHANGED = "sqlwright generate, nothing changed"
+CHANGED = "sqlwright generate, one query changed"
+ANEW = "sqlwright generate, nothing on record"
+CHECK = "sqlwright check"
+BEYOND = "every module of it, beyond psycopg's own"
+
+SIZES = (10, 100, 1000, 5000)
+PROOFS = "proofs of 1,000 queries"
+IMPORT = "import of a package with 1,000 queries"
+
+
+def size(queries: int) -> str:
+    """The case of a project of so many queries."""
+    return f"{queries:,} queries"

@@ -1,0 +1,87 @@
+"""Where a run takes place: a folder of its own, a server of its own, and the package that sqlwright generates for it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.names import PEOPLE
+from sqlwright.prove import embedded
+
+PROJECT = Path(__file__).parent / "project"
+_BIN = Path(sys.executable).parent
+_FILL = f"""
+INSERT INTO people
+SELECT i, 'name ' || i, 'person' || i || '@example.org',
+       CASE WHEN i % 2 = 0 THEN '+1 202 555 0100' END, '1990-01-01'::date + i,
+       '2026-01-01 12:00Z'::timestamptz + i * interval '1 minute', i * 1.25, i % 3 = 0
+FROM generate_series(1, {PEOPLE}) AS i
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder for files, and the URL of a database that holds the project's tables and rows."""
+
+    folder: Path
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment for programs: ours come first, and what is to be proven is proven here."""
+        return {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}", "SQLWRIGHT_DATABASE_URL": self.url}
+
+    def load(self, module: str) -> Any:
+        """Import a module of the generated package."""
+        return importlib.import_module(f"bench_db.{module}")
+
+
+@contextmanager
+def prepared() -> Generator[Place]:
+    """Start the embedded server in a temporary folder, fill it, and generate the package; all is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="sqlwright-bench-") as name:
+        folder = Path(name)
+        with embedded.running(folder):
+            place = Place(folder, embedded.url(folder, "postgres"))
+            _keep_quiet(place.url)
+            fill(place.url)
+            generate(place)
+            sys.path.insert(0, str(folder / "project"))
+            try:
+                yield place
+            finally:
+                sys.path.remove(str(folder / "project"))
+
+
+def _keep_quiet(url: str) -> None:
+    """What is measured is not the disk, and nothing is to happen beside."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        for setting in ("fsync = off", "autovacuum = off"):
+            conn.execute(f"ALTER SYSTEM SET {setting}".encode())
+        conn.execute("SELECT pg_reload_conf()")
+
+
+def fill(url: str) -> None:
+    """Make the tables and their rows."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute((PROJECT / "schema.sql").read_bytes())
+        conn.execute(_FILL.encode())
+        conn.execute("VACUUM ANALYZE people")
+
+
+def generate(place: Place) -> None:
+    """Let sqlwright write the package, as a user does."""
+    project = place.folder / "project"
+    shutil.copytree(PROJECT, project)
+    subprocess.run([_BIN / "sqlwright", "generate"], cwd=project, env=place.environment, check=True, capture_output=True)

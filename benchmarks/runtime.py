@@ -1,0 +1,126 @@
+"""The run-time half: what a call costs, in sync and in async code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from benchmarks import streams
+from benchmarks.contenders import AsyncContender, Batching
+from benchmarks.contenders.everybody import async_contenders, sync_contenders
+from benchmarks.names import (
+    ASYNC,
+    INSERT,
+    INSERTS,
+    MANY_INSERTS,
+    MANY_LOOKUPS,
+    MANY_ROWS,
+    ONE_ROW,
+    PEOPLE,
+    STREAMS,
+    TASKS,
+    UPDATE,
+    readers,
+    stream,
+)
+from benchmarks.place import Place
+from benchmarks.processors import on_one_processor
+from benchmarks.results import Measurement
+from benchmarks.rows import new_people
+from benchmarks.timing import Call, Turns, take_turns, take_turns_async
+
+_KEY = PEOPLE // 2
+_BALANCE = Decimal("12.50")
+_READS = 256
+Wanted = Callable[[str], bool]
+
+
+def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurement]:
+    """Measure the cases whose names are wanted."""
+    with _emptying(place) as empty, sync_contenders(place) as contenders:
+        with on_one_processor(place.url):
+            for turns, calls in _single(contenders, "", rounds, empty):
+                if wanted(turns.case):
+                    yield from take_turns(turns, calls)
+        for turns, calls in _many(contenders, "", rounds, empty):
+            if wanted(turns.case):
+                yield from take_turns(turns, calls)
+    yield from asyncio.run(_async_measurements(place, rounds, wanted))
+    for rows in STREAMS:
+        if wanted(stream(rows)):
+            yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))
+
+
+async def _async_measurements(place: Place, rounds: int, wanted: Wanted) -> list[Measurement]:
+    found: list[Measurement] = []
+    with _emptying(place) as empty:
+        async with async_contenders(place) as contenders:
+            with on_one_processor(place.url):
+                for turns, calls in _single(contenders, ASYNC, rounds, empty):
+                    if wanted(turns.case):
+                        found += await take_turns_async(turns, calls)
+            for turns, calls in (*_many(contenders, ASYNC, rounds, empty), *_on_a_pool(contenders, rounds)):
+                if wanted(turns.case):
+                    found += await take_turns_async(turns, calls)
+    return found
+
+
+Case = tuple[Turns, dict[str, Callable[[], Any]]]
+
+
+def _single(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
+    """One call after the other, in either colour."""
+    person = new_people(1)[0]
+
+    def calls(call: Callable[[Any], Any]) -> dict[str, Callable[[], Any]]:
+        return {name: partial(call, contender) for name, contender in contenders.items()}
+
+    yield Turns("run time", f"{ONE_ROW}{colour}", rounds), calls(lambda one: one.person(_KEY))
+    yield Turns("run time", f"{MANY_ROWS}{colour}", rounds), calls(lambda one: one.people(PEOPLE))
+    empty()
+    yield Turns("run time", f"{INSERT}{colour}", rounds), calls(lambda one: one.add(person))
+    yield Turns("run time", f"{UPDATE}{colour}", rounds), calls(lambda one: one.set_balance(_KEY, _BALANCE))
+
+
+def _many(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
+    """Many statements in a transaction, in all the ways that each contender has."""
+    people, keys = new_people(INSERTS), range(1, PEOPLE + 1)
+    fewer = max(1, rounds // 3)
+
+    def ways(some: Callable[[Any], Mapping[str, Callable[[], Any]]], of: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+        return {f"{name}, {way}": run for name, contender in of.items() for way, run in some(contender).items()}
+
+    empty()
+    inserts = ways(lambda one: one.inserts(people), contenders)
+    yield Turns("run time", f"{MANY_INSERTS}{colour}", fewer, warm_up=1, turn=0), inserts
+    batching = {name: contender for name, contender in contenders.items() if isinstance(contender, Batching)}
+    lookups = ways(lambda one: one.lookups(keys), batching)
+    yield Turns("run time", f"{MANY_LOOKUPS}{colour}", fewer, warm_up=1, turn=0), lookups
+
+
+def _on_a_pool(contenders: Mapping[str, AsyncContender], rounds: int) -> Iterator[Case]:
+    """Tasks that share the reads of a call, each on any connection of the pool."""
+    for tasks in TASKS:
+        turns = Turns("run time", readers(tasks), max(1, rounds // 3), warm_up=2, turn=0, things=_READS)
+        yield turns, {name: partial(_read, contender, tasks) for name, contender in contenders.items()}
+
+
+async def _read(contender: AsyncContender, tasks: int) -> None:
+    async def reader() -> None:
+        for _ in range(_READS // tasks):
+            await contender.pooled_person(_KEY)
+
+    await asyncio.gather(*(reader() for _ in range(tasks)))
+
+
+@contextmanager
+def _emptying(place: Place) -> Generator[Call]:
+    """What empties the table of inserts."""
+    with psycopg.connect(place.url, autocommit=True) as conn:
+        yield lambda: conn.execute("TRUNCATE added")

@@ -1,0 +1,96 @@
+"""What sqlc says of queries that it refuses, as diagnostics: places in the user's files, and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from sqlwright.cli.configuration import Configuration
+from sqlwright.diagnostics import Diagnostic, Place, in_order
+from sqlwright.ir import Command
+from sqlwright.lexer import significant
+
+_COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_BLOCK_HEADING = "# package "
+_QUOTED = re.compile(r'"([^"]+)"')
+_ABOUT_NAME_LINE = re.compile(r"(?:duplicate query name|invalid query type): (\S+)")
+_NAME_LINE = re.compile(r"\s*--\s*name:")
+# What sqlc says of a query whose command does not fit it, and what to do instead.
+_CURES = {
+    ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
+    ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
+    ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",
+    ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
+    ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
+    ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
+    ":batch* commands require parameters": "use the command without `batch`.",
+    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
+    "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
+}
+
+
+def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> tuple[Diagnostic, ...]:
+    """Read what sqlc wrote to stderr; paths in it are relative to `folder`, where its configuration is."""
+    placed: dict[Diagnostic, None] = {}
+    other: list[str] = []
+    for line in stderr.splitlines():
+        if line.startswith(_BLOCK_HEADING) or not line.strip():
+            continue
+        match = _COMPLAINT.fullmatch(line)
+        if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
+            # Two entries that share a file make sqlc complain twice.
+            place = _place(file, configuration.project, int(match["line"]), int(match["column"]), match["message"])
+            placed[Diagnostic(match["message"], place, help=_help(match["message"], configuration))] = None
+        else:
+            other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
+    rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
+    return (*rest, *in_order(placed))
+
+
+def _place(file: Path, project: Path, line: int, column: int, message: str) -> Place:
+    name = Path(os.path.relpath(file, project.resolve())).as_posix()
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    if column == 0 or line > len(lines):
+        # The end of a statement, given as the line after it.
+        line = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), 1)
+        column = len(lines[line - 1].rstrip()) if lines else 0
+        return Place(name, line, column, lines[line - 1] if lines else "")
+    if (named := _ABOUT_NAME_LINE.fullmatch(message)) and (found := _in_name_line(lines, line, named[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(named[1]))
+    if (quoted := _QUOTED.search(message)) and (found := _word(lines, line, quoted[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(quoted[1]))
+    return Place(name, line, column, lines[line - 1])
+
+
+def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find the thing that a complaint names, where sqlc tells only where its query begins."""
+    last = next((n for n in range(first, len(lines)) if _NAME_LINE.match(lines[n])), len(lines))
+    text = "\n".join(lines[first - 1 : last])
+    for token in significant(text):
+        if token.text.strip('"').lower() == word.lower():
+            before = text[: token.start]
+            return first + before.count("\n"), len(before) - (before.rfind("\n") + 1) + 1
+    return None
+
+
+def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find what a complaint says of a name line, where sqlc tells the line of the statement under it."""
+    line = next((n for n in range(first, 0, -1) if _NAME_LINE.match(lines[n - 1])), 0)
+    column = lines[line - 1].find(word) + 1 if line else 0
+    return (line, column) if column else None
+
+
+def _help(message: str, configuration: Configuration) -> str:
+    if message.endswith("does not exist"):
+        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
+        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
+    if message.startswith("duplicate query name"):
+        return "every query of a package becomes a function: give one of them another name."
+    if message.startswith("invalid query type"):
+        return f"a query returns what its name line says: {', '.join(Command)}."
+    if message.startswith("syntax error"):
+        return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
+    return next((cure for text, cure in _CURES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")

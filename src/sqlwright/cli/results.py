@@ -1,0 +1,104 @@
+"""What the commands that compile have to say at their end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from sqlwright.cli.configuration import CONFIG
+from sqlwright.cli.console import Format, diagnostic_json, err, out, print_diagnostics, print_json
+
+if TYPE_CHECKING:
+    from sqlwright.cli.folder import Comparison, Difference
+    from sqlwright.cli.updating import Update
+    from sqlwright.pipeline import Compilation
+
+
+def show_generated(config: Path, done: Update, form: Format, seconds: float) -> None:
+    """Show what `generate` has done, warnings first."""
+    if form is Format.JSON:
+        print_json(
+            {
+                "ok": True,
+                "packages": [asdict(package) for package in done.packages],
+                "files": _files_json(config, done.differences, done.unchanged, new="created"),
+                "diagnostics": [diagnostic_json(warning) for warning in done.warnings],
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    print_diagnostics(done.warnings)
+    if done.warnings:
+        err().print()
+    _print_summary(config, done, seconds)
+
+
+def show_checked(config: Path, compilations: tuple[Compilation, ...], comparison: Comparison, form: Format) -> None:
+    """Show what `check` has found, warnings first, and a diff for each file that is not as generated."""
+    warnings = [warning for compilation in compilations for warning in compilation.warnings]
+    if form is Format.TEXT:
+        print_diagnostics(warnings)
+    if form is Format.JSON:
+        files = _files_json(config, comparison.differences, comparison.unchanged, new="missing")
+        print_json({"ok": not comparison.differences, "files": files, "diagnostics": [diagnostic_json(warning) for warning in warnings]})
+    elif comparison.differences:
+        for difference in comparison.differences:
+            _print_diff(config, difference)
+        count = len(comparison.differences)
+        err().print(Text.assemble(("error:", "bold red"), f" {count} generated file{'s are' if count > 1 else ' is'} not up to date"))
+        for difference in comparison.differences:
+            err().print(f"  {difference.kind}: {_shown(config, difference.path)}")
+        err().print(Text.assemble(("  help:", "bold cyan"), f" run `sqlwright generate{_config_argument(config)}` and commit the result."))
+    else:
+        out().print(f"{_count(comparison.unchanged, 'generated file')} up to date.")
+
+
+def _print_summary(config: Path, done: Update, seconds: float) -> None:
+    console = out()
+    styles = {"missing": ("created", "green"), "changed": ("changed", "yellow"), "orphaned": ("removed", "red")}
+    for difference in done.differences:
+        word, style = styles[difference.kind]
+        console.print(Text.assemble((f"{word:>9}", style), f"  {_shown(config, difference.path)}"))
+    kinds = [difference.kind for difference in done.differences]
+    written = len(kinds) - kinds.count("orphaned")
+    facts = [
+        _count(sum(package.queries for package in done.packages), "query", "queries"),
+        _count(sum(package.functions for package in done.packages), "function"),
+        f"{_count(written, 'file')} written",
+        f"{done.unchanged} unchanged",
+        *([f"{removed} removed"] if (removed := kinds.count("orphaned")) else []),
+        *([_count(len(done.warnings), "warning")] if done.warnings else []),
+        f"{seconds:.1f} s",
+    ]
+    console.print(", ".join(facts))
+
+
+def _print_diff(config: Path, difference: Difference) -> None:
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in difference.diff(_shown(config, difference.path)).splitlines():
+        out().print(Text(line, styles.get(line[:1], "")))
+
+
+def _files_json(config: Path, differences: Iterable[Difference], unchanged: int, new: str) -> dict[str, Any]:
+    kinds = {"missing": new, "changed": "changed", "orphaned": "removed" if new == "created" else "orphaned"}
+    listed: dict[str, Any] = {word: [] for word in kinds.values()}
+    for difference in differences:
+        listed[kinds[difference.kind]].append(_shown(config, difference.path))
+    return {**listed, "unchanged": unchanged}
+
+
+def _shown(config: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, config.absolute().parent)).as_posix()
+
+
+def _config_argument(config: Path) -> str:
+    return "" if config == CONFIG else f" --config {config}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

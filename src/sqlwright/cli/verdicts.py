@@ -1,0 +1,118 @@
+"""The verdicts on one query: found, and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from sqlwright import ir
+from sqlwright.cli.console import out
+from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.pipeline import Compilation
+from sqlwright.sources import PlaceInQuery
+
+# A proof that is missing is no proof of the contrary.
+_ROWS = {
+    ir.Cardinality.EXACTLY_ONE: "exactly one",
+    ir.Cardinality.AT_MOST_ONE: "at most one",
+    ir.Cardinality.MANY: "no limit is proven",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """A query with those of its columns that were asked for; `whole` where all were, and then rows and parameters are shown too."""
+
+    query: ir.Query
+    columns: tuple[ir.Column, ...]
+    whole: bool
+
+    def show(self) -> None:
+        """Print them for people."""
+        query = self.query
+        console = out()
+        console.print(Text.assemble((query.name, "bold"), f" {query.command}  {query.source.header_place()}"))
+        if self.whole:
+            console.print(
+                Text.assemble("  rows: ", (_ROWS[query.rows.cardinality], "bold"), f": {query.rows.reason}  ", _dim(query.rows.place))
+            )
+        for column in self.columns:
+            nullable = isinstance(column.type, ir.Nullable)
+            verdict = ("may be None", "yellow") if nullable else ("is never None", "green")
+            console.print(Text.assemble("  ", (column.sql_name, "bold"), " ", verdict, f": {column.reason}  ", _dim(column.place)))
+        for param in query.params if self.whole else ():
+            nullable = isinstance(param.type, ir.Nullable)
+            verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
+            console.print(Text.assemble("  parameter ", (param.name, "bold"), " ", verdict, f": {param.reason}"))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give them for programs. Parameters and rows are always there."""
+        query = self.query
+        return {
+            "query": query.name,
+            "command": query.command.value,
+            "place": _place_json(query.source.header_place()),
+            "rows": {
+                "cardinality": query.rows.cardinality.value,
+                "reason": query.rows.reason,
+                "place": _place_json(query.rows.place.in_file()),
+            },
+            "columns": [
+                {
+                    "name": c.sql_name,
+                    "nullable": isinstance(c.type, ir.Nullable),
+                    "reason": c.reason,
+                    "place": _place_json(c.place.in_file()) if c.place else None,
+                }
+                for c in self.columns
+            ],
+            "params": [{"name": str(p.name), "nullable": isinstance(p.type, ir.Nullable), "reason": p.reason} for p in query.params],
+        }
+
+
+def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
+    """Find the one query of a name, which may have its file before it.
+
+    Raises:
+        CompileError: there is none of that name, or more than one.
+    """
+    queries = [query for compilation in compilations for module in compilation.package.modules for query in module.queries]
+    file, _, name = wanted.rpartition(":")
+    found = [
+        q for q in queries if name in {q.name, q.function} and (not file or f"/{q.source.file}".endswith(f"/{file.removeprefix('./')}"))
+    ]
+    if len(found) == 1:
+        return found[0]
+    places = ", ".join(f"{q.source.file}:{q.name}" for q in found)
+    raise CompileError(
+        [
+            Diagnostic(f"{len(found)} queries are called {name}", help=f"say which: {places}.")
+            if found
+            else Diagnostic(f"there is no query {wanted}", help=f"there are: {', '.join(sorted(q.name for q in queries)) or 'none'}.")
+        ]
+    )
+
+
+def find_verdicts(query: ir.Query, column: str) -> Verdicts:
+    """Find the verdicts on a column by its SQL name or its field's, or on the whole query where the name is "".
+
+    Raises:
+        CompileError: the query returns no such column.
+    """
+    every = ir.columns_in(ir.fields_of(query.result))
+    columns = tuple(found for found in every if column in {"", found.sql_name, found.name})
+    if column and not columns:
+        names = ", ".join(found.sql_name for found in every) or "none"
+        raise CompileError([Diagnostic(f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")])
+    return Verdicts(query, columns, whole=not column)
+
+
+def _place_json(place: Place) -> dict[str, Any]:
+    """As editors count: lines and columns from 1, the end column behind the last character."""
+    return {"file": place.file, "line": place.line, "column": place.column, "end_column": place.column + place.width}
+
+
+def _dim(place: PlaceInQuery | None) -> tuple[str, str]:
+    return (f"({place.in_file()})" if place else "", "dim")
