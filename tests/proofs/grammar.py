@@ -230,7 +230,7 @@ class Writer:
             INT: (f"count({value})::int", "count(*)::int", f"max({number})", f"sum({number})::int", f"min({number})"),
             TEXT: (f"max({value})", f"string_agg({value}, ',')", f"(mode() WITHIN GROUP (ORDER BY {value}))"),
             BOOL: (f"bool_and({value})", f"bool_or({value})", f"count({value}) > 1"),
-            INTS: (f"array_agg({number})", f"array_agg({number})"),
+            INTS: (f"array_agg({number})", f"array_agg({self.expression(columns, outer, 0, INTS)})"),
         }
         call = self._random.choice(calls[type_name])
         if self._random.random() < 0.15 and ")::" not in call and ") >" not in call and "WITHIN" not in call:
@@ -379,7 +379,7 @@ class Writer:
         if depth:
             choices.append(lambda: self._scalar(columns, outer, depth, type_name))
             if type_name == INTS:
-                choices.append(lambda: f"ARRAY({self.select(depth - 1, [*outer, *columns], [INT])[0]})")
+                choices.append(lambda: f"ARRAY({self.select(depth - 1, [*outer, *columns], [self._random.choice((INT, INTS))])[0]})")
         return self._random.choice(choices)()
 
     def _scalar(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, type_name: str) -> str:
