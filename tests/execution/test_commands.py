@@ -355,25 +355,6 @@ async def test_a_cancelled_sync_batch_names_the_item_that_was_running(url: str) 
         await client.items(1)
 
 
-@pytest.mark.slow
-async def test_a_batch_is_much_faster_than_a_loop(url: str) -> None:
-    async with connected(url, "sync", "autocommit") as client:
-        await client.items(*range(1000))
-        rows = client.rows("FindItemsParams", *((number,) for number in range(1000)))
-
-        def measured(work: Callable[[], object]) -> float:
-            best = float("inf")
-            for _ in range(5):
-                start = time.perf_counter()
-                work()
-                best = min(best, time.perf_counter() - start)
-            return best
-
-        one_by_one = measured(lambda: [client.functions.get_item(client.conn, id=number) for number in range(1000)])
-        together = measured(lambda: client.functions.find_items(client.conn, rows))
-    assert together * 2.5 <= one_by_one
-
-
 # --- @stream -----------------------------------------------------------------------------------------------------------
 
 
