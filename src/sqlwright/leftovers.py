@@ -33,5 +33,5 @@ def _length(tokens: tuple[Token, ...], index: int) -> int:
     texts = [token.text.lower() for token in tokens[index : index + 6]]
     if texts[0] == "@" and len(texts) > 1 and tokens[index + 1].kind is Kind.WORD and tokens[index + 1].start == tokens[index].end:
         return 2
-    is_macro = len(texts) == 6 and texts[:2] == ["sqlc", "."] and texts[2] in _MACROS and (texts[3], texts[5]) == ("(", ")")  # noqa: PLR2004
+    is_macro = len(texts) == 6 and texts[:2] == ["sqlc", "."] and texts[2] in _MACROS and (texts[3], texts[5]) == ("(", ")")  # noqa: PLR2004 the six tokens of sqlc.arg(name)
     return 6 if is_macro else 0

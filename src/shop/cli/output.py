@@ -138,6 +138,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case Mapping():
+            # JSON from the database, whatever it holds.
             return ", ".join(f"{key}={each}" for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
         case list() | tuple():
             return "\n".join(_text(each) for each in value)  # pyright: ignore[reportUnknownVariableType]

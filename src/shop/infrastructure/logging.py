@@ -68,6 +68,7 @@ def _hide(key: str, value: Any) -> Any:
         case str():
             return _CREDENTIALS.sub(rf"\g<scheme>\g<user>:{_HIDDEN}@", value)
         case Mapping():
+            # What somebody logs is anything.
             return {str(inner): _hide(str(inner), each) for inner, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case list() | tuple():
             return [_hide(key, each) for each in value]  # pyright: ignore[reportUnknownVariableType]

@@ -172,6 +172,7 @@ def _from_yaml(file: Path | None) -> Mapping[str, object]:
         return {}
     if not isinstance(content, dict):
         raise SettingsError([f"{path}: is not a mapping of keys to values"])
+    # YAML gives anything; pydantic looks at the values next.
     return {str(key): value for key, value in content.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 

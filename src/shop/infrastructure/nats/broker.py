@@ -138,11 +138,11 @@ class NatsBroker:
             max_age=self._keep.total_seconds(),
         )
         try:
-            await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType]
+            await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
         except nats.js.errors.BadRequestError as error:
             if error.err_code != _STREAM_DIFFERS:
                 raise
-            await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType]
+            await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
 
 
 class NatsSubscription:
@@ -184,7 +184,7 @@ class NatsSubscription:
             max_ack_pending=1,
         )
         # Made, or changed where it was made otherwise.
-        await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType]
+        await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
         return await jetstream.pull_subscribe_bind(self._consumer, self._stream)
 
 

@@ -70,7 +70,7 @@ class RedisCacheStore:
     async def ping(self) -> None:
         """Return if Redis answers. Raises `CacheUnavailable`."""
         with _translated():
-            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType]
+            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments half
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ async def open_cache_store(url: str, answer_within: float = 0.5) -> AsyncGenerat
 
     Nothing waits longer than `answer_within`, and nothing is tried again here: the store behind the cache answers sooner.
     """
-    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments half
         url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 0)
     )
     try:
