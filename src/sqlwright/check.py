@@ -16,7 +16,7 @@ _Item = TypeVar("_Item")
 
 _CURE = "cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`."
 _CURES = {
-    "anyarray": "its arrays may differ in their number of dimensions: make all arms alike, or name a Python type by the option `overrides`.",
+    "anyarray": "its arrays may differ in their number of dimensions: make all arms alike, or name a Python type by `overrides`.",
     "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it.",
 }
 
