@@ -2,8 +2,9 @@
 
     python -m tests.proofs.comparison --major 18 --count 34000 --seed 1
 
-prints how many queries were compared, and how many in a second; it stops at the first proof that rows contradict and says how to see it again
-(`--seed` and `--schema`). Run one for each processor, each with a seed of its own. The choices depend on the seed and the number of the schema alone.
+prints how many queries were compared, and how many in a second; it stops at the first proof that rows contradict and says how to see it
+again (`--seed` and `--schema`). Run one for each processor, each with a seed of its own: the choices depend on the seed and the number of
+the schema alone.
 """
 
 from __future__ import annotations
@@ -51,6 +52,27 @@ class Comparison:
         self._connection = connection
         self._shared = SchemaFacts.load(connection)
         self.counts: Counter[str] = Counter()
+        self._seconds = 0.0
+
+    def __str__(self) -> str:
+        compared = self.counts["compared"]
+        speed = f"{compared / self._seconds:.0f} each second" if self._seconds else "no time taken"
+        return f"PostgreSQL {self._connection.info.server_version // 10000}: {dict(self.counts)} in {self._seconds:.0f} s, {speed}"
+
+    def many(self, seed: str, count: int) -> None:
+        """Compare at least `count` queries over as many schemas as it takes.
+
+        Raises:
+            Contradiction: a proof is not true; it says of what, and how to see it again.
+        """
+        begun, number, wanted = time.perf_counter(), 0, self.counts["compared"] + count
+        while self.counts["compared"] < wanted:
+            try:
+                self.schema(_chance(seed, number), PER_SCHEMA)
+            except Contradiction as found:
+                raise Contradiction(f"--seed {seed} --schema {number}: {found}") from None
+            number += 1
+        self._seconds += time.perf_counter() - begun
 
     def schema(self, source: random.Random, queries: int) -> None:
         """Make a random schema, and compare the proofs of as many random queries; take everything back.
@@ -91,7 +113,9 @@ class Comparison:
             else:
                 self._run(b"SAVEPOINT statement")
         names = ",".join(source.name for source in schema.sources)
-        found = self._connection.execute("SELECT name FROM unnest(string_to_array(%s, ',')) name WHERE to_regclass(name) IS NOT NULL", (names,))
+        found = self._connection.execute(
+            "SELECT name FROM unnest(string_to_array(%s, ',')) name WHERE to_regclass(name) IS NOT NULL", (names,)
+        )
         there = {row[0] for row in found.fetchall()}
         return [source for source in schema.sources if source.name in there]
 
@@ -171,23 +195,19 @@ def main() -> None:
     asked = parser.parse_args()
     with ExitStack() as stack:
         servers = Servers(stack)
-        connection = stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}"))
-        comparison = Comparison(connection)
-        begun = time.perf_counter()
-        number = asked.schema or 0
-        while comparison.counts["compared"] < asked.count:
-            try:
-                comparison.schema(random.Random(f"{asked.seed} {number}"), PER_SCHEMA)  # noqa: S311 - the seed is the point
-            except Contradiction as found:
-                raise SystemExit(f"PostgreSQL {asked.major}, --seed {asked.seed} --schema {number}:\n{found}") from None
-            if asked.schema is not None:
-                break
-            number += 1
-        seconds = time.perf_counter() - begun
-        compared = comparison.counts["compared"]
-        print(  # noqa: T201 - the count is what the run is for
-            f"PostgreSQL {asked.major}, seed {asked.seed}: {dict(comparison.counts)} of {number} schemas in {seconds:.0f} s, {compared / seconds:.0f} each second"
-        )
+        comparison = Comparison(stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}")))
+        try:
+            if asked.schema is None:
+                comparison.many(str(asked.seed), asked.count)
+            else:
+                comparison.schema(_chance(str(asked.seed), asked.schema), PER_SCHEMA)
+        except Contradiction as found:
+            raise SystemExit(str(found)) from None
+        print(comparison)  # noqa: T201 - the count is what the run is for
+
+
+def _chance(seed: str, schema: int) -> random.Random:
+    return random.Random(f"{seed} {schema}")  # noqa: S311 - the seed is the point
 
 
 if __name__ == "__main__":

@@ -9,7 +9,23 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .random_schemas import BOOL, CONSTANTS, INT, INTS, MOMENT, NUMBER, ONES, STORED, TEXT, TYPES, WORD, Column, Schema, SchemaWriter, Source
+from .random_schemas import (
+    BOOL,
+    CONSTANTS,
+    INT,
+    INTS,
+    MOMENT,
+    NUMBER,
+    ONES,
+    STORED,
+    TEXT,
+    TYPES,
+    WORD,
+    Column,
+    Schema,
+    SchemaWriter,
+    Source,
+)
 
 _COMPARED = (INT, TEXT, INT, NUMBER, WORD, MOMENT)
 _RARE = (NUMBER, WORD, MOMENT, ONES)
@@ -206,7 +222,7 @@ class Writer:
             TEXT: (f"max(({value})::text)", f"string_agg({value}, ',')", f"(mode() WITHIN GROUP (ORDER BY {value}))"),
             BOOL: (f"bool_and({value})", f"bool_or({value})", f"count({value}) > 1"),
             INTS: (f"array_agg({number})", f"array_agg({self.expression(columns, outer, 0, INTS)})"),
-            **{rare: (f"(array_agg({value}))[1]",) for rare in _RARE},
+            **dict.fromkeys(_RARE, (f"(array_agg({value}))[1]",)),
         }
         call = self._random.choice(calls[type_name])
         if self._random.random() < 0.15 and ")::" not in call and ") >" not in call and "WITHIN" not in call:
@@ -468,10 +484,12 @@ class Writer:
         name, type_name = self._random.choice(target.columns)
         key = self._random.choice(("9", "$1::int", "generate_series(8, 9)"))
         required = [(c, self._value(c, t, target)) for c, t in target.columns if c in target.required and c != "k"]
+        names = ", ".join(["k", *(column for column, _ in required)])
+        values = ", ".join([key, *(value for _, value in required)])
         clauses = [
             f"WHEN MATCHED THEN UPDATE SET {name} = {self.expression([*own, *columns], (), 0, type_name)}",
             "WHEN MATCHED THEN DELETE",
-            f"WHEN NOT MATCHED THEN INSERT ({', '.join(['k', *(c for c, _ in required)])}) VALUES ({', '.join([key, *(v for _, v in required)])})",
+            f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})",
             "WHEN NOT MATCHED BY SOURCE THEN DELETE",
         ]
         chosen = self._random.sample(clauses, self._random.choice((1, 1, 2)))

@@ -1,7 +1,7 @@
 """Random schemas with rows, made to be broken by: few values, many NULLs, and much between a name and the rows that it stands for.
 
-Tables get their columns in odd ways (LIKE, DO blocks, dropped columns, inheritance, partitions of another column order), views stand on views,
-and triggers and rules act on what is written through them.
+Tables get their columns in odd ways (LIKE, DO blocks, dropped columns, inheritance, partitions of another column order), views stand on
+views, and triggers and rules act on what is written through them.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class SchemaWriter:
             columns = self._assembled(name, columns, definitions)
         else:
             self._add(f"CREATE TABLE {name} ({', '.join(definitions)})")
-        if 0.08 <= made and self._random.random() < 0.08:
+        if made >= 0.08 and self._random.random() < 0.08:
             self._add(f"CREATE TABLE {name}_child (extra int) INHERITS ({name})")
             self._add(f"INSERT INTO {name}_child (k) VALUES (1)")
         self.schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))
@@ -171,7 +171,9 @@ class SchemaWriter:
         if self._random.random() < 0.2:
             self._interference(name, columns, view=False)
         if self._random.random() < 0.15:
-            self._add(f"CREATE UNIQUE INDEX ON {name} ({self._random.choice(columns)[0]}) WHERE {self._random.choice(columns)[0]} IS NOT NULL")
+            self._add(
+                f"CREATE UNIQUE INDEX ON {name} ({self._random.choice(columns)[0]}) WHERE {self._random.choice(columns)[0]} IS NOT NULL"
+            )
 
     def _partitioned(self, name: str, columns: list[tuple[str, str]], definitions: list[str]) -> list[tuple[str, str]]:
         plain = [definition.replace(" UNIQUE", "").replace(" DEFERRABLE", "") for definition in definitions]
