@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlwright import ir
-from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
+from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable, why_one
 from sqlwright.copying import binary_types, copy_sql
 from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
@@ -236,7 +236,7 @@ def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQu
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:
     match query.command:
         case ir.Command.ONE:
-            return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof))
+            return _one(query, proof, schema)
         case ir.Command.MANY:
             shape = _shape(query, proof, schema)
             return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape)
@@ -245,7 +245,7 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
         case ir.Command.BATCHEXEC:
             return ir.Batch(ir.NoResult())
         case ir.Command.BATCHONE:
-            return ir.Batch(ir.One(_shape(query, proof, schema), always=is_always_one(query, proof)))
+            return ir.Batch(_one(query, proof, schema))
         case ir.Command.BATCHMANY:
             return ir.Batch(ir.Many(_shape(query, proof, schema)))
         case ir.Command.EXEC:
@@ -254,6 +254,10 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
             return ir.RowCount()
         case ir.Command.EXECRESULT:
             return _cursor(query, proof, schema)
+
+
+def _one(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.One:
+    return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof), because=why_one(query, proof))
 
 
 def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:

@@ -36,6 +36,16 @@ def is_always_one(query: ir.UnprovenQuery, proof: QueryProof) -> bool:
     return proof.cardinality is ir.Cardinality.EXACTLY_ONE or query.annotations.one is OneClaim.EXACTLY
 
 
+def why_one(query: ir.UnprovenQuery, proof: QueryProof) -> str:
+    """Return why a `:one` query has no second row: the proof, or the claim; "" where the first of several rows will do."""
+    claims = query.annotations
+    if claims.one is OneClaim.FIRST:
+        return ""
+    if is_always_one(query, proof) and proof.cardinality is not ir.Cardinality.EXACTLY_ONE:
+        return f"@one exactly claims it: {claims.one_reason.rstrip('.')}"
+    return "" if proof.cardinality is ir.Cardinality.MANY else proof.cardinality_reason
+
+
 def claims_in_words(query: ir.UnprovenQuery, proof: QueryProof) -> tuple[str, ...]:
     """A sentence for each claim that the types rest on, for the docstring: the reader must see what is not proven."""
     sentences = [
