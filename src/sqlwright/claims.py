@@ -26,9 +26,13 @@ def _marked(column: ProvenColumn) -> tuple[str, bool | None]:
 def is_nullable(query: ir.UnprovenQuery, column: ProvenColumn) -> bool:
     """Whether a column may be None: as claimed, else as proven."""
     name, mark = _marked(column)
-    if name in query.annotations.not_null or mark is False:
-        return False
-    return column.nullable or name in query.annotations.nullable or mark is True
+    return not claims_not_null(query, column) and (column.nullable or name in query.annotations.nullable or mark is True)
+
+
+def claims_not_null(query: ir.UnprovenQuery, column: ProvenColumn) -> bool:
+    """Whether the user claims that a column is never None."""
+    name, mark = _marked(column)
+    return name in query.annotations.not_null or mark is False
 
 
 def is_always_one(query: ir.UnprovenQuery, proof: QueryProof) -> bool:
@@ -86,11 +90,11 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
                 )
     for column in proof.columns:
         name, mark = _marked(column)
-        if (name in claims.not_null or mark is False) and not column.nullable:
+        if claims_not_null(query, column) and not column.nullable:
             yield _needless(query, f"`{name}` is never None: {column.reason}")
         if (name in claims.nullable or mark is True) and not column.nullable:
             yield _needless(query, f"`{name}` is never None: {column.reason}")
-        if (name in claims.not_null or mark is False) and column.always_null:
+        if claims_not_null(query, column) and column.always_null:
             yield Diagnostic(
                 f"query {query.name} claims that `{name}` is never None, and it always is: {column.reason}", place, help="remove the claim."
             )
