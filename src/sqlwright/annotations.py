@@ -5,7 +5,8 @@
     -- @one exactly the settings table holds one row
     -- @one first any of them will do
 
-One annotation is a wish and no claim: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time.
+Two annotations are wishes and no claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and `-- @narrow`
+returns rows of a class of their own where the query proves more of them than their table says.
 
 `-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
 
@@ -26,6 +27,7 @@ _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
     "json": "-- @json column: package.module.Type",
+    "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
@@ -44,7 +46,10 @@ class OneClaim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk."""
+    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk.
+
+    `narrow`: the row class has the types that the query proves, even where it returns a table's columns.
+    """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
     not_null: dict[str, str] = field(default_factory=dict[str, str])
@@ -52,6 +57,7 @@ class Annotations:
     one_reason: str = ""
     stream: int | None = None
     json: dict[str, str] = field(default_factory=dict[str, str])
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     one_reason = ""
     stream: int | None = None
     json: dict[str, str] = {}
+    narrow = False
     for line in source.doc:
         match = _ANNOTATION.match(line)
         if match is None:
@@ -89,6 +96,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
                 json[typed["column"]] = typed["path"]
             case "one" if first in set(OneClaim) and reason:
                 one, one_reason = OneClaim(first), reason
+            case "narrow" if not match["rest"].strip():
+                narrow = True
             case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
                 stream = int(first or _DEFAULT_CHUNK)
             case _:
@@ -98,7 +107,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    claims = Annotations(nullable=nullable, not_null=not_null, one=one, one_reason=one_reason, stream=stream, json=json)
+    claims = Annotations(nullable=nullable, not_null=not_null, one=one, one_reason=one_reason, stream=stream, json=json, narrow=narrow)
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
 
 
