@@ -304,9 +304,25 @@ def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
         row = embedded.get(index)
         fields.append(row or schema.column(query, proof, proof.columns[index]))
         index += len(row.columns) if row else 1
+    fields = _distinct(fields)
     if reads_binary(ir.columns_in(fields)):
         return tuple(fields)
     return tuple(replace(field, type=without_records(field.type)) if isinstance(field, ir.Column) else field for field in fields)
+
+
+def _distinct(fields: list[ir.Field]) -> list[ir.Field]:
+    """Number the fields that share a name: `id`, `id_2`, as sqlc's own generators do."""
+    wanted = {each.name for each in fields}
+    taken: set[str] = set()
+    found: list[ir.Field] = []
+    for each in fields:
+        name, number = each.name, 1
+        while name in taken or (number > 1 and name in wanted):
+            number += 1
+            name = Identifier(f"{each.name}_{number}")
+        taken.add(name)
+        found.append(each if number == 1 else replace(each, name=name, numbered=True))
+    return found
 
 
 def _shared_classes(shape: ir.RowRef) -> set[ClassName]:

@@ -60,11 +60,15 @@ class UnprovenEmbed:
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumns:
-    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column."""
+    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column.
+
+    `casts` are the types that the parameters are cast to, "" for none.
+    """
 
     table: str
     columns: tuple[str, ...]
     params: tuple[int, ...]
+    casts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

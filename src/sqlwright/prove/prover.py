@@ -109,7 +109,7 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
     if query.copied is not None:
-        _try_copy(session.connection, query.copied)
+        _try_copy(session.connection, query.copied, query.sql)
     spans = [(embed, _span(query, embed, expanded)) for embed in query.embeds]
     proof = prove_statement(
         session.connection,
@@ -145,9 +145,16 @@ def _expand(session: _Session, sql: str, param_types: Sequence[str]) -> Expanded
         return Expanded(sql, {})
     try:
         tree = analysed_query(session.connection, sql, [session.facts.type_oid(name) for name in param_types])
-        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection))
+        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session.connection))
     except UNREADABLE:
         return Expanded(sql, {})
+
+
+def _names(connection: psycopg.Connection[Any], sql: str) -> Sequence[str]:
+    try:
+        return [column.name for column in describe(connection, sql, {}).columns]
+    except Refused:
+        return []
 
 
 def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
@@ -197,6 +204,8 @@ def _embed(session: _Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, 
     table = next(table for table in session.catalog.tables if (table.schema, table.name) == (schema, name))
     own = {column.name: column for column in table.columns}
     columns = tuple(column for _, _, column in places)
+    if set(columns) != own.keys():
+        raise _no_row(query, embed, f"does not have all columns of `{name}`")
     for column, verdict in zip(columns, found.present, strict=True):
         if verdict.nullable and own[column].not_null:
             raise _no_row(query, embed, f"has a column `{column}` that may be NULL here, unlike in `{name}`: {verdict.reason}")
@@ -206,8 +215,21 @@ def _embed(session: _Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, 
     return ProvenEmbed(first, schema, name, columns, found.absent, witness)
 
 
-def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
-    """Copy no rows: PostgreSQL says whether it would take some."""
+def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
+    """Copy no rows: PostgreSQL says whether it would take some. COPY has no casts, so those that are written must change nothing."""
+    for column, number, cast in zip(copied.columns, copied.params, copied.casts, strict=True):
+        if cast:
+            both = f"SELECT {column}, NULL::{cast} FROM {copied.table} LIMIT 0"  # noqa: S608 - parts of the query, which was prepared before
+            result = connection.execute(both.encode()).pgresult
+            # A cast to a length cuts the value, where an assignment refuses it.
+            if result is None or result.ftype(0) != result.ftype(1) or result.fmod(1) != -1:
+                raise Refused(
+                    f":copyfrom casts a parameter to {cast}, which is not the type of column {column} as it is",
+                    _placeholder(sql, number),
+                    "remove the cast: a parameter has the type of its column.",
+                    "",
+                    by_postgres=False,
+                )
     try:
         with connection.transaction(), connection.cursor().copy(copy_sql(copied, binary=False).encode()):
             pass

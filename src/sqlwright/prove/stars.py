@@ -20,14 +20,20 @@ _NAMES = frozenset({Kind.WORD, Kind.QUOTED_NAME})
 Quote: TypeAlias = Callable[[Sequence[str]], Mapping[str, str]]
 """How PostgreSQL quotes names."""
 
+Describe: TypeAlias = Callable[[str], Sequence[str]]
+"""The names of the result columns of a text; none where PostgreSQL refuses it."""
+
+_MARK = "sqlwright star"
+
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """A `*` of the text: what stands before it (`t.`, or ""), where both begin, and where they end."""
+    """A `*` of the text: what stands before it (`t.`, or ""), where both begin, and where they end. `nested`: inside parentheses."""
 
     prefix: str
     start: int
     end: int
+    nested: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def stars_in(sql: str) -> list[Star]:
     return [_star(sql, tokens, index) for index, token in enumerate(tokens) if token.text == "*"]
 
 
-def expand_stars(facts: SchemaFacts, tree: Tree, sql: str, stars: Sequence[Star], quote: Quote) -> Expanded:
+def expand_stars(facts: SchemaFacts, tree: Tree, sql: str, stars: Sequence[Star], quote: Quote, describe: Describe) -> Expanded:
     """Write the columns that `tree`, which PostgreSQL made of the text, has in the place of each star. What cannot be named stays a star.
 
     Raises:
@@ -55,7 +61,7 @@ def expand_stars(facts: SchemaFacts, tree: Tree, sql: str, stars: Sequence[Star]
     if not isinstance(tree, Node):
         raise Unrecognised("no query tree")
     places = {len(sql[: star.start].encode()): number for number, star in enumerate(stars)}
-    found = _targets(tree, places)
+    found = _targets(tree, places) | _grouped_targets(tree, sql, stars, describe)
     outputs: dict[int, tuple[int, int]] = {}
     parts: list[str] = []
     position = 0
@@ -86,7 +92,7 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
             continue
         query = Query(node)
         # The columns of a set operation, and of an INSERT, repeat the places of those that they are made from.
-        if query.command == SELECT and query.set_operations is not None:
+        if (query.command == SELECT and query.set_operations is not None) or _hides_places(query):
             continue
         here: defaultdict[int, list[TargetEntry]] = defaultdict(list)
         for entry in query.outputs:
@@ -95,6 +101,25 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
                 here[number].append(entry)
         for number, entries in here.items():
             found.setdefault(number, (query, entries))
+    return found
+
+
+def _hides_places(query: Query) -> bool:
+    """Since PostgreSQL 18, a column that is grouped by has no place."""
+    return "hasGroupRTE" in query.node.fields and query.node.flag("hasGroupRTE")
+
+
+def _grouped_targets(tree: Node, sql: str, stars: Sequence[Star], describe: Describe) -> dict[int, _Found]:
+    """The entries of a grouped query's target list that each of its stars became: those that are gone when a mark is in its place."""
+    query = Query(tree)
+    found: dict[int, _Found] = {}
+    if not _hides_places(query) or query.set_operations is not None:
+        return found
+    for number, star in enumerate(stars):
+        names = () if star.nested else describe(f'{sql[: star.start]} NULL AS "{_MARK}" {sql[star.end :]}')
+        if _MARK in names:
+            first = names.index(_MARK)
+            found[number] = (query, query.outputs[first : first + len(query.outputs) - len(names) + 1])
     return found
 
 
@@ -159,7 +184,8 @@ def _star(sql: str, tokens: tuple[Token, ...], index: int) -> Star:
     while first > 1 and tokens[first - 1].text == "." and tokens[first - 2].kind in _NAMES:
         first -= 2
     star = tokens[index]
-    return Star(sql[tokens[first].start : star.start], tokens[first].start, star.end)
+    depth = sum({"(": 1, ")": -1}.get(token.text, 0) for token in tokens[:first])
+    return Star(sql[tokens[first].start : star.start], tokens[first].start, star.end, nested=depth > 0)
 
 
 def _spaced(sql: str, star: Star, columns: str) -> str:
