@@ -181,7 +181,7 @@ def test_a_defect_is_a_problem_and_its_traceback_a_log_line(program: Program, da
         conn.execute("ALTER TABLE audit_log ALTER COLUMN action TYPE varchar(3)")
     ran = program("--json", *REGISTER, stdin=PASSWORD)
     assert (ran.returncode, json.loads(ran.stdout)["type"]) == (70, "urn:shop:problem:defect")
-    assert "StringDataRightTruncation" in ran.stderr
+    assert "string data right truncation (SQLSTATE 22001)" in ran.stderr
     assert "correct horse" not in ran.stderr
 
 

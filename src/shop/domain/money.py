@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import NoReturn
 
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import InvalidValue
@@ -19,6 +20,11 @@ class Currency(StrEnum):
     GBP = "GBP"
     JPY = "JPY"
     USD = "USD"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:  # noqa: ARG003 the enum's signature
+        # The enum's own message would quote the value.
+        raise ValueError(f"currency is not one of {', '.join(cls)}")
 
     @property
     def decimals(self) -> int:

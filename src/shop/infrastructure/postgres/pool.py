@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from psycopg import AsyncConnection, OperationalError, ProgrammingError
+from psycopg import AsyncConnection, Error, OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from shop.infrastructure.postgres.errors import message_of
 from shop_db import audit, inbox, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
@@ -87,7 +88,7 @@ async def _require_ready(conninfo: str) -> None:
     try:
         conn = await AsyncConnection.connect(conninfo, autocommit=True)
     except OperationalError as error:
-        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
+        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
             # Cheap, and together they name every table: a database that answers has them as this code knows them. None locks anything,
@@ -99,7 +100,13 @@ async def _require_ready(conninfo: str) -> None:
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
         except (UndefinedTable, UndefinedColumn) as error:
-            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from error
+            # PostgreSQL says this while it parses, before it has seen any value.
+            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
+        except InsufficientPrivilege as error:
+            role = conn.info.user
+            raise DatabaseNotReady(f"the role {role} may not use the tables ({error.diag.message_primary}); grant it the rights") from None
+        except Error as error:
+            raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 
 
 def _milliseconds(seconds: float) -> str:
