@@ -274,6 +274,6 @@ def test_settings_are_shown_with_their_source_and_without_secrets(program: Progr
     program.environment["REDIS_URL"] = "redis://:s3cret@localhost"
     shown = program("--set", "log_level=info", "config", "show")
     assert "s3cret" not in shown.stdout
-    rows = {line.split()[0]: line.split()[-2:] for line in shown.stdout.splitlines()}
-    assert rows["log_level"] == ["command", "line"]
-    assert rows["redis_url"] == ["redis://:***@localhost", "environment"]
+    rows = {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines()}
+    assert rows["log_level"] == ["info", "command", "line"]
+    assert rows["redis_url"] == ["scheme=redis", "password=***", "host=localhost", "environment"]

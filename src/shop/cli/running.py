@@ -46,6 +46,8 @@ class Session:
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
         configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
         return loaded
 
     def run(self, work: Callable[[Shop], Awaitable[T]]) -> T:
