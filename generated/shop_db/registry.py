@@ -260,6 +260,14 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.users",),
         writes=(),
     ),
+    "GetTakenEmails": Query(
+        name="GetTakenEmails",
+        sql=users.GET_TAKEN_EMAILS,
+        file="queries/users.sql",
+        command=":many",
+        reads=("public.users",),
+        writes=(),
+    ),
     "CountUsers": Query(
         name="CountUsers",
         sql=users.COUNT_USERS,

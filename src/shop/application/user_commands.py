@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -76,16 +77,25 @@ class UserCommands:
         return await self._transactions.run(context, "user.authenticate", work)
 
     async def update_profile(
-        self, context: Context, user_id: UserId, profile: Profile, *, version: int | None = None
+        self, context: Context, user_id: UserId, change: Profile | Callable[[Profile], Profile], *, version: int | None = None
     ) -> Result[User, ProfileError | Failure]:
-        """Replace a user's profile. With `version`, only if that is still the current one: what the caller looked at when deciding."""
+        """Replace a user's profile by another, or by what is made of it.
+
+        With `version`, only if that is still the current one: what the caller looked at when deciding.
+        """
 
         async def work(operation: Operation) -> Result[User, ProfileError]:
             read = await operation.users.get(user_id)
             if isinstance(read, Err):
                 await operation.refused(_subject(user_id), read.error)
                 return read
-            updated = await operation.users.update_profile(user_id, profile, version=version or read.value.version)
+            if version is not None and version != read.value.version:
+                # Not left to the column, which holds fewer numbers than a caller may write.
+                changed = ChangedMeanwhile("user", user_id)
+                await operation.refused(_subject(user_id), changed)
+                return Err(changed)
+            profile = change if isinstance(change, Profile) else change(read.value.profile)
+            updated = await operation.users.update_profile(user_id, profile, version=read.value.version)
             match updated:
                 case Ok():
                     await operation.done(_subject(user_id), UserProfileUpdated(user_id))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from psycopg import AsyncConnection, Error, OperationalError, ProgrammingError
+from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
@@ -87,7 +87,7 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
 async def _require_ready(conninfo: str) -> None:
     try:
         conn = await AsyncConnection.connect(conninfo, autocommit=True)
-    except OperationalError as error:
+    except Error as error:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
