@@ -14,7 +14,7 @@ from shop.application.health import NotWell
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import outbox
 
-SCHEMA_VERSION = "20260101000006"
+SCHEMA_VERSION = "20260101000020"
 """The newest migration that this code knows and needs."""
 
 

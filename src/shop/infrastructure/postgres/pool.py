@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from shop.infrastructure.postgres.errors import message_of
-from shop_db import audit, inbox, orders, outbox, users
+from shop_db import audit, inbox, logins, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -99,6 +99,7 @@ async def _require_ready(conninfo: str) -> None:
             await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
+            await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         except (UndefinedTable, UndefinedColumn) as error:
             # PostgreSQL says this while it parses, before it has seen any value.
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
