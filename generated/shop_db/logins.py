@@ -8,6 +8,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 COUNT_LOGIN_ATTEMPT: Final = """\
 INSERT INTO login_attempts AS known (login, attempts)
 VALUES ($1::varchar, 1)
@@ -39,7 +41,9 @@ async def count_login_attempt(
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_LOGIN_ATTEMPT, (login, period), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountLoginAttempt", cur.rowcount)
     return CountLoginAttemptRow(*row)
 
 
@@ -61,6 +65,8 @@ async def get_blocked_login(
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_BLOCKED_LOGIN, (period, login, attempts), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetBlockedLogin", cur.rowcount)
     return None if row is None else row[0]
 
 
