@@ -10,10 +10,11 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import Class
 
 IN: Final = """\
-SELECT "from", "Import", "2fa", "weird name!", a$b, uuid, other, date, datetime, str, list FROM "class" WHERE "from" = $1::int4
+SELECT "from", "Import", "2fa", "weird name!", "a$b", uuid, other, date, datetime, str, list FROM "class" WHERE "from" = $1::int4
 """
 
 
@@ -22,6 +23,8 @@ async def in_(conn_: AsyncConnection[Any], *, conn: int) -> Class | None:
     cur = AsyncRawCursor(conn_, row_factory=tuple_row)
     await cur.execute(IN, (conn,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("In", cur.rowcount)
     return None if row is None else Class(*row)
 
 
