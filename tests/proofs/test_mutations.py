@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, totals
+from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, reach, totals
 from sqlwright.prove.rules import aggregates, columns, functions, queries, recursion, returning, setreturning
 from sqlwright.prove.statement import prove_statement
 
@@ -60,7 +60,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "LIMIT and OFFSET": (cardinality, "_limited", lambda query, rows: rows),
     "constants of LIMIT": (cardinality, "constant_number", lambda node: None),
     "WITH TIES": (cardinality, "_with_ties", lambda query: False),
-    "rows that an INSERT may skip": (cardinality, "_may_skip", lambda *arguments: None),
+    "rows that an INSERT may skip": (reach, "_altered", lambda *arguments: ""),
     "rows of MERGE": (cardinality, "_merged", lambda *arguments: cardinality.many("mutant")),
     "conditions that are constant": (cardinality, "_conditionless", lambda condition: False),
     "caution with conditions": (cardinality, "_conditionless", lambda condition: True),
@@ -70,8 +70,8 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "the second arm of a recursion": (recursion, "_weaker", lambda old, new: old),
     "window frames": (aggregates, "_frame", lambda query, reference: False),
     "caution with window frames": (aggregates, "_frame", lambda query, reference: True),
-    "groups with rows": (aggregates, "_group_has_rows", lambda prover, at: False),
-    "caution with empty groups": (aggregates, "_group_has_rows", lambda prover, at: True),
+    "groups with rows": (aggregates, "group_has_rows", lambda prover, at: False),
+    "caution with empty groups": (aggregates, "group_has_rows", lambda prover, at: True),
     "extract of a fixed field": (functions, "constant_text", lambda node: ""),
     "elements of arrays": (functions, "_element_nullable", lambda function, verdicts: True),
     "rows of functions": (setreturning, "set_member", lambda *arguments: nullability.may_be_null("mutant")),
