@@ -31,6 +31,8 @@ from shop.domain.values import InvalidValue
 from shop.infrastructure.postgres.health import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
 
+from .log_watch import FORBIDDEN
+
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -125,12 +127,14 @@ def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program) 
     assert problem["detail"] == f"order {order['id']} is shipped and cannot become cancelled"
     assert whole.json("relay", "--once")["published"] == 4
 
-    with whole.start("consume", "sales") as consumer:
+    with whole.start("--set", "log_level=debug", "consume", "sales") as consumer:
         while not whole.json("orders", "sales")["items"]:
             assert consumer.poll() is None
         consumer.send_signal(signal.SIGTERM)
-        said, _ = consumer.communicate(timeout=30)
+        said, logged = consumer.communicate(timeout=30)
     assert consumer.returncode == 0, said
+    assert "add_to_daily_sales" in logged
+    assert FORBIDDEN.search(logged) is None
     assert whole.json("orders", "sales")["items"][0]["revenue_minor"] == 32_30
 
     page = whole.json("audit", f"order:{order['id']}", "--size", "3")
