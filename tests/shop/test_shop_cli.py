@@ -290,7 +290,7 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
     for error in {*errors, EmailTaken, UserHasOrders, UserNotFound, UnacceptableOrder, InvalidValue, InvalidCursor}:
         blank = object.__new__(error)
         for slot in getattr(error, "__slots__", ()):
-            object.__setattr__(blank, slot, "x")
+            object.__setattr__(blank, slot, 1)
         assert Problem.of(blank).status >= 400
 
 
