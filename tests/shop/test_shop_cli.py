@@ -241,9 +241,11 @@ def test_a_title_may_hold_colons(program: Program) -> None:
 def test_a_role_without_rights_is_named(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS shop_without_rights")
-        conn.execute("CREATE ROLE shop_without_rights LOGIN")
+        conn.execute("CREATE ROLE shop_without_rights LOGIN PASSWORD 's3cret'")
         parts = urlsplit(database_url)
-        program.environment["DATABASE_URL"] = parts._replace(netloc=f"shop_without_rights@{parts.netloc.rpartition('@')[2]}").geturl()
+        program.environment["DATABASE_URL"] = parts._replace(
+            netloc=f"shop_without_rights:s3cret@{parts.netloc.rpartition('@')[2]}"
+        ).geturl()
         problem = program.json("users", "count", code=69)
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
