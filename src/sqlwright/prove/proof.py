@@ -65,7 +65,8 @@ class ProvenColumn:
 class QueryProof:
     """All that is proven of one query.
 
-    `key` is the hash of everything that the proof depends on; `sql` is the final text, every placeholder cast.
+    `key` is the hash of everything that the proof depends on; `sql` is the final text, every placeholder cast. `stand_ins` are the
+    extensions that it calls and that the embedded server only declares.
     """
 
     key: str
@@ -77,6 +78,7 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    stand_ins: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

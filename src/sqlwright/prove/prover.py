@@ -13,11 +13,16 @@ from sqlwright.copying import copy_sql
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
+from sqlwright.prove import standins
+from sqlwright.prove.access import functions_called
 from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
+from sqlwright.prove.nodetree import UNREADABLE
+from sqlwright.prove.planning import plan
 from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
+from sqlwright.prove.querytree import analysed_query
 from sqlwright.prove.records import Fields
 from sqlwright.prove.schema import Schema
 from sqlwright.prove.scratch import scratch_database
@@ -36,6 +41,7 @@ class _Session:
     types: TypeNames
     catalog: Catalog
     located: _Located
+    stand_ins: Mapping[int, str]
 
 
 def prove_queries(
@@ -69,7 +75,7 @@ def _prove_others(
     types = TypeNames(connection)
     facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
     catalog, located = read_catalog(connection, types, facts)
-    session = _Session(connection, facts, types, catalog, located)
+    session = _Session(connection, facts, types, catalog, located, standins.read_functions(connection))
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
     progress(len(proven), len(queries))
@@ -98,6 +104,7 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
     described = describe(session.connection, final, {})
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+    plan(session.connection, final, len(described.params))
     if query.copied is not None:
         _try_copy(session.connection, query.copied)
     proof = prove_statement(
@@ -121,6 +128,7 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
         cardinality_offset=proof.rows.location,
         reads=proof.reads,
         writes=proof.writes,
+        stand_ins=_stand_ins(session, final, described.params),
     )
 
 
@@ -138,6 +146,16 @@ def _meant(connection: psycopg.Connection[Any], query: ir.UnprovenQuery) -> str:
     except Refused:
         return query.starred
     return query.sql if [(c.name, c.type) for c in written] == [(c.name, c.type) for c in meant] else query.starred
+
+
+def _stand_ins(session: _Session, sql: str, param_types: tuple[int, ...]) -> tuple[str, ...]:
+    if not session.stand_ins:
+        return ()
+    try:
+        called = functions_called(analysed_query(session.connection, sql, param_types))
+    except UNREADABLE:
+        return ()
+    return tuple(sorted({session.stand_ins[oid] for oid in called if oid in session.stand_ins}))
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
@@ -238,6 +256,8 @@ def _cure(sqlstate: str) -> str:
     match sqlstate:
         case "42P18" | "42P08":
             return "write a cast behind the parameter, such as sqlc.arg(name)::text."
+        case "42P10":
+            return "ON CONFLICT needs a unique index or constraint on exactly these columns."
         case "42883":
             return "check the name and the argument types; an explicit cast may be missing."
         case _:
