@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
@@ -152,8 +153,8 @@ def test_roles_and_transactions_on_every_version(servers: Servers, tmp_path: Pat
                     for name, role in own.execute(
                         "SELECT datname, rolname FROM pg_database d JOIN pg_roles r ON r.oid = datdba WHERE datname ~ '^sqlwright_'"
                     ).fetchall():
-                        own.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-                        own.execute(f'DROP ROLE "{role}"')
+                        own.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+                        own.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
         after = admin.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^sqlwright_' AND rolname <> 'creator'").fetchall()
         assert after == before
         if not superuser:

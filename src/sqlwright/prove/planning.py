@@ -49,7 +49,9 @@ def plan(connection: psycopg.Connection[Any], sql: str, param_count: int) -> Non
     if error is not None and _is_refusal(error):
         position = int(error.diag.statement_position or 0)
         offset = position - 1 - len(before) if position else _clause(sql, error.sqlstate or "")
-        raise Refused(error.diag.message_primary or str(error), offset, error.diag.message_hint or "", error.sqlstate or "") from error
+        raise Refused(
+            error.diag.message_primary or str(error), offset, error.diag.message_hint or "", error.sqlstate or "", sql=sql
+        ) from error
 
 
 def _is_refusal(error: psycopg.Error) -> bool:

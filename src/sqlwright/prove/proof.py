@@ -90,8 +90,8 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
-    stand_ins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         cardinality_offset=proof.rows.location,
         reads=proof.reads,
         writes=proof.writes,
+        stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )
 
@@ -327,7 +328,7 @@ def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> st
 
 
 def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
-    place = query.source.place_of(query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
+    place = query.source.place_of(refused.sql or query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
     return Diagnostic(
         f"PostgreSQL refuses query {query.name}: {refused.message}" if refused.by_postgres else f"query {query.name}: {refused.message}",
         place,
