@@ -13,7 +13,7 @@ def test_stand_ins_are_pointed_out_and_planned_queries_refused_at_their_place(pr
     (project / "migrations/2_crypto.sql").write_text("CREATE EXTENSION pgcrypto;", encoding="utf-8")
     queries = project / "queries/users.sql"
     good = "-- name: Digest :one\nSELECT digest(name, 'sha256') AS digest FROM users WHERE id = @id;\n"
-    bad = "\n-- name: Put :exec\nINSERT INTO users VALUES (@id, @name)\nON CONFLICT (name) DO NOTHING;\n"
+    bad = "\n-- name: Put :exec\nINSERT INTO users (id, name) VALUES (@id, @name)\nON CONFLICT (name) DO NOTHING;\n"
 
     queries.write_text(good + bad, encoding="utf-8")
     refused = embedded_sqlwright("generate")
