@@ -217,12 +217,8 @@ async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledg
     with embedded.running(project):
         admin_url = embedded.url(project, "postgres")
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            # The embedded server acknowledges before it is on disk, which is no way to keep a promise.
-            admin.execute("ALTER SYSTEM SET synchronous_commit = on")
             admin.execute("CREATE DATABASE shop")
         database_url = urlsplit(admin_url)._replace(path="/shop").geturl()
-        with psycopg.connect(database_url, autocommit=True) as conn:
-            conn.execute("ALTER DATABASE shop SET synchronous_commit = on")
         dbmate(database_url, "up")
         acknowledged: list[Order] = []
         outcomes: set[type[object]] = set()

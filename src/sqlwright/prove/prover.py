@@ -16,12 +16,15 @@ from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.lexer import significant
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
+from sqlwright.prove import standins
+from sqlwright.prove.access import functions_called
 from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
 from sqlwright.prove.embeds import EmbedProof
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
 from sqlwright.prove.nodetree import UNREADABLE
+from sqlwright.prove.planning import plan
 from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
 from sqlwright.prove.querytree import analysed_query
 from sqlwright.prove.records import Fields
@@ -43,6 +46,7 @@ class Session:
     types: TypeNames
     catalog: Catalog
     located: _Located
+    stand_ins: Mapping[int, str]
     schema_digest: str
     major: int
     nullable_elements: bool
@@ -59,7 +63,9 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
         types = TypeNames(connection)
         facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
         catalog, located = read_catalog(connection, types, facts)
-        yield Session(connection, facts, types, catalog, located, schema.digest, server.major, nullable_elements)
+        yield Session(
+            connection, facts, types, catalog, located, standins.read_functions(connection), schema.digest, server.major, nullable_elements
+        )
 
 
 def prove_queries(
@@ -104,6 +110,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+    plan(session.connection, expanded.sql, len(described.params))
     if query.copied is not None:
         _try_copy(session.connection, query.copied, query.sql)
     spans = [(embed, _span(query, embed, expanded)) for embed in query.embeds]
@@ -130,6 +137,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         cardinality_offset=proof.rows.location,
         reads=proof.reads,
         writes=proof.writes,
+        stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )
 
@@ -209,6 +217,16 @@ def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, f
             raise _no_row(query, embed, f"has an array `{column}` that may hold NULL here, unlike in `{name}`")
     witness = next((index for index, verdict in enumerate(found.present) if not verdict.nullable), -1)
     return ProvenEmbed(first, schema, name, columns, found.absent, witness)
+
+
+def _stand_ins(session: Session, sql: str, param_types: tuple[int, ...]) -> tuple[str, ...]:
+    if not session.stand_ins:
+        return ()
+    try:
+        called = functions_called(analysed_query(session.connection, sql, param_types))
+    except UNREADABLE:
+        return ()
+    return tuple(sorted({session.stand_ins[oid] for oid in called if oid in session.stand_ins}))
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
@@ -310,7 +328,7 @@ def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> st
 
 
 def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
-    place = query.source.place_of(query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
+    place = query.source.place_of(refused.sql or query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
     return Diagnostic(
         f"PostgreSQL refuses query {query.name}: {refused.message}" if refused.by_postgres else f"query {query.name}: {refused.message}",
         place,
@@ -322,6 +340,8 @@ def _cure(sqlstate: str) -> str:
     match sqlstate:
         case "42P18" | "42P08":
             return "write a cast behind the parameter, such as sqlc.arg(name)::text."
+        case "42P10":
+            return "ON CONFLICT needs a unique index or constraint on exactly these columns."
         case "42883":
             return "check the name and the argument types; an explicit cast may be missing."
         case _:
