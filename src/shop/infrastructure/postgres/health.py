@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection, Error
@@ -14,7 +13,7 @@ from shop.application.health import NotWell
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import outbox
 
-SCHEMA_VERSION = "20260101000006"
+SCHEMA_VERSION = "20260101000012"
 """The newest migration that this code knows and needs."""
 
 
@@ -47,8 +46,8 @@ class PostgresHealth:
         """Say what waits to be published."""
         async with self._connected() as conn:
             measured = await outbox.measure_outbox(conn)
-        lag = 0.0 if measured.oldest_at is None else (datetime.now(UTC) - measured.oldest_at).total_seconds()
-        detail = f"{measured.waiting} events wait, the oldest for {max(lag, 0):.0f} s; {measured.dead} were given up"
+        lag = measured.lag_seconds or 0.0
+        detail = f"{measured.waiting} events wait, the oldest for {lag:.0f} s; {measured.dead} were given up"
         if lag > self._lag_limit or measured.dead:
             raise NotWell(detail)
         return detail
