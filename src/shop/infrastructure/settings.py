@@ -49,6 +49,7 @@ def _with_scheme(*schemes: str) -> AfterValidator:
 PostgresUrl = Annotated[SecretStr, _with_scheme("postgres", "postgresql")]
 RedisUrl = Annotated[SecretStr, _with_scheme("redis", "rediss")]
 NatsUrl = Annotated[SecretStr, _with_scheme("nats", "tls")]
+MonitoringUrl = Annotated[SecretStr, _with_scheme("http", "https")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
     ] = None
     redis_url: Annotated[RedisUrl | None, Field(validation_alias="redis_url", description="The cache; without it there is none.")] = None
     nats_url: Annotated[NatsUrl | None, Field(validation_alias="nats_url", description="The broker; without it events wait.")] = None
+
+    nats_monitoring_url: Annotated[
+        MonitoringUrl | None,
+        Field(validation_alias="nats_monitoring_url", description="The broker's monitoring port, for health to ask when it syncs."),
+    ] = None
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Connections that are kept open.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, description="Most connections at once.")] = 10

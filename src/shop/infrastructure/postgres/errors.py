@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
@@ -55,7 +55,8 @@ def translated() -> Generator[None]:
 
     Raises:
         TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
-        StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
+        StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
+            that shuts down.
         StoreDefect: anything else.
     """
     try:
@@ -66,7 +67,7 @@ def translated() -> Generator[None]:
         raise StoreLost("all connections are in use, or none can be made") from error
     except PoolClosed as error:
         raise StoreLost("the pool is closed") from error
-    except OperationalError as error:
+    except (OperationalError, IdleInTransactionSessionTimeout) as error:
         raise StoreLost(message_of(error)) from error
     except Error as error:
         raise StoreDefect(f"{error.sqlstate}: {message_of(error)}") from error
