@@ -101,7 +101,8 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
         replica: Replica | None = None
         if settings.database_read_url is not None:
-            options = replace(_pool_options(settings), wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
+            # Nothing is connected before it is asked: one that is down would be tried, and complained of, all the time.
+            options = replace(_pool_options(settings), min_size=0, wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
             url = settings.database_read_url.get_secret_value()
             replica = Replica(directories(await stack.enter_async_context(open_pool(url, options, is_required=False))))
         store = adapters.cache
