@@ -12,7 +12,7 @@ from typing import Protocol
 from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
 from shop.application.broker import BrokerUnavailable, MessageRefused, Place, Publisher
 from shop.application.messages import Message
-from shop.application.unit_of_work import CommitOutcomeUnknown, StoreLost, TransactionConflict
+from shop.application.unit_of_work import StoreLost, TransactionConflict
 
 _log = logging.getLogger("shop.relay")
 
@@ -83,7 +83,7 @@ class Relay:
         publisher: Publisher,
         *,
         batch_size: int = 100,
-        lease: float = 10.0,
+        lease: float = 5.0,
         attempts: int = 8,
         idle: float = 0.2,
         backoff: Backoff = DEFAULT_BACKOFF,
@@ -102,7 +102,7 @@ class Relay:
         while not stop.is_set():
             try:
                 done = await self.run_once()
-            except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
+            except (StoreLost, TransactionConflict) as lost:
                 _log.warning("the outbox cannot be read: %s", lost)
                 failures += 1
                 await wait_unless(stop, self._backoff.wait(failures))
