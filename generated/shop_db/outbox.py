@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
@@ -274,7 +275,9 @@ async def measure_stream_gap(
         (stream, first_sequence, last_sequence, deleted, keep, known_at),
         binary=True,
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("MeasureStreamGap", cur.rowcount)
     return MeasureStreamGapRow(*row)
 
 
@@ -287,7 +290,9 @@ async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
     """Get the time of the database, by which everything here is measured."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_TIME, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("GetTime", cur.rowcount)
     value: datetime.datetime = row[0]
     return value
 
@@ -317,7 +322,9 @@ async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
     """Tell how far the outbox is behind: how many events wait, for how many seconds the oldest does, and how many were given up."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MEASURE_OUTBOX, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("MeasureOutbox", cur.rowcount)
     return MeasureOutboxRow(*row)
 
 

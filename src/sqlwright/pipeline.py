@@ -84,7 +84,9 @@ def compile_request(
         config_name=inputs.config_name,
         config_text=inputs.config_text,
     )
-    unproven = replace(resolve(request.queries, inputs.sources), nullable_elements=options.nullable_elements)
+    unproven = replace(
+        resolve(request.queries, inputs.sources, {file.path for file in inputs.schema.files}), nullable_elements=options.nullable_elements
+    )
     proofs, doubts = _prove(unproven, inputs, project, environ, settings.codegen.out, progress, anew=anew)
     wishes = audit_wishes(unproven, proofs, options, config_name=inputs.config_name)
     package = assemble(unproven, proofs, options)
