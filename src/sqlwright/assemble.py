@@ -149,7 +149,7 @@ class _Schema:
         same = all(
             isinstance(found, ir.Column)
             and (found.origin, found.sql_name) == (own.origin, own.sql_name)
-            and (found.type == own.type or (found.sql_name not in narrowed and ir.Nullable(found.type) == own.type))
+            and (found.type == own.type or (found.sql_name not in narrowed and _is_narrowed(found.type, own.type)))
             for own, found in zip(self.table_columns(table), columns, strict=True)
         )
         return table if same else None
@@ -193,6 +193,11 @@ class _Schema:
             )
             for c, origin in zip(table.columns, origins, strict=True)
         )
+
+
+def _is_narrowed(found: ir.Type, own: ir.Type) -> bool:
+    """Whether the one type is the other without None."""
+    return isinstance(own, ir.Nullable) and found == own.value
 
 
 def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema) -> ir.Module:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from argon2 import Parameters, Type
+from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
@@ -30,7 +30,7 @@ from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
-from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher
 from shop.infrastructure.postgres.directories import directories
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.unit_of_work import units_of_work
@@ -242,6 +242,25 @@ async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher
 async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> None:
     assert not await hasher.verify("correct horse", None)
     assert not await hasher.verify("", None)
+
+
+@pytest.mark.parametrize("parameters", [CHEAP, DEFAULT], ids=["cheap", "default"])
+async def test_without_a_hash_the_work_is_that_of_a_wrong_password_from_the_first_time_on(parameters: Parameters) -> None:
+    class Counting(Argon2PasswordHasher):
+        async def hash(self, password: str) -> PasswordHash:  # noqa: ARG002 the port's signature
+            raise AssertionError("this takes as long again")
+
+    hasher = Counting(parameters)
+    # A decoy with other parameters would take another time; one that is no hash at all would take none.
+    decoy = hasher._decoy  # pyright: ignore[reportPrivateUsage] its cost is the property, and no clock measures it
+    assert extract_parameters(decoy.encoded) == parameters
+    assert not await hasher.verify("", None)
+    assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
+
+
+async def test_any_text_may_be_tried() -> None:
+    hasher = Argon2PasswordHasher(CHEAP)
+    assert not await hasher.verify("half a character: \ud800", await hasher.hash("correct horse"))
 
 
 async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from shop.application.unit_of_work import TransactionConflict, UnitOfWork
+from shop.infrastructure.memory.login_attempts import MemoryLoginAttempts
 from shop.infrastructure.memory.outbox import MemoryOutbox, MemoryProjections, MemorySettledMessages
 from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
 from shop.infrastructure.memory.state import InboxKey, MemoryState, MemoryTransaction
@@ -64,6 +65,7 @@ class MemoryUnitOfWork:
         self.audit = MemoryAuditLog(self._transaction)
         self.outbox = MemoryOutbox(self._transaction)
         self.seeds = MemorySeedRepository(self._transaction)
+        self.logins = MemoryLoginAttempts(self._transaction)
         self.messages = MemorySettledMessages(self._transaction)
         self.projections = MemoryProjections(self._transaction)
 

@@ -19,7 +19,7 @@ from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import make_durable
 from shop_db import outbox
 
-SCHEMA_VERSION = "20260101000012"
+SCHEMA_VERSION = "20260101000020"
 """The newest migration that this code knows and needs."""
 
 _STREAM_MARGIN = timedelta(hours=1)
@@ -120,4 +120,4 @@ class PostgresHealth:
             async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
                 yield conn
         except Error as error:
-            raise NotWell(message_of(error)) from error
+            raise NotWell(message_of(error)) from None
