@@ -57,20 +57,28 @@ OpenDirectories: TypeAlias = Callable[[], AbstractAsyncContextManager[Directorie
 class Replica:
     """Another source of answers, which may be down, frozen, or behind in its migrations: then it is left alone for `pause` seconds."""
 
-    def __init__(self, open_directories: OpenDirectories, *, patience: float = 5.0, pause: float = 5.0) -> None:
+    def __init__(
+        self,
+        open_directories: OpenDirectories,
+        *,
+        patience: float = 5.0,
+        pause: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open = open_directories
         self._patience = patience
         self._pause = pause
+        self._clock = clock
         self._is_well = True
         self._paused_until = 0.0
 
     async def ask(self, question: Callable[[Directories], Awaitable[T]]) -> Ok[T] | None:
         """Ask it, or return None where it is to be asked elsewhere."""
         if not self._is_well:
-            if time.monotonic() < self._paused_until:
+            if self._clock() < self._paused_until:
                 return None
             # One call looks whether it is back, and the others do not wait for that.
-            self._paused_until = time.monotonic() + self._patience + self._pause
+            self._paused_until = self._clock() + self._patience + self._pause
         try:
             async with asyncio.timeout(self._patience), self._open() as directories:
                 answer = Ok(await question(directories))
@@ -82,7 +90,7 @@ class Replica:
             if self._is_well:
                 _log.warning("the replica is left alone: %s", str(lost) or f"no answer within {self._patience:g} s")
             self._is_well = False
-            self._paused_until = time.monotonic() + self._pause
+            self._paused_until = self._clock() + self._pause
             return None
         if not self._is_well:
             _log.warning("the replica answers again")
