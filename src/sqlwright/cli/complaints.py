@@ -25,6 +25,7 @@ _CURES = {
     ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
     ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
+    "missing semicolon": "end the statement with `;`.",
     ":batch* commands require parameters": "use the command without `batch`.",
     "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
