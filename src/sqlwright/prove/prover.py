@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -34,68 +35,63 @@ _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
-    """Everything about the scratch database that proofs of single queries share."""
+class Session:
+    """Everything about a scratch database that the proofs of all queries over its schema share."""
 
     connection: psycopg.Connection[Any]
     facts: SchemaFacts
     types: TypeNames
     catalog: Catalog
     located: _Located
+    schema_digest: str
+    major: int
+    nullable_elements: bool
+
+
+@contextmanager
+def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> Generator[Session]:
+    """Connect to a scratch database of the schema and read its catalogue.
+
+    Raises:
+        CompileError: PostgreSQL refuses one of the schema files.
+    """
+    with scratch_database(server, schema) as connection:
+        types = TypeNames(connection)
+        facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
+        catalog, located = read_catalog(connection, types, facts)
+        yield Session(connection, facts, types, catalog, located, schema.digest, server.major, nullable_elements)
 
 
 def prove_queries(
+    session: Session,
     queries: Sequence[tuple[str, ir.UnprovenQuery]],
     proofs: Mapping[tuple[str, str], QueryProof],
-    schema: Schema,
-    server: Server,
     progress: Progress,
-    *,
-    nullable_elements: bool,
 ) -> Proofs:
-    """Prove the queries, given with their files, that `proofs` lacks; give all proofs.
+    """Prove the queries, given with their files, that `proofs` lacks; return all proofs.
 
     Raises:
-        CompileError: PostgreSQL refuses the schema or queries (all of them are reported).
+        CompileError: PostgreSQL refuses queries (all of them are reported).
     """
-    with scratch_database(server, schema) as connection:
-        return _prove_others(queries, proofs, schema, server.major, connection, progress, nullable_elements=nullable_elements)
-
-
-def _prove_others(
-    queries: Sequence[tuple[str, ir.UnprovenQuery]],
-    proofs: Mapping[tuple[str, str], QueryProof],
-    schema: Schema,
-    major: int,
-    connection: psycopg.Connection[Any],
-    progress: Progress,
-    *,
-    nullable_elements: bool,
-) -> Proofs:
-    types = TypeNames(connection)
-    facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
-    catalog, located = read_catalog(connection, types, facts)
-    session = _Session(connection, facts, types, catalog, located)
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
     progress(len(proven), len(queries))
-    with connection.transaction(force_rollback=True):
+    with session.connection.transaction(force_rollback=True):
         for file, query in queries:
             if (file, query.name) in proven:
                 continue
+            key = query_key(query, session.schema_digest, session.major, nullable_elements=session.nullable_elements)
             try:
-                proven[file, query.name] = _prove_query(
-                    session, query, query_key(query, schema.digest, major, nullable_elements=nullable_elements)
-                )
+                proven[file, query.name] = _prove_query(session, query, key)
             except Refused as refused:
                 diagnostics.append(_refusal(query, refused))
             progress(len(proven), len(queries))
     if diagnostics:
         raise CompileError(in_order(diagnostics))
-    return Proofs(major, schema.digest, catalog, proven)
+    return Proofs(session.major, session.schema_digest, session.catalog, proven)
 
 
-def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
+def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
     types = {p.number: p.sqlc_type for p in query.params}
     guessed = describe(session.connection, query.sql, types)
     _refuse_scalar_slices(session.types, query, guessed)
@@ -138,7 +134,7 @@ def _prove_query(session: _Session, query: ir.UnprovenQuery, key: str) -> QueryP
     )
 
 
-def _expand(session: _Session, sql: str, param_types: Sequence[str]) -> Expanded:
+def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
     """Write out what the stars of a text stand for. Where the tree cannot be read they stay, as they do no harm."""
     stars = stars_in(sql)
     if not stars:
@@ -196,7 +192,7 @@ def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refus
     return Refused(f"sqlc.embed({embed.name}) {why}", star.start, "select the columns one by one.", "", by_postgres=False)
 
 
-def _embed(session: _Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
+def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
     if found is None:
         raise _no_row(query, embed, "is not the row of one table or view here")
     places = [session.located[found.relation, attribute] for attribute in found.attributes]
@@ -261,7 +257,7 @@ def _params(
 
 
 def _columns(
-    session: _Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof, *, spans: Sequence[tuple[int, int]]
+    session: Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof, *, spans: Sequence[tuple[int, int]]
 ) -> tuple[ProvenColumn, ...]:
     unproven = ColumnProof(nullable=True, reason=proof.rows.reason, location=-1, element_nullable=True, absent_row=False, witness=False)
     found = proof.columns or (unproven,) * len(described.columns)
