@@ -98,8 +98,8 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
     expanded = _expand(session, with_casts(query.sql, casts), tuple(casts.values()))
     # Neither the casts nor the columns in the place of stars must change anything: the final text is generated, so it is what is proven.
-    described = describe(session.connection, expanded.sql, {})
-    if described.columns != guessed.columns:
+    described = _described(session, expanded.sql)
+    if described is None or described.columns != guessed.columns:
         expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
@@ -141,16 +141,21 @@ def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
         return Expanded(sql, {})
     try:
         tree = analysed_query(session.connection, sql, [session.facts.type_oid(name) for name in param_types])
-        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session.connection))
+        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session))
     except UNREADABLE:
         return Expanded(sql, {})
 
 
-def _names(connection: psycopg.Connection[Any], sql: str) -> Sequence[str]:
+def _described(session: Session, sql: str) -> Description | None:
     try:
-        return [column.name for column in describe(connection, sql, {}).columns]
+        return describe(session.connection, sql, {})
     except Refused:
-        return []
+        return None
+
+
+def _names(session: Session, sql: str) -> Sequence[str]:
+    described = _described(session, sql)
+    return [column.name for column in described.columns] if described else []
 
 
 def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
