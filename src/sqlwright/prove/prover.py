@@ -115,7 +115,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
             param_types=tuple(casts.values()),
             optional_params=frozenset(p.number for p in query.params if p.optional),
             returns_rows=bool(described.columns),
-            param_dimensions=_param_dimensions(query),
+            param_dimensions=_param_dimensions(query, described, session.types),
             embeds=tuple(span for _, span in spans),
         ),
     )
@@ -240,15 +240,17 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
         ) from error
 
 
-def _param_dimensions(query: ir.UnprovenQuery) -> dict[int, int]:
-    """How many dimensions array parameters have: as many as are written behind them or declared of their column, which sqlc reads."""
-    return {param.number: count for param in query.params if (count := param.sqlc_type.count("[]")) > 1}
+def _param_dimensions(query: ir.UnprovenQuery, described: Description, types: TypeNames) -> dict[int, int]:
+    """How many dimensions array parameters have: as many as are written behind them or declared of their column or their domain."""
+    written = {param.number: param.sqlc_type.count("[]") for param in query.params}
+    counts = {n: max(written.get(n, 0), types.proof_name(oid).count("[]")) for n, oid in enumerate(described.params, start=1)}
+    return {number: count for number, count in counts.items() if count > 1}
 
 
 def _params(
     query: ir.UnprovenQuery, described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames
 ) -> tuple[ProvenParam, ...]:
-    dimensions = _param_dimensions(query)
+    dimensions = _param_dimensions(query, described, types)
     return tuple(
         ProvenParam(
             casts[number],
