@@ -62,9 +62,10 @@ SELECT liked.*, count(*) FROM liked JOIN added USING (id) GROUP BY liked.id, lik
 """
 
 
-@pytest.fixture(scope="module")
-def project(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES, clients="sync")
+@pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "pg15"])
+def project(request: pytest.FixtureRequest) -> Project:
+    chosen: Compiler = request.getfixturevalue(request.param)
+    return chosen.compile(SCHEMA, QUERIES, clients="sync")
 
 
 @pytest.fixture(scope="module")
