@@ -98,7 +98,7 @@ def test_reset_asks_first_and_no_means_no(project: Path, proof_server: str) -> N
     os.close(ours)
     os.close(theirs)
     assert done.returncode == 1
-    assert b"Drop postgres://postgres@/asked" in said
+    assert b"Drop postgres://postgres:***@/asked" in said
     assert applied(url) == ["1"]
 
 
