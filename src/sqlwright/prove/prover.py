@@ -104,8 +104,8 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
     expanded = _expand(session, with_casts(query.sql, casts), tuple(casts.values()))
     # Neither the casts nor the columns in the place of stars must change anything: the final text is generated, so it is what is proven.
-    described = describe(session.connection, expanded.sql, {})
-    if described.columns != guessed.columns:
+    described = _described(session, expanded.sql)
+    if described is None or described.columns != guessed.columns:
         expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
@@ -122,7 +122,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
             param_types=tuple(casts.values()),
             optional_params=frozenset(p.number for p in query.params if p.optional),
             returns_rows=bool(described.columns),
-            param_dimensions=_param_dimensions(query),
+            param_dimensions=_param_dimensions(query, described, session.types),
             embeds=tuple(span for _, span in spans),
         ),
     )
@@ -149,16 +149,21 @@ def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
         return Expanded(sql, {})
     try:
         tree = analysed_query(session.connection, sql, [session.facts.type_oid(name) for name in param_types])
-        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session.connection))
+        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session))
     except UNREADABLE:
         return Expanded(sql, {})
 
 
-def _names(connection: psycopg.Connection[Any], sql: str) -> Sequence[str]:
+def _described(session: Session, sql: str) -> Description | None:
     try:
-        return [column.name for column in describe(connection, sql, {}).columns]
+        return describe(session.connection, sql, {})
     except Refused:
-        return []
+        return None
+
+
+def _names(session: Session, sql: str) -> Sequence[str]:
+    described = _described(session, sql)
+    return [column.name for column in described.columns] if described else []
 
 
 def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
@@ -253,15 +258,17 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
         ) from error
 
 
-def _param_dimensions(query: ir.UnprovenQuery) -> dict[int, int]:
-    """How many dimensions array parameters have: as many as are written behind them or declared of their column, which sqlc reads."""
-    return {param.number: count for param in query.params if (count := param.sqlc_type.count("[]")) > 1}
+def _param_dimensions(query: ir.UnprovenQuery, described: Description, types: TypeNames) -> dict[int, int]:
+    """How many dimensions array parameters have: as many as are written behind them or declared of their column or their domain."""
+    written = {param.number: param.sqlc_type.count("[]") for param in query.params}
+    counts = {n: max(written.get(n, 0), types.proof_name(oid).count("[]")) for n, oid in enumerate(described.params, start=1)}
+    return {number: count for number, count in counts.items() if count > 1}
 
 
 def _params(
     query: ir.UnprovenQuery, described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames
 ) -> tuple[ProvenParam, ...]:
-    dimensions = _param_dimensions(query)
+    dimensions = _param_dimensions(query, described, types)
     return tuple(
         ProvenParam(
             casts[number],
