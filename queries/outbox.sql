@@ -37,12 +37,13 @@ SET attempts = attempts + 1,
     dead_at = CASE WHEN @give_up::boolean THEN clock_timestamp() END
 WHERE position = @position;
 
--- Tell how far the outbox is behind: how many events wait, since when the oldest does, and how many were given up.
+-- Measure how far the outbox is behind: how many events wait, since when the oldest does, and how many were given up. It counts no further
+-- than 10,001, so that a long outage does not make this slow.
 -- name: MeasureOutbox :one
 SELECT
-    (SELECT count(*) FROM outbox WHERE published_at IS NULL AND dead_at IS NULL) AS waiting,
+    (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL LIMIT 10001) AS counted) AS waiting,
     (SELECT min(occurred_at) FROM outbox WHERE published_at IS NULL AND dead_at IS NULL) AS oldest_at,
-    (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL) AS dead;
+    (SELECT count(*) FROM (SELECT FROM outbox WHERE dead_at IS NOT NULL LIMIT 10001) AS counted) AS dead;
 
 -- Remove what was published before the given time, at most so many at once: short transactions, as often as needed.
 -- name: PruneOutbox :execrows

@@ -95,7 +95,7 @@ async def _require_ready(conninfo: str) -> None:
             await users.get_user(conn, id=uuid.UUID(int=0))
             await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
             await orders.list_daily_sales(conn, since=dt.date.max)
-            await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
+            await audit.list_audit_entries(conn, after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
         except (UndefinedTable, UndefinedColumn) as error:
