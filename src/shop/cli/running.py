@@ -59,6 +59,9 @@ class Session:
 
         try:
             return run(composed())
+        except KeyboardInterrupt:
+            detail = "stopped by Ctrl-C; what was committed before is kept"
+            raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except StoreDefect as error:
             _log.exception("the program or the schema is wrong")
             raise self.failed(Problem("defect", "Defect", 500, str(error), ExitCode.DEFECT)) from error

@@ -11,7 +11,8 @@ from psycopg import Error, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
+from shop.application.cancellation import cancellation_first
+from shop.application.unit_of_work import LockTimeout, StoreDefect, StoreLost, TransactionConflict
 from shop_db.constraints import (
     AuditLogConstraint,
     DailySaleConstraint,
@@ -51,16 +52,20 @@ def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn what psycopg raises in the block into what the application knows.
+    """Turn what psycopg raises in the block into what the application knows. Cancellation stays what it is.
 
     Raises:
-        TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
+        TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
+        LockTimeout: another transaction holds a lock, and still would if this one asked again.
         StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
         StoreDefect: anything else.
     """
     try:
-        yield
-    except (SerializationFailure, DeadlockDetected, LockNotAvailable) as error:
+        with cancellation_first():
+            yield
+    except LockNotAvailable as error:
+        raise LockTimeout(message_of(error)) from error
+    except (SerializationFailure, DeadlockDetected) as error:
         raise TransactionConflict(message_of(error)) from error
     except (PoolTimeout, TooManyRequests) as error:
         raise StoreLost("all connections are in use, or none can be made") from error

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection, Error
 from psycopg.errors import UndefinedTable
 
+from shop.application.cancellation import cancellation_first
 from shop.application.health import NotWell
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import outbox
@@ -59,8 +60,9 @@ class PostgresHealth:
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[AsyncConnection[Any]]:
         try:
-            async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
-                yield conn
+            with cancellation_first():
+                async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
+                    yield conn
         except Error as error:
             raise NotWell(message_of(error)) from error
 

@@ -15,6 +15,7 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from shop.application.cancellation import cancellation_first
 from shop_db import audit, inbox, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
@@ -32,7 +33,9 @@ class PoolOptions:
     connect_timeout: int = 5
     # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
     statement_timeout: float = 15.0
-    lock_timeout: float = 5.0
+    # Short, because who waits for a lock holds a connection: one locked row must not take all of them. Longer than PostgreSQL's
+    # deadlock_timeout of a second, so that a deadlock is still found as one, which is worth another attempt.
+    lock_timeout: float = 2.0
     application_name: str = "shop"
 
 
@@ -85,7 +88,8 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
 
 async def _require_ready(conninfo: str) -> None:
     try:
-        conn = await AsyncConnection.connect(conninfo, autocommit=True)
+        with cancellation_first():
+            conn = await AsyncConnection.connect(conninfo, autocommit=True)
     except OperationalError as error:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
     async with conn:
