@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
@@ -31,7 +32,9 @@ async def enter_inbox(
     """Enter a message into the inbox and lock it there until the transaction ends: a second delivery waits, and then sees what became of the first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(ENTER_INBOX, (consumer, message_id, event_type), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("EnterInbox", cur.rowcount)
     value: bool = row[0]
     return value
 
@@ -79,7 +82,9 @@ async def count_failure(
         (consumer, message_id, event_type, error),
         binary=True,
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountFailure", cur.rowcount)
     value: int = row[0]
     return value
 

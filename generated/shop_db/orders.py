@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from ._rows import AsyncGiven, int2, int4
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
@@ -59,7 +60,9 @@ async def place_order(
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("PlaceOrder", cur.rowcount)
     return Order.from_row(row)
 
 
@@ -127,6 +130,8 @@ async def set_order_status(
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SET_ORDER_STATUS, (status, id, version), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("SetOrderStatus", cur.rowcount)
     return None if row is None else SetOrderStatusRow(*row)
 
 

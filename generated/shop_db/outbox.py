@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
@@ -144,7 +145,9 @@ async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MEASURE_OUTBOX, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("MeasureOutbox", cur.rowcount)
     return MeasureOutboxRow(*row)
 
 

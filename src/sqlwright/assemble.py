@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlwright import ir
-from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
+from sqlwright.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
 from sqlwright.copying import binary_types, copy_sql
 from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.options import Options
-from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
+from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
 from sqlwright.sources import PlaceInQuery
 from sqlwright.valuetypes import ValueTypes, holds_interval, parts, typed_json
 
@@ -136,24 +136,30 @@ class _Schema:
         column = self._table_column(origin)
         return column.comment if column else ""
 
-    def matching_table(self, columns: tuple[ir.Field, ...]) -> Table | None:
-        """The table whose columns these are: all of them, in its order, under their own names, with its nullability."""
+    def matching_table(self, columns: tuple[ir.Field, ...], narrowed: Container[str]) -> Table | None:
+        """The table whose columns these are: all of them, in its order, under their own names, with its types.
+
+        Columns that are not in `narrowed` may be proven not NULL though the table lets them be.
+        """
         first = columns[0] if columns else None
         origin = first.origin if isinstance(first, ir.Column) else None
         table = self.tables.get((origin.schema, origin.table)) if origin else None
         if table is None or len(table.columns) != len(columns):
             return None
         same = all(
-            isinstance(found, ir.Column) and (found.origin, found.sql_name, found.type) == (own.origin, own.sql_name, own.type)
+            isinstance(found, ir.Column)
+            and (found.origin, found.sql_name) == (own.origin, own.sql_name)
+            and (found.type == own.type or (found.sql_name not in narrowed and _is_narrowed(found.type, own.type)))
             for own, found in zip(self.table_columns(table), columns, strict=True)
         )
         return table if same else None
 
-    def embedded(self, name: Identifier, table: Table, columns: tuple[ProvenColumn, ...]) -> ir.Embedded:
+    def embedded(self, name: Identifier, proven: ProvenEmbed) -> ir.Embedded:
         """A whole row of a table inside another row. `check` refuses one that may be absent and has no witness of that."""
-        witness = next((index for index, column in enumerate(columns) if column.witness), -1)
-        optional = any(column.absent_row for column in columns)
-        return ir.Embedded(name, self.table_class(table), self.table_columns(table), optional, witness)
+        table = self.tables[proven.schema, proven.table]
+        own = {column.sql_name: column for column in self.table_columns(table)}
+        columns = tuple(own[column] for column in proven.columns)
+        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness)
 
     def row_class(self, table: Table) -> ir.RowClass:
         """The class of a table's rows."""
@@ -177,16 +183,21 @@ class _Schema:
                 type=self.types.type(
                     self.types.declared(c.type, c.declared),
                     nullable=not c.not_null,
-                    element_nullable=self.types.options.nullable_elements,
+                    element_nullable=c.element_nullable,
                     origin=origin,
                 ),
                 origin=origin,
                 doc=c.comment,
-                reason=f"`{table.name}.{c.name}` is NOT NULL" if c.not_null else f"`{table.name}.{c.name}` allows NULL",
+                reason=c.reason,
                 place=None,
             )
             for c, origin in zip(table.columns, origins, strict=True)
         )
+
+
+def _is_narrowed(found: ir.Type, own: ir.Type) -> bool:
+    """Whether the one type is the other without None."""
+    return isinstance(own, ir.Nullable) and found == own.value
 
 
 def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema) -> ir.Module:
@@ -236,7 +247,7 @@ def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQu
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:
     match query.command:
         case ir.Command.ONE:
-            return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof))
+            return _one(query, proof, schema)
         case ir.Command.MANY:
             shape = _shape(query, proof, schema)
             return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape)
@@ -245,7 +256,7 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
         case ir.Command.BATCHEXEC:
             return ir.Batch(ir.NoResult())
         case ir.Command.BATCHONE:
-            return ir.Batch(ir.One(_shape(query, proof, schema), always=is_always_one(query, proof)))
+            return ir.Batch(_one(query, proof, schema))
         case ir.Command.BATCHMANY:
             return ir.Batch(ir.Many(_shape(query, proof, schema)))
         case ir.Command.EXEC:
@@ -254,6 +265,10 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
             return ir.RowCount()
         case ir.Command.EXECRESULT:
             return _cursor(query, proof, schema)
+
+
+def _one(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.One:
+    return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof), because=why_one(query, proof))
 
 
 def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
@@ -288,28 +303,46 @@ def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Sh
             return ir.RowRef(embedded.row_class, embedded.columns, shared=True)
         case _:
             pass
-    table = schema.matching_table(fields)
+    table = schema.matching_table(fields, _narrowed(query, proof, schema.types.options))
     if table is not None:
         return ir.RowRef(schema.table_class(table), fields, shared=True)
     return ir.RowRef(query.row_class, fields, shared=False)
 
 
+def _narrowed(query: ir.UnprovenQuery, proof: QueryProof, options: Options) -> set[str]:
+    """The columns whose narrower type is asked for, where their table lets them be NULL."""
+    every = options.narrow_rows or query.annotations.narrow
+    return {column_name(column) for column in proof.columns if every or claims_not_null(query, column)}
+
+
 def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Field, ...]:
     """Columns as they come; those of an embedded table together as one field."""
     fields: list[ir.Field] = []
-    columns = proof.columns
-    for said in query.columns if any(isinstance(said, ir.UnprovenEmbed) for said in query.columns) else ():
-        if isinstance(said, ir.UnprovenEmbed):
-            table = find_table(schema.catalog, said.schema, said.table)
-            fields.append(schema.embedded(said.name, table, columns[: len(table.columns)]))
-            columns = columns[len(table.columns) :]
-        else:
-            fields.append(schema.column(query, proof, columns[0]))
-            columns = columns[1:]
-    fields += [schema.column(query, proof, column) for column in columns]
+    embedded = {found.first: schema.embedded(said.name, found) for said, found in zip(query.embeds, proof.embeds, strict=True)}
+    index = 0
+    while index < len(proof.columns):
+        row = embedded.get(index)
+        fields.append(row or schema.column(query, proof, proof.columns[index]))
+        index += len(row.columns) if row else 1
+    fields = _distinct(fields)
     if reads_binary(ir.columns_in(fields)):
         return tuple(fields)
     return tuple(replace(field, type=without_records(field.type)) if isinstance(field, ir.Column) else field for field in fields)
+
+
+def _distinct(fields: list[ir.Field]) -> list[ir.Field]:
+    """Number the fields that share a name: `id`, `id_2`, as sqlc's own generators do."""
+    wanted = {each.name for each in fields}
+    taken: set[str] = set()
+    found: list[ir.Field] = []
+    for each in fields:
+        name, number = each.name, 1
+        while name in taken or (number > 1 and name in wanted):
+            number += 1
+            name = Identifier(f"{each.name}_{number}")
+        taken.add(name)
+        found.append(each if number == 1 else replace(each, name=name, numbered=True))
+    return found
 
 
 def _shared_classes(shape: ir.RowRef) -> set[ClassName]:

@@ -82,6 +82,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "both sides": (queries, "both", queries.either),
     "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
     "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
+    "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
     "other uses of a parameter's column": (parameters, "_only_written", lambda *arguments: True),
 }
 _TABLES = {

@@ -216,6 +216,44 @@ CREATE TABLE lists (id int PRIMARY KEY, plain text[] NOT NULL, strict present[] 
             add(conn, id=2, plain=[], strict=[None], domain=[])
 
 
+NARROWED = """
+-- name: settled :many
+{annotation}SELECT * FROM customers WHERE mood IS NOT NULL AND mac IS NOT NULL;
+
+-- name: all_customers :many
+SELECT * FROM customers;
+
+-- name: unsettled :many
+SELECT c.* FROM orders o LEFT JOIN customers c ON c.id = o.customer;
+"""
+
+
+def test_rows_of_which_conditions_prove_more_are_of_the_tables_class_unless_the_narrower_one_is_asked_for(compiler: Compiler) -> None:
+    def returned(annotation: str = "", **options: Any) -> tuple[str, Any]:
+        project = compiler.compile(SCHEMA, NARROWED.format(annotation=annotation), **options)
+        assert "warning" not in project.stderr
+        queries = project.module("queries")
+        assert queries.all_customers.__annotations__["return"].__args__[0].__name__ == "Customer"
+        assert queries.unsettled.__annotations__["return"].__args__[0].__name__ == "UnsettledRow"
+        (row,) = queries.settled.__annotations__["return"].__args__
+        with project.connect() as conn:
+            conn.execute("INSERT INTO customers VALUES (1, '', 'sad', '{}', '1', '08:00:2b:01:02:03', NULL, NULL, 1)")
+            (found,) = queries.settled(conn)
+            assert found.mood is project.module("enums").Mood.SAD
+            assert isinstance(found, row)
+        return row.__name__, row.__annotations__["mood"]
+
+    sharp = [returned(narrow_rows=True), returned("-- @narrow\n"), returned("-- @notnull pos the place is always known\n")]
+    assert returned()[0] == "Customer"
+    assert [name for name, _ in sharp] == ["SettledRow"] * 3
+    assert [annotation.__name__ for _, annotation in sharp] == ["Mood"] * 3
+
+
+def test_narrowing_what_is_not_narrower_is_needless(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * FROM customers;\n")
+    assert "@narrow on query all_customers is needless" in project.stderr
+
+
 def test_unused_models_are_there_on_request(compiler: Compiler) -> None:
     query = "-- name: one :one\nSELECT 1 AS one;\n"
     assert not (compiler.compile(SCHEMA, query).folder / "models.py").exists()

@@ -19,10 +19,11 @@ def cancellation_first() -> Generator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            raise asyncio.CancelledError from error
+            # Not `from error`: its text may quote what no log is to hold.
+            raise asyncio.CancelledError from None
         raise
 
 
@@ -37,5 +38,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        raise cancelled from task.exception()
+        # Looked at, or asyncio would log it; not the cause, since its text may quote what no log is to hold.
+        task.exception()
+        raise cancelled
     return task.result()

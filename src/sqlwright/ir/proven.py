@@ -45,7 +45,7 @@ class Rows:
 class Embedded:
     """A whole table row as a field of another row: `sqlc.embed`.
 
-    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL.
+    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL. `numbered`: see `Column`.
     """
 
     name: Identifier
@@ -53,6 +53,7 @@ class Embedded:
     columns: tuple[Column, ...]
     optional: bool
     witness: int
+    numbered: bool = False
 
 
 Field: TypeAlias = Column | Embedded
@@ -185,10 +186,15 @@ Shape: TypeAlias = RowRef | BareValue
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """`:one`: a row, or None when there is none; `always` when exactly one row is proven."""
+    """`:one`: a row, or None when there is none; `always` when exactly one row is proven or claimed.
+
+    `because` says why there is no second row, for the error that is raised when there is one; "" where that is not known and the first
+    row will do.
+    """
 
     shape: Shape
     always: bool
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 from sqlwright import ir
 from sqlwright.options import Clients
@@ -15,6 +16,7 @@ from sqlwright.render.enums import enums_module
 from sqlwright.render.given import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import holds_json, result_types
+from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
 from sqlwright.render.queriers import QuerierClass, Queriers
 from sqlwright.render.queries import query_module
 from sqlwright.render.registration import REGISTER, aio_package, registration_module
@@ -45,7 +47,7 @@ def render(
     files = sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path)
     for file in files:
         if file.path.endswith(".py") and not is_known(file):
-            _check_syntax(file)
+            _check_syntax(file.path, file.text)
     return tuple(files)
 
 
@@ -55,13 +57,18 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
     aio = clients is Clients.BOTH
     needs_register = bool(package.registrations)
 
-    yield ir.SourceFile("__init__.py", _root(package_name, needs_register=needs_register))
+    promised = makes_promises(package)
+    exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * promised + [(".registration", REGISTER)] * needs_register
+
+    yield ir.SourceFile("__init__.py", _root(package_name, exported))
     yield ir.SourceFile("py.typed", "")
     yield from _schema_files(package)
     if needs_adapters(package):
         yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
     if needs_register:
         yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
+    if promised:
+        yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if modules:
@@ -86,19 +93,22 @@ def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
     if package.enums:
         yield ir.SourceFile("enums.py", enums_module(package))
     if package.constraints:
-        yield ir.SourceFile("constraints.py", constraints_module(package))
+        yield ir.SourceFile("constraints.py", constraints_module(package.constraints))
 
 
-def _root(package_name: str, *, needs_register: bool) -> str:
+def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
     builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
-    if needs_register:
-        builder.add_constant([f'__all__ = ["{builder.name(".registration", REGISTER)}"]'])
+    names = [f'"{builder.name(module, name)}"' for module, name in exported]
+    if names:
+        builder.add_constant([f"__all__ = [{', '.join(names)}]"])
     return builder.text()
 
 
-def _check_syntax(file: ir.SourceFile) -> None:
+# Packages over the same schema have their models, enums and constraints in common.
+@lru_cache(maxsize=32)
+def _check_syntax(path: str, text: str) -> None:
     try:
-        ast.parse(file.text, file.path)
+        ast.parse(text, path)
     except SyntaxError as error:
-        msg = f"sqlwright wrote {file.path}, line {error.lineno}, that is not Python: {error.msg}"
+        msg = f"sqlwright wrote {path}, line {error.lineno}, that is not Python: {error.msg}"
         raise AssertionError(msg) from error

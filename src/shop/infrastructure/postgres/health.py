@@ -64,7 +64,7 @@ class PostgresHealth:
                 async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
                     yield conn
         except Error as error:
-            raise NotWell(message_of(error)) from error
+            raise NotWell(message_of(error)) from None
 
 
 def _counted(number: int) -> str:
