@@ -63,5 +63,7 @@ def test_the_broker_of_the_compose_file_understands_its_configuration(tmp_path: 
 
 @pytest.mark.parametrize(("target", "command"), [("migrate-down", "sqlwright db down"), ("migrate-status", "sqlwright db status")])
 def test_make_reaches_what_dbmate_can(target: str, command: str) -> None:
-    planned = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    make = shutil.which("make")
+    assert make is not None
+    planned = subprocess.run([make, "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert command in planned.stdout

@@ -31,6 +31,8 @@ from shop.domain.values import InvalidValue
 from shop.infrastructure.postgres.health import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
 
+from .log_watch import FORBIDDEN
+
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -125,12 +127,14 @@ def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program) 
     assert problem["detail"] == f"order {order['id']} is shipped and cannot become cancelled"
     assert whole.json("relay", "--once")["published"] == 4
 
-    with whole.start("consume", "sales") as consumer:
+    with whole.start("--set", "log_level=debug", "consume", "sales") as consumer:
         while not whole.json("orders", "sales")["items"]:
             assert consumer.poll() is None
         consumer.send_signal(signal.SIGTERM)
-        said, _ = consumer.communicate(timeout=30)
+        said, logged = consumer.communicate(timeout=30)
     assert consumer.returncode == 0, said
+    assert "add_to_daily_sales" in logged
+    assert FORBIDDEN.search(logged) is None
     assert whole.json("orders", "sales")["items"][0]["revenue_minor"] == 32_30
 
     page = whole.json("audit", f"order:{order['id']}", "--size", "3")
@@ -237,9 +241,11 @@ def test_a_title_may_hold_colons(program: Program) -> None:
 def test_a_role_without_rights_is_named(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS shop_without_rights")
-        conn.execute("CREATE ROLE shop_without_rights LOGIN")
+        conn.execute("CREATE ROLE shop_without_rights LOGIN PASSWORD 's3cret'")
         parts = urlsplit(database_url)
-        program.environment["DATABASE_URL"] = parts._replace(netloc=f"shop_without_rights@{parts.netloc.rpartition('@')[2]}").geturl()
+        program.environment["DATABASE_URL"] = parts._replace(
+            netloc=f"shop_without_rights:s3cret@{parts.netloc.rpartition('@')[2]}"
+        ).geturl()
         problem = program.json("users", "count", code=69)
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
@@ -286,7 +292,7 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
     for error in {*errors, EmailTaken, UserHasOrders, UserNotFound, UnacceptableOrder, InvalidValue, InvalidCursor}:
         blank = object.__new__(error)
         for slot in getattr(error, "__slots__", ()):
-            object.__setattr__(blank, slot, "x")
+            object.__setattr__(blank, slot, 1)
         assert Problem.of(blank).status >= 400
 
 

@@ -55,7 +55,8 @@ def _read_by(reader: UrlReader) -> AfterValidator:
 PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
 RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
 NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+# Not less than PostgreSQL's unit: 0 would be no limit at all.
+Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
 class Settings(BaseModel):

@@ -106,7 +106,8 @@ def message_of(error: Error) -> str:
     anything. Where the server was not reached, libpq's first line says why.
     """
     if error.sqlstate is None:
-        return next(iter(str(error).splitlines()), "") if isinstance(error, OperationalError) else type(error).__name__
+        said = str(error).splitlines() if isinstance(error, OperationalError) else []
+        return said[0] if said else type(error).__name__
     diag = error.diag
     about = [
         f"{kind} {name}"
