@@ -44,7 +44,8 @@ def test_the_example_fits_the_servers_of_the_compose_file(folder: Path) -> None:
     assert shown["database_url"] == "user=shop password=*** dbname=shop host=localhost port=5432 sslmode=disable"
     assert set(services["postgres"]["environment"].values()) == {"shop"}
     ports = [port.rpartition(":")[2] for name in ("postgres", "redis", "nats") for port in services[name]["ports"]]
-    assert [re.search(r"port=(\d+)", shown[key]).group(1) for key in ("database_url", "redis_url", "nats_url")] == ports  # type: ignore[union-attr]
+    keys = ("database_url", "redis_url", "nats_url", "nats_monitoring_url")
+    assert [found for key in keys for found in re.findall(r"(?:port=|localhost:)(\d+)", shown[key])] == ports
 
 
 def test_no_server_of_the_compose_file_is_open_to_others_or_of_another_registry() -> None:

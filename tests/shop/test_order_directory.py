@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from typing import Any, LiteralString
 
 import pytest
@@ -20,6 +21,7 @@ from shop.domain.users import NewUser, Profile, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.directories import directories_on
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.settled_messages import PostgresProjections
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 from shop_db.orders import LIST_ORDERS_OF_USER
 
@@ -116,6 +118,25 @@ async def test_a_sum_is_not_limited_by_the_column_of_one_order(conn: AsyncConnec
     )
     [totals] = (await directories_on(queries).orders.summary(user_id)).totals
     assert totals.spent == Money(3 * largest, Currency.EUR)
+
+
+async def test_sales_are_rebuilt_to_any_sum(conn: AsyncConnection[Any], queries: Queries) -> None:
+    user_id = await register(PostgresUserRepository(queries))
+    largest = 2**63 - 1
+    await conn.execute(
+        """
+        WITH paid AS (
+            INSERT INTO orders (user_id, status, currency, total_minor) SELECT %s, 'paid', 'EUR', %s FROM generate_series(1, 3) RETURNING id
+        )
+        INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+        SELECT 'anonymous', 'order.pay', 'order:' || id, 'pytest', 'done', '' FROM paid
+        """,
+        [user_id, largest],
+    )
+    async with conn.transaction():
+        assert await PostgresProjections(queries).rebuild_sales() == 1
+    [sales] = await directories_on(queries).orders.daily_sales(date.min)
+    assert (sales.orders, sales.revenue_minor) == (3, 3 * largest)
 
 
 async def test_a_user_without_orders_has_an_empty_summary(directories: Directories) -> None:

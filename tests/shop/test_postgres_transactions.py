@@ -348,6 +348,15 @@ async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: Asy
         assert isinstance(await running, Ok)
 
 
+async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
+    async def work(operation: Operation) -> Result[None, None]:
+        operation.take_time()
+        await asyncio.sleep(0.2)
+        return Ok(None)
+
+    assert await Transactions(units_of_work(pool), retries=Retries(deadline=0.1)).run(CONTEXT, "test", work) == Ok(None)
+
+
 # --- Cancellation -------------------------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ from shop.application.unit_of_work import (
     Failure,
     LockTimeout,
     OutcomeUnknown,
+    Projections,
     SettledMessages,
     StoreLost,
     TooMuchContention,
@@ -84,6 +85,11 @@ class Operation:
         return self._uow.messages
 
     @property
+    def projections(self) -> Projections:
+        """What consumers have built."""
+        return self._uow.projections
+
+    @property
     def committed(self) -> Sequence[Event]:
         """The events that were committed, or that may have been, where the outcome of the commit is unknown."""
         return self._events
@@ -92,6 +98,10 @@ class Operation:
         """Audit that it was done to `subject`, tell the events, and commit."""
         await self._uow.audit.append(AuditEntry(self._context, self._action, subject, AuditOutcome.DONE, metadata))
         await self._end(events)
+
+    def take_time(self) -> None:
+        """Lift the deadline: this is work that may take as long as it needs."""
+        self._deadline.reschedule(None)
 
     async def noted(self) -> None:
         """Commit what the audit log has no entry for: it was neither done nor refused yet."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.cancellation import cancellation_first
@@ -62,7 +62,8 @@ def translated() -> Generator[None]:
     Raises:
         TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
         LockTimeout: another transaction holds a lock, and still would if this one asked again.
-        StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
+        StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
+            that shuts down.
         StoreDefect: anything else.
     """
     try:
@@ -83,7 +84,7 @@ def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
             return LockTimeout(message_of(error))
         case SerializationFailure() | DeadlockDetected():
             return TransactionConflict(message_of(error))
-        case OperationalError():
+        case OperationalError() | IdleInTransactionSessionTimeout():
             return StoreLost(message_of(error))
         case _:
             return StoreDefect(message_of(error))
