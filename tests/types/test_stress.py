@@ -75,6 +75,9 @@ SELECT u.id, t.id, a.id AS id_2 FROM users u LEFT JOIN tasks t ON t.user_id = u.
 -- name: After :many
 SELECT "taskInsertedAt" FROM tasks WHERE "taskInsertedAt" > @taskInsertedAts;
 
+-- name: Upsert :exec
+INSERT INTO users (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = sqlc.arg(name);
+
 -- name: Listed :many
 SELECT id FROM users WHERE id IN (sqlc.slice(userIds)) ORDER BY id;
 """,
@@ -143,6 +146,13 @@ def test_files_of_one_name_are_one_module(package: Any, conn: psycopg.Connection
     assert users.after.__kwdefaults__ is None
     assert "task_inserted_ats" in users.after.__annotations__
     assert package.__doc__
+
+
+def test_a_numbered_parameter_gives_way_to_a_named_one(package: Any, conn: psycopg.Connection[Any]) -> None:
+    del package
+    users = importlib.import_module("stress_db.users")
+    users.upsert(conn, id=2, name_2="Bea", name="Ben")
+    assert conn.execute("SELECT name FROM users WHERE id = 2").fetchall() == [("Ben",)]
 
 
 def test_columns_of_one_name_are_numbered_with_a_warning(project: tuple[Path, str], package: Any, conn: psycopg.Connection[Any]) -> None:

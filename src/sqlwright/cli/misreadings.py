@@ -25,7 +25,11 @@ def better(message: str, name: str, content: bytes, line: int) -> list[Diagnosti
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         return [not_utf8(content, name, error.start)]
-    return next((found for rule in _RULES if (found := list(rule(message, name, text, line)))), [])
+    for rule in _RULES:
+        found = list(rule(message, name, text, line))
+        if found:
+            return found
+    return []
 
 
 def _byte_order_mark(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:

@@ -141,8 +141,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
         case "CONST":
             return _of_constant(prover, node)
         case "PARAM" if node.number("paramkind") == _EXTERNAL:
-            written = prover.param_dimensions.get(node.number("paramid"), 1)
-            return frozenset({max(written, prover.facts.domain_dimensions(node.number("paramtype")))})
+            return frozenset({prover.param_dimensions.get(node.number("paramid"), 1)})
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
         case _:

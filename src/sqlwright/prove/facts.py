@@ -48,9 +48,6 @@ _FIELDS = """
 SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
 """
-_DOMAINS = """
-SELECT oid::int8, typndims FROM pg_type WHERE typtype = 'd' AND typndims > 1
-"""
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
        t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typarray::int8,
@@ -291,16 +288,6 @@ class SchemaFacts:
         while self.type(composite).kind == "d":
             composite = self.type(composite).base
         return self._field_dimensions.get((composite, number), 1)
-
-    @cached_property
-    def _domain_dimensions(self) -> dict[int, int]:
-        return dict(self._connection.execute(_DOMAINS).fetchall())
-
-    def domain_dimensions(self, oid: int) -> int:
-        """Return the number of dimensions that a domain over arrays, or one that it is made of, is declared with; 1 for all other types."""
-        while oid not in self._domain_dimensions and self.type(oid).kind == "d":
-            oid = self.type(oid).base
-        return self._domain_dimensions.get(oid, 1)
 
     @cached_property
     def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
