@@ -64,7 +64,7 @@ SELECT
     count(*) FILTER (WHERE status = 'paid') AS paid,
     count(*) FILTER (WHERE status = 'shipped') AS shipped,
     count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::bigint AS spent_minor,
+    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::numeric AS spent_minor,
     max(placed_at) AS last_placed_at
 FROM orders
 WHERE user_id = @user_id

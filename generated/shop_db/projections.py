@@ -63,7 +63,7 @@ entered AS (
     WHERE inbox.handled_at IS NULL
 )
 INSERT INTO daily_sales (day, currency, orders, revenue_minor)
-SELECT day, currency, sum(sign), sum(sign * total_minor)::bigint
+SELECT day, currency, sum(sign), sum(sign * total_minor)
 FROM moves
 GROUP BY day, currency
 """

@@ -36,6 +36,14 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.audit_log",),
         writes=(),
     ),
+    "ListAuditEntriesOfSubject": Query(
+        name="ListAuditEntriesOfSubject",
+        sql=audit.LIST_AUDIT_ENTRIES_OF_SUBJECT,
+        file="queries/audit.sql",
+        command=":many",
+        reads=("public.audit_log",),
+        writes=(),
+    ),
     "EnterInbox": Query(
         name="EnterInbox",
         sql=inbox.ENTER_INBOX,

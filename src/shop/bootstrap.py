@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from shop.application.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
+from shop.application.cache_breaker import CacheBreaker
 from shop.application.cache_invalidation import CacheInvalidation
 from shop.application.consumer import Consumer, OnceInEffect
 from shop.application.health import Check, NotWell
@@ -113,12 +114,12 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
 
         # Without Redis the cache is this process's own and empty: nobody else could tell it what is wrong.
-        cache = ReadCache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
+        cache = _read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
         invalidation = CacheInvalidation(cache)
         transactions = Transactions(
             units_of_work(pool, settings.isolation),
             after_commit=invalidation.after_commit,
-            retries=Retries(attempts=settings.retry_attempts),
+            retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
         yield Shop(
             users=UserCommands(transactions, adapters.passwords or Argon2PasswordHasher()),
@@ -162,6 +163,10 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             checks.append(Check("stream", lambda: postgres.stream(broker.extent, _retention(settings)), is_required=False))
             checks.append(Check("nats durability", lambda: _sync_policy(settings.nats_monitoring_url), is_required=False))
         yield checks
+
+
+def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
+    return ReadCache(CacheBreaker(store, lifetime=options.ttl + options.lease), options)
 
 
 def _pool_options(settings: Settings) -> PoolOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -36,6 +37,8 @@ from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, Password, PersonName, UserId
 from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.prove import embedded
+
+from .servers import frozen
 
 CONTEXT = Context(Actor.system("test"), "pytest")
 ORDERS = 60
@@ -243,6 +246,27 @@ async def test_redis_killed_under_load_makes_no_answer_wrong(database_url: str, 
             if number in {25, 45}:
                 await asyncio.to_thread(redis.start)
         assert shop.cache.hits > 0
+
+
+async def test_a_frozen_redis_costs_a_line_in_the_log_and_no_write(
+    database_url: str, redis: LocalServer, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_shop(settings(database_url, redis_url=redis.url), Adapters(passwords=cheap_hasher)) as shop:
+        user = await registered(shop)
+        assert isinstance(await shop.reads.order_summary(user.id), Ok)
+        with frozen(redis):
+            for _ in range(ORDERS):
+                assert isinstance(await shop.orders.place(CONTEXT, NewOrder(user.id, (LINE,))), Ok)
+
+        async def is_read_again() -> bool:
+            hits = shop.cache.hits
+            answer = await shop.reads.order_summary(user.id)
+            assert isinstance(answer, Ok)
+            assert [total.orders for total in answer.value.totals] == [ORDERS]
+            return shop.cache.hits > hits
+
+        await until(is_read_again)
+    assert [(record.name, record.exc_info) for record in caplog.records if record.levelno >= logging.WARNING] == [("shop.cache", None)] * 2
 
 
 async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledged(

@@ -337,6 +337,28 @@ def test_old_messages_are_pruned_and_young_ones_are_not(program: Program, databa
     assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0"]
 
 
+def test_ctrl_c_while_seeds_are_written_is_ctrl_c_and_no_outage(program: Program, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        # The server stops reading in the middle of a COPY.
+        conn.execute("""
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_advisory_xact_lock_shared(1);
+                RETURN NEW;
+            END
+            $$
+        """)
+        conn.execute("CREATE TRIGGER slow BEFORE INSERT ON order_lines FOR EACH ROW EXECUTE FUNCTION wait()")
+        conn.execute("SELECT pg_advisory_lock(1)")
+        with program.start("--set", "lock_timeout=60", "--json", "seed", "500") as seeding:
+            while conn.execute("SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'advisory'").fetchone() is None:
+                assert seeding.poll() is None
+            seeding.send_signal(signal.SIGINT)
+            out, err = seeding.communicate(timeout=60)
+        assert (seeding.returncode, json.loads(out)["type"], err) == (130, "urn:shop:problem:interrupted", "")
+        assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
 def test_what_was_given_up_is_listed(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     assert program.json("dead")["items"] == []

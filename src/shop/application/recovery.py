@@ -35,6 +35,7 @@ class Recovery:
         """Sum up the daily sales anew from the audit log, and return how many rows they are."""
 
         async def work(operation: Operation) -> Result[int, Failure]:
+            operation.take_time()
             rows = await operation.projections.rebuild_sales()
             await operation.done("projections:sales", rows=str(rows))
             return Ok(rows)

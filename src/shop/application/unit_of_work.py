@@ -124,6 +124,10 @@ class TransactionConflict(Exception):
     """Another transaction was in the way, and this one was rolled back: doing the whole of it again may work."""
 
 
+class LockTimeout(TransactionConflict):
+    """Another transaction held a lock for longer than is waited for. Asking again at once would only hold another connection as long."""
+
+
 class StoreLost(Exception):
     """The database does not answer, or went away. Nothing was committed."""
 
@@ -155,12 +159,13 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class TooMuchContention:
-    """Other transactions were in the way at every attempt; nothing was written."""
+    """Other transactions were in the way at every attempt, or one of them held a lock for too long; nothing was written."""
 
     attempts: int
 
     def __str__(self) -> str:
-        return f"gave up after {self.attempts} attempts that other transactions were in the way of"
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        return f"tried {times}, and other transactions were in the way; nothing was written"
 
 
 @dataclass(frozen=True, slots=True)

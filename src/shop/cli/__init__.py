@@ -1,7 +1,7 @@
 """`shop`: the service on the command line.
 
 Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 70 a mistake in
-the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong.
+the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

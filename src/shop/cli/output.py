@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     DEFECT = 70
     TRY_AGAIN = 75
     SETTINGS = 78
+    INTERRUPTED = 130
 
 
 # By class: the status that HTTP has for it (RFC 9457 wants one), and our exit code.

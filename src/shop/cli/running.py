@@ -69,6 +69,9 @@ class Session:
         """Run to the end on a loop of its own; or end with what is wrong."""
         try:
             return asyncio.run(work)
+        except KeyboardInterrupt:
+            detail = "stopped by Ctrl-C; what was committed before is kept"
+            raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except (typer.Exit, TyperException):

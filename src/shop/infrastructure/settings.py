@@ -78,7 +78,8 @@ class Settings(BaseModel):
     pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a connection.")] = 10.0
     connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
     statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
-    lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for another's lock.")] = 5.0
+    lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for another's lock.")] = 2.0
+    use_case_timeout: Annotated[Seconds, Field(description="Seconds that a use case may take, with all of its attempts.")] = 20.0
     isolation: Annotated[Isolation, Field(description="How much a transaction sees of others.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="How often a use case is tried.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds that the cache keeps a value.")] = 300.0

@@ -12,7 +12,8 @@ from psycopg import Error, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
+from shop.application.cancellation import cancellation_first
+from shop.application.unit_of_work import LockTimeout, StoreDefect, StoreLost, TransactionConflict
 from shop_db.constraints import (
     AuditLogConstraint,
     DailySaleConstraint,
@@ -56,14 +57,18 @@ def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint
 def translated() -> Generator[None]:
     """Turn what psycopg raises in the block into what the application knows, without the values that its text may quote.
 
+    Cancellation stays what it is.
+
     Raises:
-        TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
+        TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
+        LockTimeout: another transaction holds a lock, and still would if this one asked again.
         StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
             that shuts down.
         StoreDefect: anything else.
     """
     try:
-        yield
+        with cancellation_first():
+            yield
     except (PoolTimeout, TooManyRequests) as error:
         raise StoreLost("all connections are in use, or none can be made") from error
     except PoolClosed as error:
@@ -75,7 +80,9 @@ def translated() -> Generator[None]:
 
 def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
     match error:
-        case SerializationFailure() | DeadlockDetected() | LockNotAvailable():
+        case LockNotAvailable():
+            return LockTimeout(message_of(error))
+        case SerializationFailure() | DeadlockDetected():
             return TransactionConflict(message_of(error))
         case OperationalError() | IdleInTransactionSessionTimeout():
             return StoreLost(message_of(error))

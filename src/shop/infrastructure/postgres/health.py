@@ -14,12 +14,16 @@ from psycopg import AsyncConnection, Error
 from psycopg.errors import UndefinedTable
 
 from shop.application.broker import BrokerUnavailable, StreamExtent
+from shop.application.cancellation import cancellation_first
 from shop.application.health import NotWell
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import make_durable
 from shop_db import outbox
 
-SCHEMA_VERSION = "20260101000020"
+# As far as the outbox is counted.
+_MOST_COUNTED = 10_000
+
+SCHEMA_VERSION = "20260101000030"
 """The newest migration that this code knows and needs."""
 
 _STREAM_MARGIN = timedelta(hours=1)
@@ -60,7 +64,7 @@ class PostgresHealth:
         async with self._connected() as conn:
             measured = await outbox.measure_outbox(conn)
         lag = measured.lag_seconds or 0.0
-        detail = f"{measured.waiting} events wait, the oldest for {lag:.0f} s; {measured.dead} were given up"
+        detail = f"{_counted(measured.waiting)} events wait, the oldest for {lag:.0f} s; {_counted(measured.dead)} were given up"
         if lag > self._lag_limit or measured.dead:
             raise NotWell(detail)
         return detail
@@ -117,7 +121,12 @@ class PostgresHealth:
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[AsyncConnection[Any]]:
         try:
-            async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
-                yield conn
+            with cancellation_first():
+                async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
+                    yield conn
         except Error as error:
             raise NotWell(message_of(error)) from None
+
+
+def _counted(number: int) -> str:
+    return str(number) if number <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"

@@ -122,14 +122,14 @@ def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
         paid=row.paid,
         shipped=row.shipped,
         cancelled=row.cancelled,
-        spent=Money(row.spent_minor, Currency(row.currency)),
+        spent=Money(int(row.spent_minor), Currency(row.currency)),
         last_placed_at=row.last_placed_at,
     )
 
 
 def daily_sales_from(row: DailySale) -> DailySales:
     """Build the read model."""
-    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=row.revenue_minor)
+    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=int(row.revenue_minor))
 
 
 def audit_record_from(row: AuditLog) -> AuditRecord:

@@ -15,6 +15,7 @@ from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTabl
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from shop.application.cancellation import cancellation_first
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import audit, inbox, logins, orders, outbox, users
 
@@ -33,7 +34,9 @@ class PoolOptions:
     connect_timeout: int = 5
     # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
     statement_timeout: float = 15.0
-    lock_timeout: float = 5.0
+    # Short, because who waits for a lock holds a connection: one locked row must not take all of them. Longer than PostgreSQL's
+    # deadlock_timeout of a second, so that a deadlock is still found as one, which is worth another attempt.
+    lock_timeout: float = 2.0
     # No transaction waits for anything but the database, so a longer pause is that of a process that is frozen, with its locks.
     idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
@@ -103,7 +106,8 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
 
 async def _require_ready(conninfo: str) -> None:
     try:
-        conn = await AsyncConnection.connect(conninfo, autocommit=True)
+        with cancellation_first():
+            conn = await AsyncConnection.connect(conninfo, autocommit=True)
     except Error as error:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
@@ -113,7 +117,7 @@ async def _require_ready(conninfo: str) -> None:
             await users.get_user(conn, id=uuid.UUID(int=0))
             await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
             await orders.list_daily_sales(conn, since=dt.date.max)
-            await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
+            await audit.list_audit_entries(conn, after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
             await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())

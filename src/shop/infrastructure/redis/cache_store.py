@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from shop.application.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
+from shop.application.cancellation import cancellation_first
 
 _LOOK_UP = """
 local value = redis.call('GET', KEYS[1])
@@ -100,7 +101,8 @@ def _milliseconds(seconds: float) -> int:
 @contextmanager
 def _translated() -> Generator[None]:
     try:
-        yield
+        with cancellation_first():
+            yield
     except (RedisError, OSError) as error:
         raise CacheUnavailable(_reason(error)) from None
 
