@@ -118,8 +118,7 @@ class _Schema:
     def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
         """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
         path = query.annotations.json.get(name)
-        value = found.value if isinstance(found, ir.Nullable) else found
-        typed = typed_json(value, path) if path else None
+        typed = typed_json(_value(found), path) if path else None
         if typed is None:
             return found
         return ir.Nullable(typed) if isinstance(found, ir.Nullable) else typed
@@ -149,7 +148,7 @@ class _Schema:
         same = all(
             isinstance(found, ir.Column)
             and (found.origin, found.sql_name) == (own.origin, own.sql_name)
-            and (found.type == own.type or (found.sql_name not in narrowed and ir.Nullable(found.type) == own.type))
+            and (found.type == own.type or (found.sql_name not in narrowed and _value(own.type) == found.type))
             for own, found in zip(self.table_columns(table), columns, strict=True)
         )
         return table if same else None
@@ -182,7 +181,7 @@ class _Schema:
                 type=self.types.type(
                     self.types.declared(c.type, c.declared),
                     nullable=not c.not_null,
-                    element_nullable=self.types.options.nullable_elements,
+                    element_nullable=c.element_nullable,
                     origin=origin,
                 ),
                 origin=origin,
@@ -265,6 +264,10 @@ def _one(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.One:
     return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof), because=why_one(query, proof))
 
 
+def _value(found: ir.Type) -> ir.ValueType:
+    return found.value if isinstance(found, ir.Nullable) else found
+
+
 def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
     return result.types if isinstance(result, ir.CursorResult) else ()
 
@@ -279,7 +282,7 @@ def _cursor(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.C
 
 
 def _postgres(found: ir.Type) -> str:
-    return found.value.postgres if isinstance(found, ir.Nullable) else found.postgres
+    return _value(found).postgres
 
 
 def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:

@@ -68,9 +68,11 @@ def random_schema(source: random.Random) -> Schema:
 def _table(source: random.Random, schema: Schema, name: str) -> None:
     columns: list[tuple[str, str]] = [("k", INT)]
     required: set[str] = {"k"}
-    key = source.choice(("PRIMARY KEY", "PRIMARY KEY", "NOT NULL", "UNIQUE"))
+    key = source.choice(
+        ("PRIMARY KEY", "PRIMARY KEY", "PRIMARY KEY", "NOT NULL", "UNIQUE", "PRIMARY KEY CHECK (k = 1)", "UNIQUE CHECK (k = 1)")
+    )
     definitions = [f"k int {key}"]
-    if key == "UNIQUE":
+    if key.startswith("UNIQUE"):
         required = set()
     for number in range(source.randint(2, 4)):
         type_name = source.choice(_TYPES)
@@ -90,6 +92,8 @@ def _table(source: random.Random, schema: Schema, name: str) -> None:
         else:
             definitions.append(f"{column} {type_name}")
     schema.statements.append(f"CREATE TABLE {name} ({', '.join(definitions)})")
+    if source.random() < 0.5:
+        schema.statements.append(_index(source, name, columns))
     schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))
     for row in range(source.randint(0, 4)):
         values = [
@@ -101,6 +105,20 @@ def _table(source: random.Random, schema: Schema, name: str) -> None:
             for column, type_name in columns
         ]
         schema.statements.append(f"INSERT INTO {name} VALUES ({', '.join(values)}) ON CONFLICT DO NOTHING")
+
+
+def _index(source: random.Random, table: str, columns: Sequence[tuple[str, str]]) -> str:
+    """A unique index over columns and expressions, in which NULLs may be equal."""
+    expressions = {
+        INT: ("{}", "{}", "abs({})", "({} / 2)", "nullif({}, 1)"),
+        TEXT: ("{}", "upper({})", "length({})", "nullif({}, 'a')"),
+        BOOL: ("{}", "(NOT {})"),
+        INTS: ("{}", "cardinality({})"),
+    }
+    chosen = source.sample(list(columns), min(len(columns), source.choice((1, 2, 2))))
+    keys = [source.choice(expressions[type_name]).format(column) for column, type_name in chosen]
+    keys = ["(true)"] if source.random() < 0.05 else keys
+    return f"CREATE UNIQUE INDEX ON {table} ({', '.join(keys)}){source.choice(('', ' NULLS NOT DISTINCT'))}"
 
 
 class Writer:
@@ -119,8 +137,44 @@ class Writer:
             return self._write()
         if kind < 0.26:
             return self._with()
+        if kind < 0.36:
+            return self._lookup()
         query, columns = self.select(2)
         return query, len(columns)
+
+    def _lookup(self) -> tuple[str, int]:
+        """A query for the row of a key, in a table alone or beside another."""
+        first, second = (self._random.choice(self._sources) for _ in range(2))
+        columns = [Column(f"x.{name}", type_name) for name, type_name in first.columns]
+        others = [Column(f"y.{name}", type_name) for name, type_name in second.columns]
+        items = f"{first.name} x"
+        if self._random.random() < 0.4:
+            pairs = [(a, b) for a in columns for b in others if a.type == b.type]
+            a, b = self._random.choice(pairs or [(columns[0], columns[0])])
+            condition = f"{a.text} {self._random.choice(('=', '=', 'IS NOT DISTINCT FROM'))} {b.text}"
+            items += (
+                f" {self._random.choice(('JOIN', 'LEFT JOIN', 'RIGHT JOIN'))} {second.name} y ON {condition} AND {self._fixing(others)}"
+            )
+        conditions = [self._fixing(columns) for _ in range(self._random.choice((0, 1, 2, 2, 3)))]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"SELECT {', '.join(column.text for column in columns)} FROM {items}{where}", len(columns)
+
+    def _fixing(self, columns: Sequence[Column]) -> str:
+        column = self._random.choice(columns)
+        value = self._random.choice((*_STORED[column.type], *(("$1::int", "$2::int") if column.type == INT and self._params else ())))
+        source = self._random.choice([s for s in self._sources if any(type_name == column.type for _, type_name in s.columns)])
+        name = self._random.choice([name for name, type_name in source.columns if type_name == column.type])
+        own = self._random.choice([name for name, type_name in source.columns if type_name == INT] or ["1"])
+        choices = [
+            f"{column.text} = {value}",
+            f"{column.text} = {value}",
+            f"{column.text} IS NOT DISTINCT FROM {value}",
+            f"{column.text} IS NULL",
+            f"{column.text} IN (SELECT z.{name} FROM {source.name} z WHERE z.{own} = {self._random.choice('012')})",
+        ]
+        if column.type == TEXT:
+            choices.append(f"upper({column.text}) = upper({value})")
+        return self._random.choice(choices)
 
     # --- queries ----------------------------------------------------------------------------------------------------------
 

@@ -75,7 +75,9 @@ def _search(connection: psycopg.Connection, schemas: int) -> Counter[str]:
             note(";\n".join(schema.statements))
             facts = SchemaFacts.load(connection)
             # The schemas bring no functions and operators of their own, and reading PostgreSQL's takes longer than everything else.
-            vars(facts).update({name: getattr(builtin, name) for name in ("_functions", "_equality_families", "loose_collations")})
+            vars(facts).update(
+                {name: getattr(builtin, name) for name in ("_functions", "_equality_families", "exact_families", "loose_collations")}
+            )
             for _ in range(_PER_SCHEMA):
                 sql, _width = Writer(source, sources).statement()
                 note(sql)

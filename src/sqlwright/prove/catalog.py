@@ -84,6 +84,7 @@ def read_catalog(
                     type=with_dimensions(types.proof_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
                     declared=with_dimensions(types.declared_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
                     not_null=facts.relation(relation).attributes[number].not_null,
+                    element_nullable=facts.elements_nullable(facts.relation(relation), number),
                     comment=column_comment,
                 )
                 for _, _, _, name, type_oid, column_comment, relation, number, _ in members

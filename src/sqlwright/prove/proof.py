@@ -81,12 +81,16 @@ class QueryProof:
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table, as the catalog has it. `type` is as in a result; `declared` is the domain where it is declared as one."""
+    """A column of a table, as the catalog has it. `type` is as in a result; `declared` is the domain where it is declared as one.
+
+    `element_nullable` is for arrays.
+    """
 
     name: str
     type: str
     declared: str
     not_null: bool
+    element_nullable: bool
     comment: str
 
 
