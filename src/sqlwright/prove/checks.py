@@ -86,7 +86,11 @@ def _attribute(node: Node) -> int:
 
 
 def _uncoerced(node: Node) -> Node:
-    """Take away what changes the type or collation of a value but not the value."""
-    while node.tag in ("RELABELTYPE", "COLLATEEXPR"):
+    """Take away what changes the type or collation of a value, or of all elements of an array, but not the value."""
+    while node.tag in ("RELABELTYPE", "COLLATEEXPR") or (node.tag == "ARRAYCOERCEEXPR" and _is_relabelled(node.node("elemexpr"))):
         node = node.node("arg")
     return node
+
+
+def _is_relabelled(element: Node) -> bool:
+    return element.tag == "RELABELTYPE" and element.node("arg").tag == "CASETESTEXPR"
