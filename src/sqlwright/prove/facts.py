@@ -77,7 +77,7 @@ _ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
 class SchemaFacts:
     """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
 
-    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL. No constraint could tell.
+    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL, where no constraint refuses it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
