@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.large_project import change_one, generated, write_project
-from benchmarks.names import ANEW, BARE, BEYOND, CHANGED, CHECK, IMPORT, PROOFS, SIZES, UNCHANGED, size
+from benchmarks.large_project import change_one, generated, write_blocks, write_project
+from benchmarks.names import ANEW, BARE, BEYOND, BLOCKS, CHANGED, CHECK, IMPORT, MANY_BLOCKS, PROOFS, SIZES, UNCHANGED, size
 from benchmarks.place import Place
 from benchmarks.results import Measurement
 from sqlwright.cli.compilation import compile_project
@@ -39,7 +39,12 @@ def measurements(place: Place, rounds: int, wanted: Callable[[str], bool]) -> It
     for queries, enough in _ROUNDS.items():
         if wanted(size(queries)):
             project = _project(place.folder, queries)
-            yield from _programs(project, environment, queries, min(rounds, enough))
+            yield from _programs(project, environment, size(queries), min(rounds, enough))
+    if wanted(MANY_BLOCKS):
+        project = place.folder / "generation_blocks"
+        if not project.exists():
+            write_blocks(project, BLOCKS)
+        yield from _programs(project, environment, MANY_BLOCKS, min(rounds, 3))
     if wanted(PROOFS):
         yield from _proofs(_project(place.folder, _SIZE_OF_PROOFS), environment, min(rounds, 3))
     if wanted(IMPORT):
@@ -61,7 +66,7 @@ class _Run:
     peak_memory: int
 
 
-def _programs(project: Path, environment: Mapping[str, str], queries: int, rounds: int) -> Iterator[Measurement]:
+def _programs(project: Path, environment: Mapping[str, str], case: str, rounds: int) -> Iterator[Measurement]:
     def ready() -> None:
         pass
 
@@ -84,7 +89,7 @@ def _programs(project: Path, environment: Mapping[str, str], queries: int, round
             before()
             runs[name].append(_run(command, project, environment))
     for name, found in runs.items():
-        yield Measurement("generation", size(queries), name, tuple(run.seconds for run in found), max(run.peak_memory for run in found))
+        yield Measurement("generation", case, name, tuple(run.seconds for run in found), max(run.peak_memory for run in found))
 
 
 def _run(command: tuple[str, ...], project: Path, environment: Mapping[str, str]) -> _Run:

@@ -1,12 +1,17 @@
-"""A project of any size: 100 tables in 10 migrations, and as many queries as are asked for, a file of them for each table."""
+"""A project of any size: 100 tables in 10 migrations, and as many queries as are asked for, a file of them for each table.
+
+With `blocks`, each of the first so many tables has a `sql:` block and a package of its own, all over the one schema.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 TABLES = 100
 _MIGRATIONS = 10
 _OUT = "large_db"
+_QUERIES_OF_A_BLOCK = 10
 _TYPES = """\
 CREATE TYPE state AS ENUM ('new', 'open', 'done', 'failed');
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
@@ -87,9 +92,11 @@ plugins:
     process: {{cmd: {command}, format: json}}
     env: [SQLWRIGHT_DATABASE_URL]
 sql:
+"""
+_BLOCK = """\
   - engine: postgresql
     schema: migrations
-    queries: queries
+    queries: {queries}
     codegen:
       - plugin: {plugin}
         out: {out}
@@ -103,25 +110,44 @@ echo '{}'
 
 def write_project(folder: Path, queries: int) -> None:
     """Write a project with `sqlc.yaml`, and `bare.yaml` for the same with a plugin that does nothing."""
-    (folder / "migrations").mkdir(parents=True)
+    names = _write_migrations(folder)
     (folder / "queries").mkdir()
+    for number, table in enumerate(names):
+        members = [_query(n, number, names) for n in range(number, queries, TABLES)]
+        if members:
+            (folder / "queries" / f"{table}.sql").write_text("\n".join(members), encoding="utf-8")
+    _write_configurations(folder, {"queries": _OUT})
+
+
+def write_blocks(folder: Path, blocks: int) -> None:
+    """Write a project of many blocks over one schema, with the same two configurations."""
+    names = _write_migrations(folder)
+    (folder / "queries").mkdir()
+    for number, table in enumerate(names[:blocks]):
+        members = [_query(number + TABLES * n, number, names) for n in range(_QUERIES_OF_A_BLOCK)]
+        (folder / "queries" / f"{table}.sql").write_text("\n".join(members), encoding="utf-8")
+    _write_configurations(folder, {f"queries/{table}.sql": f"{_OUT}/{table}_db" for table in names[:blocks]})
+
+
+def _write_migrations(folder: Path) -> list[str]:
+    (folder / "migrations").mkdir(parents=True)
     names = [_table(number) for number in range(TABLES)]
     tables = [_create(number, names) for number in range(TABLES)]
     each = TABLES // _MIGRATIONS
     for number in range(_MIGRATIONS):
         text = "\n".join([*([_TYPES] if number == 0 else []), *tables[number * each : (number + 1) * each]])
         (folder / "migrations" / f"{number:04}_tables.sql").write_text(text, encoding="utf-8")
-    for number, table in enumerate(names):
-        members = [_query(n, number, names) for n in range(number, queries, TABLES)]
-        if members:
-            (folder / "queries" / f"{table}.sql").write_text("\n".join(members), encoding="utf-8")
+    return names
+
+
+def _write_configurations(folder: Path, outs: Mapping[str, str]) -> None:
+    """Write both, with a block for each path of queries and the folder that it is generated to."""
     nothing = folder / "nothing"
     nothing.write_text(_NOTHING, encoding="utf-8")
     nothing.chmod(0o755)
-    ours = _CONFIGURATION.format(plugin="sqlwright", command="sqlwright-plugin", out=_OUT)
-    bare = _CONFIGURATION.format(plugin="nothing", command="./nothing", out="nowhere")
-    (folder / "sqlc.yaml").write_text(ours, encoding="utf-8")
-    (folder / "bare.yaml").write_text(bare, encoding="utf-8")
+    for name, plugin, command in (("sqlc.yaml", "sqlwright", "sqlwright-plugin"), ("bare.yaml", "nothing", "./nothing")):
+        blocks = [_BLOCK.format(queries=queries, plugin=plugin, out=out) for queries, out in outs.items()]
+        (folder / name).write_text(_CONFIGURATION.format(plugin=plugin, command=command) + "".join(blocks), encoding="utf-8")
 
 
 def change_one(folder: Path, value: int) -> None:

@@ -45,6 +45,8 @@ CHECK = "sqlwright check"
 BEYOND = "every module of it, beyond psycopg's own"
 
 SIZES = (10, 100, 1000, 5000)
+BLOCKS = 69
+MANY_BLOCKS = f"{BLOCKS} blocks over one schema"
 PROOFS = "proofs of 1,000 queries"
 IMPORT = "import of a package with 1,000 queries"
 

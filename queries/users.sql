@@ -54,6 +54,12 @@ WHERE (created_at, id) > (
 ORDER BY created_at, id
 LIMIT @page_size;
 
+-- Get the addresses among these that users have, in lower case as these are.
+-- name: GetTakenEmails :many
+SELECT lower(email)
+FROM users
+WHERE lower(email) = ANY(@lower_emails::text[]);
+
 -- Count all users.
 -- name: CountUsers :one
 SELECT count(*) FROM users;

@@ -6,6 +6,8 @@ from typing import Final
 PROOFS: Final[dict[str, str]] = {
     "EnterInbox": "exactly one (one row is inserted)",
     "CountFailure": "exactly one (one row is inserted)",
+    "CountLoginAttempt": "exactly one (one row is inserted)",
+    "GetBlockedLogin": "at most one (the unique index `login_attempts_pkey` allows one row for the given values)",
     "PlaceOrder": "exactly one (every item of FROM has one row)",
     "SetOrderStatus": "at most one (the unique index `orders_pkey` allows one row for the given values)",
     "MeasureOutbox": "exactly one (without FROM there is one row)",

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from . import audit, inbox, orders, outbox, users
+from . import audit, inbox, logins, orders, outbox, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,38 @@ QUERIES: Final[dict[str, Query]] = {
         command=":execrows",
         reads=("public.inbox", "public.outbox"),
         writes=("public.inbox",),
+    ),
+    "CountLoginAttempt": Query(
+        name="CountLoginAttempt",
+        sql=logins.COUNT_LOGIN_ATTEMPT,
+        file="queries/logins.sql",
+        command=":one",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
+    ),
+    "GetBlockedLogin": Query(
+        name="GetBlockedLogin",
+        sql=logins.GET_BLOCKED_LOGIN,
+        file="queries/logins.sql",
+        command=":one",
+        reads=("public.login_attempts",),
+        writes=(),
+    ),
+    "RemoveOldLoginAttempts": Query(
+        name="RemoveOldLoginAttempts",
+        sql=logins.REMOVE_OLD_LOGIN_ATTEMPTS,
+        file="queries/logins.sql",
+        command=":execrows",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
+    ),
+    "ForgetLoginAttempts": Query(
+        name="ForgetLoginAttempts",
+        sql=logins.FORGET_LOGIN_ATTEMPTS,
+        file="queries/logins.sql",
+        command=":execrows",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
     ),
     "PlaceOrder": Query(
         name="PlaceOrder",
@@ -255,6 +287,14 @@ QUERIES: Final[dict[str, Query]] = {
     "ListUsers": Query(
         name="ListUsers",
         sql=users.LIST_USERS,
+        file="queries/users.sql",
+        command=":many",
+        reads=("public.users",),
+        writes=(),
+    ),
+    "GetTakenEmails": Query(
+        name="GetTakenEmails",
+        sql=users.GET_TAKEN_EMAILS,
         file="queries/users.sql",
         command=":many",
         reads=("public.users",),

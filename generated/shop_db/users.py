@@ -218,6 +218,24 @@ async def list_users(
     return [ListUsersRow(*row) for row in await cur.fetchall()]
 
 
+GET_TAKEN_EMAILS: Final = """\
+SELECT lower(email)
+FROM users
+WHERE lower(email) = ANY($1::text[])
+"""
+
+
+async def get_taken_emails(
+    conn: AsyncConnection[Any],
+    *,
+    lower_emails: list[str],
+) -> list[str]:
+    """Get the addresses among these that users have, in lower case as these are."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(GET_TAKEN_EMAILS, (lower_emails,), binary=True)
+    return [row[0] for row in await cur.fetchall()]
+
+
 COUNT_USERS: Final = """\
 SELECT count(*) FROM users
 """

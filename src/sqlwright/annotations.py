@@ -10,22 +10,25 @@ returns rows of a class of their own where the query proves more of them than th
 
 `-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
 
-A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
-`AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
+A word that is nearly one of these is an error, so that a misspelt annotation is not lost. sqlc's own (`@param`, `@sqlc-vet-disable`) are
+left to sqlc; a comment line that starts with any other `@word` is prose. The aliases `AS "total!"` and `AS "nick?"`, known from sqlx and
+pgtyped, claim the same as @notnull and @nullable.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.sources import QuerySource
 
-_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
+_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
+    "sqlc-only": "-- @sqlc-only, before the first statement of a file that is meant for sqlc alone",
     "json": "-- @json column: package.module.Type",
     "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
@@ -33,6 +36,8 @@ _FORMS = {
     "one": "-- @one exactly reason, or -- @one first reason",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
+_OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
+_LIKENESS = 0.8
 _CHUNK = re.compile(r"[1-9][0-9]{0,8}")
 _DEFAULT_CHUNK = 1000
 
@@ -73,42 +78,45 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     """Part a query's comment into documentation and annotations."""
     doc: list[str] = []
     diagnostics: list[Diagnostic] = []
-    nullable: dict[str, str] = {}
-    not_null: dict[str, str] = {}
-    one: OneClaim | None = None
-    one_reason = ""
-    stream: int | None = None
-    json: dict[str, str] = {}
-    narrow = False
+    claims = Annotations()
     for line in source.doc:
         match = _ANNOTATION.match(line)
-        if match is None:
-            doc.append(line)
+        word = match["word"] if match else ""
+        if word in _OF_SQLC:
             continue
-        word, (first, _, reason) = match["word"], match["rest"].partition(" ")
-        reason = reason.strip()
-        match word:
-            case "nullable" if first:
-                nullable[first.strip('"')] = reason
-            case "notnull" if first and reason:
-                not_null[first.strip('"')] = reason
-            case "json" if typed := _TYPED.match(match["rest"]):
-                json[typed["column"]] = typed["path"]
-            case "one" if first in set(OneClaim) and reason:
-                one, one_reason = OneClaim(first), reason
-            case "narrow" if not match["rest"].strip():
-                narrow = True
-            case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
-                stream = int(first or _DEFAULT_CHUNK)
-            case _:
-                diagnostics.append(_malformed(source, line, word))
-    both = sorted(nullable.keys() & not_null.keys())
+        if match is None or not (word in _FORMS or _meant(word)):
+            doc.append(line)
+        elif read := _with(claims, word, match["rest"].strip()):
+            claims = read
+        else:
+            diagnostics.append(_malformed(source, line, word))
+    both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    claims = Annotations(nullable=nullable, not_null=not_null, one=one, one_reason=one_reason, stream=stream, json=json, narrow=narrow)
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
+
+
+def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
+    """Add one annotation; return None where it lacks a part or is unknown."""
+    first, _, reason = rest.partition(" ")
+    column, reason = first.strip('"'), reason.strip()
+    match word:
+        case "nullable" if first:
+            return replace(claims, nullable={**claims.nullable, column: reason})
+        case "notnull" if first and reason:
+            return replace(claims, not_null={**claims.not_null, column: reason})
+        case "json" if typed := _TYPED.match(rest):
+            return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
+        case "one" if first in set(OneClaim) and reason:
+            return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "narrow" if not rest:
+            return replace(claims, narrow=True)
+        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case _:
+            return None
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:
@@ -122,8 +130,12 @@ def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
     place = source.doc_place(line)
     if word in _FORMS:
         return Diagnostic(f"incomplete annotation @{word} on query {source.name}", place, help=f"the form is `{_FORMS[word]}`.")
+    meant = _meant(word)
     return Diagnostic(
-        f"unknown annotation @{word} on query {source.name}",
-        place,
-        help=f"known annotations: {', '.join(f'@{known}' for known in sorted(_FORMS))}.",
+        f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?", place, help=f"the form is `{_FORMS[meant]}`."
     )
+
+
+def _meant(word: str) -> str:
+    """The annotation that a word nearly is; "" where it is none."""
+    return next(iter(difflib.get_close_matches(word.lower(), _FORMS, n=1, cutoff=_LIKENESS)), "")

@@ -77,7 +77,7 @@ class ClassName(PythonName):
     def from_table(cls, table: str) -> Self:
         """Make `OrderItem` from the table name `order_items`: the last word in the singular."""
         *front, last = _words(table) or (table,)
-        return cls.from_sql("_".join([*front, inflection.singularize(last)]))
+        return cls.from_sql("_".join([*front, _singular(last)]))
 
 
 class ModuleName(PythonName):
@@ -107,6 +107,12 @@ def distinct_members(labels: tuple[str, ...]) -> tuple[ConstantName, ...]:
         seen.add(candidate)
         names.append(candidate)
     return tuple(names)
+
+
+@lru_cache(maxsize=4096)
+def _singular(word: str) -> str:
+    """Return the word in the singular. Every package over a schema names all of its tables."""
+    return inflection.singularize(word)
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from sqlwright.prove import lock
 from sqlwright.prove.proof import Progress, Proofs
 from sqlwright.prove.reuse import prove
 from sqlwright.prove.schema import Schema, read_schema
-from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
+from sqlwright.prove.server import ServerUnavailable
+from sqlwright.prove.sessions import Sessions
 from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
 from sqlwright.sources import CONFIG_NAMES, QuerySource, read_queries
@@ -49,27 +49,27 @@ class Inputs:
     recorded: Proofs | None
 
 
-def read_inputs(project: Path, *, schema: tuple[str, ...], queries: tuple[str, ...], out: str) -> Inputs:
-    """Read the project's files. `schema` and `queries` are paths as sqlc takes them, `out` is the folder of the generated package.
+def read_inputs(project: Path, *, schema: Schema, queries: tuple[str, ...], out: str) -> Inputs:
+    """Read the project's files. `queries` are paths as sqlc takes them, `out` is the folder of the generated package.
 
     Raises:
         FileNotFoundError: nothing is there under one of the paths.
     """
-    return Inputs(*_read_config(project), read_queries(project, queries), read_schema(project, schema), _recorded(project / out))
+    return Inputs(*_read_config(project), read_queries(project, queries), schema, _recorded(project / out))
 
 
 def compile_request(
     request: GenerateRequest,
     *,
     project: Path,
-    environ: Mapping[str, str],
+    sessions: Sessions,
     inputs: Inputs | None = None,
     anew: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> Compilation:
     """Run every stage behind `decode`. `project` is the folder of sqlc.yaml; with `anew`, every query is proven again if there is a server.
 
-    `inputs` are those of the project where they have been read already.
+    `sessions` are shared by all requests of a run; `inputs` are those of the project where they have been read already.
 
     Raises:
         CompileError: with everything that the failing stage found.
@@ -84,8 +84,10 @@ def compile_request(
         config_name=inputs.config_name,
         config_text=inputs.config_text,
     )
-    unproven = replace(resolve(request.queries, inputs.sources), nullable_elements=options.nullable_elements)
-    proofs, doubts = _prove(unproven, inputs, project, environ, settings.codegen.out, progress, anew=anew)
+    unproven = replace(
+        resolve(request.queries, inputs.sources, {file.path for file in inputs.schema.files}), nullable_elements=options.nullable_elements
+    )
+    proofs, doubts = _prove(unproven, inputs, sessions, settings.codegen.out, progress, anew=anew)
     wishes = audit_wishes(unproven, proofs, options, config_name=inputs.config_name)
     package = assemble(unproven, proofs, options)
     found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *wishes, *check(package)])
@@ -113,7 +115,7 @@ def _read_config(project: Path) -> tuple[str, str]:
 def _inputs_of(project: Path, request: GenerateRequest) -> Inputs:
     settings = request.settings
     try:
-        inputs = read_inputs(project, schema=settings.schema_, queries=settings.queries, out=settings.codegen.out)
+        inputs = read_inputs(project, schema=read_schema(project, settings.schema_), queries=settings.queries, out=settings.codegen.out)
     except FileNotFoundError as error:
         raise _misplaced(project, str(error)) from error
     missing = [query.filename for query in request.queries if query.name not in inputs.sources]
@@ -134,22 +136,18 @@ def _misplaced(project: Path, path: str) -> CompileError:
 
 
 def _prove(
-    unproven: ir.UnprovenPackage, inputs: Inputs, project: Path, environ: Mapping[str, str], out: str, progress: Progress, *, anew: bool
+    unproven: ir.UnprovenPackage, inputs: Inputs, sessions: Sessions, out: str, progress: Progress, *, anew: bool
 ) -> tuple[Proofs, list[Diagnostic]]:
     """Prove; where everything is on record and cannot be proven anew for want of a server, take the record and say so in a warning."""
-
-    def open_server() -> AbstractContextManager[Server]:
-        return postgres_server(project, environ)
-
     try:
-        return prove(unproven, inputs.schema, open_server, inputs.recorded, progress, anew=anew), []
+        return prove(unproven, inputs.schema, sessions, inputs.recorded, progress, anew=anew), []
     except ServerUnavailable as unavailable:
         doubt = replace(
             unavailable.diagnostic,
             message=f"nothing was proven anew, {out}/{lock.FILE_NAME} was believed: {unavailable.diagnostic.message}",
             severity=Severity.WARNING,
         )
-        return prove(unproven, inputs.schema, open_server, inputs.recorded, progress), [doubt]
+        return prove(unproven, inputs.schema, sessions, inputs.recorded, progress), [doubt]
 
 
 def _recorded(out: Path) -> Proofs | None:

@@ -26,10 +26,11 @@ def _compile(data: bytes) -> bytes:
     from sqlwright.garbage import uncollected
     from sqlwright.output import refuse_foreign_files
     from sqlwright.pipeline import compile_request
+    from sqlwright.prove.sessions import open_sessions
 
     project = Path.cwd()
-    with uncollected():
-        compilation = compile_request(protocol.decode(data), project=project, environ=os.environ)
+    with uncollected(), open_sessions(project, os.environ) as sessions:
+        compilation = compile_request(protocol.decode(data), project=project, sessions=sessions)
         refuse_foreign_files(project / compilation.out, compilation.files)
         return protocol.encode(compilation.files)
 

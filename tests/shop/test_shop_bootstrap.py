@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from argon2 import Parameters, Type
+from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
@@ -23,10 +23,10 @@ from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Ok
 from shop.domain.users import Profile
-from shop.domain.values import EmailAddress, Password, PersonName
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
-from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher
 from shop.infrastructure.postgres.pool import open_pool
 
 
@@ -149,6 +149,25 @@ async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher
 async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> None:
     assert not await hasher.verify("correct horse", None)
     assert not await hasher.verify("", None)
+
+
+@pytest.mark.parametrize("parameters", [CHEAP, DEFAULT], ids=["cheap", "default"])
+async def test_without_a_hash_the_work_is_that_of_a_wrong_password_from_the_first_time_on(parameters: Parameters) -> None:
+    class Counting(Argon2PasswordHasher):
+        async def hash(self, password: str) -> PasswordHash:  # noqa: ARG002 the port's signature
+            raise AssertionError("this takes as long again")
+
+    hasher = Counting(parameters)
+    # A decoy with other parameters would take another time; one that is no hash at all would take none.
+    decoy = hasher._decoy  # pyright: ignore[reportPrivateUsage] its cost is the property, and no clock measures it
+    assert extract_parameters(decoy.encoded) == parameters
+    assert not await hasher.verify("", None)
+    assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
+
+
+async def test_any_text_may_be_tried() -> None:
+    hasher = Argon2PasswordHasher(CHEAP)
+    assert not await hasher.verify("half a character: \ud800", await hasher.hash("correct horse"))
 
 
 async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:

@@ -116,7 +116,8 @@ class OnceInEffect:
 
     async def _give_up(self, message: Message, error: Exception) -> Verdict:
         await self._inbox.give_up(message)
-        _log.error("message %s is a dead letter now: %s", message.id, error)
+        # Its type: what a handler raises may quote the message.
+        _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
         return Verdict.DEAD
 
 

@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from shop.application.audit import AuditEntry
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.login_attempts import LoginAttempts
 from shop.application.read_models import AuditOutcome
 from shop.application.seeding import SeedRepository
 from shop.application.unit_of_work import (
@@ -63,6 +64,11 @@ class Operation:
         return self._uow.seeds
 
     @property
+    def logins(self) -> LoginAttempts:
+        """How often logins were tried."""
+        return self._uow.logins
+
+    @property
     def messages(self) -> SettledMessages:
         """The messages that are done with."""
         return self._uow.messages
@@ -76,6 +82,10 @@ class Operation:
         """Audit that it was done to `subject`, tell the events, and commit."""
         await self._uow.audit.append(AuditEntry(self._context, self._action, subject, AuditOutcome.DONE, metadata))
         await self._end(events)
+
+    async def noted(self) -> None:
+        """Commit what the audit log has no entry for: it was neither done nor refused yet."""
+        await self._uow.commit()
 
     async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
         """Audit that it was refused because of `error`, tell the events, and commit. Nothing else may have been written."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from shop.application.audit import AuditLog
+from shop.application.login_attempts import LoginAttempts
 from shop.application.seeding import SeedRepository
 from shop.domain.events import Event
 from shop.domain.orders import OrderRepository
@@ -67,6 +68,11 @@ class UnitOfWork(Protocol):
     @property
     def seeds(self) -> SeedRepository:
         """What writes seeds."""
+        ...
+
+    @property
+    def logins(self) -> LoginAttempts:
+        """How often logins were tried."""
         ...
 
     @property

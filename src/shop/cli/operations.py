@@ -20,7 +20,7 @@ from shop.application.seeding import invent
 from shop.application.unit_of_work import StoreLost, TransactionConflict, Unavailable
 from shop.bootstrap import Shop, health_checks
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import Session, run, session
+from shop.cli.running import Session, session
 from shop.cli.users import AfterOption, SizeOption
 from shop.domain.values import PasswordHash
 
@@ -39,8 +39,8 @@ class ConsumerName(StrEnum):
 
 def seed(
     context: typer.Context,
-    users: Annotated[int, typer.Argument(min=1, help="How many users.")] = 100,
-    number: Annotated[int, typer.Option("--number", help="The same number gives the same data.")] = 1,
+    users: Annotated[int, typer.Argument(min=1, max=10_000_000, help="How many users.")] = 100,
+    number: Annotated[int, typer.Option("--number", min=0, max=1_000_000_000, help="The same number gives the same data.")] = 1,
 ) -> None:
     """Fill the database with users and orders, without events. What is there already is left alone."""
     here = session(context)
@@ -138,7 +138,7 @@ def health(context: typer.Context) -> None:
         async with health_checks(settings) as checks:
             return await check_health(checks)
 
-    found = run(look())
+    found = here.complete(look())
     rows = [{**asdict(finding), "state": "well" if finding.is_well else "NOT WELL"} for finding in found.findings]
     here.output.listing(rows, columns=["name", "state", "detail", "milliseconds"])
     if not found.is_ready:

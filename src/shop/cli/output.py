@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.application.cursors import InvalidCursor
+from shop.application.login_attempts import TooManyAttempts
 from shop.application.unit_of_work import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.application.user_commands import WrongCredentials
 from shop.domain.concurrency import ChangedMeanwhile
@@ -46,6 +47,7 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     UserHasOrders: (409, ExitCode.REFUSED),
     WrongStatus: (409, ExitCode.REFUSED),
     WrongCredentials: (401, ExitCode.REFUSED),
+    TooManyAttempts: (429, ExitCode.TRY_AGAIN),
     Unavailable: (503, ExitCode.UNAVAILABLE),
     TooMuchContention: (503, ExitCode.TRY_AGAIN),
     OutcomeUnknown: (500, ExitCode.TRY_AGAIN),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
+from typing import NoReturn
 
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import InvalidValue
@@ -19,6 +20,11 @@ class Currency(StrEnum):
     GBP = "GBP"
     JPY = "JPY"
     USD = "USD"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:  # noqa: ARG003 the enum's signature
+        # The enum's own message would quote the value.
+        raise ValueError(f"currency is not one of {', '.join(cls)}")
 
     @property
     def decimals(self) -> int:
@@ -52,15 +58,15 @@ class Money:
         if written["currency"] not in set(Currency):
             return Err(InvalidValue(what, f"is not in one of {', '.join(Currency)}"))
         currency = Currency(written["currency"])
-        try:
-            minor = Decimal(written["amount"]).scaleb(currency.decimals)
-        except InvalidOperation:
-            return Err(InvalidValue(what, "is too large"))
-        if minor != minor.to_integral_value():
+        whole, _, fraction = written["amount"].partition(".")
+        fraction = fraction.rstrip("0")
+        if len(fraction) > currency.decimals:
             return Err(InvalidValue(what, f"has more decimals than the {currency.decimals} of {currency}"))
-        if minor > _MOST:
+        # Digit by digit: Decimal would round what has more digits than its context, and Python reads no number of thousands of digits.
+        digits = (whole + fraction.ljust(currency.decimals, "0")).lstrip("0")
+        if len(digits) > len(str(_MOST)) or int(digits or "0") > _MOST:
             return Err(InvalidValue(what, "is too large"))
-        return Ok(cls(int(minor), currency))
+        return Ok(cls(int(digits or "0"), currency))
 
     def __add__(self, other: Money) -> Money:
         if self.currency is not other.currency:

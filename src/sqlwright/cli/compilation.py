@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,9 @@ from sqlwright.cli.configuration import Configuration, Entry, read_configuration
 from sqlwright.cli.sqlc import Answer, reading
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.garbage import uncollected
+from sqlwright.prove.schema import Schema, read_schema
+from sqlwright.prove.server import ServerUnavailable
+from sqlwright.prove.sessions import Sessions, open_sessions
 
 if TYPE_CHECKING:
     from sqlwright.pipeline import Compilation, Inputs
@@ -29,9 +33,10 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
     """
     configuration = read_configuration(config)
     report("sqlc reads the queries", 0, 0)
-    with uncollected(), reading(configuration, environ) as finish:
+    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         inputs = prepare(configuration, proving=anew)
-        return compile_answer(finish(), inputs, environ, anew=anew, report=report)
+        warm_up(sessions, inputs, anew=anew)
+        return compile_answer(finish(), inputs, sessions, anew=anew, report=report)
 
 
 def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, Inputs | None]:
@@ -40,13 +45,23 @@ def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, In
     With `proving`, there will be something to prove.
     """
     import_module("sqlwright.cli.results")
+    import_module("sqlwright.pipeline")
     if proving:
         import_module("sqlwright.prove.prover")
-    return {entry: _read_early(configuration.project, entry) for entry in configuration.entries}
+    schemas: dict[tuple[str, ...], Schema] = {}
+    return {entry: _read_early(configuration.project, entry, schemas) for entry in configuration.entries}
+
+
+def warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
+    """Open the sessions that are sure to be needed while sqlc still runs; what fails is reported when it is needed."""
+    for found in inputs.values():
+        if found and (anew or found.recorded is None or found.recorded.schema_digest != found.schema.digest):
+            with suppress(CompileError, ServerUnavailable):
+                sessions.over(found.schema, nullable_elements=False)
 
 
 def compile_answer(
-    answer: Answer, inputs: Mapping[Entry, Inputs | None], environ: Mapping[str, str], *, anew: bool, report: Report
+    answer: Answer, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
 ) -> tuple[Compilation, ...]:
     """Compile what sqlc has answered.
 
@@ -59,12 +74,12 @@ def compile_answer(
     # A dictionary, since two entries that share a schema or a query have the same errors.
     found: dict[Diagnostic, None] = dict.fromkeys(captured.complaints)
     compilations: list[Compilation] = []
+    project = answer.configuration.project
     for entry, request in captured.requests:
         progress = partial(report, f"PostgreSQL proves {entry.out}")
-        project = answer.configuration.project
         try:
             compilations.append(
-                compile_request(request, project=project, environ=environ, inputs=inputs[entry], anew=anew, progress=progress)
+                compile_request(request, project=project, sessions=sessions, inputs=inputs[entry], anew=anew, progress=progress)
             )
         except CompileError as error:
             found |= dict.fromkeys(error.diagnostics)
@@ -73,11 +88,13 @@ def compile_answer(
     return tuple(compilations)
 
 
-def _read_early(project: Path, entry: Entry) -> Inputs | None:
-    """The entry's files, None where they cannot be read: sqlc finds that too, and says it first."""
+def _read_early(project: Path, entry: Entry, schemas: dict[tuple[str, ...], Schema]) -> Inputs | None:
+    """The entry's files, None where they cannot be read: sqlc finds that too, and says it first. `schemas` are those read so far."""
     from sqlwright.pipeline import read_inputs
 
     try:
-        return read_inputs(project, schema=entry.schema, queries=entry.queries, out=entry.out)
+        if entry.schema not in schemas:
+            schemas[entry.schema] = read_schema(project, entry.schema)
+        return read_inputs(project, schema=schemas[entry.schema], queries=entry.queries, out=entry.out)
     except (OSError, UnicodeDecodeError):
         return None

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlwright
-from sqlwright.cli.compilation import Report, compile_answer, prepare
+from sqlwright.cli.compilation import Report, compile_answer, prepare, warm_up
 from sqlwright.cli.configuration import Configuration, read_configuration
 from sqlwright.cli.sqlc import reading
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.garbage import uncollected
 from sqlwright.prove.embedded import STATE_FOLDER, make_state_folder
+from sqlwright.prove.sessions import open_sessions
 from sqlwright.sources import CONFIG_NAMES, expand_paths
 
 if TYPE_CHECKING:
@@ -74,16 +75,17 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
     """
     configuration = read_configuration(config)
     report("sqlc reads the queries", 0, 0)
-    with uncollected(), reading(configuration, environ) as finish:
+    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         import_module("sqlwright.cli.results")
         made_from = _made_from(configuration)
         last = _recall(configuration)
         inputs = None if last and made_from and last.made_from == made_from else prepare(configuration, proving=True)
+        warm_up(sessions, inputs or {}, anew=False)
         answer = finish()
         digest = answer.digest()
         if last and inputs is None and digest and last.answer == digest and _is_as_written(configuration, last.files):
             return Update(last.packages, last.warnings, (), len(last.files))
-        compilations = compile_answer(answer, inputs or prepare(configuration, proving=False), environ, anew=False, report=report)
+        compilations = compile_answer(answer, inputs or prepare(configuration, proving=False), sessions, anew=False, report=report)
         from sqlwright.cli.folder import apply, compare
 
         comparison = compare(configuration.project, compilations)
@@ -128,8 +130,8 @@ def _read(configuration: Configuration) -> Iterator[tuple[str, bytes]]:
     for name in sorted({configuration.path.name, *CONFIG_NAMES}):
         path = project / name
         yield name, path.read_bytes() if path.is_file() else b""
-    for entry in configuration.entries:
-        for path in (*expand_paths(project, entry.queries), *expand_paths(project, entry.schema)):
+    for paths in dict.fromkeys(paths for entry in configuration.entries for paths in (entry.queries, entry.schema)):
+        for path in expand_paths(project, paths):
             yield str(path), path.read_bytes()
 
 

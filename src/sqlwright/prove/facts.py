@@ -51,9 +51,20 @@ SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnul
        t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
+# An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
+# across types where every type of the family is exact in the widest: the built-in operators of integers, of floats, and of text and name;
+# not those of date, timestamp and timestamptz, which depend on the session's time zone. One that is not strict may find NULLs equal, of
+# which a unique index takes many.
 _EQUALITIES = """
-SELECT o.amopfamily::int8, o.amopopr::int8 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod WHERE m.amname = 'btree' AND o.amopstrategy
-= 3
+SELECT o.amopfamily::int8, o.amopopr::int8
+FROM pg_amop o
+JOIN pg_am m ON m.oid = o.amopmethod
+JOIN pg_opfamily f ON f.oid = o.amopfamily
+JOIN pg_operator e ON e.oid = o.amopopr
+JOIN pg_proc p ON p.oid = e.oprcode
+WHERE m.amname = 'btree' AND o.amopstrategy = 3 AND o.amoppurpose = 's' AND p.proisstrict
+  AND (o.amoplefttype = o.amoprighttype
+       OR o.amopopr < 16384 AND f.opfnamespace = 'pg_catalog'::regnamespace AND f.opfname IN ('integer_ops', 'float_ops', 'text_ops'))
 """
 # Not those of numeric (1.0 = 1.00), floats (0 = -0), character (padding), json, arrays, rows, and types of extensions, such as citext.
 _EXACT = """

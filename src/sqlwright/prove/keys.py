@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sqlwright.prove import narrowing
 from sqlwright.prove.expressions import Slot, outer_items, plain_column, stripped, structure_for, true_or_false_column, ungrouped
 from sqlwright.prove.jointree import Event
 from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, walk
@@ -24,6 +25,7 @@ from sqlwright.prove.nullability import Prover, Scope, columns_of, structure, ta
 from sqlwright.prove.querytree import CTE, FULL, FUNCTION, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
 from sqlwright.prove.repeatable import is_repeatable
 from sqlwright.prove.schemaobjects import UniqueIndex
+from sqlwright.prove.volatility import is_volatile, is_volatile_itself
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
@@ -121,7 +123,7 @@ class Determination:
                 self._take(part, guard)
             return
         self._conjuncts.append((node, guard))
-        if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY:
+        if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY and not narrowing.names_null(node):
             self._equalities += self._both_ways(node, guard)
         elif node.tag == "SUBLINK" and self._has_one_value(node):
             self._take(node.node("testexpr"), guard)
@@ -191,25 +193,23 @@ class Determination:
     def _are_constant(self, items: set[int]) -> bool:
         return all(self._is_constant(item) for item in items)
 
-    def _same(self, node: Tree) -> bool:  # noqa: C901 - one case for each kind of node
+    def _same(self, node: Tree) -> bool:
         """Whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
         for part in walk(node):
             match part.tag:
                 case "VAR":
                     if not part.number("varlevelsup") and not self._is_constant(part.number("varno")):
                         return False
-                case "FUNCEXPR":
-                    if self._prover.facts.function(part.number("funcid")).volatile or part.flag("funcretset"):
-                        return False
-                case "OPEXPR" | "DISTINCTEXPR" | "NULLIFEXPR" | "SCALARARRAYOPEXPR":
-                    if self._prover.facts.function(part.number("opfuncid")).volatile:
-                        return False
                 case "SUBLINK":
+                    # One that refers to nothing outside of it is evaluated once, whatever is in it.
                     return part is node and part.number("subLinkType") == _SCALAR and not outer_items(part.node("subselect"))
-                case "COERCEVIAIO":
-                    if not self._prover.facts.type(part.number("resulttype")).builtin_io:
-                        return False
-                case "AGGREF" | "WINDOWFUNC" | "NEXTVALUEEXPR":
+                case "FUNCEXPR" if part.flag("funcretset"):
+                    return False
+                case "OPEXPR" if part.flag("opretset"):
+                    return False
+                case "AGGREF" | "WINDOWFUNC":
+                    return False
+                case _ if is_volatile_itself(self._prover.facts, part):
                     return False
                 case _:
                     pass
@@ -270,7 +270,8 @@ class Determination:
 
     def _is_single(self, item: int) -> bool:
         try:
-            return self._supplies_one(item, self._scope.query.entry(item))
+            entry = self._scope.query.entry(item)
+            return not self._is_evaluated_again(item, entry) and self._supplies_one(item, entry)
         except UNREADABLE:
             return False
 
@@ -302,6 +303,21 @@ class Determination:
             needed = outer_items(entry.node.node("subquery")) if entry.kind == SUBQUERY else set[int]()
             return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
+
+    def _is_evaluated_again(self, item: int, entry: RangeEntry) -> bool:
+        """Whether a join may evaluate an item anew for each row of another one, and get other values."""
+        facts = self._prover.facts
+        if self._scope.tree.items == [item]:
+            return False
+        match entry.kind:
+            case kind if kind == RELATION:
+                return facts.relation(entry.relation).kind == "v" and is_volatile(facts, facts.view_query(entry.relation))
+            case kind if kind in (SUBQUERY, VALUES):
+                return is_volatile(facts, entry.node)
+            case kind if kind == FUNCTION:  # its rows are kept, but for those of LATERAL
+                return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
+            case _:
+                return False
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -20,15 +21,15 @@ from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table, User
 FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
-RULES = 5
+RULES = 6
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 
 def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, *, nullable_elements: bool) -> str:
     """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
-    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql, query.starred]
-    parts += [[p.number, p.name, p.sqlc_type, p.optional] for p in query.params]
-    parts += [list(_fields(column).values()) for column in query.columns]
+    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
+    parts += [[p.number, p.name, p.sqlc_type, p.optional, p.sliced] for p in query.params]
+    parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -58,9 +59,7 @@ def dump(proofs: Proofs) -> str:
         f'"writer": {_line(_WRITER)},\n'
         f'"postgres": {proofs.postgres_major},\n'
         f'"schema_digest": {_line(proofs.schema_digest)},\n'
-        f'"tables": {_lines(proofs.catalog.tables)},\n'
-        f'"enums": {_lines(proofs.catalog.enums)},\n'
-        f'"types": {_lines(proofs.catalog.types)},\n'
+        f"{_catalog(proofs.catalog)}"
         f'"queries": {_lines(queries)}\n'
         "}\n"
     )
@@ -80,6 +79,12 @@ def load(text: str) -> Proofs | None:
         catalog=Catalog(record.tables, record.enums, record.types),
         queries={(named.file, named.name): named.proof for named in record.queries},
     )
+
+
+# Packages over the same schema have the same one.
+@lru_cache(maxsize=4)
+def _catalog(catalog: Catalog) -> str:
+    return f'"tables": {_lines(catalog.tables)},\n"enums": {_lines(catalog.enums)},\n"types": {_lines(catalog.types)},\n'
 
 
 def _lines(items: Sequence[object]) -> str:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TypeAlias
 
 from sqlwright import ir
 from sqlwright.diagnostics import CompileError
 from sqlwright.prove.lock import query_key
 from sqlwright.prove.proof import Progress, Proofs, QueryProof
 from sqlwright.prove.schema import Schema
-from sqlwright.prove.server import Server, ServerUnavailable
-
-OpenServer: TypeAlias = Callable[[], AbstractContextManager[Server]]
+from sqlwright.prove.server import ServerUnavailable
+from sqlwright.prove.sessions import Sessions
 
 
 def prove(
     package: ir.UnprovenPackage,
     schema: Schema,
-    open_server: OpenServer,
+    sessions: Sessions,
     recorded: Proofs | None,
     progress: Progress = lambda done, of: None,
     *,
@@ -28,7 +24,7 @@ def prove(
 ) -> Proofs:
     """Prove every query of the package.
 
-    `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no server is opened. With `anew`
+    `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no session is opened. With `anew`
     every query is proven again. `progress` is told how many of how many are proven.
 
     Raises:
@@ -46,12 +42,12 @@ def prove(
         progress(len(queries), len(queries))
         return on_record
     try:
-        with open_server() as server:
-            # Imported here: with every proof on record nothing of the prover is needed, nor is psycopg.
-            from sqlwright.prove.prover import prove_queries
+        session = sessions.over(schema, nullable_elements=package.nullable_elements)
+        # Imported here: with every proof on record nothing of the prover is needed, nor is psycopg.
+        from sqlwright.prove.prover import prove_queries
 
-            usable = valid if recorded is not None and recorded.postgres_major == server.major and not anew else {}
-            return prove_queries(queries, usable, schema, server, progress, nullable_elements=package.nullable_elements)
+        usable = valid if recorded is not None and recorded.postgres_major == session.major and not anew else {}
+        return prove_queries(session, queries, usable, progress)
     except ServerUnavailable as error:
         if on_record is not None:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 from sqlwright import ir
 from sqlwright.options import Clients
@@ -46,7 +47,7 @@ def render(
     files = sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path)
     for file in files:
         if file.path.endswith(".py") and not is_known(file):
-            _check_syntax(file)
+            _check_syntax(file.path, file.text)
     return tuple(files)
 
 
@@ -92,7 +93,7 @@ def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
     if package.enums:
         yield ir.SourceFile("enums.py", enums_module(package))
     if package.constraints:
-        yield ir.SourceFile("constraints.py", constraints_module(package))
+        yield ir.SourceFile("constraints.py", constraints_module(package.constraints))
 
 
 def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
@@ -103,9 +104,11 @@ def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
     return builder.text()
 
 
-def _check_syntax(file: ir.SourceFile) -> None:
+# Packages over the same schema have their models, enums and constraints in common.
+@lru_cache(maxsize=32)
+def _check_syntax(path: str, text: str) -> None:
     try:
-        ast.parse(file.text, file.path)
+        ast.parse(text, path)
     except SyntaxError as error:
-        msg = f"sqlwright wrote {file.path}, line {error.lineno}, that is not Python: {error.msg}"
+        msg = f"sqlwright wrote {path}, line {error.lineno}, that is not Python: {error.msg}"
         raise AssertionError(msg) from error

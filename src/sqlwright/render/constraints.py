@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.enums import member_lines
@@ -9,14 +11,16 @@ from sqlwright.render.header import header_line
 from sqlwright.render.literals import docstring, string_literal
 
 
-def constraints_module(package: ir.Package) -> str:
-    """Give the text of constraints.py."""
+# Packages over the same schema have the same one.
+@lru_cache(maxsize=4)
+def constraints_module(constraints: tuple[ir.ConstraintClass, ...]) -> str:
+    """Return the text of constraints.py."""
     builder = ModuleBuilder(
         header=header_line(),
         doc="Names of constraints and unique indexes, as errors report them: `error.diag.constraint_name`.",
-        taken=[found.name for found in package.constraints],
+        taken=[found.name for found in constraints],
     )
-    for found in package.constraints:
+    for found in constraints:
         lines = [
             f"class {found.name}({builder.name('enum', 'StrEnum')}):",
             *docstring([f"Constraints of `{found.table.removeprefix('public.')}`."], 1),

@@ -134,9 +134,10 @@ class MemorySeedRepository:
         self._transaction = transaction
 
     async def add(self, batch: SeedBatch) -> int:
-        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        """Write a batch, and return how many users were new. Those whose id or address is there already are left out, with their orders."""
         state = self._transaction.state
-        new = {user.id: user for user in batch.users if user.id not in state.users}
+        taken = {user.profile.email for user in state.users.values()}
+        new = {user.id: user for user in batch.users if user.id not in state.users and user.profile.email not in taken}
         state.users |= new
         state.orders |= {order.id: order for order in batch.orders if order.user_id in new}
         return len(new)

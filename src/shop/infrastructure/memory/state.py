@@ -14,7 +14,7 @@ from shop.application.unit_of_work import UnitOfWorkClosed
 from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderId
 from shop.domain.users import User
-from shop.domain.values import UserId
+from shop.domain.values import EmailAddress, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class MemoryState:
     outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
     inbox: dict[InboxKey, InboxRow] = field(default_factory=dict[InboxKey, InboxRow])
     sales: dict[tuple[date, Currency], DailySales] = field(default_factory=dict[tuple[date, Currency], DailySales])
+    logins: dict[EmailAddress, tuple[int, datetime]] = field(default_factory=dict[EmailAddress, tuple[int, datetime]])
     last_position: int = 0
     commits: int = 0
 
@@ -78,6 +79,7 @@ class MemoryState:
             outbox=dict(self.outbox),
             inbox=dict(self.inbox),
             sales=dict(self.sales),
+            logins=dict(self.logins),
         )
 
 

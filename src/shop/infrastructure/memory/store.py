@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from shop.application.unit_of_work import TransactionConflict, UnitOfWork
+from shop.infrastructure.memory.login_attempts import MemoryLoginAttempts
 from shop.infrastructure.memory.outbox import MemoryOutbox, MemorySettledMessages
 from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
 from shop.infrastructure.memory.state import InboxKey, MemoryState, MemoryTransaction
@@ -50,6 +51,7 @@ class MemoryUnitOfWork:
         self.audit = MemoryAuditLog(self._transaction)
         self.outbox = MemoryOutbox(self._transaction)
         self.seeds = MemorySeedRepository(self._transaction)
+        self.logins = MemoryLoginAttempts(self._transaction)
         self.messages = MemorySettledMessages(self._transaction)
 
     async def commit(self) -> None:

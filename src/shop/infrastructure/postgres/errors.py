@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -16,6 +17,7 @@ from shop_db.constraints import (
     AuditLogConstraint,
     DailySaleConstraint,
     InboxConstraint,
+    LoginAttemptConstraint,
     OrderConstraint,
     OrderLineConstraint,
     OutboxConstraint,
@@ -39,6 +41,7 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     OutboxConstraint.OUTBOX_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",
     InboxConstraint.INBOX_PKEY: "every insert says ON CONFLICT",
+    LoginAttemptConstraint.LOGIN_ATTEMPTS_PKEY: "every insert says ON CONFLICT",
     DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
 }
 """The constraints that the use cases cannot violate, each with the reason. A test holds both lists against the generated names."""
@@ -51,7 +54,7 @@ def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn what psycopg raises in the block into what the application knows.
+    """Turn what psycopg raises in the block into what the application knows, without the values that its text may quote.
 
     Raises:
         TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
@@ -60,16 +63,23 @@ def translated() -> Generator[None]:
     """
     try:
         yield
-    except (SerializationFailure, DeadlockDetected, LockNotAvailable) as error:
-        raise TransactionConflict(message_of(error)) from error
     except (PoolTimeout, TooManyRequests) as error:
         raise StoreLost("all connections are in use, or none can be made") from error
     except PoolClosed as error:
         raise StoreLost("the pool is closed") from error
-    except OperationalError as error:
-        raise StoreLost(message_of(error)) from error
     except Error as error:
-        raise StoreDefect(f"{error.sqlstate}: {message_of(error)}") from error
+        # Not `from error`: its DETAIL is the failing row, and whoever logs the cause would log that. Its traceback says as much.
+        raise _translation(error).with_traceback(error.__traceback__) from None
+
+
+def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
+    match error:
+        case SerializationFailure() | DeadlockDetected() | LockNotAvailable():
+            return TransactionConflict(message_of(error))
+        case OperationalError():
+            return StoreLost(message_of(error))
+        case _:
+            return StoreDefect(message_of(error))
 
 
 def leaves_outcome_open(error: OperationalError) -> bool:
@@ -83,6 +93,18 @@ def leaves_outcome_open(error: OperationalError) -> bool:
 
 
 def message_of(error: Error) -> str:
-    """Give an error in one sentence, without the values that it may quote."""
-    # Not the whole message: its DETAIL quotes values, which may be secrets.
-    return error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
+    """Return what went wrong without any value: PostgreSQL's name for it, its SQLSTATE, and what it is about.
+
+    Not the message: even its first line quotes what was written (`invalid input syntax for type integer: "…"`), and a trigger may say
+    anything. Where the server was not reached, libpq's first line says why.
+    """
+    if error.sqlstate is None:
+        return next(iter(str(error).splitlines()), "") if isinstance(error, OperationalError) else type(error).__name__
+    diag = error.diag
+    about = [
+        f"{kind} {name}"
+        for kind, name in (("table", diag.table_name), ("column", diag.column_name), ("constraint", diag.constraint_name))
+        if name is not None
+    ]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    return f"{words} (SQLSTATE {error.sqlstate}){': ' if about else ''}{', '.join(about)}"

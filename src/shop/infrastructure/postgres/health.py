@@ -14,7 +14,7 @@ from shop.application.health import NotWell
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import outbox
 
-SCHEMA_VERSION = "20260101000006"
+SCHEMA_VERSION = "20260101000020"
 """The newest migration that this code knows and needs."""
 
 
@@ -59,4 +59,4 @@ class PostgresHealth:
             async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
                 yield conn
         except Error as error:
-            raise NotWell(message_of(error)) from error
+            raise NotWell(message_of(error)) from None

@@ -88,5 +88,5 @@ class PostgresInboxEntry:
             await self._conn.commit()
         except OperationalError as error:
             if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from error
+                raise CommitOutcomeUnknown("the connection broke during the commit") from None
             raise

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from psycopg import AsyncConnection, OperationalError, ProgrammingError
+from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from shop_db import audit, inbox, orders, outbox, users
+from shop.infrastructure.postgres.errors import message_of
+from shop_db import audit, inbox, logins, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -86,8 +87,8 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
 async def _require_ready(conninfo: str) -> None:
     try:
         conn = await AsyncConnection.connect(conninfo, autocommit=True)
-    except OperationalError as error:
-        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
+    except Error as error:
+        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
             # Cheap, and together they name every table: a database that answers has them as this code knows them. None locks anything,
@@ -98,8 +99,15 @@ async def _require_ready(conninfo: str) -> None:
             await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
+            await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         except (UndefinedTable, UndefinedColumn) as error:
-            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from error
+            # PostgreSQL says this while it parses, before it has seen any value.
+            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
+        except InsufficientPrivilege as error:
+            role = conn.info.user
+            raise DatabaseNotReady(f"the role {role} may not use the tables ({error.diag.message_primary}); grant it the rights") from None
+        except Error as error:
+            raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 
 
 def _milliseconds(seconds: float) -> str:

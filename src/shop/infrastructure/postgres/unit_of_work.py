@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 from shop.application.unit_of_work import BeginUnitOfWork, CommitOutcomeUnknown, StoreDefect, UnitOfWork, UnitOfWorkClosed
 from shop.infrastructure.postgres.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
+from shop.infrastructure.postgres.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
 from shop.infrastructure.postgres.outbox import PostgresOutbox
 from shop.infrastructure.postgres.pool import Connection, Pool
@@ -41,6 +42,7 @@ class PostgresUnitOfWork:
         self.audit = PostgresAuditLog(self._queries)
         self.outbox = PostgresOutbox(self._queries)
         self.seeds = PostgresSeedRepository(self._queries)
+        self.logins = PostgresLoginAttempts(self._queries)
         self.messages = PostgresSettledMessages(self._queries)
 
     async def commit(self) -> None:
@@ -60,7 +62,7 @@ class PostgresUnitOfWork:
             await self._conn.commit()
         except OperationalError as error:
             if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from error
+                raise CommitOutcomeUnknown("the connection broke during the commit") from None
             raise
 
     @asynccontextmanager
