@@ -8,11 +8,21 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
-from .models import Game
+from ._proofs import ProofBrokenError
 
 ADD_GAME: Final = """\
 INSERT INTO games (id, cells, labels, g) VALUES ($1::int4, $2::int4[], $3::text[], $4::grid) RETURNING id, cells, labels, g
 """
+
+
+@dataclass(slots=True)
+class AddGameRow:
+    """A row of `add_game`."""
+
+    id: int
+    cells: builtins.list[builtins.list[int | None]]
+    labels: builtins.list[str | None]
+    g: object
 
 
 def add_game(
@@ -22,12 +32,14 @@ def add_game(
     cells: builtins.list[builtins.list[int | None]],
     labels: builtins.list[str | None],
     g: builtins.list[builtins.list[int | None]] | None,
-) -> Game:
+) -> AddGameRow:
     """Run `AddGame` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(ADD_GAME, (id, cells, labels, g), binary=True)
-    [row] = cur.fetchall()
-    return Game(*row)
+    cur.execute(ADD_GAME, (id, cells, labels, g))
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddGame", cur.rowcount)
+    return AddGameRow(*row)
 
 
 ALL_LABELS: Final = """\
@@ -41,7 +53,9 @@ def all_labels(
     """Run `AllLabels` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ALL_LABELS, binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AllLabels", cur.rowcount)
     value: builtins.list[builtins.list[str | None]] | None = row[0]
     return value
 
@@ -68,5 +82,7 @@ def echo(
     """Run `Echo` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ECHO, (matrix, list), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Echo", cur.rowcount)
     return EchoRow(*row)

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import Class
 
 IN: Final = """\
@@ -22,6 +23,8 @@ async def in_(conn_: AsyncConnection[Any], *, conn: int) -> Class | None:
     cur = AsyncRawCursor(conn_, row_factory=tuple_row)
     await cur.execute(IN, (conn,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("In", cur.rowcount)
     return None if row is None else Class(*row)
 
 
