@@ -35,7 +35,7 @@ ORDER BY order_lines.line_number;
 -- name: SetOrderStatus :one
 UPDATE orders
 SET status = @status,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
 RETURNING version, updated_at;

@@ -10,6 +10,8 @@ PROOFS: Final[dict[str, str]] = {
     "GetBlockedLogin": "at most one (the unique index `login_attempts_pkey` allows one row for the given values)",
     "PlaceOrder": "exactly one (every item of FROM has one row)",
     "SetOrderStatus": "at most one (the unique index `orders_pkey` allows one row for the given values)",
+    "MeasureStreamGap": "exactly one (aggregates without GROUP BY give one row)",
+    "GetTime": "exactly one (without FROM there is one row)",
     "MeasureOutbox": "exactly one (without FROM there is one row)",
     "CreateUser": "exactly one (one row is inserted)",
     "GetUser": "at most one (the unique index `users_pkey` allows one row for the given values)",

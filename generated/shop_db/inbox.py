@@ -154,11 +154,7 @@ WHERE (consumer, message_id) IN (
     SELECT pruned.consumer, pruned.message_id
     FROM inbox AS pruned
     WHERE pruned.handled_at < $1::timestamptz
-      AND NOT EXISTS (
-          SELECT FROM outbox
-          WHERE outbox.message_id = pruned.message_id
-            AND (outbox.published_at IS NULL OR outbox.published_at >= $1::timestamptz)
-      )
+      AND NOT EXISTS (SELECT FROM outbox WHERE outbox.message_id = pruned.message_id)
     ORDER BY pruned.handled_at
     LIMIT $2::int8
 )
@@ -171,8 +167,8 @@ async def prune_inbox(
     before: datetime.datetime,
     at_most: int,
 ) -> int:
-    """Remove what was handled before the given time, at most so many at once, but for what the relay may publish again, or did since then:
-    such a message is delivered again, and must be known.
+    """Remove what was handled before the given time, at most so many at once, but for what the outbox still has: that may be published again,
+    and must be known then.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     values = (before, at_most)

@@ -101,7 +101,7 @@ async def get_order_with_lines(
 SET_ORDER_STATUS: Final = """\
 UPDATE orders
 SET status = $1::order_status,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $2::uuid AND version = $3::int4
 RETURNING version, updated_at

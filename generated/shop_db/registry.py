@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from . import audit, inbox, logins, orders, outbox, users
+from . import audit, inbox, logins, orders, outbox, projections, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ QUERIES: Final[dict[str, Query]] = {
         file="queries/outbox.sql",
         command=":many",
         reads=("public.outbox",),
-        writes=(),
+        writes=("public.outbox",),
     ),
     "MarkPublished": Query(
         name="MarkPublished",
@@ -220,6 +220,38 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.outbox",),
         writes=("public.outbox",),
     ),
+    "ReleaseClaim": Query(
+        name="ReleaseClaim",
+        sql=outbox.RELEASE_CLAIM,
+        file="queries/outbox.sql",
+        command=":exec",
+        reads=("public.outbox",),
+        writes=("public.outbox",),
+    ),
+    "RepublishOutbox": Query(
+        name="RepublishOutbox",
+        sql=outbox.REPUBLISH_OUTBOX,
+        file="queries/outbox.sql",
+        command=":many",
+        reads=("public.outbox",),
+        writes=("public.outbox",),
+    ),
+    "MeasureStreamGap": Query(
+        name="MeasureStreamGap",
+        sql=outbox.MEASURE_STREAM_GAP,
+        file="queries/outbox.sql",
+        command=":one",
+        reads=("public.outbox",),
+        writes=(),
+    ),
+    "GetTime": Query(
+        name="GetTime",
+        sql=outbox.GET_TIME,
+        file="queries/outbox.sql",
+        command=":one",
+        reads=(),
+        writes=(),
+    ),
     "MeasureOutbox": Query(
         name="MeasureOutbox",
         sql=outbox.MEASURE_OUTBOX,
@@ -235,6 +267,38 @@ QUERIES: Final[dict[str, Query]] = {
         command=":execrows",
         reads=("public.outbox",),
         writes=("public.outbox",),
+    ),
+    "LockSales": Query(
+        name="LockSales",
+        sql=projections.LOCK_SALES,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=(),
+    ),
+    "LiftStatementTimeout": Query(
+        name="LiftStatementTimeout",
+        sql=projections.LIFT_STATEMENT_TIMEOUT,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=(),
+    ),
+    "ClearDailySales": Query(
+        name="ClearDailySales",
+        sql=projections.CLEAR_DAILY_SALES,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=("public.daily_sales",),
+    ),
+    "RebuildDailySales": Query(
+        name="RebuildDailySales",
+        sql=projections.REBUILD_DAILY_SALES,
+        file="queries/projections.sql",
+        command=":execrows",
+        reads=("public.audit_log", "public.inbox", "public.orders", "public.outbox"),
+        writes=("public.daily_sales", "public.inbox"),
     ),
     "CreateUser": Query(
         name="CreateUser",

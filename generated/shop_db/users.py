@@ -83,7 +83,7 @@ SET first_name = $1::varchar,
     last_name = $2::varchar,
     email = $3::varchar,
     phone = $4::varchar,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $5::uuid AND version = $6::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version
@@ -116,7 +116,7 @@ async def update_user_profile(
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $2::uuid AND version = $3::int4
 """

@@ -64,7 +64,8 @@ def _settings(stack: ExitStack, database_url: str) -> Settings:
     if not os.environ.get("REDIS_URL"):
         overrides["redis_url"] = stack.enter_context(redis_server(folder)).url
     if not os.environ.get("NATS_URL"):
-        overrides["nats_url"] = stack.enter_context(nats_server(folder)).url
+        nats = stack.enter_context(nats_server(folder))
+        overrides |= {"nats_url": nats.url, "nats_monitoring_url": nats.monitoring_url}
     return load_settings(overrides=overrides).settings
 
 

@@ -44,7 +44,8 @@ def test_the_example_fits_the_servers_of_the_compose_file(folder: Path) -> None:
     assert shown["database_url"] == "user=shop password=*** dbname=shop host=localhost port=5432 sslmode=disable"
     assert set(services["postgres"]["environment"].values()) == {"shop"}
     ports = [port.rpartition(":")[2] for name in ("postgres", "redis", "nats") for port in services[name]["ports"]]
-    assert [re.search(r"port=(\d+)", shown[key]).group(1) for key in ("database_url", "redis_url", "nats_url")] == ports  # type: ignore[union-attr]
+    keys = ("database_url", "redis_url", "nats_url", "nats_monitoring_url")
+    assert [found for key in keys for found in re.findall(r"(?:port=|localhost:)(\d+)", shown[key])] == ports
 
 
 def test_no_server_of_the_compose_file_is_open_to_others_or_of_another_registry() -> None:
@@ -63,5 +64,7 @@ def test_the_broker_of_the_compose_file_understands_its_configuration(tmp_path: 
 
 @pytest.mark.parametrize(("target", "command"), [("migrate-down", "sqlwright db down"), ("migrate-status", "sqlwright db status")])
 def test_make_reaches_what_dbmate_can(target: str, command: str) -> None:
-    planned = subprocess.run(["make", "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    make = shutil.which("make")
+    assert make is not None
+    planned = subprocess.run([make, "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert command in planned.stdout

@@ -6,12 +6,15 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter, ValidationError
+from redis import Redis
 
+from shop.application.cache import CacheUnavailable, Lease
 from shop.application.context import Actor, Context
 from shop.application.passwords import PasswordHasher
 from shop.application.seeding import invent
@@ -21,6 +24,8 @@ from shop.domain.result import Err
 from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, PhoneNumber
 from shop.infrastructure.postgres.pool import DatabaseNotReady, open_pool
+from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.local_servers import redis_server
 
 from .log_watch import FORBIDDEN, LogWatch
 
@@ -110,6 +115,16 @@ async def test_another_library_s_exception_is_logged_without_its_text(log_watch:
     await asyncio.wait([task])
     del task
     assert log_watch.take() == []
+
+
+async def test_what_redis_answers_names_no_value(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server, Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType] half typed
+        rights = ["+@all", "-evalsha", "-eval"]
+        redis.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], commands=rights)  # pyright: ignore[reportUnknownMemberType] as above
+        async with open_cache_store(server.url.replace("redis://", "redis://plain@")) as store:
+            with pytest.raises(CacheUnavailable) as refused:
+                await store.fill("key", Lease("token"), str(ADA.name).encode(), 1)
+    assert (forbidden(refused.value), str(refused.value)) == ([], "NoPermissionError")
 
 
 @pytest.mark.parametrize(

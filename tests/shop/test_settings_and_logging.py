@@ -126,6 +126,11 @@ def test_a_pool_is_not_smaller_than_its_smallest() -> None:
     assert problems(database_url=URL, pool_min_size="20") == ["pool_max_size: is less than pool_min_size, which is 20"]
 
 
+def test_no_timeout_is_so_short_that_postgresql_takes_it_for_none() -> None:
+    [problem] = problems(database_url=URL, lock_timeout="0.0001")
+    assert problem == "lock_timeout on the command line: Input should be greater than or equal to 0.001"
+
+
 # --- Variables that nobody reads ----------------------------------------------------------------------------------------
 
 

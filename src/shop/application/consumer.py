@@ -183,7 +183,7 @@ def _unreadable(body: bytes) -> Message:
         event_type="Unreadable",
         payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
         trace_id="",
-        occurred_at=datetime.now(UTC),
+        occurred_at=datetime.fromtimestamp(0, UTC),
     )
 
 

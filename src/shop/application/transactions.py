@@ -21,6 +21,7 @@ from shop.application.unit_of_work import (
     CommitOutcomeUnknown,
     Failure,
     OutcomeUnknown,
+    Projections,
     SettledMessages,
     StoreLost,
     TooMuchContention,
@@ -72,6 +73,11 @@ class Operation:
     def messages(self) -> SettledMessages:
         """The messages that are done with."""
         return self._uow.messages
+
+    @property
+    def projections(self) -> Projections:
+        """What consumers have built."""
+        return self._uow.projections
 
     @property
     def committed(self) -> Sequence[Event]:

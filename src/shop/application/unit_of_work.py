@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,11 @@ class EventOutbox(Protocol):
 
 
 class SettledMessages(Protocol):
-    """Forgets messages that are done with, in its caller's transaction."""
+    """Forgets messages that are done with, or has them published again, in its caller's transaction."""
+
+    async def now(self) -> datetime:
+        """Return the time of the store, by which messages were published and handled. The clock of this machine may differ."""
+        ...
 
     async def prune_outbox(self, before: datetime, at_most: int) -> int:
         """Remove what was published before then, oldest first, and give how many."""
@@ -34,7 +38,22 @@ class SettledMessages(Protocol):
     async def prune_inbox(self, before: datetime, at_most: int) -> int:
         """Remove what consumers handled before then, oldest first, and give how many.
 
-        What the relay may publish again stays, and what it has published since then: it may be delivered again.
+        What the outbox still has stays: it may be published and delivered again.
+        """
+        ...
+
+    async def republish(self, first: int, last: int, at_most: int) -> Sequence[int]:
+        """Have the first messages in this range of positions wait again that were published or given up, and return their positions."""
+        ...
+
+
+class Projections(Protocol):
+    """What consumers build from events, and can be built anew. It takes part in its caller's transaction."""
+
+    async def rebuild_sales(self) -> int:
+        """Sum up the daily sales from the audit log, and return how many rows they are.
+
+        Every event that is counted is noted as handled by the consumer `sales`, so that no delivery counts it again.
         """
         ...
 
@@ -78,6 +97,11 @@ class UnitOfWork(Protocol):
     @property
     def messages(self) -> SettledMessages:
         """The messages that are done with."""
+        ...
+
+    @property
+    def projections(self) -> Projections:
+        """What consumers have built."""
         ...
 
     async def commit(self) -> None:

@@ -23,6 +23,8 @@ from shop.domain.values import UserId
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
+app.add_typer(operations.outbox_app, name="outbox")
+app.add_typer(operations.projections_app, name="projections")
 app.add_typer(operations.config_app, name="config")
 for command in (
     operations.seed,

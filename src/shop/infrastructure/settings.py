@@ -22,7 +22,7 @@ from shop.infrastructure.settings_sources import (
     suggestion,
     variable_of,
 )
-from shop.infrastructure.urls import UrlReader, nats_url, postgres_url, redis_url
+from shop.infrastructure.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
 
 DEFAULT_FILE = Path("shop.yaml")
 _ENV_FILE = Path(".env")
@@ -55,7 +55,9 @@ def _read_by(reader: UrlReader) -> AfterValidator:
 PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
 RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
 NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
+# Not less than PostgreSQL's unit: 0 would be no limit at all.
+Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
 class Settings(BaseModel):
@@ -67,6 +69,9 @@ class Settings(BaseModel):
     database_read_url: Annotated[PostgresUrl | None, Field(description="Where questions go, if not there too: a replica.")] = None
     redis_url: Annotated[RedisUrl | None, Field(description="The cache; without it there is none.")] = None
     nats_url: Annotated[NatsUrl | None, Field(description="The broker; without it events wait.")] = None
+    nats_monitoring_url: Annotated[
+        MonitoringUrl | None, Field(description="The broker's monitoring port, for health to ask when it syncs.")
+    ] = None
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Connections that are kept open.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Most connections at once.")] = 10
@@ -98,6 +103,7 @@ _READERS: Final[Mapping[str, UrlReader]] = {
     "database_read_url": postgres_url,
     "redis_url": redis_url,
     "nats_url": nats_url,
+    "nats_monitoring_url": monitoring_url,
 }
 
 

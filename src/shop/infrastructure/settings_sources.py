@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 PREFIX = "SHOP_"
 
-# Kubernetes and Docker links set these for every service, whatever its name: nobody wrote them for us.
+# Kubernetes and Docker set these for every service, so one called `shop` or `redis` has them without anyone's doing.
 _INJECTED = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|.*_PORT")
 _INJECTED_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
 _PARTS = re.compile(
@@ -58,7 +58,7 @@ def variable_of(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """What variables say: values by key, problems, and what somebody may believe to be read."""
+    """Settings among variables, by key; problems; and parts of URLs that are not read."""
 
     given: Mapping[str, Given]
     problems: tuple[str, ...]

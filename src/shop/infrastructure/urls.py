@@ -78,6 +78,20 @@ def nats_url(url: str) -> str:
     return _shown(parameters, frozenset({"scheme", "host", "port", "user"}))
 
 
+def monitoring_url(url: str) -> str:
+    """Read the URL of NATS's monitoring port as urllib does: it has no users, and so no secrets."""
+    _require_scheme(url, "http", "https")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("urllib cannot read it; it is of the form http://host:8222") from None
+    _require_ports([] if port is None else [str(port)])
+    if not host or "@" in parts.netloc or parts.query or parts.fragment or url.endswith(("?", "#")):
+        raise ValueError("it is not of the form http://host:8222, without a user")
+    return url
+
+
 def _require_scheme(url: str, *schemes: str) -> None:
     if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -27,7 +27,7 @@ class Checks:
 
     def __init__(self, connection: psycopg.Connection[Any], major: int) -> None:
         self._connection = connection
-        self._text = _CHECKS + (_ENFORCED if major >= _FIRST_WITH_NOT_ENFORCED else "")
+        self._text: LiteralString = _CHECKS + (_ENFORCED if major >= _FIRST_WITH_NOT_ENFORCED else "")
 
     @cached_property
     def _conditions(self) -> dict[int, list[tuple[str, Node]]]:

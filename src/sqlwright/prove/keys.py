@@ -271,7 +271,7 @@ class Determination:
     def _is_single(self, item: int) -> bool:
         try:
             entry = self._scope.query.entry(item)
-            return not self._is_evaluated_again(item, entry) and self._supplies_one(item, entry)
+            return self._supplies_one(item, entry) and not self._is_evaluated_again(item, entry)
         except UNREADABLE:
             return False
 

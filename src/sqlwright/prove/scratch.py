@@ -61,7 +61,6 @@ def scratch_database(server: Server, schema: Schema) -> Generator[psycopg.Connec
             _build(admin, server, schema, name)
         _clean_up(admin)
     with connection:
-        connection.execute("SET synchronous_commit = off")
         # Wherever the text may have put it, PostgreSQL's own catalog comes first: what is read there is the truth about the schema.
         connection.execute(
             "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog',"
@@ -110,10 +109,16 @@ def _log_in(admin: psycopg.Connection[Any], server: Server, database: str, role:
     verifier = admin.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     admin.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
     try:
-        return psycopg.connect(server.conninfo(database, user=role, password=password), autocommit=True)
+        connection = psycopg.connect(server.conninfo(database, user=role, password=password), autocommit=True)
     finally:
         with suppress(psycopg.OperationalError):
             admin.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(role)))
+    # Nothing here has to survive a crash.
+    connection.execute("SET synchronous_commit = off")
+    # When we are killed, a long statement ends too; not every server's system can notice that.
+    with suppress(psycopg.errors.InvalidParameterValue):
+        connection.execute("SET client_connection_check_interval = '1s'")
+    return connection
 
 
 def _build(admin: psycopg.Connection[Any], server: Server, schema: Schema, name: str) -> None:
@@ -124,7 +129,6 @@ def _build(admin: psycopg.Connection[Any], server: Server, schema: Schema, name:
         _create(admin, server, building)
         prepared = extensions.prepare(server, building, schema) if server.superuser else extensions.NONE
         with _log_in(admin, server, building, building) as connection:
-            connection.execute("SET synchronous_commit = off")
             execute_schema(connection, schema, prepared)
         admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name)))
     except BaseException as error:

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
 
 VERSION = "declared"
 """The version that `pg_extension` shows of an extension that is declared only."""
@@ -107,6 +111,21 @@ def control_path(data: Path) -> str:
     """Return what `extension_control_path` is set to where the stand-ins are to be found; a colon in the path would split it."""
     own = data / _FOLDER
     return "$system" if ":" in str(own) else f"$system:{own}"
+
+
+def read_functions(connection: psycopg.Connection[Any]) -> dict[int, str]:
+    """Read which functions are of the extensions that have stand-ins, by OID; the same on a server that has the extensions themselves."""
+    rows = connection.execute(
+        "SELECT d.objid::int8, x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid"
+        " WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND x.extname = ANY (%s)",
+        [list(_FUNCTIONS)],
+    )
+    return dict(rows.fetchall())
+
+
+def explain(extension: str) -> str:
+    """Say in a sentence what a proof rests on where the embedded server proved it."""
+    return f"the embedded PostgreSQL has no {extension}: it knows its functions by their signatures alone"
 
 
 def _declarations(functions: dict[str, tuple[str, ...]]) -> Iterator[str]:

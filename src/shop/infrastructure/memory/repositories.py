@@ -78,7 +78,7 @@ class MemoryUserRepository:
         return any(user.profile.email == email and user.id != but for user in self._transaction.state.users.values())
 
     def _write(self, user: User) -> User:
-        written = replace(user, updated_at=self._transaction.tick(), version=user.version + 1)
+        written = replace(user, updated_at=max(user.updated_at, self._transaction.tick()), version=user.version + 1)
         self._transaction.state.users[user.id] = written
         return written
 
@@ -111,7 +111,8 @@ class MemoryOrderRepository:
             return read
         if read.value.version != order.version:
             return Err(ChangedMeanwhile("order", order.id))
-        written = replace(read.value, status=order.status, updated_at=self._transaction.tick(), version=order.version + 1)
+        now = max(read.value.updated_at, self._transaction.tick())
+        written = replace(read.value, status=order.status, updated_at=now, version=order.version + 1)
         self._transaction.state.orders[order.id] = written
         return Ok(written)
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
 from shop.application.audit import AuditEntry
+from shop.application.broker import Place
 from shop.application.messages import Message
 from shop.application.read_models import DailySales
 from shop.application.unit_of_work import UnitOfWorkClosed
@@ -28,6 +29,7 @@ class OutboxRow:
     last_error: str = ""
     published_at: datetime | None = None
     dead_at: datetime | None = None
+    place: Place | None = None
 
     @property
     def waits(self) -> bool:

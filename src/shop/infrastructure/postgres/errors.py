@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
@@ -58,7 +58,8 @@ def translated() -> Generator[None]:
 
     Raises:
         TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
-        StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
+        StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
+            that shuts down.
         StoreDefect: anything else.
     """
     try:
@@ -76,7 +77,7 @@ def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
     match error:
         case SerializationFailure() | DeadlockDetected() | LockNotAvailable():
             return TransactionConflict(message_of(error))
-        case OperationalError():
+        case OperationalError() | IdleInTransactionSessionTimeout():
             return StoreLost(message_of(error))
         case _:
             return StoreDefect(message_of(error))
@@ -99,7 +100,8 @@ def message_of(error: Error) -> str:
     anything. Where the server was not reached, libpq's first line says why.
     """
     if error.sqlstate is None:
-        return next(iter(str(error).splitlines()), "") if isinstance(error, OperationalError) else type(error).__name__
+        said = str(error).splitlines() if isinstance(error, OperationalError) else []
+        return said[0] if said else type(error).__name__
     diag = error.diag
     about = [
         f"{kind} {name}"

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -34,6 +34,8 @@ class PoolOptions:
     # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
     statement_timeout: float = 15.0
     lock_timeout: float = 5.0
+    # No transaction waits for anything but the database, so a longer pause is that of a process that is frozen, with its locks.
+    idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
 
 
@@ -42,21 +44,28 @@ class DatabaseNotReady(Exception):
 
 
 @asynccontextmanager
-async def open_pool(database_url: str, options: PoolOptions = PoolOptions()) -> AsyncGenerator[Pool]:
+async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, is_required: bool = True) -> AsyncGenerator[Pool]:
     """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`.
+
+    Where the database is not required, as a replica is not, it may also come later: then only the URL itself may be wrong.
 
     Its connections are in autocommit mode, so a transaction is where somebody says so and nowhere else. Each is checked before it is
     lent: one that died in the pool is replaced rather than handed out.
     """
     conninfo = _conninfo(database_url, options)
-    await _require_ready(conninfo)
+    if is_required:
+        await _require_ready(conninfo)
 
     async def configure(conn: Connection) -> None:
         # By statements and not by libpq's `options`, which connection poolers in between refuse.
         await conn.execute(
-            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-            [_milliseconds(options.statement_timeout), _milliseconds(options.lock_timeout)],
+            """
+            SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
+                   set_config('idle_in_transaction_session_timeout', %s, false)
+            """,
+            [_milliseconds(each) for each in (options.statement_timeout, options.lock_timeout, options.idle_in_transaction_timeout)],
         )
+        await make_durable(conn)
 
     pool: Pool = AsyncConnectionPool(
         conninfo,
@@ -71,6 +80,14 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions()) -> 
     )
     async with pool:
         yield pool
+
+
+async def make_durable(conn: AsyncConnection[Any]) -> None:
+    """Have commits on this connection wait for the disk, whatever the server, the database or the role has as a default."""
+    # A standby that has also applied it is more than that, and stays.
+    await conn.execute("""
+        SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'
+    """)
 
 
 def _conninfo(database_url: str, options: PoolOptions) -> str:

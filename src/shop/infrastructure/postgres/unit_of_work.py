@@ -18,7 +18,7 @@ from shop.infrastructure.postgres.outbox import PostgresOutbox
 from shop.infrastructure.postgres.pool import Connection, Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.seeds import PostgresSeedRepository
-from shop.infrastructure.postgres.settled_messages import PostgresSettledMessages
+from shop.infrastructure.postgres.settled_messages import PostgresProjections, PostgresSettledMessages
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 
 
@@ -44,6 +44,7 @@ class PostgresUnitOfWork:
         self.seeds = PostgresSeedRepository(self._queries)
         self.logins = PostgresLoginAttempts(self._queries)
         self.messages = PostgresSettledMessages(self._queries)
+        self.projections = PostgresProjections(self._queries)
 
     async def commit(self) -> None:
         """Make everything permanent, and close the repositories.

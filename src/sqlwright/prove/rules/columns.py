@@ -64,6 +64,9 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         if ("event", *event) not in at.known and ("varnullingrels" not in node.fields or event[0] in node.numbers("varnullingrels"))
     ]
     base = source(prover, at, item, attribute, place)
+    if entry.kind != JOIN:
+        # What may be absent inside of a view or subquery is not this item's row.
+        base = replace(base, absent_row=False, witness=False)
     if base.nullable and _learned(at, item, attribute):
         base = never_null(
             f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL",
@@ -80,7 +83,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         place,
         element_nullable=base.element_nullable,
         absent_row=True,
-        witness=not base.nullable or base.witness,
+        witness=not base.nullable,
     )
     return replace(verdict, join_condition=location(join.condition) if join.condition is not None else -1)
 
@@ -108,7 +111,10 @@ def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdic
         raise Unrecognised("a grouped column without its expression")
     own = expressions[index - 1]
     sets = at.query.grouping_sets
-    if sets is not None and ("slot", number, index) not in at.known:
+    # PostgreSQL (all of 15 to 18) folds constants in HAVING before it looks for grouped expressions there, and then keeps groups in which
+    # the grouped expression is NULL. Plain columns are safe from that.
+    kept = own.tag == "VAR" and ("slot", number, index) in at.known
+    if sets is not None and not kept:
         groups = _group_numbers(at, own)
         if not groups or not all(any(group in chosen for group in groups) for chosen in sets):
             return may_be_null(_MAY_BE_GROUPED_AWAY, location(node))

@@ -9,20 +9,11 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
 from ._proofs import ProofBrokenError
+from .models import Game
 
 ADD_GAME: Final = """\
 INSERT INTO games (id, cells, labels, g) VALUES ($1::int4, $2::int4[], $3::text[], $4::grid) RETURNING id, cells, labels, g
 """
-
-
-@dataclass(slots=True)
-class AddGameRow:
-    """A row of `add_game`."""
-
-    id: int
-    cells: builtins.list[builtins.list[int | None]]
-    labels: builtins.list[str | None]
-    g: object
 
 
 def add_game(
@@ -32,14 +23,14 @@ def add_game(
     cells: builtins.list[builtins.list[int | None]],
     labels: builtins.list[str | None],
     g: builtins.list[builtins.list[int | None]] | None,
-) -> AddGameRow:
+) -> Game:
     """Run `AddGame` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(ADD_GAME, (id, cells, labels, g))
+    cur.execute(ADD_GAME, (id, cells, labels, g), binary=True)
     row = cur.fetchone()
     if row is None or cur.rowcount > 1:
         raise ProofBrokenError("AddGame", cur.rowcount)
-    return AddGameRow(*row)
+    return Game(*row)
 
 
 ALL_LABELS: Final = """\
