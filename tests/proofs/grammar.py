@@ -53,20 +53,6 @@ class Embed:
     absent: int
 
 
-def _index(source: random.Random, table: str, columns: Sequence[tuple[str, str]]) -> str:
-    """A unique index over columns and expressions, in which NULLs may be equal."""
-    expressions = {
-        INT: ("{}", "{}", "abs({})", "({} / 2)", "nullif({}, 1)"),
-        TEXT: ("{}", "upper({})", "length({})", "nullif({}, 'a')"),
-        BOOL: ("{}", "(NOT {})"),
-        INTS: ("{}", "cardinality({})"),
-    }
-    chosen = source.sample(list(columns), min(len(columns), source.choice((1, 2, 2))))
-    keys = [source.choice(expressions[type_name]).format(column) for column, type_name in chosen]
-    keys = ["(true)"] if source.random() < 0.05 else keys
-    return f"CREATE UNIQUE INDEX ON {table} ({', '.join(keys)}){source.choice(('', ' NULLS NOT DISTINCT'))}"
-
-
 class Writer:
     """Writes random queries over the sources. `params` are used up to `$2`, both int: `$1` never None, `$2` maybe."""
 
