@@ -118,8 +118,7 @@ class _Schema:
     def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
         """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
         path = query.annotations.json.get(name)
-        value = found.value if isinstance(found, ir.Nullable) else found
-        typed = typed_json(value, path) if path else None
+        typed = typed_json(_value(found), path) if path else None
         if typed is None:
             return found
         return ir.Nullable(typed) if isinstance(found, ir.Nullable) else typed
@@ -271,6 +270,10 @@ def _one(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.One:
     return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof), because=why_one(query, proof))
 
 
+def _value(found: ir.Type) -> ir.ValueType:
+    return found.value if isinstance(found, ir.Nullable) else found
+
+
 def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
     return result.types if isinstance(result, ir.CursorResult) else ()
 
@@ -285,7 +288,7 @@ def _cursor(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.C
 
 
 def _postgres(found: ir.Type) -> str:
-    return found.value.postgres if isinstance(found, ir.Nullable) else found.postgres
+    return _value(found).postgres
 
 
 def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:

@@ -88,7 +88,9 @@ class Comparison:
                 return
             facts = SchemaFacts.load(self._connection)
             # The schemas bring no functions and operators of their own, and reading PostgreSQL's takes longer than everything else.
-            vars(facts).update({name: getattr(self._shared, name) for name in ("_functions", "_equality_families", "loose_collations")})
+            vars(facts).update(
+                {name: getattr(self._shared, name) for name in ("_functions", "_equality_families", "exact_families", "loose_collations")}
+            )
             if schema.settings:
                 self._run(f"SET LOCAL {schema.settings}".encode())
             self._run(b"SAVEPOINT query")

@@ -73,8 +73,44 @@ class Writer:
             return self._with()
         if kind < 0.33:
             return self._embedding()
+        if kind < 0.43:
+            return self._lookup()
         query, columns = self.select(2)
         return query, len(columns)
+
+    def _lookup(self) -> tuple[str, int]:
+        """A query for the row of a key, in a table alone or beside another."""
+        first, second = (self._random.choice(self._sources) for _ in range(2))
+        columns = [Column(f"x.{name}", type_name) for name, type_name in first.columns]
+        others = [Column(f"y.{name}", type_name) for name, type_name in second.columns]
+        items = f"{first.name} x"
+        if self._random.random() < 0.4:
+            pairs = [(a, b) for a in columns for b in others if a.type == b.type]
+            a, b = self._random.choice(pairs or [(columns[0], columns[0])])
+            condition = f"{a.text} {self._random.choice(('=', '=', 'IS NOT DISTINCT FROM'))} {b.text}"
+            items += (
+                f" {self._random.choice(('JOIN', 'LEFT JOIN', 'RIGHT JOIN'))} {second.name} y ON {condition} AND {self._fixing(others)}"
+            )
+        conditions = [self._fixing(columns) for _ in range(self._random.choice((0, 1, 2, 2, 3)))]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"SELECT {', '.join(column.text for column in columns)} FROM {items}{where}", len(columns)
+
+    def _fixing(self, columns: Sequence[Column]) -> str:
+        column = self._random.choice(columns)
+        value = self._random.choice((*STORED[column.type], *(("$1::int", "$2::int") if column.type == INT and self._params else ())))
+        source = self._random.choice([s for s in self._sources if any(type_name == column.type for _, type_name in s.columns)])
+        name = self._random.choice([name for name, type_name in source.columns if type_name == column.type])
+        own = self._random.choice([name for name, type_name in source.columns if type_name == INT] or ["1"])
+        choices = [
+            f"{column.text} = {value}",
+            f"{column.text} = {value}",
+            f"{column.text} IS NOT DISTINCT FROM {value}",
+            f"{column.text} IS NULL",
+            f"{column.text} IN (SELECT z.{name} FROM {source.name} z WHERE z.{own} = {self._random.choice('012')})",
+        ]
+        if column.type == TEXT:
+            choices.append(f"upper({column.text}) = upper({value})")
+        return self._random.choice(choices)
 
     # --- queries ----------------------------------------------------------------------------------------------------------
 

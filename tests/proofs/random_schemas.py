@@ -120,9 +120,20 @@ class SchemaWriter:
 
     def _columns(self, name: str) -> tuple[list[tuple[str, str]], list[str], set[str]]:
         chance = self._random
-        key = chance.choice(("PRIMARY KEY", "PRIMARY KEY", "PRIMARY KEY", "NOT NULL", "UNIQUE"))
+        key = chance.choice(
+            (
+                "PRIMARY KEY",
+                "PRIMARY KEY",
+                "PRIMARY KEY",
+                "PRIMARY KEY",
+                "NOT NULL",
+                "UNIQUE",
+                "PRIMARY KEY CHECK (k = 1)",
+                "UNIQUE CHECK (k = 1)",
+            )
+        )
         columns, definitions = [("k", INT)], [f"k int {key}"]
-        required = {"k"} if key != "UNIQUE" else set[str]()
+        required = {"k"} if not key.startswith("UNIQUE") else set[str]()
         for number in range(chance.randint(2, 4)):
             type_name = chance.choice(TYPES) if chance.random() < 0.8 else chance.choice((NUMBER, WORD, MOMENT, ONES))
             declared = chance.choice(DECLARED.get(type_name, (type_name,)))
@@ -156,6 +167,8 @@ class SchemaWriter:
         if made >= 0.08 and self._random.random() < 0.08:
             self._add(f"CREATE TABLE {name}_child (extra int) INHERITS ({name})")
             self._add(f"INSERT INTO {name}_child (k) VALUES (1)")
+        if self._random.random() < 0.5:
+            self._add(self._unique_index(name, columns))
         self.schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))
         for row in range(self._random.randint(0, 4)):
             values = [
@@ -174,6 +187,21 @@ class SchemaWriter:
             self._add(
                 f"CREATE UNIQUE INDEX ON {name} ({self._random.choice(columns)[0]}) WHERE {self._random.choice(columns)[0]} IS NOT NULL"
             )
+
+    def _unique_index(self, table: str, columns: list[tuple[str, str]]) -> str:
+        """A unique index over columns and expressions, in which NULLs may be equal."""
+        expressions = {
+            INT: ("{}", "{}", "abs({})", "({} / 2)", "nullif({}, 1)"),
+            TEXT: ("{}", "upper({})", "length({})", "nullif({}, 'a')"),
+            BOOL: ("{}", "(NOT {})"),
+            INTS: ("{}", "cardinality({})"),
+            NUMBER: ("{}", "({}::numeric::text)"),
+            WORD: ("{}", "octet_length({}::text)", "octet_length({})"),
+        }
+        chosen = self._random.sample(columns, min(len(columns), self._random.choice((1, 2, 2))))
+        keys = [self._random.choice(expressions.get(type_name, ("{}",))).format(column) for column, type_name in chosen]
+        keys = ["(true)"] if self._random.random() < 0.05 else keys
+        return f"CREATE UNIQUE INDEX ON {table} ({', '.join(keys)}){self._random.choice(('', ' NULLS NOT DISTINCT'))}"
 
     def _partitioned(self, name: str, columns: list[tuple[str, str]], definitions: list[str]) -> list[tuple[str, str]]:
         plain = [definition.replace(" UNIQUE", "").replace(" DEFERRABLE", "") for definition in definitions]

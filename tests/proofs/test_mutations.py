@@ -40,7 +40,7 @@ RULES = [f"{kind} {tag}" for kind, registry in _REGISTRIES.items() for tag in re
 # A function and what stands in for it, by what the mutant no longer knows.
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "generated columns": (facts.SchemaFacts, "defaults", lambda self, oid: {}),
-    "CHECK (x IS NOT NULL)": (facts, "_not_null_checks", lambda tree: iter(())),
+    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: 0),
     "NOT NULL domains": (facts.SchemaFacts, "is_strict_domain", lambda self, oid: False),
     "children of a table": (facts.SchemaFacts, "_weaken", lambda self, parent, child: None),
     "triggers": (facts.SchemaFacts, "_trigger_events", lambda self, relations, timing: frozenset()),
@@ -51,7 +51,18 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "indexes on expressions": (keys.Determination, "_senses_of_expression", lambda self, key, item: set()),
     "conditions of partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: False),
     "caution with partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: True),
-    "boolean columns as conditions": (keys, "_true_or_false_column", lambda node: None),
+    "comparisons with one row of a subquery": (keys.Determination, "_has_one_value", lambda self, node: False),
+    "caution with subqueries that choose": (keys, "is_repeatable", lambda prover_facts, subquery: True),
+    "IS NOT DISTINCT FROM": (keys.Determination, "_apply_likeness", lambda self, likeness: None),
+    "CHECK constraints that fix a key": (keys.Determination, "_take_checks", lambda self, item: None),
+    "caution with CHECK constraints that let NULL pass": (keys.Determination, "_not_null", lambda self, item: set(range(99))),
+    "functions of fixed columns": (keys.Determination, "_is_function_of_fixed", lambda self, key, item: False),
+    "caution with equal values that differ": (
+        keys.Determination,
+        "_is_exact",
+        lambda self, item, attribute: bool(self.fixed.get((item, attribute))),
+    ),
+    "boolean columns as conditions": (keys, "true_or_false_column", lambda node: None),
     "caution with rows that may be absent": (keys.Determination, "_presence_is_fixed", lambda self, item: True),
     "caution with values that vary": (keys.Determination, "_same", lambda self, node: True),
     "equal values": (keys.Determination, "_same", lambda self, node: False),

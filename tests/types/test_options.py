@@ -198,6 +198,15 @@ def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
         assert queries.add(conn, **(sent | {"tags": [None, "a"]})).tags == [None, "a"]
 
 
+def test_an_array_whose_nulls_a_constraint_refuses_is_without_none(compiler: Compiler) -> None:
+    schema = "CREATE TABLE lists (plain text[] NOT NULL, filled text[] NOT NULL CHECK (array_position(filled, NULL) IS NULL));"
+    queries = "-- name: add :one\nINSERT INTO lists (plain, filled) VALUES (@plain, @filled) RETURNING *;\n"
+    project = compiler.compile(schema, queries, array_elements="nullable")
+    add, row = project.module("queries").add, project.module("models").List
+    for types in (add.__annotations__, row.__annotations__):
+        assert [types[name] for name in ("plain", "filled")] == [list[str | None], list[str]]
+
+
 def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:
     schema = """
 CREATE DOMAIN present AS text NOT NULL;

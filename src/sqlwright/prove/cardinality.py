@@ -240,8 +240,10 @@ def constant_number(node: Node) -> int | None:
 # --- FROM -----------------------------------------------------------------------------------------------------------------
 
 
-def _limits_entry(prover: Prover, entry: RangeEntry, scope: Scope, fixed: Fixed) -> bool:
-    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed."""
+def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> bool:
+    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
+    if isinstance(entry, Node):
+        return rows_of(prover, entry, scope, fixed).at_most_one
     if entry.kind == SUBQUERY:
         return rows_of(prover, entry.node.node("subquery"), scope, fixed).at_most_one
     if entry.kind == CTE:

@@ -133,8 +133,7 @@ class _Writes:
         for entry in entries:
             attribute = self._attribute(relation, entry.number("resno"))
             if attribute is not None:
-                label, column = attribute
-                holes = self._facts.stored_elements_nullable and not self._refuses_holes(column.type)
+                label, column, holes = attribute
                 use = _Use(label, column.accepts_null, elements=False, whole=holes)
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
@@ -145,11 +144,17 @@ class _Writes:
         element = self._facts.type(array).element
         return element != 0 and self._facts.is_strict_domain(element)
 
-    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute] | None:
-        """The stored column that a column of the target is; None for what a view computes or a trigger takes."""
+    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
+        """The stored column that a column of the target is, and whether an array may hold NULL there.
+
+        None for what a view computes or a trigger takes.
+        """
         if relation.kind != "v":
             column = relation.attributes.get(number)
-            return (f"`{relation.name}.{column.name}`", column) if column else None
+            if column is None:
+                return None
+            holes = self._facts.elements_nullable(relation, number) and not self._refuses_holes(column.type)
+            return f"`{relation.name}.{column.name}`", column, holes
         view = Query(self._facts.view_query(relation.oid))
         if relation.instead_triggers or relation.rules or not 0 < number <= len(view.outputs):
             return None
