@@ -56,6 +56,27 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
         yield Session(connection, facts, types, catalog, located, schema.digest, server.major, nullable_elements)
 
 
+@contextmanager
+def connected() -> Generator[None]:
+    """Report a connection that ends inside the block.
+
+    Raises:
+        CompileError: the server ended it, or is gone.
+    """
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise CompileError(
+            [
+                Diagnostic(
+                    "the connection to PostgreSQL was lost while queries were proven",
+                    help="the server's log says why it ended; run this again when it is up.",
+                )
+            ]
+        ) from error
+
+
+@connected()
 def prove_queries(
     session: Session,
     queries: Sequence[tuple[str, ir.UnprovenQuery]],
@@ -65,7 +86,7 @@ def prove_queries(
     """Prove the queries, given with their files, that `proofs` lacks; return all proofs.
 
     Raises:
-        CompileError: PostgreSQL refuses queries (all of them are reported).
+        CompileError: PostgreSQL refuses queries (all of them are reported), or the connection was lost.
     """
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
@@ -78,6 +99,8 @@ def prove_queries(
             try:
                 proven[file, query.name] = _prove_query(session, query, key)
             except Refused as refused:
+                if session.connection.closed:
+                    raise psycopg.OperationalError(refused.message) from refused
                 diagnostics.append(_refusal(query, refused))
             progress(len(proven), len(queries))
     if diagnostics:
