@@ -9,12 +9,14 @@ One annotation is a wish and no claim: `-- @stream 500` makes a `:many` an itera
 
 `-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
 
-A comment line that starts with `@` is always an annotation, so that a misspelt one is an error and not a lost wish. The aliases
-`AS "total!"` and `AS "nick?"`, known from sqlx and pgtyped, claim the same as @notnull and @nullable.
+A word that is nearly one of these is an error, so that a misspelt annotation is not lost. sqlc's own (`@param`, `@sqlc-vet-disable`) are
+left to sqlc; a comment line that starts with any other `@word` is prose. The aliases `AS "total!"` and `AS "nick?"`, known from sqlx and
+pgtyped, claim the same as @notnull and @nullable.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,15 +24,18 @@ from enum import StrEnum
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.sources import QuerySource
 
-_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_]\w*)\s*(?P<rest>.*)$")
+_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
+    "sqlc-only": "-- @sqlc-only, before the first statement of a file that is meant for sqlc alone",
     "json": "-- @json column: package.module.Type",
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
+_OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
+_LIKENESS = 0.8
 _CHUNK = re.compile(r"[1-9][0-9]{0,8}")
 _DEFAULT_CHUNK = 1000
 
@@ -79,6 +84,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
             doc.append(line)
             continue
         word, (first, _, reason) = match["word"], match["rest"].partition(" ")
+        if word in _OF_SQLC:
+            continue
         reason = reason.strip()
         match word:
             case "nullable" if first:
@@ -91,8 +98,10 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
                 one, one_reason = OneClaim(first), reason
             case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
                 stream = int(first or _DEFAULT_CHUNK)
-            case _:
+            case _ if word in _FORMS or _meant(word):
                 diagnostics.append(_malformed(source, line, word))
+            case _:
+                doc.append(line)
     both = sorted(nullable.keys() & not_null.keys())
     diagnostics += [
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
@@ -113,8 +122,12 @@ def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
     place = source.doc_place(line)
     if word in _FORMS:
         return Diagnostic(f"incomplete annotation @{word} on query {source.name}", place, help=f"the form is `{_FORMS[word]}`.")
+    meant = _meant(word)
     return Diagnostic(
-        f"unknown annotation @{word} on query {source.name}",
-        place,
-        help=f"known annotations: {', '.join(f'@{known}' for known in sorted(_FORMS))}.",
+        f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?", place, help=f"the form is `{_FORMS[meant]}`."
     )
+
+
+def _meant(word: str) -> str:
+    """The annotation that a word nearly is; "" where it is none."""
+    return next(iter(difflib.get_close_matches(word.lower(), _FORMS, n=1, cutoff=_LIKENESS)), "")

@@ -11,7 +11,7 @@ from sqlwright.copying import binary_types, copy_sql
 from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
 from sqlwright.options import Options
-from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenParam, QueryProof, Table, TableColumn, TypeKind, find_table
+from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
 from sqlwright.sources import PlaceInQuery
 from sqlwright.valuetypes import ValueTypes, holds_interval, parts, typed_json
 
@@ -149,11 +149,12 @@ class _Schema:
         )
         return table if same else None
 
-    def embedded(self, name: Identifier, table: Table, columns: tuple[ProvenColumn, ...]) -> ir.Embedded:
+    def embedded(self, name: Identifier, proven: ProvenEmbed) -> ir.Embedded:
         """A whole row of a table inside another row. `check` refuses one that may be absent and has no witness of that."""
-        witness = next((index for index, column in enumerate(columns) if column.witness), -1)
-        optional = any(column.absent_row for column in columns)
-        return ir.Embedded(name, self.table_class(table), self.table_columns(table), optional, witness)
+        table = self.tables[proven.schema, proven.table]
+        own = {column.sql_name: column for column in self.table_columns(table)}
+        columns = tuple(own[column] for column in proven.columns)
+        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness)
 
     def row_class(self, table: Table) -> ir.RowClass:
         """The class of a table's rows."""
@@ -177,12 +178,12 @@ class _Schema:
                 type=self.types.type(
                     self.types.declared(c.type, c.declared),
                     nullable=not c.not_null,
-                    element_nullable=self.types.options.nullable_elements,
+                    element_nullable=c.element_nullable,
                     origin=origin,
                 ),
                 origin=origin,
                 doc=c.comment,
-                reason=f"`{table.name}.{c.name}` is NOT NULL" if c.not_null else f"`{table.name}.{c.name}` allows NULL",
+                reason=c.reason,
                 place=None,
             )
             for c, origin in zip(table.columns, origins, strict=True)
@@ -297,19 +298,31 @@ def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Sh
 def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Field, ...]:
     """Columns as they come; those of an embedded table together as one field."""
     fields: list[ir.Field] = []
-    columns = proof.columns
-    for said in query.columns if any(isinstance(said, ir.UnprovenEmbed) for said in query.columns) else ():
-        if isinstance(said, ir.UnprovenEmbed):
-            table = find_table(schema.catalog, said.schema, said.table)
-            fields.append(schema.embedded(said.name, table, columns[: len(table.columns)]))
-            columns = columns[len(table.columns) :]
-        else:
-            fields.append(schema.column(query, proof, columns[0]))
-            columns = columns[1:]
-    fields += [schema.column(query, proof, column) for column in columns]
+    embedded = {found.first: schema.embedded(said.name, found) for said, found in zip(query.embeds, proof.embeds, strict=True)}
+    index = 0
+    while index < len(proof.columns):
+        row = embedded.get(index)
+        fields.append(row or schema.column(query, proof, proof.columns[index]))
+        index += len(row.columns) if row else 1
+    fields = _distinct(fields)
     if reads_binary(ir.columns_in(fields)):
         return tuple(fields)
     return tuple(replace(field, type=without_records(field.type)) if isinstance(field, ir.Column) else field for field in fields)
+
+
+def _distinct(fields: list[ir.Field]) -> list[ir.Field]:
+    """Number the fields that share a name: `id`, `id_2`, as sqlc's own generators do."""
+    wanted = {each.name for each in fields}
+    taken: set[str] = set()
+    found: list[ir.Field] = []
+    for each in fields:
+        name, number = each.name, 1
+        while name in taken or (number > 1 and name in wanted):
+            number += 1
+            name = Identifier(f"{each.name}_{number}")
+        taken.add(name)
+        found.append(each if number == 1 else replace(each, name=name, numbered=True))
+    return found
 
 
 def _shared_classes(shape: ir.RowRef) -> set[ClassName]:

@@ -120,13 +120,15 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
             f"query {query.name} has two parameters named `{param.name}`", place, help="name one of them otherwise: sqlc.arg(other_name)."
         )
     fields = ir.fields_of(query.result)
-    for first, second in _pairs(fields, lambda field: field.name):
-        names = " and ".join(dict.fromkeys(_sql_name(field) for field in (first, second)))
-        yield Diagnostic(
-            f"query {query.name} returns two columns named `{second.name}` (from {names})",
-            place,
-            help="give each its own name: `… AS other_name`.",
-        )
+    for field in fields:
+        if field.numbered:
+            name = field.name.rpartition("_")[0]
+            yield Diagnostic(
+                f"query {query.name} returns several columns that would be `{name}`: {_sql_name(field)} is `{field.name}`",
+                place,
+                help="give it a name of its own: `… AS other_name`.",
+                severity=Severity.WARNING,
+            )
     for field in fields:
         if isinstance(field, ir.Embedded) and field.optional and field.witness < 0:
             yield Diagnostic(

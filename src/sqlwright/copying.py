@@ -118,10 +118,10 @@ class _Reader:
                 raise self._refusal("has OVERRIDING USER VALUE", "remove it, and the identity column.")
             self._expect("value")
         self._expect("values")
-        params = self._in_parentheses(self._param)
+        values = self._in_parentheses(self._param)
         if self._word:
             raise self._refusal()
-        return ir.CopiedColumns(table, columns, params)
+        return ir.CopiedColumns(table, columns, tuple(number for number, _ in values), tuple(cast for _, cast in values))
 
     def _in_parentheses(self, read: Callable[[], _Item]) -> tuple[_Item, ...]:
         self._expect("(")
@@ -131,13 +131,18 @@ class _Reader:
         self._expect(")")
         return tuple(items)
 
-    def _param(self) -> int:
+    def _param(self) -> tuple[int, str]:
+        """A parameter's number, and the type that it is cast to."""
         if self._here.kind is not Kind.PLACEHOLDER:
             raise self._refusal()
         number = placeholder_number(self._next())
-        if self._word == "::":
-            raise self._refusal("casts a parameter", "remove the cast: a parameter has the type of its column.")
-        return number
+        cast: list[str] = []
+        if self._accept("::"):
+            depth = 0
+            while self._word and (depth or self._word not in {",", ")"}):
+                depth += {"(": 1, ")": -1}.get(self._word, 0)
+                cast.append(self._next().text)
+        return number, " ".join(cast)
 
     def _name(self) -> str:
         if self._here.kind not in {Kind.WORD, Kind.QUOTED_NAME}:

@@ -39,13 +39,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `label` stands beside the caret, `help` says how to fix it."""
+    """One finding. `label` stands beside the caret, `help` says how to fix it.
+
+    `second` is another place that the reader must see, with its own label.
+    """
 
     message: str
     place: Place | None = None
     label: str = ""
     help: str = ""
     severity: Severity = Severity.ERROR
+    second: Place | None = None
+    second_label: str = ""
 
 
 class CompileError(Exception):
@@ -87,11 +92,13 @@ def format_diagnostic(diagnostic: Diagnostic) -> str:
 
 
 def format_frame(diagnostic: Diagnostic) -> Sequence[str]:
-    """Give the lines that show the place: an arrow with file:line:column, the source line and the caret."""
-    place = diagnostic.place
-    if place is None:
-        return []
-    lines = [f"  --> {place}"]
+    """Return the lines that show the places: an arrow with file:line:column, the source line and the caret."""
+    frames = [(diagnostic.place, "-->", diagnostic.label), (diagnostic.second, ":::", diagnostic.second_label)]
+    return [line for place, arrow, label in frames if place is not None for line in _frame(place, arrow, label)]
+
+
+def _frame(place: Place, arrow: str, label: str) -> Sequence[str]:
+    lines = [f"  {arrow} {place}"]
     if place.line and place.source_line.strip():
         margin = " " * len(str(place.line))
         source_line = place.source_line.rstrip().expandtabs(4)
@@ -99,5 +106,5 @@ def format_frame(diagnostic: Diagnostic) -> Sequence[str]:
         if place.column:
             before = len(place.source_line[: place.column - 1].expandtabs(4))
             caret = "^" * max(1, min(place.width, len(source_line) - before))
-            lines.append(f"  {margin} | {' ' * before}{caret} {diagnostic.label}".rstrip())
+            lines.append(f"  {margin} | {' ' * before}{caret} {label}".rstrip())
     return lines

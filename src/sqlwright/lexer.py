@@ -98,25 +98,44 @@ def _cut(sql: str) -> Iterator[tuple[str, int, int]]:
             yield group, match.start(), position
 
 
+class Span(NamedTuple):
+    """A statement: the offsets of its first character and behind its last one, and whether a semicolon ends it (which stands at `end`)."""
+
+    start: int
+    end: int
+    closed: bool
+
+
 def statements(sql: str) -> Iterator[Token]:
-    """Give the first token of each statement.
+    """Return the first token of each statement."""
+    starts = {span.start for span in statement_spans(sql)}
+    return (token for token in significant(sql) if token.start in starts)
+
+
+def statement_spans(sql: str) -> Iterator[Span]:
+    """Return where each statement is, without the white space and the comments around it.
 
     Semicolons inside parentheses and inside the body of an SQL-standard routine (`BEGIN ATOMIC … END`) separate no top-level statements.
     """
-    depth, opened, fresh, before = 0, 0, True, ""
+    depth, opened, before = 0, 0, ""
+    start, end = -1, -1
     for token in significant(sql):
         word = token.text.lower()
-        if fresh and word != ";":
-            yield token
-            fresh = False
+        if start < 0:
+            if word == ";":
+                continue
+            start = token.start
         depth += {"(": 1, ")": -1}.get(word, 0)
         if opened and token.kind is Kind.WORD:
             opened += {"case": 1, "end": -1}.get(word, 0)
         elif (before, word) == ("begin", "atomic"):
             opened = 1
         if word == ";" and depth <= 0 and not opened:
-            depth, fresh = 0, True
-        before = word
+            yield Span(start, token.start, closed=True)
+            depth, start = 0, -1
+        before, end = word, token.end
+    if start >= 0:
+        yield Span(start, end, closed=False)
 
 
 def _end_of_comment(sql: str, position: int) -> int:

@@ -89,7 +89,9 @@ def compile_request(
         config_name=inputs.config_name,
         config_text=inputs.config_text,
     )
-    unproven = replace(resolve(request.queries, inputs.sources), nullable_elements=options.nullable_elements)
+    unproven = replace(
+        resolve(request.queries, inputs.sources, {file.path for file in inputs.schema.files}), nullable_elements=options.nullable_elements
+    )
     damage = [inputs.damage] if inputs.damage else []
     try:
         proofs, doubts = _prove(unproven, inputs, sessions, settings.codegen.out, progress, anew=anew)

@@ -1,56 +1,73 @@
-"""From sqlc's queries to the unproven package: commands, names, places in the files. Wire types end here."""
+"""From the queries in the files and what sqlc says of them to the unproven package: commands, names, places. Wire types end here."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from sqlwright import ir
 from sqlwright.annotations import AnnotatedDoc, read_annotations
+from sqlwright.boundaries import check_boundaries
 from sqlwright.copying import Unfit, copied_columns
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
-from sqlwright.leftovers import numbered
 from sqlwright.lexer import Kind, significant
+from sqlwright.macros import NamedParameter, Reading, read_statement
 from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.placeholders import placeholder_number
 from sqlwright.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.slices import with_arrays
 from sqlwright.sources import QuerySource
-from sqlwright.stars import with_stars
 
 _LIKE_PLACEHOLDER = re.compile(r"\$([0-9]+)")
 _SUPPORTED = ", ".join(ir.Command)
 
 
-def resolve(queries: tuple[WireQuery, ...], sources: Mapping[str, QuerySource]) -> ir.UnprovenPackage:
-    """Give the unproven package, its modules sorted by name and the queries in their file's order. `sources` is by query name.
+def resolve(
+    queries: tuple[WireQuery, ...], sources: Mapping[str, QuerySource], schema_files: AbstractSet[str] = frozenset()
+) -> ir.UnprovenPackage:
+    """Return the unproven package, its modules sorted by name and the queries in their files' order.
+
+    `sources` is by query name; `schema_files` are the files that hold the schema.
 
     Raises:
-        CompileError: unsupported commands or macros, unknown annotations; all of them.
+        CompileError: statements that would be lost, unsupported commands or macros, unknown annotations; all of them.
     """
-    diagnostics: list[Diagnostic] = []
+    diagnostics = check_boundaries(sources.values(), {query.name for query in queries}, schema_files)
     modules: dict[str, list[ir.UnprovenQuery]] = {}
     for wire in queries:
         source = sources[wire.name]
+        if source.sqlc_only:
+            continue
         comment = read_annotations(source)
+        reading = _read(wire, source)
         problems = [*_unsupported(wire, source), *_misused(wire, source, comment)]
-        copied = copied_columns(wire.text.strip()) if wire.cmd == ir.Command.COPYFROM else None
+        copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
         if isinstance(copied, Unfit):
-            problems.append(_unfit(wire, source, copied))
+            problems.append(_unfit(wire, source, reading, copied))
         elif not problems:
-            modules.setdefault(source.file, []).append(_query(wire, source, comment, copied))
+            modules.setdefault(_base_name(source.file), []).append(_query(wire, source, comment, reading, copied))
         diagnostics += [*problems, *comment.diagnostics]
     if diagnostics:
         raise CompileError(in_order(diagnostics))
     return ir.UnprovenPackage(
-        tuple(
-            sorted(
-                (ir.UnprovenModule(ModuleName.from_file(file), file, tuple(members)) for file, members in modules.items()),
-                key=lambda module: (module.name, module.source_file),
-            )
-        )
+        tuple(sorted((_module(members) for members in modules.values()), key=lambda module: (module.name, module.source_file)))
     )
+
+
+def _module(members: list[ir.UnprovenQuery]) -> ir.UnprovenModule:
+    """A module of the queries of one file, or of files of one name in several folders."""
+    files = list(dict.fromkeys(query.source.file for query in members))
+    return ir.UnprovenModule(ModuleName.from_file(files[0]), " and ".join(files), tuple(members))
+
+
+def _base_name(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def _read(wire: WireQuery, source: QuerySource) -> Reading:
+    return read_statement(source.text, {p.column.name.lower(): p.number for p in wire.params if p.column.is_named_param})
 
 
 def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
@@ -78,14 +95,14 @@ def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> lis
     return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
 
 
-def _unfit(wire: WireQuery, source: QuerySource, unfit: Unfit) -> Diagnostic:
-    place = source.place_of(wire.text.strip(), unfit.offset)
+def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
+    place = source.place_of(reading.sql, unfit.offset)
     return Diagnostic(f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
 
 
-def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: ir.CopiedColumns | None) -> ir.UnprovenQuery:
-    sql, left_over = numbered(_text(wire, source))
-    slices = {param.number for param in wire.params if param.column.is_sqlc_slice}
+def _query(
+    wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, reading: Reading, copied: ir.CopiedColumns | None
+) -> ir.UnprovenQuery:
     return ir.UnprovenQuery(
         name=wire.name,
         function=Identifier.from_sql(wire.name),
@@ -93,70 +110,48 @@ def _query(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, copied: 
         row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
         params_class=ClassName(f"{ClassName.from_sql(wire.name)}Params"),
         command=ir.Command(wire.cmd),
-        sql=with_arrays(sql, slices),
-        starred=with_arrays(numbered(_starred(wire, source))[0], slices),
+        sql=with_arrays(reading.sql, {param.number for param in reading.names.values() if param.sliced}),
         doc=comment.doc,
         annotations=comment.annotations,
-        params=_params(wire.params, source.optional_names(), _unknown(sql, wire.params) | left_over),
-        columns=_columns(wire.columns, source.embedded_aliases()),
+        params=_params(wire.params, reading),
+        columns=tuple(ir.UnprovenColumn(c.name, _sqlc_type(c), c.not_null) for c in wire.columns if not c.embed_table),
+        embeds=tuple(ir.UnprovenEmbed(Identifier.from_sql(embed.alias), embed.star) for embed in reading.embeds),
         copied=copied,
         source=source,
     )
 
 
-def _text(wire: WireQuery, source: QuerySource) -> str:
-    """The text that sqlc gives, with its wrong stars put back.
-
-    Where a row is embedded, the columns that sqlc counts tell what those of PostgreSQL are of, so they must stay.
-    """
-    if any(column.embed_table for column in wire.columns):
-        return wire.text.strip()
-    records = {column.name for column in wire.columns if column.type and column.type.name in {"record", "pg_catalog.record"}}
-    return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), records)
-
-
-def _starred(wire: WireQuery, source: QuerySource) -> str:
-    if any(column.embed_table for column in wire.columns):
-        return wire.text.strip()
-    return with_stars(wire.text.strip(), source.text.strip().removesuffix(";"), None)
-
-
-def _columns(wires: tuple[WireColumn, ...], aliases: tuple[str, ...]) -> tuple[ir.UnprovenColumn | ir.UnprovenEmbed, ...]:
-    """Give the columns; the n-th embed has the n-th alias of the source, since sqlc keeps only the name of the table."""
-    remaining = iter(aliases)
-    return tuple(
-        ir.UnprovenEmbed(Identifier.from_sql(next(remaining, table.name)), table.schema_, table.name)
-        if (table := c.embed_table)
-        else ir.UnprovenColumn(c.name, _sqlc_type(c), c.not_null)
-        for c in wires
-    )
-
-
-def _params(wires: tuple[WireParam, ...], optional: frozenset[str], others: Mapping[int, str]) -> tuple[ir.UnprovenParam, ...]:
-    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators.
-
-    `others` are names by number of those that sqlc has not seen.
-    """
+def _params(wires: tuple[WireParam, ...], reading: Reading) -> tuple[ir.UnprovenParam, ...]:
+    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators."""
+    named = {param.number: param for param in reading.names.values()}
     seen: Counter[str] = Counter()
     params: list[ir.UnprovenParam] = []
     for wire in sorted(wires, key=lambda w: w.number):
         column = wire.column
+        if column.is_named_param:
+            if wire.number in named:
+                params.append(_named(named.pop(wire.number), _sqlc_type(column), _origin(column)))
+            continue
         name = Identifier.from_sql(column.name or f"dollar_{wire.number}")
-        if not column.is_named_param:
-            seen[name] += 1
-            if seen[name] > 1:
-                name = Identifier(f"{name}_{seen[name]}")
-        optionally = column.is_named_param and column.name in optional
-        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optionally, _origin(column)))
-    params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", name in optional) for number, name in others.items()]
+        seen[name] += 1
+        if seen[name] > 1:
+            name = Identifier(f"{name}_{seen[name]}")
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optional=False, origin=_origin(column)))
+    # sqlc does not look into MERGE, and at placeholders where it knows no column.
+    params += [_named(param, "", None) for param in named.values()]
+    unknown = _unknown(reading.sql, {param.number for param in params})
+    params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", optional=False) for number, name in unknown.items()]
     return tuple(sorted(params, key=lambda param: param.number))
 
 
-def _unknown(sql: str, wires: tuple[WireParam, ...]) -> dict[int, str]:
+def _named(param: NamedParameter, sqlc_type: str, origin: ir.Origin | None) -> ir.UnprovenParam:
+    return ir.UnprovenParam(param.number, Identifier.from_sql(param.name), sqlc_type, param.optional, origin, param.sliced)
+
+
+def _unknown(sql: str, known: AbstractSet[int]) -> dict[int, str]:
     """The placeholders that sqlc does not speak of, each with a name."""
-    known = {wire.number for wire in wires}
     # What looks like a placeholder is one or stands in a string or a comment; as long as sqlc knows all of them, nobody has to tell.
-    if known.issuperset(map(int, _LIKE_PLACEHOLDER.findall(sql))):
+    if known >= set(map(int, _LIKE_PLACEHOLDER.findall(sql))):
         return {}
     numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
     return {number: f"dollar_{number}" for number in sorted(numbers - known)}

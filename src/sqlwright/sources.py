@@ -1,7 +1,7 @@
 """The user's query files: where each query stands, its comment, and the way back from sqlc's text to the file.
 
-sqlc hands over the text of a query with stars expanded, parameters numbered and comments moved, and no line numbers. Here the file is read
-again, so that an error points at what the user wrote.
+sqlc hands over its own text of a query, and no line numbers. Here the file is read again: the query is what the user wrote, and an error
+points at it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import difflib
 import glob
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
-from sqlwright.diagnostics import Place
+from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.lexer import Kind, Token, significant, tokenize
 
 # What sqlc's configuration may be called, in the order in which sqlc looks for it.
@@ -23,6 +23,8 @@ CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
 # sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
 _NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
+_SQLC_ONLY = re.compile(r"--\s*@sqlc-only\b.*")
+_TRIVIA = frozenset({Kind.SPACE, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT})
 # Block comments, escapes, dollar quotes, and carriage returns, which may end a comment within a line.
 _OUT_OF_THE_ORDINARY = re.compile(r"/\*|\\|\$(?![0-9])|\r(?!\n)")
 
@@ -32,7 +34,7 @@ class QuerySource:
     """A query in its file.
 
     `line` is the line of its `-- name:`; `text` is what follows that line, `text_line` its first line's number; `doc` is the comment that
-    touches the name line, above and below, `doc_line` where it starts.
+    touches the name line, above and below, `doc_line` where it starts. `sqlc_only`: the file says that it is not meant for us.
     """
 
     file: str
@@ -43,6 +45,7 @@ class QuerySource:
     text_line: int
     doc: tuple[str, ...]
     doc_line: int = 0
+    sqlc_only: bool = False
 
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
@@ -80,21 +83,6 @@ class QuerySource:
         inside = offset - made.start if token.text == made.text and offset > made.start else 0
         return self.place_at(token.start + inside, max(1, len(token.text.split("\n", 1)[0]) - inside))
 
-    def optional_names(self) -> frozenset[str]:
-        """The parameters that the query asks for by `sqlc.narg(name)`."""
-        return frozenset(self._arguments_of("narg"))
-
-    def embedded_aliases(self) -> tuple[str, ...]:
-        """The tables or aliases in `sqlc.embed(alias)`, in order."""
-        return tuple(self._arguments_of("embed"))
-
-    def _arguments_of(self, macro: str) -> Iterator[str]:
-        # Most queries use no macro, and a look is cheaper than the lexer.
-        tokens: tuple[Token, ...] = significant(self.text) if macro in self.text.lower() else ()
-        for index in range(len(tokens) - 4):
-            if [token.text.lower() for token in tokens[index : index + 4]] == ["sqlc", ".", macro, "("]:
-                yield tokens[index + 4].text.strip("'\"")
-
 
 @dataclass(frozen=True, slots=True)
 class PlaceInQuery:
@@ -123,9 +111,39 @@ def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource
     queries: dict[str, QuerySource] = {}
     for file in expand_paths(project, paths):
         relative = file.relative_to(project).as_posix() if file.is_relative_to(project) else file.as_posix()
-        for query in split_queries(relative, file.read_text(encoding="utf-8")):
+        for query in split_queries(relative, read_text(file, relative)):
             queries.setdefault(query.name, query)
     return queries
+
+
+def read_text(file: Path, name: str) -> str:
+    """Read an SQL file; `name` is what messages call it.
+
+    Raises:
+        CompileError: it is not UTF-8.
+        OSError: it cannot be read.
+    """
+    content = file.read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CompileError([not_utf8(content, name, error.start)]) from error
+
+
+def not_utf8(content: bytes, name: str, offset: int) -> Diagnostic:
+    """The diagnostic for a file that is not UTF-8: `offset` is that of the first byte that is wrong."""
+    start = content.rfind(b"\n", 0, offset) + 1
+    line = content[start:].split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
+    place = Place(name, content.count(b"\n", 0, offset) + 1, len(content[start:offset].decode("utf-8")) + 1, line)
+    return Diagnostic(f"{name} is not UTF-8: byte 0x{content[offset]:02x}", place, help="save the file as UTF-8.")
+
+
+def is_for_sqlc_only(text: str) -> bool:
+    """Whether a file says `-- @sqlc-only` before its first statement: sqlc needs it, and nobody else."""
+    if "@sqlc-only" not in text:
+        return False
+    head = takewhile(lambda token: token.kind in _TRIVIA, tokenize(text))
+    return any(token.kind is Kind.LINE_COMMENT and _SQLC_ONLY.fullmatch(token.text) for token in head)
 
 
 def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
@@ -141,13 +159,15 @@ def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
             raise FileNotFoundError(given)
         for match in matches:
             found += sorted(p for p in match.iterdir() if p.suffix == ".sql" and not p.name.startswith(".")) if match.is_dir() else [match]
-    return found
+    # The way back of golang-migrate.
+    return [path for path in found if not path.name.endswith(".down.sql")]
 
 
 def split_queries(path: str, text: str) -> list[QuerySource]:
     """Cut the text of a query file at its name lines. What stands before the first belongs to no query."""
     lines = text.split("\n")
     inside = _lines_inside_tokens(text)
+    sqlc_only = is_for_sqlc_only(text)
     heads = [
         (number, match["name"]) for number, line in enumerate(lines, start=1) if number not in inside and (match := _NAME_LINE.match(line))
     ]
@@ -162,6 +182,7 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
             text_line=number + 1,
             doc=(*(above := _comment_above(lines, number)), *_comment_below(lines, number)),
             doc_line=number - len(above),
+            sqlc_only=sqlc_only,
         )
         for (number, name), end in zip(heads, ends, strict=True)
     ]

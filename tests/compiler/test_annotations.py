@@ -42,19 +42,24 @@ def test_an_incomplete_annotation_is_told_its_form(line: str, form: str) -> None
 def test_a_misspelt_annotation_is_an_error_at_its_line() -> None:
     (diagnostic,) = read_annotations(query("Get it.", "@nulable nick")).diagnostics
     assert format_diagnostic(diagnostic) == (
-        "error: unknown annotation @nulable on query Q\n"
+        "error: unknown annotation @nulable on query Q; did you mean @nullable?\n"
         "  --> q.sql:2:1\n"
         "    |\n"
         "  2 | -- @nulable nick\n"
         "    | ^^^^^^^^^^^^^^^^\n"
-        "  help: known annotations: @json, @notnull, @nullable, @one, @stream."
+        "  help: the form is `-- @nullable column [reason]`."
     )
 
 
 def test_a_misspelt_annotation_below_the_name_is_found_there() -> None:
-    (found,) = split_queries("q.sql", "-- Above.\n-- name: Q :one\n-- Below.\n-- @nope\nSELECT 1;\n")
+    (found,) = split_queries("q.sql", "-- Above.\n-- name: Q :one\n-- Below.\n-- @not-null x y\nSELECT 1;\n")
     (diagnostic,) = read_annotations(found).diagnostics
     assert str(diagnostic.place) == "q.sql:4:1"
+
+
+def test_the_annotations_of_sqlc_are_left_to_sqlc_and_other_words_are_prose() -> None:
+    found = read_annotations(query("@param id the key", "@sqlc-vet-disable", "@alice wrote this", "@deprecated use Other"))
+    assert (found.doc, found.diagnostics) == (("@alice wrote this", "@deprecated use Other"), ())
 
 
 def test_two_claims_that_exclude_each_other_are_an_error() -> None:

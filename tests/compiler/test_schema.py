@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.prove.schema import read_schema, up_section
+from sqlwright.prove.schema import read_schema
 from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import Server, postgres_server
 
@@ -21,18 +21,6 @@ MIGRATION = "-- migrate:up\nCREATE TABLE t (id int);\n\n-- migrate:down\nDROP TA
 def server(proof_server: str, tmp_path: Path) -> Server:
     with postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": proof_server}) as found:
         return found
-
-
-def test_the_down_section_is_blank_and_lines_keep_their_numbers() -> None:
-    assert up_section(MIGRATION) == "\nCREATE TABLE t (id int);\n"
-
-
-def test_text_that_is_no_migration_is_taken_whole() -> None:
-    assert up_section("SELECT 1;\n") == "SELECT 1;\n"
-
-
-def test_a_second_migration_after_a_down_section_counts() -> None:
-    assert up_section("-- migrate:down\nA\n-- migrate:up\nB\n") == "\n\n\nB\n"
 
 
 def test_the_digest_changes_with_the_way_up_only(tmp_path: Path) -> None:
@@ -48,6 +36,11 @@ def test_down_files_of_golang_migrate_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "1_t.up.sql").write_text("CREATE TABLE t (id int);", encoding="utf-8")
     (tmp_path / "1_t.down.sql").write_text("DROP TABLE t;", encoding="utf-8")
     assert [file.path for file in read_schema(tmp_path, (".",)).files] == ["1_t.up.sql"]
+
+
+def test_a_file_for_sqlc_only_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "stubs.sql").write_text("-- @sqlc-only\nCREATE FUNCTION f() RETURNS int;", encoding="utf-8")
+    assert read_schema(tmp_path, (".",)).files == ()
 
 
 def test_files_apply_in_the_order_of_their_names(server: Server, tmp_path: Path) -> None:

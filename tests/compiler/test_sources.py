@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sqlwright.diagnostics import CompileError
 from sqlwright.lexer import Kind, tokenize
-from sqlwright.sources import QuerySource, expand_paths, split_queries
+from sqlwright.sources import QuerySource, expand_paths, is_for_sqlc_only, read_text, split_queries
 
 FILE = """\
 -- The queries of users.
@@ -65,11 +66,6 @@ def test_a_place_in_sqlcs_text_is_found_in_the_file(queries: dict[str, QuerySour
     assert str(queries["GetUser"].place_of(sql, sql.index(needle))) == place
 
 
-def test_nargs_are_found_outside_quotes_only() -> None:
-    (query,) = split_queries("q.sql", "-- name: Q :many\nSELECT sqlc.narg('a'), SQLC . NARG ( b ), 'sqlc.narg(c)', sqlc.arg(d);")
-    assert query.optional_names() == {"a", "b"}
-
-
 def test_windows_line_ends_do_not_shift_places() -> None:
     (query,) = split_queries("q.sql", "-- name: Q :many\r\nSELECT 1,\r\n  nope;\r\n")
     assert str(query.place_of("SELECT 1,\r\n  nope", 13)) == "q.sql:3:3"
@@ -98,3 +94,16 @@ def test_name_lines_count_where_no_token_goes_over_the_start_of_the_line(text: s
     starts = [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
     lines = [number for number, start in enumerate(starts, start=1) if start not in inside and text[start:].startswith(f"{NAME_LINE}\n")]
     assert [query.line for query in split_queries("q.sql", text) if query.name == "Q"] == lines
+
+
+def test_a_file_says_at_its_head_that_it_is_for_sqlc_only() -> None:
+    assert is_for_sqlc_only("-- Stubs.\n/* x */\n-- @sqlc-only: the extension has them\nCREATE TABLE t ();")
+    assert not is_for_sqlc_only("CREATE TABLE t ();\n-- @sqlc-only\n")
+
+
+def test_bytes_that_are_no_utf8_are_shown_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_bytes(b"-- name: Q :one\nSELECT '\xe9';\n")
+    with pytest.raises(CompileError) as caught:
+        read_text(tmp_path / "q.sql", "q.sql")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.message, str(diagnostic.place)) == ("q.sql is not UTF-8: byte 0xe9", "q.sql:2:9")

@@ -45,7 +45,7 @@ class Rows:
 class Embedded:
     """A whole table row as a field of another row: `sqlc.embed`.
 
-    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL.
+    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL. `numbered`: see `Column`.
     """
 
     name: Identifier
@@ -53,6 +53,7 @@ class Embedded:
     columns: tuple[Column, ...]
     optional: bool
     witness: int
+    numbered: bool = False
 
 
 Field: TypeAlias = Column | Embedded

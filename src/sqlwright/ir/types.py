@@ -191,6 +191,7 @@ class Column:
     """A field of a row, or the single value of a query.
 
     `reason` is the proof of its nullability in one sentence, `place` where in the query that points; a table's own columns have none.
+    `numbered`: an earlier field has the name, so that this one got a number.
     """
 
     name: Identifier
@@ -200,3 +201,4 @@ class Column:
     doc: str
     reason: str
     place: PlaceInQuery | None
+    numbered: bool = False

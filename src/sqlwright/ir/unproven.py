@@ -29,7 +29,8 @@ class Command(StrEnum):
 class UnprovenParam:
     """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`.
 
-    `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives none.
+    `sliced` is `sqlc.slice`. `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives
+    none.
     """
 
     number: int
@@ -37,6 +38,7 @@ class UnprovenParam:
     sqlc_type: str
     optional: bool
     origin: Origin | None = None
+    sliced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +52,30 @@ class UnprovenColumn:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenEmbed:
-    """`sqlc.embed(alias)`: all columns of a table in its order, as one value named as the alias. `schema` is "" where sqlc gives none."""
+    """`sqlc.embed(alias)`: a row of a table as one value named as the alias. It is `alias.*` in the text, behind `star` other `*`."""
 
     name: Identifier
-    schema: str
-    table: str
+    star: int
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumns:
-    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column."""
+    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column.
+
+    `casts` are the types that the parameters are cast to, "" for none.
+    """
 
     table: str
     columns: tuple[str, ...]
     params: tuple[int, ...]
+    casts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UnprovenQuery:
-    """A query as sqlc read it: `sql` has stars expanded and parameters numbered. `doc` is its comment, a line each.
+    """A query as it is written, its parameters numbered: `sql` has the author's stars. `doc` is its comment, a line each.
 
-    `starred` is `sql` with the author's stars: what is meant, where sqlc expands one wrongly. `copied` is there for `:copyfrom` alone.
+    `columns` is what sqlc believes of the columns that are no embedded rows. `copied` is there for `:copyfrom` alone.
     """
 
     name: str
@@ -80,18 +85,18 @@ class UnprovenQuery:
     params_class: ClassName
     command: Command
     sql: str
-    starred: str
     doc: tuple[str, ...]
     annotations: Annotations
     params: tuple[UnprovenParam, ...]
-    columns: tuple[UnprovenColumn | UnprovenEmbed, ...]
+    columns: tuple[UnprovenColumn, ...]
+    embeds: tuple[UnprovenEmbed, ...]
     copied: CopiedColumns | None
     source: QuerySource
 
 
 @dataclass(frozen=True, slots=True)
 class UnprovenModule:
-    """The queries of one .sql file, in the file's order."""
+    """The queries of the .sql files of one name, in the files' order; `source_file` names all of them."""
 
     name: ModuleName
     source_file: str

@@ -11,7 +11,8 @@ import psycopg
 from sqlwright.prove.describe import TypeNames, with_dimensions
 from sqlwright.prove.dimensions import column_dimensions
 from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.nullability import Prover
+from sqlwright.prove.nodetree import Node
+from sqlwright.prove.nullability import Prover, table_scope
 from sqlwright.prove.proof import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.usertypes import read_user_types
 
@@ -64,8 +65,8 @@ def read_catalog(
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
     """Read the user's tables, constraints, enums and other types; also where each column is found by (table OID, attribute number).
 
-    A place is schema, table and column. Whether a column is NOT NULL is what `facts` say, as in every proof: the catalog's own flag also
-    stands for constraints that do not hold.
+    A place is schema, table and column. Whether a column is NOT NULL is proven as for a query that reads it: the catalog's own flag also
+    stands for constraints that do not hold, and says nothing of a view.
     """
     rows = connection.execute(_TABLES).fetchall()
     prover = Prover(facts)
@@ -79,13 +80,7 @@ def read_catalog(
             types.cast_name(row_type),
             comment,
             tuple(
-                TableColumn(
-                    name=name,
-                    type=with_dimensions(types.proof_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
-                    declared=with_dimensions(types.declared_name(type_oid), column_dimensions(prover, facts.relation(relation), number)),
-                    not_null=facts.relation(relation).attributes[number].not_null,
-                    comment=column_comment,
-                )
+                _table_column(prover, types, relation, number, name, type_oid, column_comment)
                 for _, _, _, name, type_oid, column_comment, relation, number, _ in members
             ),
             tuple(constraints[schema, table]),
@@ -97,3 +92,18 @@ def read_catalog(
         for schema, name, oid, labels, comment in connection.execute(_ENUMS).fetchall()
     )
     return Catalog(tables, enums, read_user_types(connection, types)), {(r[6], r[7]): (r[0], r[1], r[3]) for r in rows}
+
+
+def _table_column(prover: Prover, types: TypeNames, relation: int, number: int, name: str, type_oid: int, comment: str) -> TableColumn:
+    dimensions = column_dimensions(prover, prover.facts.relation(relation), number)
+    column = Node("VAR", {"varno": "1", "varattno": str(number), "varlevelsup": "0", "location": "-1"})
+    verdict = prover.verdict(column, table_scope(prover, relation))
+    return TableColumn(
+        name=name,
+        type=with_dimensions(types.proof_name(type_oid), dimensions),
+        declared=with_dimensions(types.declared_name(type_oid), dimensions),
+        not_null=not verdict.nullable,
+        element_nullable=verdict.element_nullable,
+        reason=verdict.reason,
+        comment=comment,
+    )

@@ -41,14 +41,18 @@ class Description:
 
 
 class Refused(Exception):
-    """PostgreSQL refuses the statement. `offset` counts characters from 0, -1 where PostgreSQL names no place."""
+    """The statement is refused. `offset` counts characters from 0, -1 where there is no place.
 
-    def __init__(self, message: str, offset: int, hint: str, sqlstate: str) -> None:
+    `by_postgres`: the message is PostgreSQL's.
+    """
+
+    def __init__(self, message: str, offset: int, hint: str, sqlstate: str, *, by_postgres: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
         self.hint = hint
         self.sqlstate = sqlstate
+        self.by_postgres = by_postgres
 
 
 def describe(connection: psycopg.Connection[Any], sql: str, fallback_types: Mapping[int, str]) -> Description:

@@ -23,16 +23,16 @@ from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table, User
 FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
-RULES = 5
+RULES = 6
 _SEALED = re.compile(r'\{"seal": "(?P<seal>[0-9a-f]+)", (?P<rest>.*?),?$')
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 
 def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, *, nullable_elements: bool) -> str:
     """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
-    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql, query.starred]
-    parts += [[p.number, p.name, p.sqlc_type, p.optional] for p in query.params]
-    parts += [list(_fields(column).values()) for column in query.columns]
+    parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
+    parts += [[p.number, p.name, p.sqlc_type, p.optional, p.sliced] for p in query.params]
+    parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -42,7 +42,6 @@ class RecordField:
 class ProvenColumn:
     """A result column.
 
-    `absent_row` says that the table row that the column is of may be absent as a whole, and `witness` that the column is NULL only then.
     `offset` is where in the final SQL `reason` points, -1 if nowhere; `always_null` is for what is NULL in every row; `overruled` is what
     sqlc had said, where it was wrong. `fields` are those of an anonymous record, or of those in an array, where they are known.
     """
@@ -51,8 +50,6 @@ class ProvenColumn:
     type: str
     nullable: bool
     element_nullable: bool
-    absent_row: bool
-    witness: bool
     always_null: bool
     reason: str
     offset: int
@@ -62,10 +59,25 @@ class ProvenColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenEmbed:
+    """An embedded row: the table or view that it is of, and which result columns are its own: the first one, and their names in the table.
+
+    `absent`: there need not be a row, and then the column at index `witness` of `columns`, and only then, is NULL; -1 if there is no such.
+    """
+
+    first: int
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    absent: bool
+    witness: int
+
+
+@dataclass(frozen=True, slots=True)
 class QueryProof:
     """All that is proven of one query.
 
-    `key` is the hash of everything that the proof depends on; `sql` is the final text, every placeholder cast.
+    `key` is the hash of everything that the proof depends on; `sql` is the final text: stars expanded, every placeholder cast.
     """
 
     key: str
@@ -77,16 +89,22 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    embeds: tuple[ProvenEmbed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table, as the catalog has it. `type` is as in a result; `declared` is the domain where it is declared as one."""
+    """A column of a table or view in all of its rows. `type` is as in a result; `declared` is the domain where it is declared as one.
+
+    `not_null` and `element_nullable` are as `SELECT *` proves them, `reason` says why.
+    """
 
     name: str
     type: str
     declared: str
     not_null: bool
+    element_nullable: bool
+    reason: str
     comment: str
 
 
@@ -156,20 +174,6 @@ class Catalog:
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...]
     types: tuple[UserType, ...]
-
-
-def find_table(catalog: Catalog, schema: str, name: str) -> Table:
-    """Find the table that `sqlc.embed` means; where sqlc gives no schema it is in `public`, or the only one of its name.
-
-    Raises:
-        LookupError: there is no such table.
-    """
-    named = [table for table in catalog.tables if table.name == name and schema in {"", table.schema}]
-    preferred = [table for table in named if table.schema == "public"] or named
-    if not preferred:
-        msg = f"no table {schema}.{name}"
-        raise LookupError(msg)
-    return preferred[0]
 
 
 @dataclass(frozen=True, slots=True)

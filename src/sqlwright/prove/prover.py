@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
@@ -12,17 +13,22 @@ import psycopg
 from sqlwright import ir
 from sqlwright.copying import copy_sql
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.lexer import significant
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
 from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
+from sqlwright.prove.embeds import EmbedProof
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
-from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenParam, QueryProof, RecordField, find_table
+from sqlwright.prove.nodetree import UNREADABLE
+from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
+from sqlwright.prove.querytree import analysed_query
 from sqlwright.prove.records import Fields
 from sqlwright.prove.schema import Schema
 from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import Server
+from sqlwright.prove.stars import Expanded, expand_stars, stars_in
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
@@ -109,58 +115,140 @@ def prove_queries(
 
 
 def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
-    sql, types = _meant(session.connection, query), {p.number: p.sqlc_type for p in query.params}
-    guessed = describe(session.connection, sql, types)
+    types = {p.number: p.sqlc_type for p in query.params}
+    guessed = describe(session.connection, query.sql, types)
+    _refuse_scalar_slices(session.types, query, guessed)
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
-    final = with_casts(sql, casts)
-    # The casts must change nothing: what is generated is the final text, so the final text is what is proven.
-    described = describe(session.connection, final, {})
+    expanded = _expand(session, with_casts(query.sql, casts), tuple(casts.values()))
+    # Neither the casts nor the columns in the place of stars must change anything: the final text is generated, so it is what is proven.
+    described = describe(session.connection, expanded.sql, {})
+    if described.columns != guessed.columns:
+        expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
+        described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
     if query.copied is not None:
-        _try_copy(session.connection, query.copied)
+        _try_copy(session.connection, query.copied, query.sql)
+    spans = [(embed, _span(query, embed, expanded)) for embed in query.embeds]
     proof = prove_statement(
         session.connection,
         session.facts,
         Statement(
-            sql=final,
+            sql=expanded.sql,
             param_types=tuple(casts.values()),
             optional_params=frozenset(p.number for p in query.params if p.optional),
             returns_rows=bool(described.columns),
             param_dimensions=_param_dimensions(query),
+            embeds=tuple(span for _, span in spans),
         ),
     )
+    embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,
-        sql=final,
+        sql=expanded.sql,
         params=_params(query, described, proof, casts, session.types),
-        columns=_columns(session, query, described, proof),
+        columns=_columns(session, query, described, proof, spans=[span for _, span in spans]),
         cardinality=proof.rows.cardinality,
         cardinality_reason=proof.rows.reason,
         cardinality_offset=proof.rows.location,
         reads=proof.reads,
         writes=proof.writes,
+        embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )
 
 
-def _meant(connection: psycopg.Connection[Any], query: ir.UnprovenQuery) -> str:
-    """Give the text of sqlc, unless the columns that it wrote for a star are not the ones that PostgreSQL finds behind it."""
-    if query.starred == query.sql:
-        return query.sql
-    types = {p.number: p.sqlc_type for p in query.params}
+def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
+    """Write out what the stars of a text stand for. Where the tree cannot be read they stay, as they do no harm."""
+    stars = stars_in(sql)
+    if not stars:
+        return Expanded(sql, {})
     try:
-        meant = describe(connection, query.starred, types).columns
-    except Refused:
-        return query.sql
-    try:
-        written = describe(connection, query.sql, types).columns
-    except Refused:
-        return query.starred
-    return query.sql if [(c.name, c.type) for c in written] == [(c.name, c.type) for c in meant] else query.starred
+        tree = analysed_query(session.connection, sql, [session.facts.type_oid(name) for name in param_types])
+        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session.connection))
+    except UNREADABLE:
+        return Expanded(sql, {})
 
 
-def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns) -> None:
-    """Copy no rows: PostgreSQL says whether it would take some."""
+def _names(connection: psycopg.Connection[Any], sql: str) -> Sequence[str]:
+    try:
+        return [column.name for column in describe(connection, sql, {}).columns]
+    except Refused:
+        return []
+
+
+def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
+    rows = connection.execute("SELECT name, quote_ident(name) FROM unnest(%s::text[]) AS name", [list(names)]).fetchall()
+    return dict(rows)
+
+
+def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: Description) -> None:
+    """`x = sqlc.slice(ids)` would take a single value, though the name says a list."""
+    for param in query.params:
+        if (
+            param.sliced
+            and param.number <= len(described.params)
+            and not types.proof_name(described.params[param.number - 1]).endswith("[]")
+        ):
+            raise Refused(
+                f"sqlc.slice({param.name}) stands for a list, and is used as a single value",
+                _placeholder(query.sql, param.number),
+                f"write `IN (sqlc.slice({param.name}))`, or `= ANY (sqlc.slice({param.name}))`; for one value, sqlc.arg({param.name}).",
+                "",
+                by_postgres=False,
+            )
+
+
+def _placeholder(sql: str, number: int) -> int:
+    return next((token.start for token in significant(sql) if token.text == f"${number}"), -1)
+
+
+def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) -> tuple[int, int]:
+    """Which result columns an embedded row has: the first one, and how many."""
+    span = expanded.outputs.get(embed.star)
+    if span is None:
+        raise _no_row(query, embed, "is not among the columns that the query itself returns")
+    return span
+
+
+def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refused:
+    star = stars_in(query.sql)[embed.star]
+    return Refused(f"sqlc.embed({embed.name}) {why}", star.start, "select the columns one by one.", "", by_postgres=False)
+
+
+def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
+    if found is None:
+        raise _no_row(query, embed, "is not the row of one table or view here")
+    places = [session.located[found.relation, attribute] for attribute in found.attributes]
+    schema, name, _ = places[0]
+    table = next(table for table in session.catalog.tables if (table.schema, table.name) == (schema, name))
+    own = {column.name: column for column in table.columns}
+    columns = tuple(column for _, _, column in places)
+    if set(columns) != own.keys():
+        raise _no_row(query, embed, f"does not have all columns of `{name}`")
+    for column, verdict in zip(columns, found.present, strict=True):
+        if verdict.nullable and own[column].not_null:
+            raise _no_row(query, embed, f"has a column `{column}` that may be NULL here, unlike in `{name}`: {verdict.reason}")
+        if verdict.element_nullable and own[column].type.endswith("[]") and not own[column].element_nullable:
+            raise _no_row(query, embed, f"has an array `{column}` that may hold NULL here, unlike in `{name}`")
+    witness = next((index for index, verdict in enumerate(found.present) if not verdict.nullable), -1)
+    return ProvenEmbed(first, schema, name, columns, found.absent, witness)
+
+
+def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
+    """Copy no rows: PostgreSQL says whether it would take some. COPY has no casts, so those that are written must change nothing."""
+    for column, number, cast in zip(copied.columns, copied.params, copied.casts, strict=True):
+        if cast:
+            both = f"SELECT {column}, NULL::{cast} FROM {copied.table} LIMIT 0"  # noqa: S608 - parts of the query, which was prepared before
+            result = connection.execute(both.encode()).pgresult
+            # A cast to a length cuts the value, where an assignment refuses it.
+            if result is None or result.ftype(0) != result.ftype(1) or result.fmod(1) != -1:
+                raise Refused(
+                    f":copyfrom casts a parameter to {cast}, which is not the type of column {column} as it is",
+                    _placeholder(sql, number),
+                    "remove the cast: a parameter has the type of its column.",
+                    "",
+                    by_postgres=False,
+                )
     try:
         with connection.transaction(), connection.cursor().copy(copy_sql(copied, binary=False).encode()):
             pass
@@ -191,11 +279,13 @@ def _params(
     )
 
 
-def _columns(session: Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof) -> tuple[ProvenColumn, ...]:
+def _columns(
+    session: Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof, *, spans: Sequence[tuple[int, int]]
+) -> tuple[ProvenColumn, ...]:
     unproven = ColumnProof(nullable=True, reason=proof.rows.reason, location=-1, element_nullable=True, absent_row=False, witness=False)
     found = proof.columns or (unproven,) * len(described.columns)
     columns: list[ProvenColumn] = []
-    for column, verdict, said in zip(described.columns, found, _said(session.catalog, query, len(described.columns)), strict=True):
+    for column, verdict, said in zip(described.columns, found, _said(query, described, spans), strict=True):
         type_name = with_dimensions(session.types.proof_name(column.type), verdict.dimensions)
         place = session.located.get((column.table, column.attribute))
         columns.append(
@@ -204,8 +294,6 @@ def _columns(session: Session, query: ir.UnprovenQuery, described: Description, 
                 type=type_name,
                 nullable=verdict.nullable,
                 element_nullable=verdict.element_nullable,
-                absent_row=verdict.absent_row,
-                witness=verdict.witness,
                 always_null=verdict.always_null,
                 reason=verdict.reason,
                 offset=verdict.location,
@@ -226,15 +314,15 @@ def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
     )
 
 
-def _said(catalog: Catalog, query: ir.UnprovenQuery, count: int) -> list[ir.UnprovenColumn | None]:
-    """What sqlc says of each column that PostgreSQL returns: nothing of embedded ones, nothing at all where it counts otherwise."""
+def _said(query: ir.UnprovenQuery, described: Description, spans: Sequence[tuple[int, int]]) -> list[ir.UnprovenColumn | None]:
+    """What sqlc says of each column that PostgreSQL returns: nothing of embedded ones, and nothing from where it names another."""
+    embedded = {index for first, count in spans for index in range(first, first + count)}
+    pending = list(query.columns)
     said: list[ir.UnprovenColumn | None] = []
-    for column in query.columns:
-        if isinstance(column, ir.UnprovenEmbed):
-            said += [None] * len(find_table(catalog, column.schema, column.table).columns)
-        else:
-            said.append(column)
-    return said if len(said) == count else [None] * count
+    for index, column in enumerate(described.columns):
+        known = index not in embedded and bool(pending) and pending[0].sql_name in {"", column.name}
+        said.append(pending.pop(0) if known else None)
+    return said
 
 
 def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> str:
@@ -247,7 +335,7 @@ def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> st
 def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
     place = query.source.place_of(query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
     return Diagnostic(
-        f"PostgreSQL refuses query {query.name}: {refused.message}",
+        f"PostgreSQL refuses query {query.name}: {refused.message}" if refused.by_postgres else f"query {query.name}: {refused.message}",
         place,
         help=refused.hint or _cure(refused.sqlstate),
     )

@@ -14,6 +14,7 @@ from sqlwright.prove import cardinality, parameters, records
 from sqlwright.prove import rules as _rules
 from sqlwright.prove.access import tables_read_and_written
 from sqlwright.prove.dimensions import output_dimensions
+from sqlwright.prove.embeds import EmbedProof, prove_embed
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Verdict
@@ -32,7 +33,8 @@ class Statement:
     """A statement to prove. `sql` is the final text; `param_types` are SQL type names in order.
 
     `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said,
-    `param_dimensions` are those of array parameters by number where they are more than one.
+    `param_dimensions` are those of array parameters by number where they are more than one. `embeds` are the columns that are embedded
+    rows: the first one, and how many.
     """
 
     sql: str
@@ -40,6 +42,7 @@ class Statement:
     optional_params: frozenset[int]
     returns_rows: bool
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
+    embeds: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,17 @@ class ParamProof:
 
 @dataclass(frozen=True, slots=True)
 class StatementProof:
-    """All that is proven of a statement; `reads` and `writes` are tables and views as "schema.table", sorted."""
+    """All that is proven of a statement; `reads` and `writes` are tables and views as "schema.table", sorted.
+
+    `embeds` are in the order in which they were asked for; nothing where the statement cannot be read.
+    """
 
     columns: tuple[ColumnProof, ...]
     rows: RowsProof
     params: tuple[ParamProof, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    embeds: tuple[EmbedProof | None, ...] = ()
 
 
 def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> StatementProof:
@@ -132,7 +139,15 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),
         reads=reads,
         writes=writes,
+        embeds=tuple(_embed(prover, tree, *columns) for columns in statement.embeds),
     )
+
+
+def _embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProof | None:
+    try:
+        return prove_embed(prover, tree, first, count)
+    except UNREADABLE:
+        return None
 
 
 def _null_constants(prover: Prover, tree: Node) -> list[bool]:

@@ -60,7 +60,7 @@ def smallest(conn: Connection[Any]) -> list[SmallestRow]:
 
 
 GIVEN: Final = """\
-SELECT  * FROM (VALUES (1, 'a'), (2, NULL)) AS v (id, name)
+SELECT id, name FROM (VALUES (1, 'a'), (2, NULL)) AS v (id, name)
 """
 
 
@@ -136,7 +136,7 @@ def merge(conn: Connection[Any], *, id: int, amount: int) -> None:
 
 
 OF_KIND: Final = """\
-SELECT * FROM stock_of($1::text)
+SELECT id, amount FROM stock_of($1::text)
 """
 
 

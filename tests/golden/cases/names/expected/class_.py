@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from .models import Class
 
 IN: Final = """\
-SELECT "from", "Import", "2fa", "weird name!", a$b, uuid, other, date, datetime, str, list FROM "class" WHERE "from" = $1::int4
+SELECT "from", "Import", "2fa", "weird name!", "a$b", uuid, other, date, datetime, str, list FROM "class" WHERE "from" = $1::int4
 """
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from .models import UserTotal
+
 LEFT_JOIN: Final = """\
 SELECT u.id, u.name, o.id AS order_id, o.total FROM users u LEFT JOIN orders o ON o.user_id = u.id
 """
@@ -140,17 +142,8 @@ SELECT id, name, total FROM user_totals
 """
 
 
-@dataclass(slots=True)
-class FromViewRow:
-    """A row of `from_view`."""
-
-    id: int
-    name: str
-    total: Decimal | None
-
-
-async def from_view(conn: AsyncConnection[Any]) -> list[FromViewRow]:
+async def from_view(conn: AsyncConnection[Any]) -> list[UserTotal]:
     """Run `FromView` (queries/joins.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(FROM_VIEW)
-    return [FromViewRow(*row) for row in await cur.fetchall()]
+    return [UserTotal(*row) for row in await cur.fetchall()]

@@ -1,0 +1,76 @@
+"""Statements that would be lost: each is an error that shows both places."""
+
+from __future__ import annotations
+
+import pytest
+
+from sqlwright.boundaries import check_boundaries
+from sqlwright.diagnostics import format_diagnostic
+from sqlwright.sources import split_queries
+
+
+def problems(text: str, *, schema: bool = False, read: str = "A B") -> list[str]:
+    sources = split_queries("q.sql", text)
+    return [format_diagnostic(d) for d in check_boundaries(sources, set(read.split()), {"q.sql"} if schema else set())]
+
+
+def test_a_second_statement_under_a_name_is_an_error_at_both_places() -> None:
+    (problem,) = problems("-- name: A :exec\nUPDATE t SET a = 1;\nUPDATE t SET b = 2;\n")
+    assert problem == (
+        "error: query A has a second statement, which would be passed over\n"
+        "  --> q.sql:3:1\n"
+        "    |\n"
+        "  3 | UPDATE t SET b = 2;\n"
+        "    | ^^^^^^^^^^^^^^^^^^ this statement has no name line\n"
+        "  ::: q.sql:1:10\n"
+        "    |\n"
+        "  1 | -- name: A :exec\n"
+        "    |          ^ query A is the first statement only\n"
+        "  help: write a name line above it (`-- name: Name :command`), or make one statement of both: WITH … AS (…)."
+    )
+
+
+def test_a_missing_semicolon_is_an_error_at_both_places() -> None:
+    (problem,) = problems("-- name: A :exec\nINSERT INTO t\n\n-- name: B :many\nSELECT * FROM t;\n")
+    assert problem == (
+        "error: query A is not ended by a semicolon, and swallows query B\n"
+        "  --> q.sql:2:13\n"
+        "    |\n"
+        "  2 | INSERT INTO t\n"
+        "    |             ^ a `;` is missing after this\n"
+        "  ::: q.sql:4:10\n"
+        "    |\n"
+        "  4 | -- name: B :many\n"
+        "    |          ^ this becomes a part of it\n"
+        "  help: end the statement with `;`."
+    )
+
+
+def test_a_name_without_a_statement_takes_that_of_the_next() -> None:
+    (problem,) = problems("-- name: A :exec\n-- DELETE FROM t;\n\n-- name: B :many\nSELECT 1;\n")
+    assert "query A has no statement, and sqlc gives it that of query B" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- name: A :one\nSELECT ';' /* ; */ -- ;\n;\n-- name: B :one\nSELECT 1",
+        "-- name: A :one\nSELECT 1;\n-- name: C :one\n-- SELECT 2;\n",
+        "-- name: A :exec\nDO $$ BEGIN PERFORM 1; PERFORM 2; END $$;",
+    ],
+    ids=["quoted semicolons", "a query that is commented out at the end", "a body with statements"],
+)
+def test_what_loses_nothing_is_no_error(text: str) -> None:
+    assert problems(text) == []
+
+
+def test_a_file_of_the_schema_may_define_tables_between_its_queries() -> None:
+    text = "-- name: A :many\nSELECT 1;\nCREATE TABLE t (id int);\n"
+    assert problems(text, schema=True) == []
+    assert len(problems(text)) == 1
+    assert len(problems("-- name: A :many\nSELECT 1;\nSELECT 2;\n", schema=True)) == 1
+
+
+def test_a_query_that_sqlc_has_not_read_is_an_error() -> None:
+    (problem,) = problems("  -- name: C :one\nSELECT 1;\n")
+    assert "query C is not read by sqlc" in problem

@@ -1,0 +1,42 @@
+"""The statement for PostgreSQL: the user's text with numbers for parameters, and nothing else changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from sqlwright.macros import read_statement
+
+
+@pytest.mark.parametrize(
+    ("text", "sql"),
+    [
+        ("SELECT * FROM t WHERE a = @a AND b = @b OR a = @A;", "SELECT * FROM t WHERE a = $1 AND b = $2 OR a = $1"),
+        ("SELECT sqlc.arg(x), SQLC . NARG ( 'x' ), sqlc.slice(y);", "SELECT $1, $1, $2"),
+        ("SELECT '@a', \"@b\", $$ @c $$, /* @d */ @ -5, x <@ y, ts @@ q;", "SELECT '@a', \"@b\", $$ @c $$, /* @d */ @ -5, x <@ y, ts @@ q"),
+        ("SELECT a=@a;", "SELECT a=@a"),
+        ("SELECT $2, @a;", "SELECT $2, $3"),
+        ('SELECT sqlc.embed(t), count(*), sqlc.embed("U");', 'SELECT t.*, count(*), "U".*'),
+        ("-- doc\nSELECT 1, -- one\n-- whole\n  -- indented\n2; -- behind\n", "SELECT 1, -- one\n  -- indented\n2"),
+        ("SELECT '\n-- text\n';", "SELECT '\n-- text\n'"),
+    ],
+)
+def test_a_statement_is_read(text: str, sql: str) -> None:
+    assert read_statement(text, {}).sql == sql
+
+
+def test_numbers_are_those_of_sqlc() -> None:
+    assert read_statement("SELECT @b, @New, @a;", {"a": 1, "b": 2}).sql == "SELECT $2, $3, $1"
+
+
+def test_names_keep_the_capitals_of_the_text() -> None:
+    names = read_statement("SELECT @taskInsertedAts, sqlc.narg(other), sqlc.slice(ids);", {}).names
+    assert [(found.name, found.optional, found.sliced) for found in names.values()] == [
+        ("taskInsertedAts", False, False),
+        ("other", True, False),
+        ("ids", False, True),
+    ]
+
+
+def test_embedded_rows_are_found_by_their_star() -> None:
+    reading = read_statement("SELECT count(*), sqlc.embed(a), b.*, sqlc.embed(c) FROM t;", {})
+    assert [(embed.alias, embed.star) for embed in reading.embeds] == [("a", 1), ("c", 3)]
