@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import sqlwright
 from sqlwright.cli.compilation import Report, compile_answer, prepare, warm_up
 from sqlwright.cli.configuration import Configuration, read_configuration
+from sqlwright.cli.paths import refuse_missing
 from sqlwright.cli.sqlc import reading
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.garbage import uncollected
@@ -74,6 +75,7 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
         CompileError: with all errors; nothing was written.
     """
     configuration = read_configuration(config)
+    refuse_missing(configuration)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         import_module("sqlwright.cli.results")

@@ -30,6 +30,7 @@ from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import Server
 from sqlwright.prove.stars import Expanded, expand_stars, stars_in
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
+from sqlwright.prove.suggestions import refusal
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
@@ -107,7 +108,7 @@ def prove_queries(
             except Refused as refused:
                 if session.connection.closed:
                     raise psycopg.OperationalError(refused.message) from refused
-                diagnostics.append(_refusal(query, refused))
+                diagnostics.append(refusal(session.connection, query.name, query.source, query.sql, refused))
             progress(len(proven), len(queries))
     if diagnostics:
         raise CompileError(in_order(diagnostics))
@@ -330,22 +331,3 @@ def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> st
     if canonical_name(said.sqlc_type) == type_name and said.sqlc_not_null is not nullable:
         return ""
     return f"{said.sqlc_type or 'any'}{' not null' if said.sqlc_not_null else ''}"
-
-
-def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
-    place = query.source.place_of(query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
-    return Diagnostic(
-        f"PostgreSQL refuses query {query.name}: {refused.message}" if refused.by_postgres else f"query {query.name}: {refused.message}",
-        place,
-        help=refused.hint or _cure(refused.sqlstate),
-    )
-
-
-def _cure(sqlstate: str) -> str:
-    match sqlstate:
-        case "42P18" | "42P08":
-            return "write a cast behind the parameter, such as sqlc.arg(name)::text."
-        case "42883":
-            return "check the name and the argument types; an explicit cast may be missing."
-        case _:
-            return "mend the query; it was prepared against the schema files that sqlc.yaml names."
