@@ -30,6 +30,7 @@ MISTAKES = {
     "Label": "SELECT id FROM users WHERE state = 'opne'",
     "Ambiguous": "SELECT id FROM users JOIN orders ON user_id = users.id",
     "Grouping": "SELECT name, count(*) FROM users GROUP BY state",
+    "TheEnd": "SELECT id FROM users WHERE",
     "Operator": "SELECT id FROM users WHERE id = name",
 }
 

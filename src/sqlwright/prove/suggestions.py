@@ -49,9 +49,11 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
     tokens = significant(sql)
     index = next((n for n, token in enumerate(tokens) if token.start <= refused.offset < token.end), None)
     meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
-    place = (
-        source.place_of(sql, tokens[meant].start if meant is not None else refused.offset) if refused.offset >= 0 else source.header_place()
-    )
+    if meant is None and tokens and refused.offset >= tokens[-1].end:
+        # The end of the input: the last word is the nearest place.
+        meant = len(tokens) - 1
+    offset = refused.offset if meant is None else tokens[meant].start
+    place = source.place_of(sql, offset) if offset >= 0 else source.header_place()
     return Diagnostic(
         f"PostgreSQL refuses query {name}: {refused.message}",
         place,
