@@ -6,6 +6,7 @@ show them. The text form follows rustc: `error: message`, the place, the source 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,6 +59,16 @@ class CompileError(Exception):
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
         super().__init__("\n\n".join(format_diagnostic(diagnostic) for diagnostic in self.diagnostics))
+
+
+def unusable(error: OSError) -> Diagnostic:
+    """Return what to say of a file or folder that the system does not let us use."""
+    path = error.filename2 or error.filename
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return Diagnostic(
+        f"cannot use {path}: {error.strerror}" if path else f"the system refuses: {error.strerror or error}",
+        help="make room on the disk, or raise the limit." if full else "",
+    )
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

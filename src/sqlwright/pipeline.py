@@ -10,7 +10,7 @@ from sqlwright import ir
 from sqlwright.assemble import assemble
 from sqlwright.check import check
 from sqlwright.claims import audit
-from sqlwright.diagnostics import CompileError, Diagnostic, Severity, has_errors, in_order
+from sqlwright.diagnostics import CompileError, Diagnostic, Place, Severity, has_errors, in_order
 from sqlwright.options import Options, read_options
 from sqlwright.output import is_there
 from sqlwright.protocol import GenerateRequest
@@ -28,7 +28,10 @@ from sqlwright.wishes import audit_wishes
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """A finished run: the files to write under `out` (relative to the project), and what they were made from."""
+    """A finished run: the files to write under `out` (relative to the project), and what they were made from.
+
+    `recorded_major` is the PostgreSQL that the proofs on record before are of.
+    """
 
     out: str
     options: Options
@@ -36,6 +39,7 @@ class Compilation:
     proofs: Proofs
     warnings: tuple[Diagnostic, ...]
     files: tuple[ir.SourceFile, ...]
+    recorded_major: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Inputs:
     sources: Mapping[str, QuerySource]
     schema: Schema
     recorded: Proofs | None
+    damage: Diagnostic | None = None
 
 
 def read_inputs(project: Path, *, schema: Schema, queries: tuple[str, ...], out: str) -> Inputs:
@@ -55,7 +60,7 @@ def read_inputs(project: Path, *, schema: Schema, queries: tuple[str, ...], out:
     Raises:
         FileNotFoundError: nothing is there under one of the paths.
     """
-    return Inputs(*_read_config(project), read_queries(project, queries), schema, _recorded(project / out))
+    return Inputs(*_read_config(project), read_queries(project, queries), schema, *_recorded(project, out))
 
 
 def compile_request(
@@ -87,7 +92,13 @@ def compile_request(
     unproven = replace(
         resolve(request.queries, inputs.sources, {file.path for file in inputs.schema.files}), nullable_elements=options.nullable_elements
     )
-    proofs, doubts = _prove(unproven, inputs, sessions, settings.codegen.out, progress, anew=anew)
+    damage = [inputs.damage] if inputs.damage else []
+    try:
+        proofs, doubts = _prove(unproven, inputs, sessions, settings.codegen.out, progress, anew=anew)
+    except CompileError as error:
+        raise CompileError([*damage, *error.diagnostics]) from error
+    if anew:
+        doubts += damage
     wishes = audit_wishes(unproven, proofs, options, config_name=inputs.config_name)
     package = assemble(unproven, proofs, options)
     claims = audit(unproven, proofs, strict_one=options.strict_one)
@@ -103,7 +114,13 @@ def compile_request(
     )
     record = ir.SourceFile(lock.FILE_NAME, lock.dump(proofs))
     return Compilation(
-        settings.codegen.out, options, package, proofs, tuple(found), tuple(sorted((*files, record), key=lambda file: file.path))
+        settings.codegen.out,
+        options,
+        package,
+        proofs,
+        tuple(found),
+        tuple(sorted((*files, record), key=lambda file: file.path)),
+        inputs.recorded.postgres_major if inputs.recorded else proofs.postgres_major,
     )
 
 
@@ -169,6 +186,16 @@ def _stand_ins(unproven: ir.UnprovenPackage, proofs: Proofs, *, embedded: bool) 
     return list(first.values())
 
 
-def _recorded(out: Path) -> Proofs | None:
-    file = out / lock.FILE_NAME
-    return lock.load(file.read_text(encoding="utf-8")) if file.is_file() else None
+def _recorded(project: Path, out: str) -> tuple[Proofs | None, Diagnostic | None]:
+    """The proofs on record, and what is wrong with a record that cannot be believed."""
+    file = project / out / lock.FILE_NAME
+    try:
+        return lock.load(file.read_text(encoding="utf-8")) if file.is_file() else None, None
+    except (lock.Damaged, UnicodeDecodeError) as error:
+        what = str(error) if isinstance(error, lock.Damaged) else "is not a text in UTF-8"
+        return None, Diagnostic(
+            f"{out}/{lock.FILE_NAME} {what}; nothing of it is believed",
+            Place(f"{out}/{lock.FILE_NAME}"),
+            help="every query is proven anew, and `sqlwright generate` writes the file again.",
+            severity=Severity.WARNING,
+        )

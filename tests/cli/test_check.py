@@ -88,3 +88,42 @@ def test_without_a_server_the_record_is_believed_and_a_warning_says_so(sqlwright
     assert done.err.startswith(
         "warning: nothing was proven anew, generated/app_db/proofs.json was believed: cannot connect to SQLWRIGHT_DATABASE_URL"
     )
+
+
+def test_a_record_that_was_edited_is_never_believed_and_the_error_says_what_was(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    before = tree(project / PACKAGE)
+    record = project / PACKAGE / "proofs.json"
+    record.write_text(record.read_text(encoding="utf-8").replace('"nullable": false', '"nullable": true', 1), encoding="utf-8")
+    assert tree(project / PACKAGE) != before
+    nowhere = "postgres://nobody@127.0.0.1:1/none"
+    said = f"{PACKAGE}/proofs.json was edited: what it says of GetUser is not what was recorded; nothing of it is believed"
+    alone = sqlwright("check", SQLWRIGHT_DATABASE_URL=nowhere)
+    assert alone.code == 1
+    assert f"warning: {said}\n" in alone.err
+    assert "2 of 2 queries have no valid proof on record" in alone.err
+    assert sqlwright("generate", SQLWRIGHT_DATABASE_URL=nowhere).code == 1
+    assert f"warning: {said}\n" in sqlwright("check").err
+    assert sqlwright("generate").code == 0
+    assert tree(project / PACKAGE) == before
+
+
+def test_another_postgresql_than_the_recorded_one_is_named_and_the_advice_works(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    record = project / PACKAGE / "proofs.json"
+    ours = record.read_text(encoding="utf-8")
+    record.write_text(_recorded_on_16(ours), encoding="utf-8")
+    done = sqlwright("check")
+    assert done.code == 1
+    assert done.err.splitlines()[-2:] == [
+        "  help: the proofs on record are of PostgreSQL 16, and this server is PostgreSQL 18: check with 16, as recorded;",
+        f"  help: or move to 18: `rm {PACKAGE}/proofs.json && sqlwright generate`, and commit the result.",
+    ]
+    record.unlink()
+    sqlwright("generate")
+    assert record.read_text(encoding="utf-8") == ours
+    assert sqlwright("check").code == 0
+
+
+def _recorded_on_16(text: str) -> str:
+    return text.replace('"postgres": 18', '"postgres": 16')

@@ -77,8 +77,8 @@ def test_an_output_folder_that_cannot_be_made_is_an_error_and_leaves_no_trace(pr
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: cannot write {project}/generated/app_db: Not a directory\n"
-        "  help: make the folder writable, or change `out` in sqlc.yaml.\n"
+        f"error: {project}/generated is a file, and the generated package needs a folder there\n"
+        "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
     assert tree(project) == before
@@ -144,7 +144,7 @@ def test_an_error_of_one_block_does_not_hide_those_of_another(project: Path, sql
     (project / "queries/users.sql").write_text("-- name: B :many\nSELECT name, count(*) FROM users;\n", encoding="utf-8")
     done = sqlwright("generate")
     assert done.code == 1
-    assert 'error: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
+    assert 'error: PostgreSQL refuses query A: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
     assert "  --> queries/users.sql:2:8\n" in done.err
 
 
@@ -170,12 +170,12 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         "diagnostics": [
             {
                 "severity": "error",
-                "message": 'column "nope" does not exist',
+                "message": 'PostgreSQL refuses query A: column "nope" does not exist',
                 "file": "queries/users.sql",
                 "line": 2,
                 "column": 8,
                 "label": "",
-                "help": "the schema is read from migrations (`schema:` in sqlc.yaml).",
+                "help": "columns of users: id, name.",
             }
         ],
     }
@@ -205,7 +205,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ),
         (
             CONFIGURATION.replace("queries: queries", "queries: nothing"),
-            "error: sqlc: error parsing queries: path error: stat {folder}/nothing: no such",
+            "error: nothing is at nothing\n  --> sqlc.yaml:9:14\n",
         ),
     ],
 )

@@ -16,7 +16,7 @@ import yaml
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from sqlwright.cli import app
+from sqlwright.cli.application import app
 
 _PAGE = Path(__file__).parents[2] / "docs" / "migrating.md"
 # As sqlc-gen-python's own example has it, with an array of an enum and a query of many parameters.

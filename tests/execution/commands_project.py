@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from typer.testing import CliRunner
 
-from sqlwright.cli import app
+from sqlwright.cli.application import app
 
 PROJECT = Path(__file__).parent / "commands"
 PACKAGE = "commands_db"

@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from sqlwright.cli import app
+from sqlwright.cli.application import app
 
 PROJECT = Path(__file__).parent / "project"
 PACKAGE = "execution_db"

@@ -374,6 +374,24 @@ async def test_a_stream_that_is_closed_early_ends_its_query(plain: Client) -> No
     assert await plain("item_ids") == []
 
 
+async def test_another_use_of_the_connection_of_an_open_stream_is_an_error_at_once_and_loses_no_row(plain: Client) -> None:
+    async def other_stream() -> None:
+        await plain.stream("stream_numbers", last=3)
+
+    async def bare_cursor() -> None:
+        await wait(plain.conn.execute("SELECT 1"))
+
+    rows = plain.functions.stream_numbers(plain.conn, last=5)
+    found: list[int] = []
+    for other in (lambda: plain("item_ids"), other_stream, bare_cursor, lambda: wait(plain.conn.commit())):
+        found.append(await wait(anext(rows) if plain.colour == "async" else next(rows)))
+        with pytest.raises(psycopg.ProgrammingError, match="the stream of StreamNumbers is open on this connection"):
+            await other()
+    found += [row async for row in rows] if plain.colour == "async" else list(rows)
+    assert found == [1, 2, 3, 4, 5]
+    assert await plain("item_ids") == []
+
+
 async def test_an_error_in_the_middle_of_a_stream_comes_after_the_rows_before_it(plain: Client) -> None:
     found: list[int] = []
     rows = plain.functions.stream_quotients(plain.conn)

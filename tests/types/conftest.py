@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from sqlwright.cli import app
+from sqlwright.cli.application import app
 
 from ..proofs.conftest import Servers  # noqa: TID252 - the tests are no package with a name of its own
 

@@ -75,7 +75,7 @@ def test_two_sql_blocks_give_two_packages(compiler: Compiler, tmp_path: Path, pr
 
     from typer.testing import CliRunner
 
-    from sqlwright.cli import app
+    from sqlwright.cli.application import app
 
     plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}, "env": ["SQLWRIGHT_DATABASE_URL"]}
     blocks = [

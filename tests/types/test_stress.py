@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from sqlwright.cli import app
+from sqlwright.cli.application import app
 
 FILES = {
     "migrations/001_start.sql": """\

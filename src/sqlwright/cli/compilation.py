@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlwright.cli.configuration import Configuration, Entry, read_configuration
-from sqlwright.cli.sqlc import Answer, reading
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.cli.paths import refuse_missing
+from sqlwright.cli.sqlc import Answer, Captured, reading
+from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.garbage import uncollected
 from sqlwright.prove.schema import Schema, read_schema
 from sqlwright.prove.server import ServerUnavailable
@@ -32,6 +33,7 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
         CompileError: with the errors of sqlc and of all entries.
     """
     configuration = read_configuration(config)
+    refuse_missing(configuration)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         inputs = prepare(configuration, proving=anew)
@@ -72,7 +74,7 @@ def compile_answer(
 
     captured = answer.captured()
     # A dictionary, since two entries that share a schema or a query have the same errors.
-    found: dict[Diagnostic, None] = dict.fromkeys(captured.complaints)
+    found: dict[Diagnostic, None] = dict.fromkeys(_explained(captured, inputs, sessions))
     compilations: list[Compilation] = []
     project = answer.configuration.project
     for entry, request in captured.requests:
@@ -86,6 +88,16 @@ def compile_answer(
     if found:
         raise CompileError(found)
     return tuple(compilations)
+
+
+def _explained(captured: Captured, inputs: Mapping[Entry, Inputs | None], sessions: Sessions) -> list[Diagnostic]:
+    if not captured.complaints:
+        return []
+    from sqlwright.cli.second_opinion import second_opinion
+
+    read = {entry for entry, _ in captured.requests}
+    refused = [files for entry, files in inputs.items() if entry not in read and files is not None]
+    return in_order(second_opinion(captured.complaints, refused, sessions))
 
 
 def _read_early(project: Path, entry: Entry, schemas: dict[tuple[str, ...], Schema]) -> Inputs | None:

@@ -39,6 +39,11 @@ class Entry:
     queries: tuple[str, ...]
     out: str
 
+    @property
+    def paths(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The paths by their keys."""
+        return ("schema", self.schema), ("queries", self.queries)
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -69,6 +74,8 @@ def read_configuration(path: Path) -> Configuration:
         raise _error(f"{path.name} was not found in {path.parent}", help=f"a minimal {path.name}:\n{_EXAMPLE}") from None
     except OSError as error:
         raise _error(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise _error(f"{path.name} is not a text in UTF-8", Place(path.name), help="save it in UTF-8.") from None
     try:
         document = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
@@ -76,6 +83,9 @@ def read_configuration(path: Path) -> Configuration:
         lines = text.splitlines()
         where = mark and Place(path.name, mark.line + 1, mark.column + 1, lines[mark.line] if mark.line < len(lines) else "")
         raise _error(f"{path.name} is not valid YAML: {error.problem}", where or Place(path.name)) from None
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise _error(f"{path.name} is not valid YAML: {said}", Place(path.name)) from None
     if not isinstance(document, dict) or str(cast("_Node", document).get("version")) != "2":
         raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
     configuration = cast("_Node", document)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sqlwright.cli.compilation import Report
-from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic
+from sqlwright.cli.interruption import Interrupted, interruptible
+from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic, unusable
 from sqlwright.prove.embedded import EmbeddedUnavailable
 from sqlwright.prove.server import ServerUnavailable
 
@@ -82,9 +83,21 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 @contextmanager
 def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
-    """Show what a failing command found, then the closing words, and end with exit code 1."""
+    """Show what a failing command found, then the closing words, and end with exit code 1, or that of a signal.
+
+    A signal ends the block in order.
+    """
+    code = 1
+    diagnostics: tuple[Diagnostic, ...]
     try:
-        yield
+        with interruptible():
+            yield
+    except Interrupted as error:
+        diagnostics, code = (Diagnostic(f"stopped by {error.name}"),), error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        diagnostics = (unusable(error),)
     except CompileError as error:
         diagnostics = error.diagnostics
     except ServerUnavailable as error:
@@ -100,7 +113,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
         errors = sum(d.severity is Severity.ERROR for d in diagnostics)
         if errors > 1 or closing:
             err().print(f"\n{errors} error{'s' if errors > 1 else ''}{closing}")
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 @contextmanager

@@ -1,11 +1,9 @@
-"""The generated folders on disk: how they differ from what a compilation made, and how they become it, all or nothing."""
+"""The generated folders on disk: how they differ from what a compilation made."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -42,10 +40,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences in order of path, and how many files are as generated."""
+    """The differences in order of path, how many files are as generated, and all generated files of each package's folder."""
 
     differences: tuple[Difference, ...]
     unchanged: int
+    folders: Mapping[Path, frozenset[Path]]
 
 
 def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
@@ -65,36 +64,9 @@ def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
         found = [(path, _read(path)) for path in out.rglob("*.py") if path not in expected]
         differences += [Difference(path, text, None) for path, text in found if text is not None and is_generated(text)]
     ordered = sorted({difference.path: difference for difference in differences}.values(), key=lambda d: d.path)
-    return Comparison(tuple(ordered), unchanged)
-
-
-def apply(differences: Iterable[Difference]) -> None:
-    """Make the files on disk as generated; the new texts are all on disk before the first file is replaced.
-
-    Raises:
-        CompileError: a folder or file cannot be written; nothing has changed then.
-    """
-    differences = tuple(differences)
-    # What undoes the staging, last thing first; a temporary file that has taken its place is not there any more.
-    undo: list[Callable[[], None]] = []
-    staged: list[tuple[Path, Path]] = []
-    try:
-        for difference in differences:
-            if difference.after is not None:
-                undo += [folder.rmdir for folder in _make_folders(difference.path.parent)]
-                temporary = _stage(difference.path, difference.after)
-                undo.append(temporary.unlink)
-                staged.append((temporary, difference.path))
-        for temporary, path in staged:
-            temporary.replace(path)
-        for orphan in (difference.path for difference in differences if difference.after is None):
-            orphan.unlink()
-            _remove_if_empty(orphan.parent)
-    except OSError as error:
-        for step in reversed(undo):
-            with contextlib.suppress(OSError):
-                step()
-        raise CompileError([_unwritable(error)]) from error
+    # A folder that is a link is changed where it is.
+    folders = {(project / c.out): frozenset(project / c.out / file.path for file in c.files) for c in compilations}
+    return Comparison(tuple(ordered), unchanged, folders)
 
 
 def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
@@ -134,39 +106,3 @@ def _read(path: Path) -> str | None:
             return file.read()
     except OSError:
         return None
-
-
-def _make_folders(folder: Path) -> list[Path]:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return list(reversed(missing))
-
-
-def _stage(path: Path, text: str) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    temporary = Path(name)
-    # mkstemp is for secrets; a source file has the mode that the user's umask gives it.
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
-    return temporary
-
-
-def _remove_if_empty(folder: Path) -> None:
-    cache = folder / "__pycache__"
-    if {path.name for path in folder.iterdir()} <= {"__pycache__"}:
-        for compiled in cache.glob("*.pyc"):
-            compiled.unlink()
-        with contextlib.suppress(OSError):
-            if cache.exists():
-                cache.rmdir()
-            folder.rmdir()
-
-
-def _unwritable(error: OSError) -> Diagnostic:
-    return Diagnostic(
-        f"cannot write {error.filename2 or error.filename}: {error.strerror}",
-        help="make the folder writable, or change `out` in sqlc.yaml.",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,9 +53,23 @@ def show_checked(config: Path, compilations: tuple[Compilation, ...], comparison
         err().print(Text.assemble(("error:", "bold red"), f" {count} generated file{'s are' if count > 1 else ' is'} not up to date"))
         for difference in comparison.differences:
             err().print(f"  {difference.kind}: {_shown(config, difference.path)}")
-        err().print(Text.assemble(("  help:", "bold cyan"), f" run `sqlwright generate{_config_argument(config)}` and commit the result."))
+        for line in _advice(config, compilations):
+            err().print(Text.assemble(("  help:", "bold cyan"), f" {line}"))
     else:
         out().print(f"{_count(comparison.unchanged, 'generated file')} up to date.")
+
+
+def _advice(config: Path, compilations: tuple[Compilation, ...]) -> Iterator[str]:
+    """What to do about files that are not up to date. `generate` believes a record of another PostgreSQL, so that is removed first."""
+    command = f"sqlwright generate{_config_argument(config)}"
+    others = [found for found in compilations if found.recorded_major != found.proofs.postgres_major]
+    if not others:
+        yield f"run `{command}` and commit the result."
+        return
+    recorded, asked = others[0].recorded_major, others[0].proofs.postgres_major
+    records = " ".join(f"{found.out}/proofs.json" for found in others)
+    yield f"the proofs on record are of PostgreSQL {recorded}, and this server is PostgreSQL {asked}: check with {recorded}, as recorded;"
+    yield f"or move to {asked}: `rm {records} && {command}`, and commit the result."
 
 
 def _print_summary(config: Path, done: Update, seconds: float) -> None:

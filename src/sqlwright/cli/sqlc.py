@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlwright.cli.configuration import Configuration, Entry, capturing
 from sqlwright.cli.programs import behind_launcher, find_plugin, find_sqlc, refuse_another_sqlc
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import CompileError, Diagnostic
 
 if TYPE_CHECKING:
     from sqlwright.protocol import GenerateRequest
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
 _REQUESTS = "requests"
+_UNFINISHED = ".part"
 _CATCHER = f"""\
 #!/bin/sh
 PATH="$PATH:/usr/bin:/bin"
-cat >"${CAPTURE_VARIABLE}/$$" && echo '{{}}'
+cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
     "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
@@ -141,7 +142,12 @@ def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def _answer(process: subprocess.Popen[str], sqlc: Path, configuration: Configuration, folder: Path) -> Answer:
     _, stderr = process.communicate()
-    requests = tuple(stored.read_bytes() for stored in (folder / _REQUESTS).iterdir())
+    stored = tuple((folder / _REQUESTS).iterdir())
+    if any(path.suffix == _UNFINISHED for path in stored):
+        raise CompileError(
+            [Diagnostic(f"cannot store sqlc's requests in {folder.parent}", help="make room on that disk, or raise the limit on files.")]
+        )
+    requests = tuple(path.read_bytes() for path in stored)
     return Answer(configuration, sqlc, folder, requests, process.returncode != 0, stderr)
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import sqlwright
 from sqlwright.cli.compilation import Report, compile_answer, prepare, warm_up
 from sqlwright.cli.configuration import Configuration, read_configuration
+from sqlwright.cli.paths import refuse_missing
 from sqlwright.cli.sqlc import reading
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.garbage import uncollected
@@ -74,6 +75,7 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
         CompileError: with all errors; nothing was written.
     """
     configuration = read_configuration(config)
+    refuse_missing(configuration)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         import_module("sqlwright.cli.results")
@@ -86,10 +88,12 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
         if last and inputs is None and digest and last.answer == digest and _is_as_written(configuration, last.files):
             return Update(last.packages, last.warnings, (), len(last.files))
         compilations = compile_answer(answer, inputs or prepare(configuration, proving=False), sessions, anew=False, report=report)
-        from sqlwright.cli.folder import apply, compare
+        from sqlwright.cli.folder import compare
+        from sqlwright.cli.writing import alone, write
 
-        comparison = compare(configuration.project, compilations)
-        apply(comparison.differences)
+        with alone(configuration.project):
+            comparison = compare(configuration.project, compilations)
+            write(comparison)
         packages = tuple(_facts(compilation) for compilation in compilations)
         warnings = tuple(warning for compilation in compilations for warning in compilation.warnings)
         # A file that was saved meanwhile may have been read before or after.
@@ -182,8 +186,11 @@ def _remember(configuration: Configuration, memory: _Memory) -> None:
         make_state_folder(configuration.project)
         path = _memory(configuration)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps(asdict(memory)), encoding="utf-8")
-        unfinished.replace(path)
+        try:
+            unfinished.write_text(json.dumps(asdict(memory)), encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _hash(content: bytes) -> str:

@@ -1,14 +1,16 @@
 """`proofs.json`: the recorded proofs beside the generated code, one line for each query, table and type.
 
 With it, a query that did not change needs no server: its key is the hash of all that its proof depends on. A record of another version of
-the prover is passed over as a whole.
+the prover is passed over as a whole. Every proof, and the catalogue, bears a seal, the hash of its text, so that what was edited by hand
+or merged badly is not believed; that lines are sealed one by one lets two branches be merged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
 
@@ -21,7 +23,8 @@ from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table, User
 FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
-RULES = 8
+RULES = 9
+_SEALED = re.compile(r'\{"seal": "(?P<seal>[0-9a-f]+)", (?P<rest>.*?),?$')
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 
@@ -35,6 +38,7 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class _NamedProof:
+    seal: str
     file: str
     name: str
     proof: QueryProof
@@ -48,31 +52,52 @@ class _Record:
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...]
     types: tuple[UserType, ...]
+    seal: str
     queries: tuple[_NamedProof, ...]
 
 
 def dump(proofs: Proofs) -> str:
     """Give the text of `proofs.json`: deterministic, and a line for each thing that can change on its own."""
-    queries = [{"file": file, "name": name, "proof": proof} for (file, name), proof in sorted(proofs.queries.items())]
+    queries = [_line({"file": file, "name": name, "proof": proof}) for (file, name), proof in sorted(proofs.queries.items())]
+    catalog = _catalog(proofs.catalog)
     return (
         "{\n"
         f'"writer": {_line(_WRITER)},\n'
         f'"postgres": {proofs.postgres_major},\n'
         f'"schema_digest": {_line(proofs.schema_digest)},\n'
-        f"{_catalog(proofs.catalog)}"
-        f'"queries": {_lines(queries)}\n'
+        f"{catalog}"
+        f'"seal": "{_seal(catalog)}",\n'
+        f'"queries": {_list(map(_sealed, queries))}\n'
         "}\n"
     )
 
 
+class Damaged(Exception):
+    """A record is not as it was written; the message says what is wrong, as the end of a sentence about it."""
+
+
 def load(text: str) -> Proofs | None:
-    """Read what `dump` wrote; None for a record of another version, or one that was damaged (it is then made anew)."""
+    """Read what `dump` wrote; None for a record of another version of the compiler.
+
+    Raises:
+        Damaged: it was changed since.
+    """
     try:
         record = TypeAdapter(_Record).validate_json(text)
     except ValidationError:
-        return None
+        if _WRITER not in text:
+            return None
+        raise Damaged("is not a record of proofs any more") from None
     if record.writer != _WRITER:
         return None
+    lines = text.replace("\r\n", "\n").split("\n")
+    start, end = (next((n for n, line in enumerate(lines) if line.startswith(mark)), 0) for mark in ('"tables": ', '"seal": '))
+    if _seal("".join(f"{line}\n" for line in lines[start:end])) != record.seal:
+        raise Damaged("was edited: what it says of the schema is not what was recorded")
+    sealed = {match["seal"] for line in lines[end:] if (match := _SEALED.match(line)) and _seal(f"{{{match['rest']}") == match["seal"]}
+    broken = [named.name for named in record.queries if named.seal not in sealed]
+    if broken:
+        raise Damaged(f"was edited: what it says of {', '.join(broken)} is not what was recorded")
     return Proofs(
         postgres_major=record.postgres,
         schema_digest=record.schema_digest,
@@ -81,14 +106,27 @@ def load(text: str) -> Proofs | None:
     )
 
 
+def _sealed(line: str) -> str:
+    return f'{{"seal": "{_seal(line)}", {line.removeprefix("{")}'
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 # Packages over the same schema have the same one.
 @lru_cache(maxsize=4)
 def _catalog(catalog: Catalog) -> str:
     return f'"tables": {_lines(catalog.tables)},\n"enums": {_lines(catalog.enums)},\n"types": {_lines(catalog.types)},\n'
 
 
-def _lines(items: Sequence[object]) -> str:
-    return "[" + ",".join(f"\n{_line(item)}" for item in items) + ("\n]" if items else "]")
+def _lines(items: Iterable[object]) -> str:
+    return _list(map(_line, items))
+
+
+def _list(lines: Iterable[str]) -> str:
+    text = ",".join(f"\n{line}" for line in lines)
+    return f"[{text}\n]" if text else "[]"
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -33,6 +33,7 @@ from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import Server
 from sqlwright.prove.stars import Expanded, expand_stars, stars_in
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
+from sqlwright.prove.suggestions import refusal
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
@@ -68,6 +69,27 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
         )
 
 
+@contextmanager
+def connected() -> Generator[None]:
+    """Report a connection that ends inside the block.
+
+    Raises:
+        CompileError: the server ended it, or is gone.
+    """
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise CompileError(
+            [
+                Diagnostic(
+                    "the connection to PostgreSQL was lost while queries were proven",
+                    help="the server's log says why it ended; run this again when it is up.",
+                )
+            ]
+        ) from error
+
+
+@connected()
 def prove_queries(
     session: Session,
     queries: Sequence[tuple[str, ir.UnprovenQuery]],
@@ -77,7 +99,7 @@ def prove_queries(
     """Prove the queries, given with their files, that `proofs` lacks; return all proofs.
 
     Raises:
-        CompileError: PostgreSQL refuses queries (all of them are reported).
+        CompileError: PostgreSQL refuses queries (all of them are reported), or the connection was lost.
     """
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
@@ -90,7 +112,9 @@ def prove_queries(
             try:
                 proven[file, query.name] = _prove_query(session, query, key)
             except Refused as refused:
-                diagnostics.append(_refusal(query, refused))
+                if session.connection.closed:
+                    raise psycopg.OperationalError(refused.message) from refused
+                diagnostics.append(refusal(session.connection, query.name, query.source, query.sql, refused))
             progress(len(proven), len(queries))
     if diagnostics:
         raise CompileError(in_order(diagnostics))
@@ -332,24 +356,3 @@ def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> st
     if canonical_name(said.sqlc_type) == type_name and said.sqlc_not_null is not nullable:
         return ""
     return f"{said.sqlc_type or 'any'}{' not null' if said.sqlc_not_null else ''}"
-
-
-def _refusal(query: ir.UnprovenQuery, refused: Refused) -> Diagnostic:
-    place = query.source.place_of(refused.sql or query.sql, refused.offset) if refused.offset >= 0 else query.source.header_place()
-    return Diagnostic(
-        f"PostgreSQL refuses query {query.name}: {refused.message}" if refused.by_postgres else f"query {query.name}: {refused.message}",
-        place,
-        help=refused.hint or _cure(refused.sqlstate),
-    )
-
-
-def _cure(sqlstate: str) -> str:
-    match sqlstate:
-        case "42P18" | "42P08":
-            return "write a cast behind the parameter, such as sqlc.arg(name)::text."
-        case "42P10":
-            return "ON CONFLICT needs a unique index or constraint on exactly these columns."
-        case "42883":
-            return "check the name and the argument types; an explicit cast may be missing."
-        case _:
-            return "mend the query; it was prepared against the schema files that sqlc.yaml names."

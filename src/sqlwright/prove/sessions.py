@@ -63,13 +63,14 @@ class Sessions:
             CompileError: PostgreSQL refuses one of the schema files.
             ServerUnavailable: there is no server.
         """
-        from sqlwright.prove.prover import open_session
+        from sqlwright.prove.prover import connected, open_session
 
         key = (schema.digest, nullable_elements)
         if key not in self._sessions:
             server = self.server()
             try:
-                self._sessions[key] = self._stack.enter_context(open_session(server, schema, nullable_elements=nullable_elements))
+                with connected():
+                    self._sessions[key] = self._stack.enter_context(open_session(server, schema, nullable_elements=nullable_elements))
             except CompileError as error:
                 self._sessions[key] = error
         found = self._sessions[key]

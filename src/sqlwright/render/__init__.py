@@ -22,6 +22,7 @@ from sqlwright.render.queries import query_module
 from sqlwright.render.registration import REGISTER, aio_package, registration_module
 from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
+from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
 
 __all__ = ["Queriers", "render"]
 
@@ -71,6 +72,8 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
         yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
+    if has_streams(package):
+        yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
     if modules:
         yield ir.SourceFile("registry.py", registry_module(modules))
     classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous

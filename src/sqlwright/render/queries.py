@@ -11,12 +11,13 @@ from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
-from sqlwright.render.literals import docstring, sql_literal
+from sqlwright.render.literals import docstring, sql_literal, string_literal
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
 from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
+from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.values import Values
 
 
@@ -151,8 +152,11 @@ class _Function:
                 return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), self.query, each, row)]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
-                names = self._local("stream"), self._local("rows"), self._local("row")
-                return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]))]
+                names = self._local("stream"), self._local("rows"), self._local("row"), self._local("suspended")
+                suspended = Group(
+                    f"{self.builder.name(f'{self.root}{STREAMS_MODULE}', 'Suspended')}(", (connection, string_literal(self.query.name))
+                )
+                return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]), suspended)]
             case ir.RowCount() | ir.CursorResult():
                 returned = f"{cursor}.rowcount" if isinstance(self.query.result, ir.RowCount) else cursor
                 values = self._values() if self.query.params else None

@@ -86,17 +86,21 @@ def batch_lines(
     return [*lines, "    return found"]
 
 
-def stream_lines(builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str], made: Node) -> list[str]:
+def stream_lines(
+    builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str, str], made: Node, suspended: Group
+) -> list[str]:
     """The body of a streaming function, behind the making of its cursor: closing it closes psycopg's stream, which cancels the query."""
-    stream, rows, row = names
+    stream, rows, row, between = names
     generator, anything = builder.name("collections.abc", colour.generator), builder.name("typing", "Any")
     raw = f'"{generator}[{builder.builtin("tuple")}[{anything}, ...]]"'
     cast, closing = builder.name("typing", "cast"), builder.name("contextlib", colour.closing)
     return [
         *statement(Group(f"{cast}(", (raw, call)), 1, f"{stream} = "),
+        *statement(suspended, 1, f"{between} = "),
         f"    {colour.enter}{closing}({stream}) as {rows}:",
         f"        {colour.each}{row} in {rows}:",
-        *_deliver(made, "", 3, "yield "),
+        f"            with {between}:",
+        *_deliver(made, "", 4, "yield "),
     ]
 
 

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, Connection, RawCursor
 from psycopg.rows import tuple_row
 
 from ._proofs import ProofBrokenError
+from ._streams import Suspended
 from .enums import Mood
 from .models import User
 
@@ -106,9 +107,11 @@ def stream_users(conn: Connection[Any]) -> Generator[User]:
     """Run `StreamUsers` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast("Generator[tuple[Any, ...]]", cur.stream(STREAM_USERS, size=1000))
+    suspended = Suspended(conn, "StreamUsers")
     with closing(stream) as rows:
         for row in rows:
-            yield User.from_row(row)
+            with suspended:
+                yield User.from_row(row)
 
 
 STREAM_TOTALS: Final = """\
@@ -123,9 +126,11 @@ def stream_totals(conn: Connection[Any], *, user_id: int) -> Generator[Decimal]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
+    suspended = Suspended(conn, "StreamTotals")
     with closing(stream) as rows:
         for row in rows:
-            yield row[0]
+            with suspended:
+                yield row[0]
 
 
 class Querier:

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._streams import Suspended
 from .models import User
 
 STREAM_USERS: Final = """\
@@ -20,9 +21,11 @@ def stream_users(conn: Connection[Any]) -> Generator[User]:
     """Run `StreamUsers` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast("Generator[tuple[Any, ...]]", cur.stream(STREAM_USERS, size=1000))
+    suspended = Suspended(conn, "StreamUsers")
     with closing(stream) as rows:
         for row in rows:
-            yield User.from_row(row)
+            with suspended:
+                yield User.from_row(row)
 
 
 STREAM_TOTALS: Final = """\
@@ -37,6 +40,8 @@ def stream_totals(conn: Connection[Any], *, user_id: int) -> Generator[Decimal]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
+    suspended = Suspended(conn, "StreamTotals")
     with closing(stream) as rows:
         for row in rows:
-            yield row[0]
+            with suspended:
+                yield row[0]

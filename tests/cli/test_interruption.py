@@ -1,0 +1,175 @@
+"""What stops a run leaves the old package or the new one, nothing beside it, and says what happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sqlwright.cli.folder import Comparison, Difference
+from sqlwright.cli.writing import write
+
+from .conftest import Sqlwright, tree
+
+PACKAGE = "generated/app_db"
+OTHER_COLUMN = "-- migrate:up\nCREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, age int);\n"
+KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+def change(project: Path) -> None:
+    """Change the models, the record and a module, and add a module."""
+    (project / "migrations/1_users.sql").write_text(OTHER_COLUMN, encoding="utf-8")
+    (project / "queries/more.sql").write_text("-- name: AllUsers :many\nSELECT * FROM users;\n", encoding="utf-8")
+
+
+def start(project: Path, proof_server: str, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+
+    def in_child() -> None:
+        # The tests may run in the background of a shell, which ignores it there.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prepare:
+            prepare()
+
+    return subprocess.Popen(
+        [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", "generate"],
+        cwd=project,
+        env=os.environ | {"SQLWRIGHT_DATABASE_URL": proof_server},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=in_child,  # noqa: PLW1509 - a limit of the child alone; nothing here has threads
+    )
+
+
+def package(project: Path) -> dict[str, str]:
+    """The generated files, and whatever else was left beside them."""
+    return tree(project / "generated")
+
+
+def test_a_run_that_is_stopped_at_any_time_leaves_the_old_package_or_the_new_one(
+    project: Path, sqlwright: Sqlwright, proof_server: str, tmp_path: Path
+) -> None:
+    assert sqlwright("generate").code == 0
+    old = package(project)
+    shutil.copytree(project, saved := tmp_path / "saved", ignore=shutil.ignore_patterns(".sqlwright"))
+    change(project)
+    sqlwright("generate")
+    new = package(project)
+    assert old.keys() < new.keys()
+    choose = random.Random(7)  # noqa: S311 - no secret
+    for round_ in range(9):
+        shutil.rmtree(project)
+        shutil.copytree(saved, project)
+        change(project)
+        kind = KINDS[round_ % len(KINDS)]
+        process = start(project, proof_server)
+        with process:
+            try:
+                process.wait(choose.uniform(0.2, 3))
+            except subprocess.TimeoutExpired:
+                process.send_signal(kind)
+            _, err = process.communicate(timeout=60)
+        assert "Traceback" not in err
+        assert process.returncode in {0, -kind, 128 + kind}
+        left = {name: text for name, text in package(project).items() if not name.startswith(".app_db.new/")}
+        assert left in (old, new)
+        if kind is not signal.SIGKILL:
+            assert package(project) in (old, new)
+        assert sqlwright("generate").code == 0
+        assert package(project) == new
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_the_exit_code_tells_the_signal_and_one_line_says_so(project: Path, proof_server: str, kind: signal.Signals) -> None:
+    # A lock on PostgreSQL's list of databases holds the run at a known place.
+    with psycopg.connect(proof_server) as connection:
+        connection.execute("LOCK pg_database IN ACCESS EXCLUSIVE MODE")
+        process = start(project, proof_server)
+        with process:
+            while not waiting(connection):
+                assert process.poll() is None, process.communicate()
+            process.send_signal(kind)
+            connection.rollback()
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (128 + kind, "", f"error: stopped by {kind.name}\n\n1 error; nothing was written.\n")
+    assert not (project / "generated").exists()
+
+
+def waiting(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_database'::regclass").fetchone()
+    return row is not None and row[0] != 0
+
+
+def test_a_full_disk_leaves_the_old_package(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
+    assert sqlwright("generate").code == 0
+    old = package(project)
+    change(project)
+    # sqlc's request is larger than any file of the package, so it is the package's longest file that is held against the limit here.
+    out = project / PACKAGE
+    text = "x" * 4096
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    files = frozenset({out / "users.py", out / "models.py"})
+    differences = tuple(Difference(path, "", text) for path in sorted(files))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(Exception, match="File too large") as caught:
+            write(Comparison(differences, 0, {out: files}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "make room on the disk" in str(caught.value)
+    assert package(project) == old
+
+
+def test_a_disk_that_is_full_for_every_file_is_one_clear_error(project: Path, proof_server: str) -> None:
+    process = start(project, proof_server, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512)))
+    with process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert err.startswith("error: ")
+    assert not (project / "generated").exists()
+
+
+def test_a_server_that_ends_meanwhile_is_one_clear_error(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
+    # The connection that proves is ended by what it proves: the schema's own function, which the planner folds.
+    (project / "migrations/1_users.sql").write_text(
+        "CREATE FUNCTION ended() RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT pg_terminate_backend(pg_backend_pid())';\n"
+        "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);\n"
+        "SELECT ended();\n",
+        encoding="utf-8",
+    )
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert done.err.count("error: ") == 1
+
+
+def test_files_of_the_user_stay_and_one_that_came_meanwhile_too(tmp_path: Path) -> None:
+    out = tmp_path / "app_db"
+    out.mkdir()
+    (out / "mine.py").write_text("MINE = 1\n", encoding="utf-8")
+    files = frozenset({out / "a.py", out / "b.py"})
+    write(Comparison(tuple(Difference(path, None, "") for path in sorted(files)), 0, {out: files}))
+    assert tree(tmp_path) == {"app_db/a.py": "", "app_db/b.py": "", "app_db/mine.py": "MINE = 1\n"}
+
+
+def test_a_folder_that_is_a_link_stays_one(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (project / "generated").mkdir()
+    (project / PACKAGE).symlink_to(tmp_path / "elsewhere")
+    assert sqlwright("generate").code == 0
+    change(project)
+    assert sqlwright("generate").code == 0
+    assert (project / PACKAGE).is_symlink()
+    assert "more.py" in tree(tmp_path / "elsewhere")
+    assert sqlwright("check").code == 0

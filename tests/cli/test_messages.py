@@ -1,0 +1,88 @@
+"""Messages for bad queries: one project with a mistake of each kind, and all that is said of it in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Sqlwright
+
+SCHEMA = """\
+CREATE TYPE state AS ENUM ('new', 'open', 'done');
+CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text, state state NOT NULL);
+CREATE TABLE orders (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users, total numeric(10, 2) NOT NULL);
+CREATE FUNCTION full_name(users) RETURNS text LANGUAGE sql RETURN $1.name;
+"""
+MISTAKES = {
+    "Table": "SELECT id\nFROM usres",
+    "QualifiedTable": "SELECT id FROM public.ordrs",
+    "UnknownTable": "SELECT id FROM strangers",
+    "Column": "SELECT id,\n       emial\nFROM users",
+    "QualifiedColumn": "SELECT u.id, u.nmae FROM users u",
+    "UnknownColumn": "SELECT o.colour FROM orders AS o",
+    "InsertedColumn": "INSERT INTO users (id, nme) VALUES (@id, @name)",
+    "MissingFrom": "SELECT u.name, o.total FROM users u WHERE o.user_id = u.id",
+    "Alias": "SELECT user.id FROM users",
+    "Function": "SELECT uper(name) AS name FROM users",
+    "Arguments": "SELECT upper(id, name) AS name FROM users",
+    "Type": "SELECT name::tetx AS name FROM users",
+    "Label": "SELECT id FROM users WHERE state = 'opne'",
+    "Ambiguous": "SELECT id FROM users JOIN orders ON user_id = users.id",
+    "Grouping": "SELECT name, count(*) FROM users GROUP BY state",
+    "TheEnd": "SELECT id FROM users WHERE",
+    "Operator": "SELECT id FROM users WHERE id = name",
+}
+
+
+def test_every_mistake_is_shown_at_its_place_with_what_was_meant_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "migrations/1_users.sql").write_text(SCHEMA, encoding="utf-8")
+    queries = "\n".join(f"-- name: {name} :many\n{sql};\n" for name, sql in MISTAKES.items())
+    (project / "queries/users.sql").write_text(queries, encoding="utf-8")
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    expected = Path(__file__).with_name("messages.txt")
+    assert done.err == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "sqlc.yaml",
+            b'version: "2"\n# caf\xe9\n',
+            "error: sqlc.yaml is not a text in UTF-8\n  --> sqlc.yaml\n  help: save it in UTF-8.\n",
+        ),
+        ("sqlc.yaml", b'version: "2"\nsql: [\x00]\n', "error: sqlc.yaml is not valid YAML: "),
+        (
+            "sqlc.yaml",
+            b'version: "2"\nsql:\n  - engine: postgresql\n   schema: x\n',
+            "  --> sqlc.yaml:4:4\n    |\n  4 |    schema: x\n    |    ^\n",
+        ),
+        ("queries/users.sql", b"-- name: A :one\nSELECT 'caf\xe9';\n", "queries/users.sql"),
+        ("migrations/1_users.sql", b"CREATE TABLE t (id int DEFAULT 'caf\xe9');\n", "migrations/1_users.sql"),
+        ("queries/users.sql", b"-- name: A :one\nSELECT 'a\x00b';\n", "queries/users.sql"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(project: Path, sqlwright: Sqlwright, name: str, content: bytes, said: str) -> None:
+    (project / name).write_bytes(content)
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ")
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_folder_that_is_not_there_is_named_with_the_key_that_names_it(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "migrations").rename(project / "elsewhere")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert done.err == (
+        "error: nothing is at migrations\n"
+        "  --> sqlc.yaml:8:13\n"
+        "    |\n"
+        "  8 |     schema: migrations\n"
+        "    |             ^^^^^^^^^^\n"
+        "  help: paths are relative to the folder of sqlc.yaml; make the folder, or correct `schema:`.\n"
+        "\n1 error; nothing was written.\n"
+    )
