@@ -142,8 +142,9 @@ class Writer:
             widths[item] = widths.get(item, 0) + 1
         embeds: list[Embed] = []
         place = 0
-        for index, width in enumerate(widths.values()):
-            embeds.append(Embed(place, place + width, sum(widths.values()) + index))
+        for index, (item, width) in enumerate(widths.items()):
+            if f"{item}.g" not in {column.text for column in columns}:  # as a whole, what a function returns is its value
+                embeds.append(Embed(place, place + width, sum(widths.values()) + index))
             place += width
         self.embeds = tuple(embeds)
         stars = [f"{item}.*" for item in widths]

@@ -9,3 +9,10 @@ class ClassConstraint(StrEnum):
 
     CLASS_PKEY = "class_pkey"
     """PRIMARY KEY ("from")"""
+
+
+class PersonConstraint(StrEnum):
+    """Constraints of `people`."""
+
+    PEOPLE_PKEY = "people_pkey"
+    """PRIMARY KEY (id)"""

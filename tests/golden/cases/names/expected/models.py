@@ -4,7 +4,10 @@
 import builtins
 import datetime as _datetime
 from dataclasses import dataclass
+from typing import Any, Self
 from uuid import UUID
+
+from .adapters import registered
 
 
 @dataclass(slots=True)
@@ -22,3 +25,27 @@ class Class:
     datetime: _datetime.datetime
     str: builtins.str
     list: builtins.list[builtins.str]
+
+
+@dataclass(slots=True)
+class PersonValue:
+    """A value of the composite type `person`."""
+
+    name: builtins.str | None
+
+    def to_row(self) -> tuple[Any, ...]:
+        """Make what psycopg takes of a value."""
+        return (self.name,)
+
+
+@dataclass(slots=True)
+class Person:
+    """A row of `people`."""
+
+    id: int
+    who: PersonValue
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Make a row of what psycopg gives."""
+        return cls(id=row[0], who=registered(row[1]))

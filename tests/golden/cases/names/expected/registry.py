@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from . import class_
+from . import class_, people
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +59,13 @@ QUERIES: Final[dict[str, Query]] = {
         command=":execrows",
         reads=("public.class",),
         writes=("public.class",),
+    ),
+    "Whole": Query(
+        name="Whole",
+        sql=people.WHOLE,
+        file="queries/people.sql",
+        command=":many",
+        reads=("public.people",),
+        writes=(),
     ),
 }
