@@ -50,7 +50,7 @@ class Intervals(StrEnum):
 
 
 def _import_name(value: str) -> str:
-    if not all(part.isidentifier() for part in value.split(".")):
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in value.split(".")):
         msg = "must be an import name such as shop_db"
         raise ValueError(msg)
     return value
@@ -194,16 +194,28 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
     `config_text` is the text of sqlc.yaml, where errors then point.
 
     Raises:
-        CompileError: an unknown option, or a value that an option does not take; every such error at once.
+        CompileError: options that are no mapping, an unknown option, or a value that an option does not take; every such error at once.
     """
     values: dict[str, object] = {}
     for source in sources:
-        values |= json.loads(source) if source else {}
-    values.setdefault("package", out.rstrip("/").rsplit("/", 1)[-1])
+        # A key without a value (`options:` with every line under it commented out) is null.
+        given = json.loads(source) if source else None
+        if not isinstance(given, dict | None):
+            place = _place_of_key("options", config_name, config_text)
+            raise CompileError([Diagnostic(f"options are {json.dumps(given)}", place, help="write a mapping: `options: {clients: async}`.")])
+        values |= given or {}
+    folder = out.rstrip("/").rsplit("/", 1)[-1]
+    is_named_after_folder = "package" not in values
+    values.setdefault("package", folder)
     try:
         options = Options.model_validate(values)
     except ValidationError as error:
-        raise CompileError([_diagnostic(e, config_name, config_text) for e in error.errors()]) from error
+        raise CompileError(
+            _no_name_for_package(out, folder, config_name, config_text)
+            if is_named_after_folder and e["loc"] == ("package",)
+            else _diagnostic(e, config_name, config_text)
+            for e in error.errors()
+        ) from error
     if not (options.emit_sync_querier or options.emit_async_querier):
         return options
     implied: dict[str, object] = {}
@@ -231,6 +243,14 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
                 _place_of_key(key, config_name, config_text),
                 help="leave `clients` out, or set it to both.",
             )
+
+
+def _no_name_for_package(out: str, folder: str, config_name: str, config_text: str) -> Diagnostic:
+    return Diagnostic(
+        f'the package is named after the last part of out, "{out}", and "{folder}" cannot be imported',
+        _place_of_key("out", config_name, config_text),
+        help="rename that folder, or set the option `package` to an import name such as shop_db.",
+    )
 
 
 def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:

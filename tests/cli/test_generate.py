@@ -71,13 +71,15 @@ def test_a_hand_written_file_is_never_overwritten(project: Path, sqlwright: Sqlw
     assert tree(project / "generated") == {"app_db/users.py": "MINE = True\n"}
 
 
-def test_an_output_folder_that_cannot_be_made_is_an_error_and_leaves_no_trace(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "generated").write_text("a file where a folder should go", encoding="utf-8")
+@pytest.mark.parametrize("path", ["generated", PACKAGE])
+def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: Path, sqlwright: Sqlwright, path: str) -> None:
+    (project / path).parent.mkdir(exist_ok=True)
+    (project / path).write_text("a file where a folder should go", encoding="utf-8")
     before = tree(project)
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: {project}/generated is a file, and the generated package needs a folder there\n"
+        f"error: {path} is a file, and the generated package needs a folder there\n"
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )

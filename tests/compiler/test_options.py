@@ -59,3 +59,27 @@ def test_model_and_its_other_name_may_not_contradict_each_other() -> None:
     with pytest.raises(CompileError, match="contradicts `model`"):
         read_options(b'{"model": "frozen", "emit_pydantic_models": true}', out="x")
     assert read_options(b'{"emit_pydantic_models": true}', out="x").row_style == "pydantic"
+
+
+def test_options_without_a_value_are_none_given() -> None:
+    assert read_options(b"null", b"null", out="x") == read_options(b"", out="x")
+
+
+@pytest.mark.parametrize("given", [b'"async"', b'["clients"]', b"3"])
+def test_options_that_are_no_mapping_are_an_error_at_their_line(given: bytes) -> None:
+    with pytest.raises(CompileError) as caught:
+        read_options(given, out="x", config_name="sqlc.yaml", config_text=CONFIG)
+    (found,) = caught.value.diagnostics
+    assert (found.message, str(found.place)) == (f"options are {given.decode()}", "sqlc.yaml:5:9")
+
+
+@pytest.mark.parametrize("name", ["class", "shop-db", "."])
+def test_a_folder_that_no_import_can_name_is_an_error_at_out_unless_the_package_is_named(name: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        read_options(b"", out=f"gen/{name}", config_name="sqlc.yaml", config_text=CONFIG)
+    (found,) = caught.value.diagnostics
+    assert found.message == f'the package is named after the last part of out, "gen/{name}", and "{name}" cannot be imported'
+    assert str(found.place) == "sqlc.yaml:4:9"
+    assert read_options(b'{"package": "shop_db"}', out=f"gen/{name}").package == "shop_db"
+    with pytest.raises(CompileError, match='bad value for option "package"'):
+        read_options(b'{"package": "a.class"}', out="x")

@@ -221,6 +221,20 @@ def test_a_database_in_use_outlives_any_number_of_newer_ones(server: Server) -> 
         assert admin.execute("SELECT count(*) <= 9 FROM pg_database WHERE datname ~ '^sqlwright_'").fetchone() == (True,)
 
 
+def test_a_text_that_makes_its_database_a_template_keeps_it_no_longer_than_any_other(server: Server) -> None:
+    template = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$;"
+    with scratch_database(server, schema_of(template)) as connection:
+        name = connection.info.dbname
+    with pytest.raises(CompileError), scratch_database(server, schema_of(f"{template} SELECT 1 / 0;")):
+        pass
+    for number in range(10):
+        with scratch_database(server, schema_of(f"CREATE TABLE after_{number} (id int)")):
+            pass
+    with psycopg.connect(server.conninfo()) as admin:
+        there = "SELECT count(*) FROM pg_database WHERE datname = %s OR datname ~ '^sqlwright_' AND datistemplate"
+        assert admin.execute(there, [name]).fetchone() == (0,)
+
+
 def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_server: str, tmp_path: Path) -> None:
     (tmp_path / "1.sql").write_text(f"CREATE TABLE killed_{os.getpid()} (); SELECT pg_sleep(600);", encoding="utf-8")
     unfinished = "SELECT count(*) FROM pg_database WHERE datname ~ '^sqlwright_[0-9a-f]{24}_'"

@@ -51,7 +51,7 @@ def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
     """Compare what is on disk with what was compiled.
 
     Raises:
-        CompileError: a file that sqlwright did not write stands where a generated one would go.
+        CompileError: a file that sqlwright did not write stands where a generated one or its folder would go.
     """
     compilations = tuple(compilations)
     _refuse(project, compilations)
@@ -72,6 +72,15 @@ def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
 def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
     found: list[Diagnostic] = []
     for compilation in compilations:
+        out = Path(compilation.out)
+        found += [
+            Diagnostic(
+                f"{path.as_posix()} is a file, and the generated package needs a folder there",
+                help="move the file elsewhere, or change `out` in sqlc.yaml.",
+            )
+            for path in (out, *out.parents)
+            if (project / path).exists() and not (project / path).is_dir()
+        ]
         try:
             refuse_foreign_files(project / compilation.out, compilation.files)
         except CompileError as error:

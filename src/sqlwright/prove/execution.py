@@ -8,6 +8,7 @@ PostgreSQL that says so: no statement is told from its text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -90,6 +91,10 @@ class _Execution:
             except psycopg.Error as error:
                 if self._connection.broken or self._is_copying():
                     return error
+                if not self._in_transaction():
+                    # PREPARE TRANSACTION ends it, also where it fails.
+                    self._ours = False
+                    return error
                 self._connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
                 if not (self._ours and isinstance(error, _NEEDS_A_COMMIT)):
                     return error
@@ -143,7 +148,7 @@ def _help(error: psycopg.Error) -> str:
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     starts = [token.start for token in statements(text)]
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in pairwise([*starts, len(text)]):
         yield start, text[start:end]
 
 

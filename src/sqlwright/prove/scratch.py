@@ -156,18 +156,24 @@ def _create(admin: psycopg.Connection[Any], server: Server, name: str) -> None:
 
 
 def _clean_up(admin: psycopg.Connection[Any]) -> None:
-    """Drop the oldest scratch databases, and what killed runs have left; nothing that a run uses."""
+    """Drop the oldest scratch databases, and what killed runs have left; nothing that a run uses.
+
+    What cannot be dropped now stays for a later run: the text of one project must not keep another from being proven.
+    """
     complete = admin.execute(_UNUSED_DATABASES, [_COMPLETE]).fetchall()
     unfinished = admin.execute(_UNUSED_DATABASES, [_UNFINISHED]).fetchall()
     for (old,) in (*complete[_KEPT:], *unfinished):
-        # Another run has dropped it too, or begun to use it.
-        with suppress(psycopg.errors.ObjectInUse, psycopg.errors.InvalidCatalogName, psycopg.errors.InternalError):
+        with suppress(psycopg.Error):
             _drop(admin, old, force=False)
     for (role,) in admin.execute(_UNUSED_ROLES, [_UNFINISHED]).fetchall():
-        with suppress(psycopg.errors.DependentObjectsStillExist, psycopg.errors.UndefinedObject, psycopg.errors.InternalError):
+        with suppress(psycopg.Error):
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def _drop(admin: psycopg.Connection[Any], database: str, *, force: bool) -> None:
+    identifier = sql.Identifier(database)
+    # The text owns the database, and may have made it a template, which PostgreSQL does not drop.
+    with suppress(psycopg.errors.InvalidCatalogName):
+        admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(identifier))
     statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)" if force else "DROP DATABASE {}"
-    admin.execute(sql.SQL(statement).format(sql.Identifier(database)))
+    admin.execute(sql.SQL(statement).format(identifier))
