@@ -202,7 +202,9 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
         given = json.loads(source) if source else None
         if not isinstance(given, dict | None):
             place = _place_of_key("options", config_name, config_text)
-            raise CompileError([Diagnostic(f"options are {json.dumps(given)}", place, help="write a mapping: `options: {clients: async}`.")])
+            raise CompileError(
+                [Diagnostic(f"options are {json.dumps(given)}", place, help="write a mapping: `options: {clients: async}`.")]
+            )
         values |= given or {}
     folder = out.rstrip("/").rsplit("/", 1)[-1]
     is_named_after_folder = "package" not in values

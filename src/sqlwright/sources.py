@@ -110,10 +110,15 @@ def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource
     """
     queries: dict[str, QuerySource] = {}
     for file in expand_paths(project, paths):
-        relative = file.relative_to(project).as_posix() if file.is_relative_to(project) else file.as_posix()
+        relative = relative_name(file, project)
         for query in split_queries(relative, read_text(file, relative)):
             queries.setdefault(query.name, query)
     return queries
+
+
+def relative_name(file: Path, project: Path) -> str:
+    """Return what messages call a file: its path from the project's folder, if it is in there."""
+    return file.relative_to(project).as_posix() if file.is_relative_to(project) else file.as_posix()
 
 
 def read_text(file: Path, name: str) -> str:

@@ -134,7 +134,15 @@ def test_a_database_on_another_machine_is_not_dropped_unasked(embedded_sqlwright
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://root:secret@localhost/shop", "host=localhost dbname=shop", "postgres://me:se/cret@localhost/shop"]
+    "url",
+    [
+        "mysql://root:secret@localhost/shop",
+        "host=localhost dbname=shop",
+        "postgres://me:se/cret@localhost/shop",
+        "postgres://me:secret#1@localhost/shop",
+        "postgres://me:secret?1@localhost/shop",
+        "postgres://me:se[cret@localhost/shop",
+    ],
 )
 def test_what_is_no_postgresql_url_is_refused_and_not_repeated(embedded_sqlwright: Sqlwright, url: str) -> None:
     done = embedded_sqlwright("db", "up", DATABASE_URL=url)

@@ -83,6 +83,7 @@ def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: P
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
+    shutil.rmtree(project / ".sqlwright")
     assert tree(project) == before
 
 
@@ -195,7 +196,18 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ("version: 2\n", "error: no codegen entry of sqlc.yaml calls sqlwright-plugin\n  --> sqlc.yaml\n  help: a minimal sqlc.yaml:\n"),
         (
             CONFIGURATION.replace("        out: generated/app_db\n", ""),
-            "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml\n  help: out: generated/my_db\n",
+            "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml:11:9\n",
+        ),
+        (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
+        (
+            CONFIGURATION + "        options: &a {rename: *a}\n",
+            "error: sqlc.yaml holds what sqlc cannot take: Circular reference detected\n",
+        ),
+        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml holds what sqlc cannot take: keys must be str, int, float, bool or None"),
+        ("[" * 5000, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
+        (
+            CONFIGURATION.replace("engine: postgresql\n    ", ""),
+            "error: a `sql:` block of sqlc.yaml has no `engine`\n  --> sqlc.yaml:7:5\n",
         ),
         (
             CONFIGURATION.replace("engine: postgresql", "engine: mysql"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,9 +62,6 @@ def test_every_mistake_is_shown_at_its_place_with_what_was_meant_in_one_run(proj
             b'version: "2"\nsql:\n  - engine: postgresql\n   schema: x\n',
             "  --> sqlc.yaml:4:4\n    |\n  4 |    schema: x\n    |    ^\n",
         ),
-        ("queries/users.sql", b"-- name: A :one\nSELECT 'caf\xe9';\n", "queries/users.sql"),
-        ("migrations/1_users.sql", b"CREATE TABLE t (id int DEFAULT 'caf\xe9');\n", "migrations/1_users.sql"),
-        ("queries/users.sql", b"-- name: A :one\nSELECT 'a\x00b';\n", "queries/users.sql"),
     ],
 )
 def test_a_file_that_is_no_text_is_named(project: Path, sqlwright: Sqlwright, name: str, content: bytes, said: str) -> None:
@@ -71,6 +71,50 @@ def test_a_file_that_is_no_text_is_named(project: Path, sqlwright: Sqlwright, na
     assert done.err.startswith("error: ")
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+def test_every_sql_file_that_is_no_text_is_named_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
+    queries = project / "queries"
+    (project / "migrations/1_users.sql").write_bytes(b"\xef\xbb\xbfCREATE TABLE t (\nid int DEFAULT '\x00');\n")
+    (queries / "latin.sql").write_bytes(b"-- name: A :one\nSELECT 'caf\xe9';\n")
+    (queries / "folder.sql").mkdir()
+    (queries / "gone.sql").symlink_to("nowhere")
+    os.mkfifo(queries / "pipe.sql")
+    Path(os.fsdecode(os.fsencode(queries) + b"/caf\xe9.sql")).touch()
+    done = sqlwright("generate")
+    assert (done.code, done.out) == (1, "")
+    assert [line for line in done.err.splitlines() if line.startswith(("error: ", "  --> "))] == [
+        r"error: the name of queries/caf\xe9.sql is not UTF-8",
+        "error: migrations/1_users.sql begins with a byte order mark",
+        "  --> migrations/1_users.sql:1:1",
+        "error: migrations/1_users.sql holds a NUL byte, which no SQL text can",
+        "  --> migrations/1_users.sql:2:17",
+        "error: queries/folder.sql is a folder, and sqlc reads what ends with .sql",
+        "  --> queries/folder.sql",
+        "error: cannot read queries/gone.sql: No such file or directory",
+        "  --> queries/gone.sql",
+        "error: queries/latin.sql is not UTF-8: byte 0xe9",
+        "  --> queries/latin.sql:2:12",
+        "error: queries/pipe.sql is no regular file, and sqlc reads what ends with .sql",
+        "  --> queries/pipe.sql",
+    ]
+
+
+def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: Path, sqlwright: Sqlwright) -> None:
+    (project / "migrations/1_users.sql").write_text("", encoding="utf-8")
+    (project / "queries/users.sql").write_text("-- Later.\n", encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert done.err.startswith("error: there is no query in queries\n  --> sqlc.yaml:9:14\n")
+    assert done.err.endswith("\n\n1 error; nothing was written.\n")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("check", "--format", "json", "--config", "none.yaml")])
+def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 
 
 def test_a_folder_that_is_not_there_is_named_with_the_key_that_names_it(project: Path, sqlwright: Sqlwright) -> None:

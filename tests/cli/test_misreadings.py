@@ -32,11 +32,6 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: sqlc expands this star to names that it does not quote",
         "--> quote_in_name.sql:2:8",
     ),
-    "byte_order_mark": (
-        "\ufeff-- name: A :many\nSELECT id FROM t;\n",
-        "error: byte_order_mark.sql begins with a byte order mark",
-        "help: save the file as UTF-8 without it.",
-    ),
     "long_line": (
         f"-- name: A :many\nSELECT id FROM t WHERE name = '{'x' * 70_000}';\n",
         "error: line 2 of long_line.sql is longer than 64 kB, which sqlc does not read",
@@ -48,7 +43,6 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: unterminated quoted string",
         "2 | SELECT 'x FROM t;\n    |        ^ it is opened here",
     ),
-    "latin": (b"-- name: A :many\nSELECT id, '\xe9' FROM t;\n", "error: latin.sql is not UTF-8: byte 0xe9", "--> latin.sql:2:13"),
     "function": (
         "-- name: A :many\nSELECT a FROM unnest(@os::one[]);\n",
         'error: column "a" does not exist: sqlc does not know the columns of unnest(…)',
@@ -59,6 +53,12 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: query A is not ended by a semicolon, and swallows query B",
         "::: semicolon.sql:4:10",
     ),
+    "no_command": (
+        "-- name: A :many\nSELECT id FROM t;\n\n-- Doc.\n-- name: B\nSELECT id FROM t;\n",
+        "error: a name line without a command: -- name: B\n  --> no_command.sql:5:4",
+        "help: the form is `-- name: GetUser :one`; behind the name stands one of :one, :many, ",
+    ),
+    "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (
         "-- name: A :copyfrom\n-- Doc.\nINSERT INTO t (id, name) VALUES (@id, lower(@name));\n",
         "error: :copyfrom doesn't support non-parameter values",

@@ -174,6 +174,16 @@ def test_only_the_password_of_the_project_opens_its_server(project: Path) -> Non
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("content", [b"", b"0123456789abcdef0123456789abcdef\n", b"'; DROP", b"\xff"])
+def test_a_damaged_password_is_an_error_whose_help_works(project: Path, content: bytes) -> None:
+    file = project / ".sqlwright/password"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(embedded.EmbeddedUnavailable) as caught:
+        embedded.url(project, "dev")
+    assert (str(caught.value), caught.value.fix) == (f"{file} is damaged: it does not hold a password that was made here", f"rm {file}")
+
+
 def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
     with postgres_server(project, {}):
         pass

@@ -191,6 +191,17 @@ DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = app, public, pg_
         assert connection.execute("SELECT to_regclass('t')::text").fetchone() == ("t",)
 
 
+def test_a_file_without_a_statement_changes_nothing(server: Server) -> None:
+    with scratch_database(server, schema_of("")) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone() == (0,)
+
+
+def test_an_end_of_the_transaction_that_postgresql_refuses_is_told_in_its_words(server: Server) -> None:
+    with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("PREPARE TRANSACTION 'x';")):
+        pass
+    assert caught.value.diagnostics[0].message == "PostgreSQL refuses the schema: prepared transactions are disabled"
+
+
 def test_a_deferred_constraint_is_reported_where_its_file_ends(server: Server) -> None:
     text = "CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1, 2);\n"
     with pytest.raises(CompileError) as caught, scratch_database(server, schema_of(text)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from contextlib import suppress
 
 __all__ = ["app"]
 
@@ -14,4 +17,17 @@ def app(prog_name: str | None = None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from sqlwright.cli.application import app as program
 
-    program(prog_name=prog_name)
+    try:
+        try:
+            program(prog_name=prog_name)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # The output is on a full disk, or its reader has gone: Python would try again when it ends, and show a traceback.
+        with open(os.devnull, "wb") as nowhere, suppress(OSError):  # noqa: PTH123 - a path of Python's own
+            os.dup2(nowhere.fileno(), 1)
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError):
+                sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        raise SystemExit(1) from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlwright.cli.configuration import Configuration, Entry, read_configuration
 from sqlwright.cli.paths import refuse_missing
 from sqlwright.cli.sqlc import Answer, Captured, reading
+from sqlwright.cli.texts import refuse_unreadable
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.garbage import uncollected
 from sqlwright.prove.schema import Schema, read_schema
@@ -34,6 +35,7 @@ def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, rep
     """
     configuration = read_configuration(config)
     refuse_missing(configuration)
+    refuse_unreadable(configuration)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         inputs = prepare(configuration, proving=anew)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlwright.cli.configuration import Configuration
 from sqlwright.cli.misreadings import better
+from sqlwright.cli.paths import place_of_path
 from sqlwright.diagnostics import Diagnostic, Place, in_order
 from sqlwright.ir import Command
-from sqlwright.lexer import significant
+from sqlwright.lexer import significant, statement_spans
+from sqlwright.sources import read_queries
 
 _COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
 _BLOCK_HEADING = "# package "
 _QUOTED = re.compile(r'"([^"]+)"')
-_ABOUT_NAME_LINE = re.compile(r"(?:duplicate query name|invalid query type): (\S+)")
+_LISTED = re.compile(r"missing query type \[.*\]: ")
+_ABOUT_NAME_LINE = re.compile(
+    r"(?:(?:duplicate query name|invalid query type): |(?:missing query type \[.*\]|invalid query comment): -- )(.+)"
+)
 _NAME_LINE = re.compile(r"\s*--\s*name:")
+_NO_QUERIES = "no queries contained in paths"
 # What sqlc says of a query whose command does not fit it, and what to do instead.
 _CURES = {
     ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
@@ -48,14 +55,36 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
             quoting = match["message"].count('"') % 2 == 1
         elif not quoting:
             other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
+    if any(_NO_QUERIES in line for line in other):
+        placed |= dict.fromkeys(_without_queries(configuration))
+        other = [line for line in other if _NO_QUERIES not in line]
     rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
     return (*rest, *in_order(placed))
+
+
+def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
+    """Say of each entry without a query what is there: name lines without a statement, or nothing."""
+    for entry in configuration.entries:
+        queries = read_queries(configuration.project, entry.queries).values()
+        if any(next(statement_spans(query.text), None) for query in queries):
+            continue
+        for query in queries:
+            advice = "write the statement, or remove the name line."
+            yield Diagnostic(f"query {query.name} has no statement", query.header_place(), help=advice)
+        if not queries:
+            place = place_of_path(configuration, "queries", entry.queries[0]) if entry.queries else Place(configuration.path.name)
+            advice = "write one into a file whose name ends with .sql: a line `-- name: GetUser :one`, and the statement under it."
+            yield Diagnostic(f"there is no query in {', '.join(entry.queries)}", place, help=advice)
 
 
 def _about_file(file: Path, line: int, column: int, message: str, configuration: Configuration) -> list[Diagnostic]:
     name = Path(os.path.relpath(file, configuration.project.resolve())).as_posix()
     found = better(message, name, file.read_bytes(), line)
-    return found or [Diagnostic(message, _place(file, name, line, column, message), help=_help(message, configuration))]
+    return found or [Diagnostic(_plain(message), _place(file, name, line, column, message), help=_help(message, configuration))]
+
+
+def _plain(message: str) -> str:
+    return _LISTED.sub("a name line without a command: ", message)
 
 
 def _place(file: Path, name: str, line: int, column: int, message: str) -> Place:
@@ -101,6 +130,8 @@ def _help(message: str, configuration: Configuration) -> str:
         return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
     if message.startswith("duplicate query name"):
         return "every query of a package becomes a function: give one of them another name."
+    if message.startswith("missing query type"):
+        return f"the form is `-- name: GetUser :one`; behind the name stands one of {', '.join(Command)}."
     if message.startswith("invalid query type"):
         return f"a query returns what its name line says: {', '.join(Command)}."
     if message.startswith("syntax error"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,9 @@ sql:
 
 # Wherever PyYAML and the type checker are concerned, a document is this.
 _Node = dict[str, Any]
+# The keys and indexes that lead to a part of it.
+_Path = tuple[str | int, ...]
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,6 @@ def read_configuration(path: Path) -> Configuration:
     Raises:
         CompileError: there is none, it is not YAML or not sqlc's version 2, or no codegen entry of it calls sqlwright-plugin.
     """
-    import yaml
-
     path = path.absolute()
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,25 +77,51 @@ def read_configuration(path: Path) -> Configuration:
         raise _error(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise _error(f"{path.name} is not a text in UTF-8", Place(path.name), help="save it in UTF-8.") from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        lines = text.splitlines()
-        where = mark and Place(path.name, mark.line + 1, mark.column + 1, lines[mark.line] if mark.line < len(lines) else "")
-        raise _error(f"{path.name} is not valid YAML: {error.problem}", where or Place(path.name)) from None
-    except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise _error(f"{path.name} is not valid YAML: {said}", Place(path.name)) from None
+    document = _load(path.name, text)
     if not isinstance(document, dict) or str(cast("_Node", document).get("version")) != "2":
         raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
     configuration = cast("_Node", document)
     plugins = _our_plugins(configuration)
-    entries = tuple(_entry(path, block, code) for block, code in _ours(configuration, plugins))
+    entries = tuple(_entry(path.name, text, *each) for each in _ours(configuration, plugins))
     if not entries:
         minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
         raise _error(f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
     return Configuration(path, entries, configuration)
+
+
+def _load(name: str, text: str) -> object:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that is given twice, as sqlc does; YAML's own way is to take the last."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+            seen: set[tuple[str, object]] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                    if (key.tag, key.value) in seen:
+                        raise yaml.MarkedYAMLError(problem=f'key "{key.value}" is given twice', problem_mark=key.start_mark)
+                    seen.add((key.tag, key.value))
+            return super().construct_mapping(node, deep=deep)
+
+    try:
+        document = yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
+        # It is handed to sqlc as JSON.
+        json.dumps(document, default=str)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        lines = text.splitlines()
+        where = mark and Place(name, mark.line + 1, mark.column + 1, lines[mark.line] if mark.line < len(lines) else "")
+        raise _error(f"{name} is not valid YAML: {error.problem}", where or Place(name)) from None
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise _error(f"{name} is not valid YAML: {said}", Place(name)) from None
+    except RecursionError:
+        raise _error(f"{name} is nested too deeply", Place(name)) from None
+    except (TypeError, ValueError) as error:
+        # An alias of what it stands in, a key that is a date.
+        raise _error(f"{name} holds what sqlc cannot take: {error}", Place(name), help="use mappings, lists and plain values.") from None
+    return cast("object", document)
 
 
 def capturing(configuration: Configuration, folder: Path, plugin: Path, variable: str) -> str:
@@ -139,16 +166,22 @@ def _our_plugins(document: _Node) -> set[object]:
     return found
 
 
-def _ours(document: _Node, plugins: set[object]) -> Iterator[tuple[_Node, _Node]]:
-    for block in _mappings(document.get("sql")):
-        for code in _mappings(block.get("codegen")):
+def _ours(document: _Node, plugins: set[object]) -> Iterator[tuple[_Node, _Node, _Path]]:
+    """The blocks that have an entry of ours, with that entry and the way to it."""
+    for number, block in _numbered(document.get("sql")):
+        for index, code in _numbered(block.get("codegen")):
             if code.get("plugin") in plugins:
-                yield block, code
+                yield block, code, ("sql", number, "codegen", index)
 
 
 def _mappings(value: object) -> list[_Node]:
+    return [item for _, item in _numbered(value)]
+
+
+def _numbered(value: object) -> list[tuple[int, _Node]]:
     # A wrong shape is left for sqlc to complain about, which knows its configuration best.
-    return [cast("_Node", item) for item in cast("list[object]", value) if isinstance(item, dict)] if isinstance(value, list) else []
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [(number, cast("_Node", item)) for number, item in enumerate(items) if isinstance(item, dict)]
 
 
 def _paths(block: _Node, key: str) -> tuple[str, ...]:
@@ -158,17 +191,35 @@ def _paths(block: _Node, key: str) -> tuple[str, ...]:
     return tuple(str(path) for path in cast("list[object]", value)) if isinstance(value, list) else ()
 
 
-def _entry(path: Path, block: _Node, code: _Node) -> Entry:
-    if block.get("engine") != "postgresql":
+def _entry(name: str, text: str, block: _Node, code: _Node, way: _Path) -> Entry:
+    if (engine := block.get("engine")) != "postgresql":
         raise _error(
-            f'engine "{block.get("engine")}" of {path.name} is not supported: sqlwright proves queries with PostgreSQL',
-            Place(path.name),
+            f'engine "{engine}" of {name} is not supported: sqlwright proves queries with PostgreSQL'
+            if engine
+            else f"a `sql:` block of {name} has no `engine`",
+            _place(name, text, (*way[:2], "engine")),
             help="set `engine: postgresql` in this `sql:` block, or give the block another plugin.",
         )
     out = code.get("out")
     if not isinstance(out, str) or not out:
-        raise _error(f"a codegen entry of {path.name} has no `out`", Place(path.name), help="out: generated/my_db")
+        problem = f"`out` of a codegen entry of {name} is no path" if out else f"a codegen entry of {name} has no `out`"
+        raise _error(problem, _place(name, text, (*way, "out")), help="out: generated/my_db")
     return Entry(_paths(block, "schema"), _paths(block, "queries"), out)
+
+
+def _place(name: str, text: str, way: _Path) -> Place:
+    """The place of what the way leads to, or of the last step of it that is there."""
+    import yaml  # only who errs pays for it
+
+    node = yaml.compose(text, yaml.SafeLoader)
+    for step in way:
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+        elif isinstance(node, yaml.MappingNode) and (found := next((v for k, v in node.value if k.value == step), None)):
+            node = found
+    if node is None or node.start_mark is None:
+        return Place(name)
+    return Place(name, node.start_mark.line + 1, node.start_mark.column + 1, text.splitlines()[node.start_mark.line])
 
 
 def _error(message: str, place: Place | None = None, help: str = "") -> CompileError:  # noqa: A002 the field's name

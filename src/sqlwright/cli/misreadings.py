@@ -10,7 +10,7 @@ from sqlwright.boundaries import check_boundaries
 from sqlwright.diagnostics import Diagnostic, Place
 from sqlwright.lexer import Kind, first_word, significant, statement_spans, tokenize
 from sqlwright.macros import read_statement
-from sqlwright.sources import QuerySource, not_utf8, split_queries
+from sqlwright.sources import QuerySource, split_queries
 
 _LONGEST_LINE = 64 * 1024
 _MACROS = frozenset({"arg", "embed", "narg", "slice"})
@@ -21,21 +21,12 @@ _COPY_DATA = re.compile(r"^copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE | re.MULT
 
 def better(message: str, name: str, content: bytes, line: int) -> list[Diagnostic]:
     """Return what to say instead of a complaint about a file, nothing where the complaint is good. `line` is where sqlc sees it."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return [not_utf8(content, name, error.start)]
+    text = content.decode("utf-8", errors="replace")
     for rule in _RULES:
         found = list(rule(message, name, text, line))
         if found:
             return found
     return []
-
-
-def _byte_order_mark(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    if text.startswith("\ufeff") and ("\ufeff" in message or line <= 1):
-        place = Place(name, 1, 1, text.split("\n", 1)[0].removeprefix("\ufeff"))
-        yield Diagnostic(f"{name} begins with a byte order mark", place, help="save the file as UTF-8 without it.")
 
 
 def _long_line(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
@@ -166,7 +157,6 @@ def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagno
 
 
 _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
-    _byte_order_mark,
     _long_line,
     _unterminated,
     _lost_statements,

@@ -36,12 +36,13 @@ def _is_there(configuration: Configuration, path: str) -> bool:
 def _missing(configuration: Configuration, key: str, path: str) -> Diagnostic:
     return Diagnostic(
         f"nothing is at {path}",
-        _place(configuration, key, path),
+        place_of_path(configuration, key, path),
         help=f"paths are relative to the folder of {configuration.path.name}; make the folder, or correct `{key}:`.",
     )
 
 
-def _place(configuration: Configuration, key: str, path: str) -> Place:
+def place_of_path(configuration: Configuration, key: str, path: str) -> Place:
+    """The place of a path in the configuration, among those under a key."""
     import yaml
 
     name, text = configuration.path.name, configuration.path.read_text(encoding="utf-8")

@@ -24,6 +24,7 @@ from sqlwright.cli.compilation import Report, compile_answer, prepare, warm_up
 from sqlwright.cli.configuration import Configuration, read_configuration
 from sqlwright.cli.paths import refuse_missing
 from sqlwright.cli.sqlc import reading
+from sqlwright.cli.texts import refuse_unreadable
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.garbage import uncollected
 from sqlwright.prove.embedded import STATE_FOLDER, make_state_folder
@@ -76,6 +77,7 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Update:
     """
     configuration = read_configuration(config)
     refuse_missing(configuration)
+    refuse_unreadable(configuration)
     report("sqlc reads the queries", 0, 0)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         import_module("sqlwright.cli.results")

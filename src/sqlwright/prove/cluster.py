@@ -40,6 +40,7 @@ _LONGEST_SOCKET_PATH = 103
 # What needs no quoting in a URL, a comma-separated setting or libpq's list of hosts.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 _PASSWORD_FILE = "password"  # noqa: S105 - the name of the file
+_MADE_HERE = re.compile("[0-9a-f]{32}")
 _PASSWORD_SET = "password.sha256"  # noqa: S105 - as above
 _ACCESS = "local all all scram-sha-256\nlocal replication all scram-sha-256\n"
 # The defaults of durability are kept: the development database promises what any PostgreSQL promises. Scratch sessions relax it themselves.
@@ -156,7 +157,7 @@ def password(project: Path) -> str:
     """Return the superuser's password, made where there is none yet.
 
     Raises:
-        EmbeddedUnavailable: it can be neither read nor written.
+        EmbeddedUnavailable: it can be neither read nor written, or is damaged.
     """
     file = state_folder(project) / _PASSWORD_FILE
     try:
@@ -172,11 +173,14 @@ def password(project: Path) -> str:
                 pass
             finally:
                 Path(unfinished).unlink()
-        return file.read_text(encoding="ascii")
+        found = file.read_text(encoding="ascii", errors="replace")
     except OSError as error:
         raise EmbeddedUnavailable(
             f"cannot use {file}: {error.strerror}", f"the embedded server is kept in {file.parent}; make it yours and writable"
         ) from error
+    if not _MADE_HERE.fullmatch(found):
+        raise EmbeddedUnavailable(f"{file} is damaged: it does not hold a password that was made here", f"rm {shlex.quote(str(file))}")
+    return found
 
 
 # --- The data folder ----------------------------------------------------------------------------------------------------
