@@ -8,6 +8,7 @@ PostgreSQL that says so: no statement is told from its text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -142,8 +143,7 @@ def _help(error: psycopg.Error) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    starts = [token.start for token in statements(text)]
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in pairwise([*(token.start for token in statements(text)), len(text)]):
         yield start, text[start:end]
 
 
