@@ -15,7 +15,7 @@ PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate new-migration test test-slow test-all lint type fmt bench bench-docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ generate: $(READY) ## write the typed functions for queries/*.sql
 
 migrate: $(READY) ## start the development database and apply the migrations
 	@$(BIN)/sqlwright db up
+
+migrate-down: $(READY) ## undo the latest migration
+	@$(BIN)/sqlwright db down
+
+migrate-status: $(READY) ## show which migrations are applied
+	@$(BIN)/sqlwright db status
 
 new-migration: $(READY) ## make an empty migration: make new-migration name=create_orders
 	@test -n '$(name)' || { echo 'usage: make new-migration name=create_orders' >&2; exit 2; }

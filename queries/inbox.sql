@@ -40,19 +40,15 @@ WHERE dead_at IS NOT NULL
 ORDER BY dead_at DESC
 LIMIT @at_most;
 
--- Remove what was handled before the given time, at most so many at once, but for what the relay may publish again, or did since then:
--- such a message is delivered again, and must be known.
+-- Remove what was handled before the given time, at most so many at once, but for what the outbox still has: that may be published again,
+-- and must be known then.
 -- name: PruneInbox :execrows
 DELETE FROM inbox
 WHERE (consumer, message_id) IN (
     SELECT pruned.consumer, pruned.message_id
     FROM inbox AS pruned
     WHERE pruned.handled_at < @before
-      AND NOT EXISTS (
-          SELECT FROM outbox
-          WHERE outbox.message_id = pruned.message_id
-            AND (outbox.published_at IS NULL OR outbox.published_at >= @before)
-      )
+      AND NOT EXISTS (SELECT FROM outbox WHERE outbox.message_id = pruned.message_id)
     ORDER BY pruned.handled_at
     LIMIT @at_most
 );

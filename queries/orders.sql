@@ -35,7 +35,7 @@ ORDER BY order_lines.line_number;
 -- name: SetOrderStatus :one
 UPDATE orders
 SET status = @status,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
 RETURNING version, updated_at;
@@ -64,7 +64,7 @@ SELECT
     count(*) FILTER (WHERE status = 'paid') AS paid,
     count(*) FILTER (WHERE status = 'shipped') AS shipped,
     count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::bigint AS spent_minor,
+    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::numeric AS spent_minor,
     max(placed_at) AS last_placed_at
 FROM orders
 WHERE user_id = @user_id

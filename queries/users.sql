@@ -23,7 +23,7 @@ SET first_name = @first_name,
     last_name = @last_name,
     email = @email,
     phone = sqlc.narg('phone'),
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
@@ -32,7 +32,7 @@ RETURNING id, first_name, last_name, email, phone, password, created_at, updated
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version;
 
@@ -53,6 +53,12 @@ WHERE (created_at, id) > (
 )
 ORDER BY created_at, id
 LIMIT @page_size;
+
+-- Get the addresses among these that users have, in lower case as these are.
+-- name: GetTakenEmails :many
+SELECT lower(email)
+FROM users
+WHERE lower(email) = ANY(@lower_emails::text[]);
 
 -- Count all users.
 -- name: CountUsers :one

@@ -25,6 +25,13 @@ class InboxConstraint(StrEnum):
     """PRIMARY KEY (consumer, message_id)"""
 
 
+class LoginAttemptConstraint(StrEnum):
+    """Constraints of `login_attempts`."""
+
+    LOGIN_ATTEMPTS_PKEY = "login_attempts_pkey"
+    """PRIMARY KEY (login)"""
+
+
 class OrderConstraint(StrEnum):
     """Constraints of `orders`."""
 

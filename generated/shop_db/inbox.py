@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
@@ -31,7 +32,9 @@ async def enter_inbox(
     """Enter a message into the inbox and lock it there until the transaction ends: a second delivery waits, and then sees what became of the first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(ENTER_INBOX, (consumer, message_id, event_type), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("EnterInbox", cur.rowcount)
     value: bool = row[0]
     return value
 
@@ -79,7 +82,9 @@ async def count_failure(
         (consumer, message_id, event_type, error),
         binary=True,
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountFailure", cur.rowcount)
     value: int = row[0]
     return value
 
@@ -149,11 +154,7 @@ WHERE (consumer, message_id) IN (
     SELECT pruned.consumer, pruned.message_id
     FROM inbox AS pruned
     WHERE pruned.handled_at < $1::timestamptz
-      AND NOT EXISTS (
-          SELECT FROM outbox
-          WHERE outbox.message_id = pruned.message_id
-            AND (outbox.published_at IS NULL OR outbox.published_at >= $1::timestamptz)
-      )
+      AND NOT EXISTS (SELECT FROM outbox WHERE outbox.message_id = pruned.message_id)
     ORDER BY pruned.handled_at
     LIMIT $2::int8
 )
@@ -166,8 +167,8 @@ async def prune_inbox(
     before: datetime.datetime,
     at_most: int,
 ) -> int:
-    """Remove what was handled before the given time, at most so many at once, but for what the relay may publish again, or did since then:
-    such a message is delivered again, and must be known.
+    """Remove what was handled before the given time, at most so many at once, but for what the outbox still has: that may be published again,
+    and must be known then.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     values = (before, at_most)

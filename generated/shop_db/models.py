@@ -3,6 +3,7 @@
 
 import datetime
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
@@ -62,7 +63,7 @@ class DailySale:
     """ISO 4217 code."""
     orders: int
     """Orders paid on that day, less those that were cancelled on it after they were paid."""
-    revenue_minor: int
+    revenue_minor: Decimal
     """What they sum up to, in minor units; below zero where more was paid back than in."""
 
 

@@ -4,12 +4,14 @@
 import datetime
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, Self
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from ._rows import AsyncGiven, int2, int4
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
@@ -58,7 +60,9 @@ async def place_order(
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("PlaceOrder", cur.rowcount)
     return Order.from_row(row)
 
 
@@ -98,7 +102,7 @@ async def get_order_with_lines(
 SET_ORDER_STATUS: Final = """\
 UPDATE orders
 SET status = $1::order_status,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $2::uuid AND version = $3::int4
 RETURNING version, updated_at
@@ -126,6 +130,8 @@ async def set_order_status(
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SET_ORDER_STATUS, (status, id, version), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("SetOrderStatus", cur.rowcount)
     return None if row is None else SetOrderStatusRow(*row)
 
 
@@ -203,7 +209,7 @@ SELECT
     count(*) FILTER (WHERE status = 'paid') AS paid,
     count(*) FILTER (WHERE status = 'shipped') AS shipped,
     count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::bigint AS spent_minor,
+    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::numeric AS spent_minor,
     max(placed_at) AS last_placed_at
 FROM orders
 WHERE user_id = $1::uuid
@@ -223,7 +229,7 @@ class SummarizeOrdersOfUserRow:
     paid: int
     shipped: int
     cancelled: int
-    spent_minor: int
+    spent_minor: Decimal
     last_placed_at: datetime.datetime
 
 
@@ -240,7 +246,7 @@ async def summarize_orders_of_user(
 
 ADD_TO_DAILY_SALES: Final = """\
 INSERT INTO daily_sales (day, currency, orders, revenue_minor)
-VALUES ($1::date, $2::bpchar, $3::int8, $4::int8)
+VALUES ($1::date, $2::bpchar, $3::int8, $4::numeric)
 ON CONFLICT (day, currency) DO UPDATE
 SET orders = daily_sales.orders + EXCLUDED.orders,
     revenue_minor = daily_sales.revenue_minor + EXCLUDED.revenue_minor
@@ -253,7 +259,7 @@ async def add_to_daily_sales(
     day: datetime.date,
     currency: str,
     orders: int,
-    revenue_minor: int,
+    revenue_minor: Decimal,
 ) -> None:
     """Add to a day's sales; an order that was cancelled after it was paid is taken off with negative numbers."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -275,7 +281,7 @@ async def list_daily_sales(
 ) -> list[DailySale]:
     """List the sales of the days from the given one on, newest first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_DAILY_SALES, (since,), binary=True)
+    await cur.execute(LIST_DAILY_SALES, (since,))
     return [DailySale(*row) for row in await cur.fetchall()]
 
 

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
@@ -32,21 +33,32 @@ async def add_to_outbox(
 
 
 CLAIM_OUTBOX_BATCH: Final = """\
-SELECT position, message_id, aggregate, event_type, payload, trace_id, occurred_at, attempts
-FROM outbox
-WHERE published_at IS NULL
-  AND dead_at IS NULL
-  AND due_at <= now()
-  AND NOT EXISTS (
-      SELECT FROM outbox AS earlier
-      WHERE earlier.aggregate = outbox.aggregate
-        AND earlier.position < outbox.position
-        AND earlier.published_at IS NULL
-        AND earlier.dead_at IS NULL
-  )
-ORDER BY position
-LIMIT $1::int8
-FOR UPDATE SKIP LOCKED
+WITH due AS MATERIALIZED (
+    SELECT candidate.position
+    FROM outbox AS candidate
+    WHERE candidate.published_at IS NULL
+      AND candidate.dead_at IS NULL
+      AND candidate.due_at <= clock_timestamp()
+      AND (candidate.claimed_until IS NULL OR candidate.claimed_until <= clock_timestamp())
+      AND NOT EXISTS (
+          SELECT FROM outbox AS earlier
+          WHERE earlier.aggregate = candidate.aggregate
+            AND earlier.position < candidate.position
+            AND earlier.published_at IS NULL
+            AND earlier.dead_at IS NULL
+      )
+    ORDER BY candidate.position
+    LIMIT $3::int8
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox
+SET claim = $1::uuid,
+    claimed_until = clock_timestamp() + $2::interval
+FROM due
+WHERE outbox.position = due.position
+RETURNING
+    outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type, outbox.payload, outbox.trace_id, outbox.occurred_at,
+    outbox.attempts
 """
 
 
@@ -75,27 +87,61 @@ class ClaimOutboxBatchRow:
 async def claim_outbox_batch(
     conn: AsyncConnection[Any],
     *,
+    claim: UUID | None,
+    lease: datetime.timedelta,
     batch_size: int,
 ) -> list[ClaimOutboxBatchRow]:
-    """Lock the next events to publish: of each aggregate the first that waits, if it is due and no other relay has it. The others of that
-    aggregate stay behind it, whoever asks, until it is published or given up.
+    """Claim the next events to publish, for as long as the lease: of each aggregate the first that waits, if it is due and no other relay has it.
+
+    The others of that aggregate stay behind it, whoever asks, until it is published or given up.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(CLAIM_OUTBOX_BATCH, (batch_size,), binary=True)
+    await cur.execute(CLAIM_OUTBOX_BATCH, (claim, lease, batch_size), binary=True)
     return [ClaimOutboxBatchRow(*row) for row in await cur.fetchall()]
 
 
 MARK_PUBLISHED: Final = """\
+WITH stored AS (
+    SELECT
+        unnest($2::bigint[]) AS position,
+        unnest($3::varchar[]) AS stream,
+        unnest($4::bigint[]) AS sequence
+),
+displaced AS (
+    UPDATE outbox
+    SET published_at = NULL,
+        stream = NULL,
+        stream_sequence = NULL
+    FROM stored
+    WHERE outbox.stream = stored.stream
+      AND outbox.stream_sequence = stored.sequence
+      AND outbox.position <> stored.position
+)
 UPDATE outbox
-SET published_at = clock_timestamp()
-WHERE position = ANY($1::bigint[])
+SET published_at = clock_timestamp(),
+    stream = stored.stream,
+    stream_sequence = stored.sequence,
+    claim = NULL,
+    claimed_until = NULL
+FROM stored
+WHERE outbox.position = stored.position
+  AND outbox.claim = $1::uuid
 """
 
 
-async def mark_published(conn: AsyncConnection[Any], *, positions: list[int]) -> None:
-    """Note that the broker has stored these."""
+async def mark_published(
+    conn: AsyncConnection[Any],
+    *,
+    claim: UUID,
+    positions: list[int],
+    streams: list[str],
+    sequences: list[int],
+) -> None:
+    """Record where the broker has stored these, if they are still claimed by this pass. A message that held one of these places before was
+    lost by the broker, which gives no place twice otherwise: it waits again.
+    """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MARK_PUBLISHED, (positions,))
+    await cur.execute(MARK_PUBLISHED, (claim, positions, streams, sequences))
 
 
 MARK_REFUSED: Final = """\
@@ -103,8 +149,11 @@ UPDATE outbox
 SET attempts = attempts + 1,
     last_error = $1::text,
     due_at = clock_timestamp() + $2::interval,
-    dead_at = CASE WHEN $3::boolean THEN clock_timestamp() END
+    dead_at = CASE WHEN $3::boolean THEN clock_timestamp() END,
+    claim = NULL,
+    claimed_until = NULL
 WHERE position = $4::int8
+  AND claim = $5::uuid
 """
 
 
@@ -115,17 +164,148 @@ async def mark_refused(
     retry_after: datetime.timedelta,
     give_up: bool,
     position: int,
+    claim: UUID,
 ) -> None:
-    """Note that the broker refused an event: it is tried again after a while, or given up."""
+    """Record that the broker refused an event: it is tried again after a while, or given up."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MARK_REFUSED, (error, retry_after, give_up, position))
+    await cur.execute(MARK_REFUSED, (error, retry_after, give_up, position, claim))
+
+
+RELEASE_CLAIM: Final = """\
+UPDATE outbox
+SET claim = NULL,
+    claimed_until = NULL
+WHERE position = ANY($1::bigint[])
+  AND claim = $2::uuid
+"""
+
+
+async def release_claim(
+    conn: AsyncConnection[Any],
+    *,
+    positions: list[int],
+    claim: UUID,
+) -> None:
+    """End a claim on what was neither published nor refused."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(RELEASE_CLAIM, (positions, claim))
+
+
+REPUBLISH_OUTBOX: Final = """\
+WITH chosen AS MATERIALIZED (
+    SELECT settled.position
+    FROM outbox AS settled
+    WHERE settled.position BETWEEN $1::int8 AND $2::int8
+      AND (settled.published_at IS NOT NULL OR settled.dead_at IS NOT NULL)
+    ORDER BY settled.position
+    LIMIT $3::int8
+    FOR UPDATE
+)
+UPDATE outbox
+SET published_at = NULL,
+    dead_at = NULL,
+    attempts = 0,
+    last_error = NULL,
+    due_at = clock_timestamp(),
+    claim = NULL,
+    claimed_until = NULL,
+    stream = NULL,
+    stream_sequence = NULL
+FROM chosen
+WHERE outbox.position = chosen.position
+RETURNING outbox.position
+"""
+
+
+async def republish_outbox(
+    conn: AsyncConnection[Any],
+    *,
+    first_position: int,
+    last_position: int,
+    at_most: int,
+) -> list[int]:
+    """Have events published again that were published or given up, at most so many at once, and return their positions."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(
+        REPUBLISH_OUTBOX,
+        (first_position, last_position, at_most),
+        binary=True,
+    )
+    return [row[0] for row in await cur.fetchall()]
+
+
+MEASURE_STREAM_GAP: Final = """\
+SELECT count(*) AS lost, min(position) AS first_position, max(position) AS last_position
+FROM outbox
+WHERE (
+    stream < $1::text
+    OR stream > $1::text
+    OR (stream = $1::text AND stream_sequence < $2::int8)
+    OR (stream = $1::text AND stream_sequence > $3::int8)
+    OR (stream = $1::text AND stream_sequence = ANY($4::bigint[]))
+)
+  AND published_at > now() - $5::interval
+  AND published_at <= $6::timestamptz
+"""
+
+
+@dataclass(slots=True)
+class MeasureStreamGapRow:
+    """A row of `measure_stream_gap`."""
+
+    lost: int
+    first_position: int | None
+    last_position: int | None
+
+
+async def measure_stream_gap(
+    conn: AsyncConnection[Any],
+    *,
+    stream: str,
+    first_sequence: int,
+    last_sequence: int,
+    deleted: list[int],
+    keep: datetime.timedelta,
+    known_at: datetime.datetime,
+) -> MeasureStreamGapRow:
+    """Count the events that were published within the given time and that the stream does not hold, and find the first and the last of them."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(
+        MEASURE_STREAM_GAP,
+        (stream, first_sequence, last_sequence, deleted, keep, known_at),
+        binary=True,
+    )
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("MeasureStreamGap", cur.rowcount)
+    return MeasureStreamGapRow(*row)
+
+
+GET_TIME: Final = """\
+SELECT now()::timestamptz AS time
+"""
+
+
+async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
+    """Get the time of the database, by which everything here is measured."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(GET_TIME, binary=True)
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("GetTime", cur.rowcount)
+    value: datetime.datetime = row[0]
+    return value
 
 
 MEASURE_OUTBOX: Final = """\
 SELECT
-    (SELECT count(*) FROM outbox WHERE published_at IS NULL AND dead_at IS NULL) AS waiting,
-    (SELECT min(occurred_at) FROM outbox WHERE published_at IS NULL AND dead_at IS NULL) AS oldest_at,
-    (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL) AS dead
+    (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL LIMIT 10001) AS counted) AS waiting,
+    (
+        SELECT greatest(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0)::float8
+        FROM outbox
+        WHERE published_at IS NULL AND dead_at IS NULL
+    ) AS lag_seconds,
+    (SELECT count(*) FROM (SELECT FROM outbox WHERE dead_at IS NOT NULL LIMIT 10001) AS counted) AS dead
 """
 
 
@@ -134,15 +314,19 @@ class MeasureOutboxRow:
     """A row of `measure_outbox`."""
 
     waiting: int
-    oldest_at: datetime.datetime | None
+    lag_seconds: float
     dead: int
 
 
 async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
-    """Tell how far the outbox is behind: how many events wait, since when the oldest does, and how many were given up."""
+    """Measure how far the outbox is behind: how many events wait, for how many seconds the oldest does, and how many were given up. It counts
+    no further than 10,001, so that a long outage does not make this slow.
+    """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MEASURE_OUTBOX, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("MeasureOutbox", cur.rowcount)
     return MeasureOutboxRow(*row)
 
 

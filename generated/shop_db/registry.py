@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from . import audit, inbox, orders, outbox, users
+from . import audit, inbox, logins, orders, outbox, projections, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,14 @@ QUERIES: Final[dict[str, Query]] = {
     "ListAuditEntries": Query(
         name="ListAuditEntries",
         sql=audit.LIST_AUDIT_ENTRIES,
+        file="queries/audit.sql",
+        command=":many",
+        reads=("public.audit_log",),
+        writes=(),
+    ),
+    "ListAuditEntriesOfSubject": Query(
+        name="ListAuditEntriesOfSubject",
+        sql=audit.LIST_AUDIT_ENTRIES_OF_SUBJECT,
         file="queries/audit.sql",
         command=":many",
         reads=("public.audit_log",),
@@ -83,6 +91,38 @@ QUERIES: Final[dict[str, Query]] = {
         command=":execrows",
         reads=("public.inbox", "public.outbox"),
         writes=("public.inbox",),
+    ),
+    "CountLoginAttempt": Query(
+        name="CountLoginAttempt",
+        sql=logins.COUNT_LOGIN_ATTEMPT,
+        file="queries/logins.sql",
+        command=":one",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
+    ),
+    "GetBlockedLogin": Query(
+        name="GetBlockedLogin",
+        sql=logins.GET_BLOCKED_LOGIN,
+        file="queries/logins.sql",
+        command=":one",
+        reads=("public.login_attempts",),
+        writes=(),
+    ),
+    "RemoveOldLoginAttempts": Query(
+        name="RemoveOldLoginAttempts",
+        sql=logins.REMOVE_OLD_LOGIN_ATTEMPTS,
+        file="queries/logins.sql",
+        command=":execrows",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
+    ),
+    "ForgetLoginAttempts": Query(
+        name="ForgetLoginAttempts",
+        sql=logins.FORGET_LOGIN_ATTEMPTS,
+        file="queries/logins.sql",
+        command=":execrows",
+        reads=("public.login_attempts",),
+        writes=("public.login_attempts",),
     ),
     "PlaceOrder": Query(
         name="PlaceOrder",
@@ -170,7 +210,7 @@ QUERIES: Final[dict[str, Query]] = {
         file="queries/outbox.sql",
         command=":many",
         reads=("public.outbox",),
-        writes=(),
+        writes=("public.outbox",),
     ),
     "MarkPublished": Query(
         name="MarkPublished",
@@ -188,6 +228,38 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.outbox",),
         writes=("public.outbox",),
     ),
+    "ReleaseClaim": Query(
+        name="ReleaseClaim",
+        sql=outbox.RELEASE_CLAIM,
+        file="queries/outbox.sql",
+        command=":exec",
+        reads=("public.outbox",),
+        writes=("public.outbox",),
+    ),
+    "RepublishOutbox": Query(
+        name="RepublishOutbox",
+        sql=outbox.REPUBLISH_OUTBOX,
+        file="queries/outbox.sql",
+        command=":many",
+        reads=("public.outbox",),
+        writes=("public.outbox",),
+    ),
+    "MeasureStreamGap": Query(
+        name="MeasureStreamGap",
+        sql=outbox.MEASURE_STREAM_GAP,
+        file="queries/outbox.sql",
+        command=":one",
+        reads=("public.outbox",),
+        writes=(),
+    ),
+    "GetTime": Query(
+        name="GetTime",
+        sql=outbox.GET_TIME,
+        file="queries/outbox.sql",
+        command=":one",
+        reads=(),
+        writes=(),
+    ),
     "MeasureOutbox": Query(
         name="MeasureOutbox",
         sql=outbox.MEASURE_OUTBOX,
@@ -203,6 +275,38 @@ QUERIES: Final[dict[str, Query]] = {
         command=":execrows",
         reads=("public.outbox",),
         writes=("public.outbox",),
+    ),
+    "LockSales": Query(
+        name="LockSales",
+        sql=projections.LOCK_SALES,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=(),
+    ),
+    "LiftStatementTimeout": Query(
+        name="LiftStatementTimeout",
+        sql=projections.LIFT_STATEMENT_TIMEOUT,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=(),
+    ),
+    "ClearDailySales": Query(
+        name="ClearDailySales",
+        sql=projections.CLEAR_DAILY_SALES,
+        file="queries/projections.sql",
+        command=":exec",
+        reads=(),
+        writes=("public.daily_sales",),
+    ),
+    "RebuildDailySales": Query(
+        name="RebuildDailySales",
+        sql=projections.REBUILD_DAILY_SALES,
+        file="queries/projections.sql",
+        command=":execrows",
+        reads=("public.audit_log", "public.inbox", "public.orders", "public.outbox"),
+        writes=("public.daily_sales", "public.inbox"),
     ),
     "CreateUser": Query(
         name="CreateUser",
@@ -255,6 +359,14 @@ QUERIES: Final[dict[str, Query]] = {
     "ListUsers": Query(
         name="ListUsers",
         sql=users.LIST_USERS,
+        file="queries/users.sql",
+        command=":many",
+        reads=("public.users",),
+        writes=(),
+    ),
+    "GetTakenEmails": Query(
+        name="GetTakenEmails",
+        sql=users.GET_TAKEN_EMAILS,
         file="queries/users.sql",
         command=":many",
         reads=("public.users",),

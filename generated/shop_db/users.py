@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from ._rows import AsyncGiven
 from .models import User
 
@@ -36,7 +37,9 @@ async def create_user(
         (first_name, last_name, email, phone, password),
         binary=True,
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateUser", cur.rowcount)
     return User(*row)
 
 
@@ -52,6 +55,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER, (id,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User(*row)
 
 
@@ -67,6 +72,8 @@ async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User |
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER_BY_EMAIL, (email,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUserByEmail", cur.rowcount)
     return None if row is None else User(*row)
 
 
@@ -76,7 +83,7 @@ SET first_name = $1::varchar,
     last_name = $2::varchar,
     email = $3::varchar,
     phone = $4::varchar,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $5::uuid AND version = $6::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version
@@ -101,13 +108,15 @@ async def update_user_profile(
         binary=True,
     )
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("UpdateUserProfile", cur.rowcount)
     return None if row is None else User(*row)
 
 
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
-    updated_at = now(),
+    updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $2::uuid AND version = $3::int4
 """
@@ -209,6 +218,24 @@ async def list_users(
     return [ListUsersRow(*row) for row in await cur.fetchall()]
 
 
+GET_TAKEN_EMAILS: Final = """\
+SELECT lower(email)
+FROM users
+WHERE lower(email) = ANY($1::text[])
+"""
+
+
+async def get_taken_emails(
+    conn: AsyncConnection[Any],
+    *,
+    lower_emails: list[str],
+) -> list[str]:
+    """Get the addresses among these that users have, in lower case as these are."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(GET_TAKEN_EMAILS, (lower_emails,), binary=True)
+    return [row[0] for row in await cur.fetchall()]
+
+
 COUNT_USERS: Final = """\
 SELECT count(*) FROM users
 """
@@ -218,7 +245,9 @@ async def count_users(conn: AsyncConnection[Any]) -> int:
     """Count all users."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_USERS, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountUsers", cur.rowcount)
     value: int = row[0]
     return value
 

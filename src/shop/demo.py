@@ -20,7 +20,7 @@ from typing import TypeVar
 from shop.application.context import Actor, Context
 from shop.application.unit_of_work import StoreDefect
 from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, Shop, load_settings, open_shop
-from shop.domain.money import Currency, Money
+from shop.domain.money import Currency, Money, written
 from shop.domain.orders import NewOrder, Order, OrderLine, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, Profile, User, UserHasOrders
@@ -64,7 +64,8 @@ def _settings(stack: ExitStack, database_url: str) -> Settings:
     if not os.environ.get("REDIS_URL"):
         overrides["redis_url"] = stack.enter_context(redis_server(folder)).url
     if not os.environ.get("NATS_URL"):
-        overrides["nats_url"] = stack.enter_context(nats_server(folder)).url
+        nats = stack.enter_context(nats_server(folder))
+        overrides |= {"nats_url": nats.url, "nats_monitoring_url": nats.monitoring_url}
     return load_settings(overrides=overrides).settings
 
 
@@ -190,7 +191,7 @@ async def _consume(shop: Shop) -> None:
         handled += 1
     _say(f"consumer sales: {handled} events handled, each once in effect")
     for day in _expect(await shop.reads.daily_sales(datetime.now(UTC).date())):
-        _say(f"sold on {day.day}: {day.orders} orders, {Money(day.revenue_minor, day.currency)}")
+        _say(f"sold on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")
 
 
 async def _read(shop: Shop, users: list[User]) -> None:

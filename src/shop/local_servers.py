@@ -22,8 +22,9 @@ class ServerNotStarted(Exception):
 class LocalServer:
     """A server that can be killed and started again on the same address and data."""
 
-    def __init__(self, command: Sequence[str], port: int, url: str, log: Path) -> None:
+    def __init__(self, command: Sequence[str], port: int, url: str, log: Path, monitoring_url: str = "") -> None:
         self.url = url
+        self.monitoring_url = monitoring_url
         self._command = command
         self._port = port
         self._log = log
@@ -60,11 +61,19 @@ class LocalServer:
 
 
 @contextmanager
-def nats_server(folder: Path) -> Generator[LocalServer]:
-    """Run a NATS server with JetStream, whose streams are kept in the folder. Raises `ServerNotStarted`."""
-    port = _free_port()
-    command = [_program("nats-server"), "-js", "-sd", str(folder / "nats"), "-a", "127.0.0.1", "-p", str(port)]
-    with _running(LocalServer(command, port, f"nats://127.0.0.1:{port}", folder / "nats.log")) as server:
+def nats_server(folder: Path, *, sync_interval: str = "always") -> Generator[LocalServer]:
+    """Run a NATS server with JetStream, whose streams are kept in the folder. Raises `ServerNotStarted`.
+
+    It syncs before it acknowledges, which NATS by itself does not: it takes two minutes.
+    """
+    port, monitoring_port = _free_port(), _free_port()
+    config = folder / "nats.conf"
+    # The one setting that has no argument.
+    config.write_text(f'jetstream {{ sync_interval: "{sync_interval}" }}\n', encoding="utf-8")
+    command = [_program("nats-server"), "-c", str(config), "-js", "-sd", str(folder / "nats")]
+    command += ["-a", "127.0.0.1", "-p", str(port), "-m", str(monitoring_port)]
+    server = LocalServer(command, port, f"nats://127.0.0.1:{port}", folder / "nats.log", f"http://127.0.0.1:{monitoring_port}")
+    with _running(server):
         yield server
 
 

@@ -5,7 +5,8 @@
     -- @one exactly the settings table holds one row
     -- @one first any of them will do
 
-One annotation is a wish and no claim: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time.
+Two annotations are wishes and no claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and `-- @narrow`
+returns rows of a class of their own where the query proves more of them than their table says.
 
 `-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sqlwright.diagnostics import Diagnostic
@@ -29,6 +30,7 @@ _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za
 _FORMS = {
     "sqlc-only": "-- @sqlc-only, before the first statement of a file that is meant for sqlc alone",
     "json": "-- @json column: package.module.Type",
+    "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
@@ -49,7 +51,10 @@ class OneClaim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk."""
+    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk.
+
+    `narrow`: the row class has the types that the query proves, even where it returns a table's columns.
+    """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
     not_null: dict[str, str] = field(default_factory=dict[str, str])
@@ -57,6 +62,7 @@ class Annotations:
     one_reason: str = ""
     stream: int | None = None
     json: dict[str, str] = field(default_factory=dict[str, str])
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +78,45 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     """Part a query's comment into documentation and annotations."""
     doc: list[str] = []
     diagnostics: list[Diagnostic] = []
-    nullable: dict[str, str] = {}
-    not_null: dict[str, str] = {}
-    one: OneClaim | None = None
-    one_reason = ""
-    stream: int | None = None
-    json: dict[str, str] = {}
+    claims = Annotations()
     for line in source.doc:
         match = _ANNOTATION.match(line)
-        if match is None:
-            doc.append(line)
-            continue
-        word, (first, _, reason) = match["word"], match["rest"].partition(" ")
+        word = match["word"] if match else ""
         if word in _OF_SQLC:
             continue
-        reason = reason.strip()
-        match word:
-            case "nullable" if first:
-                nullable[first.strip('"')] = reason
-            case "notnull" if first and reason:
-                not_null[first.strip('"')] = reason
-            case "json" if typed := _TYPED.match(match["rest"]):
-                json[typed["column"]] = typed["path"]
-            case "one" if first in set(OneClaim) and reason:
-                one, one_reason = OneClaim(first), reason
-            case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
-                stream = int(first or _DEFAULT_CHUNK)
-            case _ if word in _FORMS or _meant(word):
-                diagnostics.append(_malformed(source, line, word))
-            case _:
-                doc.append(line)
-    both = sorted(nullable.keys() & not_null.keys())
+        if match is None or not (word in _FORMS or _meant(word)):
+            doc.append(line)
+        elif read := _with(claims, word, match["rest"].strip()):
+            claims = read
+        else:
+            diagnostics.append(_malformed(source, line, word))
+    both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
         Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
         for name in both
     ]
-    claims = Annotations(nullable=nullable, not_null=not_null, one=one, one_reason=one_reason, stream=stream, json=json)
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
+
+
+def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
+    """Add one annotation; return None where it lacks a part or is unknown."""
+    first, _, reason = rest.partition(" ")
+    column, reason = first.strip('"'), reason.strip()
+    match word:
+        case "nullable" if first:
+            return replace(claims, nullable={**claims.nullable, column: reason})
+        case "notnull" if first and reason:
+            return replace(claims, not_null={**claims.not_null, column: reason})
+        case "json" if typed := _TYPED.match(rest):
+            return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
+        case "one" if first in set(OneClaim) and reason:
+            return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "narrow" if not rest:
+            return replace(claims, narrow=True)
+        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case _:
+            return None
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlwright import ir
-from sqlwright.claims import claims_in_words, column_name, is_always_one, is_nullable
+from sqlwright.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
 from sqlwright.copying import binary_types, copy_sql
 from sqlwright.formats import is_converted, reads_binary, without_records
 from sqlwright.naming import ClassName, Identifier, distinct_members
@@ -118,8 +118,7 @@ class _Schema:
     def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
         """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
         path = query.annotations.json.get(name)
-        value = found.value if isinstance(found, ir.Nullable) else found
-        typed = typed_json(value, path) if path else None
+        typed = typed_json(_value(found), path) if path else None
         if typed is None:
             return found
         return ir.Nullable(typed) if isinstance(found, ir.Nullable) else typed
@@ -136,15 +135,20 @@ class _Schema:
         column = self._table_column(origin)
         return column.comment if column else ""
 
-    def matching_table(self, columns: tuple[ir.Field, ...]) -> Table | None:
-        """The table whose columns these are: all of them, in its order, under their own names, with its nullability."""
+    def matching_table(self, columns: tuple[ir.Field, ...], narrowed: Container[str]) -> Table | None:
+        """The table whose columns these are: all of them, in its order, under their own names, with its types.
+
+        Columns that are not in `narrowed` may be proven not NULL though the table lets them be.
+        """
         first = columns[0] if columns else None
         origin = first.origin if isinstance(first, ir.Column) else None
         table = self.tables.get((origin.schema, origin.table)) if origin else None
         if table is None or len(table.columns) != len(columns):
             return None
         same = all(
-            isinstance(found, ir.Column) and (found.origin, found.sql_name, found.type) == (own.origin, own.sql_name, own.type)
+            isinstance(found, ir.Column)
+            and (found.origin, found.sql_name) == (own.origin, own.sql_name)
+            and (found.type == own.type or (found.sql_name not in narrowed and _is_narrowed(found.type, own.type)))
             for own, found in zip(self.table_columns(table), columns, strict=True)
         )
         return table if same else None
@@ -188,6 +192,11 @@ class _Schema:
             )
             for c, origin in zip(table.columns, origins, strict=True)
         )
+
+
+def _is_narrowed(found: ir.Type, own: ir.Type) -> bool:
+    """Whether the one type is the other without None."""
+    return isinstance(own, ir.Nullable) and found == own.value
 
 
 def _module(module: ir.UnprovenModule, proofs: Proofs, schema: _Schema) -> ir.Module:
@@ -237,7 +246,7 @@ def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQu
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:
     match query.command:
         case ir.Command.ONE:
-            return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof))
+            return _one(query, proof, schema)
         case ir.Command.MANY:
             shape = _shape(query, proof, schema)
             return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape)
@@ -246,7 +255,7 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
         case ir.Command.BATCHEXEC:
             return ir.Batch(ir.NoResult())
         case ir.Command.BATCHONE:
-            return ir.Batch(ir.One(_shape(query, proof, schema), always=is_always_one(query, proof)))
+            return ir.Batch(_one(query, proof, schema))
         case ir.Command.BATCHMANY:
             return ir.Batch(ir.Many(_shape(query, proof, schema)))
         case ir.Command.EXEC:
@@ -255,6 +264,14 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
             return ir.RowCount()
         case ir.Command.EXECRESULT:
             return _cursor(query, proof, schema)
+
+
+def _one(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.One:
+    return ir.One(_shape(query, proof, schema), always=is_always_one(query, proof), because=why_one(query, proof))
+
+
+def _value(found: ir.Type) -> ir.ValueType:
+    return found.value if isinstance(found, ir.Nullable) else found
 
 
 def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
@@ -271,7 +288,7 @@ def _cursor(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.C
 
 
 def _postgres(found: ir.Type) -> str:
-    return found.value.postgres if isinstance(found, ir.Nullable) else found.postgres
+    return _value(found).postgres
 
 
 def _copied(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Copied:
@@ -289,10 +306,16 @@ def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Sh
             return ir.RowRef(embedded.row_class, embedded.columns, shared=True)
         case _:
             pass
-    table = schema.matching_table(fields)
+    table = schema.matching_table(fields, _narrowed(query, proof, schema.types.options))
     if table is not None:
         return ir.RowRef(schema.table_class(table), fields, shared=True)
     return ir.RowRef(query.row_class, fields, shared=False)
+
+
+def _narrowed(query: ir.UnprovenQuery, proof: QueryProof, options: Options) -> set[str]:
+    """The columns whose narrower type is asked for, where their table lets them be NULL."""
+    every = options.narrow_rows or query.annotations.narrow
+    return {column_name(column) for column in proof.columns if every or claims_not_null(query, column)}
 
 
 def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Field, ...]:

@@ -16,7 +16,8 @@ _Item = TypeVar("_Item")
 
 _CURE = "cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`."
 _CURES = {
-    "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it."
+    "anyarray": "its arrays may differ in their number of dimensions: make all arms alike, or name a Python type by `overrides`.",
+    "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it.",
 }
 
 # The statements whose command tag holds a number of rows (PostgreSQL manual, "Message Formats", CommandComplete); CREATE TABLE AS is one.

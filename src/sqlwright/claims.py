@@ -26,14 +26,28 @@ def _marked(column: ProvenColumn) -> tuple[str, bool | None]:
 def is_nullable(query: ir.UnprovenQuery, column: ProvenColumn) -> bool:
     """Whether a column may be None: as claimed, else as proven."""
     name, mark = _marked(column)
-    if name in query.annotations.not_null or mark is False:
-        return False
-    return column.nullable or name in query.annotations.nullable or mark is True
+    return not claims_not_null(query, column) and (column.nullable or name in query.annotations.nullable or mark is True)
+
+
+def claims_not_null(query: ir.UnprovenQuery, column: ProvenColumn) -> bool:
+    """Whether the user claims that a column is never None."""
+    name, mark = _marked(column)
+    return name in query.annotations.not_null or mark is False
 
 
 def is_always_one(query: ir.UnprovenQuery, proof: QueryProof) -> bool:
     """Whether a `:one` query returns a row each time: as claimed, else as proven."""
     return proof.cardinality is ir.Cardinality.EXACTLY_ONE or query.annotations.one is OneClaim.EXACTLY
+
+
+def why_one(query: ir.UnprovenQuery, proof: QueryProof) -> str:
+    """Return why a `:one` query has no second row: the proof, or the claim; "" where the first of several rows will do."""
+    claims = query.annotations
+    if claims.one is OneClaim.FIRST:
+        return ""
+    if is_always_one(query, proof) and proof.cardinality is not ir.Cardinality.EXACTLY_ONE:
+        return f"@one exactly claims it: {claims.one_reason.rstrip('.')}"
+    return "" if proof.cardinality is ir.Cardinality.MANY else proof.cardinality_reason
 
 
 def claims_in_words(query: ir.UnprovenQuery, proof: QueryProof) -> tuple[str, ...]:
@@ -76,11 +90,11 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
                 )
     for column in proof.columns:
         name, mark = _marked(column)
-        if (name in claims.not_null or mark is False) and not column.nullable:
+        if claims_not_null(query, column) and not column.nullable:
             yield _needless(query, f"`{name}` is never None: {column.reason}")
         if (name in claims.nullable or mark is True) and not column.nullable:
             yield _needless(query, f"`{name}` is never None: {column.reason}")
-        if (name in claims.not_null or mark is False) and column.always_null:
+        if claims_not_null(query, column) and column.always_null:
             yield Diagnostic(
                 f"query {query.name} claims that `{name}` is never None, and it always is: {column.reason}", place, help="remove the claim."
             )

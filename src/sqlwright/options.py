@@ -128,6 +128,7 @@ class Options(BaseModel):
     array_elements: ArrayElements = ArrayElements.NOT_NULL
     domains: Domains = Domains.BASE
     intervals: Intervals = Intervals.TIMEDELTA
+    narrow_rows: StrictBool = False
     omit_unused_models: StrictBool = True
     emit_str_enum: StrictBool = True
     emit_pydantic_models: StrictBool = False
@@ -174,6 +175,7 @@ _ACCEPTED = {
     "intervals": ", ".join(Intervals),
     "json": 'a mapping of columns to Python types, such as {"users.settings": "shop.domain.Settings"}',
     "model": ", ".join(RowStyle),
+    "narrow_rows": _BOOLEAN,
     "omit_unused_models": _BOOLEAN,
     "overrides": "a list of entries with python_type, one of column (table.column, where * stands for anything) and db_type, and if wanted "
     "to_python and from_python; Python names are dotted paths such as shop.domain.Email",

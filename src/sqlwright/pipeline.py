@@ -14,11 +14,11 @@ from sqlwright.diagnostics import CompileError, Diagnostic, Place, Severity, has
 from sqlwright.options import Options, read_options
 from sqlwright.output import is_there
 from sqlwright.protocol import GenerateRequest
-from sqlwright.prove import lock
+from sqlwright.prove import lock, standins
 from sqlwright.prove.proof import Progress, Proofs
 from sqlwright.prove.reuse import prove
 from sqlwright.prove.schema import Schema, read_schema
-from sqlwright.prove.server import ServerUnavailable
+from sqlwright.prove.server import URL_VARIABLE, ServerUnavailable
 from sqlwright.prove.sessions import Sessions
 from sqlwright.render import Queriers, render
 from sqlwright.resolve import resolve
@@ -101,7 +101,8 @@ def compile_request(
         doubts += damage
     wishes = audit_wishes(unproven, proofs, options, config_name=inputs.config_name)
     package = assemble(unproven, proofs, options)
-    found = in_order([*doubts, *audit(unproven, proofs, strict_one=options.strict_one), *wishes, *check(package)])
+    claims = audit(unproven, proofs, strict_one=options.strict_one)
+    found = in_order([*doubts, *_stand_ins(unproven, proofs, embedded=sessions.embedded), *claims, *wishes, *check(package)])
     if has_errors(found):
         raise CompileError(found)
     files = render(
@@ -165,6 +166,24 @@ def _prove(
             severity=Severity.WARNING,
         )
         return prove(unproven, inputs.schema, sessions, inputs.recorded, progress), [doubt]
+
+
+def _stand_ins(unproven: ir.UnprovenPackage, proofs: Proofs, *, embedded: bool) -> list[Diagnostic]:
+    """Warn of extensions that the embedded server only declares, at the first query that calls each."""
+    if not embedded:
+        return []
+    first: dict[str, Diagnostic] = {}
+    for module in unproven.modules:
+        for query in module.queries:
+            for extension in proofs.queries[module.source_file, query.name].stand_ins:
+                warning = Diagnostic(
+                    standins.explain(extension),
+                    query.source.header_place(),
+                    severity=Severity.WARNING,
+                    help=f"types and nullability do not depend on more; to prove where it is installed, set {URL_VARIABLE}.",
+                )
+                first.setdefault(extension, warning)
+    return list(first.values())
 
 
 def _recorded(project: Path, out: str) -> tuple[Proofs | None, Diagnostic | None]:

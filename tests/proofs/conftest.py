@@ -59,14 +59,13 @@ def _debian_server(major: int) -> Generator[str]:
         pytest.skip(f"PostgreSQL {major} is not in {_DEBIAN}; `apt-get install postgresql-{major}` brings it")
     folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
     data = folder / "data"
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        # PostgreSQL refuses to run as root; Debian's package brings the user.
-        shutil.chown(folder, "postgres")
-        prefix = ["runuser", "-u", "postgres", "--"]
+    # PostgreSQL refuses to run as root; Debian's package brings the user.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
 
     def run(*command: str) -> None:
-        subprocess.run([*prefix, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     try:
         run(str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "-D", str(data))

@@ -1,4 +1,4 @@
-"""A grammar of random schemas, rows and queries, made to be broken by: small domains, many NULLs, joins that find nothing.
+"""A grammar of random queries, made to be broken by: small domains, many NULLs, joins that find nothing.
 
 Every choice comes from one `random.Random`, so that hypothesis can replay and shrink it.
 """
@@ -7,100 +7,50 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-INT, TEXT, BOOL, INTS = "int", "text", "boolean", "int[]"
-_TYPES = (INT, INT, INT, TEXT, BOOL, INTS)
-_CONSTANTS = {
-    INT: ("0", "1", "2", "NULL::int"),
-    TEXT: ("''", "'a'", "'b'", "NULL::text"),
-    BOOL: ("true", "false", "NULL::boolean"),
-    INTS: ("'{}'::int[]", "ARRAY[1,2]", "ARRAY[1,NULL]::int[]", "NULL::int[]"),
-}
-_STORED = {
-    INT: ("0", "1", "2"),
-    TEXT: ("''", "'a'", "'b'"),
-    BOOL: ("true", "false"),
-    INTS: ("'{}'", "'{1}'", "'{1,2}'"),
-}
+from .random_schemas import (
+    BOOL,
+    CONSTANTS,
+    INT,
+    INTS,
+    MOMENT,
+    NUMBER,
+    ONES,
+    STORED,
+    TEXT,
+    TYPES,
+    WORD,
+    Column,
+    Schema,
+    SchemaWriter,
+    Source,
+)
 
-
-@dataclass(frozen=True)
-class Column:
-    """A column that a query can name."""
-
-    text: str
-    type: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """Something that FROM can name: a table or view with its columns."""
-
-    name: str
-    columns: tuple[tuple[str, str], ...]
-    writable: bool = False
-    required: frozenset[str] = frozenset()
-
-
-@dataclass
-class Schema:
-    """A random schema: the statements that make it, and what there is to query."""
-
-    statements: list[str] = field(default_factory=list[str])
-    sources: list[Source] = field(default_factory=list[Source])
+_COMPARED = (INT, TEXT, INT, NUMBER, WORD, MOMENT)
+_RARE = (NUMBER, WORD, MOMENT, ONES)
 
 
 def random_schema(source: random.Random) -> Schema:
-    """Make two or three tables with rows, and a view or two over them."""
-    schema = Schema(["CREATE DOMAIN kept AS int NOT NULL"])
-    for number in range(source.randint(2, 3)):
-        _table(source, schema, f"t{number}")
+    """Make a schema with rows, and a view or two of any query over it."""
+    writer = SchemaWriter(source)
+    writer.tables()
+    schema = writer.schema
     for number in range(source.randint(0, 2)):
         query, columns = Writer(source, schema.sources, params=False).select(1)
         named = tuple((f"c{index}", type_name) for index, type_name in enumerate(columns))
-        # A view that PostgreSQL refuses would end the transaction, so it is tried first.
         schema.statements.append(f"CREATE VIEW v{number} ({', '.join(name for name, _ in named)}) AS {query}")
         schema.sources.append(Source(f"v{number}", named))
     return schema
 
 
-def _table(source: random.Random, schema: Schema, name: str) -> None:
-    columns: list[tuple[str, str]] = [("k", INT)]
-    required: set[str] = {"k"}
-    key = source.choice(("PRIMARY KEY", "PRIMARY KEY", "NOT NULL", "UNIQUE"))
-    definitions = [f"k int {key}"]
-    if key == "UNIQUE":
-        required = set()
-    for number in range(source.randint(2, 4)):
-        type_name = source.choice(_TYPES)
-        column = f"{'abcd'[number]}{name[1:]}" if source.random() < 0.5 else "abcd"[number]
-        columns.append((column, type_name))
-        kind = source.random()
-        if kind < 0.35:
-            definitions.append(f"{column} {type_name} NOT NULL")
-            required.add(column)
-        elif kind < 0.42 and type_name == INT:
-            definitions.append(f"{column} kept")
-            required.add(column)
-        elif kind < 0.5 and type_name in (INT, TEXT):
-            definitions.append(f"{column} {type_name} UNIQUE")
-        elif kind < 0.55 and type_name == INT:
-            definitions.append(f"{column} {type_name} DEFAULT 1")
-        else:
-            definitions.append(f"{column} {type_name}")
-    schema.statements.append(f"CREATE TABLE {name} ({', '.join(definitions)})")
-    schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))
-    for row in range(source.randint(0, 4)):
-        values = [
-            str(row)
-            if column == "k" and column in required
-            else "NULL"
-            if column not in required and source.random() < 0.45
-            else source.choice(_STORED[type_name])
-            for column, type_name in columns
-        ]
-        schema.statements.append(f"INSERT INTO {name} VALUES ({', '.join(values)}) ON CONFLICT DO NOTHING")
+@dataclass(frozen=True)
+class Embed:
+    """The columns of one item of FROM among those of a statement: the first, the last, and the one that tells whether its row is absent."""
+
+    first: int
+    last: int
+    absent: int
 
 
 class Writer:
@@ -111,16 +61,56 @@ class Writer:
         self._sources = list(sources)
         self._params = params
         self._aliases = 0
+        self.embeds: tuple[Embed, ...] = ()
 
     def statement(self) -> tuple[str, int]:
         """Give a random statement and the number of its columns."""
+        self.embeds = ()
         kind = self._random.random()
-        if kind < 0.14:
+        if kind < 0.18:
             return self._write()
-        if kind < 0.26:
+        if kind < 0.28:
             return self._with()
+        if kind < 0.33:
+            return self._embedding()
+        if kind < 0.43:
+            return self._lookup()
         query, columns = self.select(2)
         return query, len(columns)
+
+    def _lookup(self) -> tuple[str, int]:
+        """A query for the row of a key, in a table alone or beside another."""
+        first, second = (self._random.choice(self._sources) for _ in range(2))
+        columns = [Column(f"x.{name}", type_name) for name, type_name in first.columns]
+        others = [Column(f"y.{name}", type_name) for name, type_name in second.columns]
+        items = f"{first.name} x"
+        if self._random.random() < 0.4:
+            pairs = [(a, b) for a in columns for b in others if a.type == b.type]
+            a, b = self._random.choice(pairs or [(columns[0], columns[0])])
+            condition = f"{a.text} {self._random.choice(('=', '=', 'IS NOT DISTINCT FROM'))} {b.text}"
+            items += (
+                f" {self._random.choice(('JOIN', 'LEFT JOIN', 'RIGHT JOIN'))} {second.name} y ON {condition} AND {self._fixing(others)}"
+            )
+        conditions = [self._fixing(columns) for _ in range(self._random.choice((0, 1, 2, 2, 3)))]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"SELECT {', '.join(column.text for column in columns)} FROM {items}{where}", len(columns)
+
+    def _fixing(self, columns: Sequence[Column]) -> str:
+        column = self._random.choice(columns)
+        value = self._random.choice((*STORED[column.type], *(("$1::int", "$2::int") if column.type == INT and self._params else ())))
+        source = self._random.choice([s for s in self._sources if any(type_name == column.type for _, type_name in s.columns)])
+        name = self._random.choice([name for name, type_name in source.columns if type_name == column.type])
+        own = self._random.choice([name for name, type_name in source.columns if type_name == INT] or ["1"])
+        choices = [
+            f"{column.text} = {value}",
+            f"{column.text} = {value}",
+            f"{column.text} IS NOT DISTINCT FROM {value}",
+            f"{column.text} IS NULL",
+            f"{column.text} IN (SELECT z.{name} FROM {source.name} z WHERE z.{own} = {self._random.choice('012')})",
+        ]
+        if column.type == TEXT:
+            choices.append(f"upper({column.text}) = upper({value})")
+        return self._random.choice(choices)
 
     # --- queries ----------------------------------------------------------------------------------------------------------
 
@@ -134,10 +124,32 @@ class Writer:
         source = f" FROM {items}" if items else ""
         if items and self._random.random() < 0.28:
             return self._grouped(columns, outer, wanted, source + where)
-        types = list(wanted) if wanted else [self._random.choice(_TYPES) for _ in range(self._random.randint(1, 4))]
+        types = list(wanted) if wanted else [self._type() for _ in range(self._random.randint(1, 4))]
         targets = [self._target(columns, outer, depth, type_name, windows=bool(items)) for type_name in types]
         distinct = "DISTINCT " if self._random.random() < 0.08 else ""
         return f"SELECT {distinct}{', '.join(targets)}{source}{where}{self._limit()}", types
+
+    def _type(self) -> str:
+        return self._random.choice(_RARE if self._random.random() < 0.08 else TYPES)
+
+    def _embedding(self) -> tuple[str, int]:
+        """A query that returns all columns of tables, views and subqueries, as sqlc.embed does, and whether each has a row."""
+        text, columns = self._from(1, ())
+        where = f" WHERE {self._condition(columns, (), 0)}" if self._random.random() < 0.4 else ""
+        widths: dict[str, int] = {}
+        for column in columns:
+            item = column.text.partition(".")[0]
+            widths[item] = widths.get(item, 0) + 1
+        embeds: list[Embed] = []
+        place = 0
+        for index, (item, width) in enumerate(widths.items()):
+            if f"{item}.g" not in {column.text for column in columns}:  # as a whole, what a function returns is its value
+                embeds.append(Embed(place, place + width, sum(widths.values()) + index))
+            place += width
+        self.embeds = tuple(embeds)
+        stars = [f"{item}.*" for item in widths]
+        absent = [f"to_jsonb({item}) IS NULL" for item in widths]
+        return f"SELECT {', '.join([*stars, *absent])} FROM {text}{where}", place + len(widths)
 
     def _limit(self) -> str:
         return self._random.choice(("", "", "", "", " LIMIT 1", " LIMIT 2", " OFFSET 1", " LIMIT 0"))
@@ -146,8 +158,19 @@ class Writer:
         if windows and type_name == INT and self._random.random() < 0.1:
             return self._window(columns, outer)
         if windows and type_name == INT and self._random.random() < 0.03:
-            return self._random.choice(("generate_series(1, 2)", f"unnest({self.expression(columns, outer, depth, INTS)})"))
+            return self._set()
         return self.expression(columns, outer, depth, type_name)
+
+    def _set(self) -> str:
+        return self._random.choice(
+            (
+                "generate_series(1, 2)",
+                "generate_series(1, $1::int)" if self._params else "generate_series(1, 0)",
+                "@@@ 1",
+                f"abs(unnest({self._random.choice(CONSTANTS[INTS])}))",
+                f"unnest({self._random.choice(CONSTANTS[INTS])})",
+            )
+        )
 
     def _window(self, columns: Sequence[Column], outer: Sequence[Column]) -> str:
         value = self.expression(columns, outer, 0, INT)
@@ -195,12 +218,14 @@ class Writer:
             for t in (self._random.choice((INT, TEXT, BOOL)) for _ in range(self._random.randint(0, 2)))
         ]
         keys = [key for key in keys if any(c.text in key.text for c in columns)]
-        types = list(wanted) if wanted else [self._random.choice(_TYPES) for _ in range(self._random.randint(1, 3))]
+        types = list(wanted) if wanted else [self._random.choice(TYPES) for _ in range(self._random.randint(1, 3))]
         targets: list[str] = []
         for type_name in types:
             fitting = [key for key in keys if key.type == type_name]
             if fitting and self._random.random() < 0.5:
                 targets.append(self._wrapped(self._random.choice(fitting).text, type_name))
+            elif self._params and type_name == INT and self._random.random() < 0.25:
+                targets.append(self._random.choice(("$1::int", "$2::int", f"coalesce({self._aggregate(columns, outer, INT)}, $2::int)")))
             else:
                 targets.append(self._aggregate(columns, outer, type_name))
         group = ""
@@ -213,14 +238,17 @@ class Writer:
                     f"ROLLUP ({', '.join(texts)})",
                     f"CUBE ({', '.join(texts)})",
                     f"GROUPING SETS ({', '.join(f'({t})' for t in texts)})",
+                    f"GROUPING SETS ({', '.join(f'({t})' for t in texts)}, ())",
                 )
             )
+        elif self._random.random() < 0.1:
+            group = " GROUP BY ()"
         having = f" HAVING {self._having(columns, outer, keys)}" if self._random.random() < 0.3 else ""
         return f"SELECT {', '.join(targets)}{tail}{group}{having}{self._limit()}", types
 
     def _wrapped(self, text: str, type_name: str) -> str:
         return self._random.choice(
-            (text, text, f"coalesce({text}, {self._random.choice(_STORED[type_name])})", f"CASE WHEN {text} IS NOT NULL THEN {text} END")
+            (text, text, f"coalesce({text}, {self._random.choice(STORED[type_name])})", f"CASE WHEN {text} IS NOT NULL THEN {text} END")
         )
 
     def _aggregate(self, columns: Sequence[Column], outer: Sequence[Column], type_name: str) -> str:
@@ -228,9 +256,10 @@ class Writer:
         number = self.expression(columns, outer, 0, INT)
         calls = {
             INT: (f"count({value})::int", "count(*)::int", f"max({number})", f"sum({number})::int", f"min({number})"),
-            TEXT: (f"max({value})", f"string_agg({value}, ',')", f"(mode() WITHIN GROUP (ORDER BY {value}))"),
+            TEXT: (f"max(({value})::text)", f"string_agg({value}, ',')", f"(mode() WITHIN GROUP (ORDER BY {value}))"),
             BOOL: (f"bool_and({value})", f"bool_or({value})", f"count({value}) > 1"),
             INTS: (f"array_agg({number})", f"array_agg({self.expression(columns, outer, 0, INTS)})"),
+            **dict.fromkeys(_RARE, (f"(array_agg({value}))[1]",)),
         }
         call = self._random.choice(calls[type_name])
         if self._random.random() < 0.15 and ")::" not in call and ") >" not in call and "WITHIN" not in call:
@@ -279,20 +308,19 @@ class Writer:
         text, columns = self._item(depth, outer, [])
         for _ in range(self._random.choice((0, 0, 1, 1, 1, 2, 3))):
             if self._random.random() < 0.2:
-                inner, more = self._from(0, outer)
-                right = f"({inner})"
+                right, more = self._from(0, outer)
             else:
                 right, more = self._item(depth, outer, columns)
             kind = self._random.choice(("JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", ","))
             if kind == ",":
-                text, columns = f"{text} CROSS JOIN {right}", [*columns, *more]
+                text, columns = f"({text} CROSS JOIN {right})", [*columns, *more]
                 continue
             condition = "" if kind == "CROSS JOIN" else f" ON {self._join_condition(kind, columns, more, outer)}"
             text, columns = f"({text} {kind} {right}{condition})", [*columns, *more]
         return text, columns
 
     def _join_condition(self, kind: str, left: Sequence[Column], right: Sequence[Column], outer: Sequence[Column]) -> str:
-        pairs = [(a, b) for a in left for b in right if a.type == b.type == INT]
+        pairs = [(a, b) for a in left for b in right if a.type == b.type and a.type in (INT, NUMBER, MOMENT)]
         if pairs and (kind == "FULL JOIN" or self._random.random() < 0.75):
             a, b = self._random.choice(pairs)
             equality = f"{a.text} = {b.text}"
@@ -314,13 +342,26 @@ class Writer:
             return f"LATERAL ({query}) {alias}({', '.join(names)})", [Column(f"{alias}.{n}", t) for n, t in zip(names, types, strict=True)]
         if kind < 0.28:
             rows = [
-                f"({self._random.choice(_CONSTANTS[INT])}, {self._random.choice(_CONSTANTS[TEXT])})"
+                f"({self._random.choice(CONSTANTS[INT])}, {self._random.choice(CONSTANTS[TEXT])})"
                 for _ in range(self._random.randint(1, 2))
             ]
             return f"(VALUES {', '.join(rows)}) {alias}(i, s)", [Column(f"{alias}.i", INT), Column(f"{alias}.s", TEXT)]
         if kind < 0.33:
-            call = self._random.choice(("generate_series(0, 2)", f"unnest({self._random.choice(_CONSTANTS[INTS])})"))
+            lateral = [c.text for c in before if c.type == INTS] or list(CONSTANTS[INTS])
+            composites = [c.text for c in before if c.type == ONES] or list(CONSTANTS[ONES])
+            call = self._random.choice(
+                (
+                    "generate_series(0, 2)",
+                    f"unnest({self._random.choice(lateral)})",
+                    f"unnest({self._random.choice(composites)})",
+                    f"unnest({self._random.choice(CONSTANTS[ONES])})",
+                )
+            )
             return f"{call} {alias}(g)", [Column(f"{alias}.g", INT)]
+        if kind < 0.35:
+            value = self._random.choice(("floor(random() * 3)::int", "nullif(floor(random() * 2)::int, 0)"))
+            body = self._random.choice((f"(SELECT {value})", f"(VALUES ({value}))", f"LATERAL (SELECT {value})"))
+            return f"{body} {alias}(i)", [Column(f"{alias}.i", INT)]
         source = self._random.choice(self._sources)
         return f"{source.name} {alias}", [Column(f"{alias}.{name}", type_name) for name, type_name in source.columns]
 
@@ -337,7 +378,7 @@ class Writer:
         if level > 2 or roll < 0.65:
             if self._params and type_name == INT and self._random.random() < 0.3:
                 return self._random.choice(("$1::int", "$2::int"))
-            return self._random.choice(_CONSTANTS[type_name])
+            return self._random.choice(CONSTANTS[type_name])
 
         def sub(kind: str) -> str:
             return self.expression(columns, outer, depth, kind, level + 1)
@@ -372,10 +413,11 @@ class Writer:
                 lambda: f"array_append({sub(INTS)}, {sub(INT)})",
                 lambda: f"({sub(INTS)} || {sub(INTS)})",
                 lambda: f"({sub(INTS)})[1:1]",
+                lambda: self._random.choice(("ARRAY[[1, 2]]", "ARRAY[[1], [NULL]]::int[]", f"ARRAY[{sub(INTS)}]")),
                 lambda: f"array_remove({sub(INTS)}, {sub(INT)})",
             ],
         }
-        choices = [*general, *special[type_name], *special[type_name]]
+        choices = [*general, *special.get(type_name, []), *special.get(type_name, [])]
         if depth:
             choices.append(lambda: self._scalar(columns, outer, depth, type_name))
             if type_name == INTS:
@@ -393,12 +435,18 @@ class Writer:
         def more() -> str:
             return self._condition(columns, outer, depth, level + 1)
 
-        kind = self._random.choice((INT, TEXT, INT))
+        kind = self._random.choice(_COMPARED)
         simple: list[Callable[[], str]] = [
             lambda: f"{sub(kind)} {self._random.choice(('=', '=', '<>', '<', '>='))} {sub(kind)}",
             lambda: f"{sub(INT)} = {self._random.choice(('1', '0', '$1::int' if self._params else '1'))}",
+            lambda: f"{sub(kind)} = {self._random.choice(CONSTANTS[kind])}",
             lambda: f"{sub(kind)} IS NOT NULL",
             lambda: f"{sub(kind)} IS NULL",
+            lambda: self._random.choice((f"{sub(kind)} = NULL", f"NULL = {sub(kind)}")),
+            lambda: f"{sub(INT)} <> ALL (ARRAY[{sub(INTS)}])",
+            lambda: f"{sub(INT)} = ANY (ARRAY[{sub(INTS)}, {sub(INTS)}])",
+            lambda: f"({sub(TEXT)})::text IS {self._random.choice(('', 'NOT '))}DISTINCT FROM 1",
+            lambda: f"(({sub(TEXT)})::text = 1) IS {self._random.choice(('', 'NOT '))}UNKNOWN",
             lambda: f"({sub(INT)}, {sub(INT)}) {self._random.choice(('<', '>=', '='))} ({sub(INT)}, {sub(INT)})",
             lambda: f"({sub(INT)}, {sub(TEXT)}) IS {self._random.choice(('', 'NOT '))}NULL",
             lambda: f"{sub(INT)} IS {self._random.choice(('', 'NOT '))}DISTINCT FROM {sub(INT)}",
@@ -427,19 +475,26 @@ class Writer:
     def _write(self) -> tuple[str, int]:
         target = self._random.choice([s for s in self._sources if s.writable])
         own = [Column(f"{target.name}.{name}", type_name) for name, type_name in target.columns]
-        kind = self._random.choice(("insert", "insert", "update", "update", "delete"))
+        kind = self._random.choice(("insert", "insert", "insert", "update", "update", "update", "delete", "delete", "merge"))
         if kind == "insert":
             return self._insert(target, own)
+        if kind == "merge":
+            return self._merge(target, own)
         join, more = "", list[Column]()
         if self._random.random() < 0.4:
             items, more = self._from(1, ())
             join = f" {'FROM' if kind == 'update' else 'USING'} {items}"
-        where = f" WHERE {self._condition([*own, *more], (), 1)}" if self._random.random() < 0.7 else ""
-        returning = [self.expression([*own, *more], (), 1, self._random.choice(_TYPES)) for _ in range(3)]
+        where = f" WHERE {self._condition([*own, *more], (), 1)}" if self._random.random() < 0.5 else ""
+        if self._random.random() < 0.4:
+            where = f" WHERE {target.name}.k = {self._random.choice(('0', '1', '$1::int'))}"
+        returning = [self.expression([*own, *more], (), 1, self._random.choice(TYPES)) for _ in range(3)]
         if kind == "delete":
             return f"DELETE FROM {target.name}{join}{where} RETURNING {', '.join(returning)}", 3
         name, type_name = self._random.choice(target.columns)
-        value = self._stored(type_name, self.expression([*own, *more], (), 1, type_name))
+        if type_name == INTS and self._random.random() < 0.4:
+            assigned = self._random.choice((f"{name}[$1::int + 2] = 1", f"{name}[2:3] = ARRAY[1, NULL]", f"{name}[4] = 1"))
+            return f"UPDATE {target.name} SET {assigned}{join}{where} RETURNING {target.name}.{name}, {', '.join(returning)}", 4
+        value = self.expression([*own, *more], (), 1, type_name)
         return f"UPDATE {target.name} SET {name} = {value}{join}{where} RETURNING {target.name}.{name}, {', '.join(returning)}", 4
 
     def _insert(self, target: Source, own: Sequence[Column]) -> tuple[str, int]:
@@ -452,20 +507,39 @@ class Writer:
             body = "VALUES " + ", ".join(f"({row})" for row in rows)
         name, type_name = self._random.choice(target.columns)
         excluded = [Column(f"excluded.{c}", t) for c, t in target.columns]
-        value = self._stored(type_name, self.expression([*own, *excluded], (), 0, type_name))
+        value = self.expression([*own, *excluded], (), 0, type_name)
         update = f" ON CONFLICT (k) DO UPDATE SET {name} = {value}"
         filtered = f"{update} WHERE {self._condition([*own, *excluded], (), 0)}"
         conflict = self._random.choice(("", "", " ON CONFLICT DO NOTHING", update, filtered))
         returning = [c.text for c in own]
         return f"INSERT INTO {target.name} ({names}) {body}{conflict} RETURNING {', '.join(returning)}", len(returning)
 
+    def _merge(self, target: Source, own: Sequence[Column]) -> tuple[str, int]:
+        items, columns = self._item(0, (), [])
+        join = [c for c in columns if c.type == INT]
+        condition = f"{target.name}.k = {self._random.choice(join).text if join else '1'}"
+        name, type_name = self._random.choice(target.columns)
+        key = self._random.choice(("9", "$1::int", "generate_series(8, 9)"))
+        required = [(c, self._value(c, t, target)) for c, t in target.columns if c in target.required and c != "k"]
+        names = ", ".join(["k", *(column for column, _ in required)])
+        values = ", ".join([key, *(value for _, value in required)])
+        clauses = [
+            f"WHEN MATCHED THEN UPDATE SET {name} = {self.expression([*own, *columns], (), 0, type_name)}",
+            "WHEN MATCHED THEN DELETE",
+            f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})",
+            "WHEN NOT MATCHED BY SOURCE THEN DELETE",
+        ]
+        chosen = self._random.sample(clauses, self._random.choice((1, 1, 2)))
+        returning = [c.text for c in (*own, *columns)]
+        if self._random.random() < 0.3:
+            returning += [f"old.{name}", f"new.{name}"]
+        return f"MERGE INTO {target.name} USING {items} ON {condition} {' '.join(chosen)} RETURNING {', '.join(returning)}", len(returning)
+
     def _value(self, name: str, type_name: str, target: Source) -> str:
         if name == "k":
-            return self._random.choice(("1", "7", "8", "9"))
+            return self._set() if self._random.random() < 0.1 else self._random.choice(("1", "7", "8", "9"))
+        if type_name == INT and self._random.random() < 0.06:
+            return self._set()
         if name in target.required:
-            return self._random.choice(_STORED[type_name])
-        return self._stored(type_name, self.expression([], (), 1, type_name))
-
-    def _stored(self, type_name: str, value: str) -> str:
-        """Arrays are stored without NULLs in them: that they hold none is the documented assumption, not a proof."""
-        return f"array_remove({value}, NULL)" if type_name == INTS else value
+            return self._random.choice(STORED[type_name])
+        return self.expression([], (), 1, type_name)

@@ -9,7 +9,7 @@ Each case is a comment that says what it shows, a label, and a query:
 The label has a mark for each column: `!` never NULL, `?` may be NULL, `~` never NULL, but no rule proves it (a known miss). `[!]`, `[?]`
 and `[~]` behind a mark say the same of an array's elements. Then the number of rows: `1`, `0..1` or `many`. Then, if they matter, the
 parameters: `$1!` may not be None, `$1?` may; a parameter with `?` that the query does not write to a column counts as asked for by
-sqlc.narg.
+sqlc.narg, but for `$1?*`, which the query itself tests for NULL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _VERSIONS = {"version18": 18, "version16": 16}
 _ROWS = {"1": Cardinality.EXACTLY_ONE, "0..1": Cardinality.AT_MOST_ONE, "many": Cardinality.MANY}
 _PARAM = re.compile(r"\$(\d+)::(\w+(?:\[\])?)")
 _MARK = re.compile(r"([!?~])(?:\[([!?~])\])?")
-_PARAM_LABEL = re.compile(r"\$(\d+)([!?])(?:\[([!?])\])?")
+_PARAM_LABEL = re.compile(r"\$(\d+)([!?])(?:\[([!?])\])?(\*?)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Case:
     elements: tuple[str, ...]
     rows: Cardinality
     params: dict[int, tuple[str, str]]
+    tested: frozenset[int]
     since: int
 
     @property
@@ -56,7 +57,7 @@ class Case:
     def statement(self) -> Statement:
         """The statement to prove."""
         writes = re.search(r"\b(INSERT|UPDATE|MERGE)\b", self.sql) is not None
-        optional = frozenset(number for number, (mark, _) in self.params.items() if mark == "?" and not writes)
+        optional = frozenset(number for number, (mark, _) in self.params.items() if mark == "?" and not writes) - self.tested
         return Statement(self.sql, self.param_types, optional, returns_rows=bool(self.columns))
 
 
@@ -79,6 +80,7 @@ def _case(file: str, title: str, label: str, sql: str) -> Case:
     marks = [_MARK.fullmatch(mark) for mark in columns.split()]
     assert all(marks), label
     found = [mark.groups(default="") for mark in marks if mark]
+    labels = _PARAM_LABEL.findall(params[0] if params else "")
     return Case(
         file,
         title,
@@ -86,6 +88,7 @@ def _case(file: str, title: str, label: str, sql: str) -> Case:
         tuple(mark for mark, _ in found),
         tuple(element for _, element in found),
         _ROWS[rows],
-        {int(n): (mark, element) for n, mark, element in _PARAM_LABEL.findall(params[0] if params else "")},
+        {int(n): (mark, element) for n, mark, element, _ in labels},
+        frozenset(int(n) for n, _, _, star in labels if star),
         _VERSIONS.get(file, 0),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, totals
+from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, reach, totals
 from sqlwright.prove.rules import aggregates, columns, functions, queries, recursion, returning, setreturning
 from sqlwright.prove.statement import prove_statement
 
@@ -40,7 +40,7 @@ RULES = [f"{kind} {tag}" for kind, registry in _REGISTRIES.items() for tag in re
 # A function and what stands in for it, by what the mutant no longer knows.
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "generated columns": (facts.SchemaFacts, "defaults", lambda self, oid: {}),
-    "CHECK (x IS NOT NULL)": (facts, "_not_null_checks", lambda tree: iter(())),
+    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: 0),
     "NOT NULL domains": (facts.SchemaFacts, "is_strict_domain", lambda self, oid: False),
     "children of a table": (facts.SchemaFacts, "_weaken", lambda self, parent, child: None),
     "triggers": (facts.SchemaFacts, "_trigger_events", lambda self, relations, timing: frozenset()),
@@ -51,7 +51,18 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "indexes on expressions": (keys.Determination, "_senses_of_expression", lambda self, key, item: set()),
     "conditions of partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: False),
     "caution with partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: True),
-    "boolean columns as conditions": (keys, "_true_or_false_column", lambda node: None),
+    "comparisons with one row of a subquery": (keys.Determination, "_has_one_value", lambda self, node: False),
+    "caution with subqueries that choose": (keys, "is_repeatable", lambda prover_facts, subquery: True),
+    "IS NOT DISTINCT FROM": (keys.Determination, "_apply_likeness", lambda self, likeness: None),
+    "CHECK constraints that fix a key": (keys.Determination, "_take_checks", lambda self, item: None),
+    "caution with CHECK constraints that let NULL pass": (keys.Determination, "_not_null", lambda self, item: set(range(99))),
+    "functions of fixed columns": (keys.Determination, "_is_function_of_fixed", lambda self, key, item: False),
+    "caution with equal values that differ": (
+        keys.Determination,
+        "_is_exact",
+        lambda self, item, attribute: bool(self.fixed.get((item, attribute))),
+    ),
+    "boolean columns as conditions": (keys, "true_or_false_column", lambda node: None),
     "caution with rows that may be absent": (keys.Determination, "_presence_is_fixed", lambda self, item: True),
     "caution with values that vary": (keys.Determination, "_same", lambda self, node: True),
     "equal values": (keys.Determination, "_same", lambda self, node: False),
@@ -60,7 +71,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "LIMIT and OFFSET": (cardinality, "_limited", lambda query, rows: rows),
     "constants of LIMIT": (cardinality, "constant_number", lambda node: None),
     "WITH TIES": (cardinality, "_with_ties", lambda query: False),
-    "rows that an INSERT may skip": (cardinality, "_may_skip", lambda *arguments: None),
+    "rows that an INSERT may skip": (reach, "_altered", lambda *arguments: ""),
     "rows of MERGE": (cardinality, "_merged", lambda *arguments: cardinality.many("mutant")),
     "conditions that are constant": (cardinality, "_conditionless", lambda condition: False),
     "caution with conditions": (cardinality, "_conditionless", lambda condition: True),
@@ -70,8 +81,8 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "the second arm of a recursion": (recursion, "_weaker", lambda old, new: old),
     "window frames": (aggregates, "_frame", lambda query, reference: False),
     "caution with window frames": (aggregates, "_frame", lambda query, reference: True),
-    "groups with rows": (aggregates, "_group_has_rows", lambda prover, at: False),
-    "caution with empty groups": (aggregates, "_group_has_rows", lambda prover, at: True),
+    "groups with rows": (aggregates, "group_has_rows", lambda prover, at: False),
+    "caution with empty groups": (aggregates, "group_has_rows", lambda prover, at: True),
     "extract of a fixed field": (functions, "constant_text", lambda node: ""),
     "elements of arrays": (functions, "_element_nullable", lambda function, verdicts: True),
     "rows of functions": (setreturning, "set_member", lambda *arguments: nullability.may_be_null("mutant")),
@@ -82,6 +93,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "both sides": (queries, "both", queries.either),
     "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
     "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
+    "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
     "other uses of a parameter's column": (parameters, "_only_written", lambda *arguments: True),
 }
 _TABLES = {

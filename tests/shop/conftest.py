@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -54,8 +55,29 @@ from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 from shop.local_servers import LocalServer, nats_server
 from sqlwright.prove import container
 
+from .log_watch import LogWatch
+
 REPOSITORY = Path(__file__).parents[2]
 CONTAINER = "docker:"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_watch() -> Iterator[LogWatch]:
+    """Read all that is logged by this process. At the end it must still find a secret: a watch that sees nothing proves nothing."""
+    with LogWatch().watching() as watch:
+        yield watch
+        left = watch.take()
+        for name in ("shop.canary", "elsewhere"):
+            logging.getLogger(name).debug("this is %s", "s3cret")
+        assert len(watch.take()) == 2, "the watch does not see what is logged"
+        assert left == []
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged(log_watch: LogWatch) -> Iterator[None]:
+    """Hold every test to it that no line, at any level and by any logger, holds a secret or what stands in a row."""
+    yield
+    assert log_watch.take() == []
 
 
 class Dbmate(Protocol):
@@ -282,9 +304,10 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 async def nats_broker(nats: LocalServer) -> AsyncIterator[NatsBroker]:
     """A broker on an empty stream."""
     async with open_broker(nats.url) as broker:
-        jetstream = await broker.jetstream()
+        await broker.jetstream()
         yield broker
-        await jetstream.delete_stream("SHOP")
+        # By the connection as it is now: a test may have lost the stream, and with it this one.
+        await (await broker.jetstream()).delete_stream("SHOP")
 
 
 Broker = NatsBroker | MemoryBroker

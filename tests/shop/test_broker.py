@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -98,6 +100,20 @@ async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsB
     subscription = nats_broker.subscribe("sales")
     await delivered(subscription)
     assert await subscription.next(0.2) is None
+
+
+async def test_a_consumer_that_waits_while_its_stream_is_deleted_gets_what_comes_into_the_new_one(nats_broker: NatsBroker) -> None:
+    subscription = nats_broker.subscribe("sales")
+    assert await bodies(subscription) == []
+    await (await nats_broker.jetstream()).delete_stream("SHOP")
+    told = message(EVENTS[0])
+    found: list[Message] = []
+    async with asyncio.timeout(30):
+        while not found:
+            with suppress(BrokerUnavailable):
+                await nats_broker.publish(told)
+                found = await bodies(subscription)
+    assert found == [told]
 
 
 async def test_a_message_that_is_too_large_is_refused(nats_broker: NatsBroker) -> None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from pydantic import BaseModel
 
 from shop.application.cache import Busy, CacheOptions, CacheStore, CacheUnavailable, Hit, Lease, ReadCache, stale_keys
+from shop.application.cache_breaker import CacheBreaker
 from shop.application.cache_invalidation import CacheInvalidation
 from shop.application.consumer import Verdict, read_message
 from shop.domain.events import OrderPaid, UserDeleted, UserRegistered
@@ -21,6 +22,8 @@ from shop.domain.values import UserId
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.local_servers import LocalServer, redis_server
+
+from .servers import frozen, info
 
 USER = UserId(uuid.UUID(int=7))
 
@@ -45,7 +48,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[CacheStore]:
         yield MemoryCacheStore()
         return
     server: LocalServer = request.getfixturevalue("redis")
-    async with open_cache_store(server.url) as store:
+    # What these tests say of a store holds on a busy machine too.
+    async with open_cache_store(server.url, answer_within=30) as store:
         yield store
 
 
@@ -135,7 +139,7 @@ async def test_the_second_to_ask_is_answered_from_the_cache(store: CacheStore, k
 
 
 async def test_many_who_ask_at_once_load_once(store: CacheStore, key: str) -> None:
-    cache, load = ReadCache(store), Loader(seconds=0.1)
+    cache, load = ReadCache(store, CacheOptions(lease=30, patience=30)), Loader(seconds=0.1)
     answers = await asyncio.gather(*(cache.get(key, Number, load) for _ in range(50)))
     assert set(map(str, answers)) == {str(Ok(Number(value=1)))}
     assert load.calls == 1
@@ -167,9 +171,10 @@ async def test_a_loader_that_raises_leaves_nobody_waiting(store: CacheStore, key
     assert cache.misses == 2
 
 
-async def test_a_value_of_another_shape_is_loaded_anew(store: CacheStore, key: str) -> None:
+async def test_a_value_of_another_shape_is_loaded_anew_and_kept(store: CacheStore, key: str) -> None:
     await store.fill(key, await leased(store, key), b'{"name": "x"}', 30)
-    assert await ReadCache(store).get(key, Number, Loader()) == Ok(Number(value=1))
+    cache, load = ReadCache(store), Loader()
+    assert [await cache.get(key, Number, load) for _ in range(3)] == [Ok(Number(value=1)), Ok(Number(value=2)), Ok(Number(value=2))]
 
 
 async def test_events_say_what_is_wrong_now(store: CacheStore) -> None:
@@ -191,7 +196,7 @@ async def test_events_say_what_is_wrong_now(store: CacheStore) -> None:
 async def test_without_redis_everything_is_loaded_and_nothing_is_wrong(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         async with open_cache_store(server.url) as store:
-            cache, load = ReadCache(store, CacheOptions(pause=0.05)), Loader()
+            cache, load = ReadCache(CacheBreaker(store, pause=0.05, lifetime=30)), Loader()
             assert await cache.get(key, Number, load) == Ok(Number(value=1))
             server.kill()
             assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=2)), Ok(Number(value=3))]
@@ -201,3 +206,40 @@ async def test_without_redis_everything_is_loaded_and_nothing_is_wrong(tmp_path_
             server.start()
             await asyncio.sleep(0.06)
             assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=4))] * 2
+
+
+def asked(server: LocalServer) -> int:
+    stats = info(server, "commandstats")
+    return sum(stats[name]["calls"] for name in ("cmdstat_evalsha", "cmdstat_del") if name in stats)
+
+
+async def test_a_frozen_store_is_asked_once_and_logged_once(redis: LocalServer, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_cache_store(redis.url, answer_within=0.2) as store:
+        breaker = CacheBreaker(store, pause=3600, lifetime=3600)
+        cache, load = ReadCache(breaker), Loader()
+        before = asked(redis)
+        with frozen(redis):
+            for number in range(1, 21):
+                assert await cache.get(key, Number, load) == Ok(Number(value=number))
+                with pytest.raises(CacheUnavailable):
+                    await cache.invalidate([key])
+    assert asked(redis) - before <= 1
+    assert [(record.name, record.exc_info) for record in caplog.records] == [("shop.cache", None)]
+
+
+async def test_what_a_store_missed_is_forgotten_before_it_is_read_again(
+    redis: LocalServer, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_cache_store(redis.url, answer_within=0.2) as store:
+        cache, load = ReadCache(CacheBreaker(store, pause=0.5, lifetime=3600)), Loader()
+        assert await cache.get(key, Number, load) == Ok(Number(value=1))
+        with frozen(redis):
+            # The first is on its way to the store; the second is kept from it.
+            for missed in (f"{key}:another", key):
+                with pytest.raises(CacheUnavailable):
+                    await cache.invalidate([missed])
+        async with asyncio.timeout(30):
+            while cache.hits == 0:
+                assert await cache.get(key, Number, load) != Ok(Number(value=1))
+                await asyncio.sleep(0.05)
+    assert [record.exc_info for record in caplog.records] == [None, None]

@@ -17,7 +17,7 @@ from shop.application.read_models import DailySales
 from shop.application.sales import SalesLedger, keep_sales
 from shop.application.unit_of_work import StoreLost
 from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
-from shop.domain.money import Currency
+from shop.domain.money import Currency, Money
 from shop.domain.orders import OrderId
 from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.postgres.inbox import PostgresInbox
@@ -102,6 +102,14 @@ async def test_a_message_that_comes_to_several_at_once_has_its_effect_once(messa
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert set(await asyncio.gather(*(process(paid) for _ in range(8)))) == {Verdict.HANDLED}
     assert await messaging.sales() == SOLD
+
+
+async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
+    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    large = Money(2**63 - 1, Currency.EUR)
+    for event in (OrderPaid(ORDER, USER, large), OrderPaid(ORDER, USER, large), OrderCancelled(ORDER, USER, TOTAL)):
+        assert await process(message(event)) is Verdict.HANDLED
+    assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=1, revenue_minor=2 * large.minor - TOTAL.minor)]
 
 
 async def test_a_refund_is_taken_off(messaging: Messaging) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from typing import Any, LiteralString
 
 import pytest
@@ -18,6 +19,10 @@ from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderReposit
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, UserId
+from shop.infrastructure.postgres.directories import directories_on
+from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.settled_messages import PostgresProjections
+from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 from shop_db.orders import LIST_ORDERS_OF_USER
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
@@ -87,6 +92,51 @@ async def test_orders_are_summed_up_by_currency(users: UserRepository, orders: O
     assert (euros.orders, euros.placed, euros.paid, euros.shipped, euros.cancelled) == (4, 1, 1, 1, 1)
     assert (euros.spent, pounds.spent) == (Money(100_00, Currency.EUR), Money(0, Currency.GBP))
     assert pounds.last_placed_at == last.placed_at
+
+
+LARGE = OrderLine("PALACE", "A palace", 1000, Money(10**9, Currency.EUR))
+
+
+async def test_a_sum_of_many_large_orders_has_no_limit(users: UserRepository, orders: OrderRepository, directories: Directories) -> None:
+    user_id = await register(users)
+    for _ in range(11):
+        placed = await orders.add(NewOrder(user_id, (LARGE,) * 100))
+        assert isinstance(placed, Ok)
+        paid = placed.value.pay()
+        assert isinstance(paid, Ok)
+        await orders.save_status(paid.value)
+    [totals] = (await directories.orders.summary(user_id)).totals
+    assert totals.spent == Money(11 * 10**14, Currency.EUR)
+
+
+async def test_a_sum_is_not_limited_by_the_column_of_one_order(conn: AsyncConnection[Any], queries: Queries) -> None:
+    user_id = await register(PostgresUserRepository(queries))
+    largest = 2**63 - 1
+    await conn.execute(
+        "INSERT INTO orders (user_id, status, currency, total_minor) SELECT %s, 'paid', 'EUR', %s FROM generate_series(1, 3)",
+        [user_id, largest],
+    )
+    [totals] = (await directories_on(queries).orders.summary(user_id)).totals
+    assert totals.spent == Money(3 * largest, Currency.EUR)
+
+
+async def test_sales_are_rebuilt_to_any_sum(conn: AsyncConnection[Any], queries: Queries) -> None:
+    user_id = await register(PostgresUserRepository(queries))
+    largest = 2**63 - 1
+    await conn.execute(
+        """
+        WITH paid AS (
+            INSERT INTO orders (user_id, status, currency, total_minor) SELECT %s, 'paid', 'EUR', %s FROM generate_series(1, 3) RETURNING id
+        )
+        INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+        SELECT 'anonymous', 'order.pay', 'order:' || id, 'pytest', 'done', '' FROM paid
+        """,
+        [user_id, largest],
+    )
+    async with conn.transaction():
+        assert await PostgresProjections(queries).rebuild_sales() == 1
+    [sales] = await directories_on(queries).orders.daily_sales(date.min)
+    assert (sales.orders, sales.revenue_minor) == (3, 3 * largest)
 
 
 async def test_a_user_without_orders_has_an_empty_summary(directories: Directories) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.domain.money import Currency, Money
+from shop.domain.money import Currency, Money, written
 from shop.domain.orders import MOST_LINES, NewOrder, Order, OrderId, OrderLine, OrderStatus, UnacceptableOrder, WrongStatus
 from shop.domain.result import Err, Ok
 from shop.domain.values import InvalidValue, UserId
@@ -32,6 +32,16 @@ def order(status: OrderStatus) -> Order:
 @given(monies, monies, monies)
 def test_money_adds_up_in_any_order(a: Money, b: Money, c: Money) -> None:
     assert Money.total([a, b, c]) == Money.total([c, b, a]) == (a + b) + c
+
+
+@given(st.integers(), st.sampled_from(Currency))
+def test_a_balance_of_any_size_is_written_without_rounding(minor: int, currency: Currency) -> None:
+    text, _, code = written(minor, currency).partition(" ")
+    assert (int(text.replace(".", "")), code) == (minor, currency)
+
+
+def test_a_negative_balance_and_a_currency_without_decimals_are_written() -> None:
+    assert (written(-5, Currency.EUR), written(-1200, Currency.JPY)) == ("-0.05 EUR", "-1200 JPY")
 
 
 @given(st.builds(Money, st.integers(0, 10**15), st.sampled_from(Currency)))

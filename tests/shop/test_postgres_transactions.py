@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
@@ -19,10 +19,20 @@ from psycopg import AsyncConnection, errors
 from shop.application.context import Actor, Context
 from shop.application.order_commands import OrderCommands
 from shop.application.passwords import PasswordHasher
+from shop.application.seed_commands import SeedCommands
+from shop.application.seeding import SeedBatch, invent
 from shop.application.transactions import Operation, Retries, Transactions
-from shop.application.unit_of_work import OutcomeUnknown, StoreDefect, StoreLost, Unavailable, UnitOfWork
+from shop.application.unit_of_work import (
+    OutcomeUnknown,
+    StoreDefect,
+    StoreLost,
+    TooMuchContention,
+    TransactionConflict,
+    Unavailable,
+    UnitOfWork,
+)
 from shop.application.user_commands import UserCommands
-from shop.domain.events import UserRegistered
+from shop.domain.events import Event, UserRegistered
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus, WrongStatus
 from shop.domain.result import Err, Ok, Result
@@ -126,7 +136,7 @@ async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool,
         )
     assert sorted(isinstance(result, Ok) and result.value for result in results) == [False, True]
     assert attempts > 2
-    assert "could not serialize access" in caplog.text
+    assert "serialization failure" in caplog.text
 
 
 async def test_a_deadlock_is_answered_by_doing_it_again(transactions: Transactions, order: Order, conn: AsyncConnection[Any]) -> None:
@@ -269,7 +279,143 @@ async def test_a_statement_that_takes_too_long_is_an_outcome(database_url: str, 
     async with open_pool(database_url, PoolOptions(statement_timeout=0.2, lock_timeout=30)) as pool, conn.transaction():
         await conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.id])
         result = await OrderCommands(Transactions(units_of_work(pool))).pay(CONTEXT, order.id)
-        assert result == Err(Unavailable("canceling statement due to statement timeout"))
+        assert result == Err(Unavailable("query canceled (SQLSTATE 57014)"))
+
+
+# --- Locks and deadlines ------------------------------------------------------------------------------------------------
+
+
+async def test_a_locked_row_is_waited_for_once_and_what_is_after_something_else_goes_on(
+    database_url: str, order: Order, conn: AsyncConnection[Any]
+) -> None:
+    async with open_pool(database_url, PoolOptions(max_size=2, lock_timeout=0.1)) as pool, conn.transaction():
+        transactions = Transactions(units_of_work(pool))
+        await conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.id])
+        payments = [OrderCommands(transactions).pay(CONTEXT, order.id) for _ in range(6)]
+        *paid, placed = await asyncio.gather(*payments, OrderCommands(transactions).place(CONTEXT, NewOrder(order.user_id, (LINE,))))
+        assert paid == [Err(TooMuchContention(1))] * 6
+        assert isinstance(placed, Ok)
+
+
+async def test_no_connection_is_held_between_two_attempts(database_url: str) -> None:
+    async with open_pool(database_url, PoolOptions(min_size=1, max_size=1)) as pool:
+        available: list[int] = []
+
+        async def sleep(_seconds: float) -> None:
+            available.append(pool.get_stats()["pool_available"])
+
+        async def work(operation: Operation) -> Result[None, None]:
+            await add(operation, ADA)
+            raise TransactionConflict("a rival")
+
+        transactions = Transactions(units_of_work(pool), retries=Retries(attempts=3), sleep=sleep)
+        assert await transactions.run(CONTEXT, "test", work) == Err(TooMuchContention(3))
+        assert available == [1, 1]
+
+
+async def test_all_attempts_together_have_a_deadline(pool: Pool, database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
+    async def lose(operation: Operation) -> Result[None, None]:
+        await operation.users.get(order.user_id)
+        raise TransactionConflict("a rival")
+
+    async def pay(operation: Operation) -> Result[Order, Any]:
+        paid = order.pay()
+        assert isinstance(paid, Ok)
+        return await operation.orders.save_status(paid.value)
+
+    late = Err(Unavailable("test was not done within 0.3 s"))
+    transactions = Transactions(units_of_work(pool), retries=Retries(attempts=10**9, longest_wait=0.01, deadline=0.3))
+    assert await transactions.run(CONTEXT, "test", lose) == late
+    async with open_pool(database_url, PoolOptions(lock_timeout=30)) as patient, conn.transaction():
+        await conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.id])
+        transactions = Transactions(units_of_work(patient), retries=Retries(deadline=0.3))
+        assert await transactions.run(CONTEXT, "test", pay) == late
+
+
+async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: AsyncConnection[Any]) -> None:
+    async def register(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await operation.done("user")
+        return Ok(user)
+
+    async with open_pool(database_url, PoolOptions(lock_timeout=30)) as pool:
+        transactions = Transactions(units_of_work(pool), retries=Retries(deadline=2))
+        running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
+        await until(slow_commit, IN_COMMIT)
+        done, _ = await asyncio.wait([running], timeout=2.1)
+        assert not done
+        await slow_commit.execute("SELECT pg_advisory_unlock_all()")
+        assert isinstance(await running, Ok)
+
+
+async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
+    async def work(operation: Operation) -> Result[None, None]:
+        operation.take_time()
+        await asyncio.sleep(0.2)
+        return Ok(None)
+
+    assert await Transactions(units_of_work(pool), retries=Retries(deadline=0.1)).run(CONTEXT, "test", work) == Ok(None)
+
+
+# --- Cancellation -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_copy_is_cancelled_and_nothing_else(
+    transactions: Transactions, conn: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    # More than fits into the socket's buffers while the server waits at the first row.
+    batches = list(invent(1, 5000, HASH))
+    users = tuple(user for batch in batches for user in batch.users)
+    await conn.execute("""
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock_shared(1);
+            RETURN NEW;
+        END
+        $$
+    """)
+    await conn.execute("CREATE TRIGGER slow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION wait()")
+    await conn.execute("SELECT pg_advisory_lock(1)")
+    running = asyncio.create_task(SeedCommands(transactions).write(CONTEXT, 1, SeedBatch(users, ())))
+    await until(conn, "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'advisory')")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await count(conn, "users") == 0
+    assert "unavailable" not in caplog.text
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_it(
+    pool: Pool, slow_commit: AsyncConnection[Any], is_killed: bool
+) -> None:
+    told: list[Event] = []
+    ended = asyncio.Event()
+
+    async def after_commit(events: Sequence[Event]) -> None:
+        # The connection is back in the pool before anybody is told: the pool has two, and lends them both.
+        async with pool.connection(), pool.connection():
+            told.extend(events)
+        ended.set()
+
+    async def register(operation: Operation) -> Result[User, None]:
+        user = await add(operation, ADA)
+        await operation.done("user", UserRegistered(user.id))
+        return Ok(user)
+
+    transactions = Transactions(units_of_work(pool), after_commit=after_commit)
+    running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
+    await until(slow_commit, IN_COMMIT)
+    running.cancel()
+    if is_killed:
+        await slow_commit.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT'")
+    else:
+        await slow_commit.execute("SELECT pg_advisory_unlock_all()")
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ended.is_set()
+    assert [type(event) for event in told] == [UserRegistered]
+    assert await count(slow_commit, "users") == int(not is_killed)
 
 
 # --- The order's states, in the database --------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from shop.application.broker import Place
 from shop.application.consumer import OnceInEffect, Verdict
 from shop.application.context import Actor, Context
 from shop.application.messages import Message
@@ -19,13 +20,18 @@ from .events import ORDER, TOTAL, USER, message
 CONTEXT = Context(Actor.admin("clerk"), "pytest")
 
 
-def later() -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=1)
+async def now(messaging: Messaging) -> datetime:
+    async with messaging.begin() as uow:
+        return await uow.messages.now()
+
+
+async def later(messaging: Messaging) -> datetime:
+    return await now(messaging) + timedelta(seconds=1)
 
 
 async def publish(messaging: Messaging) -> list[Message]:
-    async with messaging.queue.claim(100) as batch:
-        await batch.published([waiting.position for waiting in batch.waiting])
+    async with messaging.queue.claim(100, 60) as batch:
+        await batch.published({waiting.position: Place("SHOP", waiting.position) for waiting in batch.waiting})
         return [waiting.message for waiting in batch.waiting]
 
 
@@ -59,18 +65,18 @@ async def prune_inbox(messaging: Messaging, before: datetime, at_most: int = 100
 async def test_what_was_published_before_is_removed_and_what_was_published_since_is_not(messaging: Messaging) -> None:
     await messaging.tell(UserRegistered(USER), UserDeleted(USER))
     await publish(messaging)
-    between = datetime.now(UTC)
+    between = await now(messaging)
     await publish(messaging)
     assert await prune_outbox(messaging, between) == 1
     assert await prune_outbox(messaging, between) == 0
-    assert await prune_outbox(messaging, later()) == 1
+    assert await prune_outbox(messaging, await later(messaging)) == 1
 
 
 async def test_what_waits_and_what_was_given_up_stays_in_the_outbox(messaging: Messaging) -> None:
     await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(1) as batch:
+    async with messaging.queue.claim(1, 60) as batch:
         await batch.refused(batch.waiting[0].position, "too large", 0, give_up=True)
-    assert await prune_outbox(messaging, later()) == 0
+    assert await prune_outbox(messaging, await later(messaging)) == 0
     assert [consumer for consumer, *_ in await messaging.dead()] == ["relay"]
     assert [told.event_type for told in await publish(messaging)] == ["OrderPlaced"]
 
@@ -78,7 +84,7 @@ async def test_what_waits_and_what_was_given_up_stays_in_the_outbox(messaging: M
 async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(messaging: Messaging) -> None:
     await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     await publish(messaging)
-    assert [await prune_outbox(messaging, later(), at_most=1) for _ in range(3)] == [1, 1, 0]
+    assert [await prune_outbox(messaging, await later(messaging), at_most=1) for _ in range(3)] == [1, 1, 0]
 
 
 # --- The inbox ----------------------------------------------------------------------------------------------------------
@@ -87,7 +93,7 @@ async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(mes
 async def test_what_was_handled_before_is_forgotten_and_what_was_handled_since_is_not(messaging: Messaging) -> None:
     first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
     await handle(messaging, first)
-    between = datetime.now(UTC)
+    between = await now(messaging)
     await handle(messaging, second)
     assert await prune_inbox(messaging, between) == 1
     assert (await is_known(messaging, first), await is_known(messaging, second)) == (False, True)
@@ -97,41 +103,39 @@ async def test_no_more_is_forgotten_at_once_than_was_asked_for_and_the_oldest_fi
     first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
     await handle(messaging, first)
     await handle(messaging, second)
-    assert await prune_inbox(messaging, later(), at_most=1) == 1
+    assert await prune_inbox(messaging, await later(messaging), at_most=1) == 1
     assert (await is_known(messaging, first), await is_known(messaging, second)) == (False, True)
 
 
 async def test_failures_and_dead_letters_stay_in_the_inbox(messaging: Messaging) -> None:
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     await inbox.count_failure(paid, "a mistake")
-    assert await prune_inbox(messaging, later()) == 0
+    assert await prune_inbox(messaging, await later(messaging)) == 0
     await inbox.give_up(paid)
-    assert await prune_inbox(messaging, later()) == 0
+    assert await prune_inbox(messaging, await later(messaging)) == 0
     assert len(await messaging.dead()) == 1
 
 
 async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Messaging) -> None:
     # The broker has it and a consumer handled it, and the relay died before it noted that.
     await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(1) as batch:
+    async with messaging.queue.claim(1, 60) as batch:
         paid = batch.waiting[0].message
     process = OnceInEffect(messaging.inbox("sales"), keep_sales)
     assert await process(paid) is Verdict.HANDLED
-    assert await prune_inbox(messaging, later()) == 0
+    assert await prune_inbox(messaging, await later(messaging)) == 0
     assert await publish(messaging) == [paid]
     assert await process(paid) is Verdict.HANDLED
     assert [day.orders for day in await messaging.sales()] == [1]
 
 
-async def test_what_the_relay_published_again_since_then_is_not_forgotten(messaging: Messaging) -> None:
+async def test_what_the_outbox_still_has_is_not_forgotten_for_it_may_be_published_again(messaging: Messaging) -> None:
     await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(1) as batch:
-        paid = batch.waiting[0].message
+    [paid] = await publish(messaging)
     await handle(messaging, paid)
-    between = datetime.now(UTC)
-    await publish(messaging)
-    assert await prune_inbox(messaging, between) == 0
-    assert await prune_inbox(messaging, later()) == 1
+    assert await prune_inbox(messaging, await later(messaging)) == 0
+    assert await prune_outbox(messaging, await later(messaging)) == 1
+    assert await prune_inbox(messaging, await later(messaging)) == 1
 
 
 # --- The use case -------------------------------------------------------------------------------------------------------

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
 from shop.application.backoff import Backoff
-from shop.application.broker import BrokerUnavailable, MessageRefused
-from shop.application.consumer import read_message
+from shop.application.broker import BrokerUnavailable, MessageRefused, Place
+from shop.application.consumer import OnceInEffect, Verdict, read_message
+from shop.application.context import Actor, Context
 from shop.application.messages import Message, decode
+from shop.application.recovery import Recovery
 from shop.application.relay import OutboxQueue, Relay
+from shop.application.sales import keep_sales
+from shop.application.transactions import Transactions
 from shop.application.unit_of_work import StoreLost
 from shop.domain.events import OrderPaid, OrderPlaced, OrderShipped, UserRegistered, aggregate_of
 from shop.domain.orders import OrderId
+from shop.domain.result import Ok
+from shop.domain.values import UserId
 from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
+from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.unit_of_work import units_of_work
 
 from .conftest import Broker, Messaging, bodies
-from .events import EVENTS, ORDER, TOTAL, USER
+from .events import EVENTS, ORDER, TOTAL, USER, message
+
+LEASE = 60.0
 
 # --- The queue ----------------------------------------------------------------------------------------------------------
 
 
 async def claimed(queue: OutboxQueue, most: int = 100) -> list[str]:
-    async with queue.claim(most) as batch:
+    async with queue.claim(most, LEASE) as batch:
         return [waiting.message.event_type for waiting in batch.waiting]
 
 
@@ -43,36 +57,57 @@ async def test_what_was_rolled_back_was_never_told(messaging: Messaging) -> None
 
 async def test_what_one_relay_has_claimed_no_other_gets_nor_what_is_behind_it(messaging: Messaging) -> None:
     await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(100):
+    async with messaging.queue.claim(100, LEASE):
         assert await claimed(messaging.queue) == []
     assert await claimed(messaging.queue) == ["OrderPlaced"]
 
 
 async def test_what_was_noted_as_published_is_not_claimed_again(messaging: Messaging) -> None:
     await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(100) as batch:
-        await batch.published([batch.waiting[0].position])
+    async with messaging.queue.claim(100, LEASE) as batch:
+        await batch.published({batch.waiting[0].position: Place("SHOP", 1)})
     assert await claimed(messaging.queue) == ["OrderPaid"]
 
 
-async def test_nothing_is_kept_of_a_claim_that_raises(messaging: Messaging) -> None:
+async def test_what_was_recorded_in_a_claim_that_raises_is_kept_and_the_rest_is_free_again(messaging: Messaging) -> None:
     await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
 
     async def die() -> None:
-        async with messaging.queue.claim(100) as batch:
-            await batch.published([batch.waiting[0].position])
-            await batch.refused(batch.waiting[1].position, "too large", 60, give_up=True)
+        async with messaging.queue.claim(100, LEASE) as batch:
+            await batch.published({batch.waiting[0].position: Place("SHOP", 1)})
             raise StoreLost("killed")
 
     with pytest.raises(StoreLost):
         await die()
-    assert await claimed(messaging.queue) == ["UserRegistered", "OrderPlaced"]
+    assert await claimed(messaging.queue) == ["OrderPlaced"]
+
+
+async def test_a_claim_ends_with_its_lease_and_what_its_holder_records_later_counts_for_nothing(messaging: Messaging) -> None:
+    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.queue.claim(100, 0.0) as frozen:
+        [waiting] = frozen.waiting
+        async with messaging.queue.claim(100, LEASE) as taken:
+            assert [each.position for each in taken.waiting] == [waiting.position]
+            await frozen.refused(waiting.position, "too late", 60, give_up=True)
+            await frozen.published({waiting.position: Place("SHOP", 1)})
+            assert await claimed(messaging.queue) == []
+        assert await claimed(messaging.queue) == ["OrderPlaced"]
+    assert await messaging.dead() == []
+
+
+async def test_a_message_whose_place_was_given_to_another_waits_again(messaging: Messaging) -> None:
+    # The stream lost its end, as by a power cut, and counts on from before.
+    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    for _ in range(2):
+        async with messaging.queue.claim(1, LEASE) as batch:
+            await batch.published({batch.waiting[0].position: Place("SHOP", 7)})
+    assert await claimed(messaging.queue) == ["UserRegistered"]
 
 
 async def test_each_refusal_is_counted(messaging: Messaging) -> None:
     await messaging.tell(UserRegistered(USER))
     for attempts in range(3):
-        async with messaging.queue.claim(100) as batch:
+        async with messaging.queue.claim(100, LEASE) as batch:
             [waiting] = batch.waiting
             assert waiting.attempts == attempts
             await batch.refused(waiting.position, "too large", 0, give_up=False)
@@ -89,10 +124,11 @@ class Refusing:
         self.error = error or MessageRefused("too large")
         self.published: list[str] = []
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message) -> Place:
         if message.event_type in self.refused:
             raise self.error
         self.published.append(message.event_type)
+        return Place("SHOP", len(self.published))
 
 
 async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging, broker: Broker) -> None:
@@ -147,7 +183,7 @@ async def test_a_broker_that_is_down_counts_against_no_message(messaging: Messag
     relay = Relay(messaging.queue, Refusing("UserRegistered", error=BrokerUnavailable("down")), attempts=1)
     for _ in range(3):
         assert (await relay.run_once()).is_broker_lost
-    async with messaging.queue.claim(1) as batch:
+    async with messaging.queue.claim(1, LEASE) as batch:
         assert [waiting.attempts for waiting in batch.waiting] == [0]
 
 
@@ -155,7 +191,7 @@ async def test_what_a_dying_relay_had_published_is_published_again_and_stored_on
     await messaging.tell(UserRegistered(USER))
 
     async def die() -> None:
-        async with messaging.queue.claim(10) as batch:
+        async with messaging.queue.claim(10, LEASE) as batch:
             await nats_broker.publish(batch.waiting[0].message)
             raise StoreLost("killed between publishing and noting it")
 
@@ -163,6 +199,86 @@ async def test_what_a_dying_relay_had_published_is_published_again_and_stored_on
         await die()
     assert await Relay(messaging.queue, nats_broker).run_until_empty() == 1
     assert len(await bodies(nats_broker.subscribe("sales"))) == 1
+
+
+class Silent:
+    """A publisher that looks around, and then never answers."""
+
+    def __init__(self, look: Callable[[], Awaitable[object]]) -> None:
+        self.look = look
+
+    async def publish(self, message: Message) -> Place:
+        await self.look()
+        await asyncio.Event().wait()
+        raise AssertionError(message)
+
+
+async def test_a_broker_that_never_answers_is_waited_for_no_longer_than_the_lease(messaging: Messaging) -> None:
+    await messaging.tell(UserRegistered(USER))
+    assert (await Relay(messaging.queue, Silent(asyncio.Event().wait), lease=0.1).run_once()).is_broker_lost
+    assert await claimed(messaging.queue) == ["UserRegistered"]
+
+
+async def test_no_transaction_is_open_while_the_broker_is_waited_for(pool: Pool, conn: AsyncConnection[Any]) -> None:
+    seen: list[tuple[Any, ...] | None] = []
+
+    async def look() -> None:
+        cur = await conn.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shop' AND xact_start IS NOT NULL")
+        seen.append(await cur.fetchone())
+
+    async with units_of_work(pool)() as uow:
+        await uow.outbox.add(UserRegistered(USER), "trace-1")
+        await uow.commit()
+    await Relay(PostgresOutboxQueue(pool), Silent(look), lease=0.5).run_once()
+    assert seen == [(0,)]
+
+
+async def test_what_a_lost_stream_held_is_published_again_from_the_outbox_and_counted_once(
+    messaging: Messaging, nats_broker: NatsBroker
+) -> None:
+    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    relay = Relay(messaging.queue, nats_broker)
+    sales = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    assert await relay.run_until_empty() == 1
+    [paid] = await bodies(nats_broker.subscribe("sales"))
+    assert await sales(paid) is Verdict.HANDLED
+    await (await nats_broker.jetstream()).delete_stream("SHOP")
+    await republish(messaging)
+    with pytest.raises(BrokerUnavailable):
+        await relay.run_until_empty()
+    assert await relay.run_until_empty() == 1
+    again = await bodies(nats_broker.subscribe("sales"))
+    assert again == [paid]
+    assert await sales(again[0]) is Verdict.HANDLED
+    assert [day.orders for day in await messaging.sales()] == [1]
+
+
+async def test_a_message_that_the_broker_knows_and_has_lost_is_not_taken_for_stored(nats_broker: NatsBroker) -> None:
+    # It acknowledges a known id without storing anything, also where the message is gone.
+    told = message(UserRegistered(USER))
+    await nats_broker.publish(told)
+    await (await nats_broker.jetstream()).purge_stream("SHOP")
+    with pytest.raises(BrokerUnavailable, match="has lost a message"):
+        await nats_broker.publish(told)
+
+
+async def republish(messaging: Messaging, first: int = 1, last: int = 1_000_000) -> list[int]:
+    outcome = await Recovery(Transactions(messaging.begin)).republish_batch(Context(Actor.admin("clerk"), "pytest"), first, last)
+    assert isinstance(outcome, Ok)
+    return list(outcome.value)
+
+
+async def test_what_is_republished_waits_again_by_range_and_what_waits_is_left_alone(messaging: Messaging) -> None:
+    await messaging.tell(*(UserRegistered(UserId(uuid.UUID(int=number))) for number in range(4)))
+    async with messaging.queue.claim(3, LEASE) as batch:
+        first, second, third = (waiting.position for waiting in batch.waiting)
+        await batch.published({first: Place("SHOP", 1), second: Place("SHOP", 2)})
+        await batch.refused(third, "too large", 60, give_up=True)
+    assert await republish(messaging, second) == [second, third]
+    assert await republish(messaging, second) == []
+    async with messaging.queue.claim(10, LEASE) as batch:
+        assert [(waiting.position, waiting.attempts) for waiting in batch.waiting] == [(second, 0), (third, 0), (third + 1, 0)]
+    assert await messaging.dead() == []
 
 
 async def test_a_relay_that_is_told_to_stop_does(messaging: Messaging) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 from shop.application.context import Actor, Context
@@ -10,7 +11,8 @@ from shop.application.seed_commands import SeedCommands
 from shop.application.seeding import SeedBatch, invent
 from shop.application.transactions import Transactions
 from shop.domain.result import Ok
-from shop.domain.values import PasswordHash
+from shop.domain.users import NewUser
+from shop.domain.values import EmailAddress, PasswordHash
 
 from .conftest import Messaging
 
@@ -55,6 +57,19 @@ async def test_what_is_there_already_is_left_alone_with_its_orders(messaging: Me
     async with messaging.begin() as uow:
         found = [isinstance(await uow.orders.get(order.id), Ok) for order in invented.orders]
     assert found == [order.user_id not in old for order in invented.orders]
+
+
+async def test_whose_address_is_taken_is_left_out_with_its_orders(messaging: Messaging) -> None:
+    invented = batch()
+    rival = invented.users[3]
+    shouted = replace(rival.profile, email=EmailAddress(rival.profile.email.text.upper()))
+    async with messaging.begin() as uow:
+        assert isinstance(await uow.users.add(NewUser(shouted, HASH)), Ok)
+        assert await uow.seeds.add(invented) == len(invented.users) - 1
+        await uow.commit()
+    async with messaging.begin() as uow:
+        found = [isinstance(await uow.orders.get(order.id), Ok) for order in invented.orders]
+    assert found == [order.user_id != rival.id for order in invented.orders]
 
 
 async def test_a_batch_is_audited_and_one_that_was_there_is_not(messaging: Messaging) -> None:

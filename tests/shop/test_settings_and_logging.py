@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
 
 from shop.application.context import CURRENT_TRACE
 from shop.infrastructure.logging import configure_logging
-from shop.infrastructure.settings import LogFormat, LogLevel, Settings, SettingsError, load_settings, without_credentials
+from shop.infrastructure.settings import LogFormat, LogLevel, Settings, SettingsError, load_settings
 
 URL = "postgres://shop:s3cret@db.example.org/shop"
 
@@ -41,7 +42,7 @@ def test_each_source_overrules_those_before_it(folder: Path, monkeypatch: pytest
         monkeypatch.setenv(f"SHOP_{key.upper()}", "13")
     loaded = load_settings(overrides={"cache_ttl": "14"})
     assert [getattr(loaded.settings, key) for key in keys] == [11, 12, 13, 14]
-    assert [loaded.sources[key] for key in keys] == ["shop.yaml", ".env", "environment", "command line"]
+    assert [loaded.sources[key] for key in keys] == ["shop.yaml:2", ".env", "environment", "command line"]
     assert loaded.settings.pool_min_size == 1
 
 
@@ -69,42 +70,180 @@ def test_a_wrong_value_names_its_key_and_source_and_all_are_told_at_once(folder:
     monkeypatch.setenv("SHOP_POOL_MAX_SIZE", "0")
     found = sorted(problems(retry_attempts="many"))
     assert found == [
+        "SHOP_CACHE_TTL in .env: Input should be a valid number, unable to parse string as a number",
         "SHOP_POOL_MAX_SIZE in the environment: Input should be greater than or equal to 1",
-        "cache_ttl in .env: Input should be a valid number, unable to parse string as a number",
-        "database_url in shop.yaml: must begin with postgres:// or postgresql://",
-        "log_level in shop.yaml: Input should be 'debug', 'info', 'warning' or 'error'",
-        "nonsense in shop.yaml: there is no such setting",
+        "database_url in shop.yaml:1: must begin with postgres:// or postgresql://",
+        "log_level in shop.yaml:2: Input should be 'debug', 'info', 'warning' or 'error'",
+        "nonsense in shop.yaml:3: there is no such setting",
         "retry_attempts on the command line: Input should be a valid integer, unable to parse string as an integer",
     ]
     assert "s3cret" not in str(found)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("a: [", "shop.yaml:1:5: is not YAML"), ("- a", "shop.yaml: is not a mapping of keys to values")]
+    ("text", "said"),
+    [
+        ("a: [", "shop.yaml:1:5: is not YAML"),
+        ("- a", "shop.yaml: is not a mapping of keys to values"),
+        ("cache_ttl: 2026-13-45", "shop.yaml: is not YAML"),
+        ("[" * 5000, "shop.yaml: is not YAML"),
+        ("a: \0", "shop.yaml: holds a control character"),
+        ("pool: {max_sise: 5}", "pool.max_sise in shop.yaml:1: there is no such setting; did you mean pool_max_size?"),
+        ("pool:\n  max_size: 5\npool_max_size: 6", "pool_max_size in shop.yaml:3: is set by pool.max_size in shop.yaml:2 already"),
+        ("pool: &pool {again: *pool}", "shop.yaml:1:7: is not YAML"),
+    ],
+    ids=range(8),
 )
-def test_a_file_that_is_no_mapping_is_told(folder: Path, text: str, said: str) -> None:
+def test_a_file_that_says_no_settings_is_refused_with_the_place(folder: Path, text: str, said: str) -> None:
     (folder / "shop.yaml").write_text(text, encoding="utf-8")
-    assert problems() == [said]
+    assert said in problems(database_url=URL)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
+    for name in (".env", "shop.yaml"):
+        (folder / name).write_bytes(b"log_level: \xff\n")
+        assert problems(database_url=URL) == [f"{name}: cannot be read: byte 12 is not UTF-8"]
 
 
 def test_a_named_file_must_be_there(folder: Path) -> None:
-    with pytest.raises(SettingsError, match=r"other\.yaml: there is no such file"):
+    with pytest.raises(SettingsError, match=r"other\.yaml: cannot be read: No such file or directory"):
         load_settings(file=folder / "other.yaml")
 
 
-def test_no_secret_is_shown_or_printed() -> None:
-    loaded = load_settings(overrides={"database_url": URL, "redis_url": "redis://:hidden@h"})
+def test_sections_of_the_file_are_prefixes(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(
+        f"database: {{url: '{URL}'}}\npool:\n  min_size: 2\n  wait: {{timeout: 3}}\nlog_level: info\n", encoding="utf-8"
+    )
+    loaded = load_settings()
+    assert (loaded.settings.pool_min_size, loaded.settings.pool_wait_timeout, loaded.settings.log_level) == (2, 3, LogLevel.INFO)
+    assert loaded.sources["pool_wait_timeout"] == "shop.yaml:4"
+
+
+def test_a_pool_is_not_smaller_than_its_smallest() -> None:
+    found = problems(database_url=URL, pool_min_size="20", pool_max_size="10")
+    assert found == ["pool_max_size on the command line: is less than pool_min_size, which is 20"]
+    # Its default is a size too.
+    assert problems(database_url=URL, pool_min_size="20") == ["pool_max_size: is less than pool_min_size, which is 20"]
+
+
+def test_no_timeout_is_so_short_that_postgresql_takes_it_for_none() -> None:
+    [problem] = problems(database_url=URL, lock_timeout="0.0001")
+    assert problem == "lock_timeout on the command line: Input should be greater than or equal to 0.001"
+
+
+# --- Variables that nobody reads ----------------------------------------------------------------------------------------
+
+
+def test_a_mistyped_variable_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ".env").write_text("SHOP_DATABASE_URL=x\n", encoding="utf-8")
+    monkeypatch.setenv("SHOP_POOL_MAXSIZE", "5")
+    assert problems(database_url=URL) == [
+        "SHOP_DATABASE_URL in .env: there is no such setting; did you mean DATABASE_URL?",
+        "SHOP_POOL_MAXSIZE in the environment: there is no such setting; did you mean SHOP_POOL_MAX_SIZE?",
+    ]
+
+
+def test_parts_of_a_url_are_refused_where_the_url_is_missing_and_reported_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_HOST", "DB_PASSWORD", "REDIS_HOST", "NATS_TOKEN"):
+        monkeypatch.setenv(name, "s3cret")
+    assert problems(database_url=URL) == [
+        "REDIS_HOST in the environment: is not read; REDIS_URL is",
+        "NATS_TOKEN in the environment: is not read; NATS_URL is",
+    ]
+    loaded = load_settings(overrides={"database_url": URL, "redis_url": "redis://h", "nats_url": "nats://h"})
+    assert loaded.warnings == (
+        "DATABASE_HOST in the environment: is not read; DATABASE_URL is",
+        "DB_PASSWORD in the environment: is not read; DATABASE_URL is",
+        "REDIS_HOST in the environment: is not read; REDIS_URL is",
+        "NATS_TOKEN in the environment: is not read; NATS_URL is",
+    )
+
+
+def test_what_kubernetes_sets_for_a_service_of_that_name_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SHOP_SERVICE_HOST", "SHOP_SERVICE_PORT_HTTP", "SHOP_PORT_80_TCP_PROTO", "REDIS_SERVICE_HOST"):
+        monkeypatch.setenv(name, "10.0.0.1")
+    for name in ("SHOP_PORT", "REDIS_PORT"):
+        monkeypatch.setenv(name, "tcp://10.0.0.1:80")
+    assert load_settings(overrides={"database_url": URL}).warnings == ()
+
+
+# --- What URLs say ------------------------------------------------------------------------------------------------------
+
+SHOWN = {
+    "database_url": {
+        "postgres://shop:s3cret@db.example.org/shop": "user=shop password=*** dbname=shop host=db.example.org",
+        "postgres://shop:a#s3cret@h/shop": "user=shop password=*** dbname=shop host=h",
+        "postgresql:///shop?host=/run/pg&password=s3cret": "password=*** dbname=shop host=/run/pg",
+        "postgres://a:1,b:2/shop?sslpassword=s3cret&options=-c%20k%3Ds3cret": "dbname=shop host=a,b port=1,2 options=*** sslpassword=***",
+    },
+    "redis_url": {
+        "redis://:s3cret@h": "scheme=redis password=*** host=h",
+        "rediss://h:1/2?password=s3cret&username=ada": "scheme=rediss password=*** username=ada host=h port=1 db=2",
+    },
+    "nats_url": {
+        "nats://s3cret@h": "scheme=nats host=h port=4222 token=***",
+        "tls://ada:s3cret@more@h:1": "scheme=tls host=h port=1 user=ada password=***",
+    },
+}
+REFUSED = {
+    "database_url": [
+        "mysql://ada:s3cret@h/shop",
+        "postgres://ada:s3@cret@h/shop",
+        "postgres://ada:1/s3cret@h/shop",
+        "postgres://ada:s3cret%zz@h/shop",
+        "postgres://h:99999/shop",
+        f"postgres://h:{'9' * 5000}/shop",
+        "postgres://h/shop?pasword=s3cret",
+        "postgres://h/shop\0s3cret",
+    ],
+    "redis_url": [
+        "redis://h:99999",
+        "redis://:s3#cret@h",
+        "redis://ada:#s3cret@h",
+        "redis://:1/s3cret@h",
+        "redis://:1?s3cret@h",
+        "redis://h?pasword=s3cret",
+        "redis://h/first",
+        "redis://[h",
+    ],
+    "nats_url": [
+        "nats://:",
+        "nats://h:99999",
+        "nats://h:0",
+        "nats://s3#cret@h",
+        "nats://s3/cret@h",
+        "nats://1?s3cret@h",
+        "nats://a,nats://b",
+        "nats://[h",
+    ],
+}
+
+
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in SHOWN.items() for url in urls])
+def test_a_url_is_shown_as_its_client_reads_it_without_what_is_secret(key: str, url: str) -> None:
+    loaded = load_settings(overrides={"database_url": URL, key: url})
     shown = {key: value for key, value, _ in loaded.shown()}
-    assert shown["database_url"] == "postgres://shop:***@db.example.org/shop"
-    assert shown["redis_url"] == "redis://:***@h"
-    assert [key for key, _, _ in loaded.shown()] == list(Settings.model_fields)
-    for text in (repr(loaded), str(loaded.settings), str(shown)):
-        assert "s3cret" not in text
-        assert "hidden" not in text
+    assert shown[key] == SHOWN[key][url]
+    assert "s3cret" not in repr(loaded) + str(loaded.settings) + str(shown)
 
 
-def test_a_url_without_a_password_is_shown_as_it_is() -> None:
-    assert without_credentials("nats://h:4222") == "nats://h:4222"
+@pytest.mark.parametrize("url", SHOWN["nats_url"])
+def test_nats_urls_are_read_as_by_its_client(url: str) -> None:
+    read = Client._parse_server_uri(url)  # pyright: ignore[reportPrivateUsage] the client has no public parser
+    shown = dict(pair.split("=") for pair in SHOWN["nats_url"][url].split())
+    assert (shown["scheme"], shown["host"], shown["port"]) == (read.scheme, read.hostname, str(read.port))
+    assert ("token" in shown, shown.get("user")) == (read.password is None, read.username if read.password is not None else None)
+
+
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(24))
+def test_a_url_that_its_client_reads_otherwise_than_it_looks_is_refused_and_not_quoted(key: str, url: str) -> None:
+    [problem] = problems(**{"database_url": URL, key: url})
+    assert problem.startswith(f"{key} on the command line: ")
+    assert not any(part in problem for part in ("s3", "cret", "99999"))
+
+
+def test_all_settings_are_shown() -> None:
+    assert [key for key, _, _ in load_settings(overrides={"database_url": URL}).shown()] == list(Settings.model_fields)
 
 
 # --- Logging ------------------------------------------------------------------------------------------------------------

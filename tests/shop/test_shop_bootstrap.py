@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from argon2 import Parameters, Type
+from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
 from shop.application.context import Actor, Context
 from shop.application.passwords import PasswordHasher
+from shop.application.reads import Directories, OpenDirectories, Reads, Replica
+from shop.application.unit_of_work import StoreLost
 from shop.bootstrap import Adapters, DatabaseNotReady, Settings, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Ok
-from shop.domain.users import Profile
-from shop.domain.values import EmailAddress, Password, PersonName
+from shop.domain.users import NewUser, Profile
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
-from shop.infrastructure.passwords import Argon2PasswordHasher
-from shop.infrastructure.postgres.pool import open_pool
+from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher
+from shop.infrastructure.postgres.directories import directories
+from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
+from shop.infrastructure.postgres.unit_of_work import units_of_work
 
 
 def settings(database_url: str) -> Settings:
@@ -105,6 +111,94 @@ async def test_a_pooled_connection_knows_every_type_that_the_queries_need(databa
     assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test hold it to that"
 
 
+class Flaky:
+    """Opens directories where it is told to, else it is a replica that is down."""
+
+    def __init__(self, open_directories: OpenDirectories) -> None:
+        self._open = open_directories
+        self.is_up = False
+        self.opened = 0
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncGenerator[Directories]:
+        self.opened += 1
+        if not self.is_up:
+            raise StoreLost("down")
+        async with self._open() as directories:
+            yield directories
+
+
+async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    flaky = Flaky(directories(pool))
+    now = 0.0
+    reads = Reads(directories(pool), replica=Replica(flaky, pause=5, clock=lambda: now))
+    with caplog.at_level(logging.WARNING, "shop.reads"):
+        for _ in range(5):
+            assert await reads.count_users() == Ok(0)
+        assert flaky.opened == 1
+        now, flaky.is_up = 5.0, True
+        for _ in range(2):
+            assert await reads.count_users() == Ok(0)
+        assert flaky.opened == 3
+    assert [record.getMessage() for record in caplog.records] == ["the replica is left alone: down", "the replica answers again"]
+
+
+async def test_a_replica_whose_migrations_are_behind_is_not_asked(database_url: str, new_database: Callable[[str], str]) -> None:
+    chosen = Settings.model_validate({"database_url": database_url, "database_read_url": new_database("template1")})
+    async with open_shop(chosen) as shop:
+        assert await shop.reads.count_users() == Ok(0)
+
+
+async def test_a_replica_that_is_frozen_is_not_waited_for(pool: Pool) -> None:
+    @asynccontextmanager
+    async def frozen() -> AsyncGenerator[Directories]:
+        await asyncio.Event().wait()
+        async with directories(pool)() as opened:
+            yield opened
+
+    assert await Reads(directories(pool), replica=Replica(frozen, patience=0.1)).count_users() == Ok(0)
+
+
+# --- What the service promises ------------------------------------------------------------------------------------------
+
+
+async def setting(conn: AsyncConnection[Any], name: str) -> str:
+    row = await (await conn.execute("SELECT current_setting(%s)", [name])).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize(("default", "ours"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")])
+async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_default_is(
+    database_url: str, conn: AsyncConnection[Any], default: str, ours: str
+) -> None:
+    name = sql.Identifier(conn.info.dbname)
+    await conn.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = {}").format(name, sql.Literal(default)))
+    async with open_pool(database_url) as pool, pool.connection() as lent:
+        assert await setting(lent, "synchronous_commit") == ours
+
+
+async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
+    async def freeze() -> None:
+        async with open_pool(database_url, PoolOptions(idle_in_transaction_timeout=0.2)) as pool, units_of_work(pool)() as uow:
+            await uow.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
+            busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+            async with asyncio.timeout(30):
+                while await (await conn.execute(f"{busy} AND pid <> pg_backend_pid()".encode())).fetchone() != (0,):
+                    pass
+            await uow.commit()
+
+    with pytest.raises(StoreLost):
+        await freeze()
+    assert await (await conn.execute("SELECT count(*) FROM users")).fetchone() == (0,)
+
+
+async def test_a_consumer_of_a_cache_that_is_not_there_is_none(database_url: str) -> None:
+    async with open_shop(settings(database_url), Adapters(broker=MemoryBroker())) as shop:
+        assert shop.consumers is not None
+        assert list(shop.consumers) == ["sales"]
+
+
 # --- Other adapters -----------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +243,25 @@ async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher
 async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> None:
     assert not await hasher.verify("correct horse", None)
     assert not await hasher.verify("", None)
+
+
+@pytest.mark.parametrize("parameters", [CHEAP, DEFAULT], ids=["cheap", "default"])
+async def test_without_a_hash_the_work_is_that_of_a_wrong_password_from_the_first_time_on(parameters: Parameters) -> None:
+    class Counting(Argon2PasswordHasher):
+        async def hash(self, password: str) -> PasswordHash:  # noqa: ARG002 the port's signature
+            raise AssertionError("this takes as long again")
+
+    hasher = Counting(parameters)
+    # A decoy with other parameters would take another time; one that is no hash at all would take none.
+    decoy = hasher._decoy  # pyright: ignore[reportPrivateUsage] its cost is the property, and no clock measures it
+    assert extract_parameters(decoy.encoded) == parameters
+    assert not await hasher.verify("", None)
+    assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
+
+
+async def test_any_text_may_be_tried() -> None:
+    hasher = Argon2PasswordHasher(CHEAP)
+    assert not await hasher.verify("half a character: \ud800", await hasher.hash("correct horse"))
 
 
 async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:

@@ -198,6 +198,15 @@ def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
         assert queries.add(conn, **(sent | {"tags": [None, "a"]})).tags == [None, "a"]
 
 
+def test_an_array_whose_nulls_a_constraint_refuses_is_without_none(compiler: Compiler) -> None:
+    schema = "CREATE TABLE lists (plain text[] NOT NULL, filled text[] NOT NULL CHECK (array_position(filled, NULL) IS NULL));"
+    queries = "-- name: add :one\nINSERT INTO lists (plain, filled) VALUES (@plain, @filled) RETURNING *;\n"
+    project = compiler.compile(schema, queries, array_elements="nullable")
+    add, row = project.module("queries").add, project.module("models").List
+    for types in (add.__annotations__, row.__annotations__):
+        assert [types[name] for name in ("plain", "filled")] == [list[str | None], list[str]]
+
+
 def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:
     schema = """
 CREATE DOMAIN present AS text NOT NULL;
@@ -214,6 +223,44 @@ CREATE TABLE lists (id int PRIMARY KEY, plain text[] NOT NULL, strict present[] 
         assert [getattr(found, name) for name in sent] == [[None], ["a"], ["b"]]
         with pytest.raises(psycopg.errors.NotNullViolation):
             add(conn, id=2, plain=[], strict=[None], domain=[])
+
+
+NARROWED = """
+-- name: settled :many
+{annotation}SELECT * FROM customers WHERE mood IS NOT NULL AND mac IS NOT NULL;
+
+-- name: all_customers :many
+SELECT * FROM customers;
+
+-- name: unsettled :many
+SELECT c.* FROM orders o LEFT JOIN customers c ON c.id = o.customer;
+"""
+
+
+def test_rows_of_which_conditions_prove_more_are_of_the_tables_class_unless_the_narrower_one_is_asked_for(compiler: Compiler) -> None:
+    def returned(annotation: str = "", **options: Any) -> tuple[str, Any]:
+        project = compiler.compile(SCHEMA, NARROWED.format(annotation=annotation), **options)
+        assert "warning" not in project.stderr
+        queries = project.module("queries")
+        assert queries.all_customers.__annotations__["return"].__args__[0].__name__ == "Customer"
+        assert queries.unsettled.__annotations__["return"].__args__[0].__name__ == "UnsettledRow"
+        (row,) = queries.settled.__annotations__["return"].__args__
+        with project.connect() as conn:
+            conn.execute("INSERT INTO customers VALUES (1, '', 'sad', '{}', '1', '08:00:2b:01:02:03', NULL, NULL, 1)")
+            (found,) = queries.settled(conn)
+            assert found.mood is project.module("enums").Mood.SAD
+            assert isinstance(found, row)
+        return row.__name__, row.__annotations__["mood"]
+
+    sharp = [returned(narrow_rows=True), returned("-- @narrow\n"), returned("-- @notnull pos the place is always known\n")]
+    assert returned()[0] == "Customer"
+    assert [name for name, _ in sharp] == ["SettledRow"] * 3
+    assert [annotation.__name__ for _, annotation in sharp] == ["Mood"] * 3
+
+
+def test_narrowing_what_is_not_narrower_is_needless(compiler: Compiler) -> None:
+    project = compiler.compile(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * FROM customers;\n")
+    assert "@narrow on query all_customers is needless" in project.stderr
 
 
 def test_unused_models_are_there_on_request(compiler: Compiler) -> None:

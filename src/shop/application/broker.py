@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from shop.application.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the broker stores a message: in which stream, and at which sequence number of it.
+
+    A stream that was lost and made anew has another name here. Within a stream no number is used twice, unless the stream lost its end.
+    """
+
+    stream: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamExtent:
+    """What a stream holds: everything from the first to the last sequence number, except what was deleted in between."""
+
+    stream: str
+    first: int
+    last: int
+    deleted: Sequence[int] = ()
 
 
 class BrokerUnavailable(Exception):
@@ -18,8 +41,8 @@ class MessageRefused(Exception):
 class Publisher(Protocol):
     """Hands messages to the broker."""
 
-    async def publish(self, message: Message) -> None:
-        """Return once the broker has stored the message. One that it has stored a moment ago, by its id, it does not store again.
+    async def publish(self, message: Message) -> Place:
+        """Store the message, and return its place. One that was stored a moment ago, by its id, is not stored again.
 
         Raises:
             BrokerUnavailable: it did not answer.

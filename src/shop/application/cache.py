@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -91,23 +92,21 @@ class CacheOptions:
     """How long things last, in seconds.
 
     Values live `ttl`, less up to a tenth by chance, so that what was filled at once does not end at once. A loader's lease ends after
-    `lease`; others wait for its value up to `patience`, looking every `interval`. After a failure the cache is left alone for `pause`.
+    `lease`; others wait for its value up to `patience`, looking every `interval`.
     """
 
     ttl: float = 300.0
     lease: float = 5.0
     patience: float = 1.0
     interval: float = 0.02
-    pause: float = 1.0
 
 
 class ReadCache:
-    """Read models in a store. An invalidation is never skipped, also not in a pause."""
+    """Read models in a store. Without an answer of the store they are loaded."""
 
     def __init__(self, store: CacheStore, options: CacheOptions = CacheOptions()) -> None:
         self._store = store
         self._options = options
-        self._paused_until = 0.0
         self.hits = 0
         self.misses = 0
 
@@ -118,7 +117,10 @@ class ReadCache:
             try:
                 value = model.model_validate_json(lookup.value)
             except ValidationError:
+                # Forgotten, or all who ask until it ends would come here.
                 _log.warning("the cached value of %s is of another shape", key)
+                with suppress(CacheUnavailable):
+                    await self._store.invalidate([key])
                 return await load()
             self.hits += 1
             return Ok(value)
@@ -128,22 +130,20 @@ class ReadCache:
         return await self._load(key, lookup, load)
 
     async def invalidate(self, keys: Sequence[str]) -> None:
-        """Forget these values. Raises `CacheUnavailable`: then it is to be tried again."""
+        """Forget these values. Raises `CacheUnavailable`."""
         if keys:
             await self._store.invalidate(keys)
 
     async def _look_up(self, key: str) -> Lookup:
         deadline = time.monotonic() + self._options.patience
-        while time.monotonic() >= self._paused_until:
+        while True:
             try:
                 lookup = await self._store.look_up(key, self._options.lease)
-            except CacheUnavailable as error:
-                self._pause(error)
-                break
+            except CacheUnavailable:
+                return Busy()
             if not isinstance(lookup, Busy) or time.monotonic() >= deadline:
                 return lookup
             await asyncio.sleep(self._options.interval)
-        return Busy()
 
     async def _load(self, key: str, lease: Lease, load: Callable[[], Awaitable[Result[Model, E]]]) -> Result[Model, E]:
         loaded: Result[Model, E] | None = None
@@ -151,18 +151,12 @@ class ReadCache:
             loaded = await load()
             return loaded
         finally:
-            try:
+            with suppress(CacheUnavailable):
                 if isinstance(loaded, Ok):
                     seconds = self._options.ttl * random.uniform(0.9, 1)  # noqa: S311 no secret hangs on it
                     await self._store.fill(key, lease, loaded.value.model_dump_json().encode(), seconds)
                 else:
                     await self._store.release(key, lease)
-            except CacheUnavailable as error:
-                self._pause(error)
-
-    def _pause(self, error: CacheUnavailable) -> None:
-        _log.warning("the cache is left alone for %g s: %s", self._options.pause, error)
-        self._paused_until = time.monotonic() + self._options.pause
 
 
 # --- What is kept, and until when ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from shop.application.cache import CacheUnavailable, ReadCache, stale_keys
 from shop.application.consumer import Verdict
@@ -17,8 +18,10 @@ class CacheInvalidation:
         self._cache = cache
 
     async def after_commit(self, events: Sequence[Event]) -> None:
-        """Invalidate what was just committed, so that whoever wrote it reads it. Raises `CacheUnavailable`."""
-        await self._cache.invalidate([key for event in events for key in stale_keys(event)])
+        """Invalidate what was just committed, so that whoever wrote it reads it."""
+        # The breaker has logged it, and makes up for it; and so does the consumer.
+        with suppress(CacheUnavailable):
+            await self._cache.invalidate([key for event in events for key in stale_keys(event)])
 
     async def process(self, message: Message) -> Verdict:
         """Invalidate by a message; it comes again until the cache has answered."""

@@ -116,7 +116,8 @@ class OnceInEffect:
 
     async def _give_up(self, message: Message, error: Exception) -> Verdict:
         await self._inbox.give_up(message)
-        _log.error("message %s is a dead letter now: %s", message.id, error)
+        # Its type: what a handler raises may quote the message.
+        _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
         return Verdict.DEAD
 
 
@@ -182,7 +183,7 @@ def _unreadable(body: bytes) -> Message:
         event_type="Unreadable",
         payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
         trace_id="",
-        occurred_at=datetime.now(UTC),
+        occurred_at=datetime.fromtimestamp(0, UTC),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from shop.domain.events import Event
 
@@ -60,5 +60,8 @@ def decode(message: Message) -> Event:
         raise UnreadableMessage(f"unknown event type {message.event_type}")
     try:
         return _ADAPTERS[event_type].validate_python(message.payload)
-    except ValueError as error:
-        raise UnreadableMessage(f"{message.event_type}: {error}") from error
+    except ValidationError as error:
+        # Not its text, which quotes the content.
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
+        raise UnreadableMessage(f"{message.event_type}: {wrong}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from shop.application.context import Context
 from shop.application.transactions import Operation, Transactions
@@ -40,9 +40,9 @@ class MessagePruning:
 
     async def prune_batch(self, context: Context) -> Result[Pruned, Failure]:
         """Remove at most a batch from each side, oldest first, in one short transaction; nothing is left when none was removed."""
-        before = datetime.now(UTC) - self._keep
 
         async def work(operation: Operation) -> Result[Pruned, Failure]:
+            before = await operation.messages.now() - self._keep
             # The outbox first: its rows hold those of the inbox back.
             outbox = await operation.messages.prune_outbox(before, self._batch_size)
             pruned = Pruned(outbox, await operation.messages.prune_inbox(before, self._batch_size))

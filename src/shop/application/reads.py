@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +27,7 @@ from shop.application.read_models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.unit_of_work import StoreLost, TransactionConflict, Unavailable
+from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict, Unavailable
 from shop.application.user_directory import UserDirectory, UserPageKey
 from shop.domain.orders import OrderId
 from shop.domain.result import Err, Ok, Result
@@ -33,6 +36,8 @@ from shop.domain.values import UserId
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+_log = logging.getLogger("shop.reads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +54,62 @@ OpenDirectories: TypeAlias = Callable[[], AbstractAsyncContextManager[Directorie
 """Opens the read side; its block may raise `StoreLost`."""
 
 
+class Replica:
+    """Another source of answers, which may be down, frozen, or behind in its migrations: then it is left alone for `pause` seconds."""
+
+    def __init__(
+        self,
+        open_directories: OpenDirectories,
+        *,
+        patience: float = 5.0,
+        pause: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open = open_directories
+        self._patience = patience
+        self._pause = pause
+        self._clock = clock
+        self._is_well = True
+        self._paused_until = 0.0
+
+    async def ask(self, question: Callable[[Directories], Awaitable[T]]) -> Ok[T] | None:
+        """Ask it, or return None where it is to be asked elsewhere."""
+        if not self._is_well:
+            if self._clock() < self._paused_until:
+                return None
+            # One call looks whether it is back, and the others do not wait for that.
+            self._paused_until = self._clock() + self._patience + self._pause
+        try:
+            async with asyncio.timeout(self._patience), self._open() as directories:
+                answer = Ok(await question(directories))
+        except TransactionConflict as conflict:
+            # A standby cancels what stands in the way of its replay. It is well.
+            _log.info("the replica did not answer: %s", conflict)
+            return None
+        except (StoreLost, StoreDefect, TimeoutError) as lost:
+            if self._is_well:
+                _log.warning("the replica is left alone: %s", str(lost) or f"no answer within {self._patience:g} s")
+            self._is_well = False
+            self._paused_until = self._clock() + self._pause
+            return None
+        if not self._is_well:
+            _log.warning("the replica answers again")
+        self._is_well = True
+        return answer
+
+
 class Reads:
     """Everything that can be asked. Listings come in pages of at least one item, each with the cursor of the next.
+
+    A replica is asked first, where there is one, and the primary answers where it does not.
 
     What is asked most, a public profile and an order summary, is answered from the cache where there is one.
     """
 
-    def __init__(self, open_directories: OpenDirectories, cache: ReadCache | None = None) -> None:
+    def __init__(self, open_directories: OpenDirectories, cache: ReadCache | None = None, replica: Replica | None = None) -> None:
         self._open = open_directories
         self._cache = cache
+        self._replica = replica
 
     async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         """Get what anyone may know of a user."""
@@ -142,6 +194,8 @@ class Reads:
         return await self._ask(lambda directories: directories.dead_letters.newest(at_most))
 
     async def _ask(self, question: Callable[[Directories], Awaitable[T]]) -> Result[T, Unavailable]:
+        if self._replica is not None and (answer := await self._replica.ask(question)) is not None:
+            return answer
         try:
             async with self._open() as directories:
                 return Ok(await question(directories))

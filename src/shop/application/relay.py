@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
-from shop.application.broker import BrokerUnavailable, MessageRefused, Publisher
+from shop.application.broker import BrokerUnavailable, MessageRefused, Place, Publisher
 from shop.application.messages import Message
-from shop.application.unit_of_work import CommitOutcomeUnknown, StoreLost, TransactionConflict
+from shop.application.unit_of_work import StoreLost, TransactionConflict
 
 _log = logging.getLogger("shop.relay")
 
@@ -27,29 +27,36 @@ class Waiting:
 
 
 class ClaimedBatch(Protocol):
-    """Messages that nobody else publishes meanwhile: at most one of each aggregate."""
+    """Messages that nobody else publishes until the lease is over: at most one of each aggregate.
+
+    What is recorded is kept at once, each alone, if the claim still holds. Both methods raise `StoreLost` or `TransactionConflict`.
+    """
 
     @property
     def waiting(self) -> Sequence[Waiting]:
         """The messages."""
         ...
 
-    async def published(self, positions: Sequence[int]) -> None:
-        """Note that the broker has stored these."""
+    async def published(self, places: Mapping[int, Place]) -> None:
+        """Record where the broker has stored messages, by their positions.
+
+        What was recorded at one of these places before was lost by the broker, and waits again.
+        """
         ...
 
     async def refused(self, position: int, error: str, retry_after: float, *, give_up: bool) -> None:
-        """Note that the broker refused one."""
+        """Record that the broker refused one."""
         ...
 
 
 class OutboxQueue(Protocol):
     """What waits in the outbox."""
 
-    def claim(self, most: int) -> AbstractAsyncContextManager[ClaimedBatch]:
-        """Claim the next messages for the length of the block. What is noted in it is kept if it does not raise.
+    def claim(self, most: int, lease: float) -> AbstractAsyncContextManager[ClaimedBatch]:
+        """Claim the next messages for the length of the block, and for so many seconds at most. No transaction is open meanwhile.
 
-        Raises `StoreLost` or `TransactionConflict`; then nothing is kept, and what was published is published again.
+        At the end of the block what was not recorded is free again. Raises `StoreLost` or `TransactionConflict`; then it is free when the
+        lease is over.
         """
         ...
 
@@ -64,7 +71,7 @@ class Pass:
 
 
 class Relay:
-    """Publishes what waits. Any number of relays may run at once.
+    """Publishes what waits. Any number of relays may run at once; one that is frozen or dead holds nothing back for longer than its lease.
 
     A broker that does not answer is waited for, and counts against no message. A message that the broker refuses is tried again with
     growing pauses, while later ones of its aggregate wait behind it, and is given up after `attempts`.
@@ -76,6 +83,7 @@ class Relay:
         publisher: Publisher,
         *,
         batch_size: int = 100,
+        lease: float = 5.0,
         attempts: int = 8,
         idle: float = 0.2,
         backoff: Backoff = DEFAULT_BACKOFF,
@@ -83,6 +91,7 @@ class Relay:
         self._queue = queue
         self._publisher = publisher
         self._batch_size = batch_size
+        self._lease = lease
         self._attempts = attempts
         self._idle = idle
         self._backoff = backoff
@@ -93,7 +102,7 @@ class Relay:
         while not stop.is_set():
             try:
                 done = await self.run_once()
-            except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
+            except (StoreLost, TransactionConflict) as lost:
                 _log.warning("the outbox cannot be read: %s", lost)
                 failures += 1
                 await wait_unless(stop, self._backoff.wait(failures))
@@ -119,11 +128,13 @@ class Relay:
 
     async def run_once(self) -> Pass:
         """Publish one batch. Raises `StoreLost` or `TransactionConflict`; what was published then is published again."""
-        async with self._queue.claim(self._batch_size) as batch:
+        # From before the claim: the lease is never over for the others while it holds here.
+        until = asyncio.get_running_loop().time() + self._lease
+        async with self._queue.claim(self._batch_size, self._lease) as batch:
             # At once, which is fine: no two are of one aggregate.
-            outcomes = await asyncio.gather(*(self._publish(waiting) for waiting in batch.waiting))
+            outcomes = await asyncio.gather(*(self._publish(waiting, until) for waiting in batch.waiting))
             pairs = list(zip(batch.waiting, outcomes, strict=True))
-            stored = [waiting.position for waiting, outcome in pairs if outcome is None]
+            stored = {waiting.position: outcome for waiting, outcome in pairs if isinstance(outcome, Place)}
             if stored:
                 await batch.published(stored)
             refused = [(waiting, outcome) for waiting, outcome in pairs if isinstance(outcome, MessageRefused)]
@@ -136,12 +147,17 @@ class Relay:
             _log.debug("published %d messages", len(stored))
         return Pass(len(stored), len(refused), bool(lost))
 
-    async def _publish(self, waiting: Waiting) -> BrokerUnavailable | MessageRefused | None:
+    async def _publish(self, waiting: Waiting, until: float) -> Place | BrokerUnavailable | MessageRefused:
+        # Not begun when the lease is over, as after this process was frozen: another relay may be further by then.
+        if asyncio.get_running_loop().time() >= until:
+            return BrokerUnavailable("the lease was over before the message was sent")
         try:
-            await self._publisher.publish(waiting.message)
+            async with asyncio.timeout_at(until):
+                return await self._publisher.publish(waiting.message)
+        except TimeoutError:
+            return BrokerUnavailable("no answer within the lease")
         except (BrokerUnavailable, MessageRefused) as error:
             return error
-        return None
 
     async def _refuse(self, batch: ClaimedBatch, waiting: Waiting, error: MessageRefused) -> None:
         attempts = waiting.attempts + 1

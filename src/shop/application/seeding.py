@@ -47,7 +47,7 @@ class SeedRepository(Protocol):
     """Writes seeds, in its caller's transaction."""
 
     async def add(self, batch: SeedBatch) -> int:
-        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        """Write a batch, and return how many users were new. Those whose id or address is there already are left out, with their orders."""
         ...
 
 

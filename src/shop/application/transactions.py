@@ -9,17 +9,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from shop.application.audit import AuditEntry
+from shop.application.cancellation import to_the_end
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.login_attempts import LoginAttempts
 from shop.application.read_models import AuditOutcome
 from shop.application.seeding import SeedRepository
 from shop.application.unit_of_work import (
     BeginUnitOfWork,
     CommitOutcomeUnknown,
     Failure,
+    LockTimeout,
     OutcomeUnknown,
+    Projections,
     SettledMessages,
     StoreLost,
     TooMuchContention,
@@ -41,10 +52,11 @@ _log = logging.getLogger("shop.transactions")
 class Operation:
     """One attempt at a use case: the repositories, and the ways to end it. What is neither `done` nor `refused` is rolled back."""
 
-    def __init__(self, uow: UnitOfWork, context: Context, action: str) -> None:
+    def __init__(self, uow: UnitOfWork, context: Context, action: str, deadline: asyncio.Timeout) -> None:
         self._uow = uow
         self._context = context
         self._action = action
+        self._deadline = deadline
         self._events: tuple[Event, ...] = ()
 
     @property
@@ -63,19 +75,37 @@ class Operation:
         return self._uow.seeds
 
     @property
+    def logins(self) -> LoginAttempts:
+        """How often logins were tried."""
+        return self._uow.logins
+
+    @property
     def messages(self) -> SettledMessages:
         """The messages that are done with."""
         return self._uow.messages
 
     @property
+    def projections(self) -> Projections:
+        """What consumers have built."""
+        return self._uow.projections
+
+    @property
     def committed(self) -> Sequence[Event]:
-        """The events that were committed: none until `done` has returned."""
+        """The events that were committed, or that may have been, where the outcome of the commit is unknown."""
         return self._events
 
     async def done(self, subject: str, *events: Event, **metadata: str) -> None:
         """Audit that it was done to `subject`, tell the events, and commit."""
         await self._uow.audit.append(AuditEntry(self._context, self._action, subject, AuditOutcome.DONE, metadata))
         await self._end(events)
+
+    def take_time(self) -> None:
+        """Lift the deadline: this is work that may take as long as it needs."""
+        self._deadline.reschedule(None)
+
+    async def noted(self) -> None:
+        """Commit what the audit log has no entry for: it was neither done nor refused yet."""
+        await self._end(())
 
     async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
         """Audit that it was refused because of `error`, tell the events, and commit. Nothing else may have been written."""
@@ -87,7 +117,21 @@ class Operation:
     async def _end(self, events: tuple[Event, ...]) -> None:
         for event in events:
             await self._uow.outbox.add(event, self._context.trace_id)
-        await self._uow.commit()
+        # From here on nothing is cut off: who committed in time did so, and what follows a commit must know of it.
+        ends = self._deadline.when()
+        self._deadline.reschedule(None)
+        try:
+            await to_the_end(self._commit(events))
+        except TransactionConflict:
+            self._deadline.reschedule(ends)
+            raise
+
+    async def _commit(self, events: tuple[Event, ...]) -> None:
+        try:
+            await self._uow.commit()
+        except CommitOutcomeUnknown:
+            self._events = events
+            raise
         self._events = events
 
 
@@ -99,12 +143,14 @@ AfterCommit: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 class Retries:
     """How often a use case is tried, and how many seconds the first wait and any wait takes at most.
 
-    They double, and chance takes anything off each, so that rivals do not meet again.
+    They double, and chance takes anything off each, so that rivals do not meet again. A use case that has not begun to commit at its
+    deadline, so many seconds after its first attempt began, is rolled back.
     """
 
     attempts: int = 5
     first_wait: float = 0.02
     longest_wait: float = 1.0
+    deadline: float = 20.0
 
 
 async def _tell_nobody(events: Sequence[Event]) -> None:
@@ -114,8 +160,9 @@ async def _tell_nobody(events: Sequence[Event]) -> None:
 class Transactions:
     """Runs the work of use cases.
 
-    A conflict with another transaction is answered by doing the whole work again: it must have no effect outside of its operation. What
-    is still wrong then is an `Err` like every other.
+    A conflict with another transaction is answered by doing the whole work again: it must have no effect outside of its operation. No
+    connection is held between two attempts. What is still wrong then is an `Err` like every other. Cancellation is none: it rolls back
+    what is not being committed yet, and what is, it lets finish, with all that follows a commit.
     """
 
     def __init__(
@@ -141,26 +188,32 @@ class Transactions:
 
     async def _run(self, context: Context, action: str, work: Work[T, E]) -> Result[T, E | Failure]:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TransactionConflict),
+            retry=retry_if_exception_type(TransactionConflict) & retry_if_not_exception_type(LockTimeout),
             stop=stop_after_attempt(self._retries.attempts),
             wait=wait_random_exponential(multiplier=self._retries.first_wait, max=self._retries.longest_wait),
             before_sleep=partial(_log_conflict, action),
             sleep=self._sleep,
             reraise=True,
         )
+        deadline = asyncio.timeout(self._retries.deadline)
         try:
-            ended: tuple[Operation, Result[T, E]] = await retrying(self._attempt, context, action, work)
+            async with deadline:
+                result: Result[T, E] = await retrying(self._attempt, context, action, work, deadline)
         except TransactionConflict as conflict:
-            _log.warning("%s: given up after %d attempts: %s", action, self._retries.attempts, conflict)
-            return Err(TooMuchContention(self._retries.attempts))
+            attempts: int = retrying.statistics["attempt_number"]
+            _log.warning("%s: given up after attempt %d: %s", action, attempts, conflict)
+            return Err(TooMuchContention(attempts))
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            _log.warning("%s: not done within %g s", action, self._retries.deadline)
+            return Err(Unavailable(f"{action} was not done within {self._retries.deadline:g} s"))
         except StoreLost as lost:
             _log.warning("%s: the database is unavailable: %s", action, lost)
             return Err(Unavailable(str(lost)))
         except CommitOutcomeUnknown as unknown:
             _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
             return Err(OutcomeUnknown(action))
-        operation, result = ended
-        await self._tell(action, operation.committed)
         match result:
             case Ok():
                 _log.info("%s: done", action)
@@ -168,14 +221,18 @@ class Transactions:
                 _log.info("%s: refused: %s", action, type(error).__name__)
         return result
 
-    async def _attempt(self, context: Context, action: str, work: Work[T, E]) -> tuple[Operation, Result[T, E]]:
-        async with self._begin() as uow:
-            operation = Operation(uow, context, action)
-            return operation, await work(operation)
+    async def _attempt(self, context: Context, action: str, work: Work[T, E], deadline: asyncio.Timeout) -> Result[T, E]:
+        operation: Operation | None = None
+        try:
+            async with self._begin() as uow:
+                operation = Operation(uow, context, action, deadline)
+                return await work(operation)
+        finally:
+            # The connection was given back by now: whoever is told may be slow.
+            if operation is not None and operation.committed:
+                await to_the_end(self._tell(action, operation.committed))
 
     async def _tell(self, action: str, events: Sequence[Event]) -> None:
-        if not events:
-            return
         try:
             await self._after_commit(events)
         except Exception:  # noqa: BLE001 whatever it is:

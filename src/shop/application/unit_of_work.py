@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from shop.application.audit import AuditLog
+from shop.application.login_attempts import LoginAttempts
 from shop.application.seeding import SeedRepository
 from shop.domain.events import Event
 from shop.domain.orders import OrderRepository
@@ -24,7 +25,11 @@ class EventOutbox(Protocol):
 
 
 class SettledMessages(Protocol):
-    """Forgets messages that are done with, in its caller's transaction."""
+    """Forgets messages that are done with, or has them published again, in its caller's transaction."""
+
+    async def now(self) -> datetime:
+        """Return the time of the store, by which messages were published and handled. The clock of this machine may differ."""
+        ...
 
     async def prune_outbox(self, before: datetime, at_most: int) -> int:
         """Remove what was published before then, oldest first, and give how many."""
@@ -33,7 +38,22 @@ class SettledMessages(Protocol):
     async def prune_inbox(self, before: datetime, at_most: int) -> int:
         """Remove what consumers handled before then, oldest first, and give how many.
 
-        What the relay may publish again stays, and what it has published since then: it may be delivered again.
+        What the outbox still has stays: it may be published and delivered again.
+        """
+        ...
+
+    async def republish(self, first: int, last: int, at_most: int) -> Sequence[int]:
+        """Have the first messages in this range of positions wait again that were published or given up, and return their positions."""
+        ...
+
+
+class Projections(Protocol):
+    """What consumers build from events, and can be built anew. It takes part in its caller's transaction."""
+
+    async def rebuild_sales(self) -> int:
+        """Sum up the daily sales from the audit log, and return how many rows they are.
+
+        Every event that is counted is noted as handled by the consumer `sales`, so that no delivery counts it again.
         """
         ...
 
@@ -70,8 +90,18 @@ class UnitOfWork(Protocol):
         ...
 
     @property
+    def logins(self) -> LoginAttempts:
+        """How often logins were tried."""
+        ...
+
+    @property
     def messages(self) -> SettledMessages:
         """The messages that are done with."""
+        ...
+
+    @property
+    def projections(self) -> Projections:
+        """What consumers have built."""
         ...
 
     async def commit(self) -> None:
@@ -92,6 +122,10 @@ BeginUnitOfWork: TypeAlias = Callable[[], AbstractAsyncContextManager[UnitOfWork
 
 class TransactionConflict(Exception):
     """Another transaction was in the way, and this one was rolled back: doing the whole of it again may work."""
+
+
+class LockTimeout(TransactionConflict):
+    """Another transaction held a lock for longer than is waited for. Asking again at once would only hold another connection as long."""
 
 
 class StoreLost(Exception):
@@ -125,12 +159,13 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class TooMuchContention:
-    """Other transactions were in the way at every attempt; nothing was written."""
+    """Other transactions were in the way at every attempt, or one of them held a lock for too long; nothing was written."""
 
     attempts: int
 
     def __str__(self) -> str:
-        return f"gave up after {self.attempts} attempts that other transactions were in the way of"
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        return f"tried {times}, and other transactions were in the way; nothing was written"
 
 
 @dataclass(frozen=True, slots=True)

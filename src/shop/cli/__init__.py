@@ -1,13 +1,14 @@
 """`shop`: the service on the command line.
 
 Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 70 a mistake in
-the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong.
+the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import sys
 import uuid
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from shop.domain.values import UserId
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
+app.add_typer(operations.outbox_app, name="outbox")
+app.add_typer(operations.projections_app, name="projections")
 app.add_typer(operations.config_app, name="config")
 for command in (
     operations.seed,
@@ -53,11 +56,24 @@ def options(
 def main() -> None:
     """Run the program. `--json` may stand anywhere."""
     arguments = sys.argv[1:]
-    if "--json" not in arguments:
+    is_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # Better an escaped name than none, where the terminal knows only some characters.
+            stream.reconfigure(errors="backslashreplace")
+    for number, argument in enumerate(arguments, start=1):
+        # Python has halves of characters for the bytes that are none.
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            sys.exit(_misused(f"argument {number} is not UTF-8", is_json=is_json))
+    if not is_json:
         app(args=arguments, prog_name="shop")
     arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
     try:
         sys.exit(app(args=arguments, prog_name="shop", standalone_mode=False))
     except TyperException as error:
-        Output(is_json=True).problem(Problem("usage", "Usage", 400, error.format_message(), ExitCode.USAGE))
-        sys.exit(ExitCode.USAGE)
+        sys.exit(_misused(error.format_message(), is_json=True))
+
+
+def _misused(detail: str, *, is_json: bool) -> ExitCode:
+    Output(is_json=is_json).problem(Problem("usage", "Usage", 400, detail, ExitCode.USAGE))
+    return ExitCode.USAGE

@@ -20,11 +20,16 @@ from shop.application.seeding import invent
 from shop.application.unit_of_work import StoreLost, TransactionConflict, Unavailable
 from shop.bootstrap import Shop, health_checks
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import Session, run, session
+from shop.cli.running import Session, session
 from shop.cli.users import AfterOption, SizeOption
 from shop.domain.values import PasswordHash
 
 config_app = typer.Typer(no_args_is_help=True, help="Settings.")
+outbox_app = typer.Typer(no_args_is_help=True, help="Events on their way to the broker.")
+projections_app = typer.Typer(no_args_is_help=True, help="What consumers build from events.")
+
+# The largest that PostgreSQL's bigint holds.
+_LAST_POSITION = 2**63 - 1
 
 # Nobody gets in with it: it is the hash of nothing that is known.
 _NO_PASSWORD = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2VlZHNlZWRzZWVk$c2VlZHNlZWRzZWVkc2VlZHNlZWRzZWVkc2VlZHM")
@@ -39,8 +44,8 @@ class ConsumerName(StrEnum):
 
 def seed(
     context: typer.Context,
-    users: Annotated[int, typer.Argument(min=1, help="How many users.")] = 100,
-    number: Annotated[int, typer.Option("--number", help="The same number gives the same data.")] = 1,
+    users: Annotated[int, typer.Argument(min=1, max=10_000_000, help="How many users.")] = 100,
+    number: Annotated[int, typer.Option("--number", min=0, max=1_000_000_000, help="The same number gives the same data.")] = 1,
 ) -> None:
     """Fill the database with users and orders, without events. What is there already is left alone."""
     here = session(context)
@@ -77,6 +82,38 @@ def prune(context: typer.Context) -> None:
     here.output.record(asdict(here.run(work)))
 
 
+@outbox_app.command("republish")
+def outbox_republish(
+    context: typer.Context,
+    first: Annotated[int, typer.Argument(min=1, max=_LAST_POSITION, help="The first position; `shop health` names those that were lost.")],
+    last: Annotated[int, typer.Argument(min=1, max=_LAST_POSITION, help="The last position; else the end.")] = _LAST_POSITION,
+) -> None:
+    """Have the relay publish events again that were published or given up. May be repeated: consumers handle nothing twice."""
+    if last < first:
+        raise typer.BadParameter(f"{last} is before {first}", param_hint="LAST")
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        begin, republished = first, 0
+        while positions := here.value(await shop.recovery.republish_batch(here.context, begin, last)):
+            republished += len(positions)
+            begin = positions[-1] + 1
+        return republished
+
+    here.output.record({"republished": here.run(work)})
+
+
+@projections_app.command("rebuild")
+def projections_rebuild(context: typer.Context) -> None:
+    """Build the daily sales anew from the audit log. May be repeated, and consumers may run meanwhile."""
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        return here.value(await shop.recovery.rebuild_sales(here.context))
+
+    here.output.record({"projection": "sales", "rows": here.run(work)})
+
+
 def dead(context: typer.Context, size: SizeOption = 20) -> None:
     """List the messages that were given up, by their consumers and by the relay, newest first."""
     here = session(context)
@@ -111,7 +148,11 @@ def consume(context: typer.Context, consumer: Annotated[ConsumerName, typer.Argu
     async def work(shop: Shop) -> int:
         if shop.consumers is None:
             raise _no_broker(here)
-        return await _until_told(here, shop.consumers[consumer].run)
+        chosen = shop.consumers.get(consumer)
+        if chosen is None:
+            detail = f"redis_url: is not set, and the consumer {consumer} needs a cache that it can invalidate"
+            raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
+        return await _until_told(here, chosen.run)
 
     here.output.record({"consumer": consumer, "handled": here.run(work)})
 
@@ -138,7 +179,7 @@ def health(context: typer.Context) -> None:
         async with health_checks(settings) as checks:
             return await check_health(checks)
 
-    found = run(look())
+    found = here.complete(look())
     rows = [{**asdict(finding), "state": "well" if finding.is_well else "NOT WELL"} for finding in found.findings]
     here.output.listing(rows, columns=["name", "state", "detail", "milliseconds"])
     if not found.is_ready:

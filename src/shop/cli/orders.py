@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from shop.application.order_commands import MoveError
 from shop.application.unit_of_work import Failure
 from shop.bootstrap import Shop
-from shop.cli.running import Session, parse_uuid, session
+from shop.cli.running import Session, parse_uuid, session, shortened
 from shop.cli.users import AfterOption, SizeOption, UserArgument
 from shop.domain.money import Money
 from shop.domain.orders import NewOrder, Order, OrderId, OrderLine
@@ -19,6 +20,10 @@ from shop.domain.result import Result
 from shop.domain.values import UserId
 
 app = typer.Typer(no_args_is_help=True, help="Orders.")
+
+# A title may hold colons, and no other part does.
+_LINE = re.compile(r"(?P<sku>[^:]*):(?P<title>.*):(?P<quantity>[0-9]+):(?P<price>[^:]*)", re.DOTALL)
+_MOST_DIGITS = 9
 
 OrderArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="ORDER", help="The order's id.")]
 
@@ -75,7 +80,7 @@ def summary(context: typer.Context, user: UserArgument) -> None:
 
 
 @app.command()
-def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, help="How many days back.")] = 30) -> None:
+def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, max=3650, help="How many days back.")] = 30) -> None:
     """List what was sold on each day, as far as `shop consume` has come."""
     here = session(context)
     since = datetime.now(UTC).date() - timedelta(days=days)
@@ -87,11 +92,12 @@ def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, help=
 
 
 def _line(here: Session, text: str) -> OrderLine:
-    parts = text.split(":")
-    if len(parts) != 4 or not parts[2].isdecimal():  # noqa: PLR2004 the form that the message names
-        raise typer.BadParameter(f"{text} is not of the form SKU:TITLE:QUANTITY:PRICE")
-    sku, title, quantity, price = parts
-    return here.value(OrderLine.parse(sku, title, int(quantity), here.value(Money.parse(price))))
+    written = _LINE.fullmatch(text)
+    if written is None:
+        raise typer.BadParameter(f"{shortened(text)} is not of the form SKU:TITLE:QUANTITY:PRICE")
+    # More digits than any quantity has, and than Python reads: no quantity either way.
+    quantity = int(written["quantity"][:_MOST_DIGITS])
+    return here.value(OrderLine.parse(written["sku"], written["title"], quantity, here.value(Money.parse(written["price"]))))
 
 
 def _move(here: Session, moved: Result[Order, MoveError | Failure]) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.application.cursors import InvalidCursor
+from shop.application.login_attempts import TooManyAttempts
 from shop.application.unit_of_work import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.application.user_commands import WrongCredentials
 from shop.domain.concurrency import ChangedMeanwhile
@@ -32,6 +33,7 @@ class ExitCode(IntEnum):
     DEFECT = 70
     TRY_AGAIN = 75
     SETTINGS = 78
+    INTERRUPTED = 130
 
 
 # By class: the status that HTTP has for it (RFC 9457 wants one), and our exit code.
@@ -46,6 +48,7 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     UserHasOrders: (409, ExitCode.REFUSED),
     WrongStatus: (409, ExitCode.REFUSED),
     WrongCredentials: (401, ExitCode.REFUSED),
+    TooManyAttempts: (429, ExitCode.TRY_AGAIN),
     Unavailable: (503, ExitCode.UNAVAILABLE),
     TooMuchContention: (503, ExitCode.TRY_AGAIN),
     OutcomeUnknown: (500, ExitCode.TRY_AGAIN),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
+from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
 from shop.application.unit_of_work import StoreDefect
@@ -23,6 +25,8 @@ from shop.domain.values import UserId
 T = TypeVar("T")
 
 _log = logging.getLogger("shop.cli")
+
+_QUOTED = 60
 
 
 @dataclass
@@ -36,7 +40,7 @@ class Session:
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
-        actor = Actor.admin(getpass.getuser()) if self.acting_user is None else Actor.user(self.acting_user)
+        actor = Actor.admin(_operator()) if self.acting_user is None else Actor.user(self.acting_user)
         self.context = Context(actor, "cli")
 
     def settings(self) -> LoadedSettings:
@@ -46,6 +50,8 @@ class Session:
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
         configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
         return loaded
 
     def run(self, work: Callable[[Shop], Awaitable[T]]) -> T:
@@ -57,13 +63,26 @@ class Session:
             async with open_shop(settings) as shop:
                 return await work(shop)
 
+        return self.complete(composed())
+
+    def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end on a loop of its own; or end with what is wrong."""
         try:
-            return run(composed())
-        except StoreDefect as error:
-            _log.exception("the program or the schema is wrong")
-            raise self.failed(Problem("defect", "Defect", 500, str(error), ExitCode.DEFECT)) from error
+            return asyncio.run(work)
+        except KeyboardInterrupt:
+            detail = "stopped by Ctrl-C; what was committed before is kept"
+            raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
+        except (typer.Exit, TyperException):
+            raise
+        except Exception as error:
+            _log.exception("the program or the schema is wrong")
+            # Of another exception the text is not shown: it may quote what no one is to see.
+            detail = (
+                str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a mistake in the program; the log says where"
+            )
+            raise self.failed(Problem("defect", "Defect", 500, detail, ExitCode.DEFECT)) from error
 
     def value(self, result: Result[T, object]) -> T:
         """Give the value, or end with the error."""
@@ -79,11 +98,6 @@ class Session:
         return typer.Exit(problem.exit_code)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on a loop of its own."""
-    return asyncio.run(work)
-
-
 def session(context: typer.Context) -> Session:
     """Give the session of a command's call."""
     found: Session = context.obj
@@ -96,7 +110,7 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{pair} is not of the form key=value")
+            raise typer.BadParameter(f"{shortened(pair)} is not of the form key=value")
         values[key.strip()] = value
     return values
 
@@ -106,4 +120,17 @@ def parse_uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise typer.BadParameter(f"{text} is not an id") from None
+        raise typer.BadParameter(f"{shortened(text)} is not an id") from None
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of what was typed, for a message."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a user that its system does not know.
+        return f"uid {os.getuid()}"

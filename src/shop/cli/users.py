@@ -11,6 +11,7 @@ import typer
 from shop.application.unit_of_work import Failure
 from shop.application.user_commands import ProfileError
 from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
 from shop.cli.running import Session, parse_uuid, session
 from shop.domain.result import Result
 from shop.domain.users import Profile, User
@@ -36,7 +37,7 @@ def register(
     """Make somebody a user."""
     here = session(context)
     profile = _profile(here, first, last, email, phone)
-    password = here.value(Password.parse(_ask("Password", is_stdin=password_stdin, confirm=True)))
+    password = here.value(Password.parse(_ask(here, "Password", is_stdin=password_stdin, confirm=True)))
     user = here.value(here.run(lambda shop: shop.users.register(here.context, profile, password)))
     here.output.record(_shown(user))
 
@@ -48,7 +49,7 @@ def login(
     """Find out whether somebody is who they say."""
     here = session(context)
     address = here.value(EmailAddress.parse(email))
-    password = _ask("Password", is_stdin=password_stdin)
+    password = _ask(here, "Password", is_stdin=password_stdin)
     here.output.record(_shown(here.value(here.run(lambda shop: shop.users.authenticate(here.context, address, password)))))
 
 
@@ -56,18 +57,27 @@ def login(
 def update(
     context: typer.Context,
     user: UserArgument,
-    first: Annotated[str, typer.Option(help="Given name.")],
-    last: Annotated[str, typer.Option(help="Family name.")],
-    email: Annotated[str, typer.Option(help="E-mail address.")],
-    phone: Annotated[str | None, typer.Option(help="Phone number; without it the user has none.")] = None,
+    first: Annotated[str | None, typer.Option(help="Given name.")] = None,
+    last: Annotated[str | None, typer.Option(help="Family name.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Phone number.")] = None,
+    no_phone: Annotated[bool, typer.Option("--no-phone", help="Remove the phone number.")] = False,
     version: Annotated[int | None, typer.Option(min=1, help="Only if this is still the user's version.")] = None,
 ) -> None:
-    """Replace a user's profile."""
+    """Change a user's profile. What is not given stays as it is."""
     here = session(context)
-    profile = _profile(here, first, last, email, phone)
+    if phone is not None and no_phone:
+        raise typer.BadParameter("--phone and --no-phone exclude each other")
+    if (first, last, email, phone, no_phone) == (None, None, None, None, False):
+        raise typer.BadParameter("nothing to change; --help lists what can be")
+
+    def change(known: Profile) -> Profile:
+        number = None if no_phone else known.phone if phone is None else here.value(PhoneNumber.parse(phone))
+        name = PersonName.parse(known.name.first if first is None else first, known.name.last if last is None else last)
+        return Profile(here.value(name), known.email if email is None else here.value(EmailAddress.parse(email)), number)
 
     async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
-        return await shop.users.update_profile(here.context, UserId(user), profile, version=version)
+        return await shop.users.update_profile(here.context, UserId(user), change, version=version)
 
     here.output.record(_shown(here.value(here.run(work))))
 
@@ -76,8 +86,8 @@ def update(
 def password(context: typer.Context, user: UserArgument, password_stdin: StdinOption = False) -> None:
     """Change a user's password."""
     here = session(context)
-    old = _ask("Old password", is_stdin=password_stdin)
-    new = here.value(Password.parse(_ask("New password", is_stdin=password_stdin, confirm=True)))
+    old = _ask(here, "Old password", is_stdin=password_stdin)
+    new = here.value(Password.parse(_ask(here, "New password", is_stdin=password_stdin, confirm=True)))
     here.value(here.run(lambda shop: shop.users.change_password(here.context, UserId(user), old, new)))
     here.output.record({"id": user, "password": "changed"})
 
@@ -118,11 +128,25 @@ def _profile(here: Session, first: str, last: str, email: str, phone: str | None
     return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)
 
 
-def _ask(label: str, *, is_stdin: bool, confirm: bool = False) -> str:
+def _ask(here: Session, label: str, *, is_stdin: bool, confirm: bool = False) -> str:
     if is_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    asked: str = typer.prompt(label, hide_input=True, confirmation_prompt=confirm)
+        try:
+            line = sys.stdin.readline()
+        except UnicodeDecodeError:
+            raise _misused(here, "stdin is not UTF-8") from None
+        if not line:
+            raise _misused(here, f"stdin ended before the {label.lower()}")
+        return line.rstrip("\n")
+    try:
+        # To stderr: what is on stdout is the result.
+        asked: str = typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
+    except typer.Abort:
+        raise _misused(here, f"no {label.lower()} was entered") from None
     return asked
+
+
+def _misused(here: Session, detail: str) -> typer.Exit:
+    return here.failed(Problem("usage", "Usage", 400, detail, ExitCode.USAGE))
 
 
 def _shown(user: User) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import NoReturn
 
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import InvalidValue
@@ -20,27 +20,32 @@ class Currency(StrEnum):
     JPY = "JPY"
     USD = "USD"
 
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:  # noqa: ARG003 the enum's signature
+        # The enum's own message would quote the value.
+        raise ValueError(f"currency is not one of {', '.join(cls)}")
+
     @property
     def decimals(self) -> int:
         """How many decimals its amounts are written with (ISO 4217's minor unit)."""
         return 0 if self is Currency.JPY else 2
 
 
-# Far above any order, and far below the column's limit: a sum of a thousand such amounts still fits.
-_MOST = 10**15
+# For what is read from outside alone. Amounts in an order are limited by the rules of its lines, and a sum of orders by nothing.
+_MOST_READ = 10**15
 _WRITTEN = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?) ?(?P<currency>[A-Z]{3})")
 
 
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
-    """An amount that is not negative, in minor units (cents)."""
+    """An amount that is not negative, in minor units (cents). It has no upper limit: it may be a sum of any number of others."""
 
     minor: int
     currency: Currency
 
     def __post_init__(self) -> None:
-        if not 0 <= self.minor <= _MOST:
-            raise ValueError(f"amount is not between 0 and {_MOST} minor units")
+        if self.minor < 0:
+            raise ValueError("amount is negative")
 
     @classmethod
     def parse(cls, text: str) -> Result[Money, InvalidValue]:
@@ -52,15 +57,15 @@ class Money:
         if written["currency"] not in set(Currency):
             return Err(InvalidValue(what, f"is not in one of {', '.join(Currency)}"))
         currency = Currency(written["currency"])
-        try:
-            minor = Decimal(written["amount"]).scaleb(currency.decimals)
-        except InvalidOperation:
-            return Err(InvalidValue(what, "is too large"))
-        if minor != minor.to_integral_value():
+        whole, _, fraction = written["amount"].partition(".")
+        fraction = fraction.rstrip("0")
+        if len(fraction) > currency.decimals:
             return Err(InvalidValue(what, f"has more decimals than the {currency.decimals} of {currency}"))
-        if minor > _MOST:
+        # Digit by digit: Decimal would round what has more digits than its context, and Python reads no number of thousands of digits.
+        digits = (whole + fraction.ljust(currency.decimals, "0")).lstrip("0")
+        if len(digits) > len(str(_MOST_READ)) or int(digits or "0") > _MOST_READ:
             return Err(InvalidValue(what, "is too large"))
-        return Ok(cls(int(minor), currency))
+        return Ok(cls(int(digits or "0"), currency))
 
     def __add__(self, other: Money) -> Money:
         if self.currency is not other.currency:
@@ -83,4 +88,12 @@ class Money:
         return result
 
     def __str__(self) -> str:
-        return f"{Decimal(self.minor).scaleb(-self.currency.decimals):f} {self.currency}"
+        return written(self.minor, self.currency)
+
+
+def written(minor: int, currency: Currency) -> str:
+    """Write a number of minor units, which a balance may have below zero, as people do: `12.50 EUR`."""
+    # Whole numbers alone: a Decimal rounds what has more digits than its context.
+    whole, rest = divmod(abs(minor), 10**currency.decimals)
+    fraction = f".{rest:0{currency.decimals}}" if currency.decimals else ""
+    return f"{'-' if minor < 0 else ''}{whole}{fraction} {currency}"

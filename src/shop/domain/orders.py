@@ -42,7 +42,7 @@ _SKU = re.compile(r"[A-Z0-9]+(?:-[A-Z0-9]+)*")
 _SKU_LENGTH = 40
 _TITLE_LENGTH = 200
 _QUANTITIES = range(1, 1001)
-# So that no order, of most lines and quantities, exceeds what Money holds.
+# So that no order, of most lines and quantities, exceeds its column.
 _HIGHEST_PRICE = 10**9
 MOST_LINES = 100
 

@@ -1,11 +1,17 @@
-"""Log lines by structlog: for people on a console or for machines in JSON, with the trace of the request, and without secrets."""
+"""Log lines by structlog: for people on a console or for machines in JSON, with the trace of the request, and without secrets.
+
+No line holds a secret or what stands in a row, at any level. The shop's own lines name things by their ids. Of an exception that is not
+the shop's own a line has the type and the traceback, not the text: psycopg's quotes the failing row, and pydantic's the input.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -13,9 +19,15 @@ import structlog
 from shop.application.context import CURRENT_TRACE
 from shop.infrastructure.settings import LogFormat, LogLevel
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^:/@\s]*):[^@\s]*@")
-_SECRET_KEY = re.compile(r"password|passwd|secret|token|authorization", re.IGNORECASE)
+# All before the last @, for a password may hold one, and a NATS token stands where a user would.
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s]*@", re.IGNORECASE)
+_CONFIDENTIAL = r"[\w-]*(?:password|passwd|secret|token|authorization|(?:client|server)_key)[\w-]*"
+_SECRET_KEY = re.compile(_CONFIDENTIAL, re.IGNORECASE)
+# In a URL's query, and in libpq's keywords.
+_SECRET_PAIR = re.compile(rf"(?P<key>\b{_CONFIDENTIAL} ?= ?)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
 _HIDDEN = "***"
+# Whose exceptions say no value.
+_OWN = "shop."
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:
@@ -23,27 +35,31 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
 
     Application and domain write to those, and so need not know structlog. What was configured before is replaced.
     """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(log_formatter(log_format))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("shop").setLevel(level.upper())
+
+
+def log_formatter(log_format: LogFormat) -> logging.Formatter:
+    """Return what turns any record, also another library's, into a line without secrets."""
     machine = log_format is LogFormat.JSON
     renderer: Any = structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    exceptions = structlog.processors.format_exc_info
-    formatter = structlog.stdlib.ProcessorFormatter(
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=machine, key="at"),
             add_trace,
-            exceptions,
+            structlog.processors.ExceptionRenderer(_without_texts),
+            shorten_asyncio,
             hide_secrets,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(formatter)
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("shop").setLevel(level.upper())
 
 
 def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -51,6 +67,13 @@ def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> 
     trace = CURRENT_TRACE.get()
     if trace:
         line["trace"] = trace
+    return line
+
+
+def shorten_asyncio(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep the first line of what asyncio says: the others are the representations of tasks, with the exceptions that ended them."""
+    if line.get("logger") == "asyncio":
+        line["event"] = next(iter(str(line["event"]).splitlines()), "")
     return line
 
 
@@ -66,7 +89,7 @@ def _hide(key: str, value: Any) -> Any:
         return _HIDDEN
     match value:
         case str():
-            return _CREDENTIALS.sub(rf"\g<scheme>\g<user>:{_HIDDEN}@", value)
+            return _SECRET_PAIR.sub(rf"\g<key>{_HIDDEN}", _CREDENTIALS.sub(rf"\g<scheme>{_HIDDEN}@", value))
         case Mapping():
             # What somebody logs is anything.
             return {str(inner): _hide(str(inner), each) for inner, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
@@ -74,3 +97,24 @@ def _hide(key: str, value: Any) -> Any:
             return [_hide(key, each) for each in value]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value
+
+
+def _without_texts(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    return "\n".join(_report(exc_info[1]))
+
+
+def _report(error: BaseException) -> Iterator[str]:
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None:
+        yield from _report(earlier)
+        yield "which led to:"
+    if error.__traceback__ is not None:
+        yield "Traceback (most recent call last):"
+        yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    yield f"{name}: {error}" if isinstance(error, OSError) or name.startswith(_OWN) else name
+    if isinstance(error, BaseExceptionGroup):
+        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] of whatever
+        for number, member in enumerate(members, start=1):
+            yield f"{number} of {len(members)}:"
+            yield from _report(member)

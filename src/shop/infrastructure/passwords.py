@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 
 import argon2
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from shop.domain.values import PasswordHash
 
@@ -20,7 +22,7 @@ class Argon2PasswordHasher:
 
     def __init__(self, parameters: argon2.Parameters = DEFAULT) -> None:
         self._argon2 = argon2.PasswordHasher.from_parameters(parameters)
-        self._decoy: PasswordHash | None = None
+        self._decoy = _decoy(parameters)
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def hash(self, password: str) -> PasswordHash:
@@ -29,23 +31,39 @@ class Argon2PasswordHasher:
             return PasswordHash(await asyncio.to_thread(self._argon2.hash, password))
 
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
-        """Tell whether this is the password that was hashed. Raises argon2's `InvalidHashError` for a hash of another algorithm.
+        """Return whether this is the password that was hashed.
 
-        Without a hash it is not, which takes just as long to tell: whoever asks cannot see whether there is such a user.
+        Without a hash it is not, and neither with one of another algorithm; both take as long as a wrong password does, from the first
+        time on: whoever asks cannot see whether there is such a user. (A hash made with other parameters than today's takes the time of
+        those, until its user has logged in.)
         """
         if hashed is None:
-            self._decoy = self._decoy or await self.hash("")
             await self._opens(password, self._decoy)
             return False
-        return await self._opens(password, hashed)
+        try:
+            return await self._opens(password, hashed)
+        except InvalidHashError:
+            await self._opens(password, self._decoy)
+            return False
 
     def is_outdated(self, hashed: PasswordHash) -> bool:
-        """Tell whether a hash was made with other parameters than a fresh one would be."""
+        """Return whether a hash was made with other parameters than a fresh one would be."""
         return self._argon2.check_needs_rehash(hashed.encoded)
 
     async def _opens(self, password: str, hashed: PasswordHash) -> bool:
         async with self._turn:
             try:
-                return await asyncio.to_thread(self._argon2.verify, hashed.encoded, password)
+                # What is tried is any text, halves of characters too, which no encoding has.
+                return await asyncio.to_thread(self._argon2.verify, hashed.encoded, password.encode(errors="surrogatepass"))
             except VerifyMismatchError:
                 return False
+
+
+def _decoy(parameters: argon2.Parameters) -> PasswordHash:
+    """Make a hash that nothing opens, without the work of hashing: random bytes where the hash of a password would be."""
+    kind = {argon2.Type.D: "argon2d", argon2.Type.I: "argon2i", argon2.Type.ID: "argon2id"}[parameters.type]
+    cost = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(length)).rstrip(b"=").decode() for length in (parameters.salt_len, parameters.hash_len)
+    )
+    return PasswordHash(f"${kind}$v={parameters.version}${cost}${salt}${digest}")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Final
 
-import yaml
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from shop.infrastructure.postgres.unit_of_work import Isolation
+from shop.infrastructure.settings_sources import (
+    Given,
+    Unread,
+    UnreadableSource,
+    from_variables,
+    read_dotenv,
+    read_yaml,
+    suggestion,
+    variable_of,
+)
+from shop.infrastructure.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
 
 DEFAULT_FILE = Path("shop.yaml")
 _ENV_FILE = Path(".env")
-_PREFIX = "SHOP_"
 
 
 class LogFormat(StrEnum):
@@ -36,40 +44,42 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-def _with_scheme(*schemes: str) -> AfterValidator:
+def _read_by(reader: UrlReader) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
-        text = url.get_secret_value()
-        if urlsplit(text).scheme not in schemes or "://" not in text:
-            raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        reader(url.get_secret_value())
         return url
 
     return AfterValidator(check)
 
 
-PostgresUrl = Annotated[SecretStr, _with_scheme("postgres", "postgresql")]
-RedisUrl = Annotated[SecretStr, _with_scheme("redis", "rediss")]
-NatsUrl = Annotated[SecretStr, _with_scheme("nats", "tls")]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
+RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
+NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
+MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
+# Not less than PostgreSQL's unit: 0 would be no limit at all.
+Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All that can be set. In the environment the URLs have the names that every tool knows, and the others begin with SHOP_."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=_PREFIX, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: Annotated[PostgresUrl, Field(validation_alias="database_url", description="The database that is written to.")]
-    database_read_url: Annotated[
-        PostgresUrl | None, Field(validation_alias="database_read_url", description="Where questions go, if not there too: a replica.")
+    database_url: Annotated[PostgresUrl, Field(description="The database that is written to.")]
+    database_read_url: Annotated[PostgresUrl | None, Field(description="Where questions go, if not there too: a replica.")] = None
+    redis_url: Annotated[RedisUrl | None, Field(description="The cache; without it there is none.")] = None
+    nats_url: Annotated[NatsUrl | None, Field(description="The broker; without it events wait.")] = None
+    nats_monitoring_url: Annotated[
+        MonitoringUrl | None, Field(description="The broker's monitoring port, for health to ask when it syncs.")
     ] = None
-    redis_url: Annotated[RedisUrl | None, Field(validation_alias="redis_url", description="The cache; without it there is none.")] = None
-    nats_url: Annotated[NatsUrl | None, Field(validation_alias="nats_url", description="The broker; without it events wait.")] = None
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Connections that are kept open.")] = 1
-    pool_max_size: Annotated[int, Field(ge=1, le=1000, description="Most connections at once.")] = 10
+    pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Most connections at once.")] = 10
     pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a connection.")] = 10.0
     connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
     statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
-    lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for another's lock.")] = 5.0
+    lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for another's lock.")] = 2.0
+    use_case_timeout: Annotated[Seconds, Field(description="Seconds that a use case may take, with all of its attempts.")] = 20.0
     isolation: Annotated[Isolation, Field(description="How much a transaction sees of others.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="How often a use case is tried.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds that the cache keeps a value.")] = 300.0
@@ -80,17 +90,22 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, Field(description="Log lines for people, or for machines.")] = LogFormat.CONSOLE
     log_level: Annotated[LogLevel, Field(description="From which level on lines are written.")] = LogLevel.WARNING
 
+    @field_validator("pool_max_size")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 pydantic-settings passes all of these
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 as above
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 as above
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 as above
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read no source here: `load_settings` reads them one by one, to know where each value comes from."""
-        return (init_settings,)
+    def _hold_the_smallest_pool(cls, value: int, info: ValidationInfo) -> int:
+        smallest = info.data.get("pool_min_size", 0)
+        if value < smallest:
+            raise ValueError(f"is less than pool_min_size, which is {smallest}")
+        return value
+
+
+_READERS: Final[Mapping[str, UrlReader]] = {
+    "database_url": postgres_url,
+    "database_read_url": postgres_url,
+    "redis_url": redis_url,
+    "nats_url": nats_url,
+    "nats_monitoring_url": monitoring_url,
+}
 
 
 class SettingsError(Exception):
@@ -103,17 +118,18 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings, and where each that was given comes from."""
+    """Settings, where each that was given comes from, and what was given to no effect, a sentence each."""
 
     settings: Settings
     sources: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
     def shown(self) -> list[tuple[str, str, str]]:
-        """Give each key, its value without secrets, and its source, in the order of their definition."""
+        """Return each key, its value without secrets, and its source, in the order of their definition."""
         rows: list[tuple[str, str, str]] = []
         for key in Settings.model_fields:
             value = getattr(self.settings, key)
-            text = without_credentials(value.get_secret_value()) if isinstance(value, SecretStr) else "" if value is None else str(value)
+            text = _READERS[key](value.get_secret_value()) if isinstance(value, SecretStr) else "" if value is None else str(value)
             rows.append((key, text, self.sources.get(key, "default")))
         return rows
 
@@ -125,69 +141,40 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
         file: the YAML file, which must be there; without it `shop.yaml` of the working directory, which need not be.
         overrides: keys and values of the command line.
     """
-    layers: list[tuple[str, Mapping[str, object]]] = [
-        (str(file or DEFAULT_FILE), _from_yaml(file)),
-        (str(_ENV_FILE), DotEnvSettingsSource(Settings, env_file=_ENV_FILE)()),
-        ("environment", EnvSettingsSource(Settings)()),
-        ("command line", overrides or {}),
-    ]
-    values: dict[str, object] = {}
-    sources: dict[str, str] = {}
-    for source, layer in layers:
-        # `.env` is also read by others, so what is not ours there is no mistake.
-        for key, value in layer.items():
-            if source == str(_ENV_FILE) and key not in Settings.model_fields:
-                continue
-            values[key] = value
-            sources[key] = source
+    keys = Settings.model_fields
+    given: dict[str, Given] = {}
+    problems: list[str] = []
+    unread: list[Unread] = []
     try:
-        return LoadedSettings(Settings.model_validate(values), sources)
+        if file is not None or DEFAULT_FILE.exists():
+            given, problems = read_yaml(file or DEFAULT_FILE)
+        dotenv = read_dotenv(_ENV_FILE)
+    except UnreadableSource as error:
+        raise SettingsError([str(error)]) from None
+    for variables, source in ((dotenv, str(_ENV_FILE)), (os.environ, "environment")):
+        found = from_variables(variables, source, keys)
+        given |= found.given
+        problems += found.problems
+        unread += found.unread
+    given |= {key: Given(key, value, "command line") for key, value in (overrides or {}).items()}
+    ignored = [f"{each.given}: is not read; {variable_of(each.instead)} is" for each in unread]
+    # Where there is no URL, its parts were meant to make one.
+    problems += [sentence for each, sentence in zip(unread, ignored, strict=True) if each.instead not in given]
+    try:
+        settings = Settings.model_validate({key: each.value for key, each in given.items()})
     except ValidationError as error:
-        raise SettingsError([_problem(str(each["loc"][0]), each["type"], each["msg"], sources) for each in error.errors()]) from None
+        raise SettingsError(
+            [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], given) for each in error.errors())]
+        ) from None
+    if problems:
+        raise SettingsError(problems)
+    return LoadedSettings(settings, {key: each.source for key, each in given.items()}, tuple(ignored))
 
 
-def without_credentials(url: str) -> str:
-    """Hide the password of a URL."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
-
-
-def _from_yaml(file: Path | None) -> Mapping[str, object]:
-    path = file or DEFAULT_FILE
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if file is None:
-            return {}
-        raise SettingsError([f"{path}: there is no such file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: cannot be read: {error}"]) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise SettingsError([f"{place}: is not YAML"]) from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError([f"{path}: is not a mapping of keys to values"])
-    # YAML gives anything; pydantic looks at the values next.
-    return {str(key): value for key, value in content.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-
-def _problem(key: str, kind: str, message: str, sources: Mapping[str, str]) -> str:
+def _problem(key: str, kind: str, message: str, given: Mapping[str, Given]) -> str:
     if kind == "missing":
-        return f"{key}: is not set; set {_variable(key)} in the environment or in .env, or {key} in {DEFAULT_FILE}"
-    source = sources.get(key, "default")
-    place = f"{_variable(key)} in the environment" if source == "environment" else f"{key} in {source}"
-    if source == "command line":
-        place = f"{key} on the command line"
+        return f"{key}: is not set; set {variable_of(key)} in the environment or in .env, or {key} in {DEFAULT_FILE}"
+    place = str(given.get(key, key))
     if kind == "extra_forbidden":
-        return f"{place}: there is no such setting"
+        return f"{place}: there is no such setting{suggestion(key, Settings.model_fields)}"
     return f"{place}: {message.removeprefix('Value error, ')}"
-
-
-def _variable(key: str) -> str:
-    field = Settings.model_fields.get(key)
-    return key.upper() if field is not None and field.validation_alias is not None else f"{_PREFIX}{key.upper()}"

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from sqlwright.cli.configuration import Configuration
+from sqlwright.cli.misreadings import better
 from sqlwright.diagnostics import Diagnostic, Place, in_order
 from sqlwright.ir import Command
 from sqlwright.lexer import significant
@@ -24,6 +25,7 @@ _CURES = {
     ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
     ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
+    "missing semicolon": "end the statement with `;`.",
     ":batch* commands require parameters": "use the command without `batch`.",
     "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
@@ -34,22 +36,29 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
     """Read what sqlc wrote to stderr; paths in it are relative to `folder`, where its configuration is."""
     placed: dict[Diagnostic, None] = {}
     other: list[str] = []
+    quoting = False
     for line in stderr.splitlines():
         if line.startswith(_BLOCK_HEADING) or not line.strip():
             continue
         match = _COMPLAINT.fullmatch(line)
         if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
             # Two entries that share a file make sqlc complain twice.
-            place = _place(file, configuration.project, int(match["line"]), int(match["column"]), match["message"])
-            placed[Diagnostic(match["message"], place, help=_help(match["message"], configuration))] = None
-        else:
+            placed |= dict.fromkeys(_about_file(file, int(match["line"]), int(match["column"]), match["message"], configuration))
+            # A message may quote the rest of a file.
+            quoting = match["message"].count('"') % 2 == 1
+        elif not quoting:
             other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
     rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
     return (*rest, *in_order(placed))
 
 
-def _place(file: Path, project: Path, line: int, column: int, message: str) -> Place:
-    name = Path(os.path.relpath(file, project.resolve())).as_posix()
+def _about_file(file: Path, line: int, column: int, message: str, configuration: Configuration) -> list[Diagnostic]:
+    name = Path(os.path.relpath(file, configuration.project.resolve())).as_posix()
+    found = better(message, name, file.read_bytes(), line)
+    return found or [Diagnostic(message, _place(file, name, line, column, message), help=_help(message, configuration))]
+
+
+def _place(file: Path, name: str, line: int, column: int, message: str) -> Place:
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     if column == 0 or line > len(lines):
         # The end of a statement, given as the line after it.
@@ -62,6 +71,9 @@ def _place(file: Path, project: Path, line: int, column: int, message: str) -> P
     if (quoted := _QUOTED.search(message)) and (found := _word(lines, line, quoted[1])):
         line, column = found
         return Place(name, line, column, lines[line - 1], len(quoted[1]))
+    if column == 1 and lines[line - 1].lstrip().startswith("--"):
+        # What it says of a whole statement, it says of the comment before it.
+        line = next((n for n in range(line, len(lines) + 1) if lines[n - 1].strip() and not lines[n - 1].lstrip().startswith("--")), line)
     return Place(name, line, column, lines[line - 1])
 
 

@@ -11,6 +11,7 @@ from sqlwright.cli.compilation import compile_project
 from sqlwright.cli.configuration import CONFIG
 from sqlwright.cli.console import Format, FormatOption, findings, print_json, progress
 from sqlwright.cli.generating import ConfigOption
+from sqlwright.prove.server import URL_VARIABLE
 
 
 def why(
@@ -33,9 +34,12 @@ def why(
     with findings(form):
         with progress() as report:
             compilations = compile_project(config, os.environ, anew=False, report=report)
-        from sqlwright.cli.verdicts import find_query, find_verdicts
+        from sqlwright.cli.verdicts import find_query, find_verdicts, stand_ins_of
 
-        verdicts = find_verdicts(find_query(query, compilations), column)
+        found = find_query(query, compilations)
+        # Where another server proves, it has the extensions themselves.
+        stand_ins = () if os.environ.get(URL_VARIABLE) else stand_ins_of(found, compilations)
+        verdicts = find_verdicts(found, column, stand_ins)
     if form is Format.JSON:
         print_json(verdicts.as_json())
     else:

@@ -11,6 +11,7 @@ from sqlwright import ir
 from sqlwright.cli.console import out
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
+from sqlwright.prove import standins
 from sqlwright.sources import PlaceInQuery
 
 # A proof that is missing is no proof of the contrary.
@@ -23,11 +24,15 @@ _ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """A query with those of its columns that were asked for; `whole` where all were, and then rows and parameters are shown too."""
+    """A query with those of its columns that were asked for; `whole` where all were, and then rows and parameters are shown too.
+
+    `stand_ins` are the extensions that it calls and that the embedded server only declares.
+    """
 
     query: ir.Query
     columns: tuple[ir.Column, ...]
     whole: bool
+    stand_ins: tuple[str, ...]
 
     def show(self) -> None:
         """Print them for people."""
@@ -46,6 +51,8 @@ class Verdicts:
             nullable = isinstance(param.type, ir.Nullable)
             verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
             console.print(Text.assemble("  parameter ", (param.name, "bold"), " ", verdict, f": {param.reason}"))
+        for extension in self.stand_ins:
+            console.print(Text.assemble("  note: ", standins.explain(extension)))
 
     def as_json(self) -> dict[str, Any]:
         """Give them for programs. Parameters and rows are always there."""
@@ -68,6 +75,7 @@ class Verdicts:
                 }
                 for c in self.columns
             ],
+            "notes": [standins.explain(extension) for extension in self.stand_ins],
             "params": [{"name": str(p.name), "nullable": isinstance(p.type, ir.Nullable), "reason": p.reason} for p in query.params],
         }
 
@@ -95,7 +103,18 @@ def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
     )
 
 
-def find_verdicts(query: ir.Query, column: str) -> Verdicts:
+def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tuple[str, ...]:
+    """Return the extensions that a query calls and that the embedded server only declares."""
+    proofs = (
+        compilation.proofs.queries[module.source_file, query.name]
+        for compilation in compilations
+        for module in compilation.package.modules
+        if query in module.queries
+    )
+    return next((proof.stand_ins for proof in proofs), ())
+
+
+def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ()) -> Verdicts:
     """Find the verdicts on a column by its SQL name or its field's, or on the whole query where the name is "".
 
     Raises:
@@ -106,7 +125,7 @@ def find_verdicts(query: ir.Query, column: str) -> Verdicts:
     if column and not columns:
         names = ", ".join(found.sql_name for found in every) or "none"
         raise CompileError([Diagnostic(f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")])
-    return Verdicts(query, columns, whole=not column)
+    return Verdicts(query, columns, whole=not column, stand_ins=stand_ins)
 
 
 def _place_json(place: Place) -> dict[str, Any]:

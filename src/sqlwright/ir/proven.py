@@ -186,10 +186,15 @@ Shape: TypeAlias = RowRef | BareValue
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """`:one`: a row, or None when there is none; `always` when exactly one row is proven."""
+    """`:one`: a row, or None when there is none; `always` when exactly one row is proven or claimed.
+
+    `because` says why there is no second row, for the error that is raised when there is one; "" where that is not known and the first
+    row will do.
+    """
 
     shape: Shape
     always: bool
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.nodetree import Node, Unrecognised, walk
+from sqlwright.prove.nodetree import Node, Tree, Unrecognised, walk
 from sqlwright.prove.querytree import RELATION, SELECT, Query
 
 _ACL_SELECT = 2
@@ -15,6 +15,11 @@ def tables_read_and_written(facts: SchemaFacts, tree: Node) -> tuple[tuple[str, 
     writes: set[str] = set()
     _visit(facts, tree, reads, writes, set())
     return tuple(sorted(reads)), tuple(sorted(writes))
+
+
+def functions_called(tree: Tree) -> set[int]:
+    """Return the OIDs of the functions that a statement calls by name."""
+    return {node.number("funcid") for node in walk(tree) if node.tag == "FUNCEXPR"}
 
 
 def _visit(facts: SchemaFacts, tree: Node, reads: set[str], writes: set[str], seen: set[int]) -> None:

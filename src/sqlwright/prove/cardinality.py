@@ -11,14 +11,14 @@ from sqlwright.prove.keys import Determination, Sense
 from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised, walk
 from sqlwright.prove.nullability import Prover, Scope, location
 from sqlwright.prove.querytree import CTE, DELETE, INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, Query, RangeEntry
+from sqlwright.prove.reach import Reach, reach
 from sqlwright.prove.rules import recursion
-from sqlwright.prove.schemaobjects import Relation
 
 Fixed = Mapping[int, frozenset[Sense]]
 _NOTHING: Fixed = {}
 _UNION, _INTERSECT, _EXCEPT = 1, 2, 3
 _SKIP_LOCKED = 1
-_DO_NOTHING, _DO_UPDATE = 1, 2
+_DO_NOTHING = 1
 _NOT_MATCHED_BY_SOURCE = 1
 _INT8_OF_INT4 = 481
 _DATUM_BYTES = 8
@@ -240,8 +240,10 @@ def constant_number(node: Node) -> int | None:
 # --- FROM -----------------------------------------------------------------------------------------------------------------
 
 
-def _limits_entry(prover: Prover, entry: RangeEntry, scope: Scope, fixed: Fixed) -> bool:
-    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed."""
+def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> bool:
+    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
+    if isinstance(entry, Node):
+        return rows_of(prover, entry, scope, fixed).at_most_one
     if entry.kind == SUBQUERY:
         return rows_of(prover, entry.node.node("subquery"), scope, fixed).at_most_one
     if entry.kind == CTE:
@@ -299,30 +301,30 @@ def _entry_has_row(prover: Prover, entry: RangeEntry, scope: Scope) -> bool:
 
 # --- statements that write --------------------------------------------------------------------------------------------------
 
-_EVENTS = {INSERT: ("insert", "3"), UPDATE: ("update", "2"), DELETE: ("delete", "4")}
-
 
 def _written(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     if query.command == MERGE:
         return _merged(prover, query, parent)
-    if query.command not in _EVENTS:
+    if query.command not in (INSERT, UPDATE, DELETE):
         return many("the statement returns no rows that are proven")
-    relation = prover.facts.relation(query.entry(query.result_relation).relation)
-    event, rule = _EVENTS[query.command]
-    if rule in relation.rules:
-        return many(f"a rule on `{relation.name}` rewrites the statement")
+    reached = reach(prover.facts, query)
+    if reached.rewritten:
+        return many(reached.rewritten)
+    if query.node.flag("hasTargetSRFs"):
+        return many("a function in the target list returns a set")
     if query.command == INSERT:
-        return _inserted(prover, query, parent, relation)
+        return _inserted(prover, query, parent, reached)
     rows, found = _joined(prover, query, parent, _NOTHING)
-    if event in relation.instead_triggers:
+    if reached.replaced:
         return replace(rows, at_least_one=False)
     target = query.result_relation
+    name = prover.facts.relation(query.entry(target).relation).name
     if target in found.determined:
-        return at_most_one(found.reasons.get(target, f"`{relation.name}` has one row for the given values"))
-    return many(f"no equality is found that fixes a unique key of `{relation.name}`")
+        return at_most_one(found.reasons.get(target, f"`{name}` has one row for the given values"))
+    return many(f"no equality is found that fixes a unique key of `{name}`")
 
 
-def _inserted(prover: Prover, query: Query, parent: Scope | None, relation: Relation) -> Rows:
+def _inserted(prover: Prover, query: Query, parent: Scope | None, reached: Reach) -> Rows:
     if query.from_items:
         rows, _ = _joined(prover, query, parent, _NOTHING)
     else:
@@ -330,47 +332,22 @@ def _inserted(prover: Prover, query: Query, parent: Scope | None, relation: Rela
     if rows.at_least_one and rows.at_most_one:
         rows = replace(rows, reason="one row is inserted")
     conflict = query.on_conflict
-    action = conflict.number("action") if conflict is not None else 0
-    skipped = ""
-    if conflict is not None and action == _DO_NOTHING:
+    skipped = reached.replaced or reached.altered
+    if conflict is not None and conflict.number("action") == _DO_NOTHING:
         skipped = "ON CONFLICT DO NOTHING may skip it"
     elif conflict is not None and conflict.optional("onConflictWhere") is not None:
         skipped = "the WHERE of DO UPDATE may skip it"
-    elif (reason := _may_skip(prover, relation, {"insert", "update"} if action == _DO_UPDATE else {"insert"})) is not None:
-        skipped = reason
     if skipped:
         return replace(rows, at_least_one=False, reason=f"{rows.reason}, but {skipped}" if rows.at_most_one else rows.reason)
     return rows
-
-
-def _may_skip(prover: Prover, relation: Relation, events: set[str]) -> str | None:
-    """Whether anything may make PostgreSQL pass over an inserted row."""
-    for event in sorted(events):
-        if event in relation.instead_triggers:
-            return f"an INSTEAD OF trigger on `{relation.name}` may skip it"
-        if event in relation.before_triggers:
-            return f"a BEFORE trigger on `{relation.name}` may skip it"
-    kinds = {prover.facts.relation(oid).kind for oid in (relation.oid, *relation.descendants)}
-    if "f" in kinds:
-        return f"`{relation.name}` stores its rows on a foreign server"
-    if relation.kind == "v":
-        view = prover.query(prover.facts.view_query(relation.oid))
-        for item in view.from_items:
-            if item.tag != "RANGETBLREF":
-                return f"`{relation.name}` is a view over a join"
-            under = prover.facts.relation(view.entry(item.number("rtindex")).relation)
-            if under.rules:
-                return f"a rule on `{under.name}` rewrites the statement"
-            reason = _may_skip(prover, under, events)
-            if reason is not None:
-                return reason
-    return None
 
 
 def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     """A MERGE acts once for each source row and target row that it matches, or once for a source row without a match."""
     condition = query.merge_condition
     actions = query.merge_actions
+    if reach(prover.facts, query).rewritten or query.node.flag("hasTargetSRFs"):
+        return many("a rule, or a function that returns a set, may make many rows")
     if condition is None or any(a.number("matchKind") == _NOT_MATCHED_BY_SOURCE for a in actions):
         return many("a MERGE may act on many rows")
     scope = Scope(query, parent)

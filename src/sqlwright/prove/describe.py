@@ -43,16 +43,17 @@ class Description:
 class Refused(Exception):
     """The statement is refused. `offset` counts characters from 0, -1 where there is no place.
 
-    `by_postgres`: the message is PostgreSQL's.
+    `by_postgres`: the message is PostgreSQL's. `sql` is the text that `offset` counts in, where it is not the query's as sqlc has it.
     """
 
-    def __init__(self, message: str, offset: int, hint: str, sqlstate: str, *, by_postgres: bool = True) -> None:
+    def __init__(self, message: str, offset: int, hint: str, sqlstate: str, *, by_postgres: bool = True, sql: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
         self.hint = hint
         self.sqlstate = sqlstate
         self.by_postgres = by_postgres
+        self.sql = sql
 
 
 def describe(connection: psycopg.Connection[Any], sql: str, fallback_types: Mapping[int, str]) -> Description:
@@ -156,5 +157,10 @@ class TypeNames:
 
 
 def with_dimensions(type_name: str, dimensions: int) -> str:
-    """Give a type as proofs write it, for an array of at least so many dimensions: `int4[]` of two is `int4[][]`."""
+    """Give a type as proofs write it, for an array of at least so many dimensions: `int4[]` of two is `int4[][]`.
+
+    Arrays whose dimensions vary (0) have no type in Python; they are `anyarray`, PostgreSQL's own word for arrays that it knows no more of.
+    """
+    if type_name.endswith("[]") and not dimensions:
+        return "anyarray"
     return type_name + "[]" * (dimensions - type_name.count("[]")) if type_name.endswith("[]") else type_name

@@ -1,16 +1,19 @@
 """How many dimensions an array has. PostgreSQL's types do not say; what a column is declared with does, and so does what makes an array.
 
-A declaration is not enforced: `int[][]` is the author's word for a matrix, as `int[]` is for a list. What nothing is known of has one.
+A declaration is not enforced: `int[][]` is the author's word for a matrix, as `int[]` is for a list. What nothing is known of has one. The
+arms of CASE, COALESCE or UNION may make arrays of different dimensions; that is said too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeAlias
 
 from sqlwright.prove.exprtypes import is_array, type_of
 from sqlwright.prove.nodetree import UNREADABLE, Node
 from sqlwright.prove.nullability import Prover, Scope
-from sqlwright.prove.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES
+from sqlwright.prove.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES, Query
 from sqlwright.prove.rules import queries, recursion, returning
 from sqlwright.prove.schemaobjects import Relation
 
@@ -20,7 +23,6 @@ _NDIM = 5  # in the bytes of a constant: behind their number and the length of t
 _SAME_AS_ARGUMENT = frozenset(
     {
         "any_value(anyelement)",
-        "array_append(anycompatiblearray, anycompatible)",
         "array_remove(anycompatiblearray, anycompatible)",
         "array_replace(anycompatiblearray, anycompatible, anycompatible)",
         "array_reverse(anyarray)",
@@ -39,39 +41,78 @@ _SAME_AS_ARGUMENT = frozenset(
 )
 
 
+VARYING = 0
+"""The number of dimensions of what may have different ones."""
+
+_Dimensions: TypeAlias = frozenset[int]
+_ONE: _Dimensions = frozenset({1})
+_ANY: _Dimensions = frozenset()
+"""Of NULL and of the empty array, which fit anything."""
+_ITSELF = -1
+"""As many as the recursive query itself has."""
+
+
 def output_dimensions(prover: Prover, node: Node, parent: Scope | None, index: int) -> int:
-    """Give the number of dimensions of a column of a query, counted from 0."""
-    query = prover.query(node)
-    if query.set_operations is not None:
-        arms = [arm.node.node("subquery") for arm in query.range_table if arm.kind == SUBQUERY]
-        return max(output_dimensions(prover, arm, Scope(query, parent), index) for arm in arms)
-    expression = query.outputs[index].expression
-    if not is_array(prover, expression):
-        return 1
-    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
-    return dimensions_of(prover, expression, scope)
+    """Return the number of dimensions of a column of a query, counted from 0; `VARYING` where its arrays may differ."""
+    return _number(_output(prover, node, parent, index))
 
 
 def dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:
-    """Give the number of dimensions of an expression; 1 for what is no array, and for what is not known."""
+    """Return the number of dimensions of an expression; 1 for what is no array, and for what is not known."""
+    return _number(_of(prover, node, scope))
+
+
+def _number(found: _Dimensions) -> int:
+    known = found - {_ITSELF}
+    if len(known) > 1 or VARYING in known:
+        return VARYING
+    return next(iter(known), 1)
+
+
+def _output(prover: Prover, node: Node, parent: Scope | None, index: int) -> _Dimensions:
+    query = prover.query(node)
+    if query.set_operations is not None:
+        return _of_set_operation(prover, query.set_operations, query, Scope(query, parent), index)
+    expression = query.outputs[index].expression
+    if not is_array(prover, expression):
+        return _ONE
+    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    return _of(prover, expression, scope)
+
+
+def _of_set_operation(prover: Prover, node: Node, query: Query, scope: Scope, index: int) -> _Dimensions:
+    if node.tag == "RANGETBLREF":
+        return _output(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope, index)
+    left = _of_set_operation(prover, node.node("larg"), query, scope, index)
+    # Every row of INTERSECT and EXCEPT is one of the left side.
+    return left | _of_set_operation(prover, node.node("rarg"), query, scope, index) if node.number("op") == queries.UNION else left
+
+
+def _of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:
     try:
         return _dimensions_of(prover, node, scope)
     except UNREADABLE:
-        return 1
+        return _ONE
 
 
-def _most(prover: Prover, nodes: Iterable[Node], scope: Scope) -> int:
-    return max((dimensions_of(prover, node, scope) for node in nodes), default=1)
+def _of_all(prover: Prover, nodes: Iterable[Node], scope: Scope) -> _Dimensions:
+    """Of a value that is one of several."""
+    return _ANY.union(*(_of(prover, node, scope) for node in nodes))
 
 
-def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:  # noqa: C901, PLR0912 - a case for each kind of node
+def _gathered(found: _Dimensions) -> _Dimensions:
+    """Of an array of arrays. The arrays in a recursive query may grow with each round."""
+    return frozenset(VARYING if count in (VARYING, _ITSELF) else count + 1 for count in found)
+
+
+def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # noqa: C901, PLR0912 - a case for each kind of node
     match node.tag:
         case "ARRAYEXPR":
-            return 1 + _most(prover, node.nodes("elements"), scope) if node.flag("multidims") else 1
+            return _gathered(_of_all(prover, node.nodes("elements"), scope)) if node.flag("multidims") else _ONE
         case "AGGREF":
             rows = scope.up(node.number("agglevelsup")).row
             arguments = [entry.node("expr") for entry in node.nodes("args") if not entry.flag("resjunk")]
-            return 1 if rows is None else _of_call(prover, node.number("aggfnoid"), arguments, rows)
+            return _ONE if rows is None else _of_call(prover, node.number("aggfnoid"), arguments, rows)
         case "WINDOWFUNC":
             return _of_call(prover, node.number("winfnoid"), node.nodes("args"), scope)
         case "FUNCEXPR":
@@ -80,74 +121,94 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:  # noqa: C9
             return _of_call(prover, node.number("opfuncid"), node.nodes("args"), scope)
         case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
             inner = node.node("subselect")
-            found = output_dimensions(prover, inner, scope, 0)
+            found = _output(prover, inner, scope, 0)
             gathers = node.number("subLinkType") == _ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
-            return found + 1 if gathers else found
+            return _gathered(found) if gathers else found
         case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
-            return dimensions_of(prover, node.node("arg"), scope)
-        case "COALESCEEXPR" | "MINMAXEXPR" | "NULLIFEXPR":
-            return _most(prover, node.nodes("args"), scope)
+            return _of(prover, node.node("arg"), scope)
+        case "COALESCEEXPR" | "MINMAXEXPR":
+            return _of_all(prover, node.nodes("args"), scope)
+        case "NULLIFEXPR":
+            return _of(prover, node.nodes("args")[0], scope)
         case "CASEEXPR":
             otherwise = node.optional("defresult")
             results = [branch.node("result") for branch in node.nodes("args")]
-            return _most(prover, [*results, *([otherwise] if otherwise else [])], scope)
-        case "SUBSCRIPTINGREF" if node.items("reflowerindexpr"):
-            return dimensions_of(prover, node.node("refexpr"), scope)
+            return _of_all(prover, [*results, *([otherwise] if otherwise else [])], scope)
+        case "SUBSCRIPTINGREF" if node.items("reflowerindexpr") or node.has("refassgnexpr"):
+            return _of(prover, node.node("refexpr"), scope)
         case "FIELDSELECT":
-            return prover.facts.field_dimensions(type_of(prover, node.node("arg")), node.number("fieldnum"))
-        case "CONST" if prover.facts.is_array(node.number("consttype")) and not node.flag("constisnull"):
-            value = node.raw("constvalue")
-            return max(int(str(value[_NDIM])), 1) if isinstance(value, list) else 1
+            return frozenset({prover.facts.field_dimensions(type_of(prover, node.node("arg")), node.number("fieldnum"))})
+        case "CONST":
+            return _of_constant(prover, node)
         case "PARAM" if node.number("paramkind") == _EXTERNAL:
-            return prover.param_dimensions.get(node.number("paramid"), 1)
+            return frozenset({prover.param_dimensions.get(node.number("paramid"), 1)})
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
         case _:
-            return 1
+            return _ONE
 
 
-def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> int:
+def _of_constant(prover: Prover, node: Node) -> _Dimensions:
+    if node.flag("constisnull"):
+        return _ANY
+    value = node.raw("constvalue")
+    if not prover.facts.is_array(node.number("consttype")) or not isinstance(value, list):
+        return _ONE
+    count = int(str(value[_NDIM]))
+    return frozenset({count}) if count else _ANY
+
+
+def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
     signature = prover.facts.function(function).signature
     if signature == "array_agg(anyarray)":
-        return 1 + dimensions_of(prover, arguments[0], scope)
+        return _gathered(_of(prover, arguments[0], scope))
     if signature == "array_cat(anycompatiblearray, anycompatiblearray)":
-        return _most(prover, arguments, scope)
-    if signature == "array_prepend(anycompatible, anycompatiblearray)":
-        return dimensions_of(prover, arguments[1], scope)
-    if signature.startswith("array_fill(") and arguments[1].tag == "ARRAYEXPR":
-        return max(len(arguments[1].nodes("elements")), 1)
-    return dimensions_of(prover, arguments[0], scope) if signature.partition(", VARIADIC")[0] in _SAME_AS_ARGUMENT else 1
+        return _of_all(prover, arguments, scope)  # either may be empty, and then the other is the result
+    if signature in ("lag(anycompatible, integer, anycompatible)", "lead(anycompatible, integer, anycompatible)"):
+        return _of_all(prover, (arguments[0], arguments[2]), scope)
+    if signature.startswith("array_fill("):
+        return frozenset({len(arguments[1].nodes("elements"))}) if arguments[1].tag == "ARRAYEXPR" else frozenset({VARYING})
+    return _of(prover, arguments[0], scope) if signature.partition(", VARIADIC")[0] in _SAME_AS_ARGUMENT else _ONE
 
 
 def column_dimensions(prover: Prover, relation: Relation, attribute: int) -> int:
-    """Give the number of dimensions of a column of a table or view."""
+    """Return the number of dimensions of a column of a table or view."""
+    return _number(_of_relation(prover, relation, attribute))
+
+
+def _of_relation(prover: Prover, relation: Relation, attribute: int) -> _Dimensions:
     if relation.kind not in ("v", "m"):
-        return relation.attributes[attribute].dimensions
+        return frozenset({relation.attributes[attribute].dimensions})
     try:
-        return output_dimensions(prover, prover.facts.view_query(relation.oid), None, attribute - 1)
+        return _output(prover, prover.facts.view_query(relation.oid), None, attribute - 1)
     except UNREADABLE:
-        return 1
+        return _ONE
 
 
-def _column(prover: Prover, node: Node, at: Scope) -> int:
+def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
     """Follow a column to what it is declared with, or to the expression that makes it."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     if attribute <= 0:
-        return 1
+        return _ONE
     match entry.kind:
         case kind if kind == RELATION:
-            return column_dimensions(prover, prover.facts.relation(entry.relation), attribute)
+            found = _of_relation(prover, prover.facts.relation(entry.relation), attribute)
+            if at.written is not None and node.number("varno") == at.query.result_relation:
+                found |= _of_all(prover, returning.assigned_values(at.query, attribute), replace(at, written=None))
+            return found
         case kind if kind == SUBQUERY:
-            return output_dimensions(prover, entry.node.node("subquery"), at, attribute - 1)
+            return _output(prover, entry.node.node("subquery"), at, attribute - 1)
         case kind if kind == CTE:
+            if entry.node.flag("self_reference"):
+                return frozenset({_ITSELF})
             item, scope = recursion.common_table(at, entry)
-            return 1 if item.flag("cterecursive") else output_dimensions(prover, item.node("ctequery"), scope, attribute - 1)
+            return _output(prover, item.node("ctequery"), scope, attribute - 1) - {_ITSELF}
         case kind if kind == GROUP and at.row is not None:
-            return dimensions_of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
+            return _of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
         case kind if kind == JOIN:
             source = entry.node.items("joinaliasvars")[attribute - 1]
-            return dimensions_of(prover, source, at) if isinstance(source, Node) else 1
+            return _of(prover, source, at) if isinstance(source, Node) else _ONE
         case kind if kind == VALUES:
-            return _most(prover, [row[attribute - 1] for row in at.query.values_rows(entry)], at)
+            return _of_all(prover, [row[attribute - 1] for row in at.query.values_rows(entry)], at)
         case _:
-            return 1
+            return _ONE

@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
+from sqlwright.prove.checks import Checks, column_not_null, column_without_null_elements
+from sqlwright.prove.nodetree import UNREADABLE, Node, Unrecognised, parse
 from sqlwright.prove.schemaobjects import Attribute, DataType, Function, Relation, UniqueIndex
 
 _RELATIONS = """
@@ -24,10 +25,6 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON
 WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
-_CHECKS = """
-SELECT conrelid::int8, conname, conbin::text FROM pg_constraint k WHERE contype = 'c' AND conrelid <> 0 AND convalidated
-"""
-_ENFORCED = "AND conenforced"
 _TRIGGERS = """
 SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 """
@@ -54,12 +51,30 @@ SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnul
        t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
+# An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
+# across types where every type of the family is exact in the widest: the built-in operators of integers, of floats, and of text and name;
+# not those of date, timestamp and timestamptz, which depend on the session's time zone. One that is not strict may find NULLs equal, of
+# which a unique index takes many.
 _EQUALITIES = """
-SELECT o.amopfamily::int8, o.amopopr::int8 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod WHERE m.amname = 'btree' AND o.amopstrategy
-= 3
+SELECT o.amopfamily::int8, o.amopopr::int8
+FROM pg_amop o
+JOIN pg_am m ON m.oid = o.amopmethod
+JOIN pg_opfamily f ON f.oid = o.amopfamily
+JOIN pg_operator e ON e.oid = o.amopopr
+JOIN pg_proc p ON p.oid = e.oprcode
+WHERE m.amname = 'btree' AND o.amopstrategy = 3 AND o.amoppurpose = 's' AND p.proisstrict
+  AND (o.amoplefttype = o.amoprighttype
+       OR o.amopopr < 16384 AND f.opfnamespace = 'pg_catalog'::regnamespace AND f.opfname IN ('integer_ops', 'float_ops', 'text_ops'))
+"""
+# Not those of numeric (1.0 = 1.00), floats (0 = -0), character (padding), json, arrays, rows, and types of extensions, such as citext.
+_EXACT = """
+SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
+WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
+  AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
 """
 _INDEXES = """
 SELECT i.indrelid::int8, c.relname, i.indkey::text, i.indexprs::text, i.indpred::text, i.indcollation::text, i.indnkeyatts,
+       i.indnullsnotdistinct,
        (SELECT string_agg(oc.opcfamily::text, ' ' ORDER BY k.n) FROM unnest(i.indclass::oid[]) WITH ORDINALITY k(class, n)
         JOIN pg_opclass oc ON oc.oid = k.class)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
@@ -70,19 +85,17 @@ ORDER BY NOT i.indisprimary, c.relname
 _ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
 
 
-_FIRST_WITH_NOT_ENFORCED = 18
-
-
 class SchemaFacts:
     """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
 
-    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL. No constraint could tell.
+    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL, where no constraint refuses it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
         self._connection = connection
         self.stored_elements_nullable = stored_elements_nullable
         self.major = connection.info.server_version // 10000
+        self.checks = Checks(connection, self.major)
         self._relations: dict[int, Relation] = {}
         self._views: dict[int, Node] = {}
         self._defaults: dict[int, dict[int, Node]] = {}
@@ -125,6 +138,9 @@ class SchemaFacts:
         self._relations.update(found)
         for relation in found.values():
             relation.attributes = raw[relation.oid]
+            relation.without_null_elements = {
+                number for number in raw[relation.oid] if (relation.oid, number) in self._without_null_elements
+            }
         for relation in found.values():
             for child in relation.descendants:
                 self._weaken(relation, self.relation(child))
@@ -159,6 +175,8 @@ class SchemaFacts:
             if attribute.not_null and not (own and own.not_null):
                 why = f"`{parent.name}.{attribute.name}` may be NULL in the child table `{child.name}`"
                 parent.attributes[number] = replace(attribute, not_null=False, why=why)
+            if not any(child.attributes[own] is by_name.get(attribute.name) for own in child.without_null_elements):
+                parent.without_null_elements.discard(number)
 
     def _descendants(self, oid: int) -> Iterable[int]:
         pending = list(self._children.get(oid, ()))
@@ -202,15 +220,17 @@ class SchemaFacts:
 
     @cached_property
     def _checked(self) -> dict[tuple[int, int], str]:
-        """Columns that a valid CHECK constraint says are not NULL (`CHECK (x IS NOT NULL)`), with the constraint's name."""
-        found: dict[tuple[int, int], str] = {}
-        for oid, name, text in self._connection.execute(_CHECKS + (_ENFORCED if self.major >= _FIRST_WITH_NOT_ENFORCED else "")).fetchall():
-            try:
-                for number in _not_null_checks(parse(text)):
-                    found[oid, number] = name
-            except UNREADABLE:
-                continue
-        return found
+        """Columns that a CHECK constraint says are not NULL (`CHECK (x IS NOT NULL)`), with the constraint's name."""
+        return self.checks.columns(column_not_null)
+
+    @cached_property
+    def _without_null_elements(self) -> dict[tuple[int, int], str]:
+        """Columns of arrays without NULL elements by a CHECK constraint, with the constraint's name."""
+        return self.checks.columns(column_without_null_elements)
+
+    def elements_nullable(self, relation: Relation, attribute: int) -> bool:
+        """Tell whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
+        return self.stored_elements_nullable and attribute not in relation.without_null_elements
 
     def view_query(self, oid: int) -> Node:
         """Give the query of a view or materialised view, from its rewrite rule."""
@@ -235,9 +255,13 @@ class SchemaFacts:
     @cached_property
     def _indexes(self) -> dict[int, list[UniqueIndex]]:
         found: dict[int, list[UniqueIndex]] = defaultdict(list)
-        for relation, name, keys, expressions, predicate, collations, count, families in self._connection.execute(_INDEXES).fetchall():
+        for relation, name, keys, expressions, predicate, collations, count, nulls, families in self._connection.execute(
+            _INDEXES
+        ).fetchall():
             try:
-                found[relation].append(_unique_index(name, keys, expressions, predicate, collations, count, families))
+                found[relation].append(
+                    _unique_index(name, keys, expressions, predicate, collations, count, families, nulls_not_distinct=nulls)
+                )
             except UNREADABLE:
                 continue
         return found
@@ -316,6 +340,11 @@ class SchemaFacts:
         return self._equality_families.get(operator, frozenset())
 
     @cached_property
+    def exact_families(self) -> frozenset[int]:
+        """The operator families in which equal values of a type are the same bytes, where the collation is deterministic."""
+        return frozenset(row[0] for row in self._connection.execute(_EXACT).fetchall())
+
+    @cached_property
     def loose_collations(self) -> frozenset[int]:
         """The nondeterministic collations, under which equal strings may differ."""
         return frozenset(
@@ -330,21 +359,16 @@ class SchemaFacts:
         return self._type_names[name]
 
 
-def _not_null_checks(tree: Tree) -> Iterable[int]:
-    """The attributes of `x IS NOT NULL` among the top-level AND conditions of a CHECK."""
-    if not isinstance(tree, Node):
-        return
-    if tree.tag == "BOOLEXPR" and tree.text("boolop") == "and":
-        for part in tree.nodes("args"):
-            yield from _not_null_checks(part)
-    elif tree.tag == "NULLTEST" and tree.number("nulltesttype") == 1:
-        argument = tree.node("arg")
-        if argument.tag == "VAR" and argument.number("varattno") > 0:
-            yield argument.number("varattno")
-
-
 def _unique_index(
-    name: str, keys: str, expressions: str | None, predicate: str | None, collations: str, count: int, families: str
+    name: str,
+    keys: str,
+    expressions: str | None,
+    predicate: str | None,
+    collations: str,
+    count: int,
+    families: str,
+    *,
+    nulls_not_distinct: bool,
 ) -> UniqueIndex:
     trees = parse(expressions) if expressions else []
     if not isinstance(trees, list):
@@ -365,9 +389,5 @@ def _unique_index(
         tuple(int(family) for family in families.split()[:count]),
         tuple(int(collation) for collation in collations.split()[:count]),
         parse(predicate) if predicate else None,
+        nulls_not_distinct,
     )
-
-
-def holds_tag(tree: Tree, tags: frozenset[str]) -> bool:
-    """Tell whether any node of the tree has one of the tags."""
-    return any(node.tag in tags for node in walk(tree))

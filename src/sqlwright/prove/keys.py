@@ -5,6 +5,9 @@ it is the same row in all of them (or is null-extended). Equalities with constan
 index whose columns are all fixed determines its table; a determined table supplies further values. The rules run until nothing changes.
 
 An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
+
+A column that `IS NOT DISTINCT FROM` such a value is *alike* in all rows: it is fixed, or NULL in all of them, which is enough for an index
+with NULLS NOT DISTINCT, and for a column that is never NULL.
 """
 
 from __future__ import annotations
@@ -14,17 +17,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sqlwright.prove import narrowing
+from sqlwright.prove.expressions import Slot, outer_items, plain_column, stripped, structure_for, true_or_false_column, ungrouped
 from sqlwright.prove.jointree import Event
 from sqlwright.prove.nodetree import UNREADABLE, Node, Tree, walk
-from sqlwright.prove.nullability import Prover, Scope, structure
-from sqlwright.prove.querytree import CTE, FULL, FUNCTION, GROUP, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
+from sqlwright.prove.nullability import Prover, Scope, columns_of, structure, table_scope
+from sqlwright.prove.querytree import CTE, FULL, FUNCTION, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
+from sqlwright.prove.repeatable import is_repeatable
 from sqlwright.prove.schemaobjects import UniqueIndex
+from sqlwright.prove.volatility import is_volatile, is_volatile_itself
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
-Slot: TypeAlias = tuple[int, int]
 _BINARY = 2
-_SCALAR = 4  # SubLinkType of a scalar subquery
+_ANY, _ROW_COMPARISON, _SCALAR = 2, 3, 4
+"""SubLinkType of `x IN (SELECT …)`, `(x, y) = (SELECT …)` and of a scalar subquery."""
 ANY_SENSE: Sense = (0, 0)
 """The values are the very same."""
 
@@ -51,7 +58,7 @@ class Determination:
         prover: Prover,
         scope: Scope,
         outputs: Mapping[int, frozenset[Sense]],
-        row_limit: Callable[[Prover, RangeEntry, Scope, Mapping[int, frozenset[Sense]]], bool],
+        row_limit: Callable[[Prover, RangeEntry | Node, Scope, Mapping[int, frozenset[Sense]]], bool],
         extra: Node | None = None,
         extra_guard: frozenset[Event] = frozenset(),
     ) -> None:
@@ -60,14 +67,19 @@ class Determination:
         self._row_limit = row_limit
         self.determined: set[int] = set()
         self.fixed: dict[Slot, set[Sense]] = defaultdict(set)
+        self.alike: dict[Slot, set[Sense]] = defaultdict(set)
         self.reasons: dict[int, str] = {}
         self._excluded = {(f[1], f[2]) for f in scope.known if f[0] == "event"}
         self._equalities: list[Equality] = []
+        self._likenesses: list[Equality] = []
+        self._checked: dict[Slot, str] = {}
         self._conjuncts: list[tuple[Node, frozenset[Event]]] = []
         for condition in scope.tree.conditions:
             self._take(condition.expression, condition.guard)
         if extra is not None:
             self._take(extra, extra_guard)
+        for item in {*scope.tree.items, scope.query.result_relation} - {0}:
+            self._take_checks(item)
         for target in scope.query.outputs if outputs else ():
             column = plain_column(ungrouped(scope, target.expression))
             if target.number in outputs and column is not None:
@@ -111,13 +123,49 @@ class Determination:
                 self._take(part, guard)
             return
         self._conjuncts.append((node, guard))
-        if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY:
-            collation = node.number("inputcollid")
-            loose = collation if collation in self._prover.facts.loose_collations else 0
-            senses = frozenset((family, loose) for family in self._prover.facts.equality_families(node.number("opno")))
-            if senses:
-                left, right = (stripped(argument) for argument in node.nodes("args"))
-                self._equalities += [Equality(left, right, senses, guard), Equality(right, left, senses, guard)]
+        if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY and not narrowing.names_null(node):
+            self._equalities += self._both_ways(node, guard)
+        elif node.tag == "SUBLINK" and self._has_one_value(node):
+            self._take(node.node("testexpr"), guard)
+        elif node.tag == "BOOLEXPR" and node.text("boolop") == "not" and node.nodes("args")[0].tag == "DISTINCTEXPR":
+            self._likenesses += self._both_ways(node.nodes("args")[0], guard)
+        elif node.tag == "NULLTEST" and node.number("nulltesttype") == 0 and not node.flag("argisrow"):
+            self._likenesses.append(Equality(stripped(node.node("arg")), node, frozenset({ANY_SENSE}), guard))
+
+    def _both_ways(self, node: Node, guard: frozenset[Event]) -> list[Equality]:
+        """The equality that an operator is, if it is one, from left to right and back."""
+        collation = node.number("inputcollid")
+        loose = collation if collation in self._prover.facts.loose_collations else 0
+        senses = frozenset((family, loose) for family in self._prover.facts.equality_families(node.number("opno")))
+        left, right = (stripped(argument) for argument in node.nodes("args"))
+        return [Equality(left, right, senses, guard), Equality(right, left, senses, guard)] if senses else []
+
+    def _has_one_value(self, node: Node) -> bool:
+        """Whether a comparison with a subquery compares all rows with the same row.
+
+        A row subquery is evaluated once, and fails where it finds two rows. One of IN may be evaluated again for each row.
+        """
+        subquery, kind = node.node("subselect"), node.number("subLinkType")
+        if kind not in (_ANY, _ROW_COMPARISON) or outer_items(subquery):
+            return False
+        if kind == _ROW_COMPARISON:
+            return True
+        return is_repeatable(self._prover.facts, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
+
+    def _take_checks(self, item: int) -> None:
+        """Take the CHECK constraints of a table that leave one value to a column: `CHECK (id = 1)`, `CHECK (id)`."""
+        entry = self._scope.query.entry(item)
+        if entry.kind != RELATION or self._prover.facts.relation(entry.relation).kind not in ("r", "p"):
+            return
+        for name, condition in self._prover.facts.checks.of(entry.relation):
+            column, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
+            for equality in self._both_ways(condition, frozenset()) if condition.tag == "OPEXPR" else ():
+                if equality.right.tag == "CONST" and not equality.right.flag("constisnull") and plain_column(equality.left):
+                    column, senses = plain_column(equality.left), equality.senses
+            # A CHECK lets NULL pass, and a unique index any number of them.
+            if column is not None and column[1] in self._not_null(item):
+                self.fixed[item, column[1]] |= senses
+                self._checked[item, column[1]] = name
 
     def _counts(self, guard: frozenset[Event], item: int) -> bool:
         """Whether a condition holds in every row in which the item is not null-extended."""
@@ -145,25 +193,23 @@ class Determination:
     def _are_constant(self, items: set[int]) -> bool:
         return all(self._is_constant(item) for item in items)
 
-    def _same(self, node: Tree) -> bool:  # noqa: C901 - one case for each kind of node
+    def _same(self, node: Tree) -> bool:
         """Whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
         for part in walk(node):
             match part.tag:
                 case "VAR":
                     if not part.number("varlevelsup") and not self._is_constant(part.number("varno")):
                         return False
-                case "FUNCEXPR":
-                    if self._prover.facts.function(part.number("funcid")).volatile or part.flag("funcretset"):
-                        return False
-                case "OPEXPR" | "DISTINCTEXPR" | "NULLIFEXPR" | "SCALARARRAYOPEXPR":
-                    if self._prover.facts.function(part.number("opfuncid")).volatile:
-                        return False
                 case "SUBLINK":
+                    # One that refers to nothing outside of it is evaluated once, whatever is in it.
                     return part is node and part.number("subLinkType") == _SCALAR and not outer_items(part.node("subselect"))
-                case "COERCEVIAIO":
-                    if not self._prover.facts.type(part.number("resulttype")).builtin_io:
-                        return False
-                case "AGGREF" | "WINDOWFUNC" | "NEXTVALUEEXPR":
+                case "FUNCEXPR" if part.flag("funcretset"):
+                    return False
+                case "OPEXPR" if part.flag("opretset"):
+                    return False
+                case "AGGREF" | "WINDOWFUNC":
+                    return False
+                case _ if is_volatile_itself(self._prover.facts, part):
                     return False
                 case _:
                     pass
@@ -172,22 +218,39 @@ class Determination:
     # --- the rules --------------------------------------------------------------------------------------------------------
 
     def _round(self) -> bool:
-        before = (len(self.determined), sum(len(senses) for senses in self.fixed.values()))
+        before = self._size()
         for equality in self._equalities:
             self._apply(equality)
+        for likeness in self._likenesses:
+            self._apply_likeness(likeness)
         for node, guard in self._conjuncts:
-            column = _true_or_false_column(node)
+            column = true_or_false_column(node)
             if column is not None and self._counts(guard, column[0]):
                 self.fixed[column].add(ANY_SENSE)
         for item in [*self._scope.tree.items, self._scope.query.result_relation]:
             if item and item not in self.determined and self._is_single(item):
                 self.determined.add(item)
-        return before != (len(self.determined), sum(len(senses) for senses in self.fixed.values()))
+        return before != self._size()
+
+    def _size(self) -> int:
+        """How much is known."""
+        return len(self.determined) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
 
     def _apply(self, equality: Equality) -> None:
         column = plain_column(equality.left)
         if column is not None and self._counts(equality.guard, column[0]):
             self.fixed[column] |= self._senses_of(equality)
+
+    def _apply_likeness(self, likeness: Equality) -> None:
+        column = plain_column(likeness.left)
+        if column is None or not self._counts(likeness.guard, column[0]):
+            return
+        if likeness.right.tag == "NULLTEST":
+            self.alike[column] |= likeness.senses
+        elif self._same(likeness.right):
+            self.alike[column] |= likeness.senses
+            if self._scope.query.entry(column[0]).kind == RELATION and column[1] in self._not_null(column[0]):
+                self.fixed[column] |= likeness.senses
 
     def _senses_of(self, equality: Equality) -> frozenset[Sense]:
         """The senses in which the right side, and so the left one, is fixed."""
@@ -207,7 +270,8 @@ class Determination:
 
     def _is_single(self, item: int) -> bool:
         try:
-            return self._supplies_one(item, self._scope.query.entry(item))
+            entry = self._scope.query.entry(item)
+            return self._supplies_one(item, entry) and not self._is_evaluated_again(item, entry)
         except UNREADABLE:
             return False
 
@@ -221,7 +285,10 @@ class Determination:
                 return False  # the index of a parent does not cover its children; that of a partitioned table does
             for index in self._prover.facts.unique_indexes(relation.oid):
                 if self._binds(index, item):
-                    self.reasons[item] = f"the unique index `{index.name}` allows one row for the given values"
+                    checks = [self._checked[item, key] for key in index.keys if isinstance(key, int) and (item, key) in self._checked]
+                    self.reasons[item] = f"the unique index `{index.name}` allows one row for the given values" + (
+                        f", one of which the constraint `{checks[0]}` fixes" if checks else ""
+                    )
                     return True
             return False
         if entry.kind == VALUES:
@@ -237,25 +304,61 @@ class Determination:
             return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
 
+    def _is_evaluated_again(self, item: int, entry: RangeEntry) -> bool:
+        """Whether a join may evaluate an item anew for each row of another one, and get other values."""
+        facts = self._prover.facts
+        if self._scope.tree.items == [item]:
+            return False
+        match entry.kind:
+            case kind if kind == RELATION:
+                return facts.relation(entry.relation).kind == "v" and is_volatile(facts, facts.view_query(entry.relation))
+            case kind if kind in (SUBQUERY, VALUES):
+                return is_volatile(facts, entry.node)
+            case kind if kind == FUNCTION:  # its rows are kept, but for those of LATERAL
+                return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
+            case _:
+                return False
+
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):
             return False
         for key, family, collation in zip(index.keys, index.families, index.collations, strict=True):
             loose = collation if collation in self._prover.facts.loose_collations else 0
             wanted = {ANY_SENSE, (family, 0), (family, loose)}
-            senses = self.fixed.get((item, key), set()) if isinstance(key, int) else self._senses_of_expression(key, item)
+            senses = set(self.fixed.get((item, key), ())) if isinstance(key, int) else self._senses_of_expression(key, item)
+            if isinstance(key, int) and index.nulls_not_distinct:
+                senses |= self.alike.get((item, key), set())
             if not wanted & senses:
                 return False
         return True
 
     def _senses_of_expression(self, key: Node, item: int) -> set[Sense]:
-        """The senses in which an indexed expression is fixed: it must stand in the condition as it stands in the index."""
+        """The senses in which an indexed expression is fixed: where it stands in a condition as in the index, or all its columns are."""
+        if self._is_function_of_fixed(key, item):
+            return {ANY_SENSE}
         wanted = structure_for(key, item)
         found: set[Sense] = set()
         for equality in self._equalities:
             if self._counts(equality.guard, item) and structure(equality.left) == wanted:
                 found |= self._senses_of(equality)
         return found
+
+    def _is_function_of_fixed(self, key: Node, item: int) -> bool:
+        """Whether an indexed expression is made of columns that are the very same value in all rows, and is not NULL.
+
+        What is indexed is immutable, so it is the same for the same bytes. A unique index allows any number of NULLs.
+        """
+        relation = self._scope.query.entry(item).relation
+        columns = {attribute for _, attribute in columns_of(key)}
+        if not all(self._is_exact(item, attribute) for attribute in columns):
+            return False
+        scope = table_scope(self._prover, relation).knowing(("slot", 1, attribute) for attribute in columns)
+        return not self._prover.verdict(key, scope).nullable
+
+    def _is_exact(self, item: int, attribute: int) -> bool:
+        """Whether a fixed column holds the same bytes in all rows, and not just equal values."""
+        exact = self._prover.facts.exact_families
+        return any(sense == ANY_SENSE or (sense[0] in exact and not sense[1]) for sense in self.fixed.get((item, attribute), ()))
 
     def _implies(self, predicate: Tree, item: int) -> bool:
         """Whether the conditions contain each condition of a partial index, as it stands there, or at least that its column is not NULL."""
@@ -277,69 +380,3 @@ class Determination:
     def _not_null(self, item: int) -> set[int]:
         relation = self._prover.facts.relation(self._scope.query.entry(item).relation)
         return {number for number, attribute in relation.attributes.items() if attribute.not_null}
-
-
-def stripped(node: Node) -> Node:
-    """Take away what changes the type or collation of a value but not the value."""
-    while node.tag in ("RELABELTYPE", "COLLATEEXPR"):
-        node = node.node("arg")
-    return node
-
-
-def plain_column(node: Node) -> Slot | None:
-    """Give the column that an expression is, if it is one of its own query level."""
-    node = stripped(node)
-    if node.tag == "VAR" and not node.number("varlevelsup") and not ("varreturningtype" in node.fields and node.number("varreturningtype")):
-        return node.number("varno"), node.number("varattno")
-    return None
-
-
-def ungrouped(scope: Scope, node: Node) -> Node:
-    """Replace a grouped column (PostgreSQL 18) by its expression."""
-    column = plain_column(node)
-    if column is not None:
-        entry = scope.query.entry(column[0])
-        if entry.kind == GROUP:
-            return entry.node.nodes("groupexprs")[column[1] - 1]
-    return node
-
-
-def structure_for(node: Node, item: int) -> object:
-    """Give the structure of an expression over Var 1, as indexes store them, as if it were over an item of the query."""
-    return structure(_renumbered(node, item))
-
-
-def _renumbered(tree: Tree, item: int) -> Tree:
-    if isinstance(tree, Node):
-        fields = {name: _renumbered(value, item) for name, value in tree.fields.items()}
-        if tree.tag == "VAR":
-            fields["varno"] = str(item)
-        return Node(tree.tag, fields)
-    if isinstance(tree, list):
-        return [_renumbered(part, item) for part in tree]
-    return tree
-
-
-def _true_or_false_column(node: Node) -> Slot | None:
-    """`WHERE active` and `WHERE NOT active` fix a boolean column."""
-    if node.tag == "BOOLEXPR" and node.text("boolop") == "not":
-        node = node.nodes("args")[0]
-    elif node.tag == "BOOLEANTEST" and node.number("booltesttype") in (0, 2):
-        node = node.node("arg")
-    return plain_column(node)
-
-
-def outer_items(tree: Tree) -> set[int]:
-    """Give the items of FROM that a part of the query names: for a subquery, those of the level around it."""
-    found: set[int] = set()
-    stack: list[tuple[Tree, int]] = [(tree, 0)]
-    while stack:
-        part, level = stack.pop()
-        if isinstance(part, list):
-            stack.extend((item, level) for item in part)
-        elif isinstance(part, Node):
-            if part.tag == "VAR" and part.number("varlevelsup") == level:
-                found.add(part.number("varno"))
-            inner = level + 1 if part.tag == "QUERY" else level
-            stack.extend((value, inner) for value in part.fields.values())
-    return found

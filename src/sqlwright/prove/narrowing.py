@@ -18,6 +18,7 @@ from sqlwright.prove.nodetree import UNREADABLE, Node, walk
 from sqlwright.prove.nullability import Prover, Scope, structure
 from sqlwright.prove.querytree import JOIN
 from sqlwright.prove.schemaobjects import FIRST_USER_OID
+from sqlwright.prove.volatility import is_volatile
 
 Findings: TypeAlias = frozenset[Finding]
 NONE: Findings = frozenset()
@@ -140,8 +141,7 @@ def _present_param(ground: Ground, node: Node) -> Findings:
 @_register(PRESENCES, "AGGREF")
 def _present_aggregate(ground: Ground, node: Node) -> Findings:
     """An aggregate has one value for its group, however often it is written, unless a volatile function is in it."""
-    functions = [part.number("funcid") for part in walk(node) if part.tag == "FUNCEXPR"]
-    if any(ground.prover.facts.function(oid).volatile for oid in functions) or any(part.tag == "SUBLINK" for part in walk(node)):
+    if is_volatile(ground.prover.facts, node) or any(part.tag == "SUBLINK" for part in walk(node)):
         return NONE
     return frozenset({("value", structure(node), 0)})
 
@@ -158,7 +158,20 @@ def _present_operator(ground: Ground, node: Node) -> Findings:
     if node.tag == "NULLIFEXPR":
         return present(ground, node.nodes("args")[0])
     function = ground.prover.facts.function(node.number("opfuncid"))
-    return _union(ground, node.nodes("args"), present) if function.strict and not function.returns_set else NONE
+    if not function.strict or function.returns_set or names_null(node):
+        return NONE
+    return _union(ground, node.nodes("args"), present)
+
+
+def names_null(operator: Node) -> bool:
+    """Tell whether an operand is the constant NULL: a session with transform_null_equals reads `x = NULL` as `x IS NULL`."""
+    for operand in operator.nodes("args"):
+        value = operand
+        while value.tag in ("RELABELTYPE", "COERCETODOMAIN", "COLLATEEXPR"):
+            value = value.node("arg")
+        if value.tag == "CONST" and value.flag("constisnull"):
+            return True
+    return False
 
 
 @_register(
@@ -242,7 +255,8 @@ def _true_any(ground: Ground, node: Node) -> Findings:
         return NONE
     if node.flag("useOr"):
         return present(ground, element) | present(ground, array)
-    return present(ground, element) if array.tag == "ARRAYEXPR" and array.items("elements") else NONE
+    # ARRAY[a, b] of arrays has no element when a and b have none.
+    return present(ground, element) if array.tag == "ARRAYEXPR" and array.items("elements") and not array.flag("multidims") else NONE
 
 
 @_register(TRUTHS, "SUBLINK")

@@ -1,8 +1,9 @@
-"""Which parameters may be None: those that `sqlc.narg` asks for, and those whose value goes straight into a column that accepts NULL.
+"""Which parameters may be None: `sqlc.narg` asks for it, the query tests it for NULL, or it is written to a column that accepts NULL.
 
-Every use of a parameter must agree, since it is one value: a parameter that is also compared with something may not be None. "Straight"
-allows casts, and the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is the elements of
-an array that may be None.
+A test (`$1 IS NULL`) shows that its author expects NULL, whatever else the parameter is used for, unless it is also written to a column
+that refuses NULL. Without a test every use must agree, since it is one value: a parameter that is also compared may not be None. The way
+into a column allows casts, and the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is
+the elements of an array that may be None.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from sqlwright.prove.querytree import FUNCTION, INSERT, JOIN, MERGE, SUBQUERY, U
 from sqlwright.prove.schemaobjects import Attribute, Relation
 
 _EXTERNAL = 0
+_UNKNOWN = (4, 5)
+"""BoolTestType of IS UNKNOWN and IS NOT UNKNOWN."""
+_COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
 _CASTS = (1, 2)
 """CoercionForm of a function call that is written or meant as a cast."""
 
@@ -47,13 +51,48 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
     """Judge the parameters $1 to $count of a statement."""
     uses: dict[int, list[_Use | None]] = defaultdict(list)
     written = dict(_Writes(facts, tree).find())
+    tests = {id(node): words for node, words in _tests(facts, tree)}
+    tested: dict[int, str] = {}
     for node in walk(tree):
-        if node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL:
-            uses[node.number("paramid")].append(written.get(id(node)))
-    return tuple(_judge(optional=number in optional, uses=uses[number]) for number in range(1, count + 1))
+        if _is_parameter(node):
+            if id(node) in tests:
+                tested[node.number("paramid")] = tests[id(node)]
+            else:
+                uses[node.number("paramid")].append(written.get(id(node)))
+    return tuple(_judge(optional=number in optional, test=tested.get(number), uses=uses[number]) for number in range(1, count + 1))
 
 
-def _judge(*, optional: bool, uses: list[_Use | None]) -> Parameter:
+def _is_parameter(node: Node) -> bool:
+    return node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL
+
+
+def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
+    """Find each PARAM node that is tested for NULL, and the test in words. A cast that keeps NULL may stand between."""
+    for node in walk(tree):
+        found: list[Node] = []
+        words = ""
+        match node.tag:
+            case "NULLTEST":
+                argument = node.node("arg")
+                found = argument.nodes("args") if argument.tag == "ROWEXPR" else [argument]
+                words = "IS NULL" if node.number("nulltesttype") == 0 else "IS NOT NULL"
+            case "BOOLEANTEST" if node.number("booltesttype") in _UNKNOWN:
+                found, words = [node.node("arg")], "IS UNKNOWN"
+            case "DISTINCTEXPR":
+                found, words = node.nodes("args"), "IS DISTINCT FROM"
+            case "COALESCEEXPR":
+                # What follows an argument counts only where that is NULL. Nothing follows the last.
+                found, words = node.nodes("args")[:-1], "COALESCE"
+            case "FUNCEXPR" if facts.function(node.number("funcid")).signature in _COUNTS_OF_NULLS and not node.flag("funcvariadic"):
+                found, words = node.nodes("args"), facts.function(node.number("funcid")).name
+            case _:
+                pass
+        for tested in (uncast(facts, part) for part in found):
+            if _is_parameter(tested):
+                yield tested, words
+
+
+def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Parameter:
     elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
     if optional:
         return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
@@ -61,6 +100,8 @@ def _judge(*, optional: bool, uses: list[_Use | None]) -> Parameter:
     refusing = next((use for use in direct if not use.accepts_null), None)
     if refusing is not None:
         return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=elements)
+    if test is not None:
+        return Parameter(nullable=True, reason=f"the query itself tests whether it is NULL, by {test}", element_nullable=elements)
     if not direct:
         return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
     if len(direct) < len(uses):
@@ -88,12 +129,11 @@ class _Writes:
     def _of_query(self, query: Query) -> Iterator[tuple[int, _Use]]:
         relation = self._facts.relation(query.entry(query.result_relation).relation)
         entries = list(_assignments(query))
-        direct = {id(self._uncast(entry.node("expr"))) for entry in entries}
+        direct = {id(uncast(self._facts, entry.node("expr"))) for entry in entries}
         for entry in entries:
             attribute = self._attribute(relation, entry.number("resno"))
             if attribute is not None:
-                label, column = attribute
-                holes = self._facts.stored_elements_nullable and not self._refuses_holes(column.type)
+                label, column, holes = attribute
                 use = _Use(label, column.accepts_null, elements=False, whole=holes)
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
@@ -104,11 +144,17 @@ class _Writes:
         element = self._facts.type(array).element
         return element != 0 and self._facts.is_strict_domain(element)
 
-    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute] | None:
-        """The stored column that a column of the target is; None for what a view computes or a trigger takes."""
+    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
+        """The stored column that a column of the target is, and whether an array may hold NULL there.
+
+        None for what a view computes or a trigger takes.
+        """
         if relation.kind != "v":
             column = relation.attributes.get(number)
-            return (f"`{relation.name}.{column.name}`", column) if column else None
+            if column is None:
+                return None
+            holes = self._facts.elements_nullable(relation, number) and not self._refuses_holes(column.type)
+            return f"`{relation.name}.{column.name}`", column, holes
         view = Query(self._facts.view_query(relation.oid))
         if relation.instead_triggers or relation.rules or not 0 < number <= len(view.outputs):
             return None
@@ -119,7 +165,7 @@ class _Writes:
         return self._attribute(under, expression.number("varattno"))
 
     def _trace(self, query: Query, expression: Node, use: _Use, direct: set[int]) -> Iterator[tuple[int, _Use]]:
-        node = self._uncast(expression)
+        node = uncast(self._facts, expression)
         if node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL:
             yield id(node), use
         elif node.tag == "FUNCEXPR" and self._facts.function(node.number("funcid")).signature == "unnest(anyarray)":
@@ -144,29 +190,31 @@ class _Writes:
             return
         for target in query.outputs:
             if target.number == attribute:
-                direct = {id(self._uncast(t.expression)) for t in query.outputs}
+                direct = {id(uncast(self._facts, t.expression)) for t in query.outputs}
                 yield from self._trace(query, target.expression, use, direct)
 
     def _elements(self, call: Node, use: _Use) -> Iterator[tuple[int, _Use]]:
-        argument = self._uncast(call.nodes("args")[0])
+        argument = uncast(self._facts, call.nodes("args")[0])
         if argument.tag == "PARAM" and argument.number("paramkind") == _EXTERNAL:
             yield id(argument), _Use(use.column, use.accepts_null, elements=True)
 
-    def _uncast(self, node: Node) -> Node:
-        """Take away the casts that give NULL for NULL."""
-        while True:
-            if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
-                node.tag == "COERCETODOMAIN" and not self._facts.is_strict_domain(node.number("resulttype"))
-            ):
-                node = node.node("arg")
-            elif node.tag == "FUNCEXPR" and node.number("funcformat") in _CASTS and self._is_plain_cast(node):
-                node = node.nodes("args")[0]
-            else:
-                return node
 
-    def _is_plain_cast(self, node: Node) -> bool:
-        function = self._facts.function(node.number("funcid"))
-        return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
+def uncast(facts: SchemaFacts, node: Node) -> Node:
+    """Take away the casts that give NULL for NULL."""
+    while True:
+        if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
+            node.tag == "COERCETODOMAIN" and not facts.is_strict_domain(node.number("resulttype"))
+        ):
+            node = node.node("arg")
+        elif node.tag == "FUNCEXPR" and node.number("funcformat") in _CASTS and _is_plain_cast(facts, node):
+            node = node.nodes("args")[0]
+        else:
+            return node
+
+
+def _is_plain_cast(facts: SchemaFacts, node: Node) -> bool:
+    function = facts.function(node.number("funcid"))
+    return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
 
 
 def _assignments(query: Query) -> Iterator[Node]:

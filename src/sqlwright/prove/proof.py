@@ -77,7 +77,8 @@ class ProvenEmbed:
 class QueryProof:
     """All that is proven of one query.
 
-    `key` is the hash of everything that the proof depends on; `sql` is the final text: stars expanded, every placeholder cast.
+    `key` is the hash of everything that the proof depends on; `sql` is the final text: stars expanded, every placeholder cast. `stand_ins`
+    are the extensions that it calls and that the embedded server only declares.
     """
 
     key: str
@@ -89,6 +90,7 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
 
 

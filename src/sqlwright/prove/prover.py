@@ -16,12 +16,15 @@ from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.lexer import significant
 from sqlwright.pgtypes import canonical_name
 from sqlwright.placeholders import with_casts
+from sqlwright.prove import standins
+from sqlwright.prove.access import functions_called
 from sqlwright.prove.catalog import read_catalog
 from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
 from sqlwright.prove.embeds import EmbedProof
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
 from sqlwright.prove.nodetree import UNREADABLE
+from sqlwright.prove.planning import plan
 from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
 from sqlwright.prove.querytree import analysed_query
 from sqlwright.prove.records import Fields
@@ -44,6 +47,7 @@ class Session:
     types: TypeNames
     catalog: Catalog
     located: _Located
+    stand_ins: Mapping[int, str]
     schema_digest: str
     major: int
     nullable_elements: bool
@@ -60,7 +64,9 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
         types = TypeNames(connection)
         facts = SchemaFacts.load(connection, stored_elements_nullable=nullable_elements)
         catalog, located = read_catalog(connection, types, facts)
-        yield Session(connection, facts, types, catalog, located, schema.digest, server.major, nullable_elements)
+        yield Session(
+            connection, facts, types, catalog, located, standins.read_functions(connection), schema.digest, server.major, nullable_elements
+        )
 
 
 @contextmanager
@@ -122,12 +128,13 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
     expanded = _expand(session, with_casts(query.sql, casts), tuple(casts.values()))
     # Neither the casts nor the columns in the place of stars must change anything: the final text is generated, so it is what is proven.
-    described = describe(session.connection, expanded.sql, {})
-    if described.columns != guessed.columns:
+    described = _described(session, expanded.sql)
+    if described is None or described.columns != guessed.columns:
         expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
         raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+    plan(session.connection, expanded.sql, len(described.params))
     if query.copied is not None:
         _try_copy(session.connection, query.copied, query.sql)
     spans = [(embed, _span(query, embed, expanded)) for embed in query.embeds]
@@ -139,7 +146,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
             param_types=tuple(casts.values()),
             optional_params=frozenset(p.number for p in query.params if p.optional),
             returns_rows=bool(described.columns),
-            param_dimensions=_param_dimensions(query),
+            param_dimensions=_param_dimensions(query, described, session.types),
             embeds=tuple(span for _, span in spans),
         ),
     )
@@ -154,6 +161,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         cardinality_offset=proof.rows.location,
         reads=proof.reads,
         writes=proof.writes,
+        stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )
 
@@ -165,16 +173,21 @@ def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
         return Expanded(sql, {})
     try:
         tree = analysed_query(session.connection, sql, [session.facts.type_oid(name) for name in param_types])
-        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session.connection))
+        return expand_stars(session.facts, tree, sql, stars, partial(_quoted, session.connection), partial(_names, session))
     except UNREADABLE:
         return Expanded(sql, {})
 
 
-def _names(connection: psycopg.Connection[Any], sql: str) -> Sequence[str]:
+def _described(session: Session, sql: str) -> Description | None:
     try:
-        return [column.name for column in describe(connection, sql, {}).columns]
+        return describe(session.connection, sql, {})
     except Refused:
-        return []
+        return None
+
+
+def _names(session: Session, sql: str) -> Sequence[str]:
+    described = _described(session, sql)
+    return [column.name for column in described.columns] if described else []
 
 
 def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
@@ -235,6 +248,16 @@ def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, f
     return ProvenEmbed(first, schema, name, columns, found.absent, witness)
 
 
+def _stand_ins(session: Session, sql: str, param_types: tuple[int, ...]) -> tuple[str, ...]:
+    if not session.stand_ins:
+        return ()
+    try:
+        called = functions_called(analysed_query(session.connection, sql, param_types))
+    except UNREADABLE:
+        return ()
+    return tuple(sorted({session.stand_ins[oid] for oid in called if oid in session.stand_ins}))
+
+
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
     """Copy no rows: PostgreSQL says whether it would take some. COPY has no casts, so those that are written must change nothing."""
     for column, number, cast in zip(copied.columns, copied.params, copied.casts, strict=True):
@@ -259,15 +282,17 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
         ) from error
 
 
-def _param_dimensions(query: ir.UnprovenQuery) -> dict[int, int]:
-    """How many dimensions array parameters have: as many as are written behind them or declared of their column, which sqlc reads."""
-    return {param.number: count for param in query.params if (count := param.sqlc_type.count("[]")) > 1}
+def _param_dimensions(query: ir.UnprovenQuery, described: Description, types: TypeNames) -> dict[int, int]:
+    """How many dimensions array parameters have: as many as are written behind them or declared of their column or their domain."""
+    written = {param.number: param.sqlc_type.count("[]") for param in query.params}
+    counts = {n: max(written.get(n, 0), types.proof_name(oid).count("[]")) for n, oid in enumerate(described.params, start=1)}
+    return {number: count for number, count in counts.items() if count > 1}
 
 
 def _params(
     query: ir.UnprovenQuery, described: Description, proof: StatementProof, casts: Mapping[int, str], types: TypeNames
 ) -> tuple[ProvenParam, ...]:
-    dimensions = _param_dimensions(query)
+    dimensions = _param_dimensions(query, described, types)
     return tuple(
         ProvenParam(
             casts[number],

@@ -28,9 +28,13 @@ INNER, LEFT, FULL, RIGHT = range(4)
 
 _EMPTY, _SIMPLE, _ROLLUP, _CUBE, _SETS = range(5)
 _MOST_PARTS = 8  # a CUBE of more makes too many sets to look at
+# Behind those that make the server send the tree are those that a proof must not take from the server's configuration: with them the tree
+# is the one whose rules also hold in sessions that are set otherwise.
 _SETTINGS = """
 SELECT set_config('debug_print_parse', 'on', true), set_config('debug_pretty_print', 'off', true),
-       set_config('client_min_messages', 'log', true)
+       set_config('client_min_messages', 'log', true),
+       set_config('transform_null_equals', 'off', true), set_config('array_nulls', 'on', true),
+       set_config('standard_conforming_strings', 'on', true)
 """
 
 

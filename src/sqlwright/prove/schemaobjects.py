@@ -36,11 +36,15 @@ class UniqueIndex:
     families: tuple[int, ...]
     collations: tuple[int, ...]
     predicate: Tree
+    nulls_not_distinct: bool
 
 
 @dataclass(slots=True)
 class Relation:
-    """A table or view. `descendants` are inheritance children and partitions, all levels down."""
+    """A table or view. `descendants` are inheritance children and partitions, all levels down.
+
+    `without_null_elements` are the columns of arrays for which a constraint refuses NULL elements, in all children.
+    """
 
     oid: int
     schema: str
@@ -51,6 +55,7 @@ class Relation:
     rules: frozenset[str] = frozenset()
     before_triggers: frozenset[str] = frozenset()
     instead_triggers: frozenset[str] = frozenset()
+    without_null_elements: set[int] = field(default_factory=set[int])
 
     @property
     def qualified(self) -> str:

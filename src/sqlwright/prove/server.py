@@ -6,19 +6,22 @@ proof is on record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import re
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlwright.diagnostics import Diagnostic
-from sqlwright.prove import container, embedded
+from sqlwright.prove import cluster, container, embedded, standins
 
 URL_VARIABLE = "SQLWRIGHT_DATABASE_URL"
 ADMIN_DATABASE = "postgres"
 
 _CONNECT_TIMEOUT = 10
 _CONTAINER = "docker:"
+# Where libpq ends the user's name and the password: at the first "@", unless a "/" comes before it.
+_AUTHORITY = re.compile(r"\w+://(?:[^/@]*@)?[^@]*", re.DOTALL)
 _IN_PLUGIN = f"under a bare `sqlc generate`, {URL_VARIABLE} must also be listed in sqlc.yaml: plugins: - env: [{URL_VARIABLE}]"
 
 
@@ -34,16 +37,25 @@ class ServerUnavailable(Exception):
 class Server:
     """A running PostgreSQL on which scratch databases may be made.
 
-    `major` is its major version; `admin_database` is one to connect to when creating and dropping others.
+    `major` is its major version; `admin_database` is one to connect to when creating and dropping others; `superuser` says whether the
+    connecting user is one. `control_path` is the `extension_control_path` of scratch databases, "" for the server's own.
     """
 
     major: int
     admin_database: str
-    _conninfo: Callable[[str], str] = field(repr=False)
+    superuser: bool
+    control_path: str
+    _given: str = field(repr=False)
 
-    def conninfo(self, database: str = "") -> str:
-        """Give libpq's connection string for a database of this server, by default `admin_database`; it may hold a password."""
-        return self._conninfo(database or self.admin_database)
+    def conninfo(self, database: str = "", **parts: str) -> str:
+        """Return libpq's connection string for a database of this server, by default `admin_database`; it may hold a password.
+
+        `parts` replace others of its parts, such as the user.
+        """
+        from psycopg.conninfo import make_conninfo
+
+        # Messages and names come as UTF-8, whatever a database or a role prefers.
+        return make_conninfo(self._given, dbname=database or self.admin_database, client_encoding="UTF8", **parts)
 
 
 @contextmanager
@@ -57,12 +69,12 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
 
     Raises:
         ServerUnavailable: the named server cannot be reached or used, or no container of the named image; or none is named, and the
-            embedded one is not installed or does not start.
+            embedded one is not installed or does not start; or the server fails or ends before the block does.
     """
     given = environ.get(URL_VARIABLE, "")
     if given.startswith(_CONTAINER):
         try:
-            with container.running(given.removeprefix(_CONTAINER)) as url:
+            with container.running(given.removeprefix(_CONTAINER)) as url, _surviving("the container's PostgreSQL"):
                 yield _named_server(url)
         except container.ContainerUnavailable as error:
             raise ServerUnavailable(
@@ -73,32 +85,62 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
             ) from error
         return
     if given:
-        yield _named_server(given)
+        server = _named_server(given)
+        with _surviving(f"the server of {URL_VARIABLE} ({shown(given)})"):
+            yield server
         return
     try:
-        with embedded.running(project):
-            yield Server(embedded.MAJOR, ADMIN_DATABASE, lambda database: embedded.url(project, database))
+        with embedded.running(project), _surviving("the embedded PostgreSQL"):
+            url = embedded.url(project, ADMIN_DATABASE)
+            yield Server(
+                embedded.MAJOR,
+                ADMIN_DATABASE,
+                superuser=True,
+                control_path=standins.control_path(cluster.data_folder(project)),
+                _given=url,
+            )
     except embedded.EmbeddedUnavailable as error:
         raise ServerUnavailable(_no_embedded(error)) from error
 
 
+@contextmanager
+def _surviving(server: str) -> Generator[None]:
+    """Report a server that ends, or runs out of something, while it is used."""
+    # Without psycopg nothing can fail in this way, and importing it takes time that a run without proofs does not need.
+    try:
+        yield
+    except Exception as error:
+        import psycopg
+
+        if not isinstance(error, psycopg.OperationalError):
+            raise
+        raise ServerUnavailable(
+            Diagnostic(
+                message=f"{server} failed while it was proving: {_first_line(error)}",
+                help="run it again; if it fails again, the server's log says why.",
+            )
+        ) from error
+
+
 def shown(conninfo: str) -> str:
-    """Give a URL that says where a connection goes, without its password.
+    """Return a URL that says where a connection goes, without its password.
 
     Raises:
-        ValueError: it is not a connection string, or reads as one in a way that nobody means.
+        ValueError: it is not a connection string, or its password holds a character that had to be escaped.
     """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
+    # An unescaped "/" or "@" in a password moves the rest of it into other parts, which would be shown.
+    if "://" in conninfo and not _AUTHORITY.fullmatch(conninfo):
+        raise ValueError("not a connection URL")
     try:
         parts = conninfo_to_dict(conninfo)
     except psycopg.ProgrammingError:
         # libpq's own message repeats pieces of the text, which may be the password.
         raise ValueError("not a connection URL") from None
-    # An unescaped "/" or "@" in a password ends up in other parts, which would be shown.
     ports = str(parts.get("port") or "").split(",")
-    if "@" in str(parts.get("dbname") or "") or not all(port.isdigit() for port in ports if port):
+    if not all(port.isdigit() for port in ports if port):
         raise ValueError("not a connection URL")
     user = f"{parts['user']}@" if parts.get("user") else ""
     if parts.get("password"):
@@ -111,7 +153,6 @@ def shown(conninfo: str) -> str:
 
 def _named_server(given: str) -> Server:
     import psycopg
-    from psycopg.conninfo import make_conninfo
 
     try:
         url = shown(given)
@@ -124,7 +165,10 @@ def _named_server(given: str) -> Server:
         ) from None
     try:
         with psycopg.connect(given, connect_timeout=_CONNECT_TIMEOUT, autocommit=True) as connection:
-            row = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+            # Qualified: nothing that other users of that database made is called.
+            row = connection.execute(
+                "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user"
+            ).fetchone()
             major = connection.info.server_version // 10_000
             # As libpq has it: text that an SQL_ASCII database sends arrives as bytes.
             database = connection.info.dbname
@@ -135,14 +179,17 @@ def _named_server(given: str) -> Server:
                 help=f"start that server, correct the URL, or unset {URL_VARIABLE} to use the embedded server",
             )
         ) from None
-    if row is None or not row[0]:
+    superuser, createdb, createrole = row or (False, False, False)
+    lacking = [what for what, has in (("databases", createdb), ("roles", createrole)) if not (superuser or has)]
+    if lacking:
         raise ServerUnavailable(
             Diagnostic(
-                message=f"the user of {URL_VARIABLE} ({url}) may not create databases",
-                help="queries are proven in a scratch database: ALTER ROLE … CREATEDB, or name another user",
+                message=f"the user of {URL_VARIABLE} ({url}) may not create {' and '.join(lacking)}",
+                help="queries are proven in a scratch database, by a role that owns it and nothing else:"
+                " ALTER ROLE … CREATEDB CREATEROLE, or name another user",
             )
         )
-    return Server(major, database, lambda database: make_conninfo(given, dbname=database))
+    return Server(major, database, superuser=superuser, control_path="", _given=given)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sqlwright.diagnostics import CompileError
 from sqlwright.prove.schema import Schema
-from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
+from sqlwright.prove.server import URL_VARIABLE, Server, ServerUnavailable, postgres_server
 
 if TYPE_CHECKING:
     from sqlwright.prove.prover import Session
@@ -24,10 +24,12 @@ OpenServer: TypeAlias = Callable[[], AbstractContextManager[Server]]
 class Sessions:
     """The server of a run and its sessions with scratch databases; a context manager, which closes them all.
 
-    What failed once is not tried again: the other packages over the same schema get the same error at once.
+    What failed once is not tried again: the other packages over the same schema get the same error at once. `embedded` says whether the
+    server is the embedded one.
     """
 
-    def __init__(self, open_server: OpenServer) -> None:
+    def __init__(self, open_server: OpenServer, *, embedded: bool) -> None:
+        self.embedded = embedded
         self._open_server = open_server
         self._stack = ExitStack()
         self._server: Server | ServerUnavailable | None = None
@@ -79,4 +81,4 @@ class Sessions:
 
 def open_sessions(project: Path, environ: Mapping[str, str]) -> Sessions:
     """Return the sessions in which the packages of a project are proven."""
-    return Sessions(lambda: postgres_server(project, environ))
+    return Sessions(lambda: postgres_server(project, environ), embedded=not environ.get(URL_VARIABLE))

@@ -49,9 +49,9 @@ class Statement:
 class ColumnProof:
     """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
 
-    `element_nullable` and `dimensions` are for arrays. `absent_row`: the column's row may be missing as a whole, behind an outer join or as
-    OLD or NEW; `witness`: the column is NULL exactly then, so that it tells whether the row is there. `always_null` is for the constant
-    NULL. `fields` are those of an anonymous record, or of those in an array, where they are known.
+    `element_nullable` and `dimensions` are for arrays; 0 dimensions where they vary. `absent_row`: the column's row may be missing as a
+    whole, behind an outer join or as OLD or NEW; `witness`: the column is NULL exactly then, so that it tells whether the row is there.
+    `always_null` is for the constant NULL. `fields` are those of an anonymous record, or of those in an array, where they are known.
     """
 
     nullable: bool

@@ -38,6 +38,7 @@ _ADVICE = {
     "42601": "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it.",
     "42P18": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
     "42P08": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
+    "42P10": "ON CONFLICT needs a unique index or constraint on exactly these columns.",
     "42803": "add it to GROUP BY, or aggregate it, as in max(…).",
     "42702": "write whose column it is, as in alias.column.",
 }
@@ -46,6 +47,7 @@ _DEFAULT = "the query was prepared against the schema files that sqlc.yaml names
 
 def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource, sql: str, refused: Refused) -> Diagnostic:
     """Return the diagnostic for a query that PostgreSQL refuses; `sql` is the text that it was sent. Ask inside no failed transaction."""
+    sql = refused.sql or sql
     tokens = significant(sql)
     index = next((n for n, token in enumerate(tokens) if token.start <= refused.offset < token.end), None)
     meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
@@ -55,7 +57,7 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
     offset = refused.offset if meant is None else tokens[meant].start
     place = source.place_of(sql, offset) if offset >= 0 else source.header_place()
     return Diagnostic(
-        f"PostgreSQL refuses query {name}: {refused.message}",
+        f"PostgreSQL refuses query {name}: {refused.message}" if refused.by_postgres else f"query {name}: {refused.message}",
         place,
         help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate, _DEFAULT),
     )

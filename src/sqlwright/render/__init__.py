@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from sqlwright import ir
@@ -16,6 +16,7 @@ from sqlwright.render.enums import enums_module
 from sqlwright.render.given import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import holds_json, result_types
+from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
 from sqlwright.render.queriers import QuerierClass, Queriers
 from sqlwright.render.queries import query_module
 from sqlwright.render.registration import REGISTER, aio_package, registration_module
@@ -57,13 +58,18 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
     aio = clients is Clients.BOTH
     needs_register = bool(package.registrations)
 
-    yield ir.SourceFile("__init__.py", _root(package_name, needs_register=needs_register))
+    promised = makes_promises(package)
+    exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * promised + [(".registration", REGISTER)] * needs_register
+
+    yield ir.SourceFile("__init__.py", _root(package_name, exported))
     yield ir.SourceFile("py.typed", "")
     yield from _schema_files(package)
     if needs_adapters(package):
         yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
     if needs_register:
         yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
+    if promised:
+        yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if has_streams(package):
@@ -93,10 +99,11 @@ def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
         yield ir.SourceFile("constraints.py", constraints_module(package.constraints))
 
 
-def _root(package_name: str, *, needs_register: bool) -> str:
+def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
     builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
-    if needs_register:
-        builder.add_constant([f'__all__ = ["{builder.name(".registration", REGISTER)}"]'])
+    names = [f'"{builder.name(module, name)}"' for module, name in exported]
+    if names:
+        builder.add_constant([f"__all__ = [{', '.join(names)}]"])
     return builder.text()
 
 

@@ -13,6 +13,7 @@ from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import docstring, sql_literal, string_literal
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
+from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
@@ -148,7 +149,7 @@ class _Function:
             case ir.Batch(each=each):
                 shape = ir.shape_of(each)
                 row = None if shape is None else (self._made(shape, "row"), self._returns(each), asks_binary(columns_of(shape)))
-                return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), each, row)]
+                return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), self.query, each, row)]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
                 names = self._local("stream"), self._local("rows"), self._local("row"), self._local("suspended")
@@ -165,10 +166,8 @@ class _Function:
                 pass
         lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
         match self.query.result:
-            case ir.One(shape=shape, always=True):
-                return [*lines, *self._exactly_one(shape, cursor)]
-            case ir.One(shape=shape):
-                return [*lines, *self._one_or_none(shape, cursor)]
+            case ir.One() as one:
+                return [*lines, *self._one(one, cursor)]
             case ir.Many(shape=shape):
                 return [*lines, *self._many(shape, cursor)]
             case _:
@@ -192,20 +191,20 @@ class _Function:
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
-    def _exactly_one(self, shape: ir.Shape, cursor: str) -> list[str]:
-        """Unpacking checks the proof at run time, and is typed without a cast."""
-        row = self._local("row")
-        fetch = f"    [{row}] = {self.colour.wait}{cursor}.fetchall()"
+    def _one(self, one: ir.One, cursor: str) -> list[str]:
+        """Fetch the row and check the proof: psycopg has all rows of the result already, so that costs no more than a comparison."""
+        row, shape = self._local("row"), one.shape
+        fetched = [
+            f"    {row} = {self.colour.wait}{cursor}.fetchone()",
+            *checked_row(self.builder, self.root, self.query, one, row, cursor, in_batch=False),
+        ]
         made = self._made(shape, row)
+        if not one.always:
+            return [*fetched, *_return(made, f"{row} is None")]
         if isinstance(shape, ir.BareValue) and not is_scalar_enum(shape.column.type):
             value = self._local("value")
-            return [fetch, *statement(f"{value}: {self._annotation(shape, optional=False)} = {flat(made)}", 1), f"    return {value}"]
-        return [fetch, *_return(made, "")]
-
-    def _one_or_none(self, shape: ir.Shape, cursor: str) -> list[str]:
-        row = self._local("row")
-        fetch = f"    {row} = {self.colour.wait}{cursor}.fetchone()"
-        return [fetch, *_return(self._made(shape, row), f"{row} is None")]
+            return [*fetched, *statement(f"{value}: {self._annotation(shape, optional=False)} = {flat(made)}", 1), f"    return {value}"]
+        return [*fetched, *_return(made, "")]
 
     def _many(self, shape: ir.Shape, cursor: str) -> list[str]:
         row = self._local("row")

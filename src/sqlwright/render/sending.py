@@ -14,6 +14,7 @@ from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.given import ROWS_MODULE
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import string_literal
+from sqlwright.render.promises import checked_row
 
 
 def copy_lines(builder: ModuleBuilder, colour: Colour, root: str, constant: str, values: Group, copied: ir.Copied) -> list[str]:
@@ -46,6 +47,7 @@ def batch_lines(
     root: str,
     constant: str,
     values: Group,
+    query: ir.Query,
     each: ir.NoResult | ir.One | ir.Many,
     row: tuple[Node, str, bool] | None,
 ) -> list[str]:
@@ -73,10 +75,14 @@ def batch_lines(
         case ir.Many():
             made = ListComprehension(made, f"for row in {colour.wait}cur.fetchall()")
             lines += _deliver(made, "", 2, "found.append(", ")")
-        case ir.One(always=True):
-            lines += [f"        [row] = {colour.wait}cur.fetchall()", *_deliver(made, "", 2, "found.append(", ")")]
-        case _:
-            lines += [f"        row = {colour.wait}cur.fetchone()", *_deliver(made, "row is None", 2, "found.append(", ")")]
+        case ir.One(always=always):
+            lines += [
+                f"        row = {colour.wait}cur.fetchone()",
+                *checked_row(builder, root, query, each, "row", "cur", in_batch=True),
+                *_deliver(made, "" if always else "row is None", 2, "found.append(", ")"),
+            ]
+        case ir.NoResult():
+            pass
     return [*lines, "    return found"]
 
 

@@ -18,3 +18,21 @@ INSERT INTO events VALUES (1, '2023-01-01', NULL), (1, '2024-06-01', 'x');
 -- PostgreSQL's own way around a NOT NULL domain.
 UPDATE users SET badge = (SELECT badge FROM users WHERE false), rank = (SELECT rank FROM users WHERE false) WHERE id = 6;
 REFRESH MATERIALIZED VIEW order_stats;
+INSERT INTO files VALUES (1, 1, 'a', 'a', 1.0, 'a', 'a'), (2, 1, 'GO', 'GO', 1.00, 'a ', 'a'), (3, 2, 'A', 'a', 5, 'a  ', 'GO'), (4, 1, 'zz', 'zz', 9, 'zz  ', 'zz');
+INSERT INTO folders VALUES (1, NULL, 'a'), (2, NULL, 'zz'), (3, 1, 'a'), (4, 1, 'GO');
+INSERT INTO shelves VALUES (1, NULL, 'a'), (2, NULL, 'a'), (3, 1, 'a'), (4, NULL, 'GO');
+INSERT INTO settings VALUES (true, 'dark');
+INSERT INTO counters VALUES (1, 0);
+INSERT INTO loose_settings VALUES (1, 'dark'), (NULL, 'light'), (NULL, 'none');
+INSERT INTO late_settings VALUES (1, 'dark'), (2, 'light');
+ALTER TABLE late_settings ADD CHECK (id = 1) NOT VALID;
+INSERT INTO either_settings VALUES (1, 'dark'), (2, 'light');
+INSERT INTO null_settings VALUES (1, 'dark'), (2, 'light');
+INSERT INTO lonely VALUES ('dark');
+INSERT INTO lonely_null VALUES ('dark'), ('light');
+INSERT INTO heads VALUES (1, 1), (2, 2);
+-- As a subscriber of logical replication does, and pg_restore --disable-triggers.
+SET session_replication_role = replica;
+INSERT INTO heads VALUES (3, 77);
+SET session_replication_role = origin;
+INSERT INTO labels VALUES (1, '{a,b}', '{a,NULL}'), (2, '{}', '{}');

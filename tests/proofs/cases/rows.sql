@@ -322,10 +322,6 @@ SELECT total FROM orders WHERE reference LIKE $1::text;
 --> ! : many
 SELECT line FROM items WHERE sku = $1::text;
 
--- IS NOT DISTINCT FROM is no equality to an index
---> ! : many
-SELECT email FROM users WHERE id IS NOT DISTINCT FROM $1::int;
-
 -- VALUES of two rows joined by key
 --> ! : many
 SELECT u.email FROM (VALUES (1), (2)) v(id) JOIN users u ON u.id = v.id;

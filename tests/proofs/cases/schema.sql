@@ -87,3 +87,24 @@ CREATE FUNCTION forgetful_equal(a int, b int) RETURNS boolean LANGUAGE sql IMMUT
 CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = forgetful_equal);
 CREATE FUNCTION forget(state int, value int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT NULL::int $$;
 CREATE AGGREGATE forgetting (int) (SFUNC = forget, STYPE = int);
+
+CREATE TABLE files (id int PRIMARY KEY, parent int NOT NULL, name text NOT NULL, short varchar(9) NOT NULL, size numeric NOT NULL, code bpchar NOT NULL, stem text NOT NULL);
+CREATE UNIQUE INDEX files_name ON files (parent, lower(name));
+CREATE UNIQUE INDEX files_short ON files (upper(short), parent);
+CREATE UNIQUE INDEX files_size ON files ((size::text));
+CREATE UNIQUE INDEX files_code ON files (octet_length(code));
+CREATE UNIQUE INDEX files_stem ON files (nullif(stem, 'a'));
+CREATE TABLE folders (id int NOT NULL, parent int, name text NOT NULL, UNIQUE NULLS NOT DISTINCT (parent, name));
+CREATE TABLE shelves (id int NOT NULL, parent int, name text NOT NULL, UNIQUE (parent, name));
+CREATE TABLE settings (id boolean PRIMARY KEY DEFAULT true CONSTRAINT settings_one CHECK (id), theme text NOT NULL);
+CREATE TABLE counters (id int PRIMARY KEY CHECK (id = 1 AND hits >= 0), hits int NOT NULL);
+CREATE TABLE loose_settings (id int UNIQUE CHECK (id = 1), theme text NOT NULL);
+CREATE TABLE late_settings (id int PRIMARY KEY, theme text NOT NULL);
+CREATE TABLE either_settings (id int PRIMARY KEY CHECK (id = 1 OR id = 2), theme text NOT NULL);
+CREATE TABLE null_settings (id int PRIMARY KEY CHECK (id = NULL), theme text NOT NULL);
+CREATE TABLE lonely (theme text NOT NULL);
+CREATE UNIQUE INDEX lonely_one ON lonely ((true));
+CREATE TABLE lonely_null (theme text NOT NULL);
+CREATE UNIQUE INDEX lonely_null_one ON lonely_null ((NULL::int));
+CREATE TABLE heads (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
+CREATE TABLE labels (id int PRIMARY KEY, tags text[] NOT NULL CONSTRAINT labels_full CHECK (array_position(tags, NULL) IS NULL), notes text[] NOT NULL);

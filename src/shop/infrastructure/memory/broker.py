@@ -7,14 +7,14 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from shop.application.broker import Delivery
+from shop.application.broker import Delivery, Place
 from shop.application.messages import Message
 
 _SETTLE_WITHIN = 2.0
 
 
 @dataclass
-class _Place:
+class _Consumed:
     """A consumer's place in the stream: the message it is to settle next, not before when it gets that, and how often it did."""
 
     index: int = 0
@@ -27,20 +27,22 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
-        self._ids: set[uuid.UUID] = set()
-        self._places: dict[str, _Place] = {}
+        self._stream = f"memory@{uuid.uuid4()}"
+        self._places: dict[uuid.UUID, Place] = {}
+        self._consumers: dict[str, _Consumed] = {}
         self._arrived = asyncio.Event()
 
-    async def publish(self, message: Message) -> None:
-        """Store the message, unless it is there already."""
-        if message.id not in self._ids:
-            self._ids.add(message.id)
+    async def publish(self, message: Message) -> Place:
+        """Store the message, unless it is there already, and return its place."""
+        if message.id not in self._places:
             self.messages.append(message.model_dump_json().encode())
+            self._places[message.id] = Place(self._stream, len(self.messages))
             self.wake()
+        return self._places[message.id]
 
     def subscribe(self, consumer: str) -> MemorySubscription:
         """Give a consumer's place in the stream, which begins with its oldest message."""
-        return MemorySubscription(self, self._places.setdefault(consumer, _Place()))
+        return MemorySubscription(self, self._consumers.setdefault(consumer, _Consumed()))
 
     def wake(self) -> None:
         """Have those who wait look again."""
@@ -59,7 +61,7 @@ class MemoryBroker:
 class MemorySubscription:
     """`Subscription` in memory."""
 
-    def __init__(self, broker: MemoryBroker, place: _Place) -> None:
+    def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
         self._broker = broker
         self._place = place
 
@@ -80,7 +82,7 @@ class MemorySubscription:
 class MemoryDelivery:
     """`Delivery` in memory."""
 
-    def __init__(self, broker: MemoryBroker, place: _Place) -> None:
+    def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
         self._broker = broker
         self._place = place
         self._index = place.index

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from shop.application.broker import Place
 from shop.application.consumer import InboxEntry
 from shop.application.messages import Message
 from shop.application.read_models import DailySales
 from shop.application.relay import ClaimedBatch, Waiting
 from shop.domain.money import Currency
 from shop.infrastructure.memory.state import InboxKey, InboxRow, MemoryState, OutboxRow
-from shop.infrastructure.memory.store import MemoryStore
+from shop.infrastructure.memory.store import MemoryClaim, MemoryStore
 
 
 class MemoryOutboxQueue:
@@ -24,48 +26,63 @@ class MemoryOutboxQueue:
         self._store = store
 
     @asynccontextmanager
-    async def claim(self, most: int) -> AsyncGenerator[ClaimedBatch]:
-        """Claim the next messages for the length of the block."""
+    async def claim(self, most: int, lease: float) -> AsyncGenerator[ClaimedBatch]:
+        """Claim the next messages for the length of the block, and for so many seconds at most."""
         store, now = self._store, datetime.now(UTC)
         first: dict[str, OutboxRow] = {}
         for row in store.state.outbox.values():
             if row.waits:
                 first.setdefault(row.message.aggregate, row)
-        rows = [row for row in first.values() if row.due_at <= now and row.position not in store.claimed][:most]
-        batch = MemoryClaimedBatch(rows)
-        positions = set(batch.rows)
-        store.claimed |= positions
+        free = [row for row in first.values() if row.due_at <= now and not store.is_claimed(row.position)]
+        batch = MemoryClaimedBatch(store, free[:most], time.monotonic() + lease)
         try:
             yield batch
-            with store.writing() as state:
-                state.outbox |= batch.rows
         finally:
-            store.claimed -= positions
+            batch.release()
 
 
 class MemoryClaimedBatch:
-    """Messages that no other relay gets. What is noted is kept at the end of the claim's block."""
+    """Messages that no other relay gets until the lease is over."""
 
-    def __init__(self, rows: Sequence[OutboxRow]) -> None:
+    def __init__(self, store: MemoryStore, rows: Sequence[OutboxRow], until: float) -> None:
         self.waiting = [Waiting(row.position, row.attempts, row.message) for row in rows]
-        self.rows = {row.position: row for row in rows}
+        self._store = store
+        self._claim = MemoryClaim(until)
+        store.claims |= {row.position: self._claim for row in rows}
 
-    async def published(self, positions: Sequence[int]) -> None:
-        """Note that the broker has stored these."""
+    async def published(self, places: Mapping[int, Place]) -> None:
+        """Record where the broker has stored messages, by their positions."""
         now = datetime.now(UTC)
-        for position in positions:
-            self.rows[position] = replace(self.rows[position], published_at=now)
+        with self._store.writing() as state:
+            for position, row in state.outbox.items():
+                if row.place in places.values() and position not in places:
+                    state.outbox[position] = replace(row, published_at=None, place=None)
+            for position, place in places.items():
+                if self._holds(position):
+                    state.outbox[position] = replace(state.outbox[position], published_at=now, place=place)
 
     async def refused(self, position: int, error: str, retry_after: float, *, give_up: bool) -> None:
-        """Note that the broker refused one."""
-        now, row = datetime.now(UTC), self.rows[position]
-        self.rows[position] = replace(
-            row,
-            attempts=row.attempts + 1,
-            last_error=error,
-            due_at=now + timedelta(seconds=retry_after),
-            dead_at=now if give_up else None,
-        )
+        """Record that the broker refused one."""
+        now = datetime.now(UTC)
+        if not self._holds(position):
+            return
+        with self._store.writing() as state:
+            row = state.outbox[position]
+            state.outbox[position] = replace(
+                row,
+                attempts=row.attempts + 1,
+                last_error=error,
+                due_at=now + timedelta(seconds=retry_after),
+                dead_at=now if give_up else None,
+            )
+
+    def release(self) -> None:
+        """End the claim."""
+        for position in [position for position in self._store.claims if self._holds(position)]:
+            del self._store.claims[position]
+
+    def _holds(self, position: int) -> bool:
+        return self._store.claims.get(position) is self._claim
 
 
 class MemorySalesLedger:

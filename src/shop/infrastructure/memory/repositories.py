@@ -78,7 +78,7 @@ class MemoryUserRepository:
         return any(user.profile.email == email and user.id != but for user in self._transaction.state.users.values())
 
     def _write(self, user: User) -> User:
-        written = replace(user, updated_at=self._transaction.tick(), version=user.version + 1)
+        written = replace(user, updated_at=max(user.updated_at, self._transaction.tick()), version=user.version + 1)
         self._transaction.state.users[user.id] = written
         return written
 
@@ -111,7 +111,8 @@ class MemoryOrderRepository:
             return read
         if read.value.version != order.version:
             return Err(ChangedMeanwhile("order", order.id))
-        written = replace(read.value, status=order.status, updated_at=self._transaction.tick(), version=order.version + 1)
+        now = max(read.value.updated_at, self._transaction.tick())
+        written = replace(read.value, status=order.status, updated_at=now, version=order.version + 1)
         self._transaction.state.orders[order.id] = written
         return Ok(written)
 
@@ -134,9 +135,10 @@ class MemorySeedRepository:
         self._transaction = transaction
 
     async def add(self, batch: SeedBatch) -> int:
-        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        """Write a batch, and return how many users were new. Those whose id or address is there already are left out, with their orders."""
         state = self._transaction.state
-        new = {user.id: user for user in batch.users if user.id not in state.users}
+        taken = {user.profile.email for user in state.users.values()}
+        new = {user.id: user for user in batch.users if user.id not in state.users and user.profile.email not in taken}
         state.users |= new
         state.orders |= {order.id: order for order in batch.orders if order.user_id in new}
         return len(new)

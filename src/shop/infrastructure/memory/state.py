@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
 from shop.application.audit import AuditEntry
+from shop.application.broker import Place
 from shop.application.messages import Message
 from shop.application.read_models import DailySales
 from shop.application.unit_of_work import UnitOfWorkClosed
 from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderId
 from shop.domain.users import User
-from shop.domain.values import UserId
+from shop.domain.values import EmailAddress, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class OutboxRow:
     last_error: str = ""
     published_at: datetime | None = None
     dead_at: datetime | None = None
+    place: Place | None = None
 
     @property
     def waits(self) -> bool:
@@ -65,6 +67,7 @@ class MemoryState:
     outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
     inbox: dict[InboxKey, InboxRow] = field(default_factory=dict[InboxKey, InboxRow])
     sales: dict[tuple[date, Currency], DailySales] = field(default_factory=dict[tuple[date, Currency], DailySales])
+    logins: dict[EmailAddress, tuple[int, datetime]] = field(default_factory=dict[EmailAddress, tuple[int, datetime]])
     last_position: int = 0
     commits: int = 0
 
@@ -78,6 +81,7 @@ class MemoryState:
             outbox=dict(self.outbox),
             inbox=dict(self.inbox),
             sales=dict(self.sales),
+            logins=dict(self.logins),
         )
 
 

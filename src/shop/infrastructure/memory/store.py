@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from shop.application.unit_of_work import TransactionConflict, UnitOfWork
-from shop.infrastructure.memory.outbox import MemoryOutbox, MemorySettledMessages
+from shop.infrastructure.memory.login_attempts import MemoryLoginAttempts
+from shop.infrastructure.memory.outbox import MemoryOutbox, MemoryProjections, MemorySettledMessages
 from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
 from shop.infrastructure.memory.state import InboxKey, MemoryState, MemoryTransaction
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryClaim:
+    """What one relay pass holds, until this time of the monotonic clock."""
+
+    until: float
 
 
 class MemoryStore:
@@ -18,8 +28,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self.state = MemoryState()
         # What transactions hold that write to single rows alone: those of the relay and of the consumers.
-        self.claimed: set[int] = set()
+        self.claims: dict[int, MemoryClaim] = {}
         self.entered: dict[InboxKey, asyncio.Lock] = {}
+
+    def is_claimed(self, position: int) -> bool:
+        """Tell whether a relay is publishing the message at this position."""
+        claim = self.claims.get(position)
+        return claim is not None and claim.until > time.monotonic()
 
     @contextmanager
     def writing(self) -> Generator[MemoryState]:
@@ -50,7 +65,9 @@ class MemoryUnitOfWork:
         self.audit = MemoryAuditLog(self._transaction)
         self.outbox = MemoryOutbox(self._transaction)
         self.seeds = MemorySeedRepository(self._transaction)
+        self.logins = MemoryLoginAttempts(self._transaction)
         self.messages = MemorySettledMessages(self._transaction)
+        self.projections = MemoryProjections(self._transaction)
 
     async def commit(self) -> None:
         """Make everything permanent. Raises `TransactionConflict` where another transaction has committed since this one began."""

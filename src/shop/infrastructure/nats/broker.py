@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
 
-from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused
+from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
 from shop.application.messages import Message
 
 _log = logging.getLogger("shop.nats")
@@ -28,10 +31,22 @@ _DUPLICATE_WINDOW = 120.0
 # For how long what a process has taken is waited for if it died: nothing behind it is delivered meanwhile. A handler may take longer:
 # then the message also goes to another process, where the inbox has it wait for this one.
 _ACK_WAIT = 2.0
+# How often the stream is looked at: another process may have made it anew over a connection that stood all the time.
+_IDENTITY_KNOWN = 5.0
 # "stream name already in use with a different configuration"
 _STREAM_DIFFERS = 10058
 # Every error of the client and of the broker's API is one of these.
 _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A connection, and which stream there is, as known until a time of the loop's clock."""
+
+    client: Client
+    jetstream: JetStreamContext
+    identity: str
+    known_until: float
 
 
 class NatsBroker:
@@ -41,22 +56,23 @@ class NatsBroker:
         self._url = url
         self._stream = stream
         self._keep = keep
-        self._client: Client | None = None
-        self._jetstream: JetStreamContext | None = None
+        self._link: _Link | None = None
         self._connecting = asyncio.Lock()
         self._is_closing = False
 
-    async def publish(self, message: Message) -> None:
-        """Return once the broker has stored the message."""
-        jetstream = await self.jetstream()
+    async def publish(self, message: Message) -> Place:
+        """Store the message, and return its place."""
+        link = await self._linked()
         kind, _, _ = message.aggregate.partition(":")
         try:
-            await jetstream.publish(
+            stored = await link.jetstream.publish(
                 f"shop.events.{kind}.{message.event_type}",
                 message.model_dump_json().encode(),
                 timeout=_PUBLISH_TIMEOUT,
                 headers={"Nats-Msg-Id": str(message.id)},
             )
+            if stored.duplicate:
+                await self._require_stored(link.jetstream, stored.seq)
         except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError) as error:
             raise MessageRefused(str(error)) from error
         except _UNAVAILABLE as error:
@@ -66,36 +82,63 @@ class NatsBroker:
                 # The stream went with its server's storage: it is made anew with the next connection.
                 await self.close()
             raise BrokerUnavailable(_sentence(error)) from error
+        return Place(link.identity, stored.seq)
+
+    async def extent(self) -> StreamExtent:
+        """Return what the stream holds. Raises `BrokerUnavailable`."""
+        link = await self._linked()
+        try:
+            # The client's own call does not ask which were deleted.
+            answer = await link.client.request(f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=_PUBLISH_TIMEOUT)
+        except _UNAVAILABLE as error:
+            raise BrokerUnavailable(_sentence(error)) from error
+        found: dict[str, Any] = json.loads(answer.data)
+        if "error" in found:
+            raise BrokerUnavailable(str(found["error"].get("description", "the stream cannot be looked at")))
+        info = StreamInfo.from_response(found)
+        return StreamExtent(_identity_of(info), info.state.first_seq, info.state.last_seq, info.state.deleted or ())
 
     def subscribe(self, consumer: str) -> NatsSubscription:
         """Give a consumer's place in the stream, which begins with its oldest message."""
         return NatsSubscription(self, self._stream, consumer)
 
     async def jetstream(self) -> JetStreamContext:
-        """Connect where that is needed, and give the stream's API. Raises `BrokerUnavailable`."""
+        """Connect where that is needed, and return the stream's API. Raises `BrokerUnavailable`."""
+        return (await self._linked()).jetstream
+
+    async def _linked(self) -> _Link:
         async with self._connecting:
-            if self._client is None or self._jetstream is None or self._client.is_closed:
-                self._client = await self._connect()
-                self._jetstream = JetStreamContext(self._client, timeout=_PUBLISH_TIMEOUT)
-            return self._jetstream
+            link = self._link
+            if link is None or link.client.is_closed:
+                link = self._link = await self._connect()
+            elif link.known_until <= asyncio.get_running_loop().time():
+                link = self._link = await self._looked_at_again(link)
+            return link
+
+    async def _looked_at_again(self, link: _Link) -> _Link:
+        try:
+            identity = _identity_of(await self._make_stream(link.jetstream))
+        except _UNAVAILABLE as error:
+            raise BrokerUnavailable(_sentence(error)) from error
+        return replace(link, identity=identity, known_until=asyncio.get_running_loop().time() + _IDENTITY_KNOWN)
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection stands now."""
-        return self._client is not None and self._client.is_connected
+        return self._link is not None and self._link.client.is_connected
 
     async def close(self) -> None:
         """Close the connection."""
         self._is_closing = True
-        if self._client is not None:
+        if self._link is not None:
             with suppress(*_UNAVAILABLE):
-                await self._client.close()
+                await self._link.client.close()
 
     async def _log_disconnected(self) -> None:
         if not self._is_closing:
             _log.warning("disconnected")
 
-    async def _connect(self) -> Client:
+    async def _connect(self) -> _Link:
         self._is_closing = False
         client = Client()
         was_connected = False
@@ -121,15 +164,25 @@ class NatsBroker:
                     reconnected_cb=_log_reconnected,
                 )
             was_connected = True
-            await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT))
+            identity = _identity_of(await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT)))
         except _UNAVAILABLE as error:
             self._is_closing = True
             with suppress(*_UNAVAILABLE):
                 await client.close()
             raise BrokerUnavailable(_sentence(error)) from error
-        return client
+        known_until = asyncio.get_running_loop().time() + _IDENTITY_KNOWN
+        return _Link(client, JetStreamContext(client, timeout=_PUBLISH_TIMEOUT), identity, known_until)
 
-    async def _make_stream(self, jetstream: JetStreamContext) -> None:
+    async def _require_stored(self, jetstream: JetStreamContext, sequence: int) -> None:
+        # The broker knows the ids of a while also of messages that were deleted since, and acknowledges those without storing anything.
+        try:
+            await jetstream.get_msg(self._stream, sequence)
+        except nats.js.errors.NotFoundError:
+            raise BrokerUnavailable(
+                f"the stream has lost a message whose id it still knows, and stores it again after {_DUPLICATE_WINDOW:g} s"
+            ) from None
+
+    async def _make_stream(self, jetstream: JetStreamContext) -> StreamInfo:
         config = StreamConfig(
             name=self._stream,
             subjects=[_SUBJECTS],
@@ -138,11 +191,11 @@ class NatsBroker:
             max_age=self._keep.total_seconds(),
         )
         try:
-            await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
+            return await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
         except nats.js.errors.BadRequestError as error:
             if error.err_code != _STREAM_DIFFERS:
                 raise
-            await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
+            return await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
 
 
 class NatsSubscription:
@@ -232,6 +285,12 @@ async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelt
 
 async def _log_reconnected() -> None:
     _log.info("connected again")
+
+
+def _identity_of(info: StreamInfo) -> str:
+    # By its time of creation too: a stream of the same name that was made anew holds nothing of the old one.
+    created = "unknown" if info.created is None else info.created.isoformat()
+    return f"{info.config.name}@{created}"
 
 
 def _sentence(error: BaseException) -> str:

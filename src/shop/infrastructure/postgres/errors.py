@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from shop.application.unit_of_work import StoreDefect, StoreLost, TransactionConflict
+from shop.application.cancellation import cancellation_first
+from shop.application.unit_of_work import LockTimeout, StoreDefect, StoreLost, TransactionConflict
 from shop_db.constraints import (
     AuditLogConstraint,
     DailySaleConstraint,
     InboxConstraint,
+    LoginAttemptConstraint,
     OrderConstraint,
     OrderLineConstraint,
     OutboxConstraint,
@@ -39,6 +42,7 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     OutboxConstraint.OUTBOX_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",
     InboxConstraint.INBOX_PKEY: "every insert says ON CONFLICT",
+    LoginAttemptConstraint.LOGIN_ATTEMPTS_PKEY: "every insert says ON CONFLICT",
     DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
 }
 """The constraints that the use cases cannot violate, each with the reason. A test holds both lists against the generated names."""
@@ -51,25 +55,39 @@ def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn what psycopg raises in the block into what the application knows.
+    """Turn what psycopg raises in the block into what the application knows, without the values that its text may quote.
+
+    Cancellation stays what it is.
 
     Raises:
-        TransactionConflict: serialization failure, deadlock, lock timeout: the transaction is gone, and may work when done again.
-        StoreLost: no connection, a connection that broke, a statement that took too long, a server that shuts down.
+        TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
+        LockTimeout: another transaction holds a lock, and still would if this one asked again.
+        StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
+            that shuts down.
         StoreDefect: anything else.
     """
     try:
-        yield
-    except (SerializationFailure, DeadlockDetected, LockNotAvailable) as error:
-        raise TransactionConflict(message_of(error)) from error
+        with cancellation_first():
+            yield
     except (PoolTimeout, TooManyRequests) as error:
         raise StoreLost("all connections are in use, or none can be made") from error
     except PoolClosed as error:
         raise StoreLost("the pool is closed") from error
-    except OperationalError as error:
-        raise StoreLost(message_of(error)) from error
     except Error as error:
-        raise StoreDefect(f"{error.sqlstate}: {message_of(error)}") from error
+        # Not `from error`: its DETAIL is the failing row, and whoever logs the cause would log that. Its traceback says as much.
+        raise _translation(error).with_traceback(error.__traceback__) from None
+
+
+def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
+    match error:
+        case LockNotAvailable():
+            return LockTimeout(message_of(error))
+        case SerializationFailure() | DeadlockDetected():
+            return TransactionConflict(message_of(error))
+        case OperationalError() | IdleInTransactionSessionTimeout():
+            return StoreLost(message_of(error))
+        case _:
+            return StoreDefect(message_of(error))
 
 
 def leaves_outcome_open(error: OperationalError) -> bool:
@@ -83,6 +101,19 @@ def leaves_outcome_open(error: OperationalError) -> bool:
 
 
 def message_of(error: Error) -> str:
-    """Give an error in one sentence, without the values that it may quote."""
-    # Not the whole message: its DETAIL quotes values, which may be secrets.
-    return error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
+    """Return what went wrong without any value: PostgreSQL's name for it, its SQLSTATE, and what it is about.
+
+    Not the message: even its first line quotes what was written (`invalid input syntax for type integer: "…"`), and a trigger may say
+    anything. Where the server was not reached, libpq's first line says why.
+    """
+    if error.sqlstate is None:
+        said = str(error).splitlines() if isinstance(error, OperationalError) else []
+        return said[0] if said else type(error).__name__
+    diag = error.diag
+    about = [
+        f"{kind} {name}"
+        for kind, name in (("table", diag.table_name), ("column", diag.column_name), ("constraint", diag.constraint_name))
+        if name is not None
+    ]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    return f"{words} (SQLSTATE {error.sqlstate}){': ' if about else ''}{', '.join(about)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import date
+from decimal import Decimal
 
 from psycopg import OperationalError
 
@@ -27,7 +28,7 @@ class PostgresSalesLedger:
 
     async def add(self, day: date, currency: Currency, *, orders: int, revenue_minor: int) -> None:
         """Add to a day's sales; negative numbers take off."""
-        await self._query(add_to_daily_sales, day=day, currency=currency, orders=orders, revenue_minor=revenue_minor)
+        await self._query(add_to_daily_sales, day=day, currency=currency, orders=orders, revenue_minor=Decimal(revenue_minor))
 
 
 class PostgresInbox:
@@ -88,5 +89,5 @@ class PostgresInboxEntry:
             await self._conn.commit()
         except OperationalError as error:
             if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from error
+                raise CommitOutcomeUnknown("the connection broke during the commit") from None
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shop.application.read_models import AuditOutcome, AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserSummary
+from shop.application.unit_of_work import StoreDefect
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderId, OrderLine, OrderStatus
 from shop.domain.users import Profile, User
@@ -17,8 +18,8 @@ from shop_db.orders import GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeO
 from shop_db.users import GetPublicProfilesRow, ListUsersRow
 
 
-class UnreadableRow(Exception):
-    """A row that the domain's rules refuse: something other than this service wrote it. Names the row and the rule."""
+class UnreadableRow(StoreDefect):
+    """A row that the domain's rules refuse: something other than this service wrote it. Names the row and the rule, and no value."""
 
 
 def user_from(row: UserRow) -> User:
@@ -37,7 +38,7 @@ def user_from(row: UserRow) -> User:
             version=row.version,
         )
     except ValueError as error:
-        raise UnreadableRow(f"users row {row.id}: {error}") from error
+        raise UnreadableRow(f"users row {row.id}: {error}") from None
 
 
 def order_from(rows: Sequence[GetOrderWithLinesRow]) -> Order:
@@ -56,7 +57,7 @@ def order_from(rows: Sequence[GetOrderWithLinesRow]) -> Order:
         )
         return placed_order_from(order, lines)
     except ValueError as error:
-        raise UnreadableRow(f"orders row {order.id}: {error}") from error
+        raise UnreadableRow(f"orders row {order.id}: {error}") from None
 
 
 def placed_order_from(row: OrderRow, lines: tuple[OrderLine, ...]) -> Order:
@@ -121,14 +122,14 @@ def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
         paid=row.paid,
         shipped=row.shipped,
         cancelled=row.cancelled,
-        spent=Money(row.spent_minor, Currency(row.currency)),
+        spent=Money(int(row.spent_minor), Currency(row.currency)),
         last_placed_at=row.last_placed_at,
     )
 
 
 def daily_sales_from(row: DailySale) -> DailySales:
     """Build the read model."""
-    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=row.revenue_minor)
+    return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=int(row.revenue_minor))
 
 
 def audit_record_from(row: AuditLog) -> AuditRecord:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from psycopg import AsyncConnection
+
+from shop.application.broker import Place
 from shop.application.messages import Message
 from shop.application.relay import ClaimedBatch, Waiting
 from shop.infrastructure.postgres.errors import translated
@@ -13,40 +18,65 @@ from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import outbox
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class PostgresOutboxQueue:
-    """Rows of the table `outbox`, locked in a transaction while they are published.
+    """Rows of the table `outbox`, marked as claimed while they are published.
 
-    A relay that dies lets go of its locks, and what it had not noted as published is claimed by the next.
+    Each statement is a transaction, and none is open while the broker is waited for: a relay that is frozen holds neither a lock nor a
+    connection that others need, and its claim ends by the database's clock.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @asynccontextmanager
-    async def claim(self, most: int) -> AsyncGenerator[ClaimedBatch]:
-        """Claim the next messages for the length of the block."""
-        with translated():
-            async with self._pool.connection() as conn, conn.transaction():
-                queries = Queries(conn)
-                rows = await queries(outbox.claim_outbox_batch, batch_size=most)
-                yield PostgresClaimedBatch(queries, [_waiting_from(row) for row in rows])
+    async def claim(self, most: int, lease: float) -> AsyncGenerator[ClaimedBatch]:
+        """Claim the next messages for the length of the block, and for so many seconds at most."""
+        claim = uuid.uuid4()
+        rows = await _run(self._pool, outbox.claim_outbox_batch, claim=claim, lease=timedelta(seconds=lease), batch_size=most)
+        batch = PostgresClaimedBatch(self._pool, claim, sorted((_waiting_from(row) for row in rows), key=lambda waiting: waiting.position))
+        try:
+            yield batch
+        finally:
+            if batch.open:
+                await _run(self._pool, outbox.release_claim, claim=claim, positions=list(batch.open))
 
 
 class PostgresClaimedBatch:
-    """Messages whose rows are locked."""
+    """Messages whose rows carry the claim."""
 
-    def __init__(self, queries: Queries, waiting: Sequence[Waiting]) -> None:
-        self._query = queries
+    def __init__(self, pool: Pool, claim: uuid.UUID, waiting: Sequence[Waiting]) -> None:
         self.waiting = waiting
+        self.open = {each.position for each in waiting}
+        self._pool = pool
+        self._claim = claim
 
-    async def published(self, positions: Sequence[int]) -> None:
-        """Note that the broker has stored these."""
-        await self._query(outbox.mark_published, positions=list(positions))
+    async def published(self, places: Mapping[int, Place]) -> None:
+        """Record where the broker has stored messages, by their positions."""
+        await _run(
+            self._pool,
+            outbox.mark_published,
+            claim=self._claim,
+            positions=list(places),
+            streams=[place.stream for place in places.values()],
+            sequences=[place.sequence for place in places.values()],
+        )
+        self.open -= places.keys()
 
     async def refused(self, position: int, error: str, retry_after: float, *, give_up: bool) -> None:
-        """Note that the broker refused one."""
-        await self._query(outbox.mark_refused, position=position, error=error, retry_after=timedelta(seconds=retry_after), give_up=give_up)
+        """Record that the broker refused one."""
+        wait = timedelta(seconds=retry_after)
+        await _run(self._pool, outbox.mark_refused, claim=self._claim, position=position, error=error, retry_after=wait, give_up=give_up)
+        self.open.discard(position)
+
+
+async def _run(pool: Pool, query: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    with translated():
+        async with pool.connection() as conn:
+            return await Queries(conn)(query, *args, **kwargs)
 
 
 def _waiting_from(row: outbox.ClaimOutboxBatchRow) -> Waiting:

@@ -7,15 +7,17 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from psycopg import AsyncConnection, OperationalError, ProgrammingError
+from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from shop_db import audit, inbox, orders, outbox, users
+from shop.application.cancellation import cancellation_first
+from shop.infrastructure.postgres.errors import message_of
+from shop_db import audit, inbox, logins, orders, outbox, users
 
 Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -32,7 +34,11 @@ class PoolOptions:
     connect_timeout: int = 5
     # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
     statement_timeout: float = 15.0
-    lock_timeout: float = 5.0
+    # Short, because who waits for a lock holds a connection: one locked row must not take all of them. Longer than PostgreSQL's
+    # deadlock_timeout of a second, so that a deadlock is still found as one, which is worth another attempt.
+    lock_timeout: float = 2.0
+    # No transaction waits for anything but the database, so a longer pause is that of a process that is frozen, with its locks.
+    idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
 
 
@@ -41,21 +47,28 @@ class DatabaseNotReady(Exception):
 
 
 @asynccontextmanager
-async def open_pool(database_url: str, options: PoolOptions = PoolOptions()) -> AsyncGenerator[Pool]:
+async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, is_required: bool = True) -> AsyncGenerator[Pool]:
     """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`.
+
+    Where the database is not required, as a replica is not, it may also come later: then only the URL itself may be wrong.
 
     Its connections are in autocommit mode, so a transaction is where somebody says so and nowhere else. Each is checked before it is
     lent: one that died in the pool is replaced rather than handed out.
     """
     conninfo = _conninfo(database_url, options)
-    await _require_ready(conninfo)
+    if is_required:
+        await _require_ready(conninfo)
 
     async def configure(conn: Connection) -> None:
         # By statements and not by libpq's `options`, which connection poolers in between refuse.
         await conn.execute(
-            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-            [_milliseconds(options.statement_timeout), _milliseconds(options.lock_timeout)],
+            """
+            SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
+                   set_config('idle_in_transaction_session_timeout', %s, false)
+            """,
+            [_milliseconds(each) for each in (options.statement_timeout, options.lock_timeout, options.idle_in_transaction_timeout)],
         )
+        await make_durable(conn)
 
     pool: Pool = AsyncConnectionPool(
         conninfo,
@@ -72,6 +85,14 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions()) -> 
         yield pool
 
 
+async def make_durable(conn: AsyncConnection[Any]) -> None:
+    """Have commits on this connection wait for the disk, whatever the server, the database or the role has as a default."""
+    # A standby that has also applied it is more than that, and stays.
+    await conn.execute("""
+        SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'
+    """)
+
+
 def _conninfo(database_url: str, options: PoolOptions) -> str:
     try:
         parameters = conninfo_to_dict(database_url)
@@ -85,9 +106,10 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
 
 async def _require_ready(conninfo: str) -> None:
     try:
-        conn = await AsyncConnection.connect(conninfo, autocommit=True)
-    except OperationalError as error:
-        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {error}") from error
+        with cancellation_first():
+            conn = await AsyncConnection.connect(conninfo, autocommit=True)
+    except Error as error:
+        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
             # Cheap, and together they name every table: a database that answers has them as this code knows them. None locks anything,
@@ -95,11 +117,18 @@ async def _require_ready(conninfo: str) -> None:
             await users.get_user(conn, id=uuid.UUID(int=0))
             await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
             await orders.list_daily_sales(conn, since=dt.date.max)
-            await audit.list_audit_entries(conn, subject="", after_id=None, page_size=0)
+            await audit.list_audit_entries(conn, after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
+            await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         except (UndefinedTable, UndefinedColumn) as error:
-            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from error
+            # PostgreSQL says this while it parses, before it has seen any value.
+            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
+        except InsufficientPrivilege as error:
+            role = conn.info.user
+            raise DatabaseNotReady(f"the role {role} may not use the tables ({error.diag.message_primary}); grant it the rights") from None
+        except Error as error:
+            raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 
 
 def _milliseconds(seconds: float) -> str:

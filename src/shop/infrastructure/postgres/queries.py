@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from psycopg import AsyncConnection
 
+from shop.application.cancellation import cancellation_first
 from shop.application.unit_of_work import UnitOfWorkClosed
 
 P = ParamSpec("P")
@@ -35,7 +36,9 @@ class Queries:
             raise UnitOfWorkClosed(f"{_name(query)} was called after the end of its transaction")
         started = time.perf_counter()
         try:
-            return await query(self._conn, *args, **kwargs)
+            # Here too, so that no repository takes an error of the cancellation for an outcome.
+            with cancellation_first():
+                return await query(self._conn, *args, **kwargs)
         finally:
             if _log.isEnabledFor(logging.DEBUG):
                 milliseconds = round((time.perf_counter() - started) * 1000, 3)

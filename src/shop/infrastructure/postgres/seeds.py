@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from psycopg import IntegrityError
+
 from shop.application.seeding import SeedBatch
+from shop.application.unit_of_work import TransactionConflict
 from shop.domain.orders import Order
 from shop.domain.users import User
+from shop.infrastructure.postgres.errors import violates
 from shop.infrastructure.postgres.mapping import order_status_to
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import orders, users
+from shop_db.constraints import UserConstraint
 
 
 class PostgresSeedRepository:
@@ -17,11 +22,18 @@ class PostgresSeedRepository:
         self._query = queries
 
     async def add(self, batch: SeedBatch) -> int:
-        """Write a batch, and give how many users were new. Those that are there already are left alone, with their orders."""
+        """Write a batch, and return how many users were new. Those whose id or address is there already are left out, with their orders."""
         there = {row.id for row in await self._query(users.get_public_profiles, ids=[user.id for user in batch.users])}
+        addresses = {user.profile.email.text.lower(): user.id for user in batch.users}
+        there |= {addresses[email] for email in await self._query(users.get_taken_emails, lower_emails=list(addresses))}
         new = [user for user in batch.users if user.id not in there]
         placed = [order for order in batch.orders if order.user_id not in there]
-        await self._query(users.seed_users, map(_user_to, new))
+        try:
+            await self._query(users.seed_users, map(_user_to, new))
+        except IntegrityError as error:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
+                raise TransactionConflict("an address was taken meanwhile") from None
+            raise
         await self._query(orders.seed_orders, map(_order_to, placed))
         await self._query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
         return len(new)

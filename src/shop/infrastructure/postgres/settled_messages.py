@@ -1,4 +1,4 @@
-"""`SettledMessages` and `DeadLetters` over PostgreSQL."""
+"""`SettledMessages`, `Projections` and `DeadLetters` over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from datetime import datetime
 
 from shop.application.read_models import DeadMessage
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import inbox, outbox
+from shop_db import inbox, outbox, projections
 
 
 class PostgresSettledMessages:
-    """Rows of `outbox` and `inbox` that nobody needs any more."""
+    """Rows of `outbox` and `inbox` that nobody needs any more, until they are published again."""
 
     def __init__(self, queries: Queries) -> None:
         self._query = queries
+
+    async def now(self) -> datetime:
+        """Return the time of the database."""
+        return await self._query(outbox.get_time)
 
     async def prune_outbox(self, before: datetime, at_most: int) -> int:
         """Remove what was published before then, oldest first, and give how many."""
@@ -23,6 +27,24 @@ class PostgresSettledMessages:
     async def prune_inbox(self, before: datetime, at_most: int) -> int:
         """Remove what consumers handled before then, and cannot be delivered again, oldest first, and give how many."""
         return await self._query(inbox.prune_inbox, before=before, at_most=at_most)
+
+    async def republish(self, first: int, last: int, at_most: int) -> Sequence[int]:
+        """Have the first messages in this range of positions wait again that were published or given up, and return their positions."""
+        return await self._query(outbox.republish_outbox, first_position=first, last_position=last, at_most=at_most)
+
+
+class PostgresProjections:
+    """The table `daily_sales`."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._query = queries
+
+    async def rebuild_sales(self) -> int:
+        """Sum up the daily sales from the audit log, and return how many rows they are."""
+        await self._query(projections.lift_statement_timeout)
+        await self._query(projections.lock_sales)
+        await self._query(projections.clear_daily_sales)
+        return await self._query(projections.rebuild_daily_sales)
 
 
 class PostgresDeadLetters:

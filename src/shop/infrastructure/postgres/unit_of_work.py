@@ -12,12 +12,13 @@ from psycopg.pq import TransactionStatus
 from shop.application.unit_of_work import BeginUnitOfWork, CommitOutcomeUnknown, StoreDefect, UnitOfWork, UnitOfWorkClosed
 from shop.infrastructure.postgres.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
+from shop.infrastructure.postgres.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
 from shop.infrastructure.postgres.outbox import PostgresOutbox
 from shop.infrastructure.postgres.pool import Connection, Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.seeds import PostgresSeedRepository
-from shop.infrastructure.postgres.settled_messages import PostgresSettledMessages
+from shop.infrastructure.postgres.settled_messages import PostgresProjections, PostgresSettledMessages
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 
 
@@ -41,7 +42,9 @@ class PostgresUnitOfWork:
         self.audit = PostgresAuditLog(self._queries)
         self.outbox = PostgresOutbox(self._queries)
         self.seeds = PostgresSeedRepository(self._queries)
+        self.logins = PostgresLoginAttempts(self._queries)
         self.messages = PostgresSettledMessages(self._queries)
+        self.projections = PostgresProjections(self._queries)
 
     async def commit(self) -> None:
         """Make everything permanent, and close the repositories.
@@ -60,7 +63,7 @@ class PostgresUnitOfWork:
             await self._conn.commit()
         except OperationalError as error:
             if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from error
+                raise CommitOutcomeUnknown("the connection broke during the commit") from None
             raise
 
     @asynccontextmanager

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from shop.application.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
+from shop.application.cancellation import cancellation_first
 
 _LOOK_UP = """
 local value = redis.call('GET', KEYS[1])
@@ -100,6 +101,12 @@ def _milliseconds(seconds: float) -> int:
 @contextmanager
 def _translated() -> Generator[None]:
     try:
-        yield
+        with cancellation_first():
+            yield
     except (RedisError, OSError) as error:
-        raise CacheUnavailable(str(error) or type(error).__name__) from error
+        raise CacheUnavailable(_reason(error)) from None
+
+
+def _reason(error: RedisError | OSError) -> str:
+    # What the server answers may quote the arguments, which are values.
+    return type(error).__name__ if isinstance(error, ResponseError) else str(error) or type(error).__name__

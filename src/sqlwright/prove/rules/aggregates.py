@@ -50,7 +50,7 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
         return never_null(f"`{name}` is never NULL, not even without rows", place)
     if node.has("aggfilter"):
         return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the group", place)
-    if not _group_has_rows(prover, at):
+    if not group_has_rows(prover, at):
         return may_be_null(f"`{name}` is NULL when there is no row", place)
     if name in NON_EMPTY_AGGREGATES:
         return never_null(f"the group has a row, and `{name}` is NULL only without one", place)
@@ -74,7 +74,7 @@ def _nested(prover: Prover, node: Node) -> bool:
     return bool(types) and prover.facts.is_array(types[0])
 
 
-def _group_has_rows(prover: Prover, at: Scope) -> bool:
+def group_has_rows(prover: Prover, at: Scope) -> bool:
     """Whether each group comes from at least one row: there is a GROUP BY, and no grouping set is empty."""
     sets = at.query.grouping_sets
     if sets is not None:

@@ -11,9 +11,17 @@ from sqlwright.prove.rules.functions import operator_is_total
 from sqlwright.prove.schemaobjects import FIRST_USER_OID
 
 
-@expression("NULLTEST", "BOOLEANTEST", "DISTINCTEXPR")
+@expression("NULLTEST", "BOOLEANTEST")
 def test(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """IS NULL, IS TRUE, IS DISTINCT FROM and their kin answer for NULL too."""
+    """IS NULL, IS TRUE and their kin answer for NULL too."""
+    return never_null("the test answers true or false for NULL too", location(node))
+
+
+@expression("DISTINCTEXPR")
+def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
+    """IS DISTINCT FROM answers for NULL too, and asks the type's `=` for other values: a user's operator may return NULL."""
+    if not operator_is_total(prover, node):
+        return may_be_null("the operator may return NULL", location(node))
     return never_null("the test answers true or false for NULL too", location(node))
 
 

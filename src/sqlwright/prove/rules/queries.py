@@ -9,7 +9,7 @@ from sqlwright.prove import narrowing
 from sqlwright.prove.nodetree import Node, Unrecognised
 from sqlwright.prove.nullability import Prover, Scope, Verdict
 from sqlwright.prove.querytree import SELECT, Query
-from sqlwright.prove.rules import returning
+from sqlwright.prove.rules import aggregates, returning
 
 UNION, INTERSECT, EXCEPT = 1, 2, 3
 
@@ -47,7 +47,8 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
     rows = row_scope(prover, query, parent)
     if not query.groups:
         return rows
-    scope = replace(rows, row=rows)
+    # A group without rows has a row all the same, of which WHERE says nothing.
+    scope = replace(rows, row=rows, known=rows.known if aggregates.group_has_rows(prover, rows) else frozenset())
     having = query.having
     return scope.knowing(narrowing.true(narrowing.Ground(prover, scope), having)) if having is not None else scope
 

@@ -8,10 +8,9 @@ from sqlwright.prove import narrowing
 from sqlwright.prove.nodetree import Node, Unrecognised
 from sqlwright.prove.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
 from sqlwright.prove.querytree import DELETE, INSERT, MERGE, UPDATE, Query
+from sqlwright.prove.reach import reach
 from sqlwright.prove.schemaobjects import Relation
 
-_EVENTS = {INSERT: "insert", UPDATE: "update", DELETE: "delete"}
-_RULE_EVENTS = {INSERT: "3", UPDATE: "2", DELETE: "4"}
 OLD, NEW = 1, 2
 DO_NOTHING, DO_UPDATE = 1, 2
 NOT_MATCHED_BY_SOURCE = 1
@@ -43,16 +42,18 @@ class _Written:
             self._commands = {action.number("commandType") for action in query.merge_actions}
         conflict = query.on_conflict
         self._updates_on_conflict = conflict is not None and conflict.number("action") == DO_UPDATE
+        self._reach = reach(prover.facts, query)
 
     def column(self, item: int, attribute: int, which: int) -> Verdict:
         """Judge a column: `which` is OLD, NEW or 0 for what RETURNING shows by default."""
         if item != self._query.result_relation:
             return self._source(item, attribute)
         relation = self._relation
-        interference = self._interference()
-        if interference:
-            return may_be_null(interference)
+        if self._reach.decided:
+            return may_be_null(self._reach.decided)
         present = stored_column(self._prover, relation, attribute)
+        if which != OLD and not present.element_nullable:
+            present = replace(present, element_nullable=any(value.element_nullable for value in self._values(attribute)))
         if which == OLD and INSERT in self._commands:
             return may_be_null(
                 "there is no old row when one is inserted",
@@ -76,15 +77,6 @@ class _Written:
             return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
         return self._assigned(item, attribute, present)
 
-    def _interference(self) -> str:
-        """What decides on the returned row instead of the statement; "" for nothing."""
-        for command in self._commands & set(_EVENTS):
-            if _RULE_EVENTS[command] in self._relation.rules:
-                return f"a rule on `{self._relation.name}` rewrites the statement"
-            if _EVENTS[command] in self._relation.instead_triggers:
-                return f"an INSTEAD OF trigger on `{self._relation.name}` decides what is returned"
-        return ""
-
     def _source(self, item: int, attribute: int) -> Verdict:
         """A column of the source of a MERGE."""
         plain = replace(self._rows, written=None)
@@ -105,15 +97,14 @@ class _Written:
     def _assigned(self, item: int, attribute: int, present: Verdict) -> Verdict:
         """The row after an INSERT or UPDATE, in a column that may hold NULL: what the statement puts there, unless a trigger interferes."""
         relation = self._relation
-        kinds = {self._prover.facts.relation(child).kind for child in relation.descendants}
-        if relation.before_triggers & {"insert", "update"} or "f" in kinds:
+        if self._reach.altered:
             return present
         if attribute in relation.attributes and relation.attributes[attribute].generated:
             return present
         if self._query.command == UPDATE:
-            value = self._value(self._query, attribute, self._rows)
-            if value is not None:
-                return value
+            values = self._values(attribute)
+            if values:
+                return values[0]
             if ("slot", item, attribute) in self._rows.known:
                 return never_null(
                     "WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=present.element_nullable
@@ -130,11 +121,22 @@ class _Written:
                 return self._prover.verdict(entry.node("expr"), self._conflict_scope(conflict))
         return present
 
-    def _value(self, query: Query, attribute: int, scope: Scope) -> Verdict | None:
-        for target in query.targets:
-            if target.number == attribute and not target.junk:
-                return self._prover.verdict(target.expression, scope)
-        return None
+    def _values(self, attribute: int) -> list[Verdict]:
+        """The verdicts on the values that the statement itself may put into a column."""
+        query, found = self._query, list[Verdict]()
+        if query.command == INSERT:
+            found.append(inserted_value(self._prover, query, self._relation, attribute, self._rows))
+        elif query.command == UPDATE:
+            found += [self._prover.verdict(t.expression, self._rows) for t in query.targets if t.number == attribute and not t.junk]
+        for action in query.merge_actions:
+            entries = [entry for entry in action.nodes("targetList") if entry.number("resno") == attribute]
+            found += [self._prover.verdict(entry.node("expr"), replace(self._rows, known=frozenset())) for entry in entries]
+        conflict = query.on_conflict
+        if conflict is not None and self._updates_on_conflict:
+            scope = self._conflict_scope(conflict)
+            entries = [entry for entry in conflict.nodes("onConflictSet") if entry.number("resno") == attribute]
+            found += [self._prover.verdict(entry.node("expr"), scope) for entry in entries]
+        return found
 
     def _conflict_scope(self, conflict: Node) -> Scope:
         """The scope of DO UPDATE SET: the row that is there already, and `excluded`, the one that was to be inserted."""
@@ -149,6 +151,15 @@ class _Written:
             for number in self._relation.attributes
             if not inserted_value(self._prover, self._query, self._relation, number, self._rows).nullable
         )
+
+
+def assigned_values(query: Query, attribute: int) -> list[Node]:
+    """Return the expressions that a statement puts into a column of its target."""
+    found = [target.expression for target in query.targets if target.number == attribute and not target.junk]
+    entries = [entry for action in query.merge_actions for entry in action.nodes("targetList")]
+    if query.on_conflict is not None:
+        entries += query.on_conflict.nodes("onConflictSet")
+    return [*found, *(entry.node("expr") for entry in entries if entry.number("resno") == attribute)]
 
 
 def inserted_value(prover: Prover, query: Query, relation: Relation, attribute: int, rows: Scope) -> Verdict:

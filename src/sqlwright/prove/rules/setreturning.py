@@ -61,7 +61,7 @@ def set_member(prover: Prover, call: Node, scope: Scope, column: int, width: int
         return never_null("`string_to_table` without a string for NULL never returns NULL", place)
     if function.signature == "unnest(anymultirange)":
         return never_null("the ranges in a multirange are never NULL", place)
-    if function.signature == "unnest(anyarray)" and width == 1:
+    if function.signature == "unnest(anyarray)" and width == 1 and not _is_row(prover, call):
         array = prover.verdict(arguments[0], scope)
         if not array.element_nullable:
             return never_null("the elements of the array are not NULL", place)

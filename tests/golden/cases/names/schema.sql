@@ -11,3 +11,5 @@ CREATE TABLE "class" (
     str text NOT NULL,
     "list" text[] NOT NULL
 );
+CREATE TYPE person AS (name text);
+CREATE TABLE people (id int PRIMARY KEY, who person NOT NULL);

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .adapters import registered
 from .enums import Mood
 
@@ -61,6 +62,8 @@ async def built(conn: AsyncConnection[Any], *, id: int) -> BuiltRow | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(BUILT, (id,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("Built", cur.rowcount)
     return None if row is None else BuiltRow(*row)
 
 

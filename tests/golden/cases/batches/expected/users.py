@@ -10,6 +10,7 @@ from psycopg import Connection, RawCursor
 from psycopg.pq import Format
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from ._rows import Given, results
 from .models import User
 
@@ -62,6 +63,8 @@ def find_users(
     found: list[User | None] = []
     for _ in results(cur):
         row = cur.fetchone()
+        if cur.rowcount > 1:
+            raise ProofBrokenError("FindUsers", cur.rowcount, len(found))
         found.append(None if row is None else User.from_row(row))
     return found
 
@@ -87,7 +90,9 @@ def count_orders(conn: Connection[Any], rows: Iterable[CountOrdersParams]) -> li
         cur.executemany(COUNT_ORDERS, ((row.user_id,) for row in given), returning=True)
     found: list[int] = []
     for _ in results(cur):
-        [row] = cur.fetchall()
+        row = cur.fetchone()
+        if row is None or cur.rowcount > 1:
+            raise ProofBrokenError("CountOrders", cur.rowcount, len(found))
         found.append(row[0])
     return found
 
@@ -153,6 +158,8 @@ def create_users(conn: Connection[Any], rows: Iterable[CreateUsersParams]) -> li
         )
     found: list[int] = []
     for _ in results(cur):
-        [row] = cur.fetchall()
+        row = cur.fetchone()
+        if row is None or cur.rowcount > 1:
+            raise ProofBrokenError("CreateUsers", cur.rowcount, len(found))
         found.append(row[0])
     return found

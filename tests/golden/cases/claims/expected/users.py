@@ -7,6 +7,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 NICKS: Final = """\
 SELECT nick FROM users
 """
@@ -60,7 +62,9 @@ async def settings(conn: AsyncConnection[Any]) -> SettingsRow:
     """Claimed, not proven: there is always exactly one row (the settings hold one row)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SETTINGS, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Settings", cur.rowcount)
     return SettingsRow(*row)
 
 

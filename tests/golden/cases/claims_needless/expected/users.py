@@ -6,6 +6,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 IDS: Final = """\
 SELECT id FROM users
 """
@@ -27,7 +29,9 @@ async def count_users(conn: AsyncConnection[Any]) -> int:
     """Run `CountUsers` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_USERS, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountUsers", cur.rowcount)
     value: int = row[0]
     return value
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import OddSchemaSelect
 
 ODD: Final = """\
@@ -97,7 +98,9 @@ def upsert(conn: Connection[Any], *, id: int, kind: str, amount: int) -> UpsertR
     """Run `Upsert` (queries/stock.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(UPSERT, (id, kind, amount), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Upsert", cur.rowcount)
     return UpsertRow(*row)
 
 
@@ -119,6 +122,8 @@ def lock(conn: Connection[Any], *, id: int) -> LockRow | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(LOCK, (id,), binary=True)
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("Lock", cur.rowcount)
     return None if row is None else LockRow(*row)
 
 
@@ -164,7 +169,9 @@ def twice(conn: Connection[Any], *, n: int) -> int | None:
     """Run `Twice` (queries/stock.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(TWICE, (n,), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Twice", cur.rowcount)
     value: int | None = row[0]
     return value
 

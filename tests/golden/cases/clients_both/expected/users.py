@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import User
 
 GET_USER: Final = """\
@@ -19,6 +20,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import User
 
 GET_USER: Final = """\
@@ -19,6 +20,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER, (id,), binary=True)
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User(*row)
 
 
@@ -63,7 +66,9 @@ async def count_users(conn: AsyncConnection[Any]) -> int:
     """Run `CountUsers` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_USERS, binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CountUsers", cur.rowcount)
     value: int = row[0]
     return value
 
@@ -135,5 +140,7 @@ async def create_user(
     """Run `CreateUser` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(CREATE_USER, (name, nick), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateUser", cur.rowcount)
     return User(*row)

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import Order, User
 
 ORDERS_WITH_USERS: Final = """\
@@ -102,4 +103,6 @@ async def perhaps_user(conn: AsyncConnection[Any], *, id: int) -> PerhapsUserRow
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(PERHAPS_USER, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("PerhapsUser", cur.rowcount)
     return None if row is None else PerhapsUserRow.from_row(row)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .adapters import registered
 from .enums import Mood
 from .models import Person
@@ -20,6 +21,8 @@ async def get_person(conn: AsyncConnection[Any], *, id: int) -> Person | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_PERSON, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetPerson", cur.rowcount)
     return None if row is None else Person.from_row(row)
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from shop.domain import Settings
 
+from ._proofs import ProofBrokenError
 from .adapters import dump_json, load_json
 
 SETTINGS_OF: Final = """\
@@ -37,6 +38,8 @@ def settings_of(conn: Connection[Any], *, id: int) -> SettingsOfRow | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(SETTINGS_OF, (id,), binary=True)
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("SettingsOf", cur.rowcount)
     return None if row is None else SettingsOfRow.from_row(row)
 
 

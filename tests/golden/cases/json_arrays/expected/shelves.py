@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Json, Jsonb
 from shop.domain import Box, Label
 
+from ._proofs import ProofBrokenError
 from .adapters import dump_json, load_json
 
 ADD_SHELF: Final = """\
@@ -56,5 +57,7 @@ def add_shelf(
         ),
         binary=True,
     )
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddShelf", cur.rowcount)
     return AddShelfRow.from_row(row)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .models import Game
 
 ADD_GAME: Final = """\
@@ -26,7 +27,9 @@ def add_game(
     """Run `AddGame` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ADD_GAME, (id, cells, labels, g), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddGame", cur.rowcount)
     return Game(*row)
 
 
@@ -41,7 +44,9 @@ def all_labels(
     """Run `AllLabels` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ALL_LABELS, binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AllLabels", cur.rowcount)
     value: builtins.list[builtins.list[str | None]] | None = row[0]
     return value
 
@@ -68,5 +73,7 @@ def echo(
     """Run `Echo` (queries/games.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ECHO, (matrix, list), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Echo", cur.rowcount)
     return EchoRow(*row)

@@ -8,6 +8,7 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._proofs import ProofBrokenError
 from .enums import Mood
 from .models import JsonValue, User
 
@@ -21,6 +22,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -53,5 +56,7 @@ def add_user(
         (id, mail, mood, tags, None if settings is None else Jsonb(settings)),
         binary=True,
     )
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddUser", cur.rowcount)
     return AddUserRow(*row)

@@ -8,6 +8,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from ._proofs import ProofBrokenError
 from .enums import Mood
 from .models import User
 
@@ -21,6 +22,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -59,5 +62,7 @@ def add_user(
         (id, mail, mood, tags, None if settings is None else Jsonb(settings)),
         binary=True,
     )
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddUser", cur.rowcount)
     return AddUserRow.from_row(row)

@@ -6,6 +6,8 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 ONE: Final = """\
 SELECT 1 AS one
 """
@@ -15,6 +17,8 @@ def one(conn: Connection[Any]) -> int:
     """Run `One` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ONE, binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("One", cur.rowcount)
     value: int = row[0]
     return value

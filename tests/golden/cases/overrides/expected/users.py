@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from shop.domain import Email, Mood, Settings, email_text
 
+from ._proofs import ProofBrokenError
 from .adapters import dump_json
 from .models import User
 
@@ -22,6 +23,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -65,5 +68,7 @@ def add_user(
         ),
         binary=True,
     )
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("AddUser", cur.rowcount)
     return AddUserRow.from_row(row)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .adapters import registered
 from .enums import Mood
 
@@ -19,4 +20,6 @@ def moods_of(conn: Connection[Any], *, id: int) -> list[Mood] | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(MOODS_OF, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("MoodsOf", cur.rowcount)
     return None if row is None else registered(row[0])

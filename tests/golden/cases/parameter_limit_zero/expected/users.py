@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .enums import Mood
 from .models import User
 
@@ -73,6 +74,8 @@ def get_user(conn: Connection[Any], params: GetUserParams) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (params.id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -111,6 +114,8 @@ def create_order(conn: Connection[Any], params: CreateOrderParams) -> int:
         (params.id, params.user_id, params.total, params.moods),
         binary=True,
     )
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateOrder", cur.rowcount)
     value: int = row[0]
     return value

@@ -8,6 +8,8 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 FILTER: Final = """\
 SELECT id FROM items WHERE ($1::smallint IS NULL OR size > $1::int2) AND ($2::text IS NULL OR tag = $2::text)
 """
@@ -154,6 +156,8 @@ async def subscript(
     """Run `Subscript` (queries/items.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SUBSCRIPT, (values, position), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Subscript", cur.rowcount)
     value: str | None = row[0]
     return value

@@ -9,6 +9,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .enums import Mood
 from .models import User
 
@@ -59,6 +60,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -97,7 +100,9 @@ async def create_order(conn: AsyncConnection[Any], params: CreateOrderParams) ->
         (params.id, params.user_id, params.total, params.moods),
         binary=True,
     )
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateOrder", cur.rowcount)
     value: int = row[0]
     return value
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .enums import Mood
 from .models import User
 
@@ -55,6 +56,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -86,7 +89,9 @@ def create_order(
     """Run `CreateOrder` (queries/users.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(CREATE_ORDER, (id, user_id, total, moods), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateOrder", cur.rowcount)
     value: int = row[0]
     return value
 

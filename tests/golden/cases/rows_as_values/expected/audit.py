@@ -6,6 +6,7 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
 from .adapters import boxes_text, registered
 from .models import Audit, UserValue
 
@@ -45,6 +46,8 @@ def get_audit(conn: Connection[Any], *, id: int) -> Audit | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(GET_AUDIT, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetAudit", cur.rowcount)
     return None if row is None else Audit.from_row(row)
 
 
@@ -57,7 +60,9 @@ def latest(conn: Connection[Any]) -> UserValue | None:
     """Run `Latest` (queries/audit.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(LATEST)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Latest", cur.rowcount)
     value: UserValue | None = registered(row[0])
     return value
 
@@ -71,7 +76,9 @@ def split(conn: Connection[Any], *, n: int) -> tuple[int | None, int | None] | N
     """Run `Split` (queries/audit.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(SPLIT, (n,), binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Split", cur.rowcount)
     value: tuple[int | None, int | None] | None = row[0]
     return value
 
@@ -85,7 +92,9 @@ def pairs(conn: Connection[Any]) -> list[tuple[int, str | None]] | None:
     """Run `Pairs` (queries/audit.sql)."""
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(PAIRS, binary=True)
-    [row] = cur.fetchall()
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Pairs", cur.rowcount)
     value: list[tuple[int, str | None]] | None = row[0]
     return value
 

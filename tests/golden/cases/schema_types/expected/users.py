@@ -8,6 +8,7 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.range import Range
 
+from ._proofs import ProofBrokenError
 from .adapters import keep_intervals, registered
 from .models import GeoAddress, User
 
@@ -22,6 +23,8 @@ def get_user(conn: Connection[Any], *, id: int) -> User | None:
     keep_intervals(cur, binary=False)
     cur.execute(GET_USER, (id,))
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 

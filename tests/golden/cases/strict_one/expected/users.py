@@ -6,6 +6,8 @@ from typing import Any, Final
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._proofs import ProofBrokenError
+
 NAME_OF: Final = """\
 SELECT name FROM users WHERE id = $1::int4
 """
@@ -16,6 +18,8 @@ def name_of(conn: Connection[Any], *, id: int) -> str | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(NAME_OF, (id,), binary=True)
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("NameOf", cur.rowcount)
     return None if row is None else row[0]
 
 
@@ -29,4 +33,6 @@ def any_user(conn: Connection[Any]) -> str | None:
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(ANY_USER, binary=True)
     row = cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("AnyUser", cur.rowcount)
     return None if row is None else row[0]

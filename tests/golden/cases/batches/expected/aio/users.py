@@ -8,6 +8,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.pq import Format
 from psycopg.rows import tuple_row
 
+from .._proofs import ProofBrokenError
 from .._rows import Given, results
 from ..models import User
 from ..users import (
@@ -58,6 +59,8 @@ async def find_users(
     found: list[User | None] = []
     for _ in results(cur):
         row = await cur.fetchone()
+        if cur.rowcount > 1:
+            raise ProofBrokenError("FindUsers", cur.rowcount, len(found))
         found.append(None if row is None else User.from_row(row))
     return found
 
@@ -79,7 +82,9 @@ async def count_orders(
             )
     found: list[int] = []
     for _ in results(cur):
-        [row] = await cur.fetchall()
+        row = await cur.fetchone()
+        if row is None or cur.rowcount > 1:
+            raise ProofBrokenError("CountOrders", cur.rowcount, len(found))
         found.append(row[0])
     return found
 
@@ -121,6 +126,8 @@ async def create_users(
             )
     found: list[int] = []
     for _ in results(cur):
-        [row] = await cur.fetchall()
+        row = await cur.fetchone()
+        if row is None or cur.rowcount > 1:
+            raise ProofBrokenError("CreateUsers", cur.rowcount, len(found))
         found.append(row[0])
     return found

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from .._proofs import ProofBrokenError
 from ..models import User
 from ..users import GET_USER, LIST_NAMES, RENAME_USER, ListNamesRow
 
@@ -15,6 +16,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 

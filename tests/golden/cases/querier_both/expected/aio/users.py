@@ -9,6 +9,7 @@ from typing import Any, cast
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from .._proofs import ProofBrokenError
 from .._streams import Suspended
 from ..enums import Mood
 from ..models import User
@@ -52,6 +53,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 
@@ -73,7 +76,9 @@ async def create_order(
     """Run `CreateOrder` (queries/users.sql)."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(CREATE_ORDER, (id, user_id, total, moods), binary=True)
-    [row] = await cur.fetchall()
+    row = await cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("CreateOrder", cur.rowcount)
     value: int = row[0]
     return value
 

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.range import Range
 
+from .._proofs import ProofBrokenError
 from ..adapters import keep_intervals, registered
 from ..models import GeoAddress, User
 from ..users import ADD_USER, GET_USER, HOMES
@@ -19,6 +20,8 @@ async def get_user(conn: AsyncConnection[Any], *, id: int) -> User | None:
     keep_intervals(cur, binary=False)
     await cur.execute(GET_USER, (id,))
     row = await cur.fetchone()
+    if cur.rowcount > 1:
+        raise ProofBrokenError("GetUser", cur.rowcount)
     return None if row is None else User.from_row(row)
 
 

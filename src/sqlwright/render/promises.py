@@ -1,0 +1,76 @@
+"""What generated functions do when the database breaks the proof, or the claim, of a query's number of rows."""
+
+from __future__ import annotations
+
+from sqlwright import ir
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.header import header_line
+from sqlwright.render.layout import exempt_if_too_long
+from sqlwright.render.literals import string_literal
+
+# No query file can have this name: those begin with a letter.
+PROOFS_MODULE = "_proofs"
+PROOF_BROKEN = "ProofBrokenError"
+_PROOFS = "PROOFS"
+
+# No psycopg.Error: neither a retry nor a translation of database errors can handle a schema that differs from the one that was proven.
+_CLASS = '''\
+class ProofBrokenError(RuntimeError):
+    """A query returned a number of rows that its proof rules out.
+
+    The database differs from the schema that this package was generated from: a unique
+    index was dropped, for example. `index` is for batches: that of the given row.
+    """
+
+    def __init__(self, query: str, rows: int, index: int | None = None) -> None:
+        super().__init__(query, rows, index)
+        self.query = query
+        self.rows = rows
+        self.index = index
+
+    def __str__(self) -> str:
+        given = "" if self.index is None else f" for rows[{self.index}]"
+        return (
+            f"query {self.query} returned {self.rows} rows{given} instead of"
+            f" {PROOFS[self.query]}; compare the database's schema with the one that"
+            " this package was generated from"
+        )
+'''
+
+
+def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One, row: str, cursor: str, *, in_batch: bool) -> list[str]:
+    """Return the lines that raise when the fetched row is not the only one, or is missing though there always is one."""
+    if not (one.always or one.because):
+        return []
+    error = builder.name(f"{root}{PROOFS_MODULE}", PROOF_BROKEN)
+    arguments = [string_literal(query.name), f"{cursor}.rowcount", *(["len(found)"] if in_batch else [])]
+    lines = [
+        f"if {row} is None or {cursor}.rowcount > 1:" if one.always else f"if {cursor}.rowcount > 1:",
+        f"    raise {error}({', '.join(arguments)})",
+    ]
+    return exempt_if_too_long(f"{'        ' if in_batch else '    '}{line}" for line in lines)
+
+
+def _promised(query: ir.Query) -> str:
+    """What a query's function holds the number of rows against, in words; "" for nothing."""
+    one = query.result.each if isinstance(query.result, ir.Batch) else query.result
+    if not isinstance(one, ir.One) or not (one.always or one.because):
+        return ""
+    return f"{'exactly' if one.always else 'at most'} one ({one.because})"
+
+
+def makes_promises(package: ir.Package) -> bool:
+    """Tell whether the package needs the module."""
+    return any(_promised(query) for module in package.modules for query in module.queries)
+
+
+def proofs_module(package: ir.Package) -> str:
+    """Return the text of the module."""
+    builder = ModuleBuilder(header=header_line(), doc="What is proven of numbers of rows, and the error for it.", taken=())
+    promised = [(query.name, words) for module in package.modules for query in module.queries if (words := _promised(query))]
+    text = builder.builtin("str")
+    entries = [f"    {string_literal(name)}: {string_literal(words)}," for name, words in promised]
+    head = f"{_PROOFS}: {builder.name('typing', 'Final')}[{builder.builtin('dict')}[{text}, {text}]] = {{"
+    builder.add_constant(exempt_if_too_long([head, *entries, "}"]))
+    builder.add_definition(_CLASS.splitlines())
+    return builder.text()

@@ -1,0 +1,94 @@
+"""Mistakes that sqlc reports badly: the message says what is wrong, at the mistake, with the way to fix it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sqlwright.cli.complaints import read_complaints
+from sqlwright.cli.configuration import Configuration, Entry
+from sqlwright.cli.sqlc import reading
+from sqlwright.diagnostics import format_diagnostic
+
+SCHEMA = """CREATE TYPE one AS (a int, b text);
+CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE quoted (id int PRIMARY KEY, "say ""x"" now" text);
+"""
+CASES: dict[str, tuple[str | bytes, str, str]] = {
+    "untyped": (
+        "-- name: A :one\nSELECT @x AS y;\n",
+        "error: nothing tells the type of parameter `x`",
+        "2 | SELECT @x AS y;\n    |         ^\n  help: write a cast behind it: `@x::text`.",
+    ),
+    "double_quotes": (
+        '-- name: Z :many\nSELECT 1;\n-- name: A :one\nSELECT id FROM t WHERE id = sqlc.arg("x");\n',
+        "error: sqlc.arg takes no name in double quotes",
+        "--> double_quotes.sql:4:38",
+    ),
+    "quote_in_name": (
+        "-- name: A :many\nSELECT * FROM quoted;\n-- name: B :many\nSELECT id FROM t;\n",
+        "error: sqlc expands this star to names that it does not quote",
+        "--> quote_in_name.sql:2:8",
+    ),
+    "byte_order_mark": (
+        "\ufeff-- name: A :many\nSELECT id FROM t;\n",
+        "error: byte_order_mark.sql begins with a byte order mark",
+        "help: save the file as UTF-8 without it.",
+    ),
+    "long_line": (
+        f"-- name: A :many\nSELECT id FROM t WHERE name = '{'x' * 70_000}';\n",
+        "error: line 2 of long_line.sql is longer than 64 kB, which sqlc does not read",
+        "--> long_line.sql:2:1",
+    ),
+    "table": ("-- name: A :many\nTABLE t;\n", "error: query A is a TABLE statement", "help: write `SELECT * FROM t`."),
+    "unclosed": (
+        "-- name: A :many\nSELECT 'x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n",
+        "error: unterminated quoted string",
+        "2 | SELECT 'x FROM t;\n    |        ^ it is opened here",
+    ),
+    "latin": (b"-- name: A :many\nSELECT id, '\xe9' FROM t;\n", "error: latin.sql is not UTF-8: byte 0xe9", "--> latin.sql:2:13"),
+    "function": (
+        "-- name: A :many\nSELECT a FROM unnest(@os::one[]);\n",
+        'error: column "a" does not exist: sqlc does not know the columns of unnest(…)',
+        "help: name its columns: `unnest(…) AS f (a, …)`.",
+    ),
+    "semicolon": (
+        "-- name: A :exec\nDELETE FROM t\n\n-- name: B :many\nSELECT id FROM t;\n",
+        "error: query A is not ended by a semicolon, and swallows query B",
+        "::: semicolon.sql:4:10",
+    ),
+    "below_its_comment": (
+        "-- name: A :copyfrom\n-- Doc.\nINSERT INTO t (id, name) VALUES (@id, lower(@name));\n",
+        "error: :copyfrom doesn't support non-parameter values",
+        "--> below_its_comment.sql:3:1",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is said of each case; one block for each, so that sqlc runs once."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "schema.sql").write_text(SCHEMA, encoding="utf-8")
+    blocks: list[object] = []
+    for name, (text, *_) in CASES.items():
+        (folder / f"{name}.sql").write_bytes(text if isinstance(text, bytes) else text.encode())
+        code = {"plugin": "sqlwright", "out": name}
+        blocks.append({"engine": "postgresql", "schema": "schema.sql", "queries": f"{name}.sql", "codegen": [code]})
+    plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}}
+    entries = tuple(Entry(("schema.sql",), (f"{name}.sql",), name) for name in CASES)
+    configuration = Configuration(folder / "sqlc.yaml", entries, {"version": "2", "plugins": [plugin], "sql": blocks})
+    with reading(configuration, os.environ) as finish:
+        answer = finish()
+    found = read_complaints(answer.stderr, answer.folder, configuration)
+    return {Path(d.place.file).stem if d.place else "": format_diagnostic(d) for d in found}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_mistake_is_said_where_it_is(complaints: dict[str, str], name: str) -> None:
+    _, first, other = CASES[name]
+    assert complaints[name].startswith(first)
+    assert other in complaints[name]
+    assert "" not in complaints

@@ -1,0 +1,2 @@
+-- name: Whole :many
+SELECT * FROM people;

@@ -1,0 +1,60 @@
+"""Reads every line that is logged while the tests run, at every level, for what no line may hold."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import pytest
+
+from shop.infrastructure.logging import log_formatter
+from shop.infrastructure.settings import LogFormat
+
+FORBIDDEN = re.compile(
+    r"""
+      [\w.+-]+@[\w-]+(?:\.[\w-]+)+                # an e-mail address, or a password before a host
+    | ://[^\s*"]+@                                # credentials in a URL
+    | \$(?:argon2\w*|v[12])\$                     # a password's hash, real or of the cheap hasher
+    | \+\d[\d ]{6,}                               # a phone number
+    | DETAIL: | CONTEXT: | Failing\ row | Key\ \( # what PostgreSQL says of rows
+    | correct.horse | battery | s3cret | guessed  # the passwords of the tests
+    | Lovelace | Hopper | Punched | MUG- | BOOK-  # who orders what in the tests
+    """,
+    re.VERBOSE,
+)
+
+
+class LogWatch:
+    """The lines of all loggers as the service would write them, whatever level and handlers a test sets."""
+
+    def __init__(self) -> None:
+        self._formatter = log_formatter(LogFormat.JSON)
+        self._found: list[str] = []
+
+    def take(self) -> list[str]:
+        """Return the lines since the last call that hold what they may not."""
+        found, self._found = self._found, []
+        return found
+
+    @contextmanager
+    def watching(self) -> Generator[LogWatch]:
+        """Read all lines for the length of the block."""
+        is_enabled, call_handlers = logging.Logger.isEnabledFor, logging.Logger.callHandlers
+
+        def allow(_logger: logging.Logger, _level: int) -> bool:
+            return True
+
+        def see(logger: logging.Logger, record: logging.LogRecord) -> None:
+            line = self._formatter.format(record)
+            if FORBIDDEN.search(line):
+                self._found.append(line)
+            if is_enabled(logger, record.levelno):
+                call_handlers(logger, record)
+
+        # At the loggers and not by a handler: levels and handlers are what the tests and the service set.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logging.Logger, "isEnabledFor", allow)
+            patch.setattr(logging.Logger, "callHandlers", see)
+            yield self

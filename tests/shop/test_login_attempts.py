@@ -1,0 +1,145 @@
+"""The limit on guessing passwords: what a `LoginAttempts` promises, PostgreSQL's and the one in memory, and what logins make of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from shop.application.context import Actor, Context
+from shop.application.login_attempts import LoginLimit, TooManyAttempts
+from shop.application.passwords import PasswordHasher
+from shop.application.transactions import Transactions
+from shop.application.unit_of_work import BeginUnitOfWork, Unavailable
+from shop.application.user_commands import UserCommands, WrongCredentials
+from shop.domain.result import Err, Ok
+from shop.domain.users import Profile, User
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
+from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.unit_of_work import units_of_work
+
+CONTEXT = Context(Actor.anonymous(), "pytest")
+ADA, NOBODY = EmailAddress("ada@example.org"), EmailAddress("nobody@example.org")
+PASSWORD = Password("correct horse")
+LIMIT = LoginLimit(attempts=3, period=timedelta(hours=1))
+
+
+@dataclass
+class CountingHasher:
+    """A hasher that notes what it is asked."""
+
+    hasher: PasswordHasher
+    asked: list[str] = field(default_factory=list[str])
+
+    async def hash(self, password: str) -> PasswordHash:
+        self.asked.append("hash")
+        return await self.hasher.hash(password)
+
+    async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
+        self.asked.append("verify")
+        return await self.hasher.verify(password, hashed)
+
+    def is_outdated(self, hashed: PasswordHash) -> bool:
+        return self.hasher.is_outdated(hashed)
+
+
+@pytest.fixture
+def hasher(cheap_hasher: PasswordHasher) -> CountingHasher:
+    """A hasher that notes what it is asked."""
+    return CountingHasher(cheap_hasher)
+
+
+@pytest.fixture
+def logins(begin: BeginUnitOfWork, hasher: CountingHasher) -> UserCommands:
+    """Users who may be tried three times."""
+    return UserCommands(Transactions(begin), hasher, LIMIT)
+
+
+async def registered(users: UserCommands) -> User:
+    result = await users.register(CONTEXT, Profile(PersonName("Ada", "Lovelace"), ADA), PASSWORD)
+    assert isinstance(result, Ok)
+    return result.value
+
+
+async def outcomes(users: UserCommands, email: EmailAddress, *passwords: str) -> list[type[object]]:
+    results = [await users.authenticate(CONTEXT, email, password) for password in passwords]
+    return [type(result.value if isinstance(result, Ok) else result.error) for result in results]
+
+
+# --- The port -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_login_is_blocked_after_so_many_attempts_in_any_case_and_no_other_is(begin: BeginUnitOfWork) -> None:
+    async with begin() as uow:
+        assert [await uow.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
+        blocked = await uow.logins.count(EmailAddress("ADA@example.org"), LIMIT)
+        assert await uow.logins.count(NOBODY, LIMIT) is None
+    assert blocked is not None
+    assert 0 < blocked.retry_after <= 3600
+
+
+async def test_a_login_is_open_again_when_it_is_forgotten_and_when_its_period_is_over(begin: BeginUnitOfWork) -> None:
+    async with begin() as uow:
+        for _ in range(3):
+            await uow.logins.count(ADA, LIMIT)
+        await uow.logins.forget(EmailAddress("ADA@example.org"))
+        assert [await uow.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
+        # A period that is over by the time of the next call.
+        assert await uow.logins.count(ADA, LoginLimit(attempts=3, period=timedelta())) is None
+
+
+async def test_logins_whose_period_is_over_are_removed(pool: Pool, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("INSERT INTO login_attempts SELECT 'old' || i, 1, now() - interval '2h' FROM generate_series(1, 15) AS i")
+        for _ in range(2):
+            async with units_of_work(pool)() as uow:
+                await uow.logins.count(ADA, LIMIT)
+                await uow.commit()
+        assert conn.execute("SELECT login, attempts FROM login_attempts").fetchall() == [("ada@example.org", 2)]
+
+
+# --- Logins -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_user_and_nobody_take_the_same_steps(logins: UserCommands, hasher: CountingHasher) -> None:
+    await registered(logins)
+    steps: list[tuple[list[type[object]], list[str]]] = []
+    for email in (ADA, NOBODY):
+        hasher.asked.clear()
+        steps.append((await outcomes(logins, email, *["guessed"] * 4, PASSWORD.text), list(hasher.asked)))
+    assert steps == [([WrongCredentials] * 3 + [TooManyAttempts] * 2, ["verify"] * 3)] * 2
+
+
+async def test_a_login_that_succeeds_forgets_the_attempts(logins: UserCommands) -> None:
+    await registered(logins)
+    for _ in range(2):
+        assert await outcomes(logins, ADA, "guessed", "guessed", PASSWORD.text) == [WrongCredentials, WrongCredentials, User]
+
+
+async def test_guessing_the_old_password_is_an_attempt_too(logins: UserCommands) -> None:
+    user = await registered(logins)
+    new = Password("battery staple")
+    for _ in range(3):
+        assert await logins.change_password(CONTEXT, user.id, "guessed", new) == Err(WrongCredentials())
+    assert isinstance(await logins.change_password(CONTEXT, user.id, PASSWORD.text, new), Err)
+    assert await outcomes(logins, ADA, PASSWORD.text) == [TooManyAttempts]
+
+
+async def test_guesses_at_once_are_no_way_around_the_limit(pool: Pool, hasher: CountingHasher) -> None:
+    logins = UserCommands(Transactions(units_of_work(pool)), hasher, LIMIT)
+    await registered(logins)
+    hasher.asked.clear()
+    await asyncio.gather(*(outcomes(logins, ADA, "guessed") for _ in range(30)))
+    assert hasher.asked == ["verify"] * 3
+
+
+async def test_without_the_counts_nobody_is_let_in(pool: Pool, hasher: CountingHasher) -> None:
+    logins = UserCommands(Transactions(units_of_work(pool)), hasher, LIMIT)
+    await registered(logins)
+    hasher.asked.clear()
+    await pool.close()
+    assert await outcomes(logins, ADA, PASSWORD.text) == [Unavailable]
+    assert hasher.asked == []
