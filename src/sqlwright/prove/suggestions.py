@@ -40,7 +40,6 @@ _ADVICE = {
     "42P08": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
     "42P10": "ON CONFLICT needs a unique index or constraint on exactly these columns.",
     "42803": "add it to GROUP BY, or aggregate it, as in max(…).",
-    "42P10": "ON CONFLICT needs a unique index or constraint on exactly these columns.",
     "42702": "write whose column it is, as in alias.column.",
 }
 _DEFAULT = "the query was prepared against the schema files that sqlc.yaml names."
