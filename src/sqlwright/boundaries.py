@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.lexer import Span, first_word, statement_spans
@@ -24,7 +24,7 @@ def check_boundaries(sources: Iterable[QuerySource], read_by_sqlc: AbstractSet[s
     found: list[Diagnostic] = []
     for file, members in groupby(sources, key=lambda source: source.file):
         queries = [source for source in members if not source.sqlc_only]
-        for query, following in zip(queries, [*queries[1:], None], strict=True):
+        for query, following in zip_longest(queries, queries[1:]):
             problems = list(_problems(query, following, is_schema=file in schema_files))
             if not problems and query.name not in read_by_sqlc and next(statement_spans(query.text), None) is not None:
                 problems.append(_unread(query))

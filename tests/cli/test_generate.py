@@ -83,7 +83,6 @@ def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: P
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
-    shutil.rmtree(project / ".sqlwright")
     assert tree(project) == before
 
 

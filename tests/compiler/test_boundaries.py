@@ -74,3 +74,7 @@ def test_a_file_of_the_schema_may_define_tables_between_its_queries() -> None:
 def test_a_query_that_sqlc_has_not_read_is_an_error() -> None:
     (problem,) = problems("  -- name: C :one\nSELECT 1;\n")
     assert "query C is not read by sqlc" in problem
+
+
+def test_a_file_for_sqlc_only_has_no_boundaries() -> None:
+    assert problems("-- @sqlc-only\n\n-- name: A :exec\nUPDATE t SET a = 1;\nUPDATE t SET b = 2;\n") == []

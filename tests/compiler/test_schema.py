@@ -43,6 +43,12 @@ def test_a_file_for_sqlc_only_is_passed_over(tmp_path: Path) -> None:
     assert read_schema(tmp_path, (".",)).files == ()
 
 
+def test_a_file_without_a_statement_adds_nothing(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "1.sql").write_text("-- Only a comment.\n", encoding="utf-8")
+    with scratch_database(server, read_schema(tmp_path, (".",))) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone() == (0,)
+
+
 def test_files_apply_in_the_order_of_their_names(server: Server, tmp_path: Path) -> None:
     (tmp_path / "2.sql").write_text("ALTER TABLE t ADD COLUMN added text;", encoding="utf-8")
     (tmp_path / "1.sql").write_text("CREATE TABLE t (id int);", encoding="utf-8")

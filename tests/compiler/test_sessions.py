@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -58,11 +58,9 @@ def test_a_schema_that_was_refused_is_not_tried_again(sessions: Sessions) -> Non
 
 
 def test_a_server_that_is_not_there_is_not_looked_for_again(opened: list[str]) -> None:
-    @contextmanager
-    def nothing() -> Generator[Server]:
+    def nothing() -> AbstractContextManager[Server]:
         opened.append("tried")
         raise ServerUnavailable(Diagnostic("there is none"))
-        yield
 
     with Sessions(nothing, embedded=False) as sessions:
         for _ in range(2):

@@ -54,6 +54,10 @@ INSERT INTO liked (id, made, extra, note) VALUES (@id, @made, @extra, sqlc.narg(
 -- name: Nested :many
 WITH every AS (SELECT * FROM added) SELECT every.*, (SELECT count(*) FROM stub) AS stubs FROM every WHERE EXISTS (SELECT * FROM liked);
 
+-- name: HandedOn :many
+WITH picked AS (SELECT * FROM (SELECT * FROM liked) AS inner_query)
+SELECT base.made AS n, sqlc.embed(liked) FROM base LEFT JOIN picked AS liked ON liked.id = base.made ORDER BY n;
+
 -- name: Grouped :many
 SELECT sqlc.embed(liked), count(*) FROM liked JOIN added USING (id) GROUP BY liked.id;
 
@@ -107,6 +111,12 @@ def test_a_view_that_is_joined_within_is_there_whatever_it_holds(project: Projec
 def test_an_outer_join_over_a_view_makes_its_row_absent(project: Project, conn: psycopg.Connection[Any]) -> None:
     first, second = project.module("queries").perhaps_seen(conn)
     assert (first.v.id, first.v.note, second.v) == (1, None, None)
+
+
+def test_a_with_item_that_hands_on_a_table_s_columns_hands_on_its_rows(project: Project, conn: psycopg.Connection[Any]) -> None:
+    first, second = project.module("queries").handed_on(conn)
+    assert _fields(first.liked) == {"extra": "x", "made": 5, "note": None, "id": 1}
+    assert second.liked is None
 
 
 def test_the_class_of_a_view_says_what_is_proven_of_its_columns(project: Project) -> None:

@@ -21,7 +21,6 @@ from pathlib import Path
 from sqlwright.cli.folder import Comparison, Difference
 from sqlwright.cli.interruption import uninterrupted
 from sqlwright.diagnostics import CompileError, Diagnostic, unusable
-from sqlwright.prove.embedded import STATE_FOLDER, make_state_folder
 
 _CACHE = "__pycache__"
 _CWD = {"linux": -100, "darwin": -2}.get(sys.platform, 0)
@@ -30,14 +29,9 @@ _EXCHANGE = 2
 
 @contextmanager
 def alone(project: Path) -> Generator[None]:
-    """Let no other run of this project write during the block. Where the state folder cannot be written to, nothing is held."""
-    with suppress(OSError):
-        make_state_folder(project)
-    try:
-        lock = os.open(project / STATE_FOLDER / "write.lock", os.O_RDONLY | os.O_CREAT, 0o644)
-    except OSError:
-        yield
-        return
+    """Let no other run of this project write during the block."""
+    # The folder itself is locked, which leaves no file behind.
+    lock = os.open(project, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

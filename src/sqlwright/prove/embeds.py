@@ -1,7 +1,8 @@
 """`sqlc.embed`: which table's row it is, and whether the row may be absent.
 
 Columns are matched by what they are: the range table entry and the attribute number of each. A row is absent where an outer join found no
-partner for its own range table entry, whatever its columns hold; what a view holds NULL does not make the view's row absent.
+partner for its own range table entry, whatever its columns hold; what a view holds NULL does not make the view's row absent. A subquery or
+WITH item that hands on the columns of one table hands on its rows.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from sqlwright.prove.nodetree import Node, Unrecognised
 from sqlwright.prove.nullability import Prover, Scope, Verdict
-from sqlwright.prove.querytree import MERGE, RELATION, SELECT
-from sqlwright.prove.rules import queries, returning
+from sqlwright.prove.querytree import CTE, MERGE, RELATION, SELECT, SUBQUERY
+from sqlwright.prove.rules import queries, recursion, returning
 from sqlwright.prove.stars import column_below_grouping
 
 
@@ -41,21 +42,51 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
     if len(items) != 1 or any(column.tag != "VAR" for column in below):
         raise Unrecognised("columns of several items")
     (item,) = items
-    entry = query.entry(item)
-    if entry.kind != RELATION:
-        raise Unrecognised("no table")
-    attributes = tuple(column.number("varattno") for column in below)
+    sources = [_source(prover, scope, item, column.number("varattno")) for column in below]
+    if len({(source.path, source.relation) for source in sources}) != 1:
+        raise Unrecognised("columns of several tables")
+    relation, attributes = sources[0].relation, tuple(source.attribute for source in sources)
     if scope.written is not None and (item == query.result_relation or query.command == MERGE):
         found = [prover.verdict(column, scope) for column in columns]
         absent = any(verdict.absent_row for verdict in found)
         there = replace(scope, written=None) if item != query.result_relation else scope
-        return EmbedProof(
-            entry.relation, attributes, tuple(_present(prover, c, there, v) for c, v in zip(columns, found, strict=True)), absent
-        )
+        return EmbedProof(relation, attributes, tuple(_present(prover, c, there, v) for c, v in zip(columns, found, strict=True)), absent)
     events = scope.tree.path(item)
     there = _knowing(scope, events)
     remaining = [event for event in events if ("event", *event) not in scope.known and all(_may_null(c, event[0]) for c in below)]
-    return EmbedProof(entry.relation, attributes, tuple(prover.verdict(column, there) for column in columns), bool(remaining))
+    return EmbedProof(relation, attributes, tuple(prover.verdict(column, there) for column in columns), bool(remaining))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A column of a table, and the range table entries, from the outermost query inwards, through which it is read."""
+
+    path: tuple[int, ...]
+    relation: int
+    attribute: int
+
+
+def _source(prover: Prover, scope: Scope, item: int, attribute: int) -> _Source:
+    """Follow a column through subqueries and WITH items that hand it on unchanged."""
+    entry = scope.query.entry(item)
+    match entry.kind:
+        case kind if kind == RELATION:
+            return _Source((item,), entry.relation, attribute)
+        case kind if kind == SUBQUERY:
+            node, at = entry.node.node("subquery"), scope
+        case kind if kind == CTE and not entry.node.flag("self_reference"):
+            table, at = recursion.common_table(scope, entry)
+            node = table.node("ctequery")
+        case _:
+            raise Unrecognised("no table")
+    query = prover.query(node)
+    if query.set_operations is not None or query.command != SELECT or attribute > len(query.outputs):
+        raise Unrecognised("a set operation, rows of RETURNING, or a column of SEARCH or CYCLE")
+    column = column_below_grouping(query, query.outputs[attribute - 1].expression)
+    if column.tag != "VAR" or column.number("varlevelsup"):
+        raise Unrecognised("an expression")
+    inner = _source(prover, queries.scope_of(prover, query, at), column.number("varno"), column.number("varattno"))
+    return replace(inner, path=(item, *inner.path))
 
 
 def _may_null(column: Node, join: int) -> bool:

@@ -147,8 +147,7 @@ def _help(error: psycopg.Error) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    starts = [token.start for token in statements(text)]
-    for start, end in pairwise([*starts, len(text)]):
+    for start, end in pairwise([*(token.start for token in statements(text)), len(text)]):
         yield start, text[start:end]
 
 

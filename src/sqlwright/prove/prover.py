@@ -239,6 +239,9 @@ def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, f
     columns = tuple(column for _, _, column in places)
     if set(columns) != own.keys():
         raise _no_row(query, embed, f"does not have all columns of `{name}`")
+    if columns != tuple(own):
+        # The row class is built by position.
+        raise _no_row(query, embed, f"has the columns of `{name}` in another order")
     for column, verdict in zip(columns, found.present, strict=True):
         if verdict.nullable and own[column].not_null:
             raise _no_row(query, embed, f"has a column `{column}` that may be NULL here, unlike in `{name}`: {verdict.reason}")

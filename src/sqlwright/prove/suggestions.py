@@ -38,8 +38,8 @@ _ADVICE = {
     "42601": "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it.",
     "42P18": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
     "42P08": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
-    "42803": "add it to GROUP BY, or aggregate it, as in max(…).",
     "42P10": "ON CONFLICT needs a unique index or constraint on exactly these columns.",
+    "42803": "add it to GROUP BY, or aggregate it, as in max(…).",
     "42702": "write whose column it is, as in alias.column.",
 }
 _DEFAULT = "the query was prepared against the schema files that sqlc.yaml names."
