@@ -9,6 +9,9 @@ from sqlwright.annotations import OneClaim, split_alias
 from sqlwright.diagnostics import Diagnostic, Severity
 from sqlwright.prove.proof import Proofs, ProvenColumn, QueryProof
 
+# LIMIT stands in no statement that writes.
+_READ = "bind a unique key by equality, or add LIMIT 1"
+_WRITTEN = "bind a unique key by equality, or use :many, since several rows may be written"
 _ONE = (ir.Command.ONE, ir.Command.BATCHONE)
 
 
@@ -104,7 +107,7 @@ def _audit(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
         yield Diagnostic(
             f"query {query.name} is {query.command}, and at most one row is not proven: {proof.cardinality_reason}",
             place,
-            help="bind a unique key by equality, or add LIMIT 1; if the first row will do, say why: `-- @one first reason`.",
+            help=f"{_WRITTEN if proof.writes else _READ}; if the first row will do, say why: `-- @one first reason`.",
             severity=Severity.ERROR if strict_one else Severity.WARNING,
         )
 

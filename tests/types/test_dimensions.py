@@ -36,7 +36,7 @@ _CASES = {
     "subqueries": ("SELECT ARRAY(SELECT flat FROM games) AS a, (SELECT m FROM games LIMIT 1) AS b, ARRAY(SELECT id FROM games) AS c",
                    "list[list[int]], list[list[int]] | None, list[int]"),
     "operators": ("SELECT m || m AS a, m || ARRAY[1, 2] AS b, m[1:1] AS c, m[1][1] AS d, flat || 1 AS e FROM games",
-                  "list[list[int]], list[list[int]], list[list[int]], int | None, list[int]"),
+                  "list[list[int]], object, list[list[int]], int | None, list[int]"),
     "chosen": ("SELECT coalesce(m, m) AS a, CASE WHEN id = 1 THEN m ELSE g END AS b FROM games", "list[list[int]], list[list[int]]"),
     "fields": ("SELECT (board).cells, (board).labels, row(m, flat) AS r FROM games",
                "list[list[int | None]] | None, list[str | None] | None, tuple[list[list[int]], list[int]]"),

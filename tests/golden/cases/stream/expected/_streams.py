@@ -32,7 +32,9 @@ class _Refusing:
         self._query = query
 
     def __enter__(self) -> None:
-        raise ProgrammingError(f"the stream of {self._query} is open on this connection: read it to its end, close it, or use another one")
+        raise ProgrammingError(
+            f"the stream of {self._query} is open on this connection: read it to its end, close it, or use another one"
+        )
 
     async def __aenter__(self) -> None:
         self.__enter__()
