@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from sqlwright import ir
 from sqlwright.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
@@ -14,6 +15,8 @@ from sqlwright.options import Options
 from sqlwright.prove.proof import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
 from sqlwright.sources import PlaceInQuery
 from sqlwright.valuetypes import ValueTypes, holds_interval, parts, typed_json
+
+_Field = TypeVar("_Field", bound=ir.Field)
 
 
 def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> ir.Package:
@@ -175,7 +178,7 @@ class _Schema:
 
     def _columns_of(self, table: Table) -> tuple[ir.Column, ...]:
         origins = [ir.Origin(table.schema, table.name, c.name) for c in table.columns]
-        return tuple(
+        columns = (
             ir.Column(
                 name=self.types.field_name(c.name),
                 sql_name=c.name,
@@ -192,6 +195,7 @@ class _Schema:
             )
             for c, origin in zip(table.columns, origins, strict=True)
         )
+        return tuple(_distinct(columns))
 
 
 def _is_narrowed(found: ir.Type, own: ir.Type) -> bool:
@@ -333,11 +337,12 @@ def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
     return tuple(replace(field, type=without_records(field.type)) if isinstance(field, ir.Column) else field for field in fields)
 
 
-def _distinct(fields: list[ir.Field]) -> list[ir.Field]:
+def _distinct(fields: Iterable[_Field]) -> list[_Field]:
     """Number the fields that share a name: `id`, `id_2`, as sqlc's own generators do."""
+    fields = list(fields)
     wanted = {each.name for each in fields}
     taken: set[str] = set()
-    found: list[ir.Field] = []
+    found: list[_Field] = []
     for each in fields:
         name, number = each.name, 1
         while name in taken or (number > 1 and name in wanted):

@@ -71,7 +71,11 @@ class ValueTypes:
 
     def _plain(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
         """The type where no column override is meant; overrides by database type count."""
-        return self._overridden(name, self._list(name, element_nullable=element_nullable) if name.endswith("[]") else self._single(name))
+        return self._overridden(name, self._unnamed(name, element_nullable=element_nullable))
+
+    def _unnamed(self, name: str, *, element_nullable: bool) -> ir.ValueType:
+        listed = name.endswith("[]")
+        return self._list(name, element_nullable=element_nullable) if listed else self._single(name, element_nullable=element_nullable)
 
     def _overridden(self, name: str, found: ir.ValueType) -> ir.ValueType:
         override = next((o for o in self.options.overrides if o.db_type and canonical_name(o.db_type) == name), None)
@@ -104,29 +108,32 @@ class ValueTypes:
             return ir.ListOf(name, replace(inner, registered=False), inner.registered) if isinstance(inner, ir.ListOf) else ir.Opaque(name)
         known = element_name in self.enums or element_name in self.types
         registered = known or builtin_array_is_registered(element_name)
-        element = self._plain(element_name)
+        # The element is an array itself where it is of a domain over one.
+        element = self._plain(element_name, element_nullable=self.options.nullable_elements)
         # psycopg would take a comma for the delimiter of an array of a domain over box.
         if registered is None or isinstance(element, ir.Opaque) or (known and is_box(element)):
             return ir.Opaque(name)
         return ir.ListOf(name, ir.Nullable(element) if element_nullable else element, registered=registered)
 
-    def _single(self, name: str) -> ir.ValueType:
+    def _single(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
         if name in self.enums:
             enum = self.enums[name]
             return ir.EnumRef(name, self.class_name(enum.schema, enum.name))
         if name in self.types:
-            return self._of_user(self.types[name])
+            return self._of_user(self.types[name], element_nullable=element_nullable)
         if name == "interval" and self.options.intervals is Intervals.EXACT:
             return ir.ExactInterval(name)
         return builtin(name) or ir.Opaque(name)
 
-    def _of_user(self, found: UserType) -> ir.ValueType:
+    def _of_user(self, found: UserType, *, element_nullable: bool) -> ir.ValueType:
         match found.kind:
             case TypeKind.BASE:
                 return of_extension(found.extension, found.name, found.type) or ir.Opaque(found.type)
             case TypeKind.DOMAIN:
-                base = self._plain(found.base)
-                if self.options.domains is Domains.NEWTYPE and _may_be_new_type(base):
+                base = self._plain(found.base, element_nullable=element_nullable)
+                # A class is for one type: that of arrays as tables store them.
+                is_stored = not isinstance(base, ir.ListOf) or element_nullable == self.options.nullable_elements
+                if self.options.domains is Domains.NEWTYPE and is_stored and _may_be_new_type(base):
                     return ir.DomainRef(found.type, self.class_name(found.schema, found.name), base)
                 return base
             case TypeKind.RANGE | TypeKind.MULTIRANGE:

@@ -151,6 +151,8 @@ class SchemaWriter:
                 definitions.append(f"{column} {declared} UNIQUE{chance.choice(('', '', ' DEFERRABLE'))}")
             elif kind < 0.55 and type_name == INT:
                 definitions.append(f"{column} {declared} {chance.choice(('DEFAULT 1', 'CHECK (' + column + ' IS NOT NULL)'))}")
+            elif kind < 0.7 and type_name == INTS:
+                definitions.append(f"{column} {declared} DEFAULT ARRAY[1, NULL]")
             else:
                 definitions.append(f"{column} {declared}{unique}")
         return columns, definitions, required
@@ -166,7 +168,9 @@ class SchemaWriter:
             self._add(f"CREATE TABLE {name} ({', '.join(definitions)})")
         if made >= 0.08 and self._random.random() < 0.08:
             self._add(f"CREATE TABLE {name}_child (extra int) INHERITS ({name})")
-            self._add(f"INSERT INTO {name}_child (k) VALUES (1)")
+            arrays = [column for column, type_name in columns if type_name == INTS]
+            own = ", ".join(["1", *("'{}'" for _ in arrays)])
+            self._add(f"INSERT INTO {name}_child ({', '.join(['k', *arrays])}) VALUES ({own})")
         if self._random.random() < 0.5:
             self._add(self._unique_index(name, columns))
         self.schema.sources.append(Source(name, tuple(columns), writable=True, required=frozenset(required)))

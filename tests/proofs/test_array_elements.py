@@ -79,3 +79,11 @@ def test_a_constraint_that_is_not_enforced_proves_nothing(connection: psycopg.Co
     with connection.transaction(force_rollback=True):
         connection.execute(f"CREATE TABLE t (tags text[] {CHECK} NOT ENFORCED)".encode())
         assert prove(connection, "SELECT tags FROM t").columns[0].element_nullable
+
+
+def test_the_row_that_an_insert_runs_into_keeps_its_elements(connection: psycopg.Connection) -> None:
+    sql = "INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET n = 1 RETURNING tags"
+    with connection.transaction(force_rollback=True):
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY, n int, tags text[]); INSERT INTO t VALUES (1, 1, '{NULL}')")
+        assert prove(connection, sql).columns[0].element_nullable
+        assert connection.execute(sql.encode()).fetchall() == [([None],)]

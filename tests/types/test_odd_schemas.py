@@ -124,6 +124,7 @@ CREATE TABLE decimals (
     "int" int, "list" int[], "float" float8, "None" int, "True" bool, "type" text, "object" text, "dict" jsonb, "property" int, "tuple" int
 );
 CREATE TABLE finals (id int PRIMARY KEY, m mood NOT NULL);
+CREATE TABLE alikes (id int PRIMARY KEY, "Id" int, "a-b" text NOT NULL, "a b" int, "a_b_2" bool, "_id" text);
 CREATE TABLE connections (id int PRIMARY KEY, j jsonb NOT NULL);
 CREATE TABLE json_values (id int PRIMARY KEY, j jsonb NOT NULL);
 CREATE TABLE selfs (id int PRIMARY KEY, m mood[] NOT NULL);
@@ -137,6 +138,7 @@ INSERT INTO decimals (id, uuid, datetime, date, time, range, ip, json_value, "st
 VALUES (1.5, gen_random_uuid(), now(), now(), now(), '[1,2)', '1.1.1.1', '[1]', 's', '{1}', true);
 INSERT INTO finals VALUES (1, 'sad'); INSERT INTO connections VALUES (1, 'null'); INSERT INTO json_values VALUES (1, '1');
 INSERT INTO selfs VALUES (1, '{sad}');
+INSERT INTO alikes VALUES (1, 2, 'c', 3, true, 'd');
 INSERT INTO "odd-one"."Any" VALUES (1, 'x', '{x,y}', row(1, 2, NULL, NULL, NULL, '{}', NULL, NULL, '{a}', 1, 1, 'é', 1, 1, 1, 1, 1, 1));
 """
 NAMED_QUERIES = {
@@ -148,6 +150,8 @@ NAMED_QUERIES = {
     "self": "SELECT * FROM selfs",
     "odd": 'SELECT * FROM "odd-one"."Any"',
     "uuid": "SELECT uuid, range FROM decimals",
+    "alike": "SELECT * FROM alikes",
+    "alike_embedded": 'SELECT sqlc.embed(a), b."Id" FROM alikes a LEFT JOIN alikes b ON b.id = a.id',
 }
 _SCHEMAS = {
     "nested": (NESTED, NESTED_ROWS, NESTED_QUERIES),
@@ -169,6 +173,17 @@ def projects(compiler: Compiler) -> dict[str, Project]:
 def test_a_star_is_what_postgresql_finds_behind_it(projects: dict[str, Project], query: str) -> None:
     row = get_type_hints(getattr(projects["nested"].module("queries"), query))["return"].__args__[0]
     assert [*get_type_hints(row)] == ["x", "ys", "z"]
+
+
+def test_columns_of_a_table_that_would_share_a_name_are_numbered(projects: dict[str, Project]) -> None:
+    project = projects["named"]
+    with project.connect() as conn, psycopg.ClientCursor(conn) as cur:
+        cur.execute(NAMED_ROWS.encode())
+        (row,) = project.module("queries").alike(conn)
+        (both,) = project.module("queries").alike_embedded(conn)
+    names = ["id", "id_2", "a_b", "a_b_3", "a_b_2", "id_3"]
+    assert [getattr(row, name) for name in names] == [1, 2, "c", 3, True, "d"]
+    assert both.a == row
 
 
 @pytest.mark.parametrize(("schema", "query"), [(schema, query) for schema, (_, _, queries) in _SCHEMAS.items() for query in queries])

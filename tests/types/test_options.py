@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from .annotations import result_fits
 from .conftest import Compiler, Project
 
 SCHEMA = """
@@ -205,6 +206,27 @@ def test_an_array_whose_nulls_a_constraint_refuses_is_without_none(compiler: Com
     add, row = project.module("queries").add, project.module("models").List
     for types in (add.__annotations__, row.__annotations__):
         assert [types[name] for name in ("plain", "filled")] == [list[str | None], list[str]]
+
+
+@pytest.mark.parametrize("domains", ["base", "newtype"])
+def test_a_domain_over_an_array_may_hold_null_as_other_stored_arrays_do(compiler: Compiler, domains: str) -> None:
+    schema = """
+CREATE DOMAIN numbers AS int[];
+CREATE TYPE pair AS (own numbers, plain int[]);
+CREATE TABLE lists (id int PRIMARY KEY, own numbers NOT NULL, many numbers[] NOT NULL, two pair);
+"""
+    queries = "-- name: all_of :many\nSELECT *, (two).own AS part FROM lists;\n-- name: add :one\n"
+    queries += "INSERT INTO lists (id, own, many) VALUES (@id, @own, '{}') RETURNING own;\n"
+    project = compiler.compile(schema, queries, array_elements="nullable", domains=domains)
+    functions = project.module("queries")
+    with project.connect() as conn:
+        added = functions.add(conn, id=1, own=[None, 1])
+        assert result_fits(functions.add, added)
+        assert added == [None, 1]
+        conn.execute("UPDATE lists SET many = ARRAY['{NULL}', '{2}', NULL]::numbers[], two = row('{NULL,1}', '{NULL}')")
+        (row,) = functions.all_of(conn)
+        assert result_fits(functions.all_of, [row])
+        assert (row.own, row.many, row.part) == ([None, 1], [[None], [2], None], [None, 1])
 
 
 def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:

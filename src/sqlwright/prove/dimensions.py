@@ -185,6 +185,16 @@ def _of_relation(prover: Prover, relation: Relation, attribute: int) -> _Dimensi
         return _ONE
 
 
+def _assigned(node: Node, attribute: int, at: Scope) -> list[Node]:
+    """What the statement itself puts into a column: that of its target in RETURNING, or that of `excluded`."""
+    if at.written is not None and node.number("varno") == at.query.result_relation:
+        return returning.assigned_values(at.query, attribute)
+    conflict = at.query.on_conflict
+    if conflict is not None and node.number("varno") == conflict.number("exclRelIndex"):
+        return returning.supplied_values(at.query, attribute)
+    return []
+
+
 def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
     """Follow a column to what it is declared with, or to the expression that makes it."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
@@ -193,9 +203,7 @@ def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
     match entry.kind:
         case kind if kind == RELATION:
             found = _of_relation(prover, prover.facts.relation(entry.relation), attribute)
-            if at.written is not None and node.number("varno") == at.query.result_relation:
-                found |= _of_all(prover, returning.assigned_values(at.query, attribute), replace(at, written=None))
-            return found
+            return found | _of_all(prover, _assigned(node, attribute, at), replace(at, written=None))
         case kind if kind == SUBQUERY:
             return _output(prover, entry.node.node("subquery"), at, attribute - 1)
         case kind if kind == CTE:

@@ -310,9 +310,7 @@ class Determination:
         if self._scope.tree.items == [item]:
             return False
         match entry.kind:
-            case kind if kind == RELATION:
-                return facts.relation(entry.relation).kind == "v" and is_volatile(facts, facts.view_query(entry.relation))
-            case kind if kind in (SUBQUERY, VALUES):
+            case kind if kind in (RELATION, SUBQUERY, VALUES):
                 return is_volatile(facts, entry.node)
             case kind if kind == FUNCTION:  # its rows are kept, but for those of LATERAL
                 return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)

@@ -49,7 +49,7 @@ class Scope:
 
     `row` is the place before grouping, for a scope that stands behind it. `test` is what a CaseTestExpr stands for, `test_node` its
     expression. `sublink` holds the columns of the subquery whose comparison is evaluated. `written` answers for the columns of the
-    written table in RETURNING.
+    written table in RETURNING, `excluded` for those of `excluded` in DO UPDATE.
     """
 
     query: Query
@@ -60,6 +60,7 @@ class Scope:
     test_node: Node | None = None
     sublink: tuple[Verdict, ...] = ()
     written: Callable[[int, int, int], Verdict] | None = None
+    excluded: Callable[[int, int], Verdict | None] | None = None
     joins: JoinTree | None = None
 
     def up(self, levels: int) -> Scope:

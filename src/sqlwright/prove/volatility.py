@@ -8,13 +8,16 @@ from sqlwright.prove.querytree import RELATION, RangeEntry
 from sqlwright.prove.schemaobjects import FIRST_USER_OID
 
 
-def is_volatile(facts: SchemaFacts, tree: Tree) -> bool:
-    """Tell whether anything volatile is in a tree: functions, operators and casts, and the queries of the views that it reads."""
-    return any(is_volatile_itself(facts, node) for node in walk(tree))
+def is_volatile(facts: SchemaFacts, tree: Tree, views: frozenset[int] = frozenset()) -> bool:
+    """Return whether anything volatile is in a tree: functions, operators and casts, and the queries of the views that it reads.
+
+    `views` are those that it is inside of: before PostgreSQL 16, a view's query has entries for the view itself, which read nothing.
+    """
+    return any(is_volatile_itself(facts, node, views) for node in walk(tree))
 
 
-def is_volatile_itself(facts: SchemaFacts, node: Node) -> bool:
-    """Tell whether a node is volatile, apart from what it holds."""
+def is_volatile_itself(facts: SchemaFacts, node: Node, views: frozenset[int] = frozenset()) -> bool:
+    """Return whether a node is volatile, apart from what it holds."""
     match node.tag:
         case "FUNCEXPR":
             return facts.function(node.number("funcid")).volatile
@@ -28,10 +31,8 @@ def is_volatile_itself(facts: SchemaFacts, node: Node) -> bool:
             return True
         case "RANGETBLENTRY" | "RTE":
             entry = RangeEntry(node)
-            return (
-                entry.kind == RELATION
-                and facts.relation(entry.relation).kind == "v"
-                and is_volatile(facts, facts.view_query(entry.relation))
-            )
+            if entry.kind != RELATION or entry.relation in views or facts.relation(entry.relation).kind != "v":
+                return False
+            return is_volatile(facts, facts.view_query(entry.relation), views | {entry.relation})
         case _:
             return False

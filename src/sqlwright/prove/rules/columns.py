@@ -63,7 +63,8 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         for event in at.tree.path(item)
         if ("event", *event) not in at.known and ("varnullingrels" not in node.fields or event[0] in node.numbers("varnullingrels"))
     ]
-    base = source(prover, at, item, attribute, place)
+    excluded = at.excluded(item, attribute) if at.excluded is not None else None
+    base = source(prover, at, item, attribute, place) if excluded is None else replace(excluded, location=place)
     if entry.kind != JOIN:
         # What may be absent inside of a view or subquery is not this item's row.
         base = replace(base, absent_row=False, witness=False)

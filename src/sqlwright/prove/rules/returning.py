@@ -52,8 +52,11 @@ class _Written:
         if self._reach.decided:
             return may_be_null(self._reach.decided)
         present = stored_column(self._prover, relation, attribute)
-        if which != OLD and not present.element_nullable:
-            present = replace(present, element_nullable=any(value.element_nullable for value in self._values(attribute)))
+        values = self._values(attribute)
+        holes = which != OLD and any(value.element_nullable for value in values)
+        if self._updates_on_conflict and len(values) == 1:  # the row may be one that was there, and is not changed in this column
+            holes = holes or present.element_nullable
+        present = replace(present, element_nullable=present.element_nullable or holes)
         if which == OLD and INSERT in self._commands:
             return may_be_null(
                 "there is no old row when one is inserted",
@@ -75,7 +78,8 @@ class _Written:
         if which == OLD or self._query.command == DELETE:
             known = ("slot", item, attribute) in self._rows.known or ("fields", item, 0) in self._rows.known
             return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
-        return self._assigned(item, attribute, present)
+        assigned = self._assigned(item, attribute, present)
+        return replace(assigned, element_nullable=assigned.element_nullable or holes)
 
     def _source(self, item: int, attribute: int) -> Verdict:
         """A column of the source of a MERGE."""
@@ -127,10 +131,12 @@ class _Written:
         if query.command == INSERT:
             found.append(inserted_value(self._prover, query, self._relation, attribute, self._rows))
         elif query.command == UPDATE:
-            found += [self._prover.verdict(t.expression, self._rows) for t in query.targets if t.number == attribute and not t.junk]
+            found += [self._prover.verdict(value, self._rows) for value in supplied_values(query, attribute)]
         for action in query.merge_actions:
             entries = [entry for entry in action.nodes("targetList") if entry.number("resno") == attribute]
             found += [self._prover.verdict(entry.node("expr"), replace(self._rows, known=frozenset())) for entry in entries]
+            if action.number("commandType") == INSERT and not entries:
+                found.append(_default_value(self._prover, self._relation, attribute))
         conflict = query.on_conflict
         if conflict is not None and self._updates_on_conflict:
             scope = self._conflict_scope(conflict)
@@ -140,51 +146,78 @@ class _Written:
 
     def _conflict_scope(self, conflict: Node) -> Scope:
         """The scope of DO UPDATE SET: the row that is there already, and `excluded`, the one that was to be inserted."""
-        excluded = conflict.number("exclRelIndex")
-        scope = replace(self._rows, joins=None)
-        scope.tree.paths[excluded] = ()
+        item = conflict.number("exclRelIndex")
+
+        def excluded(at: int, attribute: int) -> Verdict | None:
+            return self._excluded(attribute) if at == item and attribute > 0 else None
+
+        scope = replace(self._rows, joins=None, excluded=excluded)
+        scope.tree.paths[item] = ()
         condition = conflict.optional("onConflictWhere")
-        if condition is not None:
-            scope = scope.knowing(narrowing.true(narrowing.Ground(self._prover, scope), condition))
-        return scope.knowing(
-            ("slot", excluded, number)
-            for number in self._relation.attributes
-            if not inserted_value(self._prover, self._query, self._relation, number, self._rows).nullable
-        )
+        return scope.knowing(narrowing.true(narrowing.Ground(self._prover, scope), condition)) if condition is not None else scope
+
+    def _excluded(self, attribute: int) -> Verdict:
+        """A column of `excluded`: what was to be inserted, as triggers left it. Constraints are checked before conflicts are looked for."""
+        stored = stored_column(self._prover, self._relation, attribute)
+        inserted = inserted_value(self._prover, self._query, self._relation, attribute, self._rows)
+        elements = stored.element_nullable or inserted.element_nullable
+        proven = inserted if stored.nullable and not inserted.nullable and not self._reach.altered else stored
+        return replace(proven, element_nullable=elements)
+
+
+def supplied_values(query: Query, attribute: int) -> list[Node]:
+    """Return what the target list of an INSERT or UPDATE puts into a column of the target."""
+    return [target.expression for target in query.targets if target.number == attribute and not target.junk]
 
 
 def assigned_values(query: Query, attribute: int) -> list[Node]:
     """Return the expressions that a statement puts into a column of its target."""
-    found = [target.expression for target in query.targets if target.number == attribute and not target.junk]
     entries = [entry for action in query.merge_actions for entry in action.nodes("targetList")]
     if query.on_conflict is not None:
         entries += query.on_conflict.nodes("onConflictSet")
-    return [*found, *(entry.node("expr") for entry in entries if entry.number("resno") == attribute)]
+    return [*supplied_values(query, attribute), *(entry.node("expr") for entry in entries if entry.number("resno") == attribute)]
 
 
 def inserted_value(prover: Prover, query: Query, relation: Relation, attribute: int, rows: Scope) -> Verdict:
     """Judge what an INSERT puts into a column: its own value, or the default."""
-    for target in query.targets:
-        if target.number == attribute and not target.junk and target.expression.tag != "SETTODEFAULT":
-            return prover.verdict(target.expression, rows)
+    for value in supplied_values(query, attribute):
+        if value.tag != "SETTODEFAULT":
+            return prover.verdict(value, rows)
+    return _default_value(prover, relation, attribute)
+
+
+def _default_value(prover: Prover, relation: Relation, attribute: int) -> Verdict:
+    """Judge what is inserted into a column that a statement does not name. A view's column without a default has that of what it shows."""
     default = prover.facts.defaults(relation.oid).get(attribute)
-    if default is None:
-        return may_be_null(f"it is not written, and `{relation.name}` has no default for it", element_nullable=False)
-    verdict = prover.verdict(default, table_scope(prover, relation.oid))
-    return replace(verdict, location=-1, reason=f"its default is inserted: {verdict.reason}")
+    if default is not None:
+        verdict = prover.verdict(default, table_scope(prover, relation.oid))
+        return replace(verdict, location=-1, reason=f"its default is inserted: {verdict.reason}")
+    if relation.kind == "v":
+        under = _column_below(prover, relation, attribute)
+        elements = _default_value(prover, *under).element_nullable if under is not None else True
+        return may_be_null(f"it is not written through the view `{relation.name}`", element_nullable=elements)
+    return may_be_null(f"it is not written, and `{relation.name}` has no default for it", element_nullable=False)
+
+
+def _column_below(prover: Prover, view: Relation, attribute: int) -> tuple[Relation, int] | None:
+    """Return the relation and the column that a column of a view shows unchanged, if the view is over a single one."""
+    outputs = prover.query(prover.facts.view_query(view.oid))
+    entry = outputs.outputs[attribute - 1] if 0 < attribute <= len(outputs.outputs) else None
+    if entry is None or entry.expression.tag != "VAR" or entry.expression.number("varlevelsup"):
+        return None
+    if len(outputs.from_items) != 1 or outputs.from_items[0].tag != "RANGETBLREF":
+        return None
+    inner = outputs.entry(entry.expression.number("varno"))
+    return prover.facts.relation(inner.relation), entry.expression.number("varattno")
 
 
 def stored_column(prover: Prover, relation: Relation, attribute: int) -> Verdict:
     """Judge a column by its constraints alone. A row written through a view need not satisfy the view's WHERE."""
     if relation.kind == "v":
-        outputs = prover.query(prover.facts.view_query(relation.oid))
-        entry = outputs.outputs[attribute - 1] if 0 < attribute <= len(outputs.outputs) else None
-        if entry is None or entry.expression.tag != "VAR" or entry.expression.number("varlevelsup"):
-            return may_be_null(f"`{relation.name}` is a view that computes it")
-        inner = outputs.entry(entry.expression.number("varno"))
-        if len(outputs.from_items) != 1 or outputs.from_items[0].tag != "RANGETBLREF":
-            return may_be_null(f"`{relation.name}` is a view over a join")
-        return stored_column(prover, prover.facts.relation(inner.relation), entry.expression.number("varattno"))
+        below = _column_below(prover, relation, attribute)
+        if below is None:
+            return may_be_null(f"`{relation.name}` is a view that computes it, or a view over a join")
+        return stored_column(prover, *below)
     scope = table_scope(prover, relation.oid)
     node = Node("VAR", {"varno": "1", "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
     return prover.verdict(node, scope)
