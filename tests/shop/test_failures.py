@@ -24,17 +24,22 @@ import pytest
 from psycopg import AsyncConnection
 
 from shop.application.broker import BrokerUnavailable
+from shop.application.consumer import read_message
 from shop.application.context import Actor, Context
 from shop.application.health import check_health
 from shop.application.passwords import PasswordHasher
 from shop.application.read_models import DailySales
-from shop.application.unit_of_work import OutcomeUnknown, Unavailable
+from shop.application.unit_of_work import CommitOutcomeUnknown, OutcomeUnknown, StoreLost, Unavailable
 from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderId, OrderLine
 from shop.domain.result import Err, Ok
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, Password, PersonName, UserId
+from shop.infrastructure.postgres.directories import directories
+from shop.infrastructure.postgres.inbox import PostgresInbox
+from shop.infrastructure.postgres.pool import PoolOptions, open_pool
+from shop.infrastructure.postgres.unit_of_work import units_of_work
 from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.prove import embedded
 
@@ -192,6 +197,47 @@ async def test_what_a_frozen_relay_has_claimed_is_published_by_another(
         frozen.send_signal(signal.SIGSTOP)
         stack.enter_context(program(database_url, nats.url, "relay"))
         await until(is_published)
+
+
+async def test_a_frozen_server_is_waited_for_no_longer_than_its_limit(database_url: str, conn: AsyncConnection[Any]) -> None:
+    # Its own limits are frozen with it. One session of each kind, since none is used again.
+    options = PoolOptions(min_size=3, max_size=3, statement_timeout=0.2, answer_margin=0.2)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(database_url, options))
+        await pool.wait()
+        cur = await conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'shop'")
+        sessions = [pid for (pid,) in await cur.fetchall()]
+        for pid in sessions:
+            stack.callback(os.kill, pid, signal.SIGCONT)
+
+        async def commit() -> None:
+            async with units_of_work(pool)() as uow:
+                await uow.users.get(UserId(uuid.UUID(int=1)))
+                await everything_has_begun.wait()
+                await uow.commit()
+
+        async def ask() -> None:
+            async with directories(pool)() as found:
+                await found.users.count()
+                await everything_has_begun.wait()
+                await found.users.count()
+
+        async def handle() -> None:
+            async with PostgresInbox(pool, "sales").enter(read_message(b"one")) as entry:
+                await everything_has_begun.wait()
+                await entry.handled()
+
+        everything_has_begun = asyncio.Barrier(4)
+        tasks = [asyncio.create_task(each()) for each in (commit, ask, handle)]
+        # All three hold their connections now, and none asks before the servers are frozen.
+        while everything_has_begun.n_waiting < len(tasks):  # noqa: ASYNC110 the barrier has no event for it
+            await asyncio.sleep(0.01)
+        for pid in sessions:
+            os.kill(pid, signal.SIGSTOP)
+        await everything_has_begun.wait()
+        async with asyncio.timeout(60):
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in outcomes] == [CommitOutcomeUnknown, StoreLost, StoreLost]
 
 
 async def test_connections_killed_under_load_lose_and_repeat_nothing(

@@ -257,9 +257,25 @@ def test_a_role_without_rights_is_named(program: Program, database_url: str) -> 
             netloc=f"shop_without_rights:s3cret@{parts.netloc.rpartition('@')[2]}"
         ).geturl()
         problem = program.json("users", "count", code=69)
+        conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO shop_without_rights")
+        refused = json.loads(program("--json", *REGISTER, stdin=PASSWORD).stdout)
+        conn.execute("DROP OWNED BY shop_without_rights")
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
         "the role shop_without_rights may not use the tables (permission denied for table users); grant it the rights"
+    )
+    assert refused["detail"] == (
+        "the database is unavailable: insufficient privilege (SQLSTATE 42501): permission denied for table users; grant the role the rights"
+    )
+
+
+def test_a_database_that_takes_no_writes_is_unavailable(program: Program, database_url: str) -> None:
+    program.environment["DATABASE_URL"] += f"{'&' if urlsplit(database_url).query else '?'}options=-c%20default_transaction_read_only%3Don"
+    assert program.json("users", "count")["users"] == 0
+    ran = program("--json", *REGISTER, stdin=PASSWORD)
+    assert ran.returncode == 69
+    assert json.loads(ran.stdout)["detail"] == (
+        "the database is unavailable: read only sql transaction (SQLSTATE 25006): the database takes no writes"
     )
 
 
