@@ -247,7 +247,7 @@ async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_t
         stop.set()
         return Verdict.HANDLED
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
     assert len(seen) == 1
     assert len(await bodies(broker.subscribe("sales"))) == 2

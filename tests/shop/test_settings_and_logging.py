@@ -194,6 +194,7 @@ SHOWN = {
     },
     "redis_url": {
         "redis://:s3cret@h": "scheme=redis password=*** host=h",
+        "redis://s3cret@h": "scheme=redis username=*** host=h",
         "rediss://h:1/2?password=s3cret&username=ada": "scheme=rediss password=*** username=ada host=h port=1 db=2",
     },
     "nats_url": {

@@ -35,9 +35,9 @@ class Connection(AsyncConnection[TupleRow]):
             raise OperationalError(f"the server has not answered for {self.patience:g} s") from None
 
     @contextmanager
-    def waiting_without_end(self) -> Generator[None]:
-        """Have no limit for the length of the block."""
-        patience, self.patience = self.patience, None
+    def waiting(self, seconds: float | None) -> Generator[None]:
+        """Have another limit for the length of the block, or none."""
+        patience, self.patience = self.patience, seconds
         try:
             yield
         finally:

@@ -73,13 +73,17 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         )
         await make_durable(conn)
 
+    async def check(conn: Connection) -> None:
+        with conn.waiting(options.connect_timeout):
+            await AsyncConnectionPool.check_connection(conn)
+
     pool: Pool = AsyncConnectionPool(
         conninfo,
         connection_class=Connection,
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
-        check=AsyncConnectionPool.check_connection,
+        check=check,
         configure=configure,
         kwargs={"autocommit": True},
         name=options.application_name,

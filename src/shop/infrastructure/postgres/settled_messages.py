@@ -44,7 +44,7 @@ class PostgresProjections:
     async def rebuild_sales(self) -> int:
         """Sum up the daily sales from the audit log, and return how many rows they are."""
         await self._query(projections.lift_statement_timeout)
-        with self._conn.waiting_without_end():
+        with self._conn.waiting(None):
             await self._query(projections.lock_sales)
             await self._query(projections.clear_daily_sales)
             return await self._query(projections.rebuild_daily_sales)
