@@ -43,6 +43,7 @@ from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
 from shop.infrastructure.memory.store import MemoryStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.audit_log import PostgresAuditLog
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.directories import directories as directories_of
 from shop.infrastructure.postgres.directories import directories_on
 from shop.infrastructure.postgres.inbox import PostgresInbox
@@ -152,9 +153,9 @@ def database_url(new_database: Callable[[str], str], migrated_template: str) -> 
 
 
 @pytest_asyncio.fixture
-async def conn(database_url: str) -> AsyncIterator[AsyncConnection[Any]]:
+async def conn(database_url: str) -> AsyncIterator[Connection]:
     """A connection to the test's database, in autocommit mode as the pool's are."""
-    async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+    async with await Connection.connect(database_url, autocommit=True) as conn:
         yield conn
 
 

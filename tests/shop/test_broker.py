@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
 
 from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
 from shop.application.consumer import read_message
@@ -108,12 +109,28 @@ async def test_a_consumer_that_waits_while_its_stream_is_deleted_gets_what_comes
     await (await nats_broker.jetstream()).delete_stream("SHOP")
     told = message(EVENTS[0])
     found: list[Message] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while not found:
             with suppress(BrokerUnavailable):
                 await nats_broker.publish(told)
                 found = await bodies(subscription)
     assert found == [told]
+
+
+async def test_a_cancelled_wait_is_cancelled_though_the_connection_is_closed_at_the_same_time(nats_broker: NatsBroker) -> None:
+    waiting = asyncio.create_task(nats_broker.subscribe("sales").next(60))
+    jetstream = await nats_broker.jetstream()
+    async with asyncio.timeout(300):
+        while True:
+            with suppress(NotFoundError):
+                if (await jetstream.consumer_info("SHOP", "sales")).num_waiting:
+                    break
+    # The client's error of the closed connection comes in place of the cancellation.
+    closing = asyncio.create_task(nats_broker.close())
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await closing
 
 
 async def test_a_message_that_is_too_large_is_refused(nats_broker: NatsBroker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from datetime import date
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from shop.application.backoff import Backoff
+from shop.application.broker import BrokerUnavailable, Delivery
 from shop.application.consumer import Consumer, OnceInEffect, Verdict, read_message
 from shop.application.messages import Message
 from shop.application.read_models import DailySales
@@ -185,6 +187,39 @@ async def test_a_database_that_is_down_counts_against_no_message(messaging: Mess
     assert await messaging.inbox("sales").count_failure(paid, "the first") == 1
 
 
+async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
+    broker, stop = MemoryBroker(), asyncio.Event()
+    await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
+    subscription = broker.subscribe("sales")
+    handled: list[bool] = []
+    looked: list[bool] = []
+
+    async def lose(event: Event, message: Message, ledger: SalesLedger) -> None:
+        handled.append(len(handled) >= 5)
+        if not handled[-1]:
+            raise StoreLost("down")
+
+    class Lost:
+        """A subscription whose broker does not answer five times."""
+
+        async def next(self, wait: float) -> Delivery | None:
+            looked.append(True)
+            if len(looked) <= 5:
+                raise BrokerUnavailable("down")
+            if handled[-1:] == [True]:
+                stop.set()
+                return None
+            return await subscription.next(wait)
+
+    assert await Consumer(Lost(), OnceInEffect(messaging.inbox("sales"), lose), backoff=QUICK).run(stop) == 1
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the broker does not answer: down",
+        "the broker answers again",
+        "messages wait for the database: down",
+        "the database answers again",
+    ]
+
+
 async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_others_through(messaging: Messaging, broker: Broker) -> None:
     order: list[Event] = [OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER)]
     for event in order:
@@ -212,7 +247,7 @@ async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_t
         stop.set()
         return Verdict.HANDLED
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
     assert len(seen) == 1
     assert len(await bodies(broker.subscribe("sales"))) == 2

@@ -28,13 +28,17 @@ from shop.application.context import Actor, Context
 from shop.application.health import check_health
 from shop.application.passwords import PasswordHasher
 from shop.application.read_models import DailySales
-from shop.application.unit_of_work import OutcomeUnknown, Unavailable
+from shop.application.unit_of_work import CommitOutcomeUnknown, OutcomeUnknown, StoreLost, Unavailable
 from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderId, OrderLine
 from shop.domain.result import Err, Ok
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, Password, PersonName, UserId
+from shop.infrastructure.postgres.connection import Connection
+from shop.infrastructure.postgres.errors import translated
+from shop.infrastructure.postgres.pool import PoolOptions, open_pool
+from shop.infrastructure.postgres.unit_of_work import PostgresUnitOfWork
 from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.prove import embedded
 
@@ -61,7 +65,7 @@ def redis(tmp_path: Path) -> Iterator[LocalServer]:
 
 
 def settings(database_url: str, **others: Any) -> Settings:
-    return Settings.model_validate({"database_url": database_url, "connect_timeout": 2, "pool_wait_timeout": 3, **others})
+    return Settings.model_validate({"database_url": database_url, "connect_timeout": 10, **others})
 
 
 async def registered(shop: Shop) -> User:
@@ -104,7 +108,7 @@ async def at_work(shop: Shop) -> AsyncGenerator[None]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while not await condition():  # noqa: ASYNC110 the state is the database's
             await asyncio.sleep(0.05)
 
@@ -154,7 +158,7 @@ async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
             return found is not None and found[1] > 0
 
         # Both are killed in the middle of their work, and others take over.
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             with program(database_url, nats.url, "relay"), program(database_url, nats.url, "consume", "sales"):
                 while not await are_at_work():
                     assert await placed_and_paid(shop, user.id) is not None
@@ -192,6 +196,43 @@ async def test_what_a_frozen_relay_has_claimed_is_published_by_another(
         frozen.send_signal(signal.SIGSTOP)
         stack.enter_context(program(database_url, nats.url, "relay"))
         await until(is_published)
+
+
+async def test_a_frozen_server_is_waited_for_no_longer_than_its_limit(database_url: str) -> None:
+    # PostgreSQL's own limits are frozen with it.
+    async with open_pool(database_url, PoolOptions(statement_timeout=20, answer_margin=3)) as pool:
+
+        @asynccontextmanager
+        async def held() -> AsyncGenerator[tuple[Connection, Callable[[], None]]]:
+            async with pool.connection() as conn:
+                assert conn.patience == 23
+                await conn.execute("BEGIN")
+                process = conn.info.backend_pid
+
+                def freeze() -> None:
+                    os.kill(process, signal.SIGSTOP)
+                    conn.patience = 0.1
+
+                try:
+                    yield conn, freeze
+                finally:
+                    os.kill(process, signal.SIGCONT)
+                assert conn.closed
+
+        async def ask() -> None:
+            async with held() as (conn, freeze):
+                freeze()
+                with pytest.raises(StoreLost, match="the server has not answered for"), translated():
+                    await conn.execute("SELECT 1")
+
+        async def commit() -> None:
+            async with held() as (conn, freeze):
+                unit_of_work = PostgresUnitOfWork(conn)
+                freeze()
+                with pytest.raises(CommitOutcomeUnknown):
+                    await unit_of_work.commit()
+
+        await asyncio.gather(ask(), commit())
 
 
 async def test_connections_killed_under_load_lose_and_repeat_nothing(
@@ -328,7 +369,7 @@ async def test_a_stream_that_lost_its_end_by_a_power_cut_is_seen_and_filled_up_a
 
     async def published(shop: Shop) -> int:
         assert shop.relay is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while True:
                 try:
                     return await shop.relay.run_until_empty()
@@ -357,7 +398,7 @@ async def test_a_stream_that_lost_its_end_by_a_power_cut_is_seen_and_filled_up_a
         assert await placed_and_paid(shop, user.id) is not None
         assert await published(shop) == 4
         assert await stream() == (True, "holds every event that was published, 7 messages")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while sum(day.orders for day in await sold(shop)) < 3:
                 await shop.consumers["sales"].run_once()
 

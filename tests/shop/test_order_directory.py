@@ -19,6 +19,7 @@ from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderReposit
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, UserId
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.directories import directories_on
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.settled_messages import PostgresProjections
@@ -120,7 +121,7 @@ async def test_a_sum_is_not_limited_by_the_column_of_one_order(conn: AsyncConnec
     assert totals.spent == Money(3 * largest, Currency.EUR)
 
 
-async def test_sales_are_rebuilt_to_any_sum(conn: AsyncConnection[Any], queries: Queries) -> None:
+async def test_sales_are_rebuilt_to_any_sum(conn: Connection, queries: Queries) -> None:
     user_id = await register(PostgresUserRepository(queries))
     largest = 2**63 - 1
     await conn.execute(
@@ -134,7 +135,7 @@ async def test_sales_are_rebuilt_to_any_sum(conn: AsyncConnection[Any], queries:
         [user_id, largest],
     )
     async with conn.transaction():
-        assert await PostgresProjections(queries).rebuild_sales() == 1
+        assert await PostgresProjections(conn, queries).rebuild_sales() == 1
     [sales] = await directories_on(queries).orders.daily_sales(date.min)
     assert (sales.orders, sales.revenue_minor) == (3, 3 * largest)
 

@@ -63,7 +63,7 @@ async def count(conn: AsyncConnection[Any], what: str) -> int:
 
 
 async def until(conn: AsyncConnection[Any], condition: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while await (await conn.execute(f"SELECT {condition}".encode())).fetchone() != (True,):
             pass
 
@@ -266,6 +266,7 @@ async def test_a_swallowed_error_is_found_by_the_commit(pool: Pool) -> None:
 
 async def test_an_exhausted_pool_is_an_outcome(database_url: str) -> None:
     async with open_pool(database_url, PoolOptions(max_size=1, wait_timeout=0.2)) as pool:
+        await pool.wait(300)
         transactions = Transactions(units_of_work(pool))
 
         async def work(operation: Operation) -> Result[object, None]:
@@ -339,10 +340,11 @@ async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: Asy
         return Ok(user)
 
     async with open_pool(database_url, PoolOptions(lock_timeout=30)) as pool:
-        transactions = Transactions(units_of_work(pool), retries=Retries(deadline=2))
+        await pool.wait(300)
+        transactions = Transactions(units_of_work(pool), retries=Retries(deadline=3))
         running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
         await until(slow_commit, IN_COMMIT)
-        done, _ = await asyncio.wait([running], timeout=2.1)
+        done, _ = await asyncio.wait([running], timeout=3.1)
         assert not done
         await slow_commit.execute("SELECT pg_advisory_unlock_all()")
         assert isinstance(await running, Ok)

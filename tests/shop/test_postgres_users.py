@@ -61,7 +61,7 @@ async def test_of_two_transactions_that_register_one_address_the_later_waits_and
 
 
 async def _until_waiting(conn: AsyncConnection[Any], backend_pid: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while True:
             cur = await conn.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [backend_pid])
             if await cur.fetchone() == (True,):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from shop.application.consumer import OnceInEffect, Verdict, read_message
 from shop.application.context import Actor, Context
 from shop.application.messages import Message, decode
 from shop.application.recovery import Recovery
-from shop.application.relay import OutboxQueue, Relay
+from shop.application.relay import ClaimedBatch, OutboxQueue, Relay
 from shop.application.sales import keep_sales
 from shop.application.transactions import Transactions
 from shop.application.unit_of_work import StoreLost
@@ -187,6 +189,45 @@ async def test_a_broker_that_is_down_counts_against_no_message(messaging: Messag
         assert [waiting.attempts for waiting in batch.waiting] == [0]
 
 
+async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
+    await messaging.tell(UserRegistered(USER))
+    stop = asyncio.Event()
+
+    class Lost:
+        """A queue that cannot be read five times."""
+
+        tries = 0
+
+        @asynccontextmanager
+        async def claim(self, most: int, lease: float) -> AsyncGenerator[ClaimedBatch]:
+            self.tries += 1
+            if self.tries <= 5:
+                raise StoreLost("down")
+            if self.tries > 12:
+                stop.set()
+            async with messaging.queue.claim(most, lease) as batch:
+                yield batch
+
+    class Silent:
+        """A publisher that does not answer five times."""
+
+        tries = 0
+
+        async def publish(self, message: Message) -> Place:
+            self.tries += 1
+            if self.tries <= 5:
+                raise BrokerUnavailable("down")
+            return Place(message.event_type, self.tries)
+
+    assert await Relay(Lost(), Silent(), idle=0.001, backoff=Backoff(first=0.001, longest=0.001)).run(stop) == 1
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the outbox cannot be read: down",
+        "the outbox can be read again",
+        "the broker does not answer, and messages wait: down",
+        "the broker answers again",
+    ]
+
+
 async def test_what_a_dying_relay_had_published_is_published_again_and_stored_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
     await messaging.tell(UserRegistered(USER))
 
@@ -286,7 +327,7 @@ async def test_a_relay_that_is_told_to_stop_does(messaging: Messaging) -> None:
     broker = MemoryBroker()
     running = asyncio.create_task(Relay(messaging.queue, broker).run(stop))
     await messaging.tell(UserRegistered(USER))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while not broker.messages:
             await broker.wait(1)
         stop.set()

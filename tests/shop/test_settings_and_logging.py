@@ -105,6 +105,22 @@ def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
         assert problems(database_url=URL) == [f"{name}: cannot be read: byte 12 is not UTF-8"]
 
 
+def test_a_line_of_the_variables_file_that_cannot_be_read_is_refused_with_its_number(folder: Path) -> None:
+    # python-dotenv alone goes on without the lines that the open quote has swallowed.
+    (folder / ".env").write_text("OTHERS=1\n\nSHOP_LOG_LEVEL='info\nSHOP_CACHE_TTL=12\n", encoding="utf-8")
+    assert problems(database_url=URL) == [".env:3: is not of the form NAME=value"]
+    (folder / ".env").write_text("OTHERS\nSHOP_CACHE_TTL\n", encoding="utf-8")
+    assert problems(database_url=URL) == ["SHOP_CACHE_TTL in .env: Input should be a valid number, unable to parse string as a number"]
+
+
+def test_names_are_understood_whatever_their_case(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "shop.yaml").write_text("Pool: {MAX_SIZE: 11}\n", encoding="utf-8")
+    (folder / ".env").write_text(f"database_url={URL}\nshop_retry_attempts=12\n", encoding="utf-8")
+    monkeypatch.setenv("Shop_Cache_Ttl", "13")
+    settings = load_settings(overrides={"LOG_LEVEL": "info"}).settings
+    assert (settings.pool_max_size, settings.retry_attempts, settings.cache_ttl, settings.log_level) == (11, 12, 13, LogLevel.INFO)
+
+
 def test_a_named_file_must_be_there(folder: Path) -> None:
     with pytest.raises(SettingsError, match=r"other\.yaml: cannot be read: No such file or directory"):
         load_settings(file=folder / "other.yaml")
@@ -178,6 +194,7 @@ SHOWN = {
     },
     "redis_url": {
         "redis://:s3cret@h": "scheme=redis password=*** host=h",
+        "redis://s3cret@h": "scheme=redis username=*** host=h",
         "rediss://h:1/2?password=s3cret&username=ada": "scheme=rediss password=*** username=ada host=h port=1 db=2",
     },
     "nats_url": {

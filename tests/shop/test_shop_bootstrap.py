@@ -63,7 +63,7 @@ async def test_a_connection_that_died_in_the_pool_is_not_lent(database_url: str)
 async def test_closing_the_service_closes_its_connections(database_url: str) -> None:
     async with open_shop(settings(database_url)) as shop:
         assert await shop.reads.count_users() == Ok(0)
-    async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(30):
+    async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(300):
         # A backend leaves pg_stat_activity a moment after its client has gone.
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         while await (await conn.execute(others)).fetchone() != (0,):
@@ -183,7 +183,7 @@ async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_loc
         async with open_pool(database_url, PoolOptions(idle_in_transaction_timeout=0.2)) as pool, units_of_work(pool)() as uow:
             await uow.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
             busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(300):
                 while await (await conn.execute(f"{busy} AND pid <> pg_backend_pid()".encode())).fetchone() != (0,):
                     pass
             await uow.commit()

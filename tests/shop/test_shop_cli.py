@@ -134,7 +134,7 @@ def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program) 
         while not whole.json("orders", "sales")["items"]:
             assert consumer.poll() is None
         consumer.send_signal(signal.SIGTERM)
-        said, logged = consumer.communicate(timeout=30)
+        said, logged = consumer.communicate(timeout=300)
     assert consumer.returncode == 0, said
     assert "add_to_daily_sales" in logged
     assert FORBIDDEN.search(logged) is None
@@ -192,7 +192,7 @@ def test_a_script_knows_each_outcome_by_its_exit_status_and_kind(
 
 def test_a_call_that_is_none_is_a_problem_too(program: Program) -> None:
     with program.start("users", "show", "me", "--json") as called:
-        out, err = called.communicate(timeout=30)
+        out, err = called.communicate(timeout=300)
     assert (called.returncode, err) == (2, "")
     problem = json.loads(out)
     assert (problem["type"], problem["detail"]) == ("urn:shop:problem:usage", "Invalid value for 'USER': me is not an id")
@@ -221,7 +221,7 @@ def test_a_range_of_positions_that_ends_before_it_begins_is_refused(program: Pro
 def test_a_call_that_cannot_be_meant_is_a_usage_problem(program: Program, arguments: tuple[str, ...]) -> None:
     # In a process of its own, with nothing on stdin: some of it happens before a command is found.
     with program.start("--json", *arguments) as called:
-        out, err = called.communicate(timeout=30)
+        out, err = called.communicate(timeout=300)
     assert (called.returncode, json.loads(out)["type"]) == (2, "urn:shop:problem:usage"), err
     assert "Traceback" not in err
 
@@ -257,9 +257,25 @@ def test_a_role_without_rights_is_named(program: Program, database_url: str) -> 
             netloc=f"shop_without_rights:s3cret@{parts.netloc.rpartition('@')[2]}"
         ).geturl()
         problem = program.json("users", "count", code=69)
+        conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO shop_without_rights")
+        refused = json.loads(program("--json", *REGISTER, stdin=PASSWORD).stdout)
+        conn.execute("DROP OWNED BY shop_without_rights")
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
         "the role shop_without_rights may not use the tables (permission denied for table users); grant it the rights"
+    )
+    assert refused["detail"] == (
+        "the database is unavailable: insufficient privilege (SQLSTATE 42501): permission denied for table users; grant the role the rights"
+    )
+
+
+def test_a_database_that_takes_no_writes_is_unavailable(program: Program, database_url: str) -> None:
+    program.environment["DATABASE_URL"] += f"{'&' if urlsplit(database_url).query else '?'}options=-c%20default_transaction_read_only%3Don"
+    assert program.json("users", "count")["users"] == 0
+    ran = program("--json", *REGISTER, stdin=PASSWORD)
+    assert ran.returncode == 69
+    assert json.loads(ran.stdout)["detail"] == (
+        "the database is unavailable: read only sql transaction (SQLSTATE 25006): the database takes no writes"
     )
 
 
@@ -354,7 +370,7 @@ def test_ctrl_c_while_seeds_are_written_is_ctrl_c_and_no_outage(program: Program
             while conn.execute("SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'advisory'").fetchone() is None:
                 assert seeding.poll() is None
             seeding.send_signal(signal.SIGINT)
-            out, err = seeding.communicate(timeout=60)
+            out, err = seeding.communicate(timeout=300)
         assert (seeding.returncode, json.loads(out)["type"], err) == (130, "urn:shop:problem:interrupted", "")
         assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
@@ -426,7 +442,7 @@ def test_a_stream_that_was_lost_is_seen_and_made_good(whole: Program, database_u
         while conn.execute("SELECT count(*) FROM inbox WHERE handled_at IS NOT NULL").fetchone() != (3,):
             assert consumer.poll() is None
         consumer.send_signal(signal.SIGTERM)
-        consumer.communicate(timeout=30)
+        consumer.communicate(timeout=300)
     assert [day["orders"] for day in whole.json("orders", "sales")["items"]] == [1]
 
 

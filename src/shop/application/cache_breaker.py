@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from shop.application.cache import CacheStore, CacheUnavailable, Lease, Lookup
+from shop.application.outages import Outage
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class CacheBreaker:
         self._store = store
         self._pause = pause
         self._lifetime = lifetime
-        self._is_open = False
+        self._outage = Outage(_log, "the cache does not answer, and is left alone", "the cache answers again")
         self._is_tried = False
         self._closed_until = 0.0
         # By the time of the invalidation, the oldest first.
@@ -58,7 +59,7 @@ class CacheBreaker:
                 self._miss(keys)
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
-        if self._is_open or self._missed:
+        if self._outage.is_on or self._missed:
             await self._try_again()
         try:
             return await call()
@@ -77,9 +78,7 @@ class CacheBreaker:
             raise
         finally:
             self._is_tried = False
-        if self._is_open:
-            _log.warning("the cache answers again")
-        self._is_open = False
+        self._outage.end()
 
     async def _make_up(self) -> None:
         while True:
@@ -93,9 +92,7 @@ class CacheBreaker:
                 return
 
     def _open(self, error: CacheUnavailable) -> None:
-        if not self._is_open:
-            _log.warning("the cache does not answer, and is left alone: %s", error)
-        self._is_open = True
+        self._outage.begin(error)
         self._closed_until = time.monotonic() + self._pause
 
     def _miss(self, keys: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
 from shop.application.broker import BrokerUnavailable, Delivery, Subscription
 from shop.application.context import CURRENT_TRACE
 from shop.application.messages import Message, UnreadableMessage, decode
+from shop.application.outages import Outage
 from shop.application.sales import SalesLedger
 from shop.application.unit_of_work import CommitOutcomeUnknown, StoreLost, TransactionConflict
 from shop.domain.events import Event
@@ -85,15 +86,18 @@ class OnceInEffect:
         self._inbox = inbox
         self._handler = handler
         self._attempts = attempts
+        self._outage = Outage(_log, "messages wait for the database", "the database answers again")
 
     async def __call__(self, message: Message) -> Verdict:
         """Handle a message, unless that was done before."""
         try:
-            return await self._handle(message)
+            verdict = await self._handle(message)
         except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
             # After an unknown outcome the message comes again, and the inbox knows then.
-            _log.warning("message %s waits for the database: %s", message.id, lost)
+            self._outage.begin(lost)
             return Verdict.NOT_NOW
+        self._outage.end()
+        return verdict
 
     async def _handle(self, message: Message) -> Verdict:
         try:
@@ -129,6 +133,7 @@ class Consumer:
         self._process = process
         self._wait = wait
         self._backoff = backoff
+        self._outage = Outage(_log, "the broker does not answer", "the broker answers again")
 
     async def run(self, stop: asyncio.Event) -> int:
         """Handle messages until told to stop, and give how many. The one in work is finished."""
@@ -139,13 +144,14 @@ class Consumer:
                 failures = 0
             except BrokerUnavailable as lost:
                 failures += 1
-                _log.warning("the broker does not answer: %s", lost)
+                self._outage.begin(lost)
                 await wait_unless(stop, self._backoff.wait(failures))
         return handled
 
     async def run_once(self) -> bool:
         """Handle the next message, and tell whether there was one and it was settled. Raises `BrokerUnavailable`."""
         delivery = await self._subscription.next(self._wait)
+        self._outage.end()
         return delivery is not None and await self._settle(delivery)
 
     async def _settle(self, delivery: Delivery) -> bool:

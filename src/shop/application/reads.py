@@ -17,6 +17,7 @@ from shop.application.cache import ReadCache, order_summary_key, profile_key
 from shop.application.cursors import InvalidCursor, decode_cursor, encode_cursor
 from shop.application.dead_letters import DeadLetters
 from shop.application.order_directory import OrderDirectory, OrderPageKey
+from shop.application.outages import Outage
 from shop.application.read_models import (
     AuditRecord,
     DailySales,
@@ -69,12 +70,12 @@ class Replica:
         self._patience = patience
         self._pause = pause
         self._clock = clock
-        self._is_well = True
+        self._outage = Outage(_log, "the replica is left alone", "the replica answers again")
         self._paused_until = 0.0
 
     async def ask(self, question: Callable[[Directories], Awaitable[T]]) -> Ok[T] | None:
         """Ask it, or return None where it is to be asked elsewhere."""
-        if not self._is_well:
+        if self._outage.is_on:
             if self._clock() < self._paused_until:
                 return None
             # One call looks whether it is back, and the others do not wait for that.
@@ -87,14 +88,10 @@ class Replica:
             _log.info("the replica did not answer: %s", conflict)
             return None
         except (StoreLost, StoreDefect, TimeoutError) as lost:
-            if self._is_well:
-                _log.warning("the replica is left alone: %s", str(lost) or f"no answer within {self._patience:g} s")
-            self._is_well = False
+            self._outage.begin(str(lost) or f"no answer within {self._patience:g} s")
             self._paused_until = self._clock() + self._pause
             return None
-        if not self._is_well:
-            _log.warning("the replica answers again")
-        self._is_well = True
+        self._outage.end()
         return answer
 
 

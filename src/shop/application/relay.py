@@ -12,6 +12,7 @@ from typing import Protocol
 from shop.application.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
 from shop.application.broker import BrokerUnavailable, MessageRefused, Place, Publisher
 from shop.application.messages import Message
+from shop.application.outages import Outage
 from shop.application.unit_of_work import StoreLost, TransactionConflict
 
 _log = logging.getLogger("shop.relay")
@@ -95,6 +96,8 @@ class Relay:
         self._attempts = attempts
         self._idle = idle
         self._backoff = backoff
+        self._broker_outage = Outage(_log, "the broker does not answer, and messages wait", "the broker answers again")
+        self._outbox_outage = Outage(_log, "the outbox cannot be read", "the outbox can be read again")
 
     async def run(self, stop: asyncio.Event) -> int:
         """Publish until told to stop, and give how many were published. A pass that has begun is finished."""
@@ -103,7 +106,7 @@ class Relay:
             try:
                 done = await self.run_once()
             except (StoreLost, TransactionConflict) as lost:
-                _log.warning("the outbox cannot be read: %s", lost)
+                self._outbox_outage.begin(lost)
                 failures += 1
                 await wait_unless(stop, self._backoff.wait(failures))
                 continue
@@ -131,6 +134,7 @@ class Relay:
         # From before the claim: the lease is never over for the others while it holds here.
         until = asyncio.get_running_loop().time() + self._lease
         async with self._queue.claim(self._batch_size, self._lease) as batch:
+            self._outbox_outage.end()
             # At once, which is fine: no two are of one aggregate.
             outcomes = await asyncio.gather(*(self._publish(waiting, until) for waiting in batch.waiting))
             pairs = list(zip(batch.waiting, outcomes, strict=True))
@@ -142,7 +146,9 @@ class Relay:
                 await self._refuse(batch, waiting, outcome)
         lost = [outcome for outcome in outcomes if isinstance(outcome, BrokerUnavailable)]
         if lost:
-            _log.warning("the broker does not answer, %d messages wait: %s", len(lost), lost[0])
+            self._broker_outage.begin(lost[0])
+        elif stored:
+            self._broker_outage.end()
         if stored:
             _log.debug("published %d messages", len(stored))
         return Pass(len(stored), len(refused), bool(lost))

@@ -41,6 +41,8 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("shop").setLevel(level.upper())
+    # It has a line for each try to connect. Who waits for a connection logs when the database is lost, and when it is back.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def log_formatter(log_format: LogFormat) -> logging.Formatter:

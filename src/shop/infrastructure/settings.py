@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.unit_of_work import Isolation
 from shop.infrastructure.settings_sources import (
+    DotenvSource,
     Given,
-    Unread,
     UnreadableSource,
-    from_variables,
-    read_dotenv,
-    read_yaml,
+    YamlSource,
+    left_over,
     suggestion,
     variable_of,
 )
 from shop.infrastructure.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
 
 DEFAULT_FILE = Path("shop.yaml")
-_ENV_FILE = Path(".env")
 
 
 class LogFormat(StrEnum):
@@ -60,17 +58,21 @@ MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """All that can be set. In the environment the URLs have the names that every tool knows, and the others begin with SHOP_."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # `only_existing`: what others read of the file is no mistake.
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", env_file=".env", dotenv_filtering="only_existing")
 
-    database_url: Annotated[PostgresUrl, Field(description="The database that is written to.")]
-    database_read_url: Annotated[PostgresUrl | None, Field(description="Where questions go, if not there too: a replica.")] = None
-    redis_url: Annotated[RedisUrl | None, Field(description="The cache; without it there is none.")] = None
-    nats_url: Annotated[NatsUrl | None, Field(description="The broker; without it events wait.")] = None
+    database_url: Annotated[PostgresUrl, Field(validation_alias="database_url", description="The database that is written to.")]
+    database_read_url: Annotated[
+        PostgresUrl | None, Field(validation_alias="database_read_url", description="Where questions go, if not there too: a replica.")
+    ] = None
+    redis_url: Annotated[RedisUrl | None, Field(validation_alias="redis_url", description="The cache; without it there is none.")] = None
+    nats_url: Annotated[NatsUrl | None, Field(validation_alias="nats_url", description="The broker; without it events wait.")] = None
     nats_monitoring_url: Annotated[
-        MonitoringUrl | None, Field(description="The broker's monitoring port, for health to ask when it syncs.")
+        MonitoringUrl | None,
+        Field(validation_alias="nats_monitoring_url", description="The broker's monitoring port, for health to ask when it syncs."),
     ] = None
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Connections that are kept open.")] = 1
@@ -89,6 +91,17 @@ class Settings(BaseModel):
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may wait before health is not well.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Log lines for people, or for machines.")] = LogFormat.CONSOLE
     log_level: Annotated[LogLevel, Field(description="From which level on lines are written.")] = LogLevel.WARNING
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 pydantic-settings passes it
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read no source here: `load_settings` reads them one by one, to know where each value comes from."""
+        return (init_settings,)
 
     @field_validator("pool_max_size")
     @classmethod
@@ -141,40 +154,37 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
         file: the YAML file, which must be there; without it `shop.yaml` of the working directory, which need not be.
         overrides: keys and values of the command line.
     """
-    keys = Settings.model_fields
     given: dict[str, Given] = {}
     problems: list[str] = []
-    unread: list[Unread] = []
     try:
         if file is not None or DEFAULT_FILE.exists():
-            given, problems = read_yaml(file or DEFAULT_FILE)
-        dotenv = read_dotenv(_ENV_FILE)
+            from_file = YamlSource(Settings, file or DEFAULT_FILE)
+            given, problems = from_file(), from_file.problems
+        variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}
     except UnreadableSource as error:
         raise SettingsError([str(error)]) from None
-    for variables, source in ((dotenv, str(_ENV_FILE)), (os.environ, "environment")):
-        found = from_variables(variables, source, keys)
-        given |= found.given
-        problems += found.problems
-        unread += found.unread
-    given |= {key: Given(key, value, "command line") for key, value in (overrides or {}).items()}
-    ignored = [f"{each.given}: is not read; {variable_of(each.instead)} is" for each in unread]
+    for name, source in variables.items():
+        given |= {key: Given(variable_of(key), value, name) for key, value in source().items()}
+    given |= {key.lower(): Given(key, value, "command line") for key, value in (overrides or {}).items()}
+    unread = [each for name, source in variables.items() for each in left_over(source, name)]
     # Where there is no URL, its parts were meant to make one.
-    problems += [sentence for each, sentence in zip(unread, ignored, strict=True) if each.instead not in given]
+    problems += [sentence for sentence, url in unread if url is None or url not in given]
+    fields = Settings.model_fields
+    problems += [f"{each}: there is no such setting{suggestion(key, fields)}" for key, each in given.items() if key not in fields]
     try:
-        settings = Settings.model_validate({key: each.value for key, each in given.items()})
+        settings = Settings.model_validate({key: each.value for key, each in given.items() if key in fields})
     except ValidationError as error:
         raise SettingsError(
             [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], given) for each in error.errors())]
         ) from None
     if problems:
         raise SettingsError(problems)
-    return LoadedSettings(settings, {key: each.source for key, each in given.items()}, tuple(ignored))
+    return LoadedSettings(
+        settings, {key: each.source for key, each in given.items()}, tuple(sentence for sentence, url in unread if url is not None)
+    )
 
 
 def _problem(key: str, kind: str, message: str, given: Mapping[str, Given]) -> str:
     if kind == "missing":
         return f"{key}: is not set; set {variable_of(key)} in the environment or in .env, or {key} in {DEFAULT_FILE}"
-    place = str(given.get(key, key))
-    if kind == "extra_forbidden":
-        return f"{place}: there is no such setting{suggestion(key, Settings.model_fields)}"
-    return f"{place}: {message.removeprefix('Value error, ')}"
+    return f"{given.get(key, key)}: {message.removeprefix('Value error, ')}"

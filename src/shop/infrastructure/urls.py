@@ -56,7 +56,9 @@ def redis_url(url: str) -> str:
     database = parts.path.strip("/")
     if parts.fragment or "#" in url or not (database == "" or (database.isascii() and database.isdecimal())):
         raise ValueError(f"after the host redis-py reads nothing but a database number and options; {hint}")
-    return _shown({"scheme": parts.scheme, **parameters}, _SHOWN_BY_REDIS | {"scheme"})
+    # A user alone is a password that stands in the wrong place.
+    shown = _SHOWN_BY_REDIS if "password" in parameters else _SHOWN_BY_REDIS - {"username"}
+    return _shown({"scheme": parts.scheme, **parameters}, shown | {"scheme"})
 
 
 def nats_url(url: str) -> str:

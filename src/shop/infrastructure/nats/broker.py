@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
 
 from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
+from shop.application.cancellation import cancellation_first
 from shop.application.messages import Message
 
 _log = logging.getLogger("shop.nats")
@@ -65,14 +66,15 @@ class NatsBroker:
         link = await self._linked()
         kind, _, _ = message.aggregate.partition(":")
         try:
-            stored = await link.jetstream.publish(
-                f"shop.events.{kind}.{message.event_type}",
-                message.model_dump_json().encode(),
-                timeout=_PUBLISH_TIMEOUT,
-                headers={"Nats-Msg-Id": str(message.id)},
-            )
-            if stored.duplicate:
-                await self._require_stored(link.jetstream, stored.seq)
+            with cancellation_first():
+                stored = await link.jetstream.publish(
+                    f"shop.events.{kind}.{message.event_type}",
+                    message.model_dump_json().encode(),
+                    timeout=_PUBLISH_TIMEOUT,
+                    headers={"Nats-Msg-Id": str(message.id)},
+                )
+                if stored.duplicate:
+                    await self._require_stored(link.jetstream, stored.seq)
         except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError) as error:
             raise MessageRefused(str(error)) from error
         except _UNAVAILABLE as error:
@@ -87,11 +89,9 @@ class NatsBroker:
     async def extent(self) -> StreamExtent:
         """Return what the stream holds. Raises `BrokerUnavailable`."""
         link = await self._linked()
-        try:
+        with _translated():
             # The client's own call does not ask which were deleted.
             answer = await link.client.request(f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=_PUBLISH_TIMEOUT)
-        except _UNAVAILABLE as error:
-            raise BrokerUnavailable(_sentence(error)) from error
         found: dict[str, Any] = json.loads(answer.data)
         if "error" in found:
             raise BrokerUnavailable(str(found["error"].get("description", "the stream cannot be looked at")))
@@ -116,10 +116,8 @@ class NatsBroker:
             return link
 
     async def _looked_at_again(self, link: _Link) -> _Link:
-        try:
+        with _translated():
             identity = _identity_of(await self._make_stream(link.jetstream))
-        except _UNAVAILABLE as error:
-            raise BrokerUnavailable(_sentence(error)) from error
         return replace(link, identity=identity, known_until=asyncio.get_running_loop().time() + _IDENTITY_KNOWN)
 
     @property
@@ -131,12 +129,12 @@ class NatsBroker:
         """Close the connection."""
         self._is_closing = True
         if self._link is not None:
-            with suppress(*_UNAVAILABLE):
+            with _ignored():
                 await self._link.client.close()
 
     async def _log_disconnected(self) -> None:
         if not self._is_closing:
-            _log.warning("disconnected")
+            _log.info("disconnected")
 
     async def _connect(self) -> _Link:
         self._is_closing = False
@@ -151,25 +149,27 @@ class NatsBroker:
             _log.debug("connection: %s", _sentence(error))
 
         try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT):
-                await client.connect(
-                    self._url,
-                    name="shop",
-                    connect_timeout=1,
-                    # Without end: what waits for it has timeouts of its own.
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
-                    error_cb=failed,
-                    disconnected_cb=self._log_disconnected,
-                    reconnected_cb=_log_reconnected,
-                )
-            was_connected = True
-            identity = _identity_of(await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT)))
-        except _UNAVAILABLE as error:
+            with _translated():
+                async with asyncio.timeout(_CONNECT_TIMEOUT):
+                    await client.connect(
+                        self._url,
+                        name="shop",
+                        connect_timeout=1,
+                        # Without end: what waits for it has timeouts of its own.
+                        max_reconnect_attempts=-1,
+                        reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
+                        error_cb=failed,
+                        disconnected_cb=self._log_disconnected,
+                        reconnected_cb=_log_reconnected,
+                    )
+                was_connected = True
+                identity = _identity_of(await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT)))
+        except BaseException:
+            # Also where it was cancelled: the client would try on.
             self._is_closing = True
-            with suppress(*_UNAVAILABLE):
+            with _ignored():
                 await client.close()
-            raise BrokerUnavailable(_sentence(error)) from error
+            raise
         known_until = asyncio.get_running_loop().time() + _IDENTITY_KNOWN
         return _Link(client, JetStreamContext(client, timeout=_PUBLISH_TIMEOUT), identity, known_until)
 
@@ -210,15 +210,17 @@ class NatsSubscription:
     async def next(self, wait: float) -> Delivery | None:
         """Get the next message, or None if there is none within so many seconds. Raises `BrokerUnavailable`."""
         try:
-            subscription = self._subscription = self._subscription or await self._subscribe()
-            try:
-                [message] = await subscription.fetch(1, timeout=wait)
-            except TimeoutError:
-                message = None
-        except _UNAVAILABLE as error:
+            with _translated():
+                subscription = self._subscription = self._subscription or await self._subscribe()
+                try:
+                    with cancellation_first():
+                        [message] = await subscription.fetch(1, timeout=wait)
+                except TimeoutError:
+                    message = None
+        except BrokerUnavailable:
             # The consumer may be gone with its server's storage: it is looked for anew.
             self._subscription = None
-            raise BrokerUnavailable(_sentence(error)) from error
+            raise
         if message is None:
             if not self._broker.is_connected:
                 raise BrokerUnavailable("not connected")
@@ -259,17 +261,17 @@ class NatsDelivery:
 
     async def accept(self) -> None:
         """Tell the broker that it was handled."""
-        with suppress(*_UNAVAILABLE):
+        with _ignored():
             await self._message.ack()
 
     async def retry(self, after: float) -> None:
         """Ask for it again, after so many seconds."""
-        with suppress(*_UNAVAILABLE):
+        with _ignored():
             await self._message.nak(delay=after)
 
     async def discard(self) -> None:
         """Tell the broker that it is not to be delivered again."""
-        with suppress(*_UNAVAILABLE):
+        with _ignored():
             await self._message.term()
 
 
@@ -281,6 +283,21 @@ async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelt
         yield broker
     finally:
         await broker.close()
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        with cancellation_first():
+            yield
+    except _UNAVAILABLE as error:
+        raise BrokerUnavailable(_sentence(error)) from error
+
+
+@contextmanager
+def _ignored() -> Generator[None]:
+    with suppress(*_UNAVAILABLE), cancellation_first():
+        yield
 
 
 async def _log_reconnected() -> None:

@@ -9,7 +9,14 @@ from enum import StrEnum
 from typing import Final
 
 from psycopg import Error, IntegrityError, OperationalError
-from psycopg.errors import DeadlockDetected, IdleInTransactionSessionTimeout, LockNotAvailable, SerializationFailure
+from psycopg.errors import (
+    DeadlockDetected,
+    IdleInTransactionSessionTimeout,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    ReadOnlySqlTransaction,
+    SerializationFailure,
+)
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.cancellation import cancellation_first
@@ -63,7 +70,7 @@ def translated() -> Generator[None]:
         TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
         LockTimeout: another transaction holds a lock, and still would if this one asked again.
         StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
-            that shuts down.
+            that shuts down, or one that takes no writes: from nobody, or not from this role.
         StoreDefect: anything else.
     """
     try:
@@ -86,6 +93,12 @@ def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
             return TransactionConflict(message_of(error))
         case OperationalError() | IdleInTransactionSessionTimeout():
             return StoreLost(message_of(error))
+        case ReadOnlySqlTransaction():
+            return StoreLost(f"{message_of(error)}: the database takes no writes")
+        # What a trigger refuses, whoever asks, has a context.
+        case InsufficientPrivilege() if error.diag.context is None:
+            # PostgreSQL's own sentence then, which has names alone.
+            return StoreLost(f"{message_of(error)}: {error.diag.message_primary}; grant the role the rights")
         case _:
             return StoreDefect(message_of(error))
 

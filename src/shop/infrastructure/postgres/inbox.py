@@ -13,8 +13,9 @@ from shop.application.consumer import InboxEntry
 from shop.application.messages import Message
 from shop.application.unit_of_work import CommitOutcomeUnknown
 from shop.domain.money import Currency
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
-from shop.infrastructure.postgres.pool import Connection, Pool
+from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox
 from shop_db.orders import add_to_daily_sales

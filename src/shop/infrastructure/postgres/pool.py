@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from shop.application.cancellation import cancellation_first
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop_db import audit, inbox, logins, orders, outbox, users
 
-Connection: TypeAlias = AsyncConnection[TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 
@@ -34,6 +33,8 @@ class PoolOptions:
     connect_timeout: int = 5
     # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
     statement_timeout: float = 15.0
+    # How much longer the server is waited for: one that answers ends the statement by itself.
+    answer_margin: float = 5.0
     # Short, because who waits for a lock holds a connection: one locked row must not take all of them. Longer than PostgreSQL's
     # deadlock_timeout of a second, so that a deadlock is still found as one, which is worth another attempt.
     lock_timeout: float = 2.0
@@ -56,10 +57,12 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
     lent: one that died in the pool is replaced rather than handed out.
     """
     conninfo = _conninfo(database_url, options)
+    patience = options.statement_timeout + options.answer_margin
     if is_required:
-        await _require_ready(conninfo)
+        await _require_ready(conninfo, patience)
 
     async def configure(conn: Connection) -> None:
+        conn.patience = patience
         # By statements and not by libpq's `options`, which connection poolers in between refuse.
         await conn.execute(
             """
@@ -70,12 +73,17 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         )
         await make_durable(conn)
 
+    async def check(conn: Connection) -> None:
+        with conn.waiting(options.connect_timeout):
+            await AsyncConnectionPool.check_connection(conn)
+
     pool: Pool = AsyncConnectionPool(
         conninfo,
+        connection_class=Connection,
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
-        check=AsyncConnectionPool.check_connection,
+        check=check,
         configure=configure,
         kwargs={"autocommit": True},
         name=options.application_name,
@@ -104,10 +112,11 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
     return make_conninfo("", **parameters)
 
 
-async def _require_ready(conninfo: str) -> None:
+async def _require_ready(conninfo: str, patience: float) -> None:
     try:
         with cancellation_first():
-            conn = await AsyncConnection.connect(conninfo, autocommit=True)
+            conn = await Connection.connect(conninfo, autocommit=True)
+            conn.patience = patience
     except Error as error:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shop.application.read_models import DeadMessage
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox, outbox, projections
 
@@ -36,15 +37,17 @@ class PostgresSettledMessages:
 class PostgresProjections:
     """The table `daily_sales`."""
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, conn: Connection, queries: Queries) -> None:
+        self._conn = conn
         self._query = queries
 
     async def rebuild_sales(self) -> int:
         """Sum up the daily sales from the audit log, and return how many rows they are."""
         await self._query(projections.lift_statement_timeout)
-        await self._query(projections.lock_sales)
-        await self._query(projections.clear_daily_sales)
-        return await self._query(projections.rebuild_daily_sales)
+        with self._conn.waiting(None):
+            await self._query(projections.lock_sales)
+            await self._query(projections.clear_daily_sales)
+            return await self._query(projections.rebuild_daily_sales)
 
 
 class PostgresDeadLetters:

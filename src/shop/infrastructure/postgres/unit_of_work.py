@@ -11,11 +11,12 @@ from psycopg.pq import TransactionStatus
 
 from shop.application.unit_of_work import BeginUnitOfWork, CommitOutcomeUnknown, StoreDefect, UnitOfWork, UnitOfWorkClosed
 from shop.infrastructure.postgres.audit_log import PostgresAuditLog
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
 from shop.infrastructure.postgres.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
 from shop.infrastructure.postgres.outbox import PostgresOutbox
-from shop.infrastructure.postgres.pool import Connection, Pool
+from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.seeds import PostgresSeedRepository
 from shop.infrastructure.postgres.settled_messages import PostgresProjections, PostgresSettledMessages
@@ -44,7 +45,7 @@ class PostgresUnitOfWork:
         self.seeds = PostgresSeedRepository(self._queries)
         self.logins = PostgresLoginAttempts(self._queries)
         self.messages = PostgresSettledMessages(self._queries)
-        self.projections = PostgresProjections(self._queries)
+        self.projections = PostgresProjections(conn, self._queries)
 
     async def commit(self) -> None:
         """Make everything permanent, and close the repositories.
