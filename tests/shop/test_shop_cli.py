@@ -67,9 +67,14 @@ class Program:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-X", "utf8", "-m", "shop.cli", *arguments]
         environment = os.environ | self.environment
-        return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-        )
+        # A shell's background has SIGINT ignored, and a child of what ignores it would ignore it too.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
