@@ -297,6 +297,13 @@ def test_no_secret_is_logged(log: io.StringIO, log_format: LogFormat) -> None:
     assert log.getvalue().count("db.example.org") >= 3
 
 
+@pytest.mark.parametrize("name", ["asyncio", "psycopg", "psycopg.pool"])
+def test_of_what_a_library_says_in_many_lines_the_first_is_logged(log: io.StringIO, name: str) -> None:
+    configure_logging(LogFormat.JSON, LogLevel.INFO, log)
+    logging.getLogger(name).error("connection failed: %s", "FATAL: not yet\nDETAIL: of a row")
+    assert json.loads(log.getvalue())["event"] == "connection failed: FATAL: not yet"
+
+
 def test_lines_below_the_level_are_not_written(log: io.StringIO) -> None:
     configure_logging(LogFormat.CONSOLE, LogLevel.WARNING, log)
     logging.getLogger("shop.test").info("quiet")

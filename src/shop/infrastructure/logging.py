@@ -26,6 +26,8 @@ _SECRET_KEY = re.compile(_CONFIDENTIAL, re.IGNORECASE)
 # In a URL's query, and in libpq's keywords.
 _SECRET_PAIR = re.compile(rf"(?P<key>\b{_CONFIDENTIAL} ?= ?)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
 _HIDDEN = "***"
+# Whose messages go on for several lines.
+_WORDY = frozenset({"asyncio", "psycopg"})
 # Whose exceptions say no value.
 _OWN = "shop."
 
@@ -57,7 +59,7 @@ def log_formatter(log_format: LogFormat) -> logging.Formatter:
             structlog.processors.TimeStamper(fmt="iso", utc=machine, key="at"),
             add_trace,
             structlog.processors.ExceptionRenderer(_without_texts),
-            shorten_asyncio,
+            shorten,
             hide_secrets,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -72,9 +74,9 @@ def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> 
     return line
 
 
-def shorten_asyncio(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep the first line of what asyncio says: the others are the representations of tasks, with the exceptions that ended them."""
-    if line.get("logger") == "asyncio":
+def shorten(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep the first line of what asyncio and psycopg say: the others are tasks with the exceptions that ended them, or a server's DETAIL."""
+    if str(line.get("logger")).partition(".")[0] in _WORDY:
         line["event"] = next(iter(str(line["event"]).splitlines()), "")
     return line
 
