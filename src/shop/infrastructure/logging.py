@@ -75,7 +75,7 @@ def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 def shorten(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep the first line of what asyncio and psycopg say: the others are tasks with the exceptions that ended them, or a server's DETAIL."""
+    """Keep the first line of what asyncio and psycopg say. The others are tasks with the errors that ended them, or a server's DETAIL."""
     if str(line.get("logger")).partition(".")[0] in _WORDY:
         line["event"] = next(iter(str(line["event"]).splitlines()), "")
     return line
