@@ -62,12 +62,12 @@ def copied_columns(sql: str) -> ir.CopiedColumns | Unfit:
 
 
 def copy_sql(copied: ir.CopiedColumns, *, binary: bool) -> str:
-    """Give the COPY statement."""
+    """Return the COPY statement."""
     return f"COPY {copied.table} ({', '.join(copied.columns)}) FROM STDIN{' (FORMAT BINARY)' if binary else ''}"
 
 
 def binary_types(types: Sequence[ir.Type]) -> tuple[str, ...]:
-    """Give psycopg's names of the types in the binary format, or nothing if one of them has none: the format is one for all columns."""
+    """Return psycopg's names of the types in the binary format, or nothing if one of them has none: the format is one for all columns."""
     names = tuple(_binary_type(found.value if isinstance(found, ir.Nullable) else found) for found in types)
     return names if all(names) else ()
 

@@ -43,7 +43,7 @@ class DevDatabase:
         return shown(self.url)
 
     def without_password(self) -> tuple[str, dict[str, str]]:
-        """Give libpq's connection string and, apart from it, the environment with the password: arguments are no secret on a machine."""
+        """Return libpq's connection string and, apart from it, the environment with the password: arguments are no secret on a machine."""
         from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
         parts = conninfo_to_dict(self.url)
@@ -98,7 +98,7 @@ def reachable(database: DevDatabase) -> Generator[Path | None]:
 
 
 def is_created(database: DevDatabase) -> bool:
-    """Tell whether a database of the embedded server, which must be running, has been created."""
+    """Return whether a database of the embedded server, which must be running, has been created."""
     import psycopg
 
     with psycopg.connect(embedded.url(database.project, ADMIN_DATABASE)) as connection:

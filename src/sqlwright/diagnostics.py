@@ -72,7 +72,7 @@ def unusable(error: OSError) -> Diagnostic:
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Tell whether any of the diagnostics is an error."""
+    """Return whether any of the diagnostics is an error."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
 
 
@@ -82,7 +82,7 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def format_diagnostic(diagnostic: Diagnostic) -> str:
-    """Give the plain text of one diagnostic, without colour, without a final newline."""
+    """Return the plain text of one diagnostic, without colour, without a final newline."""
     lines = [f"{diagnostic.severity}: {diagnostic.message}", *format_frame(diagnostic)]
     if diagnostic.help:
         first, *rest = diagnostic.help.splitlines()

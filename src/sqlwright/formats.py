@@ -41,12 +41,12 @@ _NOT_WORTH_IT: Final = 50
 
 
 def reads_binary(columns: Iterable[ir.Column]) -> bool:
-    """Tell whether psycopg has a binary loader for every column without registration; the format is one for all columns of a result."""
+    """Return whether psycopg has a binary loader for every column without registration; the format is one for all columns of a result."""
     return all(is_binary(column.type) for column in columns)
 
 
 def is_binary(found: ir.Type) -> bool:
-    """Tell whether psycopg has a binary loader for a type without registration."""
+    """Return whether psycopg has a binary loader for a type without registration."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.Overridden(value=value):
             return is_binary(value)
@@ -61,7 +61,7 @@ def is_binary(found: ir.Type) -> bool:
 
 
 def asks_binary(columns: Iterable[ir.Column]) -> bool:
-    """Tell whether a query asks for the binary format."""
+    """Return whether a query asks for the binary format."""
     given = tuple(columns)
     if not reads_binary(given):
         return False
@@ -80,7 +80,7 @@ def _saved(found: ir.Type) -> int | None:
 
 
 def without_records(found: ir.Type) -> ir.Type:
-    """Give the type for a result in the text format, in which an anonymous record says nothing of the types of its fields."""
+    """Return the type for a result in the text format, in which an anonymous record says nothing of the types of its fields."""
     match found:
         case ir.Nullable(value=value):
             inner = without_records(value)
@@ -92,7 +92,7 @@ def without_records(found: ir.Type) -> ir.Type:
 
 
 def is_converted(found: ir.Type) -> bool:
-    """Tell whether what psycopg gives is not yet the annotated value, or must be checked to be it."""
+    """Return whether what psycopg gives is not yet the annotated value, or must be checked to be it."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_converted(value)

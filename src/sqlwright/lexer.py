@@ -74,12 +74,12 @@ def tokenize(sql: str) -> Iterator[Token]:
 
 @lru_cache(maxsize=64)
 def significant(sql: str) -> tuple[Token, ...]:
-    """Give the tokens that are neither white space nor comments. One stage asks for those of one text several times, so some are kept."""
+    """Return the tokens that are neither white space nor comments. One stage asks for those of one text several times, so some are kept."""
     return tuple(Token(_KINDS[group], sql[start:end], start) for group, start, end in _cut(sql) if group not in _TRIVIA)
 
 
 def first_word(sql: str) -> str:
-    """Give the first significant token in lower case; "" where there is none."""
+    """Return the first significant token in lower case; "" where there is none."""
     return next((sql[start:end].lower() for group, start, end in _cut(sql) if group not in _TRIVIA), "")
 
 

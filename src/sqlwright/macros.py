@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from sqlwright.diagnostics import Diagnostic
 from sqlwright.lexer import Kind, Token, significant, statement_spans, tokenize
 from sqlwright.placeholders import placeholder_number
+from sqlwright.sources import QuerySource
 
 _PARAMETERS = frozenset({"arg", "narg", "slice"})
 # What PostgreSQL makes operators of; one behind such a character is part of the same operator.
 _OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
+# They bind more tightly than an operator before its operand (PostgreSQL manual, section 4.1.6).
+_ARITHMETIC = frozenset("+-*/%^")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,32 @@ def macro_arguments(text: str, kinds: AbstractSet[str]) -> list[str]:
     tokens = significant(text)
     found = (_macro_at(tokens, index) for index in range(len(tokens)))
     return [macro.argument for macro in found if macro is not None and macro.kind in kinds]
+
+
+def misread_operand(source: QuerySource) -> Diagnostic | None:
+    """Report the first `@name` that is the left operand of arithmetic.
+
+    sqlc reads `@` there as PostgreSQL's operator of that name, over the whole of `name + 1`, and what it makes of that is no query.
+    """
+    if "@" not in source.text:
+        return None
+    tokens = significant(source.text)
+    for index in range(len(tokens)):
+        macro = _macro_at(tokens, index)
+        if macro is not None and tokens[index].text == "@":
+            end = index + macro.length
+            while end + 1 < len(tokens) and tokens[end].kind is Kind.CAST:
+                end += 2
+            following = tokens[end + 1] if end + 1 < len(tokens) else None
+            is_longer = following is not None and following.start == tokens[end].end and following.text in _OPERATOR
+            if end < len(tokens) and tokens[end].text in _ARITHMETIC and not is_longer:
+                name = tokens[index + 1]
+                return Diagnostic(
+                    f"sqlc reads `@{name.text} {tokens[end].text} …` as an operator @ before all of it",
+                    source.place_at(tokens[index].start, name.end - tokens[index].start),
+                    help=f"write (@{name.text}), or sqlc.arg({name.text}).",
+                )
+    return None
 
 
 def _statement(text: str) -> str:

@@ -11,7 +11,7 @@ from sqlwright.render.header import is_generated
 
 
 def is_there(out: Path, file: SourceFile) -> bool:
-    """Tell whether a file stands in the folder with this very text."""
+    """Return whether a file stands in the folder with this very text."""
     try:
         return (out / file.path).read_bytes() == file.text.encode()
     except OSError:

@@ -195,7 +195,7 @@ NOTES = {
 
 
 def builtin(name: str) -> ir.ValueType | None:
-    """Give the IR type of a built-in type that is no array, by its name in pg_type; None for one that has no Python type."""
+    """Return the IR type of a built-in type that is no array, by its name in pg_type; None for one that has no Python type."""
     if name in {"json", "jsonb"}:
         return ir.Json(name)
     if name in _UNIONS:
@@ -208,12 +208,12 @@ def builtin(name: str) -> ir.ValueType | None:
 
 
 def builtin_array_is_registered(name: str) -> bool | None:
-    """Tell whether arrays of a built-in type must be registered to be loaded; None where they cannot be used at all."""
+    """Return whether arrays of a built-in type must be registered to be loaded; None where they cannot be used at all."""
     return None if name in _NO_ARRAYS else name in _UNKNOWN_ARRAYS
 
 
 def of_extension(extension: str, name: str, postgres: str) -> ir.ValueType | None:
-    """Give the IR type of an extension's type; `postgres` is how casts write it. None for one that is not known here."""
+    """Return the IR type of an extension's type; `postgres` is how casts write it. None for one that is not known here."""
     if (extension, name) in _TEXT_OF_EXTENSIONS:
         return ir.Scalar(postgres, *_STR)
     if (extension, name) in _VECTORS:
@@ -222,13 +222,13 @@ def of_extension(extension: str, name: str, postgres: str) -> ir.ValueType | Non
 
 
 def scalar(name: str) -> ir.Scalar | None:
-    """Give the scalar of a built-in type by its name in pg_type, or None where no single Python class stands for it."""
+    """Return the scalar of a built-in type by its name in pg_type, or None where no single Python class stands for it."""
     known = _PYTHON_CLASSES.get(name)
     return ir.Scalar(name, *known) if known else None
 
 
 def scalar_of(name: str) -> ir.Scalar:
-    """Give the scalar of a type that has one."""
+    """Return the scalar of a type that has one."""
     return ir.Scalar(name, *_PYTHON_CLASSES[name])
 
 
@@ -243,7 +243,7 @@ def names_of_extensions() -> tuple[tuple[str, str], ...]:
 
 
 def canonical_name(spelling: str) -> str:
-    """Give pg_type's name for a type as SQL may spell it: `integer[]` is `int4[]`."""
+    """Return pg_type's name for a type as SQL may spell it: `integer[]` is `int4[]`."""
     element = spelling.rstrip("[]")
     name = element.removeprefix("pg_catalog.").lower().strip('"')
     return _ALIASES.get(name, name) + spelling[len(element) :]

@@ -152,7 +152,7 @@ def is_for_sqlc_only(text: str) -> bool:
 
 
 def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
-    """Give the .sql files under sqlc paths in sqlc's order: by path given, then by name.
+    """Return the .sql files under sqlc paths in sqlc's order: by path given, then by name.
 
     Raises:
         FileNotFoundError: nothing is there under one of the paths.

@@ -48,7 +48,7 @@ class ValueTypes:
         origin: ir.Origin | None = None,
         fields: Sequence[RecordField] | None = None,
     ) -> ir.Type:
-        """Give the type of a column or parameter.
+        """Return the type of a column or parameter.
 
         `origin` is the table column behind it, `element_nullable` is for arrays, `fields` are those of an anonymous record.
         """
@@ -242,14 +242,14 @@ def _row_type(table: Table) -> UserType:
 
 
 def overridden(plain: ir.ValueType, override: Override) -> ir.ValueType:
-    """Give the type that the user wishes instead."""
+    """Return the type that the user wishes instead."""
     python = python_object(override.python_type)
     load = python_object(override.to_python) if override.to_python else python
     return ir.Overridden(python, plain, load, python_object(override.from_python) if override.from_python else None)
 
 
 def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
-    """Give json or an array of json as the Python type at a path; None for what is no JSON."""
+    """Return json or an array of json as the Python type at a path; None for what is no JSON."""
     match found:
         case ir.Json(postgres=postgres) | ir.TypedJson(postgres=postgres):
             return ir.TypedJson(postgres, python_object(path))
@@ -262,13 +262,13 @@ def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
 
 
 def python_object(path: str) -> ir.PythonObject:
-    """Give the object behind `package.module.Name`, or `str` for a builtin."""
+    """Return the object behind `package.module.Name`, or `str` for a builtin."""
     module, _, name = path.rpartition(".")
     return ir.PythonObject(module, name)
 
 
 def needing_registration(found: ir.Type) -> Iterator[str]:
-    """Give the PostgreSQL types in a type that psycopg loads only where they are registered, the outermost only."""
+    """Return the PostgreSQL types in a type that psycopg loads only where they are registered, the outermost only."""
     match found:
         case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
             yield from needing_registration(value)
@@ -285,7 +285,7 @@ def needing_registration(found: ir.Type) -> Iterator[str]:
 
 
 def is_box(found: ir.Type) -> bool:
-    """Tell whether a type is box, the one whose arrays have semicolons between their elements, or such an array."""
+    """Return whether a type is box, the one whose arrays have semicolons between their elements, or such an array."""
     match found:
         case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
             return is_box(value)
@@ -298,7 +298,7 @@ def is_box(found: ir.Type) -> bool:
 
 
 def parts(found: ir.Type) -> Iterator[ir.ValueType]:
-    """Give a type and everything that it is made of, without `Nullable`."""
+    """Return a type and everything that it is made of, without `Nullable`."""
     match found:
         case ir.Nullable(value=value):
             yield from parts(value)
@@ -321,7 +321,7 @@ def parts(found: ir.Type) -> Iterator[ir.ValueType]:
 
 
 def holds_interval(found: ir.Type) -> bool:
-    """Tell whether a type has intervals in it, which psycopg alone would load with a loss."""
+    """Return whether a type has intervals in it, which psycopg alone would load with a loss."""
     return any(part.postgres == "interval" for part in parts(found))
 
 

@@ -38,6 +38,11 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "--> long_line.sql:2:1",
     ),
     "table": ("-- name: A :many\nTABLE t;\n", "error: query A is a TABLE statement", "help: write `SELECT * FROM t`."),
+    "operand": (
+        "-- name: A :many\nSELECT id FROM t WHERE id < @x::int - @y::int;\n",
+        "error: sqlc reads `@x - …` as an operator @ before all of it",
+        "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x), or sqlc.arg(x).",
+    ),
     "unclosed": (
         "-- name: A :many\nSELECT 'x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n",
         "error: unterminated quoted string",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.macros import read_statement
+from sqlwright.macros import misread_operand, read_statement
+from sqlwright.sources import split_queries
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,18 @@ def test_names_keep_the_capitals_of_the_text() -> None:
 def test_embedded_rows_are_found_by_their_star() -> None:
     reading = read_statement("SELECT count(*), sqlc.embed(a), b.*, sqlc.embed(c) FROM t;", {})
     assert [(embed.alias, embed.star) for embed in reading.embeds] == [("a", 1), ("c", 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("SELECT @x + 1", "@x"),
+        ("SELECT 2 * @a::int, @b::int % 3", "@b"),
+        ("SELECT (@x) + 1, 1 + @x, @x::int, @x || 'a', @x -> 'a', @x = -1, '@x + 1', sqlc.arg(x) + 1", ""),
+    ],
+)
+def test_a_parameter_before_arithmetic_is_reported(text: str, named: str) -> None:
+    (source,) = split_queries("q.sql", f"-- name: A :one\n{text};\n")
+    found = misread_operand(source)
+    shown = found.place.source_line[found.place.column - 1 :][: found.place.width] if found and found.place else ""
+    assert shown == named

@@ -125,7 +125,7 @@ def _load(name: str, text: str) -> object:
 
 
 def capturing(configuration: Configuration, folder: Path, plugin: Path, variable: str) -> str:
-    """Give the configuration that hands our entries' requests to a capturing plugin.
+    """Return the configuration that hands our entries' requests to a capturing plugin.
 
     It is meant to be read from `folder`: sqlc joins that with every path, so paths lead from there to the project. Each entry's `out` is
     its number in `configuration.entries`; other code generators are left out.

@@ -40,14 +40,14 @@ _STYLES = {
 
 
 def out() -> Console:
-    """Give the console for results. Rich leaves colour out where there is no terminal, or NO_COLOR is set."""
+    """Return the console for results. Rich leaves colour out where there is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:
-    """Give the console for diagnostics and progress."""
+    """Return the console for diagnostics and progress."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
@@ -68,7 +68,7 @@ def print_json(document: Any) -> None:
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """Give a diagnostic for JSON: severity, message, file, line, column (0 where there is none), label and help."""
+    """Return a diagnostic for JSON: severity, message, file, line, column (0 where there is none), label and help."""
     place = diagnostic.place
     return {
         "severity": diagnostic.severity.value,

@@ -31,7 +31,7 @@ class Difference:
         return "missing" if self.before is None else "orphaned" if self.after is None else "changed"
 
     def diff(self, name: str) -> str:
-        """Give the unified diff from the file on disk to the generated one; `name` is shown for the path."""
+        """Return the unified diff from the file on disk to the generated one; `name` is shown for the path."""
         old = "/dev/null" if self.before is None else f"{name} (on disk)"
         new = "/dev/null" if self.after is None else f"{name} (generated)"
         before, after = (self.before or "").splitlines(keepends=True), (self.after or "").splitlines(keepends=True)

@@ -47,7 +47,7 @@ def generate(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) ->
 
 
 def check(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) -> None:
-    """Tell whether the generated files are what the queries say. Writes nothing.
+    """Return whether the generated files are what the queries say. Writes nothing.
 
     Every query is proven anew and the result is compared with the folder: changed, missing and orphaned files are shown with their diff,
     and the exit code is 1. Meant for continuous integration, and for a look before `generate`. Without a PostgreSQL to ask, the proofs on

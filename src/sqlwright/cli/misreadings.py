@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from sqlwright.boundaries import check_boundaries
 from sqlwright.diagnostics import Diagnostic, Place
 from sqlwright.lexer import Kind, first_word, significant, statement_spans, tokenize
-from sqlwright.macros import read_statement
+from sqlwright.macros import misread_operand, read_statement
 from sqlwright.sources import QuerySource, split_queries
 
 _LONGEST_LINE = 64 * 1024
@@ -144,6 +144,13 @@ def _field_of_function(message: str, name: str, text: str, line: int) -> Iterato
         )
 
 
+def _operand(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
+    del line
+    if message.startswith("edit ") or "edits overlap" in message or "edited query" in message:
+        found = (misread_operand(query) for query in split_queries(name, text))
+        yield from (each for each in found if each is not None)
+
+
 def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     if not message.startswith("syntax error"):
         return
@@ -161,6 +168,7 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
     _unterminated,
     _lost_statements,
     _copy_data,
+    _operand,
     _double_quotes,
     _table_statement,
     _edited_star,

@@ -21,7 +21,7 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
 def find_sqlc(environ: Mapping[str, str]) -> Path:
-    """Give the path of sqlc, whatever its version.
+    """Return the path of sqlc, whatever its version.
 
     Raises:
         CompileError: there is none.
@@ -47,7 +47,7 @@ def refuse_another_sqlc(path: Path) -> None:
 
 
 def behind_launcher(sqlc: Path) -> Path:
-    """Give the program that the wheel's launcher beside our Python starts, to be started without it; anything else as it is."""
+    """Return the program that the wheel's launcher beside our Python starts, to be started without it; anything else as it is."""
     if sqlc.parent != Path(sys.executable).parent:
         return sqlc
     with sqlc.open("rb") as file:
@@ -58,7 +58,7 @@ def behind_launcher(sqlc: Path) -> Path:
 
 
 def find_dbmate(environ: Mapping[str, str]) -> Path:
-    """Give the path of dbmate 2.37 or a later 2.x.
+    """Return the path of dbmate 2.37 or a later 2.x.
 
     Raises:
         CompileError: there is no dbmate, or it is another version.
@@ -76,7 +76,7 @@ def find_dbmate(environ: Mapping[str, str]) -> Path:
 
 
 def find_plugin(environ: Mapping[str, str]) -> Path:
-    """Give the path of the plugin's executable, which was installed with this CLI.
+    """Return the path of the plugin's executable, which was installed with this CLI.
 
     Raises:
         CompileError: it is not there.
@@ -88,7 +88,7 @@ def find_plugin(environ: Mapping[str, str]) -> Path:
 
 
 def find_psql(environ: Mapping[str, str]) -> Path:
-    """Give the path of a psql for a server that is not the embedded one.
+    """Return the path of a psql for a server that is not the embedded one.
 
     Raises:
         CompileError: there is none.
@@ -100,13 +100,13 @@ def find_psql(environ: Mapping[str, str]) -> Path:
 
 
 def sqlc_version(environ: Mapping[str, str]) -> str:
-    """Give the version of the sqlc in use, "" where there is none."""
+    """Return the version of the sqlc in use, "" where there is none."""
     path = _find("sqlc", environ)
     return _version(path, "version") if path else ""
 
 
 def dbmate_version(environ: Mapping[str, str]) -> str:
-    """Give the version of the dbmate in use, "" where there is none."""
+    """Return the version of the dbmate in use, "" where there is none."""
     path = _find("dbmate", environ)
     return _version(path, "--version") if path else ""
 

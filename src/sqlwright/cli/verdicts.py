@@ -55,7 +55,7 @@ class Verdicts:
             console.print(Text.assemble("  note: ", standins.explain(extension)))
 
     def as_json(self) -> dict[str, Any]:
-        """Give them for programs. Parameters and rows are always there."""
+        """Return them for programs. Parameters and rows are always there."""
         query = self.query
         return {
             "query": query.name,

@@ -10,7 +10,7 @@ _ACL_SELECT = 2
 
 
 def tables_read_and_written(facts: SchemaFacts, tree: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the tables and views that are read and those that are written, as "schema.table", sorted."""
+    """Return the tables and views that are read and those that are written, as "schema.table", sorted."""
     reads: set[str] = set()
     writes: set[str] = set()
     _visit(facts, tree, reads, writes, set())

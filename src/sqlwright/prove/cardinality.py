@@ -62,7 +62,7 @@ def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NO
 
 
 def at_least_one_input_row(prover: Prover, at: Scope) -> bool:
-    """Tell whether FROM and WHERE always leave a row."""
+    """Return whether FROM and WHERE always leave a row."""
     scope = Scope(at.query, at.parent)
     return _conditionless(at.query.where) and all(_item_has_row(prover, item, scope) for item in at.query.from_items)
 
@@ -226,7 +226,7 @@ def _with_ties(query: Query) -> bool:
 
 
 def constant_number(node: Node) -> int | None:
-    """Give the value of an integer constant, looking through an implicit cast; None for anything else."""
+    """Return the value of an integer constant, looking through an implicit cast; None for anything else."""
     while node.tag == "FUNCEXPR" and node.number("funcid") == _INT8_OF_INT4:
         node = node.nodes("args")[0]
     if node.tag != "CONST" or node.flag("constisnull") or node.number("consttype") not in (20, 21, 23) or not node.flag("constbyval"):

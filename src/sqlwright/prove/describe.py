@@ -157,7 +157,7 @@ class TypeNames:
 
 
 def with_dimensions(type_name: str, dimensions: int) -> str:
-    """Give a type as proofs write it, for an array of at least so many dimensions: `int4[]` of two is `int4[][]`.
+    """Return a type as proofs write it, for an array of at least so many dimensions: `int4[]` of two is `int4[][]`.
 
     Arrays whose dimensions vary (0) have no type in Python; they are `anyarray`, PostgreSQL's own word for arrays that it knows no more of.
     """

@@ -36,7 +36,7 @@ _BOOLEANS = frozenset({"BOOLEANTEST", "BOOLEXPR", "NULLTEST", "SCALARARRAYOPEXPR
 
 
 def type_of(prover: Prover, node: Node) -> int:
-    """Give the OID of the type of an expression.
+    """Return the OID of the type of an expression.
 
     Raises:
         Unrecognised: the expression is of a kind whose type is not known here.
@@ -70,7 +70,7 @@ def _type_of_sublink(prover: Prover, node: Node) -> int:
 
 
 def is_array(prover: Prover, node: Node) -> bool | None:
-    """Tell whether an expression is an array; None where its type is not known here."""
+    """Return whether an expression is an array; None where its type is not known here."""
     try:
         return prover.facts.is_array(type_of(prover, node))
     except UNREADABLE:

@@ -111,7 +111,7 @@ class SchemaFacts:
     # --- relations ------------------------------------------------------------------------------------------------------
 
     def relation(self, oid: int) -> Relation:
-        """Give a table or view by its OID."""
+        """Return a table or view by its OID."""
         if oid not in self._relations:
             self._read_relations(oid)
         try:
@@ -229,11 +229,11 @@ class SchemaFacts:
         return self.checks.columns(column_without_null_elements)
 
     def elements_nullable(self, relation: Relation, attribute: int) -> bool:
-        """Tell whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
+        """Return whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
         return self.stored_elements_nullable and attribute not in relation.without_null_elements
 
     def view_query(self, oid: int) -> Node:
-        """Give the query of a view or materialised view, from its rewrite rule."""
+        """Return the query of a view or materialised view, from its rewrite rule."""
         if oid not in self._views:
             row = self._connection.execute(
                 "SELECT ev_action::text FROM pg_rewrite WHERE ev_class = %s::int8::oid AND rulename = '_RETURN'", (oid,)
@@ -245,7 +245,7 @@ class SchemaFacts:
         return self._views[oid]
 
     def defaults(self, oid: int) -> dict[int, Node]:
-        """Give the default and generation expressions of a table, by attribute number."""
+        """Return the default and generation expressions of a table, by attribute number."""
         if oid not in self._defaults:
             rows = self._connection.execute("SELECT adnum, adbin::text FROM pg_attrdef WHERE adrelid = %s::int8::oid", (oid,)).fetchall()
             trees = {number: parse(text) for number, text in rows}
@@ -267,7 +267,7 @@ class SchemaFacts:
         return found
 
     def unique_indexes(self, oid: int) -> list[UniqueIndex]:
-        """Give the unique indexes of a table, the primary key first."""
+        """Return the unique indexes of a table, the primary key first."""
         return self._indexes.get(oid, [])
 
     # --- functions, types, operators -------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ class SchemaFacts:
         return {row[0]: Function(*row) for row in self._connection.execute(_FUNCTIONS).fetchall()}
 
     def function(self, oid: int) -> Function:
-        """Give a function by its OID."""
+        """Return a function by its OID."""
         try:
             return self._functions[oid]
         except KeyError:
@@ -288,7 +288,7 @@ class SchemaFacts:
         return {oid: tuple(types) for oid, types in self._connection.execute(_OUTPUTS).fetchall()}
 
     def output_types(self, oid: int) -> tuple[int, ...]:
-        """Give the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
+        """Return the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
         types = self._output_types.get(oid, ())
         return () if any(self.type(found).kind == "p" for found in types) else types
 
@@ -297,7 +297,7 @@ class SchemaFacts:
         return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
 
     def field_dimensions(self, composite: int, number: int) -> int:
-        """Give the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
+        """Return the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
         while self.type(composite).kind == "d":
             composite = self.type(composite).base
         return self._field_dimensions.get((composite, number), 1)
@@ -307,20 +307,20 @@ class SchemaFacts:
         return {row[0]: (DataType(*row[:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()}
 
     def type(self, oid: int) -> DataType:
-        """Give a type by its OID."""
+        """Return a type by its OID."""
         try:
             return self._type_rows[oid][0]
         except KeyError:
             raise Unrecognised(f"no type {oid}") from None
 
     def is_array(self, oid: int) -> bool:
-        """Tell whether values of the type are arrays of any length, domains over them included."""
+        """Return whether values of the type are arrays of any length, domains over them included."""
         while self.type(oid).kind == "d":
             oid = self.type(oid).base
         return self._type_rows[oid][1]
 
     def is_strict_domain(self, oid: int) -> bool:
-        """Tell whether the type is a domain that refuses NULL, itself or by a domain under it."""
+        """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
         found = self.type(oid)
         while found.kind == "d":
             if found.not_null:
@@ -336,7 +336,7 @@ class SchemaFacts:
         return {operator: frozenset(found) for operator, found in families.items()}
 
     def equality_families(self, operator: int) -> frozenset[int]:
-        """Give the btree operator families in which the operator is equality."""
+        """Return the btree operator families in which the operator is equality."""
         return self._equality_families.get(operator, frozenset())
 
     @cached_property
@@ -352,7 +352,7 @@ class SchemaFacts:
         )
 
     def type_oid(self, name: str) -> int:
-        """Give the OID of a type by its SQL name; 0 when there is none, which makes PostgreSQL infer it."""
+        """Return the OID of a type by its SQL name; 0 when there is none, which makes PostgreSQL infer it."""
         if name not in self._type_names:
             row = self._connection.execute("SELECT coalesce(to_regtype(%s)::oid::int8, 0)", (name,)).fetchone()
             self._type_names[name] = row[0] if row else 0

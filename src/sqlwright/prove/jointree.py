@@ -59,7 +59,7 @@ class JoinTree:
             self.paths[query.result_relation] = ()
 
     def path(self, item: int) -> tuple[Event, ...]:
-        """Give the events that fill the item with NULLs. Raises `Unrecognised` for an item that is not in FROM."""
+        """Return the events that fill the item with NULLs. Raises `Unrecognised` for an item that is not in FROM."""
         try:
             return self.paths[item]
         except KeyError:

@@ -101,7 +101,7 @@ class Determination:
         return next((item for item in self._scope.tree.items if item not in self.determined), None)
 
     def is_fixed(self, node: Node, operator: int) -> bool:
-        """Tell whether an expression has one value only, as the equality operator sees it."""
+        """Return whether an expression has one value only, as the equality operator sees it."""
         node = ungrouped(self._scope, node)
         if self._same(node):
             return True
@@ -112,7 +112,7 @@ class Determination:
         return ANY_SENSE in senses or any((family, 0) in senses for family in self._prover.facts.equality_families(operator))
 
     def families(self, operator: int) -> frozenset[int]:
-        """Give the operator families in which an operator is equality."""
+        """Return the operator families in which an operator is equality."""
         return self._prover.facts.equality_families(operator)
 
     # --- conditions -------------------------------------------------------------------------------------------------------

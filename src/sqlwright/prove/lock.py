@@ -57,7 +57,7 @@ class _Record:
 
 
 def dump(proofs: Proofs) -> str:
-    """Give the text of `proofs.json`: deterministic, and a line for each thing that can change on its own."""
+    """Return the text of `proofs.json`: deterministic, and a line for each thing that can change on its own."""
     queries = [_line({"file": file, "name": name, "proof": proof}) for (file, name), proof in sorted(proofs.queries.items())]
     catalog = _catalog(proofs.catalog)
     return (

@@ -65,27 +65,27 @@ def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> Findings:
 
 
 def true(ground: Ground, node: Node) -> Findings:
-    """Give what is known when the condition is true."""
+    """Return what is known when the condition is true."""
     return _apply(TRUTHS, ground, node) | present(ground, node)
 
 
 def false(ground: Ground, node: Node) -> Findings:
-    """Give what is known when the condition is false (and not NULL)."""
+    """Return what is known when the condition is false (and not NULL)."""
     return _apply(FALSEHOODS, ground, node) | present(ground, node) | not_true(ground, node)
 
 
 def not_true(ground: Ground, node: Node) -> Findings:
-    """Give what is known when the condition is false or NULL."""
+    """Return what is known when the condition is false or NULL."""
     return _apply(REFUSALS, ground, node)
 
 
 def present(ground: Ground, node: Node) -> Findings:
-    """Give what is known when the expression is not NULL."""
+    """Return what is known when the expression is not NULL."""
     return _apply(PRESENCES, ground, node)
 
 
 def row_facts(prover: Prover, scope: Scope) -> Findings:
-    """Give what the conditions of a query level tell of each row of the join tree."""
+    """Return what the conditions of a query level tell of each row of the join tree."""
     clauses: list[tuple[frozenset[Event], Findings]] = []
     for condition in scope.tree.conditions:
         findings = true(Ground(prover, scope, condition.below), condition.expression)
@@ -164,7 +164,7 @@ def _present_operator(ground: Ground, node: Node) -> Findings:
 
 
 def names_null(operator: Node) -> bool:
-    """Tell whether an operand is the constant NULL: a session with transform_null_equals reads `x = NULL` as `x IS NULL`."""
+    """Return whether an operand is the constant NULL: a session with transform_null_equals reads `x = NULL` as `x IS NULL`."""
     for operand in operator.nodes("args"):
         value = operand
         while value.tag in ("RELABELTYPE", "COERCETODOMAIN", "COLLATEEXPR"):

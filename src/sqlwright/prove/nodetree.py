@@ -40,18 +40,18 @@ class Node:
         return f"Node({self.tag}, {self.fields})"
 
     def raw(self, name: str) -> Tree:
-        """Give a field as it is; raises `Unrecognised` when the node has none of that name."""
+        """Return a field as it is; raises `Unrecognised` when the node has none of that name."""
         try:
             return self.fields[name]
         except KeyError:
             raise Unrecognised(f"{self.tag} has no field {name}") from None
 
     def has(self, name: str) -> bool:
-        """Tell whether the node has the field and it holds something."""
+        """Return whether the node has the field and it holds something."""
         return self.fields.get(name) is not None
 
     def number(self, name: str) -> int:
-        """Give a field that is an integer."""
+        """Return a field that is an integer."""
         value = self.raw(name)
         if isinstance(value, str):
             try:
@@ -61,7 +61,7 @@ class Node:
         raise Unrecognised(f"{self.tag}.{name} is not a number")
 
     def flag(self, name: str) -> bool:
-        """Give a field that is a boolean."""
+        """Return a field that is a boolean."""
         value = self.raw(name)
         if value == "true":
             return True
@@ -70,7 +70,7 @@ class Node:
         raise Unrecognised(f"{self.tag}.{name} is not a boolean")
 
     def text(self, name: str) -> str:
-        """Give a field that is a name; "" when there is none."""
+        """Return a field that is a name; "" when there is none."""
         value = self.raw(name)
         if value is None:
             return ""
@@ -79,21 +79,21 @@ class Node:
         raise Unrecognised(f"{self.tag}.{name} is not a name")
 
     def node(self, name: str) -> Node:
-        """Give a field that is a node."""
+        """Return a field that is a node."""
         value = self.raw(name)
         if isinstance(value, Node):
             return value
         raise Unrecognised(f"{self.tag}.{name} is not a node")
 
     def optional(self, name: str) -> Node | None:
-        """Give a field that is a node or nothing."""
+        """Return a field that is a node or nothing."""
         value = self.raw(name)
         if value is None or isinstance(value, Node):
             return value
         raise Unrecognised(f"{self.tag}.{name} is not a node")
 
     def items(self, name: str) -> list[Tree]:
-        """Give a field that is a list; nothing is the empty list."""
+        """Return a field that is a list; nothing is the empty list."""
         value = self.raw(name)
         if value is None:
             return []
@@ -102,11 +102,11 @@ class Node:
         raise Unrecognised(f"{self.tag}.{name} is not a list")
 
     def nodes(self, name: str) -> list[Node]:
-        """Give a field that is a list of nodes."""
+        """Return a field that is a list of nodes."""
         return as_nodes(self.items(name))
 
     def numbers(self, name: str) -> list[int]:
-        """Give a field that is a bitmapset or a list of integers or OIDs: `(b 1 2)`, `(i 1 2)`, `(o 1 2)`."""
+        """Return a field that is a bitmapset or a list of integers or OIDs: `(b 1 2)`, `(i 1 2)`, `(o 1 2)`."""
         items = self.items(name)
         if not items:
             return []
@@ -119,7 +119,7 @@ class Node:
         raise Unrecognised(f"{self.tag}.{name} is not a set of numbers")
 
     def names(self, name: str) -> list[str]:
-        """Give a field that is a list of strings."""
+        """Return a field that is a list of strings."""
         found: list[str] = []
         for item in self.items(name):
             if not isinstance(item, str):
@@ -199,7 +199,7 @@ _BRANCHES = (Node, list)
 
 
 def walk(tree: Tree) -> Iterator[Node]:
-    """Give every node of a tree, a node before what it holds."""
+    """Return every node of a tree, a node before what it holds."""
     stack: list[Node | list[Tree]] = [tree] if isinstance(tree, _BRANCHES) else []
     while stack:
         item = stack.pop()

@@ -64,7 +64,7 @@ class Scope:
     joins: JoinTree | None = None
 
     def up(self, levels: int) -> Scope:
-        """Give the scope that many query levels up."""
+        """Return the scope that many query levels up."""
         scope: Scope | None = self
         for _ in range(levels):
             scope = scope.parent if scope else None
@@ -73,7 +73,7 @@ class Scope:
         return scope
 
     def knowing(self, findings: Iterable[Finding]) -> Scope:
-        """Give the same scope with more known of the row."""
+        """Return the same scope with more known of the row."""
         more = self.known | frozenset(findings)
         return self if more == self.known else replace(self, known=more)
 
@@ -121,7 +121,7 @@ class Prover:
     _queries: dict[int, Query] = field(default_factory=dict[int, Query])
 
     def query(self, node: Node) -> Query:
-        """Give the query of a QUERY node, the same object every time."""
+        """Return the query of a QUERY node, the same object every time."""
         if id(node) not in self._queries:
             self._queries[id(node)] = Query(node)  # it holds the node, so the identity stays taken
         return self._queries[id(node)]
@@ -139,7 +139,7 @@ class Prover:
             return may_be_null(f"the query tree holds something that is not known here: {problem}", location(node))
 
     def first_nullable(self, nodes: Iterable[Node], scope: Scope) -> Verdict | None:
-        """Give the verdict of the first of the expressions that may be NULL; None when none may."""
+        """Return the verdict of the first of the expressions that may be NULL; None when none may."""
         for node in nodes:
             verdict = self.verdict(node, scope)
             if verdict.nullable:
@@ -160,7 +160,7 @@ def _grouped_away(node: Node, query: Query) -> bool:
 
 
 def location(node: Node) -> int:
-    """Give the byte offset of an expression in the statement, or of the first expression in it that has one; -1 for none."""
+    """Return the byte offset of an expression in the statement, or of the first expression in it that has one; -1 for none."""
     own = node.fields.get("location")
     if isinstance(own, str) and own.lstrip("-").isdigit() and int(own) >= 0:
         return int(own)
@@ -195,7 +195,7 @@ _PLACES = frozenset(
 
 
 def structure(tree: Tree) -> object:
-    """Give a hashable value that is equal for expressions that are the same but for their place in the text."""
+    """Return a hashable value that is equal for expressions that are the same but for their place in the text."""
     if isinstance(tree, Node):
         return (tree.tag, *((name, structure(value)) for name, value in tree.fields.items() if name not in _PLACES))
     if isinstance(tree, list):
@@ -204,7 +204,7 @@ def structure(tree: Tree) -> object:
 
 
 def columns_of(tree: Tree) -> set[tuple[int, int]]:
-    """Give the columns of its own query level that an expression names: (item, attribute)."""
+    """Return the columns of its own query level that an expression names: (item, attribute)."""
     return {(node.number("varno"), node.number("varattno")) for node in walk(tree) if node.tag == "VAR" and not node.number("varlevelsup")}
 
 
@@ -216,7 +216,7 @@ _TABLE = """
 
 
 def table_scope(prover: Prover, relation: int) -> Scope:
-    """Give the scope of expressions over one row of a table, as the catalogue stores them: defaults, generated columns."""
+    """Return the scope of expressions over one row of a table, as the catalogue stores them: defaults, generated columns."""
     node = parse(_TABLE % relation)
     if not isinstance(node, Node):
         raise Unrecognised("no query over one table")

@@ -119,7 +119,7 @@ class _Writes:
         self._tree = tree
 
     def find(self) -> Iterator[tuple[int, _Use]]:
-        """Give each PARAM node, by identity, that is a value on its way into a column."""
+        """Return each PARAM node, by identity, that is a value on its way into a column."""
         for node in walk(self._tree):
             if node.tag == "QUERY":
                 query = Query(node)

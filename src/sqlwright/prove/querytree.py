@@ -102,7 +102,7 @@ class Query:
         return [RangeEntry(entry) for entry in self.node.nodes("rtable")]
 
     def entry(self, number: int) -> RangeEntry:
-        """Give a range table entry by its number, from 1."""
+        """Return a range table entry by its number, from 1."""
         if not 1 <= number <= len(self.range_table):
             raise Unrecognised(f"no range table entry {number}")
         return self.range_table[number - 1]

@@ -37,7 +37,7 @@ Fields: TypeAlias = tuple[RecordField, ...] | None
 
 
 def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fields]:
-    """Give the fields of each column of a query that is an anonymous record or an array of such; None for what is not, or not known."""
+    """Return the fields of each column of a query that is an anonymous record or an array of such; None for what is not, or not known."""
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
@@ -46,7 +46,7 @@ def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fiel
 
 
 def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
-    """Give the fields of the record that an expression is, or of those in the array that it is."""
+    """Return the fields of the record that an expression is, or of those in the array that it is."""
     try:
         return _fields_of(prover, node, scope) if _is_record(prover, node) else None
     except UNREADABLE:

@@ -27,7 +27,7 @@ _COMPUTES = ("hasAggs", "hasWindowFuncs", "hasTargetSRFs", "hasModifyingCTE", "h
 
 
 def is_repeatable(facts: SchemaFacts, subquery: Node, views: frozenset[int] = frozenset()) -> bool:
-    """Tell whether a subquery, and all that it reads through views, is made of nothing but plain SELECTs from tables.
+    """Return whether a subquery, and all that it reads through views, is made of nothing but plain SELECTs from tables.
 
     `views` are those that it is inside of: before PostgreSQL 16, a view's query has entries for the view itself, which read nothing.
     """

@@ -171,7 +171,7 @@ def _column(verdict: Verdict, offsets: _CharacterOffsets, sql: str) -> ColumnPro
 
 
 def join_before(sql: str, offset: int) -> int:
-    """Give the offset of the JOIN whose condition stands at an offset: the last one before it outside of closed parentheses, else -1."""
+    """Return the offset of the JOIN whose condition stands at an offset: the last one before it outside of closed parentheses, else -1."""
     words = [token for token in significant(sql) if token.start < offset]
     depth = 0
     for index in range(len(words) - 1, -1, -1):
@@ -215,7 +215,7 @@ class _CharacterOffsets:
         self._encoding = encoding
 
     def of(self, offset: int) -> int:
-        """Give the character offset of a byte offset; -1 for none."""
+        """Return the character offset of a byte offset; -1 for none."""
         if not 0 <= offset < len(self._encoded):
             return -1
         return offset if self._plain else len(self._encoded[:offset].decode(self._encoding, errors="ignore"))

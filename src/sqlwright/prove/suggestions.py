@@ -11,6 +11,7 @@ import psycopg
 
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.lexer import Kind, Token, significant
+from sqlwright.macros import misread_operand
 from sqlwright.prove.describe import Refused
 from sqlwright.sources import QuerySource
 
@@ -47,6 +48,8 @@ _DEFAULT = "the query was prepared against the schema files that sqlc.yaml names
 
 def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource, sql: str, refused: Refused) -> Diagnostic:
     """Return the diagnostic for a query that PostgreSQL refuses; `sql` is the text that it was sent. Ask inside no failed transaction."""
+    if refused.by_postgres and (misread := misread_operand(source)):
+        return misread
     sql = refused.sql or sql
     tokens = significant(sql)
     index = next((n for n, token in enumerate(tokens) if token.start <= refused.offset < token.end), None)

@@ -37,7 +37,7 @@ def render(
     queriers: Queriers = _NO_QUERIERS,
     is_known: Callable[[ir.SourceFile], bool] = lambda file: False,
 ) -> tuple[ir.SourceFile, ...]:
-    """Give the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
+    """Return the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
 
     Each of `queriers` needs functions of its colour among the `clients`. A file that `is_known` is as it was written before, and its
     syntax was checked then.

@@ -36,7 +36,7 @@ class Interval:
     microseconds: int = 0
 
     def __str__(self) -> str:
-        """Give the form that PostgreSQL reads."""
+        """Return the form that PostgreSQL reads."""
         return f"{self.months} mons {self.days} days {self.microseconds} microseconds"
 '''
 
@@ -114,7 +114,7 @@ def boxes_text(value: list[Any]) -> str:
 
 
 def needs_adapters(package: ir.Package) -> bool:
-    """Tell whether a package has the module at all."""
+    """Return whether a package has the module at all."""
     return bool(_Needs(package).any)
 
 
@@ -142,7 +142,7 @@ class _Needs:
 
 
 def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
-    """Give the text of adapters.py; `aio` tells that the `aio` subpackage has a `register` of its own."""
+    """Return the text of adapters.py; `aio` tells that the `aio` subpackage has a `register` of its own."""
     needs = _Needs(package)
     builder = ModuleBuilder(header=header_line(), doc="Between psycopg and the values of this package.", taken=_LOADERS)
     if needs.exact:

@@ -57,7 +57,7 @@ class ModuleBuilder:
         return self.name(module, name) if name[0].isupper() else f"{self.module(module)}.{name}"
 
     def free(self, wanted: str) -> str:
-        """Give a name that nothing of the user's has in this module, the wanted one if it can be."""
+        """Return a name that nothing of the user's has in this module, the wanted one if it can be."""
         return free_name(wanted, self._taken)
 
     def add_constant(self, lines: Iterable[str]) -> None:
@@ -69,7 +69,7 @@ class ModuleBuilder:
         self._blocks.append((True, list(lines)))
 
     def text(self) -> str:
-        """Give the module's source."""
+        """Return the module's source."""
         lines = [self._header, *docstring([self._doc], 0)]
         for section in self._import_sections():
             lines += ["", *section]

@@ -10,7 +10,7 @@ from sqlwright.render.literals import docstring, string_literal
 
 
 def enums_module(package: ir.Package) -> str:
-    """Give the text of enums.py."""
+    """Return the text of enums.py."""
     builder = ModuleBuilder(header=header_line(), doc="Enums of the database.", taken=[enum.name for enum in package.enums])
     for enum in package.enums:
         _add_enum(builder, enum, str_enum=package.str_enums)

@@ -111,12 +111,12 @@ def _note(error: Exception, index: int) -> None:
 
 
 def takes_rows(package: ir.Package) -> bool:
-    """Tell whether the package needs the module."""
+    """Return whether the package needs the module."""
     return any(query.takes_rows for module in package.modules for query in module.queries)
 
 
 def rows_module(package: ir.Package, clients: Clients) -> str:
-    """Give the text of the module, with what the package's commands need."""
+    """Return the text of the module, with what the package's commands need."""
     results = [query.result for module in package.modules for query in module.queries]
     copies, batches = (any(isinstance(result, kind) for result in results) for kind in (ir.Copied, ir.Batch))
     checked = sorted({name for result in results if isinstance(result, ir.Copied) for name in result.types} & CUT_SHORT)

@@ -7,7 +7,7 @@ _WARNING = "DO NOT EDIT."
 
 
 def header_line(source_file: str = "") -> str:
-    """Give the first line of a generated file, without a newline; `source_file` is the .sql file that it comes from, if it is one."""
+    """Return the first line of a generated file, without a newline; `source_file` is the .sql file that it comes from, if it is one."""
     if not source_file:
         return f"{_MARK}. {_WARNING}"
     # A file name may hold anything, also a newline, and a comment must stay one line.
@@ -16,6 +16,6 @@ def header_line(source_file: str = "") -> str:
 
 
 def is_generated(text: str) -> bool:
-    """Tell whether a file's text says in its first line that sqlwright wrote it."""
+    """Return whether a file's text says in its first line that sqlwright wrote it."""
     first, _, _ = text.partition("\n")
     return first.startswith(_MARK) and first.rstrip("\r").endswith(_WARNING)

@@ -81,12 +81,12 @@ def flat(node: Node) -> str:
 
 
 def fits(line: str, depth: int) -> bool:
-    """Tell whether a line at this depth of indentation is short enough."""
+    """Return whether a line at this depth of indentation is short enough."""
     return width(line) + len(_INDENT) * depth <= LINE_LENGTH
 
 
 def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
-    """Give the lines of `prefix node suffix` at a depth of indentation, flat if that fits, else exploded."""
+    """Return the lines of `prefix node suffix` at a depth of indentation, flat if that fits, else exploded."""
     margin = _INDENT * depth
     line = f"{prefix}{flat(node)}{suffix}"
     if isinstance(node, str) or fits(line, depth):
@@ -108,12 +108,12 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
 
 
 def statement(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
-    """Give the lines of a whole statement, exempted from formatting if one of them stays too long."""
+    """Return the lines of a whole statement, exempted from formatting if one of them stays too long."""
     return exempt_if_too_long(lay_out(node, depth, prefix, suffix))
 
 
 def exempt_if_too_long(lines: Iterable[str]) -> list[str]:
-    """Give the lines of a statement as they are, or with `# fmt: skip` behind the last one if any is too long."""
+    """Return the lines of a statement as they are, or with `# fmt: skip` behind the last one if any is too long."""
     result = list(lines)
     if any(width(line) > LINE_LENGTH for line in result):
         result[-1] += _SKIP

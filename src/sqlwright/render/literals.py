@@ -8,14 +8,14 @@ _TRIPLE = '"""'
 
 
 def string_literal(text: str) -> str:
-    """Give a one-line literal: double quotes, or single ones where they save escapes."""
+    """Return a one-line literal: double quotes, or single ones where they save escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     escaped = _escape_unprintable(text.replace("\\", "\\\\")).replace("\n", "\\n").replace("\t", "\\t")
     return quote + escaped.replace(quote, f"\\{quote}") + quote
 
 
 def sql_literal(sql: str) -> str:
-    """Give a triple-quoted literal of the SQL with exactly one newline at its end.
+    """Return a triple-quoted literal of the SQL with exactly one newline at its end.
 
     Raw where the text has backslashes and allows it, so that the SQL can be read, and copied, as it is.
     """
@@ -27,7 +27,7 @@ def sql_literal(sql: str) -> str:
 
 
 def docstring(lines: Iterable[str], depth: int) -> list[str]:
-    """Give the lines of a docstring at a depth of indentation; blank lines around the text are dropped, as is trailing space.
+    """Return the lines of a docstring at a depth of indentation; blank lines around the text are dropped, as is trailing space.
 
     A first line that is a sentence is parted from what follows by a blank line (PEP 257), the text itself is left alone. There must be
     some text.
@@ -44,7 +44,7 @@ def docstring(lines: Iterable[str], depth: int) -> list[str]:
 
 
 def _docstring_form(text: list[str]) -> tuple[str, list[str]]:
-    """Give the opening quotes and the lines between the quotes: raw where there are backslashes and that is enough."""
+    """Return the opening quotes and the lines between the quotes: raw where there are backslashes and that is enough."""
     joined = "\n".join(text)
     touches = joined.startswith('"') or joined.endswith(('"', "\\"))
     if "\\" in joined and not touches and _TRIPLE not in joined and _escape_unprintable(joined) == joined:

@@ -20,7 +20,7 @@ BOXES_TEXT = "boxes_text"
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
-    """Give the wanted name, with trailing underscores as long as it is taken."""
+    """Return the wanted name, with trailing underscores as long as it is taken."""
     while wanted in taken:
         wanted += "_"
     return wanted
@@ -54,24 +54,24 @@ def innermost(found: ir.Type) -> ir.ValueType:
 
 
 def holds_json(found: ir.Type) -> bool:
-    """Tell whether a type needs the JSON alias."""
+    """Return whether a type needs the JSON alias."""
     return any(isinstance(part, ir.Json) for part in parts(found))
 
 
 def keeps_intervals(query: ir.Query) -> bool:
-    """Tell whether the cursor of a query must be kept from loading intervals with a loss."""
+    """Return whether the cursor of a query must be kept from loading intervals with a loss."""
     return any(holds_interval(found) for found in result_types(query)) or (
         isinstance(query.result, ir.CursorResult) and query.result.intervals
     )
 
 
 def is_scalar_enum(found: ir.Type) -> bool:
-    """Tell whether a type is an enum itself, which psycopg loads as text or, where it is registered, as a member."""
+    """Return whether a type is an enum itself, which psycopg loads as text or, where it is registered, as a member."""
     return isinstance(found.value if isinstance(found, ir.Nullable) else found, ir.EnumRef)
 
 
 def has_own_conversion(found: ir.Type) -> bool:
-    """Tell whether values inside an array are converted one by one, psycopg having loaded them."""
+    """Return whether values inside an array are converted one by one, psycopg having loaded them."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value) | ir.ListOf(element=value):
             return has_own_conversion(value)
@@ -82,7 +82,7 @@ def has_own_conversion(found: ir.Type) -> bool:
 
 
 def is_dumped(found: ir.Type) -> bool:
-    """Tell whether a parameter is not handed to psycopg as it is."""
+    """Return whether a parameter is not handed to psycopg as it is."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)

@@ -60,7 +60,7 @@ def _promised(query: ir.Query) -> str:
 
 
 def makes_promises(package: ir.Package) -> bool:
-    """Tell whether the package needs the module."""
+    """Return whether the package needs the module."""
     return any(_promised(query) for module in package.modules for query in module.queries)
 
 

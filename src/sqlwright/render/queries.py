@@ -24,7 +24,7 @@ from sqlwright.render.values import Values
 def query_module(
     package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = ()
 ) -> str:
-    """Give the text of a module of query functions, with classes of methods over them behind.
+    """Return the text of a module of query functions, with classes of methods over them behind.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
     from there.

@@ -40,7 +40,7 @@ LEFT JOIN pg_catalog.pg_range AS spans ON spans.rngmultitypid = type.oid
 
 
 def registration_module(package: ir.Package, *, colour: Colour) -> str:
-    """Give the text of registration.py, with `register` in a colour."""
+    """Return the text of registration.py, with `register` in a colour."""
     builder = ModuleBuilder(
         header=header_line(),
         doc="Types that psycopg is taught.",
@@ -97,7 +97,7 @@ def add_register(builder: ModuleBuilder, colour: Colour, *, home: str) -> None:
 
 
 def aio_package(*, register: bool) -> str:
-    """Give the text of aio/__init__.py."""
+    """Return the text of aio/__init__.py."""
     builder = ModuleBuilder(header=header_line(), doc="The async functions.", taken=[REGISTER] if register else [])
     if register:
         add_register(builder, ASYNC, home="..registration")

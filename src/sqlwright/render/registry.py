@@ -21,7 +21,7 @@ _FIELDS = (
 
 
 def registry_module(modules: Iterable[ir.Module]) -> str:
-    """Give the text of registry.py."""
+    """Return the text of registry.py."""
     builder = ModuleBuilder(header=header_line(), doc="Every query of this package, by name.", taken=["Query", "QUERIES"])
     builder.add_definition(
         [

@@ -15,7 +15,7 @@ from sqlwright.valuetypes import parts
 
 
 def models_module(package: ir.Package, *, with_json: bool) -> str:
-    """Give the text of models.py: the JSON alias if some query needs it, and the shared row classes."""
+    """Return the text of models.py: the JSON alias if some query needs it, and the shared row classes."""
     alias = json_alias(package)
     builder = ModuleBuilder(
         header=header_line(),

@@ -57,7 +57,7 @@ class Values:
         return self._builder.name(self._models, name) if self._models else name
 
     def converts(self, fields: Iterable[ir.Field]) -> bool:
-        """Tell whether rows are not made of psycopg's values by position."""
+        """Return whether rows are not made of psycopg's values by position."""
         return self.row_style is ir.RowStyle.PYDANTIC or any(isinstance(field, ir.Embedded) or is_converted(field.type) for field in fields)
 
     def _value(self, found: ir.ValueType) -> str:  # noqa: C901, PLR0912 - a case for each type

@@ -61,7 +61,7 @@ def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 
 def operator_is_total(prover: Prover, node: Node) -> bool:
-    """Tell whether the operator of a comparison gives no NULL for values that are not."""
+    """Return whether the operator of a comparison gives no NULL for values that are not."""
     return prover.facts.function(node.number("opfuncid")).signature in TOTAL
 
 
@@ -99,7 +99,7 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
 
 
 def constant_text(node: Node) -> str:
-    """Give the value of a text constant in lower case; "" for anything else.
+    """Return the value of a text constant in lower case; "" for anything else.
 
     Behind the length come four bytes of header, then the characters.
     """

@@ -36,14 +36,14 @@ def _judge(prover: Prover, query: Query, parent: Scope | None) -> tuple[Verdict,
 
 
 def row_scope(prover: Prover, query: Query, parent: Scope | None) -> Scope:
-    """Give the scope behind WHERE and before grouping."""
+    """Return the scope behind WHERE and before grouping."""
     scope = Scope(query, parent)
     scope.known = narrowing.row_facts(prover, scope)
     return scope
 
 
 def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
-    """Give the scope of a SELECT's output columns."""
+    """Return the scope of a SELECT's output columns."""
     rows = row_scope(prover, query, parent)
     if not query.groups:
         return rows

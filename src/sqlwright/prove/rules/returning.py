@@ -17,7 +17,7 @@ NOT_MATCHED_BY_SOURCE = 1
 
 
 def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
-    """Give the scope of the RETURNING list of an INSERT, UPDATE, DELETE or MERGE."""
+    """Return the scope of the RETURNING list of an INSERT, UPDATE, DELETE or MERGE."""
     if query.command not in (INSERT, UPDATE, DELETE, MERGE):
         raise Unrecognised(f"command {query.command}")
     rows = Scope(query, parent)
