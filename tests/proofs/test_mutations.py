@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -60,7 +60,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with equal values that differ": (
         keys.Determination,
         "_is_exact",
-        lambda self, item, attribute: bool(self.fixed.get((item, attribute))),
+        lambda self, item, attribute: bool(cast("keys.Determination", self).fixed.get((item, attribute))),
     ),
     "boolean columns as conditions": (keys, "true_or_false_column", lambda node: None),
     "caution with rows that may be absent": (keys.Determination, "_presence_is_fixed", lambda self, item: True),
