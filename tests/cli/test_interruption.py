@@ -56,6 +56,7 @@ def package(project: Path) -> dict[str, str]:
     return tree(project / "generated")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_at_any_time_leaves_the_old_package_or_the_new_one(
     project: Path, sqlwright: Sqlwright, proof_server: str, tmp_path: Path
 ) -> None:
