@@ -21,7 +21,7 @@ class Interval:
     microseconds: int = 0
 
     def __str__(self) -> str:
-        """Give the form that PostgreSQL reads."""
+        """Return the form that PostgreSQL reads."""
         return f"{self.months} mons {self.days} days {self.microseconds} microseconds"
 
 
