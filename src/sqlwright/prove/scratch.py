@@ -59,7 +59,9 @@ def scratch_database(server: Server, schema: Schema) -> Generator[psycopg.Connec
         name = _name(admin, server, schema)
         while (connection := _enter(admin, server, name)) is None:
             _build(admin, server, schema, name)
-        _clean_up(admin)
+        # The run has what it needs, whatever becomes of this connection.
+        with suppress(psycopg.OperationalError):
+            _clean_up(admin)
     with connection:
         # Wherever the text may have put it, PostgreSQL's own catalog comes first: what is read there is the truth about the schema.
         connection.execute(
