@@ -107,9 +107,11 @@ def test_the_exit_code_tells_the_signal_and_one_line_says_so(project: Path, proo
 
 
 def waiting(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
-    # PostgreSQL's own processes read that list too; whoever creates or drops a database writes to it.
+    # PostgreSQL's own processes wait for that list too. Activity is read once in a transaction unless it is forgotten.
+    connection.execute("SELECT pg_stat_clear_snapshot()")
     row = connection.execute(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_database'::regclass AND mode = 'RowExclusiveLock'"
+        "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND l.relation = 'pg_database'::regclass"
+        " AND l.mode = 'RowExclusiveLock' AND a.backend_type = 'client backend'"
     ).fetchone()
     return row is not None and row[0] != 0
 
