@@ -14,7 +14,7 @@ SELECT extract(epoch FROM since + sqlc.arg('period')::interval - now())::float8 
 FROM login_attempts
 WHERE login = @login AND attempts >= @attempts AND since > now() - sqlc.arg('period')::interval;
 
--- Remove logins whose period is over, oldest first. One that somebody else is writing is left alone.
+-- Remove logins whose period is over, oldest first. One that another transaction is writing is left alone.
 -- name: RemoveOldLoginAttempts :execrows
 DELETE FROM login_attempts
 WHERE login IN (

@@ -88,7 +88,7 @@ async def remove_old_login_attempts(
     period: datetime.timedelta,
     at_most: int,
 ) -> int:
-    """Remove logins whose period is over, oldest first. One that somebody else is writing is left alone."""
+    """Remove logins whose period is over, oldest first. One that another transaction is writing is left alone."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     values = (period, at_most)
     if conn.pgconn.pipeline_status:

@@ -395,7 +395,7 @@ async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_
     ended = asyncio.Event()
 
     async def after_commit(events: Sequence[Event]) -> None:
-        # The connection is back in the pool before anybody is told: the pool has two, and lends them both.
+        # The connection is back in the pool before anything is reported: the pool has two, and lends them both.
         async with pool.connection(), pool.connection():
             told.extend(events)
         ended.set()

@@ -112,7 +112,7 @@ async def test_a_pooled_connection_knows_every_type_that_the_queries_need(databa
 
 
 class Flaky:
-    """Opens directories where it is told to, else it is a replica that is down."""
+    """Opens directories where it is allowed to; else it is a replica that is down."""
 
     def __init__(self, open_directories: OpenDirectories) -> None:
         self._open = open_directories

@@ -228,7 +228,7 @@ class Transactions:
                 operation = Operation(uow, context, action, deadline)
                 return await work(operation)
         finally:
-            # The connection was given back by now: whoever is told may be slow.
+            # The connection was given back by now: the listener may be slow.
             if operation is not None and operation.committed:
                 await to_the_end(self._tell(action, operation.committed))
 

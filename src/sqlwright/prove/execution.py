@@ -2,7 +2,7 @@
 
 A file is one transaction, as migration tools have it. A statement that refuses to run in a transaction (CREATE INDEX CONCURRENTLY, a CALL
 that commits), or needs what came before it to be committed (a new label of an enum), ends it and begins another behind itself. It is
-PostgreSQL that says so: no statement is told from its text.
+PostgreSQL that says so: no statement is recognised by its text.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def _signature(builder: ModuleBuilder, name: str, *extra: str) -> list[str]:
 def _refuse_other(builder: ModuleBuilder) -> Iterator[str]:
     kind = f"kind: {builder.builtin('type')}[{builder.builtin('object')}]"
     yield from _signature(builder, _REFUSE_OTHER, kind)
-    yield '    """Refuse a type whose values somebody else makes on this connection."""'
+    yield '    """Refuse a type whose values are already loaded as another class on this connection."""'
     yield "    info = conn.adapters.types.get(row[2])"
     get = builder.builtin("getattr")
     yield f'    other = {get}(info, "enum", None) or {get}(info, "python_type", None)'

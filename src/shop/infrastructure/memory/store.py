@@ -32,7 +32,7 @@ class MemoryStore:
         self.entered: dict[InboxKey, asyncio.Lock] = {}
 
     def is_claimed(self, position: int) -> bool:
-        """Tell whether a relay is publishing the message at this position."""
+        """Return whether a relay is publishing the message at this position."""
         claim = self.claims.get(position)
         return claim is not None and claim.until > time.monotonic()
 

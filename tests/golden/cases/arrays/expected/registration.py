@@ -64,7 +64,7 @@ def register_found(conn: AdaptContext, found: list[tuple[Any, ...]]) -> None:
 
 
 def refuse_other(conn: AdaptContext, row: tuple[Any, ...], kind: type[object]) -> None:
-    """Refuse a type whose values somebody else makes on this connection."""
+    """Refuse a type whose values are already loaded as another class on this connection."""
     info = conn.adapters.types.get(row[2])
     other = getattr(info, "enum", None) or getattr(info, "python_type", None)
     if other is not None and other is not kind:
