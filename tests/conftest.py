@@ -6,12 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from sqlwright.prove import embedded
+from tests.support.servers import Servers
+from tests.support.sqlc import Recordings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def rewrite_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden expectations are to be written anew."""
     return bool(request.config.getoption("--rewrite-golden"))
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    """The answers of sqlc that all workers share."""
+    base = tmp_path_factory.getbasetemp()
+    return Recordings((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sqlc")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The servers of this test session, by major version."""
+    with ExitStack() as stack:
+        yield Servers(stack)
 
 
 @pytest.fixture(scope="session")

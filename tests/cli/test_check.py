@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .conftest import Sqlwright, tree
+from tests.support.program import Sqlwright, tree
 
 PACKAGE = "generated/app_db"
 
 
-def test_a_generated_folder_is_up_to_date(project: Path, sqlwright: Sqlwright) -> None:
-    sqlwright("generate")
-    done = sqlwright("check")
+def test_a_generated_folder_is_up_to_date(project: Path, sqlwright_process: Sqlwright) -> None:
+    sqlwright_process("generate")
+    done = sqlwright_process("check")
     assert (done.code, done.out, done.err) == (0, f"{len(tree(project / PACKAGE))} generated files up to date.\n", "")
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CONFIGURATION, USERS, Sqlwright, tree
+from tests.support.program import COMMAND, Sqlwright, tree
+from tests.support.small_project import CONFIGURATION, USERS
 
 PACKAGE = "generated/app_db"
 
@@ -22,8 +23,8 @@ def without_seconds(text: str) -> str:
     return re.sub(r"[\d.]+ s$", "<seconds>", text.rstrip())
 
 
-def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright: Sqlwright) -> None:
-    done = sqlwright("generate")
+def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright_process: Sqlwright) -> None:
+    done = sqlwright_process("generate")
     assert (done.code, done.err) == (0, "")
     files = tree(project / PACKAGE)
     assert "def get_user(" in files["users.py"]
@@ -248,7 +249,7 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     (project / "sqlc.yaml").unlink()
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app()", "generate"]
+    command = [*COMMAND, "generate"]
     with subprocess.Popen(
         command, cwd=project, env=environment | {"TERM": "xterm"} | environ, stderr=theirs, stdin=subprocess.DEVNULL
     ) as process:

@@ -8,7 +8,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +16,7 @@ import pytest
 
 from sqlwright.cli.folder import Comparison, Difference
 from sqlwright.cli.writing import write
-
-from .conftest import Sqlwright, tree
+from tests.support.program import COMMAND, Sqlwright, tree
 
 PACKAGE = "generated/app_db"
 OTHER_COLUMN = "-- migrate:up\nCREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, age int);\n"
@@ -40,7 +38,7 @@ def start(project: Path, proof_server: str, prepare: Callable[[], None] | None =
             prepare()
 
     return subprocess.Popen(
-        [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", "generate"],
+        [*COMMAND, "generate"],
         cwd=project,
         env=os.environ | {"SQLWRIGHT_DATABASE_URL": proof_server},
         stdin=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 _NOTE = "the embedded PostgreSQL has no pgcrypto: it knows its functions by their signatures alone"
 

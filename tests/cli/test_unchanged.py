@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 PACKAGE = Path("generated/app_db")
 
@@ -76,11 +76,11 @@ def test_a_damaged_memory_of_the_last_run_is_passed_over(project: Path, sqlwrigh
         assert (done.code, done.err) == (0, "")
 
 
-def test_a_run_without_changes_compiles_nothing(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
+def test_a_run_without_changes_compiles_nothing(project: Path, sqlwright_process: Sqlwright, tmp_path: Path) -> None:
     """A module that breaks every compilation stands in the way, and is not met."""
-    sqlwright("generate")
+    sqlwright_process("generate")
     (tmp_path / "psycopg.py").write_text("raise RuntimeError\n", encoding="utf-8")
-    done = sqlwright("generate", PYTHONPATH=str(tmp_path))
+    done = sqlwright_process("generate", PYTHONPATH=str(tmp_path))
     assert done.code == 0, done.err
     edit(project / "queries/users.sql", "SELECT name FROM", "SELECT lower(name) FROM")
-    assert "RuntimeError" in sqlwright("generate", PYTHONPATH=str(tmp_path)).err
+    assert "RuntimeError" in sqlwright_process("generate", PYTHONPATH=str(tmp_path)).err

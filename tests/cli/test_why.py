@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 QUERIES = """\
 -- name: Totals :many

@@ -21,8 +21,8 @@ from psycopg import pq
 
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .grammar import Embed, Writer, random_schema
 from .random_schemas import BEGINNING, Schema, Source
 

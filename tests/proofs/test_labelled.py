@@ -12,8 +12,8 @@ import pytest
 
 from sqlwright.prove.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, StatementProof, prove_statement
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 ALL = read_cases()

@@ -12,8 +12,8 @@ import pytest
 from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, reach, totals
 from sqlwright.prove.rules import aggregates, columns, functions, queries, recursion, returning, setreturning
 from sqlwright.prove.statement import prove_statement
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.support.servers import Servers, fresh_database
+
 from .comparison import Comparison
-from .conftest import Servers, fresh_database
 from .grammar import Writer, random_schema
 
 _SHORT_RUN, _PER_SCHEMA = 30, 8

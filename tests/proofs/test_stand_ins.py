@@ -11,8 +11,7 @@ from sqlwright.prove import embedded
 from sqlwright.prove.schema import read_schema
 from sqlwright.prove.scratch import scratch_database
 from sqlwright.prove.server import postgres_server
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 _CREATE = 'CREATE EXTENSION pgcrypto; CREATE EXTENSION "uuid-ossp"'
 _SIGNATURES = """

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import Compiler
+from tests.support.projects import Compiler
+
 from .test_dimensions import QUERIES as DIMENSION_QUERIES
 from .test_dimensions import SCHEMA as DIMENSION_SCHEMA
 from .test_intervals import QUERIES as INTERVAL_QUERIES

@@ -8,14 +8,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 _CASE = Path(__file__).parents[1] / "golden" / "cases" / "clauses"
+SOURCE = declare((_CASE / "schema.sql").read_text(), (_CASE / "queries" / "stock.sql").read_text())
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile((_CASE / "schema.sql").read_text(), (_CASE / "queries" / "stock.sql").read_text())
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture
