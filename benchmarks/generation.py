@@ -15,7 +15,7 @@ from benchmarks.large_project import change_one, generated, write_blocks, write_
 from benchmarks.names import ANEW, BARE, BEYOND, BLOCKS, CHANGED, CHECK, IMPORT, MANY_BLOCKS, PROOFS, SIZES, UNCHANGED, size
 from benchmarks.place import Place
 from benchmarks.results import Measurement
-from sqlwright.cli.compilation import compile_project
+from sqlwright.project.compilation import compile_project
 
 # Queries, and rounds that are counted: a round of the largest takes most of a minute.
 _ROUNDS = dict(zip(SIZES, (5, 3, 5, 1), strict=True))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.cli import programs
-from sqlwright.cli.compilation import compile_project
 from sqlwright.diagnostics import CompileError
+from sqlwright.project import programs
+from sqlwright.project.compilation import compile_project
 
 
 @pytest.fixture

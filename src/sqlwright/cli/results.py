@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from sqlwright.cli.configuration import CONFIG
-from sqlwright.cli.console import Format, diagnostic_json, err, out, print_diagnostics, print_json
+from sqlwright.cli.console import diagnostic_json, err, out, print_diagnostics, print_json
+from sqlwright.cli.options import Format
+from sqlwright.project.configuration import CONFIG
 
 if TYPE_CHECKING:
-    from sqlwright.cli.folder import Comparison, Difference
-    from sqlwright.cli.updating import Update
     from sqlwright.pipeline import Compilation
+    from sqlwright.project.folder import Comparison, Difference
+    from sqlwright.project.updating import Update
 
 
 def show_generated(config: Path, done: Update, form: Format, seconds: float) -> None:
