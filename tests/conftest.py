@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
+from tests.support.projects import Compiler
 from tests.support.servers import Servers
 from tests.support.sqlc import Recordings
 
@@ -60,3 +62,19 @@ def proof_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             admin.execute("ALTER SYSTEM SET fsync = off")
             admin.execute("SELECT pg_reload_conf()")
         yield url
+
+
+@pytest.fixture(scope="session")
+def compiler(proof_server: str, tmp_path_factory: pytest.TempPathFactory, recordings: Recordings) -> Iterator[Compiler]:
+    """The compiler on the newest server."""
+    path = list(sys.path)
+    yield Compiler(proof_server, tmp_path_factory.mktemp("types"), recordings)
+    sys.path[:] = path
+
+
+@pytest.fixture(scope="session")
+def debian_compiler(servers: Servers, tmp_path_factory: pytest.TempPathFactory, recordings: Recordings) -> Iterator[Compiler]:
+    """The compiler on Debian's server, which has the extensions of PostgreSQL's contrib; skips where it is not installed."""
+    path = list(sys.path)
+    yield Compiler(servers.conninfo(15), tmp_path_factory.mktemp("types"), recordings)
+    sys.path[:] = path

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from sqlwright import devdb
-from sqlwright.prove import embedded
+from sqlwright.postgres import devdb, embedded
 from tests.support.program import COMMAND, Sqlwright, environment
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sqlwright.cli.folder import Comparison, Difference
-from sqlwright.cli.writing import write
+from sqlwright.project.folder import Comparison, Difference
+from sqlwright.project.writing import write
 from tests.support.program import COMMAND, Sqlwright, tree
 
 PACKAGE = "generated/app_db"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.cli.complaints import read_complaints
-from sqlwright.cli.configuration import Configuration, Entry
-from sqlwright.cli.sqlc import reading
 from sqlwright.diagnostics import format_diagnostic
+from sqlwright.project.complaints import read_complaints
+from sqlwright.project.configuration import Configuration, Entry
+from sqlwright.project.sqlc import reading
 
 SCHEMA = """CREATE TYPE one AS (a int, b text);
 CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL);

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -17,11 +16,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.prove.schema import Schema, SchemaFile
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
-
-from ..proofs.conftest import MAJORS, Servers  # noqa: TID252 - the tests are no package with a name of its own
+from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.prove.scratch.schema import Schema, SchemaFile
+from tests.support.servers import MAJORS, Servers
 
 _FDW = "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;"
 _OWN = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''k''', current_user); END $$;"
@@ -86,9 +84,9 @@ WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^pg_|^information_s
 BUILDER = """\
 import sys
 from pathlib import Path
-from sqlwright.prove.schema import read_schema
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import postgres_server
+from sqlwright.prove.scratch.schema import read_schema
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.postgres.server import postgres_server
 project = Path(sys.argv[1])
 with postgres_server(project, {"SQLWRIGHT_DATABASE_URL": sys.argv[2]}) as server:
     with scratch_database(server, read_schema(project, ("1.sql",))):
@@ -98,12 +96,6 @@ with postgres_server(project, {"SQLWRIGHT_DATABASE_URL": sys.argv[2]}) as server
 
 def schema_of(text: str) -> Schema:
     return Schema((SchemaFile("1.sql", text, text),), hashlib.sha256(text.encode()).hexdigest())
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    with ExitStack() as stack:
-        yield Servers(stack)
 
 
 @pytest.fixture

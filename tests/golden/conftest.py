@@ -6,7 +6,7 @@ import fcntl
 
 import pytest
 
-from sqlwright.cli.configuration import read_configuration
+from sqlwright.project.configuration import read_configuration
 from tests.support.golden import CASES, NAMES, generate, rewrite
 from tests.support.sqlc import Recordings
 

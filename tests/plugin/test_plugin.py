@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 from tests.support.golden import copy_project, expected, expected_files
 from tests.support.program import tree
 

@@ -54,7 +54,7 @@ from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.unit_of_work import units_of_work
 from shop.infrastructure.postgres.user_repository import PostgresUserRepository
 from shop.local_servers import LocalServer, nats_server
-from sqlwright.prove import container
+from sqlwright.postgres import container
 
 from .log_watch import LogWatch
 

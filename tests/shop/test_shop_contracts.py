@@ -72,9 +72,9 @@ BREAKING = [
     ("src/shop/application/cache.py", "import redis", PURE),
     ("src/shop/application/broker.py", "import nats", PURE),
     ("src/shop/domain/values.py", "import pydantic", STDLIB),
-    ("src/shop/infrastructure/postgres/pool.py", "import sqlwright.naming", DEV_TIME),
-    ("src/sqlwright/naming.py", "import shop.domain.values", DEV_TIME),
-    ("generated/shop_db/users.py", "import sqlwright.naming", NO_RUNTIME),
+    ("src/shop/infrastructure/postgres/pool.py", "import sqlwright.ir.naming", DEV_TIME),
+    ("src/sqlwright/ir/naming.py", "import shop.domain.values", DEV_TIME),
+    ("generated/shop_db/users.py", "import sqlwright.ir.naming", NO_RUNTIME),
     ("generated/shop_db/models.py", "import pydantic", NO_RUNTIME),
 ]
 

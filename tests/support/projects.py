@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sqlwright.cli.configuration import read_configuration
+from sqlwright.project.configuration import read_configuration
 from tests.support.program import run_here
 from tests.support.sqlc import Recordings
 
@@ -29,31 +29,42 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True)
 class Source:
-    """What a project is made from; its queries are in `queries.sql`."""
+    """What a project is made from: its files, and the paths and options of its block in sqlc's configuration, as JSON."""
 
-    schema: str
-    queries: str
+    files: tuple[tuple[str, str], ...]
+    paths: str
     options: str
+
+    @property
+    def schema(self) -> str:
+        """The text of `schema.sql`."""
+        return dict(self.files)["schema.sql"]
 
     def write(self, folder: Path, out: str) -> Path:
         """Write the project's files and return its configuration."""
         plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}, "env": ["SQLWRIGHT_DATABASE_URL"]}
         codegen = {"plugin": "sqlwright", "out": out, "options": json.loads(self.options)}
-        block = {"engine": "postgresql", "schema": "schema.sql", "queries": "queries.sql", "codegen": [codegen]}
-        folder.mkdir()
-        config = folder / "sqlc.json"
-        config.write_text(json.dumps({"version": "2", "plugins": [plugin], "sql": [block]}), encoding="utf-8")
-        (folder / "schema.sql").write_text(self.schema, encoding="utf-8")
-        (folder / "queries.sql").write_text(self.queries, encoding="utf-8")
-        return config
+        block = {"engine": "postgresql", **json.loads(self.paths), "codegen": [codegen]}
+        config = json.dumps({"version": "2", "plugins": [plugin], "sql": [block]})
+        for name, text in (*self.files, ("sqlc.json", config)):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return folder / "sqlc.json"
 
 
 _DECLARED: dict[Source, None] = {}
 
 
 def declare(schema: str, queries: str, **options: Any) -> Source:
-    """Declare a project while its module is imported."""
-    source = Source(schema, queries, json.dumps({"clients": "both", **options}))
+    """Declare a project of two files while its module is imported; its queries are in `queries.sql`."""
+    files = {"schema.sql": schema, "queries.sql": queries}
+    return declare_files(files, schema=["schema.sql"], queries=["queries.sql"], **({"clients": "both"} | options))
+
+
+def declare_files(files: Mapping[str, str], *, schema: Sequence[str], queries: Sequence[str], **options: Any) -> Source:
+    """Declare a project while its module is imported. `schema` and `queries` are paths as sqlc takes them."""
+    source = Source(tuple(files.items()), json.dumps({"schema": schema, "queries": queries}), json.dumps(options))
     _DECLARED[source] = None
     return source
 
@@ -65,7 +76,7 @@ class Project:
         self.package = package
         self.folder = folder
         self.stderr = stderr
-        self._schema = source.schema
+        self._source = source
         self._server = server
 
     @cached_property
@@ -75,7 +86,7 @@ class Project:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.package)))
         conninfo = make_conninfo(self._server, dbname=self.package)
         with psycopg.connect(conninfo) as connection:
-            connection.execute(self._schema.encode())
+            connection.execute(self._source.schema.encode())
         return conninfo
 
     def module(self, name: str = "") -> Any:

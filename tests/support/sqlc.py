@@ -23,11 +23,11 @@ from typing import Any
 
 import pytest
 
-from sqlwright.cli import compilation, updating
-from sqlwright.cli.configuration import Configuration, Entry, capturing
-from sqlwright.cli.programs import find_sqlc
-from sqlwright.cli.sqlc import Answer, reading
-from sqlwright.sources import expand_paths
+from sqlwright.project import compilation
+from sqlwright.project.configuration import Configuration, Entry, capturing
+from sqlwright.project.programs import find_sqlc
+from sqlwright.project.sqlc import Answer, reading
+from sqlwright.sql.sources import expand_paths
 
 _Finish = Callable[[], Answer]
 # A folder as deep as those in which sqlc is made to run, since its paths lead from there to the project.
@@ -55,14 +55,14 @@ class Recordings:
     def installed(self) -> Generator[None]:
         """Let the program take recorded answers inside the block; what is not recorded yet is asked and recorded."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (compilation, updating):
-                patch.setattr(module, "reading", self.reading)
+            patch.setattr(compilation, "reading", self.reading)
             yield
 
     @contextmanager
     def reading(self, configuration: Configuration, environ: Mapping[str, str]) -> Generator[_Finish]:
         """Stand for the program's own `reading`, which runs sqlc."""
-        path = self._path(configuration)
+        # sqlc has switches in its environment.
+        path = None if any(name.startswith("SQLC") for name in environ) else self._path(configuration)
         if path is None:
             with reading(configuration, environ) as finish:
                 yield finish
@@ -93,7 +93,9 @@ class Recordings:
                     _record_together(asked)
 
     def _path(self, configuration: Configuration) -> Path | None:
-        """The file of the answer, None where the question cannot be read."""
+        """The file of the answer, None where the question is not in files alone or cannot be read."""
+        if configuration.reads_a_database:
+            return None
         hasher = hashlib.sha256(str(find_sqlc(os.environ)).encode())
         project = configuration.project
         hasher.update(capturing(configuration, project, Path("plugin"), "").encode())

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from sqlwright.naming import ClassName
-from sqlwright.pgtypes import names
+from sqlwright.ir.naming import ClassName
+from sqlwright.types.pgtypes import names
 from tests.support.projects import Compiler, Project, declare
 
 _NO_NUL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
