@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from sqlwright.postgres import embedded
 from tests.support.projects import Compiler
-from tests.support.servers import Servers
+from tests.support.servers import ReadyCluster, Servers, newest_server
 from tests.support.sqlc import Recordings
 
 
@@ -38,30 +36,38 @@ def rewrite_golden(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    """The answers of sqlc that all workers share."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the session share."""
     base = tmp_path_factory.getbasetemp()
-    return Recordings((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sqlc")
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """The servers of this test session, by major version."""
-    with ExitStack() as stack:
-        yield Servers(stack)
+def recordings(shared: Path) -> Recordings:
+    """The answers of sqlc."""
+    return Recordings(shared / "sqlc")
 
 
 @pytest.fixture(scope="session")
-def proof_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ready_cluster(shared: Path) -> ReadyCluster:
+    """A data folder for embedded servers of a test's own."""
+    return ReadyCluster(shared)
+
+
+@pytest.fixture(scope="session")
+def proof_server(ready_cluster: ReadyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running PostgreSQL of the newest supported version."""
     project: Path = tmp_path_factory.mktemp("proof")
-    with embedded.running(project):
-        url = embedded.url(project, "postgres")
-        with psycopg.connect(url, autocommit=True) as admin:
-            # Nothing here needs to outlive the tests, so nothing has to wait for the disk.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("SELECT pg_reload_conf()")
+    ready_cluster.copy_to(project)
+    with newest_server(project) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def servers(proof_server: str) -> Iterator[Servers]:
+    """The servers of this test session, by major version."""
+    with ExitStack() as stack:
+        yield Servers(stack, proof_server)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import Run, Sqlwright, run_here, run_process
+from tests.support.servers import ReadyCluster
 from tests.support.small_project import write_project
 from tests.support.sqlc import Recordings
 
@@ -35,6 +36,12 @@ def sqlwright_process(project: Path, proof_server: str) -> Sqlwright:
         return run_process(project, arguments, {"SQLWRIGHT_DATABASE_URL": proof_server} | environ)
 
     return run
+
+
+@pytest.fixture
+def started_before(project: Path, ready_cluster: ReadyCluster) -> None:
+    """A server of the project's own that need not be made."""
+    ready_cluster.copy_to(project)
 
 
 @pytest.fixture

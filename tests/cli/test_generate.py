@@ -114,16 +114,16 @@ def test_the_configuration_may_be_elsewhere(project: Path, sqlwright: Sqlwright,
     assert (other / PACKAGE / "users.py").is_file()
 
 
-def test_two_blocks_make_two_packages(project: Path, sqlwright: Sqlwright) -> None:
+def test_two_blocks_make_two_packages_each_with_its_options(project: Path, sqlwright: Sqlwright) -> None:
     block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
+    (project / "sqlc.yaml").write_text(CONFIGURATION + block + "        options: {clients: async}\n", encoding="utf-8")
     (project / "reports").mkdir()
     (project / "reports/totals.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
     done = sqlwright("generate")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("3 queries, 3 functions, ")
-    assert (project / PACKAGE / "users.py").is_file()
-    assert (project / "generated/reports_db/totals.py").is_file()
+    assert "\ndef get_user(" in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
+    assert "async def count_users(" in (project / "generated/reports_db/totals.py").read_text(encoding="utf-8")
 
 
 def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: Sqlwright) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import Sqlwright
 
 _NOTE = "the embedded PostgreSQL has no pgcrypto: it knows its functions by their signatures alone"
 
 
+@pytest.mark.usefixtures("started_before")
 def test_stand_ins_are_pointed_out_and_planned_queries_refused_at_their_place(project: Path, embedded_sqlwright: Sqlwright) -> None:
     (project / "migrations/2_crypto.sql").write_text("CREATE EXTENSION pgcrypto;", encoding="utf-8")
     queries = project / "queries/users.sql"

@@ -83,6 +83,7 @@ def broken(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.usefixtures("started_before")
 @pytest.mark.parametrize("command", ["generate", "check"])
 def test_a_run_without_changes_compiles_nothing(
     project: Path, sqlwright: Sqlwright, sqlwright_process: Sqlwright, tmp_path: Path, command: str

@@ -19,7 +19,7 @@ from sqlwright.diagnostics import CompileError, format_diagnostic
 from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
-from tests.support.servers import MAJORS, Servers
+from tests.support.servers import MAJORS, ReadyCluster, Servers
 
 _FDW = "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;"
 _OWN = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''k''', current_user); END $$;"
@@ -259,7 +259,9 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_s
         assert admin.execute(idle).fetchone() == (0,)
 
 
-def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
+    ready_cluster.copy_to(tmp_path)
+
     def prove() -> None:
         schema = schema_of("CREATE TABLE t (id int)")
         with postgres_server(tmp_path, {}) as server, scratch_database(server, schema) as connection:

@@ -1,7 +1,8 @@
-"""Real servers of every supported major version: 18 and 16 from the wheel, 15 from Debian where it is installed."""
+"""Real servers of every supported major version: 18 is the embedded one, 16 is from a wheel, 15 from Debian where it is installed."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from sqlwright.postgres import embedded
+
 MAJORS = (18, 16, 15)
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
@@ -22,20 +25,20 @@ _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 class Servers:
     """Starts a server when a test first asks for its major version; all of them stop with the session."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, newest: str) -> None:
         self._stack = stack
-        self._conninfo: dict[int, str] = {}
+        self._conninfo = {MAJORS[0]: newest}
 
     def conninfo(self, major: int) -> str:
         """Return how to connect to the server of a major version."""
         if major not in self._conninfo:
-            start = _debian_server if major == 15 else _embedded_server
+            start = _debian_server if major == 15 else _wheel_server
             self._conninfo[major] = self._stack.enter_context(start(major))
         return self._conninfo[major]
 
 
 @contextmanager
-def _embedded_server(major: int) -> Generator[str]:
+def _wheel_server(major: int) -> Generator[str]:
     with warnings.catch_warnings():
         # It looks for the user's runtime folder, and a machine without a login session has none.
         warnings.simplefilter("ignore")
@@ -77,6 +80,36 @@ def _debian_server(major: int) -> Generator[str]:
             run(str(_DEBIAN / "pg_ctl"), "-w", "-m", "fast", "-D", str(data), "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def newest_server(project: Path) -> Generator[str]:
+    """Run the embedded server of a project and yield its URL; its data need not outlive the tests, so nothing waits for the disk."""
+    with embedded.running(project):
+        url = embedded.url(project, "postgres")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
+        yield url
+
+
+class ReadyCluster:
+    """A data folder of the embedded server, made once for all workers: to make one takes longer than most tests that need one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._project = folder / "ready"
+        self._project.mkdir(exist_ok=True)
+        with (folder / "ready.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (self._project / "done").exists():
+                with embedded.running(self._project):
+                    pass
+                (self._project / "done").touch()
+
+    def copy_to(self, project: Path) -> None:
+        """Put a copy into a project, with its password."""
+        # Unlike Python, cp keeps the owner, who is another user where we are root.
+        subprocess.run(["cp", "-a", self._project / embedded.STATE_FOLDER, project], check=True)  # noqa: S607 - any cp will do
 
 
 @contextmanager
