@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support.program import Sqlwright, tree
+from tests.support.small_project import USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
 
@@ -44,10 +45,12 @@ def test_an_edited_a_missing_and_an_orphaned_file_are_shown_and_left_alone(proje
     assert tree(project) == before
 
 
+ANOTHER_ORDER = declare({"queries/users.sql": USERS.replace("ORDER BY id", "ORDER BY name")})
+
+
 def test_a_changed_query_is_found(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
-    queries = project / "queries/users.sql"
-    queries.write_text(queries.read_text(encoding="utf-8").replace("ORDER BY id", "ORDER BY name"), encoding="utf-8")
+    write_files(project, ANOTHER_ORDER)
     document = json.loads(sqlwright("check", "--format", "json").out)
     assert document["ok"] is False
     assert document["files"]["changed"] == [f"{PACKAGE}/proofs.json", f"{PACKAGE}/users.py"]

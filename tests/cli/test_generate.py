@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import COMMAND, Sqlwright, tree
-from tests.support.small_project import CONFIGURATION, USERS
+from tests.support.small_project import CONFIGURATION, USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
+_OTHER_BLOCK = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
 
 
 def without_seconds(text: str) -> str:
@@ -44,13 +45,15 @@ def test_a_second_run_touches_nothing(project: Path, sqlwright: Sqlwright) -> No
     assert {path: path.stat().st_mtime_ns for path in (project / PACKAGE).iterdir()} == before
 
 
+MORE = declare({"queries/more.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n"})
+
+
 def test_a_removed_query_file_takes_its_module_along_and_a_hand_written_file_stays(project: Path, sqlwright: Sqlwright) -> None:
-    queries = project / "queries"
-    (queries / "more.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, MORE)
     sqlwright("generate")
     mine = project / PACKAGE / "mine.py"
     mine.write_text("MINE = True\n", encoding="utf-8")
-    (queries / "more.sql").unlink()
+    (project / "queries/more.sql").unlink()
     done = sqlwright("generate")
     assert f"  removed  {PACKAGE}/more.py" in done.out.splitlines()
     assert not (project / PACKAGE / "more.py").exists()
@@ -114,11 +117,16 @@ def test_the_configuration_may_be_elsewhere(project: Path, sqlwright: Sqlwright,
     assert (other / PACKAGE / "users.py").is_file()
 
 
+TWO_BLOCKS = declare(
+    {
+        "sqlc.yaml": f"{CONFIGURATION}{_OTHER_BLOCK}        options: {{clients: async}}\n",
+        "reports/totals.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n",
+    }
+)
+
+
 def test_two_blocks_make_two_packages_each_with_its_options(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block + "        options: {clients: async}\n", encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, TWO_BLOCKS)
     done = sqlwright("generate")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("3 queries, 3 functions, ")
@@ -138,13 +146,18 @@ def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: S
     assert not (project / "generated").exists()
 
 
+BOTH_WRONG = declare(
+    {
+        "sqlc.yaml": CONFIGURATION + _OTHER_BLOCK,
+        "reports/totals.sql": "-- name: A :one\nSELECT nope FROM users;\n",
+        # sqlc accepts this one, PostgreSQL refuses it.
+        "queries/users.sql": "-- name: B :many\nSELECT name, count(*) FROM users;\n",
+    }
+)
+
+
 def test_an_error_of_one_block_does_not_hide_those_of_another(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: reports").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
-    # sqlc accepts this one, PostgreSQL refuses it.
-    (project / "queries/users.sql").write_text("-- name: B :many\nSELECT name, count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, BOTH_WRONG)
     done = sqlwright("generate")
     assert done.code == 1
     assert 'error: PostgreSQL refuses query A: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
@@ -164,8 +177,11 @@ def test_json_is_one_document_with_the_same_facts(project: Path, sqlwright: Sqlw
     }
 
 
+UNKNOWN_COLUMN = declare({"queries/users.sql": "-- name: A :one\nSELECT nope FROM users;\n"})
+
+
 def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "queries/users.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
+    write_files(project, UNKNOWN_COLUMN)
     done = sqlwright("generate", "--format=json")
     assert (done.code, done.err) == (1, "")
     assert json.loads(done.out) == {

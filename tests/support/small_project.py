@@ -34,15 +34,31 @@ sql:
 """
 
 
+# What tests make of the project: files in place of or besides its own, by path.
+_DECLARED: list[dict[str, str]] = [{}]
+
+
+def declare(files: dict[str, str]) -> dict[str, str]:
+    """Declare, while a test module is imported, what a test makes of the project, so that sqlc reads all of them in one run."""
+    _DECLARED.append(files)
+    return files
+
+
+def write_declared(folder: Path) -> list[Path]:
+    """Write a project for each of them and return their configurations."""
+    return [write_project(folder / str(number), files) / "sqlc.yaml" for number, files in enumerate(_DECLARED)]
+
+
 def write_project(folder: Path, files: dict[str, str] | None = None) -> Path:
     """Write the project, with these files in place of or besides its own."""
-    for name, text in {
-        "migrations/1_users.sql": MIGRATION,
-        "queries/users.sql": USERS,
-        "sqlc.yaml": CONFIGURATION,
-        **(files or {}),
-    }.items():
+    own = {"migrations/1_users.sql": MIGRATION, "queries/users.sql": USERS, "sqlc.yaml": CONFIGURATION}
+    write_files(folder, own | (files or {}))
+    return folder
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    """Write files by their paths in a folder."""
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return folder
