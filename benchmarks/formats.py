@@ -1,4 +1,4 @@
-"""What the binary format saves for a value of each type: the figures in `sqlwright.formats`.
+"""What the binary format saves for a value of each type: the figures in `sqlwright.types.formats`.
 
 python -m benchmarks.formats
 """
@@ -15,7 +15,7 @@ import typer
 from psycopg import sql
 
 from benchmarks.processors import on_one_processor
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 _ROWS = 1000
 _ROUNDS = 200

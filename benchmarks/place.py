@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.names import PEOPLE
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 PROJECT = Path(__file__).parent / "project"
 _BIN = Path(sys.executable).parent

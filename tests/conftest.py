@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from sqlwright import protocol
 from sqlwright.diagnostics import CompileError, format_diagnostic
+from sqlwright.resolve import protocol
 
 
 def main() -> None:
@@ -23,14 +23,19 @@ def main() -> None:
 
 def _compile(data: bytes) -> bytes:
     # Imported here: the CLI runs this program only to catch a request, and then nothing of the compiler is needed.
-    from sqlwright.garbage import uncollected
-    from sqlwright.output import refuse_foreign_files
     from sqlwright.pipeline import compile_request
+    from sqlwright.project.garbage import uncollected
+    from sqlwright.project.inputs import read_inputs_of
+    from sqlwright.project.output import refuse_foreign_files
     from sqlwright.prove.sessions import open_sessions
+    from sqlwright.render.syntax import check_syntax
 
     project = Path.cwd()
     with uncollected(), open_sessions(project, os.environ) as sessions:
-        compilation = compile_request(protocol.decode(data), project=project, sessions=sessions)
+        request = protocol.decode(data)
+        compilation = compile_request(request, read_inputs_of(project, request), sessions)
+        for file in compilation.files:
+            check_syntax(file)
         refuse_foreign_files(project / compilation.out, compilation.files)
         return protocol.encode(compilation.files)
 

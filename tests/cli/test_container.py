@@ -16,8 +16,8 @@ from typing import IO
 import docker
 import pytest
 
-from sqlwright.prove import embedded
-from sqlwright.prove.server import ServerUnavailable, postgres_server
+from sqlwright.postgres import embedded
+from sqlwright.postgres.server import ServerUnavailable, postgres_server
 
 from .conftest import Sqlwright
 

@@ -13,8 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from sqlwright import devdb
-from sqlwright.prove import embedded
+from sqlwright.postgres import devdb, embedded
 
 from .conftest import UNSET, Sqlwright
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import sqlwright
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 from .conftest import run_in
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sqlwright.cli.folder import Comparison, Difference
-from sqlwright.cli.writing import write
+from sqlwright.project.folder import Comparison, Difference
+from sqlwright.project.writing import write
 
 from .conftest import Sqlwright, tree
 

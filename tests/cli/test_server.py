@@ -19,15 +19,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from sqlwright.prove import embedded
-from sqlwright.prove.server import ServerUnavailable, postgres_server, shown
+from sqlwright.postgres import embedded
+from sqlwright.postgres.server import ServerUnavailable, postgres_server, shown
 
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
 import sys
 from pathlib import Path
 import psycopg
-from sqlwright.prove.server import postgres_server
+from sqlwright.postgres.server import postgres_server
 with postgres_server(Path(sys.argv[1]), {}) as server:
     with psycopg.connect(server.conninfo()) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)

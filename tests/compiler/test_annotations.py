@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.annotations import Annotations, OneClaim, read_annotations, split_alias
 from sqlwright.diagnostics import format_diagnostic
-from sqlwright.sources import QuerySource, split_queries
+from sqlwright.sql.annotations import Annotations, OneClaim, read_annotations, split_alias
+from sqlwright.sql.sources import QuerySource, split_queries
 
 
 def query(*comment: str) -> QuerySource:

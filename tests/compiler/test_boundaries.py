@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.boundaries import check_boundaries
 from sqlwright.diagnostics import format_diagnostic
-from sqlwright.sources import split_queries
+from sqlwright.sql.boundaries import check_boundaries
+from sqlwright.sql.sources import split_queries
 
 
 def problems(text: str, *, schema: bool = False, read: str = "A B") -> list[str]:

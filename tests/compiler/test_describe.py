@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sqlwright.prove.describe import Refused, TypeNames, describe
+from sqlwright.prove.asking.describe import Refused, TypeNames, describe
 
 SCHEMA = """
 CREATE SCHEMA other;

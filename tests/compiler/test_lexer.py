@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlwright.lexer import Kind, significant, statements, tokenize
+from sqlwright.sql.lexer import Kind, significant, statements, tokenize
 
 _PIECES = st.sampled_from(
     [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.macros import misread_operand, read_statement
-from sqlwright.sources import split_queries
+from sqlwright.sql.macros import misread_operand, read_statement
+from sqlwright.sql.sources import split_queries
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.migrations import schema_text
+from sqlwright.sql.migrations import schema_text
 
 
 @pytest.mark.parametrize(

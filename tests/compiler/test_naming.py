@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, PythonName, distinct_members
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName, PythonName, distinct_members
 
 
 @given(st.text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.placeholders import with_casts
+from sqlwright.sql.placeholders import with_casts
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from sqlwright.diagnostics import CompileError
 from sqlwright.ir import SourceFile
-from sqlwright.protocol import decode, encode
+from sqlwright.resolve.protocol import decode, encode
 
 
 @pytest.mark.parametrize("data", [b"", b"\x0a\x05hello", b"[]", b"{}", b'{"sqlc_version": "v1", "settings": {}}'])

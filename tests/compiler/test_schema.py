@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.prove.schema import read_schema
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import Server, postgres_server
+from sqlwright.postgres.server import Server, postgres_server
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.prove.scratch.schema import read_schema
 
 MIGRATION = "-- migrate:up\nCREATE TABLE t (id int);\n\n-- migrate:down\nDROP TABLE t;\n"
 

@@ -17,9 +17,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.prove.schema import Schema, SchemaFile
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
+from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.prove.scratch.schema import Schema, SchemaFile
 
 from ..proofs.conftest import MAJORS, Servers  # noqa: TID252 - the tests are no package with a name of its own
 
@@ -86,9 +86,9 @@ WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^pg_|^information_s
 BUILDER = """\
 import sys
 from pathlib import Path
-from sqlwright.prove.schema import read_schema
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import postgres_server
+from sqlwright.prove.scratch.schema import read_schema
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.postgres.server import postgres_server
 project = Path(sys.argv[1])
 with postgres_server(project, {"SQLWRIGHT_DATABASE_URL": sys.argv[2]}) as server:
     with scratch_database(server, read_schema(project, ("1.sql",))):

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from sqlwright.diagnostics import CompileError, Diagnostic
-from sqlwright.prove.schema import Schema, SchemaFile
-from sqlwright.prove.server import Server, ServerUnavailable, postgres_server
+from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
+from sqlwright.prove.scratch.schema import Schema, SchemaFile
 from sqlwright.prove.sessions import Sessions
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqlwright.diagnostics import CompileError
-from sqlwright.lexer import Kind, tokenize
-from sqlwright.sources import QuerySource, expand_paths, is_for_sqlc_only, read_text, split_queries
+from sqlwright.sql.lexer import Kind, tokenize
+from sqlwright.sql.sources import QuerySource, expand_paths, is_for_sqlc_only, read_text, split_queries
 
 FILE = """\
 -- The queries of users.

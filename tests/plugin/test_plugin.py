@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 CASES = Path(__file__).parents[1] / "golden" / "cases"
 BIN = Path(sys.executable).parent

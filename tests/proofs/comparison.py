@@ -19,7 +19,7 @@ from contextlib import ExitStack
 import psycopg
 from psycopg import pq
 
-from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
 
 from .conftest import Servers, fresh_database

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 
 from .conftest import Servers, fresh_database

@@ -10,7 +10,7 @@ from itertools import product
 import psycopg
 import pytest
 
-from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, StatementProof, prove_statement
 
 from .conftest import Servers, fresh_database

@@ -9,9 +9,24 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from sqlwright.prove import cardinality, facts, jointree, keys, narrowing, nullability, parameters, reach, totals
-from sqlwright.prove.rules import aggregates, columns, functions, queries, recursion, returning, setreturning
+from sqlwright.prove.catalog import facts, totals
+from sqlwright.prove.rules import (
+    aggregates,
+    cardinality,
+    columns,
+    functions,
+    keys,
+    narrowing,
+    nullability,
+    queries,
+    reach,
+    recursion,
+    returning,
+    setreturning,
+)
+from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
+from sqlwright.prove.tree import jointree
 
 from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases

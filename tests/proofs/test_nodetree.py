@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sqlwright.prove.nodetree import Node, Unrecognised, parse, unescape, walk
+from sqlwright.prove.tree.nodetree import Node, Unrecognised, parse, unescape, walk
 
 
 def node(text: str) -> Node:

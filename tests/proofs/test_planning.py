@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from sqlwright.prove.describe import Refused
-from sqlwright.prove.planning import plan
+from sqlwright.prove.asking.describe import Refused
+from sqlwright.prove.asking.planning import plan
 
 from .conftest import Servers, fresh_database
 

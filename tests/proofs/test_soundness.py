@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from sqlwright.prove.facts import SchemaFacts
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Statement, prove_statement
 
 from .comparison import compare

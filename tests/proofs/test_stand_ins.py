@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sqlwright.prove import embedded
-from sqlwright.prove.schema import read_schema
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import postgres_server
+from sqlwright.postgres import embedded
+from sqlwright.postgres.server import postgres_server
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.prove.scratch.schema import read_schema
 
 from .conftest import Servers, fresh_database
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from sqlwright.prove import querytree
-from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.nodetree import Node, Tree, walk
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, join_before, prove_statement
+from sqlwright.prove.tree import querytree
+from sqlwright.prove.tree.nodetree import Node, Tree, walk
 
 from .conftest import Servers, fresh_database
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
+from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
 
 from .conftest import Servers, fresh_database
 from .sample_values import SETUP, call, split_signature

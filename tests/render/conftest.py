@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from sqlwright import ir
-from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
-from sqlwright.pgtypes import scalar
-from sqlwright.render import Queriers, render
-from sqlwright.sources import PlaceInQuery, QuerySource
+from sqlwright.render.package import render
+from sqlwright.render.queriers import Queriers
+from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.types.pgtypes import scalar
 
 MOOD = ir.EnumRef("mood", ClassName("Mood"))
 

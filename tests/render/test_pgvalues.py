@@ -9,7 +9,7 @@ import pytest
 from psycopg import RawCursor
 from psycopg.rows import tuple_row
 
-from sqlwright.pgtypes import BINARY_TYPES
+from sqlwright.types.pgtypes import BINARY_TYPES
 
 _VALUES = {
     "bool": ["true", "false"],

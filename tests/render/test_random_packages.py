@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sqlwright import ir
-from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
 from sqlwright.options import Clients
-from sqlwright.pgtypes import scalar
-from sqlwright.render import Queriers, render
-from sqlwright.sources import PlaceInQuery, QuerySource
+from sqlwright.render.package import render
+from sqlwright.render.queriers import Queriers
+from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.types.pgtypes import scalar
 
 _SQL_NAME = st.one_of(
     st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=63),

@@ -38,7 +38,7 @@ from shop.infrastructure.postgres.transactions.orders import PostgresOrderReposi
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.local_servers import LocalServer, nats_server
-from sqlwright.prove import container
+from sqlwright.postgres import container
 
 from .log_watch import LogWatch
 from .memory.broker import MemoryBroker

@@ -40,7 +40,7 @@ from shop.infrastructure.postgres.errors import translated
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 from shop.infrastructure.postgres.transactions.unit_of_work import PostgresUnitOfWork
 from shop.local_servers import LocalServer, nats_server, redis_server
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 from .servers import frozen
 

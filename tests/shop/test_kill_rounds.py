@@ -36,7 +36,7 @@ from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
 from shop.infrastructure.nats.broker import open_broker
 from shop.local_servers import LocalServer, nats_server, redis_server
-from sqlwright.prove import embedded
+from sqlwright.postgres import embedded
 
 from .ports import receive_all
 

@@ -47,6 +47,9 @@ PURE = "Domain and application know no infrastructure"
 STDLIB = "The domain knows no validation framework"
 DEV_TIME = "The compiler is dev-time only, and knows nothing of the service"
 NO_RUNTIME = "The generated code needs psycopg and the standard library alone"
+STAGES = "Every stage of the compiler imports only what stands below it"
+PROVER = "The prover reads trees and catalogs, judges by rules, and records"
+QUIET = "Only the command line prints"
 
 
 # A module, its import (None: the module is in no layer), and the contract that it breaks.
@@ -80,15 +83,20 @@ BREAKING = [
     ("src/shop/application/reads/cache.py", "redis", PURE),
     ("src/shop/application/messaging/broker.py", "nats", PURE),
     ("src/shop/domain/values.py", "pydantic", STDLIB),
-    ("src/shop/infrastructure/postgres/pool.py", "sqlwright.naming", DEV_TIME),
-    ("src/sqlwright/naming.py", "shop.domain.values", DEV_TIME),
-    ("generated/shop_db/users.py", "sqlwright.naming", NO_RUNTIME),
+    ("src/shop/infrastructure/postgres/pool.py", "sqlwright.ir.naming", DEV_TIME),
+    ("src/sqlwright/ir/naming.py", "shop.domain.values", DEV_TIME),
+    ("generated/shop_db/users.py", "sqlwright.ir.naming", NO_RUNTIME),
     ("generated/shop_db/models.py", "pydantic", NO_RUNTIME),
+    ("src/sqlwright/ir/naming.py", "sqlwright.options", STAGES),
+    ("src/sqlwright/a_new_stage.py", None, STAGES),
+    ("src/sqlwright/prove/catalog/__init__.py", "sqlwright.prove.rules", PROVER),
+    ("src/sqlwright/prove/a_new_part.py", None, PROVER),
+    ("src/sqlwright/ir/naming.py", "rich", QUIET),
 ]
 
 
 def module_name(path: str) -> str:
-    return ".".join(Path(path).with_suffix("").parts[1:])
+    return ".".join(Path(path).with_suffix("").parts[1:]).removesuffix(".__init__")
 
 
 @pytest.fixture(scope="module")

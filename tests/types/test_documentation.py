@@ -11,9 +11,9 @@ import yaml
 
 from sqlwright import ir
 from sqlwright.options import Options, read_options
-from sqlwright.pgtypes import NOTES, builtin, names, names_of_extensions, of_extension
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.values import Values
+from sqlwright.types.pgtypes import NOTES, builtin, names, names_of_extensions, of_extension
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from sqlwright import ir
-from sqlwright.formats import SAVED, asks_binary
-from sqlwright.naming import Identifier
+from sqlwright.ir.naming import Identifier
+from sqlwright.types.formats import SAVED, asks_binary
 
 # Values at the edges of each type that may be asked in text.
 VALUES = {

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from sqlwright.naming import ClassName
-from sqlwright.pgtypes import names
+from sqlwright.ir.naming import ClassName
+from sqlwright.types.pgtypes import names
 
 from .conftest import Compiler, Project
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from sqlwright import __version__
-from sqlwright.cli import database, explaining, generating, programs
-from sqlwright.prove import embedded
+from sqlwright.cli.commands import check, db, generate, inspect, why
+from sqlwright.postgres import embedded
+from sqlwright.project import programs
 
 _HELP = """\
 SQL in, proven Python out.
@@ -40,11 +41,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(generating.generate)
-app.command()(generating.check)
-app.command()(generating.inspect)
-app.command()(explaining.why)
-app.add_typer(database.app, name="db")
+app.command()(generate.generate)
+app.command()(check.check)
+app.command()(inspect.inspect)
+app.command()(why.why)
+app.add_typer(db.app, name="db")
 
 
 def _show_version(wanted: bool) -> None:

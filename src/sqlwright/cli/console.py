@@ -6,30 +6,22 @@ import json
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sqlwright.cli.compilation import Report
-from sqlwright.cli.interruption import Interrupted, interruptible
+from sqlwright.cli.options import Format
 from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic, unusable
-from sqlwright.prove.embedded import EmbeddedUnavailable
-from sqlwright.prove.server import ServerUnavailable
+from sqlwright.postgres.embedded import EmbeddedUnavailable
+from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.project.compilation import Report
+from sqlwright.project.interruption import Interrupted, interruptible
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-
-class Format(StrEnum):
-    """How a command writes: for people, or for programs."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-FormatOption = Annotated[Format, typer.Option("--format", help="Text for people; one JSON document on stdout for programs.")]
 
 _STYLES = {
     "error:": "bold red",
@@ -121,14 +113,25 @@ def progress() -> Generator[Report]:
     """Show progress on stderr while it is a terminal, and nothing otherwise."""
     console = err()
     if not console.is_terminal:
-        yield lambda what, done, of: None
+        yield _import_results
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("", total=None)
-        yield lambda what, done, of: shown.update(task, description=what, completed=done, total=of or None)
+
+        def report(what: str, done: int, of: int) -> None:
+            shown.update(task, description=what, completed=done, total=of or None)
+            _import_results(what, done, of)
+
+        yield report
+
+
+def _import_results(what: str, done: int, of: int) -> None:
+    """Import what the end of the run needs: the first report comes while sqlc runs, which leaves a processor idle."""
+    del what, done, of
+    import_module("sqlwright.cli.results")
 
 
 def _styled(text: str, severity: Severity) -> Text:

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, cast, get_args
 
 from sqlwright import ir
-from sqlwright.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.sources import PlaceInQuery, QuerySource
 
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

@@ -11,8 +11,8 @@ from sqlwright import ir
 from sqlwright.cli.console import out
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
-from sqlwright.prove import standins
-from sqlwright.sources import PlaceInQuery
+from sqlwright.postgres import standins
+from sqlwright.sql.sources import PlaceInQuery
 
 # A proof that is missing is no proof of the contrary.
 _ROWS = {

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
-from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
-from sqlwright.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.sources import PlaceInQuery, QuerySource
 
 
 class Cardinality(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.naming import ClassName, Identifier
-from sqlwright.sources import PlaceInQuery
+from sqlwright.ir.naming import ClassName, Identifier
+from sqlwright.sql.sources import PlaceInQuery
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlwright.annotations import Annotations
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Origin
-from sqlwright.naming import ClassName, ConstantName, Identifier, ModuleName
-from sqlwright.sources import QuerySource
+from sqlwright.sql.annotations import Annotations
+from sqlwright.sql.sources import QuerySource
 
 
 class Command(StrEnum):

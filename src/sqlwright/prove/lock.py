@@ -7,18 +7,21 @@ or merged badly is not believed; that lines are sealed one by one lets two branc
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
+from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sqlwright import __version__, ir
-from sqlwright.prove.proof import Catalog, Enum, Proofs, QueryProof, Table, UserType
+from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.ir.proofs import Catalog, Enum, Proofs, QueryProof, Table, UserType
 
 FILE_NAME = "proofs.json"
 
@@ -45,7 +48,7 @@ class _NamedProof:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class _Record:
+class _Document:
     writer: str
     postgres: int
     schema_digest: str
@@ -72,6 +75,32 @@ def dump(proofs: Proofs) -> str:
     )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """The file at `path`: its proofs, None where there are none to reuse; `damage` is what is wrong with a file that was changed since."""
+
+    path: str
+    proofs: Proofs | None = None
+    damage: Diagnostic | None = None
+
+
+def read_record(file: Path, path: str) -> Record:
+    """Read the record in a file; `path` is its name in messages."""
+    try:
+        return Record(path, load(file.read_text(encoding="utf-8")) if file.is_file() else None)
+    except (Damaged, UnicodeDecodeError) as error:
+        what = str(error) if isinstance(error, Damaged) else "is not a text in UTF-8"
+        return Record(
+            path,
+            damage=Diagnostic(
+                f"{path} {what}; nothing of it is believed",
+                Place(path),
+                help="every query is proven anew, and `sqlwright generate` writes the file again.",
+                severity=Severity.WARNING,
+            ),
+        )
+
+
 class Damaged(Exception):
     """A record is not as it was written; the message says what is wrong, as the end of a sentence about it."""
 
@@ -83,26 +112,26 @@ def load(text: str) -> Proofs | None:
         Damaged: it was changed since.
     """
     try:
-        record = TypeAdapter(_Record).validate_json(text)
+        document = TypeAdapter(_Document).validate_json(text)
     except ValidationError:
         if _WRITER not in text:
             return None
         raise Damaged("is not a record of proofs any more") from None
-    if record.writer != _WRITER:
+    if document.writer != _WRITER:
         return None
     lines = text.replace("\r\n", "\n").split("\n")
     start, end = (next((n for n, line in enumerate(lines) if line.startswith(mark)), 0) for mark in ('"tables": ', '"seal": '))
-    if _seal("".join(f"{line}\n" for line in lines[start:end])) != record.seal:
+    if _seal("".join(f"{line}\n" for line in lines[start:end])) != document.seal:
         raise Damaged("was edited: what it says of the schema is not what was recorded")
     sealed = {match["seal"] for line in lines[end:] if (match := _SEALED.match(line)) and _seal(f"{{{match['rest']}") == match["seal"]}
-    broken = [named.name for named in record.queries if named.seal not in sealed]
+    broken = [named.name for named in document.queries if named.seal not in sealed]
     if broken:
         raise Damaged(f"was edited: what it says of {', '.join(broken)} is not what was recorded")
     return Proofs(
-        postgres_major=record.postgres,
-        schema_digest=record.schema_digest,
-        catalog=Catalog(record.tables, record.enums, record.types),
-        queries={(named.file, named.name): named.proof for named in record.queries},
+        postgres_major=document.postgres,
+        schema_digest=document.schema_digest,
+        catalog=Catalog(document.tables, document.enums, document.types),
+        queries={(named.file, named.name): named.proof for named in document.queries},
     )
 
 

@@ -11,29 +11,29 @@ from typing import Any, TypeAlias
 import psycopg
 
 from sqlwright import ir
-from sqlwright.copying import copy_sql
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
-from sqlwright.lexer import significant
-from sqlwright.pgtypes import canonical_name
-from sqlwright.placeholders import with_casts
-from sqlwright.prove import standins
-from sqlwright.prove.access import functions_called
-from sqlwright.prove.catalog import read_catalog
-from sqlwright.prove.describe import Description, Refused, TypeNames, describe, with_dimensions
-from sqlwright.prove.embeds import EmbedProof
-from sqlwright.prove.facts import SchemaFacts
+from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
+from sqlwright.postgres import standins
+from sqlwright.postgres.server import Server
+from sqlwright.prove.asking.describe import Description, Refused, TypeNames, describe, with_dimensions
+from sqlwright.prove.asking.planning import plan
+from sqlwright.prove.asking.suggestions import refusal
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
-from sqlwright.prove.nodetree import UNREADABLE
-from sqlwright.prove.planning import plan
-from sqlwright.prove.proof import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
-from sqlwright.prove.querytree import analysed_query
-from sqlwright.prove.records import Fields
-from sqlwright.prove.schema import Schema
-from sqlwright.prove.scratch import scratch_database
-from sqlwright.prove.server import Server
-from sqlwright.prove.stars import Expanded, expand_stars, stars_in
+from sqlwright.prove.scratch.database import scratch_database
+from sqlwright.prove.scratch.schema import Schema
+from sqlwright.prove.shape.access import functions_called
+from sqlwright.prove.shape.embeds import EmbedProof
+from sqlwright.prove.shape.records import Fields
+from sqlwright.prove.shape.stars import Expanded, expand_stars, stars_in
 from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
-from sqlwright.prove.suggestions import refusal
+from sqlwright.prove.tables import read_catalog
+from sqlwright.prove.tree.nodetree import UNREADABLE
+from sqlwright.prove.tree.querytree import analysed_query
+from sqlwright.sql.lexer import significant
+from sqlwright.sql.placeholders import with_casts
+from sqlwright.types.copying import copy_sql
+from sqlwright.types.pgtypes import canonical_name
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright import ir
-from sqlwright.diagnostics import CompileError
-from sqlwright.prove.lock import query_key
-from sqlwright.prove.proof import Progress, Proofs, QueryProof
-from sqlwright.prove.schema import Schema
-from sqlwright.prove.server import ServerUnavailable
+from sqlwright.diagnostics import CompileError, Diagnostic, Severity
+from sqlwright.ir.proofs import Progress, Proofs, QueryProof
+from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.prove.lock import Record, query_key
+from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.sessions import Sessions
 
 
@@ -17,20 +17,38 @@ def prove(
     package: ir.UnprovenPackage,
     schema: Schema,
     sessions: Sessions,
-    recorded: Proofs | None,
+    record: Record,
     progress: Progress = lambda done, of: None,
     *,
     anew: bool = False,
-) -> Proofs:
-    """Prove every query of the package.
+) -> tuple[Proofs, list[Diagnostic]]:
+    """Prove every query of the package, and return the proofs with warnings about the record.
 
-    `recorded` proofs are taken where nothing that they depend on has changed; where that is all of them, no session is opened. With `anew`
-    every query is proven again. `progress` is told how many of how many are proven.
+    Recorded proofs are reused where nothing that they depend on has changed; where that is all of them, no session is opened. With `anew`
+    every query is proven again, unless there is no server and everything is on record. `progress` is called with how many of how many are
+    proven.
 
     Raises:
         CompileError: PostgreSQL refuses the schema or queries (all of them are reported), or there is something to prove and no server.
-        ServerUnavailable: there is no server to prove anew what is all on record.
     """
+    damage = [record.damage] if record.damage else []
+    try:
+        proofs = _prove(package, schema, sessions, record.proofs, progress, anew=anew)
+    except CompileError as error:
+        raise CompileError([*damage, *error.diagnostics]) from error
+    except ServerUnavailable as unavailable:
+        doubt = replace(
+            unavailable.diagnostic,
+            message=f"nothing was proven anew, {record.path} was believed: {unavailable.diagnostic.message}",
+            severity=Severity.WARNING,
+        )
+        return _prove(package, schema, sessions, record.proofs, progress, anew=False), [doubt]
+    return proofs, damage if anew else []
+
+
+def _prove(
+    package: ir.UnprovenPackage, schema: Schema, sessions: Sessions, recorded: Proofs | None, progress: Progress, *, anew: bool
+) -> Proofs:
     queries = [(module.source_file, query) for module in package.modules for query in module.queries]
     valid = (
         _valid(queries, recorded, nullable_elements=package.nullable_elements)

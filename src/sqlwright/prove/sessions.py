@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sqlwright.diagnostics import CompileError
-from sqlwright.prove.schema import Schema
-from sqlwright.prove.server import URL_VARIABLE, Server, ServerUnavailable, postgres_server
+from sqlwright.postgres.server import URL_VARIABLE, Server, ServerUnavailable, postgres_server
+from sqlwright.prove.scratch.schema import Schema
 
 if TYPE_CHECKING:
     from sqlwright.prove.prover import Session

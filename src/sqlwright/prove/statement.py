@@ -9,18 +9,18 @@ from typing import Any
 import psycopg
 
 from sqlwright.ir import Cardinality
-from sqlwright.lexer import significant
-from sqlwright.prove import cardinality, parameters, records
 from sqlwright.prove import rules as _rules
-from sqlwright.prove.access import tables_read_and_written
-from sqlwright.prove.dimensions import output_dimensions
-from sqlwright.prove.embeds import EmbedProof, prove_embed
-from sqlwright.prove.facts import SchemaFacts
-from sqlwright.prove.nodetree import UNREADABLE, Node
-from sqlwright.prove.nullability import Prover, Verdict
-from sqlwright.prove.querytree import UTILITY, analysed_query
-from sqlwright.prove.records import Fields
-from sqlwright.prove.rules import queries
+from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.rules import cardinality, queries
+from sqlwright.prove.rules.nullability import Prover, Verdict
+from sqlwright.prove.shape import parameters, records
+from sqlwright.prove.shape.access import tables_read_and_written
+from sqlwright.prove.shape.dimensions import output_dimensions
+from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
+from sqlwright.prove.shape.records import Fields
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+from sqlwright.prove.tree.querytree import UTILITY, analysed_query
+from sqlwright.sql.lexer import significant
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
 

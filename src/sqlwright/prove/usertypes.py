@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.prove.describe import TypeNames, with_dimensions
-from sqlwright.prove.proof import TypeKind, UserType
+from sqlwright.ir.proofs import TypeKind, UserType
+from sqlwright.prove.asking.describe import TypeNames, with_dimensions
 
 # Row types of tables are left out: the tables themselves are recorded. An extension's types come with it
 # whatever its schema is.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlwright import ir
-from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, lay_out, statement
@@ -21,7 +20,8 @@ from sqlwright.render.pgvalues import (
     result_types,
 )
 from sqlwright.render.registration import REGISTER
-from sqlwright.valuetypes import holds_interval, is_box, needing_registration, parts
+from sqlwright.types.formats import is_converted
+from sqlwright.types.valuetypes import holds_interval, is_box, needing_registration, parts
 
 _VECTOR_LOADER = "VectorLoader"
 _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from sqlwright import ir
-from sqlwright.valuetypes import holds_interval, is_box, parts
+from sqlwright.types.valuetypes import holds_interval, is_box, parts
 
 # Names in the generated adapters module: the function that passes on a value which psycopg could load, the one that makes a cursor load
 # intervals without loss, the class of exact intervals, and what validates JSON.

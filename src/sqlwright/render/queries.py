@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
-from sqlwright.formats import asks_binary, reads_binary
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.bulk import batch_lines, copy_lines, counted_lines, stream_lines
 from sqlwright.render.colour import Colour
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
@@ -16,9 +16,9 @@ from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, jso
 from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
-from sqlwright.render.sending import batch_lines, copy_lines, counted_lines, stream_lines
 from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.values import Values
+from sqlwright.types.formats import asks_binary, reads_binary
 
 
 def query_module(

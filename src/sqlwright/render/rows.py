@@ -11,7 +11,7 @@ from sqlwright.render.layout import Group, Keyword, Node, NoneUnless, fits, stat
 from sqlwright.render.literals import docstring, string_literal
 from sqlwright.render.pgvalues import free_name, json_alias
 from sqlwright.render.values import Values, to_row_name
-from sqlwright.valuetypes import parts
+from sqlwright.types.valuetypes import parts
 
 
 def models_module(package: ir.Package, *, with_json: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlwright import ir
-from sqlwright.formats import is_converted
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless
 from sqlwright.render.pgvalues import (
@@ -22,7 +21,8 @@ from sqlwright.render.pgvalues import (
     innermost,
     is_dumped,
 )
-from sqlwright.valuetypes import is_box
+from sqlwright.types.formats import is_converted
+from sqlwright.types.valuetypes import is_box
 
 
 class Values:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
-from sqlwright.prove.querytree import Query
-from sqlwright.prove.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
+from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.querytree import Query
 
 _WITH_DEFAULT = 3
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"})
@@ -81,7 +81,7 @@ def group_has_rows(prover: Prover, at: Scope) -> bool:
         return all(sets)
     if at.query.node.has("groupClause"):
         return True
-    from sqlwright.prove.cardinality import at_least_one_input_row
+    from sqlwright.prove.rules.cardinality import at_least_one_input_row
 
     return at_least_one_input_row(prover, at)
 

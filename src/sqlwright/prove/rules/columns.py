@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.jointree import LEFT_SIDE, RIGHT_SIDE
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import (
+from sqlwright.prove.rules import queries, recursion, setreturning
+from sqlwright.prove.rules.nullability import (
     Prover,
     Scope,
     Verdict,
@@ -18,7 +17,9 @@ from sqlwright.prove.nullability import (
     structure,
     table_scope,
 )
-from sqlwright.prove.querytree import (
+from sqlwright.prove.tree.jointree import LEFT_SIDE, RIGHT_SIDE
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.querytree import (
     CTE,
     FULL,
     FUNCTION,
@@ -33,7 +34,6 @@ from sqlwright.prove.querytree import (
     VALUES,
     RangeEntry,
 )
-from sqlwright.prove.rules import queries, recursion, setreturning
 
 _JOIN_NAMES = {LEFT: "LEFT JOIN", RIGHT: "RIGHT JOIN", FULL: "FULL JOIN"}
 _MAY_BE_GROUPED_AWAY = "a grouping set leaves it out, and its value is NULL there"

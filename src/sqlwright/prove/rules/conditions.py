@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from sqlwright.prove import narrowing
-from sqlwright.prove.narrowing import Ground
-from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.catalog.objects import FIRST_USER_OID
+from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.functions import operator_is_total
-from sqlwright.prove.schemaobjects import FIRST_USER_OID
+from sqlwright.prove.rules.narrowing import Ground
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.tree.nodetree import Node
 
 
 @expression("NULLTEST", "BOOLEANTEST")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.catalog.objects import Function
+from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 from sqlwright.prove.rules import setreturning
-from sqlwright.prove.schemaobjects import Function
-from sqlwright.prove.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.tree.nodetree import Node
 
 _TEXT = 25
 _ELEMENTS_OF_ARGUMENT = frozenset(

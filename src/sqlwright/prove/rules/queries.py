@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlwright.prove import narrowing
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict
-from sqlwright.prove.querytree import SELECT, Query
-from sqlwright.prove.rules import aggregates, returning
+from sqlwright.prove.rules import aggregates, narrowing, returning
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.querytree import SELECT, Query
 
 UNION, INTERSECT, EXCEPT = 1, 2, 3
 

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, never_null
-from sqlwright.prove.querytree import RangeEntry
 from sqlwright.prove.rules import queries
-
-
-def common_table(at: Scope, entry: RangeEntry) -> tuple[Node, Scope]:
-    """Find the WITH item that an entry of FROM names, and the scope it stands in."""
-    scope = at.up(entry.node.number("ctelevelsup"))
-    name = entry.node.text("ctename")
-    for item in scope.query.common_tables:
-        if item.text("ctename") == name:
-            return item, scope
-    raise Unrecognised(f"no WITH item {name}")
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, never_null
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.querytree import RangeEntry
 
 
 def cte_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> Verdict:
     """Judge a column of a common table expression."""
-    item, scope = common_table(at, entry)
+    item, scope = at.common_table(entry)
     verdicts = _columns(prover, item, scope)
     if attribute <= len(verdicts):
         return verdicts[attribute - 1]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove import narrowing
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
-from sqlwright.prove.querytree import DELETE, INSERT, MERGE, UPDATE, Query
-from sqlwright.prove.reach import reach
-from sqlwright.prove.schemaobjects import Relation
+from sqlwright.prove.catalog.objects import Relation
+from sqlwright.prove.rules import narrowing
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
+from sqlwright.prove.rules.reach import reach
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.querytree import DELETE, INSERT, MERGE, UPDATE, Query
 
 OLD, NEW = 1, 2
 DO_NOTHING, DO_UPDATE = 1, 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.nodetree import Node, Unrecognised, walk
-from sqlwright.prove.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
-from sqlwright.prove.querytree import RangeEntry
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.tree.nodetree import Node, Unrecognised, walk
+from sqlwright.prove.tree.querytree import RangeEntry
 
 NON_NULL_SETS = frozenset(
     {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove import cardinality
-from sqlwright.prove.exprtypes import is_array
-from sqlwright.prove.nodetree import Node
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
-from sqlwright.prove.rules import queries
+from sqlwright.prove.rules import cardinality, queries
+from sqlwright.prove.rules.exprtypes import is_array
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.tree.nodetree import Node
 
 _EXISTS, _ALL, _ANY, _ROW_COMPARISON, _SCALAR, _MULTIPLE, _ARRAY = range(7)
 

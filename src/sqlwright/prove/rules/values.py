@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlwright.prove import narrowing
-from sqlwright.prove.narrowing import Ground
-from sqlwright.prove.nodetree import Node, Unrecognised
-from sqlwright.prove.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.rules import narrowing
+from sqlwright.prove.rules.narrowing import Ground
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules.queries import both, either
+from sqlwright.prove.tree.nodetree import Node, Unrecognised
 
 _BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
 _SUBLINK_PARAM = 2

@@ -1,0 +1,1 @@
+"""From an unproven package and its proofs to a proven one."""

@@ -1,0 +1,24 @@
+"""The checks of a package before it is rendered: names that collide, options without an effect, claims against the proofs."""
+
+from __future__ import annotations
+
+from sqlwright import ir
+from sqlwright.check.claims import check_claims
+from sqlwright.check.options import check_options
+from sqlwright.check.package import check_package
+from sqlwright.check.standins import check_stand_ins
+from sqlwright.diagnostics import Diagnostic
+from sqlwright.ir.proofs import Proofs
+from sqlwright.options import Options
+
+
+def check(
+    unproven: ir.UnprovenPackage, proofs: Proofs, package: ir.Package, options: Options, *, config_name: str, embedded: bool
+) -> list[Diagnostic]:
+    """Return every error and warning; `embedded` says that the embedded server, which only declares some extensions, proved the queries."""
+    return [
+        *(check_stand_ins(unproven, proofs) if embedded else ()),
+        *check_claims(unproven, proofs, strict_one=options.strict_one),
+        *check_options(unproven, proofs, options, config_name=config_name),
+        *check_package(package),
+    ]

@@ -1,0 +1,86 @@
+"""The check of options and annotations about types against the schema and the proofs: one without an effect is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlwright import ir
+from sqlwright.assemble.claims import column_name
+from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.ir.proofs import Proofs, QueryProof
+from sqlwright.options import Options
+from sqlwright.types.pgtypes import canonical_name, names
+from sqlwright.types.valuetypes import matches_column
+
+
+def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
+    """Find annotations that fit no JSON (errors), and options that fit nothing in the schema (warnings)."""
+    found = list(_options(proofs, options, Place(config_name) if config_name else None))
+    for module in package.modules:
+        for query in module.queries:
+            found += _annotations(query, proofs, module.source_file)
+    return found
+
+
+def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator[Diagnostic]:
+    proof = proofs.queries[file, query.name]
+    types = {column_name(column): column.type for column in proof.columns}
+    numbers = {param.number: param.name for param in query.params}
+    types |= {str(numbers[number]): param.type for number, param in enumerate(proof.params, start=1)}
+    if query.annotations.narrow and not _is_narrower(proof, proofs):
+        yield Diagnostic(
+            f"@narrow on query {query.name} is needless: no column is proven not NULL that its table lets be NULL",
+            query.source.header_place(),
+            help="remove it.",
+            severity=Severity.WARNING,
+        )
+    for name in query.annotations.json:
+        if name not in types:
+            known = ", ".join(f"`{each}`" for each in types)
+            yield Diagnostic(
+                f"@json on query {query.name} names `{name}`, which is no column or parameter of it",
+                query.source.header_place(),
+                help=f"columns and parameters: {known}." if known else "",
+            )
+        elif types[name].replace("[]", "") not in {"json", "jsonb"}:
+            yield Diagnostic(
+                f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
+                query.source.header_place(),
+                help="it is for json and jsonb and arrays of them; the option `overrides` is for other types.",
+            )
+
+
+def _is_narrower(proof: QueryProof, proofs: Proofs) -> bool:
+    """Whether a query proves more of a table's column than the table says."""
+    loose = {ir.Origin(t.schema, t.name, c.name) for t in proofs.catalog.tables for c in t.columns if not c.not_null}
+    return any(column.origin in loose and not column.nullable for column in proof.columns)
+
+
+def _types(proofs: Proofs) -> set[str]:
+    """The types that have a Python class, and those that the schema or a query has, whatever they are."""
+    catalog, queries = proofs.catalog, proofs.queries.values()
+    found = {*names(), *(enum.type for enum in catalog.enums), *(user.type for user in catalog.types)}
+    found |= {name for table in catalog.tables for name in (table.type, *(column.type for column in table.columns))}
+    found |= {column.type for proof in queries for column in proof.columns} | {param.type for proof in queries for param in proof.params}
+    return {name.replace("[]", "") for name in found}
+
+
+def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+    catalog = proofs.catalog
+    patterns = [("json", pattern) for pattern in options.json_types]
+    patterns += [("overrides", override.column) for override in options.overrides if override.column]
+    for option, pattern in patterns:
+        if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
+            yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
+    types = _types(proofs)
+    for override in options.overrides:
+        if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
+            yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)
+    tables = {table.name for table in catalog.tables}
+    for name in options.inflection_exclude_table_names:
+        if name not in tables:
+            yield _idle(f'option "inflection_exclude_table_names": there is no table `{name}`', place)
+
+
+def _idle(message: str, place: Place | None) -> Diagnostic:
+    return Diagnostic(message, place, help="check its spelling, or remove it.", severity=Severity.WARNING)

@@ -1,0 +1,207 @@
+"""The check of the proven package before it is rendered: names that collide, commands that do not fit, types without a Python type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from sqlwright import ir
+from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.sql.lexer import first_word
+from sqlwright.types.valuetypes import parts
+
+_Item = TypeVar("_Item")
+
+_CURE = "cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`."
+_CURES = {
+    "anyarray": "its arrays may differ in their number of dimensions: make all arms alike, or name a Python type by `overrides`.",
+    "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it.",
+}
+
+# The statements whose command tag holds a number of rows (PostgreSQL manual, "Message Formats", CommandComplete); CREATE TABLE AS is one.
+_COUNTED = frozenset(
+    {"(", "create", "delete", "execute", "fetch", "insert", "merge", "move", "select", "table", "update", "values", "with"}
+)
+
+# What the classes that rows derive from have already.
+_RESERVED = {
+    ir.RowStyle.DATACLASS: frozenset[str](),
+    ir.RowStyle.FROZEN: frozenset[str](),
+    ir.RowStyle.NAMEDTUPLE: frozenset(dir(tuple)) | {"_asdict", "_replace", "_fields", "_make", "_field_defaults"},
+    ir.RowStyle.PYDANTIC: frozenset(dir(BaseModel)),
+}
+_WITHOUT_UNDERSCORE = frozenset({ir.RowStyle.NAMEDTUPLE, ir.RowStyle.PYDANTIC})
+
+
+def check_package(package: ir.Package) -> list[Diagnostic]:
+    """Return every error and warning of the package."""
+    found = [*_modules(package), *_classes(package), *_fields(package)]
+    for module in package.modules:
+        found += _functions(module)
+        for query in module.queries:
+            found += _query(query)
+    return found
+
+
+def _modules(package: ir.Package) -> Iterator[Diagnostic]:
+    for first, second in _pairs(package.modules, lambda module: module.name):
+        yield Diagnostic(
+            f"{first.source_file} and {second.source_file} would both be module `{second.name}`",
+            Place(second.source_file),
+            help="rename one of the files.",
+        )
+
+
+def _classes(package: ir.Package) -> Iterator[Diagnostic]:
+    shared = [
+        (model.name, f"the composite type {model.composite}" if model.composite else f"the row class of table {model.table}")
+        for model in package.models
+    ]
+    shared += [(enum.name, f"the enum {enum.schema}.{enum.postgres}") for enum in package.enums]
+    shared += [(found.name, f"the domain of class `{found.name}`") for found in package.new_types]
+    names = {name for name, _ in shared}
+    constraints = [(found.name, f"the constraints of {found.table}") for found in package.constraints]
+    for named in (shared, constraints):
+        for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
+            yield Diagnostic(
+                f"{first} and {second} would both be class `{name}`",
+                help="give one of them another name by the option `rename`, or rename it in the schema.",
+            )
+    for module in package.modules:
+        for query in module.queries:
+            for own, kind in ((_own_row(query), "row"), (query.params_class, "parameters")):
+                for what in (what for name, what in shared if name == own) if own in names else ():
+                    yield Diagnostic(
+                        f"the {kind} class of query {query.name} and {what} would both be class `{own}`",
+                        query.source.header_place(),
+                        help="rename the query.",
+                    )
+
+
+def _fields(package: ir.Package) -> Iterator[Diagnostic]:
+    """Fields that the style of the row classes does not allow, and fields of composites that share a name."""
+    reserved = _RESERVED[package.row_style]
+    for module in package.modules:
+        for query in module.queries:
+            for field in ir.fields_of(query.result) if _has_row(query) else ():
+                if field.name in reserved or (package.row_style in _WITHOUT_UNDERSCORE and field.name.startswith("_")):
+                    yield Diagnostic(
+                        f"column `{field.name}` of query {query.name} cannot be a field where `model` is {package.row_style}",
+                        query.source.header_place(),
+                        help="give it another name, `… AS other_name` or by the option `rename`, or choose another `model`.",
+                    )
+    for model in package.models:
+        for first, second in _pairs(model.fields, lambda field: field.name) if model.composite else ():
+            yield Diagnostic(
+                f"{_sql_name(first)} and {_sql_name(second)} of the composite type {model.composite} would both be field `{second.name}`",
+                help="give one of them another name by the option `rename`.",
+            )
+
+
+def _has_row(query: ir.Query) -> bool:
+    return isinstance(ir.shape_of(query.result), ir.RowRef)
+
+
+def _functions(module: ir.Module) -> Iterator[Diagnostic]:
+    for first, second in _pairs(module.queries, lambda query: query.function):
+        yield Diagnostic(
+            f"queries {first.name} and {second.name} would both be function `{second.function}`",
+            second.source.header_place(),
+            label=f"{first.name} is at line {first.source.line}",
+            help="rename one of them.",
+        )
+
+
+def _query(query: ir.Query) -> Iterator[Diagnostic]:
+    place = query.source.header_place()
+    for _, param in _pairs(query.params, lambda param: param.name):
+        yield Diagnostic(
+            f"query {query.name} has two parameters named `{param.name}`", place, help="name one of them otherwise: sqlc.arg(other_name)."
+        )
+    fields = ir.fields_of(query.result)
+    for field in fields:
+        if field.numbered:
+            name = field.name.rpartition("_")[0]
+            yield Diagnostic(
+                f"query {query.name} returns several columns that would be `{name}`: {_sql_name(field)} is `{field.name}`",
+                place,
+                help="give it a name of its own: `… AS other_name`.",
+                severity=Severity.WARNING,
+            )
+    for field in fields:
+        if isinstance(field, ir.Embedded) and field.optional and field.witness < 0:
+            yield Diagnostic(
+                f"query {query.name} embeds `{field.name}`, whose row may be absent, and no column of the table is NOT NULL to tell when",
+                place,
+                help="select the columns one by one, or add a NOT NULL constraint to the table.",
+            )
+    if ir.shape_of(query.result) is not None and not fields:
+        instead = ":batchexec" if query.takes_rows else ":exec or :execrows"
+        yield Diagnostic(
+            f"query {query.name} is {query.command} but returns no columns",
+            place,
+            help=f"use {instead}, or add a RETURNING clause.",
+        )
+    yield from _statement(query)
+    for kind, name, opaque in _opaque(query):
+        yield Diagnostic(
+            f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
+            place,
+            help=_CURES.get(opaque.removesuffix("[]"), _CURE),
+            severity=Severity.WARNING,
+        )
+
+
+def _statement(query: ir.Query) -> Iterator[Diagnostic]:
+    """Statements that the query's command cannot run, or that would not give what it promises."""
+    place = query.source.header_place()
+    word = first_word(query.sql)
+    if word == "copy" and query.command is not ir.Command.COPYFROM:
+        yield Diagnostic(
+            f"query {query.name} is a COPY, which streams outside of a query's result",
+            place,
+            help="write an INSERT and use :copyfrom, or a SELECT with `-- @stream`.",
+        )
+    if query.command is ir.Command.EXECROWS and word not in _COUNTED:
+        yield Diagnostic(f"query {query.name} is :execrows, and {word.upper()} counts no rows", place, help="use :exec.")
+
+
+def _sql_name(field: ir.Field) -> str:
+    return f'"{field.sql_name}"' if isinstance(field, ir.Column) else f"sqlc.embed({field.name})"
+
+
+def _own_row(query: ir.Query) -> str:
+    match ir.shape_of(query.result):
+        case ir.RowRef(shared=False) as row:
+            return row.row_class
+        case _:
+            return ""
+
+
+def _opaque(query: ir.Query) -> Iterator[tuple[str, str, str]]:
+    for param in query.params:
+        if name := _opaque_inside(param.type):
+            yield "parameter", param.name, name
+    for column in ir.columns_in(ir.fields_of(query.result)):
+        if name := _opaque_inside(column.type):
+            yield "column", column.name, name
+
+
+def _opaque_inside(found: ir.Type) -> str:
+    if isinstance(found, ir.Nullable):
+        return _opaque_inside(found.value)
+    if isinstance(found, ir.Overridden):
+        return ""
+    return next((part.postgres for part in parts(found) if isinstance(part, ir.Opaque)), "")
+
+
+def _pairs(items: Iterable[_Item], key: Callable[[_Item], str]) -> Iterator[tuple[_Item, _Item]]:
+    """Each item whose key an earlier one has already, behind that earlier one."""
+    first: dict[str, _Item] = {}
+    for item in items:
+        if key(item) in first:
+            yield first[key(item)], item
+        else:
+            first[key(item)] = item

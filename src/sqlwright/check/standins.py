@@ -1,0 +1,25 @@
+"""The warning that an extension is only declared where a query was proven."""
+
+from __future__ import annotations
+
+from sqlwright import ir
+from sqlwright.diagnostics import Diagnostic, Severity
+from sqlwright.ir.proofs import Proofs
+from sqlwright.postgres import standins
+from sqlwright.postgres.server import URL_VARIABLE
+
+
+def check_stand_ins(package: ir.UnprovenPackage, proofs: Proofs) -> list[Diagnostic]:
+    """Warn of extensions that the embedded server only declares, at the first query that calls each."""
+    first: dict[str, Diagnostic] = {}
+    for module in package.modules:
+        for query in module.queries:
+            for extension in proofs.queries[module.source_file, query.name].stand_ins:
+                warning = Diagnostic(
+                    standins.explain(extension),
+                    query.source.header_place(),
+                    severity=Severity.WARNING,
+                    help=f"types and nullability do not depend on more; to prove where it is installed, set {URL_VARIABLE}.",
+                )
+                first.setdefault(extension, warning)
+    return list(first.values())

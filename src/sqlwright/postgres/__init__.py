@@ -1,0 +1,1 @@
+"""PostgreSQL servers: one that proves queries, and one for development."""

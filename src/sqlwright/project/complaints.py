@@ -1,0 +1,139 @@
+"""What sqlc says of queries that it refuses, as diagnostics: places in the user's files, and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlwright.diagnostics import Diagnostic, Place, in_order
+from sqlwright.ir import Command
+from sqlwright.project.configuration import Configuration
+from sqlwright.project.misreadings import better
+from sqlwright.project.paths import place_of_path
+from sqlwright.sql.lexer import significant, statement_spans
+from sqlwright.sql.sources import read_queries
+
+_COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_BLOCK_HEADING = "# package "
+_QUOTED = re.compile(r'"([^"]+)"')
+_LISTED = re.compile(r"missing query type \[.*\]: ")
+_ABOUT_NAME_LINE = re.compile(
+    r"(?:(?:duplicate query name|invalid query type): |(?:missing query type \[.*\]|invalid query comment): -- )(.+)"
+)
+_NAME_LINE = re.compile(r"\s*--\s*name:")
+_NO_QUERIES = "no queries contained in paths"
+# What sqlc says of a query whose command does not fit it, and what to do instead.
+_CURES = {
+    ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
+    ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
+    ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",
+    ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
+    ":copyfrom is not compatible with INSERT INTO ... SELECT": "use :exec.",
+    ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
+    "missing semicolon": "end the statement with `;`.",
+    ":batch* commands require parameters": "use the command without `batch`.",
+    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
+    "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
+}
+
+
+def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> tuple[Diagnostic, ...]:
+    """Read what sqlc wrote to stderr; paths in it are relative to `folder`, where its configuration is."""
+    placed: dict[Diagnostic, None] = {}
+    other: list[str] = []
+    quoting = False
+    for line in stderr.splitlines():
+        if line.startswith(_BLOCK_HEADING) or not line.strip():
+            continue
+        match = _COMPLAINT.fullmatch(line)
+        if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
+            # Two entries that share a file make sqlc complain twice.
+            placed |= dict.fromkeys(_about_file(file, int(match["line"]), int(match["column"]), match["message"], configuration))
+            # A message may quote the rest of a file.
+            quoting = match["message"].count('"') % 2 == 1
+        elif not quoting:
+            other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
+    if any(_NO_QUERIES in line for line in other):
+        placed |= dict.fromkeys(_without_queries(configuration))
+        other = [line for line in other if _NO_QUERIES not in line]
+    rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
+    return (*rest, *in_order(placed))
+
+
+def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
+    """Say of each entry without a query what is there: name lines without a statement, or nothing."""
+    for entry in configuration.entries:
+        queries = read_queries(configuration.project, entry.queries).values()
+        if any(next(statement_spans(query.text), None) for query in queries):
+            continue
+        for query in queries:
+            advice = "write the statement, or remove the name line."
+            yield Diagnostic(f"query {query.name} has no statement", query.header_place(), help=advice)
+        if not queries:
+            place = place_of_path(configuration, "queries", entry.queries[0]) if entry.queries else Place(configuration.path.name)
+            advice = "write one into a file whose name ends with .sql: a line `-- name: GetUser :one`, and the statement under it."
+            yield Diagnostic(f"there is no query in {', '.join(entry.queries)}", place, help=advice)
+
+
+def _about_file(file: Path, line: int, column: int, message: str, configuration: Configuration) -> list[Diagnostic]:
+    name = Path(os.path.relpath(file, configuration.project.resolve())).as_posix()
+    found = better(message, name, file.read_bytes(), line)
+    return found or [Diagnostic(_plain(message), _place(file, name, line, column, message), help=_help(message, configuration))]
+
+
+def _plain(message: str) -> str:
+    return _LISTED.sub("a name line without a command: ", message)
+
+
+def _place(file: Path, name: str, line: int, column: int, message: str) -> Place:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    if column == 0 or line > len(lines):
+        # The end of a statement, given as the line after it.
+        line = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), 1)
+        column = len(lines[line - 1].rstrip()) if lines else 0
+        return Place(name, line, column, lines[line - 1] if lines else "")
+    if (named := _ABOUT_NAME_LINE.fullmatch(message)) and (found := _in_name_line(lines, line, named[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(named[1]))
+    if (quoted := _QUOTED.search(message)) and (found := _word(lines, line, quoted[1])):
+        line, column = found
+        return Place(name, line, column, lines[line - 1], len(quoted[1]))
+    if column == 1 and lines[line - 1].lstrip().startswith("--"):
+        # What it says of a whole statement, it says of the comment before it.
+        line = next((n for n in range(line, len(lines) + 1) if lines[n - 1].strip() and not lines[n - 1].lstrip().startswith("--")), line)
+    return Place(name, line, column, lines[line - 1])
+
+
+def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find the thing that a complaint names, where sqlc tells only where its query begins."""
+    last = next((n for n in range(first, len(lines)) if _NAME_LINE.match(lines[n])), len(lines))
+    text = "\n".join(lines[first - 1 : last])
+    for token in significant(text):
+        if token.text.strip('"').lower() == word.lower():
+            before = text[: token.start]
+            return first + before.count("\n"), len(before) - (before.rfind("\n") + 1) + 1
+    return None
+
+
+def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
+    """Find what a complaint says of a name line, where sqlc tells the line of the statement under it."""
+    line = next((n for n in range(first, 0, -1) if _NAME_LINE.match(lines[n - 1])), 0)
+    column = lines[line - 1].find(word) + 1 if line else 0
+    return (line, column) if column else None
+
+
+def _help(message: str, configuration: Configuration) -> str:
+    if message.endswith("does not exist"):
+        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
+        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
+    if message.startswith("duplicate query name"):
+        return "every query of a package becomes a function: give one of them another name."
+    if message.startswith("missing query type"):
+        return f"the form is `-- name: GetUser :one`; behind the name stands one of {', '.join(Command)}."
+    if message.startswith("invalid query type"):
+        return f"a query returns what its name line says: {', '.join(Command)}."
+    if message.startswith("syntax error"):
+        return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
+    return next((cure for text, cure in _CURES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")

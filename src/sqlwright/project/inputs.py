@@ -1,0 +1,56 @@
+"""The project's own files that a compilation reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.pipeline import Inputs
+from sqlwright.prove import lock
+from sqlwright.prove.scratch.schema import Schema, read_schema
+from sqlwright.resolve.protocol import GenerateRequest
+from sqlwright.sql.sources import CONFIG_NAMES, read_queries
+
+
+def read_inputs(project: Path, *, schema: Schema, queries: tuple[str, ...], out: str) -> Inputs:
+    """Read the project's files. `queries` are paths as sqlc takes them, `out` is the folder of the generated package.
+
+    Raises:
+        FileNotFoundError: nothing is at one of the paths.
+    """
+    path = f"{out}/{lock.FILE_NAME}"
+    return Inputs(*_read_config(project), read_queries(project, queries), schema, lock.read_record(project / path, path))
+
+
+def read_inputs_of(project: Path, request: GenerateRequest) -> Inputs:
+    """Read the files that a request names.
+
+    Raises:
+        CompileError: one of them is not in the project.
+    """
+    settings = request.settings
+    try:
+        inputs = read_inputs(project, schema=read_schema(project, settings.schema_), queries=settings.queries, out=settings.codegen.out)
+    except FileNotFoundError as error:
+        raise _misplaced(project, str(error)) from error
+    missing = [query.filename for query in request.queries if query.name not in inputs.sources]
+    if missing:
+        raise _misplaced(project, missing[0])
+    return inputs
+
+
+def _read_config(project: Path) -> tuple[str, str]:
+    """The configuration's name and text, for places of errors only; sqlc has read it already."""
+    found = next((name for name in CONFIG_NAMES if (project / name).is_file()), "")
+    return found, (project / found).read_text(encoding="utf-8") if found else ""
+
+
+def _misplaced(project: Path, path: str) -> CompileError:
+    return CompileError(
+        [
+            Diagnostic(
+                f"{path} was not found in {project}",
+                help="sqlc does not tell a plugin where sqlc.yaml is: run sqlc in that folder, or run `sqlwright generate`.",
+            )
+        ]
+    )

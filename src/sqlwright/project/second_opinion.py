@@ -1,0 +1,56 @@
+"""What PostgreSQL says of the queries that sqlc refuses: it knows better what is wrong, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.pipeline import Inputs
+from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.prove.sessions import Sessions
+from sqlwright.sql.macros import read_statement
+from sqlwright.sql.sources import QuerySource
+
+# Without the types that sqlc infers, PostgreSQL may not know a parameter's.
+_FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
+
+
+def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
+    """Return the complaints of sqlc with those replaced of which PostgreSQL says more, and what else it refuses.
+
+    `refused` are the files of the packages that sqlc could not read. Where there is no server, the complaints are returned as they are.
+    """
+    found: list[Diagnostic] = []
+    answered: list[tuple[str, range]] = []
+    try:
+        for inputs in refused:
+            for source, diagnostic in _refused_by_postgresql(inputs, sessions):
+                found.append(diagnostic)
+                answered.append((source.file, range(source.text_line, source.text_line + source.text.count("\n") + 1)))
+    except (CompileError, ServerUnavailable):
+        return list(complaints)
+
+    def is_answered(place: Place | None) -> bool:
+        return place is not None and any(place.file == file and place.line in lines for file, lines in answered)
+
+    rest = [each for each in complaints if not is_answered(each.place)]
+    return [*rest, *found]
+
+
+def _refused_by_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple[QuerySource, Diagnostic]]:
+    session = sessions.over(inputs.schema, nullable_elements=False)
+    # Imported behind the session, which has imported psycopg.
+    from sqlwright.prove.asking.describe import Refused, describe
+    from sqlwright.prove.asking.suggestions import refusal
+    from sqlwright.prove.prover import connected
+
+    with connected(), session.connection.transaction(force_rollback=True):
+        for source in inputs.sources.values():
+            sql = read_statement(source.text, {}).sql
+            if source.sqlc_only or not sql:
+                continue
+            try:
+                describe(session.connection, sql, {})
+            except Refused as error:
+                if error.sqlstate not in _FOR_WANT_OF_SQLC:
+                    yield source, refusal(session.connection, source.name, source, sql, error)

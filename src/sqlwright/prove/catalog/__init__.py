@@ -1,0 +1,1 @@
+"""What PostgreSQL's catalogs and documentation say: relations, keys, constraints, functions."""

@@ -1,0 +1,393 @@
+"""What the catalogue knows: read once for a scratch database, the big parts when they are first needed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import psycopg
+
+from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
+from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, parse
+
+_RELATIONS = """
+SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
+"""
+_ATTRIBUTES = """
+SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> '',
+       greatest(a.attndims, t.typndims, 1)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
+ORDER BY a.attrelid, a.attnum
+"""
+_TRIGGERS = """
+SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
+"""
+_RULES = """
+SELECT ev_class::int8, ev_type::text FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
+"""
+_FUNCTIONS = """
+SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' ELSE '' END,
+       p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
+FROM pg_proc p
+"""
+_OUTPUTS = """
+SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
+FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
+WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
+"""
+_FIELDS = """
+SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
+"""
+_TYPES = """
+SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typarray::int8,
+       t.typsubscript = 'array_subscript_handler'::regproc
+FROM pg_type t
+"""
+# An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
+# across types where every type of the family is exact in the widest: the built-in operators of integers, of floats, and of text and name;
+# not those of date, timestamp and timestamptz, which depend on the session's time zone. One that is not strict may find NULLs equal, of
+# which a unique index takes many.
+_EQUALITIES = """
+SELECT o.amopfamily::int8, o.amopopr::int8
+FROM pg_amop o
+JOIN pg_am m ON m.oid = o.amopmethod
+JOIN pg_opfamily f ON f.oid = o.amopfamily
+JOIN pg_operator e ON e.oid = o.amopopr
+JOIN pg_proc p ON p.oid = e.oprcode
+WHERE m.amname = 'btree' AND o.amopstrategy = 3 AND o.amoppurpose = 's' AND p.proisstrict
+  AND (o.amoplefttype = o.amoprighttype
+       OR o.amopopr < 16384 AND f.opfnamespace = 'pg_catalog'::regnamespace AND f.opfname IN ('integer_ops', 'float_ops', 'text_ops'))
+"""
+# Not those of numeric (1.0 = 1.00), floats (0 = -0), character (padding), json, arrays, rows, and types of extensions, such as citext.
+_EXACT = """
+SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
+WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
+  AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
+"""
+_INDEXES = """
+SELECT i.indrelid::int8, c.relname, i.indkey::text, i.indexprs::text, i.indpred::text, i.indcollation::text, i.indnkeyatts,
+       i.indnullsnotdistinct,
+       (SELECT string_agg(oc.opcfamily::text, ' ' ORDER BY k.n) FROM unnest(i.indclass::oid[]) WITH ORDINALITY k(class, n)
+        JOIN pg_opclass oc ON oc.oid = k.class)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND m.amname = 'btree' AND i.indrelid >= 16384
+ORDER BY NOT i.indisprimary, c.relname
+"""
+# Bits of pg_trigger.tgtype.
+_ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
+
+
+class SchemaFacts:
+    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
+
+    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL, where no constraint refuses it.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
+        self._connection = connection
+        self.stored_elements_nullable = stored_elements_nullable
+        self.major = connection.info.server_version // 10000
+        self.checks = Checks(connection, self.major)
+        self._relations: dict[int, Relation] = {}
+        self._views: dict[int, Node] = {}
+        self._defaults: dict[int, dict[int, Node]] = {}
+        self._type_names: dict[str, int] = {}
+
+    @classmethod
+    def load(cls, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> SchemaFacts:
+        """Read the facts that most queries need. The connection is kept for the others."""
+        facts = cls(connection, stored_elements_nullable=stored_elements_nullable)
+        facts._read_relations(None)
+        return facts
+
+    # --- relations ------------------------------------------------------------------------------------------------------
+
+    def relation(self, oid: int) -> Relation:
+        """Return a table or view by its OID."""
+        if oid not in self._relations:
+            self._read_relations(oid)
+        try:
+            return self._relations[oid]
+        except KeyError:
+            raise Unrecognised(f"no relation {oid}") from None
+
+    def _read_relations(self, only: int | None) -> None:
+        """Read one relation, or all that are not PostgreSQL's own."""
+        found = {row[0]: Relation(row[0], row[1], row[2], row[3]) for row in self._connection.execute(_RELATIONS, {"oid": only}).fetchall()}
+        for relation in found.values():
+            relation.descendants = tuple(self._descendants(relation.oid))
+            family = (relation.oid, *relation.descendants)
+            relation.rules = frozenset(event for oid, event in self._rules if oid == relation.oid)
+            relation.before_triggers = self._trigger_events(family, _BEFORE)
+            relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
+        raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
+        for oid, number, name, type_oid, declared, dropped, generated, dimensions in self._connection.execute(
+            _ATTRIBUTES, {"oid": only}
+        ).fetchall():
+            raw[oid][number] = self._attribute(
+                found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated, dimensions=dimensions
+            )
+        self._relations.update(found)
+        for relation in found.values():
+            relation.attributes = raw[relation.oid]
+            relation.without_null_elements = {
+                number for number in raw[relation.oid] if (relation.oid, number) in self._without_null_elements
+            }
+        for relation in found.values():
+            for child in relation.descendants:
+                self._weaken(relation, self.relation(child))
+
+    def _attribute(
+        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool, dimensions: int
+    ) -> Attribute:
+        label = f"`{relation.name}.{name}`"
+        proven, why = False, f"{label} has no NOT NULL constraint"
+        if dropped:
+            why = f"{label} is dropped"
+        elif relation.kind == "f":
+            why = f"{label} is a column of a foreign table, whose constraints PostgreSQL does not enforce"
+        elif declared and (relation.oid, number) in self._not_valid:
+            why = f"the NOT NULL constraint of {label} is NOT VALID"
+        elif declared:
+            proven, why = True, f"{label} is NOT NULL"
+        elif (relation.oid, number) in self._checked:
+            proven, why = True, f"{label} is never NULL by the constraint `{self._checked[relation.oid, number]}`"
+        elif self.is_strict_domain(type_oid):
+            # The NULL of an empty subquery is of the domain's type already and is stored unchecked (manual, CREATE DOMAIN, Notes).
+            domain = self.type(type_oid).name
+            why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
+        accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
+        return Attribute(name, type_oid, proven, why, dropped, generated, accepts, dimensions)
+
+    def _weaken(self, parent: Relation, child: Relation) -> None:
+        """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
+        by_name = {attribute.name: attribute for attribute in child.attributes.values() if not attribute.dropped}
+        for number, attribute in parent.attributes.items():
+            own = by_name.get(attribute.name)
+            if attribute.not_null and not (own and own.not_null):
+                why = f"`{parent.name}.{attribute.name}` may be NULL in the child table `{child.name}`"
+                parent.attributes[number] = replace(attribute, not_null=False, why=why)
+            if not any(child.attributes[own] is by_name.get(attribute.name) for own in child.without_null_elements):
+                parent.without_null_elements.discard(number)
+
+    def _descendants(self, oid: int) -> Iterable[int]:
+        pending = list(self._children.get(oid, ()))
+        seen: set[int] = set()
+        while pending:
+            child = pending.pop()
+            if child not in seen:
+                seen.add(child)
+                pending.extend(self._children.get(child, ()))
+        return sorted(seen)
+
+    def _trigger_events(self, relations: Iterable[int], timing: int) -> frozenset[str]:
+        wanted = set(relations)
+        events: set[str] = set()
+        for oid, kind in self._triggers:
+            if oid in wanted and kind & _ROW and kind & timing:
+                events.update(name for name, bit in (("insert", _INSERT), ("update", _UPDATE), ("delete", _DELETE)) if kind & bit)
+        return frozenset(events)
+
+    @cached_property
+    def _children(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = defaultdict(list)
+        for parent, child in self._connection.execute("SELECT inhparent::int8, inhrelid::int8 FROM pg_inherits").fetchall():
+            children[parent].append(child)
+        return children
+
+    @cached_property
+    def _triggers(self) -> list[tuple[int, int]]:
+        return self._connection.execute(_TRIGGERS).fetchall()
+
+    @cached_property
+    def _rules(self) -> list[tuple[int, str]]:
+        return self._connection.execute(_RULES).fetchall()
+
+    @cached_property
+    def _not_valid(self) -> frozenset[tuple[int, int]]:
+        rows = self._connection.execute(
+            "SELECT conrelid::int8, conkey[1] FROM pg_constraint WHERE contype = 'n' AND NOT convalidated"
+        ).fetchall()
+        return frozenset((oid, number) for oid, number in rows)
+
+    @cached_property
+    def _checked(self) -> dict[tuple[int, int], str]:
+        """Columns that a CHECK constraint says are not NULL (`CHECK (x IS NOT NULL)`), with the constraint's name."""
+        return self.checks.columns(column_not_null)
+
+    @cached_property
+    def _without_null_elements(self) -> dict[tuple[int, int], str]:
+        """Columns of arrays without NULL elements by a CHECK constraint, with the constraint's name."""
+        return self.checks.columns(column_without_null_elements)
+
+    def elements_nullable(self, relation: Relation, attribute: int) -> bool:
+        """Return whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
+        return self.stored_elements_nullable and attribute not in relation.without_null_elements
+
+    def view_query(self, oid: int) -> Node:
+        """Return the query of a view or materialised view, from its rewrite rule."""
+        if oid not in self._views:
+            row = self._connection.execute(
+                "SELECT ev_action::text FROM pg_rewrite WHERE ev_class = %s::int8::oid AND rulename = '_RETURN'", (oid,)
+            ).fetchone()
+            tree = parse(row[0]) if row else None
+            if not isinstance(tree, list) or len(tree) != 1 or not isinstance(tree[0], Node):
+                raise Unrecognised(f"the view {oid} has no single query")
+            self._views[oid] = tree[0]
+        return self._views[oid]
+
+    def defaults(self, oid: int) -> dict[int, Node]:
+        """Return the default and generation expressions of a table, by attribute number."""
+        if oid not in self._defaults:
+            rows = self._connection.execute("SELECT adnum, adbin::text FROM pg_attrdef WHERE adrelid = %s::int8::oid", (oid,)).fetchall()
+            trees = {number: parse(text) for number, text in rows}
+            self._defaults[oid] = {number: tree for number, tree in trees.items() if isinstance(tree, Node)}
+        return self._defaults[oid]
+
+    @cached_property
+    def _indexes(self) -> dict[int, list[UniqueIndex]]:
+        found: dict[int, list[UniqueIndex]] = defaultdict(list)
+        for relation, name, keys, expressions, predicate, collations, count, nulls, families in self._connection.execute(
+            _INDEXES
+        ).fetchall():
+            try:
+                found[relation].append(
+                    _unique_index(name, keys, expressions, predicate, collations, count, families, nulls_not_distinct=nulls)
+                )
+            except UNREADABLE:
+                continue
+        return found
+
+    def unique_indexes(self, oid: int) -> list[UniqueIndex]:
+        """Return the unique indexes of a table, the primary key first."""
+        return self._indexes.get(oid, [])
+
+    # --- functions, types, operators -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _functions(self) -> dict[int, Function]:
+        return {row[0]: Function(*row) for row in self._connection.execute(_FUNCTIONS).fetchall()}
+
+    def function(self, oid: int) -> Function:
+        """Return a function by its OID."""
+        try:
+            return self._functions[oid]
+        except KeyError:
+            raise Unrecognised(f"no function {oid}") from None
+
+    @cached_property
+    def _output_types(self) -> dict[int, tuple[int, ...]]:
+        return {oid: tuple(types) for oid, types in self._connection.execute(_OUTPUTS).fetchall()}
+
+    def output_types(self, oid: int) -> tuple[int, ...]:
+        """Return the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
+        types = self._output_types.get(oid, ())
+        return () if any(self.type(found).kind == "p" for found in types) else types
+
+    @cached_property
+    def _field_dimensions(self) -> dict[tuple[int, int], int]:
+        return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
+
+    def field_dimensions(self, composite: int, number: int) -> int:
+        """Return the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
+        while self.type(composite).kind == "d":
+            composite = self.type(composite).base
+        return self._field_dimensions.get((composite, number), 1)
+
+    @cached_property
+    def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
+        return {row[0]: (DataType(*row[:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()}
+
+    def type(self, oid: int) -> DataType:
+        """Return a type by its OID."""
+        try:
+            return self._type_rows[oid][0]
+        except KeyError:
+            raise Unrecognised(f"no type {oid}") from None
+
+    def is_array(self, oid: int) -> bool:
+        """Return whether values of the type are arrays of any length, domains over them included."""
+        while self.type(oid).kind == "d":
+            oid = self.type(oid).base
+        return self._type_rows[oid][1]
+
+    def is_strict_domain(self, oid: int) -> bool:
+        """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
+        found = self.type(oid)
+        while found.kind == "d":
+            if found.not_null:
+                return True
+            found = self.type(found.base)
+        return False
+
+    @cached_property
+    def _equality_families(self) -> dict[int, frozenset[int]]:
+        families: dict[int, set[int]] = defaultdict(set)
+        for family, operator in self._connection.execute(_EQUALITIES).fetchall():
+            families[operator].add(family)
+        return {operator: frozenset(found) for operator, found in families.items()}
+
+    def equality_families(self, operator: int) -> frozenset[int]:
+        """Return the btree operator families in which the operator is equality."""
+        return self._equality_families.get(operator, frozenset())
+
+    @cached_property
+    def exact_families(self) -> frozenset[int]:
+        """The operator families in which equal values of a type are the same bytes, where the collation is deterministic."""
+        return frozenset(row[0] for row in self._connection.execute(_EXACT).fetchall())
+
+    @cached_property
+    def loose_collations(self) -> frozenset[int]:
+        """The nondeterministic collations, under which equal strings may differ."""
+        return frozenset(
+            row[0] for row in self._connection.execute("SELECT oid::int8 FROM pg_collation WHERE NOT collisdeterministic").fetchall()
+        )
+
+    def type_oid(self, name: str) -> int:
+        """Return the OID of a type by its SQL name; 0 when there is none, which makes PostgreSQL infer it."""
+        if name not in self._type_names:
+            row = self._connection.execute("SELECT coalesce(to_regtype(%s)::oid::int8, 0)", (name,)).fetchone()
+            self._type_names[name] = row[0] if row else 0
+        return self._type_names[name]
+
+
+def _unique_index(
+    name: str,
+    keys: str,
+    expressions: str | None,
+    predicate: str | None,
+    collations: str,
+    count: int,
+    families: str,
+    *,
+    nulls_not_distinct: bool,
+) -> UniqueIndex:
+    trees = parse(expressions) if expressions else []
+    if not isinstance(trees, list):
+        raise Unrecognised("index expressions are not a list")
+    pending = iter(trees)
+    parts: list[int | Node] = []
+    for key in keys.split()[:count]:
+        if int(key):
+            parts.append(int(key))
+            continue
+        expression = next(pending, None)
+        if not isinstance(expression, Node):
+            raise Unrecognised("an index expression is missing")
+        parts.append(expression)
+    return UniqueIndex(
+        name,
+        tuple(parts),
+        tuple(int(family) for family in families.split()[:count]),
+        tuple(int(collation) for collation in collations.split()[:count]),
+        parse(predicate) if predicate else None,
+        nulls_not_distinct,
+    )

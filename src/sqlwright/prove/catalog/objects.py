@@ -1,0 +1,95 @@
+"""Relations, indexes, functions and types, as the catalogue has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlwright.prove.tree.nodetree import Node, Tree
+
+FIRST_USER_OID = 16384
+"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users make no objects there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column of a relation. `not_null`: constraints hold for every stored row, in all children; `why` says which, or what is missing.
+
+    `accepts_null` tells whether NULL may be written to it. `dimensions` are those that an array is declared with, at least 1.
+    """
+
+    name: str
+    type: int
+    not_null: bool
+    why: str
+    dropped: bool
+    generated: bool
+    accepts_null: bool
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueIndex:
+    """A unique btree index that holds at any moment. A key is an attribute number, or an expression over Var 1."""
+
+    name: str
+    keys: tuple[int | Node, ...]
+    families: tuple[int, ...]
+    collations: tuple[int, ...]
+    predicate: Tree
+    nulls_not_distinct: bool
+
+
+@dataclass(slots=True)
+class Relation:
+    """A table or view. `descendants` are inheritance children and partitions, all levels down.
+
+    `without_null_elements` are the columns of arrays for which a constraint refuses NULL elements, in all children.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    attributes: dict[int, Attribute] = field(default_factory=dict[int, Attribute])
+    descendants: tuple[int, ...] = ()
+    rules: frozenset[str] = frozenset()
+    before_triggers: frozenset[str] = frozenset()
+    instead_triggers: frozenset[str] = frozenset()
+    without_null_elements: set[int] = field(default_factory=set[int])
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function. `signature` is the name with the types of its parameters, for built-in ones only; else ""."""
+
+    oid: int
+    name: str
+    signature: str
+    strict: bool
+    returns_set: bool
+    volatile: bool
+    returns: int
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it is PostgreSQL's own."""
+        return self.oid < FIRST_USER_OID
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL. `array` is the type of its arrays."""
+
+    oid: int
+    name: str
+    kind: str
+    base: int
+    not_null: bool
+    element: int
+    builtin_io: bool
+    array: int

@@ -1,0 +1,77 @@
+"""The type of an expression in a query tree: each kind of node tells it in a field of its own."""
+
+from __future__ import annotations
+
+from sqlwright.prove.rules.nullability import Prover
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
+
+_BOOL, _INT4 = 16, 23
+_EXISTS, _ALL, _ANY, _SCALAR, _ARRAY = 0, 1, 2, 4, 6
+
+# Where a node tells the type of its value.
+_TYPE_FIELDS = {
+    "AGGREF": "aggtype",
+    "ARRAYCOERCEEXPR": "resulttype",
+    "ARRAYEXPR": "array_typeid",
+    "CASEEXPR": "casetype",
+    "COALESCEEXPR": "coalescetype",
+    "COERCETODOMAIN": "resulttype",
+    "COERCEVIAIO": "resulttype",
+    "CONST": "consttype",
+    "DISTINCTEXPR": "opresulttype",
+    "FIELDSELECT": "resulttype",
+    "FUNCEXPR": "funcresulttype",
+    "MINMAXEXPR": "minmaxtype",
+    "NULLIFEXPR": "opresulttype",
+    "OPEXPR": "opresulttype",
+    "PARAM": "paramtype",
+    "RELABELTYPE": "resulttype",
+    "ROWEXPR": "row_typeid",
+    "SQLVALUEFUNCTION": "type",
+    "SUBSCRIPTINGREF": "refrestype",
+    "VAR": "vartype",
+    "WINDOWFUNC": "wintype",
+}
+_BOOLEANS = frozenset({"BOOLEANTEST", "BOOLEXPR", "NULLTEST", "SCALARARRAYOPEXPR"})
+
+
+def type_of(prover: Prover, node: Node) -> int:
+    """Return the OID of the type of an expression.
+
+    Raises:
+        Unrecognised: the expression is of a kind whose type is not known here.
+    """
+    match node.tag:
+        case "SUBLINK":
+            return _type_of_sublink(prover, node)
+        case "COLLATEEXPR" | "NAMEDARGEXPR":
+            return type_of(prover, node.node("arg"))
+        case "GROUPINGFUNC":
+            return _INT4
+        case tag if tag in _BOOLEANS:
+            return _BOOL
+        case tag if tag in _TYPE_FIELDS:
+            return node.number(_TYPE_FIELDS[tag])
+        case tag:
+            raise Unrecognised(f"the type of {tag}")
+
+
+def _type_of_sublink(prover: Prover, node: Node) -> int:
+    kind = node.number("subLinkType")
+    if kind in (_EXISTS, _ALL, _ANY):
+        return _BOOL
+    if kind not in (_SCALAR, _ARRAY):
+        raise Unrecognised("the type of a subquery that sets several columns")
+    inner = type_of(prover, prover.query(node.node("subselect")).outputs[0].expression)
+    if kind == _SCALAR:
+        return inner
+    # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
+    return prover.facts.type(inner).array or inner
+
+
+def is_array(prover: Prover, node: Node) -> bool | None:
+    """Return whether an expression is an array; None where its type is not known here."""
+    try:
+        return prover.facts.is_array(type_of(prover, node))
+    except UNREADABLE:
+        return None

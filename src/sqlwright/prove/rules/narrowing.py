@@ -1,0 +1,320 @@
+# ruff: noqa: ARG001 - all rules have one signature
+"""What follows from a condition: a row for which `o.total > $1` is true has a total.
+
+`true(condition)` gives what is known of a row for which the condition is true, `present(expression)` what is known when the expression is
+not NULL. Both rest on strictness: PostgreSQL does not call a strict function with a NULL, its result is NULL then, and NULL is not true.
+
+Only columns, parameters and aggregates are learned of, never other expressions: a volatile function may answer differently the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlwright.prove.catalog.objects import FIRST_USER_OID
+from sqlwright.prove.rules.nullability import Prover, Scope, structure
+from sqlwright.prove.rules.volatility import is_volatile
+from sqlwright.prove.tree.jointree import Event, Finding, close
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
+from sqlwright.prove.tree.querytree import JOIN
+
+Findings: TypeAlias = frozenset[Finding]
+NONE: Findings = frozenset()
+_ANY_SUBLINK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a condition stands: its scope, and the events that could have null-extended items at that place (None: all on their paths)."""
+
+    prover: Prover
+    scope: Scope
+    events: frozenset[Event] | None = None
+
+
+Inference: TypeAlias = Callable[[Ground, Node], Findings]
+TRUTHS: dict[str, Inference] = {}
+"""Rules for conditions known to be true, by tag."""
+FALSEHOODS: dict[str, Inference] = {}
+"""Rules for conditions known to be false."""
+REFUSALS: dict[str, Inference] = {}
+"""Rules for conditions known not to be true: false or NULL."""
+PRESENCES: dict[str, Inference] = {}
+"""Rules for expressions known not to be NULL."""
+
+
+def _register(table: dict[str, Inference], *tags: str) -> Callable[[Inference], Inference]:
+    def register(rule: Inference) -> Inference:
+        for tag in tags:
+            table[tag] = rule
+        return rule
+
+    return register
+
+
+def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> Findings:
+    rule = table.get(node.tag)
+    if rule is None:
+        return NONE
+    try:
+        return rule(ground, node)
+    except UNREADABLE:
+        return NONE
+
+
+def true(ground: Ground, node: Node) -> Findings:
+    """Return what is known when the condition is true."""
+    return _apply(TRUTHS, ground, node) | present(ground, node)
+
+
+def false(ground: Ground, node: Node) -> Findings:
+    """Return what is known when the condition is false (and not NULL)."""
+    return _apply(FALSEHOODS, ground, node) | present(ground, node) | not_true(ground, node)
+
+
+def not_true(ground: Ground, node: Node) -> Findings:
+    """Return what is known when the condition is false or NULL."""
+    return _apply(REFUSALS, ground, node)
+
+
+def present(ground: Ground, node: Node) -> Findings:
+    """Return what is known when the expression is not NULL."""
+    return _apply(PRESENCES, ground, node)
+
+
+def row_facts(prover: Prover, scope: Scope) -> Findings:
+    """Return what the conditions of a query level tell of each row of the join tree."""
+    clauses: list[tuple[frozenset[Event], Findings]] = []
+    for condition in scope.tree.conditions:
+        findings = true(Ground(prover, scope, condition.below), condition.expression)
+        clauses.append((condition.guard, findings))
+    return close((), clauses)
+
+
+def _union(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Findings]) -> Findings:
+    return NONE.union(*(rule(ground, node) for node in nodes))
+
+
+def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Findings]) -> Findings:
+    found = [rule(ground, node) for node in nodes]
+    return found[0].intersection(*found[1:]) if found else NONE
+
+
+# --- not NULL -----------------------------------------------------------------------------------------------------------
+
+
+@_register(PRESENCES, "VAR")
+def _present_var(ground: Ground, node: Node) -> Findings:
+    """The column is not NULL, so none of the joins that could have null-extended its item did."""
+    if node.number("varlevelsup") or ("varreturningtype" in node.fields and node.number("varreturningtype")):
+        return NONE
+    item, attribute = node.number("varno"), node.number("varattno")
+    if attribute == 0 and ground.scope.query.entry(item).kind == JOIN:
+        return NONE  # the row of a join is built from its columns: it is there even when the join is null-extended
+    found: set[Finding] = {("slot", item, attribute)}
+    path = ground.scope.tree.paths.get(item)
+    if path is not None:
+        nulling = frozenset(node.numbers("varnullingrels")) if "varnullingrels" in node.fields else None
+        for join, side in path:
+            if (ground.events is None or (join, side) in ground.events) and (nulling is None or join in nulling):
+                found.add(("event", join, side))
+    return frozenset(found) | _through_alias(ground, item, attribute)
+
+
+def _through_alias(ground: Ground, item: int, attribute: int) -> Findings:
+    """A merged column of a join is an expression over its two sides."""
+    entry = ground.scope.query.entry(item)
+    if "joinaliasvars" not in entry.node.fields or attribute < 1:
+        return NONE
+    columns = entry.node.items("joinaliasvars")
+    column = columns[attribute - 1] if attribute <= len(columns) else None
+    return present(ground, column) if isinstance(column, Node) else NONE
+
+
+@_register(PRESENCES, "PARAM")
+def _present_param(ground: Ground, node: Node) -> Findings:
+    return frozenset({("param", node.number("paramid"), 0)}) if node.number("paramkind") == 0 else NONE
+
+
+@_register(PRESENCES, "AGGREF")
+def _present_aggregate(ground: Ground, node: Node) -> Findings:
+    """An aggregate has one value for its group, however often it is written, unless a volatile function is in it."""
+    if is_volatile(ground.prover.facts, node) or any(part.tag == "SUBLINK" for part in walk(node)):
+        return NONE
+    return frozenset({("value", structure(node), 0)})
+
+
+@_register(PRESENCES, "FUNCEXPR")
+def _present_function(ground: Ground, node: Node) -> Findings:
+    function = ground.prover.facts.function(node.number("funcid"))
+    return _union(ground, node.nodes("args"), present) if function.strict and not function.returns_set else NONE
+
+
+@_register(PRESENCES, "OPEXPR", "NULLIFEXPR")
+def _present_operator(ground: Ground, node: Node) -> Findings:
+    """A strict operator had no NULL; NULLIF(a, b) gives a or NULL, so only a is known."""
+    if node.tag == "NULLIFEXPR":
+        return present(ground, node.nodes("args")[0])
+    function = ground.prover.facts.function(node.number("opfuncid"))
+    if not function.strict or function.returns_set or names_null(node):
+        return NONE
+    return _union(ground, node.nodes("args"), present)
+
+
+def names_null(operator: Node) -> bool:
+    """Return whether an operand is the constant NULL: a session with transform_null_equals reads `x = NULL` as `x IS NULL`."""
+    for operand in operator.nodes("args"):
+        value = operand
+        while value.tag in ("RELABELTYPE", "COERCETODOMAIN", "COLLATEEXPR"):
+            value = value.node("arg")
+        if value.tag == "CONST" and value.flag("constisnull"):
+            return True
+    return False
+
+
+@_register(
+    PRESENCES, "RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN", "ARRAYCOERCEEXPR", "NAMEDARGEXPR", "FIELDSELECT", "CONVERTROWTYPEEXPR"
+)
+def _present_wrapped(ground: Ground, node: Node) -> Findings:
+    return present(ground, node.node("arg"))
+
+
+@_register(PRESENCES, "COERCEVIAIO")
+def _present_converted(ground: Ground, node: Node) -> Findings:
+    """Built-in input functions give NULL for NULL."""
+    return present(ground, node.node("arg")) if ground.prover.facts.type(node.number("resulttype")).builtin_io else NONE
+
+
+@_register(PRESENCES, "SUBSCRIPTINGREF")
+def _present_element(ground: Ground, node: Node) -> Findings:
+    known = ground.prover.facts.is_array(node.number("refcontainertype")) or node.number("refcontainertype") < FIRST_USER_OID
+    return present(ground, node.node("refexpr")) if known and not node.has("refassgnexpr") else NONE
+
+
+@_register(PRESENCES, "CASETESTEXPR")
+def _present_test(ground: Ground, node: Node) -> Findings:
+    test = ground.scope.test_node
+    return present(ground, test) if test is not None and test.tag == "VAR" else NONE
+
+
+# --- true ---------------------------------------------------------------------------------------------------------------
+
+
+@_register(TRUTHS, "BOOLEXPR")
+def _true_boolean(ground: Ground, node: Node) -> Findings:
+    arguments = node.nodes("args")
+    match node.text("boolop"):
+        case "and":
+            return _union(ground, arguments, true)
+        case "or":
+            return _shared(ground, arguments, true)
+        case "not":
+            return false(ground, arguments[0])
+        case _:
+            return NONE
+
+
+@_register(TRUTHS, "NULLTEST")
+def _true_null_test(ground: Ground, node: Node) -> Findings:
+    """IS NOT NULL; of a row it says that no field is NULL, and a row that is NULL itself does not pass either."""
+    if node.number("nulltesttype") != 1:
+        return NONE
+    argument = node.node("arg")
+    if argument.tag == "ROWEXPR":
+        return _union(ground, argument.nodes("args"), present)
+    found = present(ground, argument)
+    if found and argument.tag == "VAR" and argument.number("varattno") == 0 and node.flag("argisrow"):
+        found |= {("fields", argument.number("varno"), 0)}
+    return found
+
+
+@_register(TRUTHS, "BOOLEANTEST")
+def _true_boolean_test(ground: Ground, node: Node) -> Findings:
+    argument = node.node("arg")
+    match node.number("booltesttype"):
+        case 0:  # IS TRUE
+            return true(ground, argument)
+        case 2:  # IS FALSE
+            return false(ground, argument)
+        case 1:  # IS NOT TRUE
+            return not_true(ground, argument)
+        case 5:  # IS NOT UNKNOWN
+            return present(ground, argument)
+        case _:
+            return NONE
+
+
+@_register(TRUTHS, "SCALARARRAYOPEXPR")
+def _true_any(ground: Ground, node: Node) -> Findings:
+    """`x = ANY (array)` found an element, so neither is NULL; `x <> ALL (array)` is true of an empty array whatever x is."""
+    function = ground.prover.facts.function(node.number("opfuncid"))
+    element, array = node.nodes("args")
+    if not function.strict:
+        return NONE
+    if node.flag("useOr"):
+        return present(ground, element) | present(ground, array)
+    # ARRAY[a, b] of arrays has no element when a and b have none.
+    return present(ground, element) if array.tag == "ARRAYEXPR" and array.items("elements") and not array.flag("multidims") else NONE
+
+
+@_register(TRUTHS, "SUBLINK")
+def _true_sublink(ground: Ground, node: Node) -> Findings:
+    """`x IN (SELECT …)` found a row."""
+    return true(ground, node.node("testexpr")) if node.number("subLinkType") == _ANY_SUBLINK and node.has("testexpr") else NONE
+
+
+@_register(TRUTHS, "ROWCOMPAREEXPR")
+def _true_row_comparison(ground: Ground, node: Node) -> Findings:
+    """`(a, b) > (c, d)` looks at a and c first, and is NULL when one of them is; b and d may never be looked at."""
+    return present(ground, node.nodes("largs")[0]) | present(ground, node.nodes("rargs")[0])
+
+
+# --- false, and not true --------------------------------------------------------------------------------------------------
+
+
+@_register(FALSEHOODS, "BOOLEXPR")
+def _false_boolean(ground: Ground, node: Node) -> Findings:
+    arguments = node.nodes("args")
+    match node.text("boolop"):
+        case "or":
+            return _union(ground, arguments, false)
+        case "and":
+            return _shared(ground, arguments, false)
+        case "not":
+            return true(ground, arguments[0])
+        case _:
+            return NONE
+
+
+@_register(FALSEHOODS, "DISTINCTEXPR")
+def _false_distinct(ground: Ground, node: Node) -> Findings:
+    """`a IS NOT DISTINCT FROM b`: when one is not NULL, neither is the other."""
+    left, right = node.nodes("args")
+    bare = Scope(ground.scope.query, ground.scope.parent, joins=ground.scope.joins)
+    found = NONE
+    if not ground.prover.verdict(right, bare).nullable:
+        found |= present(ground, left)
+    if not ground.prover.verdict(left, bare).nullable:
+        found |= present(ground, right)
+    return found
+
+
+@_register(REFUSALS, "NULLTEST")
+def _refused_null_test(ground: Ground, node: Node) -> Findings:
+    """`x IS NULL` is never NULL itself, so x is there; of a row it says that some field is, so the row itself is there too."""
+    argument = node.node("arg")
+    return present(ground, argument) if node.number("nulltesttype") == 0 and argument.tag != "ROWEXPR" else NONE
+
+
+@_register(REFUSALS, "BOOLEXPR")
+def _refused_boolean(ground: Ground, node: Node) -> Findings:
+    arguments = node.nodes("args")
+    match node.text("boolop"):
+        case "or":
+            return _union(ground, arguments, not_true)
+        case "and":
+            return _shared(ground, arguments, not_true)
+        case _:
+            return NONE

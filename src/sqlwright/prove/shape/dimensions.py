@@ -1,0 +1,222 @@
+"""How many dimensions an array has. PostgreSQL's types do not say; what a column is declared with does, and so does what makes an array.
+
+A declaration is not enforced: `int[][]` is the author's word for a matrix, as `int[]` is for a list. What nothing is known of has one. The
+arms of CASE, COALESCE or UNION may make arrays of different dimensions; that is said too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeAlias
+
+from sqlwright.prove.catalog.objects import Relation
+from sqlwright.prove.rules import queries, returning
+from sqlwright.prove.rules.exprtypes import is_array, type_of
+from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+from sqlwright.prove.tree.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES, Query
+
+_EXTERNAL, _SCALAR, _ARRAY = 0, 4, 6
+_NDIM = 5  # in the bytes of a constant: behind their number and the length of the value
+
+_SAME_AS_ARGUMENT = frozenset(
+    {
+        "any_value(anyelement)",
+        "array_remove(anycompatiblearray, anycompatible)",
+        "array_replace(anycompatiblearray, anycompatible, anycompatible)",
+        "array_reverse(anyarray)",
+        "array_sample(anyarray, integer)",
+        "array_shuffle(anyarray)",
+        "array_sort(anyarray)",
+        "first_value(anyelement)",
+        "lag(anyelement)",
+        "last_value(anyelement)",
+        "lead(anyelement)",
+        "max(anyarray)",
+        "min(anyarray)",
+        "nth_value(anyelement, integer)",
+        "trim_array(anyarray, integer)",
+    }
+)
+
+
+VARYING = 0
+"""The number of dimensions of what may have different ones."""
+
+_Dimensions: TypeAlias = frozenset[int]
+_ONE: _Dimensions = frozenset({1})
+_ANY: _Dimensions = frozenset()
+"""Of NULL and of the empty array, which fit anything."""
+_ITSELF = -1
+"""As many as the recursive query itself has."""
+
+
+def output_dimensions(prover: Prover, node: Node, parent: Scope | None, index: int) -> int:
+    """Return the number of dimensions of a column of a query, counted from 0; `VARYING` where its arrays may differ."""
+    return _number(_output(prover, node, parent, index))
+
+
+def dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:
+    """Return the number of dimensions of an expression; 1 for what is no array, and for what is not known."""
+    return _number(_of(prover, node, scope))
+
+
+def _number(found: _Dimensions) -> int:
+    known = found - {_ITSELF}
+    if len(known) > 1 or VARYING in known:
+        return VARYING
+    return next(iter(known), 1)
+
+
+def _output(prover: Prover, node: Node, parent: Scope | None, index: int) -> _Dimensions:
+    query = prover.query(node)
+    if query.set_operations is not None:
+        return _of_set_operation(prover, query.set_operations, query, Scope(query, parent), index)
+    expression = query.outputs[index].expression
+    if not is_array(prover, expression):
+        return _ONE
+    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    return _of(prover, expression, scope)
+
+
+def _of_set_operation(prover: Prover, node: Node, query: Query, scope: Scope, index: int) -> _Dimensions:
+    if node.tag == "RANGETBLREF":
+        return _output(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope, index)
+    left = _of_set_operation(prover, node.node("larg"), query, scope, index)
+    # Every row of INTERSECT and EXCEPT is one of the left side.
+    return left | _of_set_operation(prover, node.node("rarg"), query, scope, index) if node.number("op") == queries.UNION else left
+
+
+def _of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:
+    try:
+        return _dimensions_of(prover, node, scope)
+    except UNREADABLE:
+        return _ONE
+
+
+def _of_all(prover: Prover, nodes: Iterable[Node], scope: Scope) -> _Dimensions:
+    """Of a value that is one of several."""
+    return _ANY.union(*(_of(prover, node, scope) for node in nodes))
+
+
+def _gathered(found: _Dimensions) -> _Dimensions:
+    """Of an array of arrays. The arrays in a recursive query may grow with each round."""
+    return frozenset(VARYING if count in (VARYING, _ITSELF) else count + 1 for count in found)
+
+
+def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # noqa: C901, PLR0912 - a case for each kind of node
+    match node.tag:
+        case "ARRAYEXPR":
+            return _gathered(_of_all(prover, node.nodes("elements"), scope)) if node.flag("multidims") else _ONE
+        case "AGGREF":
+            rows = scope.up(node.number("agglevelsup")).row
+            arguments = [entry.node("expr") for entry in node.nodes("args") if not entry.flag("resjunk")]
+            return _ONE if rows is None else _of_call(prover, node.number("aggfnoid"), arguments, rows)
+        case "WINDOWFUNC":
+            return _of_call(prover, node.number("winfnoid"), node.nodes("args"), scope)
+        case "FUNCEXPR":
+            return _of_call(prover, node.number("funcid"), node.nodes("args"), scope)
+        case "OPEXPR":
+            return _of_call(prover, node.number("opfuncid"), node.nodes("args"), scope)
+        case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
+            inner = node.node("subselect")
+            found = _output(prover, inner, scope, 0)
+            gathers = node.number("subLinkType") == _ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
+            return _gathered(found) if gathers else found
+        case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
+            return _of(prover, node.node("arg"), scope)
+        case "COALESCEEXPR" | "MINMAXEXPR":
+            return _of_all(prover, node.nodes("args"), scope)
+        case "NULLIFEXPR":
+            return _of(prover, node.nodes("args")[0], scope)
+        case "CASEEXPR":
+            otherwise = node.optional("defresult")
+            results = [branch.node("result") for branch in node.nodes("args")]
+            return _of_all(prover, [*results, *([otherwise] if otherwise else [])], scope)
+        case "SUBSCRIPTINGREF" if node.items("reflowerindexpr") or node.has("refassgnexpr"):
+            return _of(prover, node.node("refexpr"), scope)
+        case "FIELDSELECT":
+            return frozenset({prover.facts.field_dimensions(type_of(prover, node.node("arg")), node.number("fieldnum"))})
+        case "CONST":
+            return _of_constant(prover, node)
+        case "PARAM" if node.number("paramkind") == _EXTERNAL:
+            return frozenset({prover.param_dimensions.get(node.number("paramid"), 1)})
+        case "VAR":
+            return _column(prover, node, scope.up(node.number("varlevelsup")))
+        case _:
+            return _ONE
+
+
+def _of_constant(prover: Prover, node: Node) -> _Dimensions:
+    if node.flag("constisnull"):
+        return _ANY
+    value = node.raw("constvalue")
+    if not prover.facts.is_array(node.number("consttype")) or not isinstance(value, list):
+        return _ONE
+    count = int(str(value[_NDIM]))
+    return frozenset({count}) if count else _ANY
+
+
+def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
+    signature = prover.facts.function(function).signature
+    if signature == "array_agg(anyarray)":
+        return _gathered(_of(prover, arguments[0], scope))
+    if signature == "array_cat(anycompatiblearray, anycompatiblearray)":
+        return _of_all(prover, arguments, scope)  # either may be empty, and then the other is the result
+    if signature in ("lag(anycompatible, integer, anycompatible)", "lead(anycompatible, integer, anycompatible)"):
+        return _of_all(prover, (arguments[0], arguments[2]), scope)
+    if signature.startswith("array_fill("):
+        return frozenset({len(arguments[1].nodes("elements"))}) if arguments[1].tag == "ARRAYEXPR" else frozenset({VARYING})
+    return _of(prover, arguments[0], scope) if signature.partition(", VARIADIC")[0] in _SAME_AS_ARGUMENT else _ONE
+
+
+def column_dimensions(prover: Prover, relation: Relation, attribute: int) -> int:
+    """Return the number of dimensions of a column of a table or view."""
+    return _number(_of_relation(prover, relation, attribute))
+
+
+def _of_relation(prover: Prover, relation: Relation, attribute: int) -> _Dimensions:
+    if relation.kind not in ("v", "m"):
+        return frozenset({relation.attributes[attribute].dimensions})
+    try:
+        return _output(prover, prover.facts.view_query(relation.oid), None, attribute - 1)
+    except UNREADABLE:
+        return _ONE
+
+
+def _assigned(node: Node, attribute: int, at: Scope) -> list[Node]:
+    """What the statement itself puts into a column: that of its target in RETURNING, or that of `excluded`."""
+    if at.written is not None and node.number("varno") == at.query.result_relation:
+        return returning.assigned_values(at.query, attribute)
+    conflict = at.query.on_conflict
+    if conflict is not None and node.number("varno") == conflict.number("exclRelIndex"):
+        return returning.supplied_values(at.query, attribute)
+    return []
+
+
+def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
+    """Follow a column to what it is declared with, or to the expression that makes it."""
+    entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
+    if attribute <= 0:
+        return _ONE
+    match entry.kind:
+        case kind if kind == RELATION:
+            found = _of_relation(prover, prover.facts.relation(entry.relation), attribute)
+            return found | _of_all(prover, _assigned(node, attribute, at), replace(at, written=None))
+        case kind if kind == SUBQUERY:
+            return _output(prover, entry.node.node("subquery"), at, attribute - 1)
+        case kind if kind == CTE:
+            if entry.node.flag("self_reference"):
+                return frozenset({_ITSELF})
+            item, scope = at.common_table(entry)
+            return _output(prover, item.node("ctequery"), scope, attribute - 1) - {_ITSELF}
+        case kind if kind == GROUP and at.row is not None:
+            return _of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
+        case kind if kind == JOIN:
+            source = entry.node.items("joinaliasvars")[attribute - 1]
+            return _of(prover, source, at) if isinstance(source, Node) else _ONE
+        case kind if kind == VALUES:
+            return _of_all(prover, [row[attribute - 1] for row in at.query.values_rows(entry)], at)
+        case _:
+            return _ONE

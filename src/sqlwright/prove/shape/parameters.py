@@ -1,0 +1,259 @@
+"""Which parameters may be None: `sqlc.narg` asks for it, the query tests it for NULL, or it is written to a column that accepts NULL.
+
+A test (`$1 IS NULL`) shows that its author expects NULL, whatever else the parameter is used for, unless it is also written to a column
+that refuses NULL. Without a test every use must agree, since it is one value: a parameter that is also compared may not be None. The way
+into a column allows casts, and the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is
+the elements of an array that may be None.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.catalog.objects import Attribute, Relation
+from sqlwright.prove.tree.nodetree import Node, Tree, walk
+from sqlwright.prove.tree.querytree import FUNCTION, INSERT, JOIN, MERGE, SUBQUERY, UPDATE, VALUES, Query
+
+_EXTERNAL = 0
+_UNKNOWN = (4, 5)
+"""BoolTestType of IS UNKNOWN and IS NOT UNKNOWN."""
+_COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
+_CASTS = (1, 2)
+"""CoercionForm of a function call that is written or meant as a cast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Whether a parameter may be None, why, and whether an array may hold None."""
+
+    nullable: bool
+    reason: str
+    element_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there.
+
+    `whole` when it is an array that gets there, and may hold NULL there.
+    """
+
+    column: str
+    accepts_null: bool
+    elements: bool
+    whole: bool = False
+
+
+def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[Parameter, ...]:
+    """Judge the parameters $1 to $count of a statement."""
+    uses: dict[int, list[_Use | None]] = defaultdict(list)
+    written = dict(_Writes(facts, tree).find())
+    tests = {id(node): words for node, words in _tests(facts, tree)}
+    tested: dict[int, str] = {}
+    for node in walk(tree):
+        if _is_parameter(node):
+            if id(node) in tests:
+                tested[node.number("paramid")] = tests[id(node)]
+            else:
+                uses[node.number("paramid")].append(written.get(id(node)))
+    return tuple(_judge(optional=number in optional, test=tested.get(number), uses=uses[number]) for number in range(1, count + 1))
+
+
+def _is_parameter(node: Node) -> bool:
+    return node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL
+
+
+def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
+    """Find each PARAM node that is tested for NULL, and the test in words. A cast that keeps NULL may stand between."""
+    for node in walk(tree):
+        found: list[Node] = []
+        words = ""
+        match node.tag:
+            case "NULLTEST":
+                argument = node.node("arg")
+                found = argument.nodes("args") if argument.tag == "ROWEXPR" else [argument]
+                words = "IS NULL" if node.number("nulltesttype") == 0 else "IS NOT NULL"
+            case "BOOLEANTEST" if node.number("booltesttype") in _UNKNOWN:
+                found, words = [node.node("arg")], "IS UNKNOWN"
+            case "DISTINCTEXPR":
+                found, words = node.nodes("args"), "IS DISTINCT FROM"
+            case "COALESCEEXPR":
+                # What follows an argument counts only where that is NULL. Nothing follows the last.
+                found, words = node.nodes("args")[:-1], "COALESCE"
+            case "FUNCEXPR" if facts.function(node.number("funcid")).signature in _COUNTS_OF_NULLS and not node.flag("funcvariadic"):
+                found, words = node.nodes("args"), facts.function(node.number("funcid")).name
+            case _:
+                pass
+        for tested in (uncast(facts, part) for part in found):
+            if _is_parameter(tested):
+                yield tested, words
+
+
+def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Parameter:
+    elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
+    if optional:
+        return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
+    direct = [use for use in uses if use is not None and not use.elements]
+    refusing = next((use for use in direct if not use.accepts_null), None)
+    if refusing is not None:
+        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=elements)
+    if test is not None:
+        return Parameter(nullable=True, reason=f"the query itself tests whether it is NULL, by {test}", element_nullable=elements)
+    if not direct:
+        return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
+    if len(direct) < len(uses):
+        return Parameter(
+            nullable=False, reason=f"it is written to {direct[0].column}, but it is used elsewhere too", element_nullable=False
+        )
+    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=elements)
+
+
+class _Writes:
+    """Follows the values that a statement writes back to the parameters they come from."""
+
+    def __init__(self, facts: SchemaFacts, tree: Node) -> None:
+        self._facts = facts
+        self._tree = tree
+
+    def find(self) -> Iterator[tuple[int, _Use]]:
+        """Return each PARAM node, by identity, that is a value on its way into a column."""
+        for node in walk(self._tree):
+            if node.tag == "QUERY":
+                query = Query(node)
+                if query.command in (INSERT, UPDATE, MERGE):
+                    yield from self._of_query(query)
+
+    def _of_query(self, query: Query) -> Iterator[tuple[int, _Use]]:
+        relation = self._facts.relation(query.entry(query.result_relation).relation)
+        entries = list(_assignments(query))
+        direct = {id(uncast(self._facts, entry.node("expr"))) for entry in entries}
+        for entry in entries:
+            attribute = self._attribute(relation, entry.number("resno"))
+            if attribute is not None:
+                label, column, holes = attribute
+                use = _Use(label, column.accepts_null, elements=False, whole=holes)
+                yield from self._trace(query, entry.node("expr"), use, direct)
+
+    def _refuses_holes(self, array: int) -> bool:
+        """Whether the elements are of a domain that refuses NULL: it is checked where a parameter's text is read."""
+        while self._facts.type(array).kind == "d":
+            array = self._facts.type(array).base
+        element = self._facts.type(array).element
+        return element != 0 and self._facts.is_strict_domain(element)
+
+    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
+        """The stored column that a column of the target is, and whether an array may hold NULL there.
+
+        None for what a view computes or a trigger takes.
+        """
+        if relation.kind != "v":
+            column = relation.attributes.get(number)
+            if column is None:
+                return None
+            holes = self._facts.elements_nullable(relation, number) and not self._refuses_holes(column.type)
+            return f"`{relation.name}.{column.name}`", column, holes
+        view = Query(self._facts.view_query(relation.oid))
+        if relation.instead_triggers or relation.rules or not 0 < number <= len(view.outputs):
+            return None
+        expression = view.outputs[number - 1].expression
+        if expression.tag != "VAR" or expression.number("varlevelsup"):
+            return None
+        under = self._facts.relation(view.entry(expression.number("varno")).relation)
+        return self._attribute(under, expression.number("varattno"))
+
+    def _trace(self, query: Query, expression: Node, use: _Use, direct: set[int]) -> Iterator[tuple[int, _Use]]:
+        node = uncast(self._facts, expression)
+        if node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL:
+            yield id(node), use
+        elif node.tag == "FUNCEXPR" and self._facts.function(node.number("funcid")).signature == "unnest(anyarray)":
+            yield from self._elements(node, use)
+        elif node.tag == "VAR" and not node.number("varlevelsup"):
+            item, attribute = node.number("varno"), node.number("varattno")
+            entry = query.entry(item)
+            if entry.kind not in (VALUES, SUBQUERY, FUNCTION) or not _only_written(query, item, attribute, direct):
+                return
+            if entry.kind == VALUES:
+                for row in query.values_rows(entry):
+                    yield from self._trace(query, row[attribute - 1], use, direct)
+            elif entry.kind == SUBQUERY:
+                yield from self._through(Query(entry.node.node("subquery")), attribute, use)
+            else:
+                functions = entry.node.nodes("functions")
+                if all(f.number("funccolcount") == 1 for f in functions) and 1 <= attribute <= len(functions):
+                    yield from self._trace(query, functions[attribute - 1].node("funcexpr"), use, direct)
+
+    def _through(self, query: Query, attribute: int, use: _Use) -> Iterator[tuple[int, _Use]]:
+        if query.set_operations is not None or query.groups or query.node.has("distinctClause"):
+            return
+        for target in query.outputs:
+            if target.number == attribute:
+                direct = {id(uncast(self._facts, t.expression)) for t in query.outputs}
+                yield from self._trace(query, target.expression, use, direct)
+
+    def _elements(self, call: Node, use: _Use) -> Iterator[tuple[int, _Use]]:
+        argument = uncast(self._facts, call.nodes("args")[0])
+        if argument.tag == "PARAM" and argument.number("paramkind") == _EXTERNAL:
+            yield id(argument), _Use(use.column, use.accepts_null, elements=True)
+
+
+def uncast(facts: SchemaFacts, node: Node) -> Node:
+    """Take away the casts that give NULL for NULL."""
+    while True:
+        if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
+            node.tag == "COERCETODOMAIN" and not facts.is_strict_domain(node.number("resulttype"))
+        ):
+            node = node.node("arg")
+        elif node.tag == "FUNCEXPR" and node.number("funcformat") in _CASTS and _is_plain_cast(facts, node):
+            node = node.nodes("args")[0]
+        else:
+            return node
+
+
+def _is_plain_cast(facts: SchemaFacts, node: Node) -> bool:
+    function = facts.function(node.number("funcid"))
+    return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
+
+
+def _assignments(query: Query) -> Iterator[Node]:
+    """The target entries that assign columns of the written table."""
+    for target in query.targets:
+        if not target.junk:
+            yield target.node
+    for action in query.merge_actions:
+        yield from action.nodes("targetList")
+    if query.on_conflict is not None:
+        yield from query.on_conflict.nodes("onConflictSet")
+
+
+def _only_written(query: Query, item: int, attribute: int, direct: set[int]) -> bool:
+    """Whether a column of FROM is used for nothing but assignments. Its mention in the column list of a join is no use."""
+    for node in _uses(query.node):
+        if node.tag != "VAR" or node.number("varlevelsup"):
+            continue
+        entry = query.entry(node.number("varno"))
+        if entry.kind == JOIN:
+            return False
+        if node.number("varno") == item and node.number("varattno") in (0, attribute) and id(node) not in direct:
+            return False
+    return not any(n.tag == "QUERY" and n is not query.node and _refers_out(n) for n in _uses(query.node))
+
+
+def _uses(tree: Tree) -> Iterator[Node]:
+    """Walk a query without the column lists of its joins and without its subqueries in FROM, which have their own columns."""
+    stack: list[Tree] = [tree]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            stack.extend(part)
+        elif isinstance(part, Node):
+            yield part
+            if part.tag == "QUERY" and part is not tree:
+                continue
+            stack.extend(value for name, value in part.fields.items() if name not in ("joinaliasvars", "exclRelTlist"))
+
+
+def _refers_out(subquery: Node) -> bool:
+    return any(node.tag == "VAR" and node.number("varlevelsup") for node in walk(subquery))

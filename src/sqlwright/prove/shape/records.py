@@ -1,0 +1,112 @@
+"""The fields of anonymous records: Describe says no more of one than `record`, the query tree shows what it is made of.
+
+Only where one expression makes every record of the column: the arms of a UNION, of CASE or of COALESCE may make records of several shapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlwright.prove.rules import queries, returning
+from sqlwright.prove.rules.exprtypes import type_of
+from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+from sqlwright.prove.tree.querytree import CTE, GROUP, JOIN, SELECT, SUBQUERY
+
+_RECORD, _RECORDS = 2249, 2287
+_SCALAR, _ARRAY = 4, 6
+
+
+@dataclass(frozen=True, slots=True)
+class RecordField:
+    """A field of an anonymous record: the OID of its type, whether it may be NULL, and its own fields if it is a record itself.
+
+    `dimensions` and `element_nullable` are for arrays.
+    """
+
+    type: int
+    dimensions: int
+    nullable: bool
+    element_nullable: bool
+    fields: Fields
+
+
+Fields: TypeAlias = tuple[RecordField, ...] | None
+
+
+def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fields]:
+    """Return the fields of each column of a query that is an anonymous record or an array of such; None for what is not, or not known."""
+    query = prover.query(node)
+    if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
+        return [None] * len(query.outputs)
+    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    return [fields_of(prover, entry.expression, scope) for entry in query.outputs]
+
+
+def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
+    """Return the fields of the record that an expression is, or of those in the array that it is."""
+    try:
+        return _fields_of(prover, node, scope) if _is_record(prover, node) else None
+    except UNREADABLE:
+        return None
+
+
+def _is_record(prover: Prover, node: Node) -> bool:
+    try:
+        return type_of(prover, node) in (_RECORD, _RECORDS)
+    except UNREADABLE:
+        return False
+
+
+def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
+    match node.tag:
+        case "ROWEXPR":
+            return tuple(_field(prover, argument, scope) for argument in node.nodes("args"))
+        case "FUNCEXPR":
+            declared = prover.facts.output_types(node.number("funcid"))
+            return tuple(RecordField(oid, dimensions=1, nullable=True, element_nullable=True, fields=None) for oid in declared) or None
+        case "AGGREF" if prover.facts.function(node.number("aggfnoid")).signature == "array_agg(anynonarray)":
+            rows = scope.up(node.number("agglevelsup")).row
+            return None if rows is None else fields_of(prover, node.nodes("args")[0].node("expr"), rows)
+        case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
+            return output_fields(prover, node.node("subselect"), scope)[0]
+        case "VAR":
+            return _column(prover, node, scope.up(node.number("varlevelsup")))
+        case _:
+            return None
+
+
+def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
+    verdict = prover.verdict(node, scope)
+    dimensions = dimensions_of(prover, node, scope)
+    return RecordField(type_of(prover, node), dimensions, verdict.nullable, verdict.element_nullable, fields_of(prover, node, scope))
+
+
+def _column(prover: Prover, node: Node, at: Scope) -> Fields:
+    """Follow a column to the expression that makes it. The row of a subquery as a whole is a record of its columns."""
+    entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
+    match entry.kind:
+        case kind if kind == GROUP and at.row is not None:
+            return fields_of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
+        case kind if kind == JOIN and attribute > 0:
+            source = entry.node.items("joinaliasvars")[attribute - 1]
+            return fields_of(prover, source, at) if isinstance(source, Node) else None
+        case kind if kind == SUBQUERY:
+            inner, scope = entry.node.node("subquery"), at
+        case kind if kind == CTE:
+            item, scope = at.common_table(entry)
+            if item.flag("cterecursive") or item.has("search_clause") or item.has("cycle_clause"):
+                return None
+            inner = item.node("ctequery")
+        case _:
+            return None
+    fields = output_fields(prover, inner, scope)
+    if attribute:
+        return fields[attribute - 1]
+    types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
+    return tuple(
+        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullable, verdict.element_nullable, own)
+        for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
+    )

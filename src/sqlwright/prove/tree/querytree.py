@@ -1,0 +1,245 @@
+"""The analysed query tree: how to get it from the server, and its parts under their own names.
+
+The tree comes out of `debug_print_parse`: while it is on, the server sends the tree of each statement it parses as a LOG message. That
+costs one round trip and no catalogue write, and it keeps the place of every expression, which PostgreSQL 17 and later drop from the trees
+they store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.errors import Diagnostic
+
+from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, as_nodes, parse
+
+SELECT, UPDATE, INSERT, DELETE, MERGE, UTILITY = 1, 2, 3, 4, 5, 6
+"""CmdType. UTILITY is for statements without a plan."""
+
+RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE, TUPLE_STORE, RESULT, GROUP = range(10)
+"""RTEKind; GROUP since PostgreSQL 18."""
+
+INNER, LEFT, FULL, RIGHT = range(4)
+"""JoinType, as far as the parser makes them."""
+
+_EMPTY, _SIMPLE, _ROLLUP, _CUBE, _SETS = range(5)
+_MOST_PARTS = 8  # a CUBE of more makes too many sets to look at
+# Behind those that make the server send the tree are those that a proof must not take from the server's configuration: with them the tree
+# is the one whose rules also hold in sessions that are set otherwise.
+_SETTINGS = """
+SELECT set_config('debug_print_parse', 'on', true), set_config('debug_pretty_print', 'off', true),
+       set_config('client_min_messages', 'log', true),
+       set_config('transform_null_equals', 'off', true), set_config('array_nulls', 'on', true),
+       set_config('standard_conforming_strings', 'on', true)
+"""
+
+
+class TargetEntry:
+    """An entry of a target list: `number` counts from 1; a junk entry is computed but not returned."""
+
+    __slots__ = ("expression", "junk", "name", "node", "number", "sort_group")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.expression = node.node("expr")
+        self.number = node.number("resno")
+        self.name = node.text("resname")
+        self.junk = node.flag("resjunk")
+        self.sort_group = node.number("ressortgroupref")
+
+
+class RangeEntry:
+    """An entry of the range table: what one item of FROM (or a join, or the target) is."""
+
+    __slots__ = ("kind", "node")
+
+    def __init__(self, node: Node) -> None:
+        if node.tag not in ("RANGETBLENTRY", "RTE"):
+            raise Unrecognised(f"{node.tag} in a range table")
+        self.node = node
+        self.kind = node.number("rtekind")
+
+    @property
+    def alias(self) -> str:
+        """The name the query calls it by; "" for joins without one."""
+        eref = self.node.optional("eref")
+        name = eref.text("aliasname") if eref else ""
+        return "" if name == "unnamed_join" else name
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of its columns, in order."""
+        eref = self.node.optional("eref")
+        return eref.names("colnames") if eref else []
+
+    @property
+    def relation(self) -> int:
+        """The OID of the table or view; only for RELATION."""
+        return self.node.number("relid")
+
+    @property
+    def with_children(self) -> bool:
+        """Whether inheritance children are read too (no ONLY)."""
+        return self.node.flag("inh")
+
+
+class Query:
+    """A QUERY node with its parts. Lists are read when asked for, so that an unknown part harms only the proofs that need it."""
+
+    def __init__(self, node: Node) -> None:
+        if node.tag != "QUERY":
+            raise Unrecognised(f"{node.tag} instead of a query")
+        self.node = node
+        self.command = node.number("commandType")
+
+    @cached_property
+    def range_table(self) -> list[RangeEntry]:
+        """The range table; Vars count its entries from 1."""
+        return [RangeEntry(entry) for entry in self.node.nodes("rtable")]
+
+    def entry(self, number: int) -> RangeEntry:
+        """Return a range table entry by its number, from 1."""
+        if not 1 <= number <= len(self.range_table):
+            raise Unrecognised(f"no range table entry {number}")
+        return self.range_table[number - 1]
+
+    @cached_property
+    def targets(self) -> list[TargetEntry]:
+        """The target list: output columns of a SELECT, assigned columns of an INSERT or UPDATE."""
+        return [TargetEntry(entry) for entry in self.node.nodes("targetList")]
+
+    @cached_property
+    def returning(self) -> list[TargetEntry]:
+        """The RETURNING list."""
+        return [TargetEntry(entry) for entry in self.node.nodes("returningList")]
+
+    @property
+    def outputs(self) -> list[TargetEntry]:
+        """The columns that the query returns."""
+        entries = self.targets if self.command == SELECT else self.returning
+        return [entry for entry in entries if not entry.junk]
+
+    @property
+    def from_items(self) -> list[Node]:
+        """The items of FROM."""
+        return self.node.node("jointree").nodes("fromlist")
+
+    @property
+    def where(self) -> Node | None:
+        """The WHERE condition."""
+        return self.node.node("jointree").optional("quals")
+
+    @property
+    def result_relation(self) -> int:
+        """The range table entry that is written; 0 for SELECT."""
+        return self.node.number("resultRelation")
+
+    @property
+    def set_operations(self) -> Node | None:
+        """The tree of UNION, INTERSECT and EXCEPT."""
+        return self.node.optional("setOperations")
+
+    @property
+    def on_conflict(self) -> Node | None:
+        """ON CONFLICT."""
+        return self.node.optional("onConflict")
+
+    @property
+    def merge_actions(self) -> list[Node]:
+        """The WHEN clauses of a MERGE."""
+        return self.node.nodes("mergeActionList") if "mergeActionList" in self.node.fields else []
+
+    @property
+    def merge_condition(self) -> Node | None:
+        """The ON condition of a MERGE, where the tree keeps it apart (PostgreSQL 17 and later)."""
+        return self.node.optional("mergeJoinCondition") if "mergeJoinCondition" in self.node.fields else None
+
+    @property
+    def common_tables(self) -> list[Node]:
+        """The WITH list."""
+        return self.node.nodes("cteList")
+
+    @property
+    def having(self) -> Node | None:
+        """The HAVING condition."""
+        return self.node.optional("havingQual")
+
+    @property
+    def groups(self) -> bool:
+        """Whether rows are grouped: GROUP BY, an aggregate or HAVING."""
+        return self.node.flag("hasAggs") or self.node.has("groupClause") or self.node.has("groupingSets") or self.having is not None
+
+    @cached_property
+    def grouping_sets(self) -> list[frozenset[int]] | None:
+        """GROUPING SETS, ROLLUP and CUBE expanded to sets of sort-group references; None for a plain GROUP BY."""
+        sets = self.node.nodes("groupingSets")
+        if not sets:
+            return None
+        expanded = [frozenset[int]()]
+        for item in sets:
+            alternatives = _expand(item)
+            expanded = [left | right for left in expanded for right in alternatives]
+        return expanded
+
+    def values_rows(self, entry: RangeEntry) -> list[list[Node]]:
+        """The rows of a VALUES entry."""
+        rows: list[list[Node]] = []
+        for row in entry.node.items("values_lists"):
+            if not isinstance(row, list):
+                raise Unrecognised("VALUES without lists")
+            rows.append(as_nodes(row))
+        return rows
+
+
+def _expand(item: Node) -> list[frozenset[int]]:
+    """Expand one grouping set."""
+    kind = item.number("kind")
+    if kind == _EMPTY:
+        return [frozenset()]
+    if kind == _SIMPLE:
+        return [frozenset(item.numbers("content"))]
+    parts = [_expand(part) for part in item.nodes("content")]
+    if kind == _SETS:
+        return [found for part in parts for found in part]
+    if any(len(part) != 1 for part in parts) or len(parts) > _MOST_PARTS:
+        raise Unrecognised("a ROLLUP or CUBE of sets")
+    elements = [part[0] for part in parts]
+    if kind == _ROLLUP:
+        return [frozenset().union(*elements[:count]) for count in range(len(elements), -1, -1)]
+    if kind == _CUBE:
+        return [frozenset().union(*(e for bit, e in enumerate(elements) if mask >> bit & 1)) for mask in range(1 << len(elements))]
+    raise Unrecognised(f"grouping set of kind {kind}")
+
+
+def analysed_query(connection: psycopg.Connection[Any], sql: str, param_types: Sequence[int]) -> Tree:
+    """Let the server parse and analyse a statement, and give its tree. Nothing is run, and nothing stays behind.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses the statement.
+        Unrecognised: no tree came back, or not one that can be read.
+    """
+    dumps: list[str] = []
+
+    def collect(diagnostic: Diagnostic) -> None:
+        detail = diagnostic.message_detail
+        if diagnostic.severity_nonlocalized == "LOG" and detail is not None and detail.lstrip().startswith("{QUERY"):
+            dumps.append(detail)
+
+    with connection.transaction(force_rollback=True):
+        connection.execute(_SETTINGS)
+        connection.add_notice_handler(collect)
+        try:
+            result = connection.pgconn.prepare(b"", sql.encode(connection.info.encoding), param_types)
+        finally:
+            connection.remove_notice_handler(collect)
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.lookup((result.error_field(pq.DiagnosticField.SQLSTATE) or b"XX000").decode())(
+                result.get_error_message(connection.info.encoding)
+            )
+    if not dumps:
+        raise Unrecognised("the server sent no query tree")
+    return parse(dumps[-1])

@@ -1,0 +1,94 @@
+"""From the proven package to Python source files that read as if a careful person had written them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlwright import ir
+from sqlwright.options import Clients
+from sqlwright.render.adapters import adapters_module, needs_adapters
+from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.colour import ASYNC, SYNC
+from sqlwright.render.constraints import constraints_module
+from sqlwright.render.enums import enums_module
+from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
+from sqlwright.render.header import header_line
+from sqlwright.render.pgvalues import holds_json, result_types
+from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
+from sqlwright.render.queriers import QuerierClass, Queriers
+from sqlwright.render.queries import query_module
+from sqlwright.render.registration import REGISTER, aio_package, registration_module
+from sqlwright.render.registry import registry_module
+from sqlwright.render.rows import models_module
+from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
+
+_NO_QUERIERS = Queriers()
+
+
+def render(
+    package: ir.Package,
+    *,
+    package_name: str,
+    clients: Clients,
+    queriers: Queriers = _NO_QUERIERS,
+) -> tuple[ir.SourceFile, ...]:
+    """Return the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
+
+    Each of `queriers` needs functions of its colour among the `clients`.
+    """
+    return tuple(sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path))
+
+
+def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Queriers) -> Iterator[ir.SourceFile]:
+    modules = [module for module in package.modules if module.queries]
+    colour = ASYNC if clients is Clients.ASYNC else SYNC
+    aio = clients is Clients.BOTH
+    needs_register = bool(package.registrations)
+
+    promised = makes_promises(package)
+    exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * promised + [(".registration", REGISTER)] * needs_register
+
+    yield ir.SourceFile("__init__.py", _root(package_name, exported))
+    yield ir.SourceFile("py.typed", "")
+    yield from _schema_files(package)
+    if needs_adapters(package):
+        yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
+    if needs_register:
+        yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
+    if promised:
+        yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
+    if takes_rows(package):
+        yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
+    if has_streams(package):
+        yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
+    if modules:
+        yield ir.SourceFile("registry.py", registry_module(modules))
+    classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous
+    for module in modules:
+        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes)))
+    if aio:
+        yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
+        for module in modules:
+            yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
+
+
+def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
+    """The modules of classes that stand for things of the schema."""
+    queries = [query for module in package.modules for query in module.queries]
+    types = [column.type for model in package.models for column in ir.columns_in(model.fields)]
+    types += [found for query in queries for found in (*result_types(query), *(param.type for param in query.params))]
+    with_json = any(holds_json(found) for found in types)
+    if package.models or package.new_types or with_json:
+        yield ir.SourceFile("models.py", models_module(package, with_json=with_json))
+    if package.enums:
+        yield ir.SourceFile("enums.py", enums_module(package))
+    if package.constraints:
+        yield ir.SourceFile("constraints.py", constraints_module(package.constraints))
+
+
+def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
+    builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
+    names = [f'"{builder.name(module, name)}"' for module, name in exported]
+    if names:
+        builder.add_constant([f"__all__ = [{', '.join(names)}]"])
+    return builder.text()

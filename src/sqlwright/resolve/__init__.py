@@ -1,0 +1,1 @@
+"""From sqlc's request to an unproven package."""

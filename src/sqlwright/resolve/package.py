@@ -1,0 +1,178 @@
+"""From the queries in the files and what sqlc says of them to the unproven package: commands, names, places. Wire types end here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from sqlwright import ir
+from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
+from sqlwright.resolve.copying import Unfit, copied_columns
+from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
+from sqlwright.resolve.slices import with_arrays
+from sqlwright.sql.annotations import AnnotatedDoc, read_annotations
+from sqlwright.sql.boundaries import check_boundaries
+from sqlwright.sql.lexer import Kind, significant
+from sqlwright.sql.macros import NamedParameter, Reading, read_statement
+from sqlwright.sql.placeholders import placeholder_number
+from sqlwright.sql.sources import QuerySource
+
+_LIKE_PLACEHOLDER = re.compile(r"\$([0-9]+)")
+_SUPPORTED = ", ".join(ir.Command)
+
+
+def resolve(
+    queries: tuple[WireQuery, ...],
+    sources: Mapping[str, QuerySource],
+    *,
+    schema_files: AbstractSet[str] = frozenset(),
+    nullable_elements: bool = False,
+) -> ir.UnprovenPackage:
+    """Return the unproven package, its modules sorted by name and the queries in their files' order.
+
+    `sources` is by query name; `schema_files` are the files that hold the schema; `nullable_elements` is the option of that name.
+
+    Raises:
+        CompileError: statements that would be lost, unsupported commands or macros, unknown annotations; all of them.
+    """
+    diagnostics = check_boundaries(sources.values(), {query.name for query in queries}, schema_files)
+    modules: dict[str, list[ir.UnprovenQuery]] = {}
+    for wire in queries:
+        source = sources[wire.name]
+        if source.sqlc_only:
+            continue
+        comment = read_annotations(source)
+        reading = _read(wire, source)
+        problems = [*_unsupported(wire, source), *_misused(wire, source, comment)]
+        copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
+        if isinstance(copied, Unfit):
+            problems.append(_unfit(wire, source, reading, copied))
+        elif not problems:
+            modules.setdefault(_base_name(source.file), []).append(_query(wire, source, comment, reading, copied))
+        diagnostics += [*problems, *comment.diagnostics]
+    if diagnostics:
+        raise CompileError(in_order(diagnostics))
+    return ir.UnprovenPackage(
+        tuple(sorted((_module(members) for members in modules.values()), key=lambda module: (module.name, module.source_file))),
+        nullable_elements,
+    )
+
+
+def _module(members: list[ir.UnprovenQuery]) -> ir.UnprovenModule:
+    """A module of the queries of one file, or of files of one name in several folders."""
+    files = list(dict.fromkeys(query.source.file for query in members))
+    return ir.UnprovenModule(ModuleName.from_file(files[0]), " and ".join(files), tuple(members))
+
+
+def _base_name(file: str) -> str:
+    return file.rpartition("/")[2]
+
+
+def _read(wire: WireQuery, source: QuerySource) -> Reading:
+    return read_statement(source.text, {p.column.name.lower(): p.number for p in wire.params if p.column.is_named_param})
+
+
+def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
+    place = source.header_place()
+    found: list[Diagnostic] = []
+    if wire.cmd == ":execlastid":
+        found.append(
+            Diagnostic(
+                f"command :execlastid of query {wire.name} does not exist in PostgreSQL",
+                place,
+                help="add `RETURNING id` to the statement and use :one.",
+            )
+        )
+    elif wire.cmd not in set(ir.Command):
+        found.append(
+            Diagnostic(f"command {wire.cmd} of query {wire.name} is not supported", place, help=f"supported commands: {_SUPPORTED}.")
+        )
+    return found
+
+
+def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
+    """Annotations that the query's command does not take."""
+    if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
+        return []
+    return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
+
+
+def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
+    place = source.place_of(reading.sql, unfit.offset)
+    return Diagnostic(f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
+
+
+def _query(
+    wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, reading: Reading, copied: ir.CopiedColumns | None
+) -> ir.UnprovenQuery:
+    return ir.UnprovenQuery(
+        name=wire.name,
+        function=Identifier.from_sql(wire.name),
+        constant=ConstantName.from_sql(wire.name),
+        row_class=ClassName(f"{ClassName.from_sql(wire.name)}Row"),
+        params_class=ClassName(f"{ClassName.from_sql(wire.name)}Params"),
+        command=ir.Command(wire.cmd),
+        sql=with_arrays(reading.sql, {param.number for param in reading.names.values() if param.sliced}),
+        doc=comment.doc,
+        annotations=comment.annotations,
+        params=_params(wire.params, reading),
+        columns=tuple(ir.UnprovenColumn(c.name, _sqlc_type(c), c.not_null) for c in wire.columns if not c.embed_table),
+        embeds=tuple(ir.UnprovenEmbed(Identifier.from_sql(embed.alias), embed.star) for embed in reading.embeds),
+        copied=copied,
+        source=source,
+    )
+
+
+def _params(wires: tuple[WireParam, ...], reading: Reading) -> tuple[ir.UnprovenParam, ...]:
+    """Name the parameters. A `$n` has the name of the column that it meets, with `_2` where that is taken, as in sqlc's own generators."""
+    named = {param.number: param for param in reading.names.values()}
+    seen: Counter[str] = Counter(Identifier.from_sql(param.name) for param in named.values())
+    params: list[ir.UnprovenParam] = []
+    for wire in sorted(wires, key=lambda w: w.number):
+        column = wire.column
+        if column.is_named_param:
+            if wire.number in named:
+                params.append(_named(named.pop(wire.number), _sqlc_type(column), _origin(column)))
+            continue
+        name = Identifier.from_sql(column.name or f"dollar_{wire.number}")
+        seen[name] += 1
+        if seen[name] > 1:
+            name = Identifier(f"{name}_{seen[name]}")
+        params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optional=False, origin=_origin(column)))
+    # sqlc does not look into MERGE, and at placeholders where it knows no column.
+    params += [_named(param, "", None) for param in named.values()]
+    unknown = _unknown(reading.sql, {param.number for param in params})
+    params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", optional=False) for number, name in unknown.items()]
+    return tuple(sorted(params, key=lambda param: param.number))
+
+
+def _named(param: NamedParameter, sqlc_type: str, origin: ir.Origin | None) -> ir.UnprovenParam:
+    return ir.UnprovenParam(param.number, Identifier.from_sql(param.name), sqlc_type, param.optional, origin, param.sliced)
+
+
+def _unknown(sql: str, known: AbstractSet[int]) -> dict[int, str]:
+    """The placeholders that sqlc does not speak of, each with a name."""
+    # What looks like a placeholder is one or stands in a string or a comment; as long as sqlc knows all of them, nobody has to tell.
+    if known >= set(map(int, _LIKE_PLACEHOLDER.findall(sql))):
+        return {}
+    numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
+    return {number: f"dollar_{number}" for number in sorted(numbers - known)}
+
+
+def _origin(column: WireColumn) -> ir.Origin | None:
+    if column.table is None or not column.table.name or not column.original_name:
+        return None
+    return ir.Origin(column.table.schema_ or "public", column.table.name, column.original_name)
+
+
+def _sqlc_type(column: WireColumn) -> str:
+    """The type as SQL writes it; "" where sqlc knows none."""
+    if column.type is None or column.type.name in {"", "any"}:
+        return ""
+    name = column.type.name.removeprefix("pg_catalog.")
+    schema = column.type.schema_
+    dimensions = 1 if column.is_sqlc_slice else column.array_dims
+    return (name if schema in {"", "pg_catalog"} else f"{schema}.{name}") + "[]" * dimensions

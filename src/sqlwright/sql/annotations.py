@@ -1,0 +1,141 @@
+"""Annotations: comment lines `-- @word …` around a query's name, by which the user claims what no proof can show.
+
+    -- @notnull total the order trigger always sets it
+    -- @nullable nick kept for old callers
+    -- @one exactly the settings table holds one row
+    -- @one first any of them will do
+
+Two annotations are wishes and no claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and `-- @narrow`
+returns rows of a class of their own where the query proves more of them than their table says.
+
+`-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
+
+A word that is nearly one of these is an error, so that a misspelt annotation is not lost. sqlc's own (`@param`, `@sqlc-vet-disable`) are
+left to sqlc; a comment line that starts with any other `@word` is prose. The aliases `AS "total!"` and `AS "nick?"`, known from sqlx and
+pgtyped, claim the same as @notnull and @nullable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from sqlwright.diagnostics import Diagnostic
+from sqlwright.sql.sources import QuerySource
+
+_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
+_TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
+_FORMS = {
+    "sqlc-only": "-- @sqlc-only, before the first statement of a file that is meant for sqlc alone",
+    "json": "-- @json column: package.module.Type",
+    "narrow": "-- @narrow",
+    "nullable": "-- @nullable column [reason]",
+    "notnull": "-- @notnull column reason",
+    "one": "-- @one exactly reason, or -- @one first reason",
+    "stream": "-- @stream, or -- @stream rows per chunk",
+}
+_OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
+_LIKENESS = 0.8
+_CHUNK = re.compile(r"[1-9][0-9]{0,8}")
+_DEFAULT_CHUNK = 1000
+
+
+class OneClaim(StrEnum):
+    """What `@one` says of a `:one` query: there is always exactly one row, or there may be several and the first will do."""
+
+    EXACTLY = "exactly"
+    FIRST = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk.
+
+    `narrow`: the row class has the types that the query proves, even where it returns a table's columns.
+    """
+
+    nullable: dict[str, str] = field(default_factory=dict[str, str])
+    not_null: dict[str, str] = field(default_factory=dict[str, str])
+    one: OneClaim | None = None
+    one_reason: str = ""
+    stream: int | None = None
+    json: dict[str, str] = field(default_factory=dict[str, str])
+    narrow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedDoc:
+    """A query's comment, parted: documentation lines, annotations, and the errors in those."""
+
+    doc: tuple[str, ...]
+    annotations: Annotations
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_annotations(source: QuerySource) -> AnnotatedDoc:
+    """Part a query's comment into documentation and annotations."""
+    doc: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    claims = Annotations()
+    for line in source.doc:
+        match = _ANNOTATION.match(line)
+        word = match["word"] if match else ""
+        if word in _OF_SQLC:
+            continue
+        if match is None or not (word in _FORMS or _meant(word)):
+            doc.append(line)
+        elif read := _with(claims, word, match["rest"].strip()):
+            claims = read
+        else:
+            diagnostics.append(_malformed(source, line, word))
+    both = sorted(claims.nullable.keys() & claims.not_null.keys())
+    diagnostics += [
+        Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
+        for name in both
+    ]
+    return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
+
+
+def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
+    """Add one annotation; return None where it lacks a part or is unknown."""
+    first, _, reason = rest.partition(" ")
+    column, reason = first.strip('"'), reason.strip()
+    match word:
+        case "nullable" if first:
+            return replace(claims, nullable={**claims.nullable, column: reason})
+        case "notnull" if first and reason:
+            return replace(claims, not_null={**claims.not_null, column: reason})
+        case "json" if typed := _TYPED.match(rest):
+            return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
+        case "one" if first in set(OneClaim) and reason:
+            return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "narrow" if not rest:
+            return replace(claims, narrow=True)
+        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case _:
+            return None
+
+
+def split_alias(name: str) -> tuple[str, bool | None]:
+    """Part a column's SQL name from the claim in its last character: `("total", False)` from `total!`; None where it claims nothing."""
+    if len(name) > 1 and name != "?column?" and name[-1] in "!?":
+        return name[:-1], name[-1] == "?"
+    return name, None
+
+
+def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
+    place = source.doc_place(line)
+    if word in _FORMS:
+        return Diagnostic(f"incomplete annotation @{word} on query {source.name}", place, help=f"the form is `{_FORMS[word]}`.")
+    meant = _meant(word)
+    return Diagnostic(
+        f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?", place, help=f"the form is `{_FORMS[meant]}`."
+    )
+
+
+def _meant(word: str) -> str:
+    """The annotation that a word nearly is; "" where it is none."""
+    return next(iter(difflib.get_close_matches(word.lower(), _FORMS, n=1, cutoff=_LIKENESS)), "")

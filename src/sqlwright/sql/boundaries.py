@@ -1,0 +1,84 @@
+"""Where a query ends and the next one begins: mistakes that make a statement vanish, which sqlc does not mention.
+
+sqlc reads a name for each statement from the comment before it. A second statement under a name has none and is passed over; a missing
+semicolon makes the next query part of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import groupby, zip_longest
+
+from sqlwright.diagnostics import Diagnostic
+from sqlwright.sql.lexer import Span, first_word, statement_spans
+from sqlwright.sql.sources import QuerySource
+
+# What a query may begin with. Anything else beside the queries of a file may be the schema, if the file is one of its files.
+_QUERY_WORDS = frozenset({"(", "delete", "insert", "merge", "select", "table", "update", "values", "with"})
+_NAME_FORM = "-- name: {0} :command"
+
+
+def check_boundaries(sources: Iterable[QuerySource], read_by_sqlc: AbstractSet[str], schema_files: AbstractSet[str]) -> list[Diagnostic]:
+    """Check the queries of all files, in their order. `schema_files` may hold the statements of the schema among their queries."""
+    found: list[Diagnostic] = []
+    for file, members in groupby(sources, key=lambda source: source.file):
+        queries = [source for source in members if not source.sqlc_only]
+        for query, following in zip_longest(queries, queries[1:]):
+            problems = list(_problems(query, following, is_schema=file in schema_files))
+            if not problems and query.name not in read_by_sqlc and next(statement_spans(query.text), None) is not None:
+                problems.append(_unread(query))
+            found += problems
+    return found
+
+
+def is_query(statement: str) -> bool:
+    """Whether a statement is one that is run with parameters, and none that makes the schema."""
+    return first_word(statement) in _QUERY_WORDS
+
+
+def _problems(query: QuerySource, following: QuerySource | None, *, is_schema: bool) -> Iterator[Diagnostic]:
+    spans = list(statement_spans(query.text))
+    if not spans:
+        if following is not None:
+            yield Diagnostic(
+                f"query {query.name} has no statement, and sqlc gives it that of query {following.name}",
+                query.header_place(),
+                second=following.header_place(),
+                second_label=f"query {following.name} is lost",
+                help="write the statement, or remove the name line.",
+            )
+        return
+    for extra in spans[1:]:
+        if is_schema and not is_query(query.text[extra.start : extra.end]):
+            continue
+        yield _second_statement(query, extra)
+    if following is not None and not spans[-1].closed:
+        yield Diagnostic(
+            f"query {query.name} is not ended by a semicolon, and swallows query {following.name}",
+            query.place_at(spans[-1].end - 1),
+            "a `;` is missing after this",
+            second=following.header_place(),
+            second_label="this becomes a part of it",
+            help="end the statement with `;`.",
+        )
+
+
+def _second_statement(query: QuerySource, extra: Span) -> Diagnostic:
+    width = len(query.text[extra.start : extra.end].split("\n", 1)[0].rstrip())
+    return Diagnostic(
+        f"query {query.name} has a second statement, which would be passed over",
+        query.place_at(extra.start, width),
+        "this statement has no name line",
+        second=query.header_place(),
+        second_label=f"query {query.name} is the first statement only",
+        help=f"write a name line above it (`{_NAME_FORM.format('Name')}`), or make one statement of both: WITH … AS (…).",
+    )
+
+
+def _unread(query: QuerySource) -> Diagnostic:
+    return Diagnostic(
+        f"query {query.name} is not read by sqlc",
+        query.header_place(),
+        help=f"a name line begins in the first column and stands above its statement: `{_NAME_FORM.format(query.name)}`.",
+    )

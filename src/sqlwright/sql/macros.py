@@ -1,0 +1,179 @@
+"""A query's statement as the user wrote it, made ready for PostgreSQL: parameters numbered, sqlc's macros replaced, stars left alone.
+
+sqlc hands over a text of its own, in which it has expanded each star to the columns that it believes in. Here the user's text is taken, so
+that PostgreSQL says what a star stands for; from sqlc comes the number of each parameter that it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from sqlwright.diagnostics import Diagnostic
+from sqlwright.sql.lexer import Kind, Token, significant, statement_spans, tokenize
+from sqlwright.sql.placeholders import placeholder_number
+from sqlwright.sql.sources import QuerySource
+
+_PARAMETERS = frozenset({"arg", "narg", "slice"})
+# What PostgreSQL makes operators of; one behind such a character is part of the same operator.
+_OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
+# They bind more tightly than an operator before its operand (PostgreSQL manual, section 4.1.6).
+_ARITHMETIC = frozenset("+-*/%^")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParameter:
+    """A parameter by name: `name` has the capitals that sqlc drops. `optional` is `sqlc.narg`, `sliced` is `sqlc.slice`."""
+
+    number: int
+    name: str
+    optional: bool
+    sliced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedStar:
+    """`sqlc.embed(alias)`, which became `alias.*`: `star` counts the `*` before it in the text."""
+
+    alias: str
+    star: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A statement for PostgreSQL, and what was replaced in it. `names` holds the parameters by their names in lower case."""
+
+    sql: str
+    names: Mapping[str, NamedParameter]
+    embeds: tuple[EmbeddedStar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Macro:
+    """What stands at a token: `sqlc.<kind>(<argument>)` or `@argument`, over so many tokens."""
+
+    kind: str
+    argument: str
+    length: int
+
+
+def read_statement(text: str, known: Mapping[str, int]) -> Reading:
+    """Read the first statement of a text. `known` are the numbers that sqlc gave to names, by their lower case.
+
+    Lines that are comments as a whole are left out; they are the query's documentation, or of the reader of the file.
+    """
+    statement = _statement(text)
+    tokens = significant(statement)
+    taken = max([0, *known.values(), *(placeholder_number(t) for t in tokens if t.kind is Kind.PLACEHOLDER)])
+    names: dict[str, NamedParameter] = {}
+    embeds: list[EmbeddedStar] = []
+    parts: list[str] = []
+    position = index = stars = 0
+    while index < len(tokens):
+        macro = _macro_at(tokens, index)
+        if macro is None:
+            stars += tokens[index].text == "*"
+            index += 1
+            continue
+        if macro.kind == "embed":
+            embeds.append(EmbeddedStar(macro.argument.rpartition(".")[2].strip('"'), stars))
+            written = f"{macro.argument}.*"
+            stars += 1
+        else:
+            key = macro.argument.lower()
+            before = names.get(key)
+            number = before.number if before else known.get(key, 0)
+            if not number:
+                taken = number = taken + 1
+            names[key] = NamedParameter(
+                number,
+                before.name if before else macro.argument,
+                optional=macro.kind == "narg" or (before is not None and before.optional),
+                sliced=macro.kind == "slice" or (before is not None and before.sliced),
+            )
+            written = f"${number}"
+        parts += [statement[position : tokens[index].start], written]
+        index += macro.length
+        position = tokens[index - 1].end
+    return Reading("".join([*parts, statement[position:]]), names, tuple(embeds))
+
+
+def macro_arguments(text: str, kinds: AbstractSet[str]) -> list[str]:
+    """Return the arguments of sqlc's macros of these kinds, in order."""
+    # Most queries use no macro, and a look is cheaper than the lexer.
+    if "sqlc" not in text.lower():
+        return []
+    tokens = significant(text)
+    found = (_macro_at(tokens, index) for index in range(len(tokens)))
+    return [macro.argument for macro in found if macro is not None and macro.kind in kinds]
+
+
+def misread_operand(source: QuerySource) -> Diagnostic | None:
+    """Report the first `@name` that is the left operand of arithmetic.
+
+    sqlc reads `@` there as PostgreSQL's operator of that name, over the whole of `name + 1`, and what it makes of that is no query.
+    """
+    if "@" not in source.text:
+        return None
+    tokens = significant(source.text)
+    for index in range(len(tokens)):
+        macro = _macro_at(tokens, index)
+        if macro is not None and tokens[index].text == "@":
+            end = index + macro.length
+            while end + 1 < len(tokens) and tokens[end].kind is Kind.CAST:
+                end += 2
+            following = tokens[end + 1] if end + 1 < len(tokens) else None
+            is_longer = following is not None and following.start == tokens[end].end and following.text in _OPERATOR
+            if end < len(tokens) and tokens[end].text in _ARITHMETIC and not is_longer:
+                name = tokens[index + 1]
+                return Diagnostic(
+                    f"sqlc reads `@{name.text} {tokens[end].text} …` as an operator @ before all of it",
+                    source.place_at(tokens[index].start, name.end - tokens[index].start),
+                    help=f"write (@{name.text}), or sqlc.arg({name.text}).",
+                )
+    return None
+
+
+def _statement(text: str) -> str:
+    """The first statement, from its first word to the semicolon, without lines that are comments."""
+    span = next(statement_spans(text), None)
+    if span is None:
+        return ""
+    statement = text[span.start : span.end].rstrip()
+    if "--" not in statement:
+        return statement
+    kept: list[str] = []
+    tokens = list(tokenize(statement))
+    dropped = False
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if dropped:
+            # The line's end goes with it.
+            kept.append(token.text.removeprefix("\r").removeprefix("\n"))
+            dropped = False
+        elif token.kind is Kind.LINE_COMMENT and before is not None and before.text.endswith("\n"):
+            dropped = True
+        else:
+            kept.append(token.text)
+    return "".join(kept)
+
+
+def _macro_at(tokens: tuple[Token, ...], index: int) -> _Macro | None:
+    token = tokens[index]
+    if token.text == "@":
+        following = tokens[index + 1] if index + 1 < len(tokens) else None
+        if following is None or following.kind is not Kind.WORD or following.start != token.end:
+            return None
+        before = tokens[index - 1] if index else None
+        is_operator = before is not None and before.end == token.start and before.text in _OPERATOR
+        return None if is_operator else _Macro("arg", following.text, 2)
+    if token.text.lower() != "sqlc" or [t.text for t in tokens[index + 1 : index + 4 : 2]] != [".", "("]:
+        return None
+    kind = tokens[index + 2].text.lower()
+    end = next((n for n in range(index + 4, len(tokens)) if tokens[n].text == ")"), None)
+    if end is None or kind not in _PARAMETERS | {"embed"}:
+        return None
+    argument = "".join(t.text for t in tokens[index + 4 : end])
+    if kind != "embed":
+        argument = argument.strip("'\"")
+    return _Macro(kind, argument, end - index + 1)
