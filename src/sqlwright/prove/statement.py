@@ -18,8 +18,9 @@ from sqlwright.prove.shape.access import tables_read_and_written
 from sqlwright.prove.shape.dimensions import output_dimensions
 from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
 from sqlwright.prove.shape.records import Fields
+from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import UTILITY, analysed_query
+from sqlwright.prove.tree.querytree import analysed_query
 from sqlwright.sql.lexer import significant
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
@@ -108,7 +109,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     """
     try:
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
-        if not isinstance(tree, Node) or tree.number("commandType") == UTILITY:
+        if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
             return _unproven(statement, "a utility statement returns no rows that can be proven")
         params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(

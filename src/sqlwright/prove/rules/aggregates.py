@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
 from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
+from sqlwright.prove.tree.enums import AggKind, FrameOption
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
 
 _WITH_DEFAULT = 3
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"})
-_START_ALWAYS_BEFORE = 0x20 | 0x200
-_END_ALWAYS_BEHIND = 0x100 | 0x400
-_START_PRECEDING, _END_FOLLOWING, _RANGE = 0x800, 0x4000, 0x2
-_EXCLUDES_CURRENT_ROW = 0x8000 | 0x10000
+_START_ALWAYS_BEFORE = FrameOption.START_UNBOUNDED_PRECEDING | FrameOption.START_CURRENT_ROW
+_END_ALWAYS_BEHIND = FrameOption.END_UNBOUNDED_FOLLOWING | FrameOption.END_CURRENT_ROW
+_EXCLUDES_CURRENT_ROW = FrameOption.EXCLUDE_CURRENT_ROW | FrameOption.EXCLUDE_GROUP
 
 
 @expression("AGGREF")
@@ -45,8 +45,8 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
 ) -> Verdict:
     if not builtin:
         return may_be_null(f"`{name}` is not PostgreSQL's own aggregate and may return NULL", place)
-    kind = node.text("aggkind")
-    if name in NEVER_NULL_AGGREGATES or kind == "h":
+    kind = AggKind(node.text("aggkind"))
+    if name in NEVER_NULL_AGGREGATES or kind is AggKind.HYPOTHETICAL:
         return never_null(f"`{name}` is never NULL, not even without rows", place)
     if node.has("aggfilter"):
         return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the group", place)
@@ -54,7 +54,7 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
         return may_be_null(f"`{name}` is NULL when there is no row", place)
     if name in NON_EMPTY_AGGREGATES:
         return never_null(f"the group has a row, and `{name}` is NULL only without one", place)
-    if kind == "o":
+    if kind is AggKind.ORDERED_SET:
         direct = prover.first_nullable(node.nodes("aggdirectargs"), at)
         if direct is not None:
             return direct
@@ -131,8 +131,8 @@ def _frame(query: Query, reference: int) -> bool:
     for clause in query.node.nodes("windowClause"):
         if clause.number("winref") == reference:
             options = clause.number("frameOptions")
-            counted = not options & _RANGE
-            start = options & _START_ALWAYS_BEFORE or (counted and options & _START_PRECEDING)
-            end = options & _END_ALWAYS_BEHIND or (counted and options & _END_FOLLOWING)
+            counted = not options & FrameOption.RANGE
+            start = options & _START_ALWAYS_BEFORE or (counted and options & FrameOption.START_OFFSET_PRECEDING)
+            end = options & _END_ALWAYS_BEHIND or (counted and options & FrameOption.END_OFFSET_FOLLOWING)
             return bool(start) and bool(end) and not options & _EXCLUDES_CURRENT_ROW
     raise Unrecognised("a window that is not defined")

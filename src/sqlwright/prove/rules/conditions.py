@@ -8,6 +8,7 @@ from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.functions import operator_is_total
 from sqlwright.prove.rules.narrowing import Ground
 from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.tree.enums import BoolExprType
 from sqlwright.prove.tree.nodetree import Node
 
 
@@ -28,15 +29,18 @@ def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
 @expression("BOOLEXPR")
 def boolean(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """AND, OR and NOT of conditions that are never NULL. AND looks no further once one is false, so a later one may rely on the earlier."""
-    operation = node.text("boolop")
+    operation = BoolExprType(node.text("boolop"))
     for argument in node.nodes("args"):
         verdict = prover.verdict(argument, scope)
         if verdict.nullable:
             return verdict
-        if operation == "and":
-            scope = scope.knowing(narrowing.true(Ground(prover, scope), argument))
-        elif operation == "or":
-            scope = scope.knowing(narrowing.not_true(Ground(prover, scope), argument))
+        match operation:
+            case BoolExprType.AND:
+                scope = scope.knowing(narrowing.true(Ground(prover, scope), argument))
+            case BoolExprType.OR:
+                scope = scope.knowing(narrowing.not_true(Ground(prover, scope), argument))
+            case BoolExprType.NOT:
+                pass
     return never_null("none of the conditions is ever NULL", location(node))
 
 

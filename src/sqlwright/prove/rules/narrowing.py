@@ -16,13 +16,13 @@ from typing import TypeAlias
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.rules.nullability import Prover, Scope, structure
 from sqlwright.prove.rules.volatility import is_volatile
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, NullTestType, ParamKind, RTEKind, SubLinkType
 from sqlwright.prove.tree.jointree import Event, Finding, close
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
-from sqlwright.prove.tree.querytree import JOIN
+from sqlwright.prove.tree.querytree import null_test, returning_type
 
 Findings: TypeAlias = frozenset[Finding]
 NONE: Findings = frozenset()
-_ANY_SUBLINK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Fi
 @_register(PRESENCES, "VAR")
 def _present_var(ground: Ground, node: Node) -> Findings:
     """The column is not NULL, so none of the joins that could have null-extended its item did."""
-    if node.number("varlevelsup") or ("varreturningtype" in node.fields and node.number("varreturningtype")):
+    if node.number("varlevelsup") or returning_type(node):
         return NONE
     item, attribute = node.number("varno"), node.number("varattno")
-    if attribute == 0 and ground.scope.query.entry(item).kind == JOIN:
+    if attribute == 0 and ground.scope.query.entry(item).kind is RTEKind.JOIN:
         return NONE  # the row of a join is built from its columns: it is there even when the join is null-extended
     found: set[Finding] = {("slot", item, attribute)}
     path = ground.scope.tree.paths.get(item)
@@ -135,7 +135,7 @@ def _through_alias(ground: Ground, item: int, attribute: int) -> Findings:
 
 @_register(PRESENCES, "PARAM")
 def _present_param(ground: Ground, node: Node) -> Findings:
-    return frozenset({("param", node.number("paramid"), 0)}) if node.number("paramkind") == 0 else NONE
+    return frozenset({("param", node.number("paramid"), 0)}) if node.enum("paramkind", ParamKind) is ParamKind.EXTERN else NONE
 
 
 @_register(PRESENCES, "AGGREF")
@@ -205,21 +205,19 @@ def _present_test(ground: Ground, node: Node) -> Findings:
 @_register(TRUTHS, "BOOLEXPR")
 def _true_boolean(ground: Ground, node: Node) -> Findings:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "and":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.AND:
             return _union(ground, arguments, true)
-        case "or":
+        case BoolExprType.OR:
             return _shared(ground, arguments, true)
-        case "not":
+        case BoolExprType.NOT:
             return false(ground, arguments[0])
-        case _:
-            return NONE
 
 
 @_register(TRUTHS, "NULLTEST")
 def _true_null_test(ground: Ground, node: Node) -> Findings:
     """IS NOT NULL; of a row it says that no field is NULL, and a row that is NULL itself does not pass either."""
-    if node.number("nulltesttype") != 1:
+    if null_test(node) is not NullTestType.IS_NOT_NULL:
         return NONE
     argument = node.node("arg")
     if argument.tag == "ROWEXPR":
@@ -233,16 +231,16 @@ def _true_null_test(ground: Ground, node: Node) -> Findings:
 @_register(TRUTHS, "BOOLEANTEST")
 def _true_boolean_test(ground: Ground, node: Node) -> Findings:
     argument = node.node("arg")
-    match node.number("booltesttype"):
-        case 0:  # IS TRUE
+    match node.enum("booltesttype", BoolTestType):
+        case BoolTestType.IS_TRUE:
             return true(ground, argument)
-        case 2:  # IS FALSE
+        case BoolTestType.IS_FALSE:
             return false(ground, argument)
-        case 1:  # IS NOT TRUE
+        case BoolTestType.IS_NOT_TRUE:
             return not_true(ground, argument)
-        case 5:  # IS NOT UNKNOWN
+        case BoolTestType.IS_NOT_UNKNOWN:
             return present(ground, argument)
-        case _:
+        case BoolTestType.IS_NOT_FALSE | BoolTestType.IS_UNKNOWN:
             return NONE
 
 
@@ -262,7 +260,9 @@ def _true_any(ground: Ground, node: Node) -> Findings:
 @_register(TRUTHS, "SUBLINK")
 def _true_sublink(ground: Ground, node: Node) -> Findings:
     """`x IN (SELECT …)` found a row."""
-    return true(ground, node.node("testexpr")) if node.number("subLinkType") == _ANY_SUBLINK and node.has("testexpr") else NONE
+    return (
+        true(ground, node.node("testexpr")) if node.enum("subLinkType", SubLinkType) is SubLinkType.ANY and node.has("testexpr") else NONE
+    )
 
 
 @_register(TRUTHS, "ROWCOMPAREEXPR")
@@ -277,15 +277,13 @@ def _true_row_comparison(ground: Ground, node: Node) -> Findings:
 @_register(FALSEHOODS, "BOOLEXPR")
 def _false_boolean(ground: Ground, node: Node) -> Findings:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "or":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.OR:
             return _union(ground, arguments, false)
-        case "and":
+        case BoolExprType.AND:
             return _shared(ground, arguments, false)
-        case "not":
+        case BoolExprType.NOT:
             return true(ground, arguments[0])
-        case _:
-            return NONE
 
 
 @_register(FALSEHOODS, "DISTINCTEXPR")
@@ -305,16 +303,16 @@ def _false_distinct(ground: Ground, node: Node) -> Findings:
 def _refused_null_test(ground: Ground, node: Node) -> Findings:
     """`x IS NULL` is never NULL itself, so x is there; of a row it says that some field is, so the row itself is there too."""
     argument = node.node("arg")
-    return present(ground, argument) if node.number("nulltesttype") == 0 and argument.tag != "ROWEXPR" else NONE
+    return present(ground, argument) if null_test(node) is NullTestType.IS_NULL and argument.tag != "ROWEXPR" else NONE
 
 
 @_register(REFUSALS, "BOOLEXPR")
 def _refused_boolean(ground: Ground, node: Node) -> Findings:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "or":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.OR:
             return _union(ground, arguments, not_true)
-        case "and":
+        case BoolExprType.AND:
             return _shared(ground, arguments, not_true)
-        case _:
+        case BoolExprType.NOT:
             return NONE

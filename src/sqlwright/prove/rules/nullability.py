@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.tree.enums import VarReturningType
 from sqlwright.prove.tree.jointree import Finding, JoinTree
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
@@ -59,7 +60,7 @@ class Scope:
     test: Verdict | None = None
     test_node: Node | None = None
     sublink: tuple[Verdict, ...] = ()
-    written: Callable[[int, int, int], Verdict] | None = None
+    written: Callable[[int, int, VarReturningType], Verdict] | None = None
     excluded: Callable[[int, int], Verdict | None] | None = None
     joins: JoinTree | None = None
 

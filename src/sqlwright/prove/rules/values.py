@@ -10,11 +10,10 @@ from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.narrowing import Ground
 from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
 from sqlwright.prove.rules.queries import both, either
+from sqlwright.prove.tree.enums import ParamKind, SQLValueFunctionOp
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 
 _BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
-_SUBLINK_PARAM = 2
-_LAST_THAT_HAS_A_VALUE = 13  # CURRENT_CATALOG; behind it stands CURRENT_SCHEMA
 
 
 @expression("CONST")
@@ -32,12 +31,12 @@ def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
 @expression("PARAM")
 def parameter(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A parameter of the statement, or a column of the subquery that is compared with."""
-    kind, number = node.number("paramkind"), node.number("paramid")
-    if kind == _SUBLINK_PARAM:
+    kind, number = node.enum("paramkind", ParamKind), node.number("paramid")
+    if kind is ParamKind.SUBLINK:
         if not 1 <= number <= len(scope.sublink):
             raise Unrecognised("a column of a subquery that is not there")
         return scope.sublink[number - 1]
-    if kind != 0:
+    if kind is not ParamKind.EXTERN:
         return may_be_null("it is a column of a subquery, which may find no row", location(node))
     holes = number in prover.nullable_elements
     if number not in prover.nullable_params:
@@ -176,10 +175,10 @@ def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 @expression("SQLVALUEFUNCTION")
 def value_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA (14) is NULL when the search path is empty."""
-    if 0 <= node.number("op") <= _LAST_THAT_HAS_A_VALUE:
-        return never_null("the session and the clock always have a value", location(node))
-    return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA is NULL when the search path is empty."""
+    if node.enum("op", SQLValueFunctionOp) is SQLValueFunctionOp.CURRENT_SCHEMA:
+        return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+    return never_null("the session and the clock always have a value", location(node))
 
 
 @expression("GROUPINGFUNC", "MERGESUPPORTFUNC")

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sqlwright.prove.tree.enums import JoinType
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
-from sqlwright.prove.tree.querytree import FULL, INNER, LEFT, RIGHT, Query
+from sqlwright.prove.tree.querytree import Query
 
 LEFT_SIDE, RIGHT_SIDE = "left", "right"
 
@@ -37,7 +38,7 @@ class Join:
     """An outer or inner join: its range table number, its type, the items on its two sides and its condition."""
 
     number: int
-    type: int
+    type: JoinType
     left: frozenset[int]
     right: frozenset[int]
     condition: Node | None
@@ -55,7 +56,7 @@ class JoinTree:
             self._visit(item, ())
         if query.where is not None:
             self.conditions.append(Condition(query.where, frozenset(), self._events()))
-        if query.result_relation and query.result_relation not in self.paths:
+        if query.result_relation is not None and query.result_relation not in self.paths:
             self.paths[query.result_relation] = ()
 
     def path(self, item: int) -> tuple[Event, ...]:
@@ -84,17 +85,15 @@ class JoinTree:
             return found
         if node.tag != "JOINEXPR":
             raise Unrecognised(f"{node.tag} in FROM")
-        number, kind = node.number("rtindex"), node.number("jointype")
-        if kind not in (INNER, LEFT, FULL, RIGHT):
-            raise Unrecognised(f"join of type {kind}")
-        left_path = ((number, LEFT_SIDE), *path) if kind in (RIGHT, FULL) else path
-        right_path = ((number, RIGHT_SIDE), *path) if kind in (LEFT, FULL) else path
+        number, kind = node.number("rtindex"), node.enum("jointype", JoinType)
+        left_path = ((number, LEFT_SIDE), *path) if kind in (JoinType.RIGHT, JoinType.FULL) else path
+        right_path = ((number, RIGHT_SIDE), *path) if kind in (JoinType.LEFT, JoinType.FULL) else path
         left = self._visit(node.node("larg"), left_path)
         right = self._visit(node.node("rarg"), right_path)
         if number:
             self.paths[number] = path
             self.joins[number] = Join(number, kind, left, right, node.optional("quals"))
-        elif kind != INNER:
+        elif kind is not JoinType.INNER:
             raise Unrecognised("an outer join without a number")
         condition = node.optional("quals")
         if condition is not None:
