@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.postgres.server import ServerUnavailable
-from sqlwright.project.configuration import Configuration, Entry, read_configuration
+from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
 from sqlwright.project.sqlc import Answer, Captured, reading
@@ -26,37 +26,33 @@ if TYPE_CHECKING:
 Report: TypeAlias = Callable[[str, int, int], None]
 
 
-def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, report: Report) -> tuple[Compilation, ...]:
+def compile_project(configuration: Configuration, environ: Mapping[str, str], *, anew: bool, report: Report) -> tuple[Compilation, ...]:
     """Compile everything that a sqlc configuration asks of us, and touch nothing.
 
-    With `anew`, every query is proven again if there is a server. `report` is told what is being done, how many of how many.
+    With `anew`, every query is proven again if there is a server. `report` is called with what is being done, and how many of how many
+    are done.
 
     Raises:
         CompileError: with the errors of sqlc and of all entries.
     """
-    configuration = read_configuration(config)
     refuse_missing(configuration)
     refuse_unreadable(configuration)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
         report("sqlc reads the queries", 0, 0)
-        inputs = prepare(configuration, proving=anew)
-        warm_up(sessions, inputs, anew=anew)
-        return compile_answer(finish(), inputs, sessions, anew=anew, report=report)
+        inputs = _prepare(configuration)
+        _warm_up(sessions, inputs, anew=anew)
+        return _compile(configuration, finish(), inputs, sessions, anew=anew, report=report)
 
 
-def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, Inputs | None]:
-    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another.
-
-    With `proving`, there will be something to prove.
-    """
+def _prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
+    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another."""
     import_module("sqlwright.pipeline")
-    if proving:
-        import_module("sqlwright.prove.prover")
+    import_module("sqlwright.prove.prover")
     schemas: dict[tuple[str, ...], Schema] = {}
     return {entry: _read_early(configuration.project, entry, schemas) for entry in configuration.entries}
 
 
-def warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
+def _warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
     """Open the sessions that are sure to be needed while sqlc still runs; what fails is reported when it is needed."""
     for found in inputs.values():
         if found and (anew or found.record.proofs is None or found.record.proofs.schema_digest != found.schema.digest):
@@ -64,21 +60,16 @@ def warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: 
                 sessions.over(found.schema, nullable_elements=False)
 
 
-def compile_answer(
-    answer: Answer, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
+def _compile(
+    configuration: Configuration, answer: Answer, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
 ) -> tuple[Compilation, ...]:
-    """Compile what sqlc has answered.
-
-    Raises:
-        CompileError: with the errors of sqlc and of all entries.
-    """
     from sqlwright.pipeline import compile_request
 
     captured = answer.captured()
     # A dictionary, since two entries that share a schema or a query have the same errors.
     found: dict[Diagnostic, None] = dict.fromkeys(_explained(captured, inputs, sessions))
     compilations: list[Compilation] = []
-    project = answer.configuration.project
+    project = configuration.project
     for entry, request in captured.requests:
         progress = partial(report, f"PostgreSQL proves {entry.out}")
         try:

@@ -5,7 +5,6 @@ sqlc takes a second, so it is started before anything is imported that only its 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -56,14 +55,6 @@ class Answer:
     requests: tuple[bytes, ...]
     failed: bool
     stderr: str
-
-    def digest(self) -> str:
-        """Hash the requests; "" where sqlc had complaints."""
-        if self.failed or len(self.requests) < len(self.configuration.entries):
-            return ""
-        # The temporary folder has another name in each run.
-        alike = sorted(request.replace(os.fsencode(self.folder), b"") for request in self.requests)
-        return hashlib.sha256(b"\0".join(alike)).hexdigest()
 
     def captured(self) -> Captured:
         """Read the requests, with the paths that the user wrote, and the complaints.
