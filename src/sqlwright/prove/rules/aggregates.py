@@ -9,6 +9,7 @@ from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression
 from sqlwright.prove.tree.enums import AggKind, FrameOption
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
+from sqlwright.prove.tree.rowfacts import ValuePresent
 
 _WITH_DEFAULT = 3
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"})
@@ -35,7 +36,7 @@ def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
         and not (verdicts[0].element_nullable if _nested(prover, node) else verdicts[0].nullable)
     )
     verdict = _judge(prover, node, at, function.name, builtin=function.builtin, verdicts=verdicts, place=place)
-    if verdict.nullable and ("value", structure(node), 0) in at.known:
+    if verdict.nullable and ValuePresent(structure(node)) in at.known:
         return never_null("HAVING drops the groups in which it is NULL", place, element_nullable=holes)
     return replace(verdict, element_nullable=holes)
 

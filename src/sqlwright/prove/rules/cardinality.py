@@ -24,12 +24,13 @@ from sqlwright.prove.tree.enums import (
 )
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
+from sqlwright.prove.tree.rowfacts import NullExtension, Side
 
 Fixed = Mapping[int, frozenset[Sense]]
 _NOTHING: Fixed = {}
 _INTEGERS = (BuiltinType.INT2, BuiltinType.INT4, BuiltinType.INT8)
 _DATUM_BYTES = 8
-_MERGE_MISS = (0, "right")
+_MERGE_MISS = NullExtension(0, Side.RIGHT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from sqlwright.prove.rules.nullability import (
     table_scope,
 )
 from sqlwright.prove.tree.enums import CmdType, JoinType, RelKind, RTEKind, TableFuncType
-from sqlwright.prove.tree.jointree import LEFT_SIDE, RIGHT_SIDE
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import RangeEntry, returning_type
+from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, RowComplete, Side
 
 _JOIN_NAMES = {JoinType.LEFT: "LEFT JOIN", JoinType.RIGHT: "RIGHT JOIN", JoinType.FULL: "FULL JOIN"}
 _MAY_BE_GROUPED_AWAY = "a grouping set leaves it out, and its value is NULL there"
@@ -48,7 +48,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     remaining = [
         event
         for event in at.tree.path(item)
-        if ("event", *event) not in at.known and ("varnullingrels" not in node.fields or event[0] in node.numbers("varnullingrels"))
+        if JoinMatched(event) not in at.known and ("varnullingrels" not in node.fields or event.join in node.numbers("varnullingrels"))
     ]
     excluded = at.excluded(item, attribute) if at.excluded is not None else None
     base = source(prover, at, item, attribute, place) if excluded is None else replace(excluded, location=place)
@@ -63,7 +63,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         )
     if not remaining:
         return base
-    join = at.tree.joins[remaining[0][0]]
+    join = at.tree.joins[remaining[0].join]
     side = "a" if join.type is JoinType.FULL else "the nullable"
     verdict = may_be_null(
         f"{label(prover, entry)} is on {side} side of the {_JOIN_NAMES[join.type]}"
@@ -101,13 +101,13 @@ def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdic
     sets = at.query.grouping_sets
     # PostgreSQL (all of 15 to 18) folds constants in HAVING before it looks for grouped expressions there, and then keeps groups in which
     # the grouped expression is NULL. Plain columns are safe from that.
-    kept = own.tag == "VAR" and ("slot", number, index) in at.known
+    kept = own.tag == "VAR" and ColumnPresent(number, index) in at.known
     if sets is not None and not kept:
         groups = _group_numbers(at, own)
         if not groups or not all(any(group in chosen for group in groups) for chosen in sets):
             return may_be_null(_MAY_BE_GROUPED_AWAY, location(node))
     verdict = prover.verdict(own, at.row)
-    if verdict.nullable and ("slot", number, index) in at.known:
+    if verdict.nullable and ColumnPresent(number, index) in at.known:
         return never_null("HAVING drops the groups in which it is NULL", location(node), element_nullable=verdict.element_nullable)
     return verdict
 
@@ -142,7 +142,7 @@ def _grouped_away(at: Scope, node: Node) -> bool:
 
 
 def _learned(at: Scope, item: int, attribute: int) -> bool:
-    return ("slot", item, attribute) in at.known or ("fields", item, 0) in at.known
+    return ColumnPresent(item, attribute) in at.known or RowComplete(item) in at.known
 
 
 # --- sources --------------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: i
     if not isinstance(column, Node):
         raise Unrecognised("a dropped column of a join")
     if column.tag == "COALESCEEXPR" and at.tree.joins[item].type is JoinType.FULL and attribute <= entry.node.number("joinmergedcols"):
-        matched = at.knowing({("event", item, LEFT_SIDE), ("event", item, RIGHT_SIDE)})
+        matched = at.knowing(JoinMatched(NullExtension(item, side)) for side in Side)
         sides = [prover.verdict(side, matched) for side in column.nodes("args")]
         if not any(side.nullable for side in sides):
             return never_null(

@@ -24,9 +24,9 @@ from sqlwright.prove.rules.nullability import Prover, Scope, columns_of, structu
 from sqlwright.prove.rules.repeatable import is_repeatable
 from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
 from sqlwright.prove.tree.enums import BoolExprType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
-from sqlwright.prove.tree.jointree import Event
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
+from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
@@ -42,7 +42,7 @@ class Equality:
     left: Node
     right: Node
     senses: frozenset[Sense]
-    guard: frozenset[Event]
+    guard: frozenset[NullExtension]
 
 
 class Determination:
@@ -59,7 +59,7 @@ class Determination:
         outputs: Mapping[int, frozenset[Sense]],
         row_limit: Callable[[Prover, RangeEntry | Node, Scope, Mapping[int, frozenset[Sense]]], bool],
         extra: Node | None = None,
-        extra_guard: frozenset[Event] = frozenset(),
+        extra_guard: frozenset[NullExtension] = frozenset(),
     ) -> None:
         self._prover = prover
         self._scope = scope
@@ -68,11 +68,11 @@ class Determination:
         self.fixed: dict[Slot, set[Sense]] = defaultdict(set)
         self.alike: dict[Slot, set[Sense]] = defaultdict(set)
         self.reasons: dict[int, str] = {}
-        self._excluded = {(f[1], f[2]) for f in scope.known if f[0] == "event"}
+        self._excluded = {fact.event for fact in scope.known if isinstance(fact, JoinMatched)}
         self._equalities: list[Equality] = []
         self._likenesses: list[Equality] = []
         self._checked: dict[Slot, str] = {}
-        self._conjuncts: list[tuple[Node, frozenset[Event]]] = []
+        self._conjuncts: list[tuple[Node, frozenset[NullExtension]]] = []
         self._items = list(dict.fromkeys([*scope.tree.items, *scope.query.written_items]))
         for condition in scope.tree.conditions:
             self._take(condition.expression, condition.guard)
@@ -91,7 +91,7 @@ class Determination:
     def all_determined(self) -> bool:
         """Whether the result has at most one row before grouping: every item is determined, and no FULL JOIN can give two halves."""
         for join in self._scope.tree.joins.values():
-            if join.type is JoinType.FULL and not {(join.number, "left"), (join.number, "right")} & self._excluded:
+            if join.type is JoinType.FULL and not {NullExtension(join.number, side) for side in Side} & self._excluded:
                 return False
         return all(item in self.determined for item in self._scope.tree.items)
 
@@ -117,7 +117,7 @@ class Determination:
 
     # --- conditions -------------------------------------------------------------------------------------------------------
 
-    def _take(self, node: Node, guard: frozenset[Event]) -> None:
+    def _take(self, node: Node, guard: frozenset[NullExtension]) -> None:
         if node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.AND:
             for part in node.nodes("args"):
                 self._take(part, guard)
@@ -132,7 +132,7 @@ class Determination:
         elif null_test(node) is NullTestType.IS_NULL and not node.flag("argisrow"):
             self._likenesses.append(Equality(stripped(node.node("arg")), node, frozenset({ANY_SENSE}), guard))
 
-    def _both_ways(self, node: Node, guard: frozenset[Event]) -> list[Equality]:
+    def _both_ways(self, node: Node, guard: frozenset[NullExtension]) -> list[Equality]:
         """The equality that an operator is, if it is one, from left to right and back."""
         collation = node.number("inputcollid")
         loose = collation if collation in self._prover.facts.loose_collations else 0
@@ -167,21 +167,21 @@ class Determination:
                 self.fixed[item, column[1]] |= senses
                 self._checked[item, column[1]] = name
 
-    def _counts(self, guard: frozenset[Event], item: int) -> bool:
+    def _counts(self, guard: frozenset[NullExtension], item: int) -> bool:
         """Whether a condition holds in every row in which the item is not null-extended."""
         path = self._scope.tree.paths.get(item, ())
         return all(event in path or event in self._excluded for event in guard)
 
     def _presence_is_fixed(self, item: int) -> bool:
         """Whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
-        for number, side in self._scope.tree.paths.get(item, ()):
-            if (number, side) in self._excluded:
+        for event in self._scope.tree.paths.get(item, ()):
+            if event in self._excluded:
                 continue
-            join = self._scope.tree.joins.get(number)
+            join = self._scope.tree.joins.get(event.join)
             if (
                 join is None
                 or join.type is JoinType.FULL
-                or not all(self._is_constant(other) for other in (join.left if side == "right" else join.right))
+                or not all(self._is_constant(other) for other in (join.left if event.side is Side.RIGHT else join.right))
             ):
                 return False
         return True
@@ -354,7 +354,7 @@ class Determination:
         columns = {attribute for _, attribute in columns_of(key)}
         if not all(self._is_exact(item, attribute) for attribute in columns):
             return False
-        scope = table_scope(self._prover, relation).knowing(("slot", 1, attribute) for attribute in columns)
+        scope = table_scope(self._prover, relation).knowing(ColumnPresent(1, attribute) for attribute in columns)
         return not self._prover.verdict(key, scope).nullable
 
     def _is_exact(self, item: int, attribute: int) -> bool:
@@ -375,7 +375,7 @@ class Determination:
             if any(self._counts(guard, item) and structure(node) == wanted for node, guard in self._conjuncts):
                 continue
             column = plain_column(part.node("arg")) if null_test(part) is NullTestType.IS_NOT_NULL else None
-            if column is None or not (("slot", item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
+            if column is None or not (ColumnPresent(item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
                 return False
         return True
 

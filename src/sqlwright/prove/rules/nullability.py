@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.tree.enums import VarReturningType
-from sqlwright.prove.tree.jointree import Finding, JoinTree
+from sqlwright.prove.tree.jointree import JoinTree
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
+from sqlwright.prove.tree.rowfacts import RowFact, RowFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Scope:
 
     query: Query
     parent: Scope | None
-    known: frozenset[Finding] = frozenset()
+    known: RowFacts = frozenset()
     row: Scope | None = None
     test: Verdict | None = None
     test_node: Node | None = None
@@ -82,9 +83,9 @@ class Scope:
                 return item, scope
         raise Unrecognised(f"no WITH item {name}")
 
-    def knowing(self, findings: Iterable[Finding]) -> Scope:
+    def knowing(self, facts: Iterable[RowFact]) -> Scope:
         """Return the same scope with more known of the row."""
-        more = self.known | frozenset(findings)
+        more = self.known | frozenset(facts)
         return self if more == self.known else replace(self, known=more)
 
     @property

@@ -11,6 +11,7 @@ from sqlwright.prove.rules.reach import reach
 from sqlwright.prove.tree.enums import CmdType, MergeMatchKind, OnConflictAction, RelKind, VarReturningType
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
+from sqlwright.prove.tree.rowfacts import ColumnPresent, RowComplete, RowFacts, is_about_columns_of
 
 
 def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
@@ -19,9 +20,10 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
         raise Unrecognised(f"command {query.command}")
     rows = Scope(query, parent)
     rows.known = narrowing.row_facts(prover, rows)
-    target = query.result_relation
     # What WHERE says of the target is about the row before, RETURNING shows the row after.
-    known = frozenset(f for f in rows.known if query.command is not CmdType.MERGE and not (f[0] in ("slot", "fields") and f[1] == target))
+    known: RowFacts = frozenset()
+    if query.command is not CmdType.MERGE:
+        known = frozenset(f for f in rows.known if not any(is_about_columns_of(f, target) for target in query.written_items))
     written = _Written(prover, query, rows)
     return replace(rows, known=known, written=written.column)
 
@@ -73,7 +75,7 @@ class _Written:
         if not relation.is_table or self._query.command is CmdType.MERGE:
             return present
         if which is VarReturningType.OLD or self._query.command is CmdType.DELETE:
-            known = ("slot", item, attribute) in self._rows.known or ("fields", item, 0) in self._rows.known
+            known = ColumnPresent(item, attribute) in self._rows.known or RowComplete(item) in self._rows.known
             return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
         assigned = self._assigned(item, attribute, present)
         return replace(assigned, element_nullable=assigned.element_nullable or holes)
@@ -106,7 +108,7 @@ class _Written:
             values = self._values(attribute)
             if values:
                 return values[0]
-            if ("slot", item, attribute) in self._rows.known:
+            if ColumnPresent(item, attribute) in self._rows.known:
                 return never_null(
                     "WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=present.element_nullable
                 )

@@ -12,6 +12,7 @@ from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression
 from sqlwright.prove.rules.queries import both, either
 from sqlwright.prove.tree.enums import ParamKind, SQLValueFunctionOp
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.rowfacts import ParameterPresent
 
 _BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
 
@@ -41,7 +42,7 @@ def parameter(prover: Prover, node: Node, scope: Scope) -> Verdict:
     holes = number in prover.nullable_elements
     if number not in prover.nullable_params:
         return never_null(f"the parameter ${number} is never None", location(node), element_nullable=holes)
-    if ("param", number, 0) in scope.known:
+    if ParameterPresent(number) in scope.known:
         return never_null(f"a condition drops all rows when ${number} is None", location(node), element_nullable=holes)
     return may_be_null(f"the parameter ${number} may be None", location(node), element_nullable=holes)
 

@@ -14,6 +14,7 @@ from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
 from sqlwright.prove.shape.stars import column_below_grouping
 from sqlwright.prove.tree.enums import CmdType, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.rowfacts import JoinMatched, NullExtension
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
         return EmbedProof(relation, attributes, tuple(_present(prover, c, there, v) for c, v in zip(columns, found, strict=True)), absent)
     events = scope.tree.path(item)
     there = _knowing(scope, events)
-    remaining = [event for event in events if ("event", *event) not in scope.known and all(_may_null(c, event[0]) for c in below)]
+    remaining = [event for event in events if JoinMatched(event) not in scope.known and all(_may_null(c, event.join) for c in below)]
     return EmbedProof(relation, attributes, tuple(prover.verdict(column, there) for column in columns), bool(remaining))
 
 
@@ -94,10 +95,10 @@ def _may_null(column: Node, join: int) -> bool:
     return "varnullingrels" not in column.fields or join in column.numbers("varnullingrels")
 
 
-def _knowing(scope: Scope, events: tuple[tuple[int, str], ...]) -> Scope:
-    findings = [("event", *event) for event in events]
-    known = scope.knowing(findings)
-    return replace(known, row=known.row.knowing(findings)) if known.row is not None else known
+def _knowing(scope: Scope, events: tuple[NullExtension, ...]) -> Scope:
+    matched = [JoinMatched(event) for event in events]
+    known = scope.knowing(matched)
+    return replace(known, row=known.row.knowing(matched)) if known.row is not None else known
 
 
 def _present(prover: Prover, column: Node, scope: Scope, found: Verdict) -> Verdict:
