@@ -9,9 +9,8 @@ from typing import Any
 import psycopg
 
 from sqlwright.ir import Cardinality
-from sqlwright.prove import rules as _rules
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules import cardinality, queries
+from sqlwright.prove.rules import EXPRESSIONS, cardinality, queries
 from sqlwright.prove.rules.nullability import Prover, Verdict
 from sqlwright.prove.shape import parameters, records
 from sqlwright.prove.shape.access import tables_read_and_written
@@ -26,7 +25,6 @@ from sqlwright.sql.lexer import significant
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
 
 _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
-_ = _rules  # imported for its registrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(
             facts,
+            EXPRESSIONS,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
             statement.param_dimensions,

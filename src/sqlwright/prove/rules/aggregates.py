@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
+from sqlwright.prove.rules import cardinality
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null, structure
 from sqlwright.prove.tree.enums import AggKind, FrameOption
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
@@ -18,7 +19,6 @@ _END_ALWAYS_BEHIND = FrameOption.END_UNBOUNDED_FOLLOWING | FrameOption.END_CURRE
 _EXCLUDES_CURRENT_ROW = FrameOption.EXCLUDE_CURRENT_ROW | FrameOption.EXCLUDE_GROUP
 
 
-@expression("AGGREF")
 def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """An aggregate: count is never NULL; the others need a row that counts."""
     at = scope.up(node.number("agglevelsup"))
@@ -51,7 +51,7 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
         return never_null(f"`{name}` is never NULL, not even without rows", place)
     if node.has("aggfilter"):
         return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the group", place)
-    if not group_has_rows(prover, at):
+    if not cardinality.group_has_rows(prover, at):
         return may_be_null(f"`{name}` is NULL when there is no row", place)
     if name in NON_EMPTY_AGGREGATES:
         return never_null(f"the group has a row, and `{name}` is NULL only without one", place)
@@ -75,19 +75,6 @@ def _nested(prover: Prover, node: Node) -> bool:
     return bool(types) and prover.facts.is_array(types[0])
 
 
-def group_has_rows(prover: Prover, at: Scope) -> bool:
-    """Whether each group comes from at least one row: there is a GROUP BY, and no grouping set is empty."""
-    sets = at.query.grouping_sets
-    if sets is not None:
-        return all(sets)
-    if at.query.node.has("groupClause"):
-        return True
-    from sqlwright.prove.rules.cardinality import at_least_one_input_row
-
-    return at_least_one_input_row(prover, at)
-
-
-@expression("WINDOWFUNC")
 def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noqa: C901 - one case for each kind of function
     """Ranks are never NULL, neighbours may be missing, aggregates and the ends of the frame need a frame with the current row."""
     place = location(node)

@@ -75,6 +75,16 @@ def at_least_one_input_row(prover: Prover, at: Scope) -> bool:
     return _conditionless(at.query.where) and all(_item_has_row(prover, item, scope) for item in at.query.from_items)
 
 
+def group_has_rows(prover: Prover, at: Scope) -> bool:
+    """Return whether each group comes from at least one row: there is a GROUP BY, and no grouping set is empty."""
+    sets = at.query.grouping_sets
+    if sets is not None:
+        return all(sets)
+    if at.query.node.has("groupClause"):
+        return True
+    return at_least_one_input_row(prover, at)
+
+
 # --- SELECT ---------------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +220,7 @@ def _limited(query: Query, rows: Rows) -> Rows:
         rows = replace(rows, at_least_one=False, reason=f"{rows.reason}, and OFFSET may skip it" if rows.at_least_one else rows.reason)
     if limit is not None and not (limit.tag == "CONST" and limit.flag("constisnull")):
         count = constant_number(limit)
-        ties = query.node.enum("limitOption", LimitOption) is LimitOption.WITH_TIES
+        ties = _with_ties(query)
         if count is not None and count <= 1 and not (ties and count == 1):
             reason = "LIMIT allows one row" if count == 1 else "LIMIT 0 allows no row"
             rows = Rows(
@@ -225,6 +235,11 @@ def _limited(query: Query, rows: Rows) -> Rows:
         # A row that another transaction locks is skipped, one that it has changed is looked at again, and both may make it vanish.
         rows = replace(rows, at_least_one=False)
     return rows
+
+
+def _with_ties(query: Query) -> bool:
+    """FETCH FIRST … WITH TIES."""
+    return query.node.enum("limitOption", LimitOption) is LimitOption.WITH_TIES
 
 
 def constant_number(node: Node) -> int | None:

@@ -10,7 +10,6 @@ from sqlwright.prove.rules.nullability import (
     Scope,
     Verdict,
     columns_of,
-    expression,
     location,
     may_be_null,
     never_null,
@@ -26,7 +25,6 @@ _JOIN_NAMES = {JoinType.LEFT: "LEFT JOIN", JoinType.RIGHT: "RIGHT JOIN", JoinTyp
 _MAY_BE_GROUPED_AWAY = "a grouping set leaves it out, and its value is NULL there"
 
 
-@expression("VAR")
 def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A column: NULL because its item is null-extended, or because its source is."""
     place = location(node)

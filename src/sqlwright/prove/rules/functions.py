@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlwright.prove.catalog.objects import Function
 from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 from sqlwright.prove.rules import setreturning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
 from sqlwright.prove.tree.enums import BuiltinType, JsonConstructorType, XmlExprOp
 from sqlwright.prove.tree.nodetree import Node
 
@@ -42,7 +42,6 @@ _FULL_ARRAYS = frozenset(
 )
 
 
-@expression("FUNCEXPR")
 def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A function call, or a cast by a function."""
     function = prover.facts.function(node.number("funcid"))
@@ -51,7 +50,6 @@ def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return call(prover, function, node.nodes("args"), scope, location(node), variadic=node.flag("funcvariadic"))
 
 
-@expression("OPEXPR")
 def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """An operator is its function."""
     function = prover.facts.function(node.number("opfuncid"))
@@ -132,7 +130,6 @@ def _element_nullable(function: Function, verdicts: list[Verdict]) -> bool:
 # --- constructors with their own nodes -------------------------------------------------------------------------------------
 
 
-@expression("XMLEXPR")
 def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """XML constructors: XMLELEMENT is always an element; XMLCONCAT and XMLFOREST need one part; the others pass NULL through."""
     operation, place = node.enum("op", XmlExprOp), location(node)
@@ -152,13 +149,11 @@ def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
             return may_be_null("the XML function may return NULL", place)
 
 
-@expression("XMLSERIALIZE")
 def xml_serialize(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """XMLSERIALIZE writes its argument out."""
     return prover.verdict(node.node("expr"), scope)
 
 
-@expression("JSONCONSTRUCTOREXPR")
 def json_constructor(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """JSON_OBJECT and JSON_ARRAY are never NULL; their aggregates are judged as aggregates; the others pass NULL through."""
     place = location(node)
@@ -174,7 +169,6 @@ def json_constructor(prover: Prover, node: Node, scope: Scope) -> Verdict:
             return may_be_null("the JSON function may return NULL", place)
 
 
-@expression("JSONVALUEEXPR")
 def json_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A value on its way into a JSON constructor."""
     return prover.verdict(node.node("formatted_expr"), scope)

@@ -9,7 +9,7 @@ Only columns, parameters and aggregates are learned of, never other expressions:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,26 +44,9 @@ class Ground:
 
 
 Inference: TypeAlias = Callable[[Ground, Node], RowFacts]
-TRUTHS: dict[str, Inference] = {}
-"""Rules for conditions known to be true, by tag."""
-FALSEHOODS: dict[str, Inference] = {}
-"""Rules for conditions known to be false."""
-REFUSALS: dict[str, Inference] = {}
-"""Rules for conditions known not to be true: false or NULL."""
-PRESENCES: dict[str, Inference] = {}
-"""Rules for expressions known not to be NULL."""
 
 
-def _register(table: dict[str, Inference], *tags: str) -> Callable[[Inference], Inference]:
-    def register(rule: Inference) -> Inference:
-        for tag in tags:
-            table[tag] = rule
-        return rule
-
-    return register
-
-
-def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> RowFacts:
+def _apply(table: Mapping[str, Inference], ground: Ground, node: Node) -> RowFacts:
     rule = table.get(node.tag)
     if rule is None:
         return NONE
@@ -114,7 +97,6 @@ def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Ro
 # --- not NULL -----------------------------------------------------------------------------------------------------------
 
 
-@_register(PRESENCES, "VAR")
 def _present_var(ground: Ground, node: Node) -> RowFacts:
     """The column is not NULL, so none of the joins that could have null-extended its item did."""
     if node.number("varlevelsup") or returning_type(node):
@@ -144,12 +126,10 @@ def _through_alias(ground: Ground, item: int, attribute: int) -> RowFacts:
     return present(ground, column) if isinstance(column, Node) else NONE
 
 
-@_register(PRESENCES, "PARAM")
 def _present_param(ground: Ground, node: Node) -> RowFacts:
     return frozenset({ParameterPresent(node.number("paramid"))}) if node.enum("paramkind", ParamKind) is ParamKind.EXTERN else NONE
 
 
-@_register(PRESENCES, "AGGREF")
 def _present_aggregate(ground: Ground, node: Node) -> RowFacts:
     """An aggregate has one value for its group, however often it is written, unless a volatile function is in it."""
     if is_volatile(ground.prover.facts, node) or any(part.tag == "SUBLINK" for part in walk(node)):
@@ -157,13 +137,11 @@ def _present_aggregate(ground: Ground, node: Node) -> RowFacts:
     return frozenset({ValuePresent(structure(node))})
 
 
-@_register(PRESENCES, "FUNCEXPR")
 def _present_function(ground: Ground, node: Node) -> RowFacts:
     function = ground.prover.facts.function(node.number("funcid"))
     return _union(ground, node.nodes("args"), present) if function.strict and not function.returns_set else NONE
 
 
-@_register(PRESENCES, "OPEXPR", "NULLIFEXPR")
 def _present_operator(ground: Ground, node: Node) -> RowFacts:
     """A strict operator had no NULL; NULLIF(a, b) gives a or NULL, so only a is known."""
     if node.tag == "NULLIFEXPR":
@@ -185,26 +163,20 @@ def names_null(operator: Node) -> bool:
     return False
 
 
-@_register(
-    PRESENCES, "RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN", "ARRAYCOERCEEXPR", "NAMEDARGEXPR", "FIELDSELECT", "CONVERTROWTYPEEXPR"
-)
 def _present_wrapped(ground: Ground, node: Node) -> RowFacts:
     return present(ground, node.node("arg"))
 
 
-@_register(PRESENCES, "COERCEVIAIO")
 def _present_converted(ground: Ground, node: Node) -> RowFacts:
     """Built-in input functions give NULL for NULL."""
     return present(ground, node.node("arg")) if ground.prover.facts.type(node.number("resulttype")).builtin_io else NONE
 
 
-@_register(PRESENCES, "SUBSCRIPTINGREF")
 def _present_element(ground: Ground, node: Node) -> RowFacts:
     known = ground.prover.facts.is_array(node.number("refcontainertype")) or node.number("refcontainertype") < FIRST_USER_OID
     return present(ground, node.node("refexpr")) if known and not node.has("refassgnexpr") else NONE
 
 
-@_register(PRESENCES, "CASETESTEXPR")
 def _present_test(ground: Ground, node: Node) -> RowFacts:
     test = ground.scope.test_node
     return present(ground, test) if test is not None and test.tag == "VAR" else NONE
@@ -213,7 +185,6 @@ def _present_test(ground: Ground, node: Node) -> RowFacts:
 # --- true ---------------------------------------------------------------------------------------------------------------
 
 
-@_register(TRUTHS, "BOOLEXPR")
 def _true_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
     match BoolExprType(node.text("boolop")):
@@ -225,7 +196,6 @@ def _true_boolean(ground: Ground, node: Node) -> RowFacts:
             return false(ground, arguments[0])
 
 
-@_register(TRUTHS, "NULLTEST")
 def _true_null_test(ground: Ground, node: Node) -> RowFacts:
     """IS NOT NULL; of a row it says that no field is NULL, and a row that is NULL itself does not pass either."""
     if null_test(node) is not NullTestType.IS_NOT_NULL:
@@ -239,7 +209,6 @@ def _true_null_test(ground: Ground, node: Node) -> RowFacts:
     return found
 
 
-@_register(TRUTHS, "BOOLEANTEST")
 def _true_boolean_test(ground: Ground, node: Node) -> RowFacts:
     argument = node.node("arg")
     match node.enum("booltesttype", BoolTestType):
@@ -255,7 +224,6 @@ def _true_boolean_test(ground: Ground, node: Node) -> RowFacts:
             return NONE
 
 
-@_register(TRUTHS, "SCALARARRAYOPEXPR")
 def _true_any(ground: Ground, node: Node) -> RowFacts:
     """`x = ANY (array)` found an element, so neither is NULL; `x <> ALL (array)` is true of an empty array whatever x is."""
     function = ground.prover.facts.function(node.number("opfuncid"))
@@ -268,7 +236,6 @@ def _true_any(ground: Ground, node: Node) -> RowFacts:
     return present(ground, element) if array.tag == "ARRAYEXPR" and array.items("elements") and not array.flag("multidims") else NONE
 
 
-@_register(TRUTHS, "SUBLINK")
 def _true_sublink(ground: Ground, node: Node) -> RowFacts:
     """`x IN (SELECT …)` found a row."""
     return (
@@ -276,7 +243,6 @@ def _true_sublink(ground: Ground, node: Node) -> RowFacts:
     )
 
 
-@_register(TRUTHS, "ROWCOMPAREEXPR")
 def _true_row_comparison(ground: Ground, node: Node) -> RowFacts:
     """`(a, b) > (c, d)` looks at a and c first, and is NULL when one of them is; b and d may never be looked at."""
     return present(ground, node.nodes("largs")[0]) | present(ground, node.nodes("rargs")[0])
@@ -285,7 +251,6 @@ def _true_row_comparison(ground: Ground, node: Node) -> RowFacts:
 # --- false, and not true --------------------------------------------------------------------------------------------------
 
 
-@_register(FALSEHOODS, "BOOLEXPR")
 def _false_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
     match BoolExprType(node.text("boolop")):
@@ -297,7 +262,6 @@ def _false_boolean(ground: Ground, node: Node) -> RowFacts:
             return true(ground, arguments[0])
 
 
-@_register(FALSEHOODS, "DISTINCTEXPR")
 def _false_distinct(ground: Ground, node: Node) -> RowFacts:
     """`a IS NOT DISTINCT FROM b`: when one is not NULL, neither is the other."""
     left, right = node.nodes("args")
@@ -310,14 +274,12 @@ def _false_distinct(ground: Ground, node: Node) -> RowFacts:
     return found
 
 
-@_register(REFUSALS, "NULLTEST")
 def _refused_null_test(ground: Ground, node: Node) -> RowFacts:
     """`x IS NULL` is never NULL itself, so x is there; of a row it says that some field is, so the row itself is there too."""
     argument = node.node("arg")
     return present(ground, argument) if null_test(node) is NullTestType.IS_NULL and argument.tag != "ROWEXPR" else NONE
 
 
-@_register(REFUSALS, "BOOLEXPR")
 def _refused_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
     match BoolExprType(node.text("boolop")):
@@ -327,3 +289,48 @@ def _refused_boolean(ground: Ground, node: Node) -> RowFacts:
             return _shared(ground, arguments, not_true)
         case BoolExprType.NOT:
             return NONE
+
+
+# --- the tables ------------------------------------------------------------------------------------------------------------
+
+TRUTHS: Mapping[str, Inference] = {
+    "BOOLEANTEST": _true_boolean_test,
+    "BOOLEXPR": _true_boolean,
+    "NULLTEST": _true_null_test,
+    "ROWCOMPAREEXPR": _true_row_comparison,
+    "SCALARARRAYOPEXPR": _true_any,
+    "SUBLINK": _true_sublink,
+}
+"""Rules for conditions known to be true, by tag."""
+
+FALSEHOODS: Mapping[str, Inference] = {
+    "BOOLEXPR": _false_boolean,
+    "DISTINCTEXPR": _false_distinct,
+}
+"""Rules for conditions known to be false."""
+
+REFUSALS: Mapping[str, Inference] = {
+    "BOOLEXPR": _refused_boolean,
+    "NULLTEST": _refused_null_test,
+}
+"""Rules for conditions known not to be true: false or NULL."""
+
+PRESENCES: Mapping[str, Inference] = {
+    "AGGREF": _present_aggregate,
+    "ARRAYCOERCEEXPR": _present_wrapped,
+    "CASETESTEXPR": _present_test,
+    "COERCETODOMAIN": _present_wrapped,
+    "COERCEVIAIO": _present_converted,
+    "COLLATEEXPR": _present_wrapped,
+    "CONVERTROWTYPEEXPR": _present_wrapped,
+    "FIELDSELECT": _present_wrapped,
+    "FUNCEXPR": _present_function,
+    "NAMEDARGEXPR": _present_wrapped,
+    "NULLIFEXPR": _present_operator,
+    "OPEXPR": _present_operator,
+    "PARAM": _present_param,
+    "RELABELTYPE": _present_wrapped,
+    "SUBSCRIPTINGREF": _present_element,
+    "VAR": _present_var,
+}
+"""Rules for expressions known not to be NULL."""

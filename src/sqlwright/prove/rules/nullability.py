@@ -97,19 +97,6 @@ class Scope:
 
 
 Rule: TypeAlias = Callable[["Prover", Node, Scope], Verdict]
-EXPRESSIONS: dict[str, Rule] = {}
-"""The rules, by the tag of the node they judge."""
-
-
-def expression(*tags: str) -> Callable[[Rule], Rule]:
-    """Register a rule for nodes with these tags."""
-
-    def register(rule: Rule) -> Rule:
-        for tag in tags:
-            EXPRESSIONS[tag] = rule
-        return rule
-
-    return register
 
 
 @dataclass
@@ -123,6 +110,7 @@ class Prover:
     """
 
     facts: SchemaFacts
+    rules: Mapping[str, Rule]
     nullable_params: frozenset[int] = frozenset()
     nullable_elements: frozenset[int] = frozenset()
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
@@ -141,7 +129,7 @@ class Prover:
         """Judge an expression."""
         if scope.row is not None and _grouped_away(node, scope.query):
             return may_be_null("a grouping set leaves it out, and its value is NULL there", location(node))
-        rule = EXPRESSIONS.get(node.tag)
+        rule = self.rules.get(node.tag)
         if rule is None:
             return may_be_null(f"no rule proves a {node.tag} expression not NULL", location(node))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlwright.prove.rules import aggregates, narrowing, returning
+from sqlwright.prove.rules import cardinality, narrowing, returning
 from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
 from sqlwright.prove.tree.enums import CmdType, SetOperation
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
@@ -46,7 +46,7 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
     if not query.groups:
         return rows
     # A group without rows has a row all the same, of which WHERE says nothing.
-    scope = replace(rows, row=rows, known=rows.known if aggregates.group_has_rows(prover, rows) else frozenset())
+    scope = replace(rows, row=rows, known=rows.known if cardinality.group_has_rows(prover, rows) else frozenset())
     having = query.having
     return scope.knowing(narrowing.true(narrowing.Ground(prover, scope), having)) if having is not None else scope
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from sqlwright.prove.rules import cardinality, queries
 from sqlwright.prove.rules.exprtypes import is_array
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
 from sqlwright.prove.tree.enums import SubLinkType
 from sqlwright.prove.tree.nodetree import Node
 
 
-@expression("SUBLINK")
 def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """EXISTS, IN, ANY, ALL, ARRAY(…) and scalar subqueries."""
     kind, place = node.enum("subLinkType", SubLinkType), location(node)
