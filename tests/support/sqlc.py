@@ -15,23 +15,21 @@ import pickle
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from subprocess import Popen
+from typing import Any, cast
 
 import pytest
 
 from sqlwright.project import compilation
 from sqlwright.project.configuration import Configuration, Entry, capturing
 from sqlwright.project.programs import find_sqlc
-from sqlwright.project.sqlc import Answer, reading
+from sqlwright.project.sqlc import REQUESTS, STDERR, Run, reading
 from sqlwright.sql.sources import expand_paths
 
-_Finish = Callable[[], Answer]
-# A folder as deep as those in which sqlc is made to run, since its paths lead from there to the project.
-_FOLDER = Path(tempfile.gettempdir()).resolve() / "sqlwright-recorded"
 _NUMBER = re.compile(rb'("out": ?)"(\d+)"')
 # Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks.
 _LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
@@ -39,9 +37,21 @@ _LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
 
 @dataclass(frozen=True)
 class _Recorded:
+    """What sqlc made: its requests, exit code and complaints."""
+
     requests: tuple[bytes, ...]
-    failed: bool
+    code: int
     stderr: str
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """Stands for the process of a sqlc that has ended."""
+
+    returncode: int
+
+    def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002 - it has ended
+        return self.returncode
 
 
 class Recordings:
@@ -59,24 +69,20 @@ class Recordings:
             yield
 
     @contextmanager
-    def reading(self, configuration: Configuration, environ: Mapping[str, str]) -> Generator[_Finish]:
+    def reading(self, configuration: Configuration, environ: Mapping[str, str]) -> Generator[Run]:
         """Stand for the program's own `reading`, which runs sqlc."""
         # sqlc has switches in its environment.
         path = None if any(name.startswith("SQLC") for name in environ) else self._path(configuration)
         if path is None:
-            with reading(configuration, environ) as finish:
-                yield finish
-        elif path.exists():
-            yield lambda: _replayed(path, configuration)
-        else:
-            with reading(configuration, environ) as finish:
-
-                def record() -> Answer:
-                    answer = finish()
-                    _store(path, _Recorded(answer.requests, answer.failed, _without_paths(answer.stderr, answer.folder, configuration)))
-                    return _replayed(path, configuration)
-
-                yield record
+            with reading(configuration, environ) as run:
+                yield run
+            return
+        if not path.exists():
+            with reading(configuration, environ) as run:
+                answer = _answer(run)
+                _store(path, _Recorded(answer.requests, answer.code, _without_paths(answer.stderr, run.folder, configuration)))
+        with _replayed(path, configuration) as run:
+            yield run
 
     def record(self, configurations: Iterable[Configuration]) -> None:
         """Ask sqlc once for all configurations that have no recorded answer yet."""
@@ -121,8 +127,9 @@ def _record_together(asked: list[tuple[Path, Configuration]]) -> None:
         owners += ((configuration, number) for number in range(len(configuration.entries)))
     first = asked[0][1]
     together = Configuration(first.path, tuple(entries), {**first.document, "sql": blocks})
-    with reading(together, os.environ | _LIMITS) as finish:
-        answer = finish()
+    with reading(together, os.environ | _LIMITS) as run:
+        answer = _answer(run)
+        folder = run.folder
     requests: dict[Path, list[bytes]] = {}
     for request in answer.requests:
         number = _NUMBER.search(request)
@@ -131,9 +138,9 @@ def _record_together(asked: list[tuple[Path, Configuration]]) -> None:
         requests.setdefault(configuration.path, []).append(_NUMBER.sub(rb'\1"%d"' % own_number, request, count=1))
     for path, configuration in asked:
         found = tuple(requests.get(configuration.path, ()))
-        stderr = _complaints_about(configuration, answer)
+        stderr = _complaints_about(configuration, answer.stderr, folder)
         if bool(stderr) != (len(found) == len(configuration.entries)):
-            _store(path, _Recorded(found, bool(stderr), _without_paths(stderr, answer.folder, configuration)))
+            _store(path, _Recorded(found, answer.code if stderr else 0, _without_paths(stderr, folder, configuration)))
 
 
 def _absolute(project: Path, block: dict[str, Any]) -> dict[str, list[str]]:
@@ -141,10 +148,17 @@ def _absolute(project: Path, block: dict[str, Any]) -> dict[str, list[str]]:
     return {key: [str(project / path) for path in ([value] if isinstance(value, str) else value)] for key, value in given.items()}
 
 
-def _complaints_about(configuration: Configuration, answer: Answer) -> str:
-    """The lines of stderr about the configuration's files, behind the line that sqlc writes above those of a block."""
-    start = os.path.relpath(configuration.project.resolve(), answer.folder) + os.sep
-    lines = answer.stderr.splitlines(keepends=True)
+def _answer(run: Run) -> _Recorded:
+    """Wait for sqlc's end and return all that it has made."""
+    code = run.process.wait()
+    requests = tuple(path.read_bytes() for path in sorted((run.folder / REQUESTS).iterdir()))
+    return _Recorded(requests, code, (run.folder / STDERR).read_text(encoding="utf-8", errors="replace"))
+
+
+def _complaints_about(configuration: Configuration, stderr: str, folder: Path) -> str:
+    """The lines about the configuration's files, behind the line that sqlc writes above those of a block."""
+    start = os.path.relpath(configuration.project.resolve(), folder) + os.sep
+    lines = stderr.splitlines(keepends=True)
     found = [line for line in lines if line.startswith(start)]
     heading = next((line for line in lines if line.startswith("# ")), "")
     return "".join([heading, *found]) if found else ""
@@ -157,12 +171,18 @@ def _without_paths(stderr: str, folder: Path, configuration: Configuration) -> s
     )
 
 
-def _replayed(path: Path, configuration: Configuration) -> Answer:
+@contextmanager
+def _replayed(path: Path, configuration: Configuration) -> Generator[Run]:
     recorded: _Recorded = pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - written by this session
     project = configuration.project.resolve()
-    stderr = recorded.stderr.replace("<relative>", os.path.relpath(project, _FOLDER)).replace("<project>", str(project))
-    stderr = stderr.replace("<folder>", str(_FOLDER))
-    return Answer(configuration, find_sqlc(os.environ), _FOLDER, recorded.requests, recorded.failed, stderr)
+    with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
+        folder = Path(temporary).resolve()
+        (folder / REQUESTS).mkdir()
+        for number, request in enumerate(recorded.requests):
+            (folder / REQUESTS / str(number)).write_bytes(request)
+        stderr = recorded.stderr.replace("<relative>", os.path.relpath(project, folder)).replace("<project>", str(project))
+        (folder / STDERR).write_text(stderr.replace("<folder>", str(folder)), encoding="utf-8")
+        yield Run(cast("Popen[bytes]", _Ended(recorded.code)), find_sqlc(os.environ), configuration, folder)
 
 
 def _store(path: Path, recorded: _Recorded) -> None:
