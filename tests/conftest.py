@@ -29,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the expectations of the golden cases anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # One that began last would leave the other processors without work.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def rewrite_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden expectations are to be written anew."""

@@ -17,6 +17,8 @@ from tests.support.servers import Servers, fresh_database
 
 from .labelled import CASES, Case, read_cases
 
+pytestmark = pytest.mark.long
+
 ALL = read_cases()
 _RUNS = 6
 _HOLE = re.compile(rb"(?<=[{,])NULL(?=[,}])")
