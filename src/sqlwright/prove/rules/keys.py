@@ -19,11 +19,21 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.expressions import Slot, outer_items, plain_column, stripped, structure_for, true_or_false_column, ungrouped
-from sqlwright.prove.rules.nullability import Prover, Scope, columns_of, structure, table_scope
 from sqlwright.prove.rules.repeatable import is_repeatable
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
 from sqlwright.prove.tree.enums import BoolExprType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.expressions import (
+    Slot,
+    columns_of,
+    outer_items,
+    plain_column,
+    stripped,
+    structure,
+    structure_for,
+    true_or_false_column,
+    ungrouped,
+)
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
@@ -81,7 +91,7 @@ class Determination:
         for item in self._items:
             self._take_checks(item)
         for target in scope.query.outputs if outputs else ():
-            column = plain_column(ungrouped(scope, target.expression))
+            column = plain_column(ungrouped(scope.query, target.expression))
             if target.number in outputs and column is not None:
                 self.fixed[column] |= outputs[target.number]
         while self._round():
@@ -102,7 +112,7 @@ class Determination:
 
     def is_fixed(self, node: Node, operator: int) -> bool:
         """Return whether an expression has one value only, as the equality operator sees it."""
-        node = ungrouped(self._scope, node)
+        node = ungrouped(self._scope.query, node)
         if self._same(node):
             return True
         column = plain_column(node)
