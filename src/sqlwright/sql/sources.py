@@ -34,7 +34,8 @@ class QuerySource:
     """A query in its file.
 
     `line` is the line of its `-- name:`; `text` is what follows that line, `text_line` its first line's number; `doc` is the comment that
-    touches the name line, above and below, `doc_line` where it starts. `sqlc_only`: the file says that it is not meant for us.
+    touches the name line, above and below, `doc_line` where it starts. `sqlc_only`: the file says that it is not meant for us. `before` is
+    what stands before the first query of a file.
     """
 
     file: str
@@ -46,6 +47,7 @@ class QuerySource:
     doc: tuple[str, ...]
     doc_line: int = 0
     sqlc_only: bool = False
+    before: str = ""
 
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
@@ -169,7 +171,7 @@ def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
 
 
 def split_queries(path: str, text: str) -> list[QuerySource]:
-    """Cut the text of a query file at its name lines. What stands before the first belongs to no query."""
+    """Cut the text of a query file at its name lines."""
     lines = text.split("\n")
     inside = _lines_inside_tokens(text)
     sqlc_only = is_for_sqlc_only(text)
@@ -188,6 +190,7 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
             doc=(*(above := _comment_above(lines, number)), *_comment_below(lines, number)),
             doc_line=number - len(above),
             sqlc_only=sqlc_only,
+            before="\n".join(lines[: number - 1]) if number == heads[0][0] else "",
         )
         for (number, name), end in zip(heads, ends, strict=True)
     ]
