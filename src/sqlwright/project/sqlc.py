@@ -1,6 +1,6 @@
-"""Runs sqlc to catch the requests that it makes of our plugin.
+"""Run sqlc to capture its requests to our plugin.
 
-sqlc takes a second, so it is started before anything is imported that only its answer needs.
+sqlc takes a second, so it is started before importing anything that only its answer needs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
+    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
     "function, which means the same."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
@@ -39,7 +39,7 @@ _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What sqlc said: the requests for the entries that it could read, and its complaints about the others."""
+    """sqlc's output: the requests for the entries it could read, and its errors about the others."""
 
     requests: tuple[tuple[Entry, GenerateRequest], ...]
     complaints: tuple[Diagnostic, ...]
@@ -47,7 +47,7 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What sqlc ended with: the requests as it wrote them, and its complaints as text. `folder` is where it was made to run."""
+    """A finished run of sqlc: the requests as it wrote them, and its errors as text. `folder` is where it ran."""
 
     configuration: Configuration
     sqlc: Path
@@ -57,7 +57,7 @@ class Answer:
     stderr: str
 
     def captured(self) -> Captured:
-        """Read the requests, with the paths that the user wrote, and the complaints.
+        """Parse the requests, with the paths as the user wrote them, and the errors.
 
         Raises:
             CompileError: sqlc is of another version, or does not run.
@@ -66,7 +66,7 @@ class Answer:
         try:
             requests = _decoded(self.configuration, self.requests)
         finally:
-            # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
+            # Only now, since it is rarely necessary: a request carries its sender's version.
             if self.failed or len(requests) < len(self.configuration.entries):
                 refuse_another_sqlc(self.sqlc)
         complaints: tuple[Diagnostic, ...] = ()
@@ -76,14 +76,14 @@ class Answer:
 
             complaints = read_complaints(self.stderr, self.folder, self.configuration)
         if not complaints and len(requests) < len(self.configuration.entries):
-            # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
+            # It may also exit successfully: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return Captured(requests, complaints)
 
 
 @contextmanager
 def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Callable[[], Answer]]:
-    """Run sqlc over a configuration while the block does something else; what is given waits for it.
+    """Run sqlc over a configuration while the block does something else; the function that is yielded waits for it.
 
     Raises:
         CompileError: sqlc or the plugin is missing.
@@ -93,7 +93,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
         folder = Path(temporary).resolve()
         requests = folder / _REQUESTS
         requests.mkdir()
-        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        # Named as the user's, since sqlc's errors about the configuration mention the name.
         config = folder / configuration.path.name
         config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
         try:
@@ -119,7 +119,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
 
 
 def _catcher(folder: Path, plugin: Path) -> Path:
-    """A plugin that stores its request: a program of the shell starts in no time; where none can be run, our own."""
+    """A plugin that stores its request: a shell script, which starts instantly; our own where that cannot be run."""
     catcher = folder / "catcher"
     catcher.write_text(_CATCHER, encoding="ascii")
     catcher.chmod(0o700)
@@ -127,7 +127,7 @@ def _catcher(folder: Path, plugin: Path) -> Path:
 
 
 def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Settings of Go: sqlc ends within seconds, and tidying up before it needs half a gigabyte costs a tenth of them."""
+    """Settings of Go's collector: sqlc runs for seconds, and collecting before it uses half a gigabyte costs a tenth of them."""
     return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR
 
 
@@ -136,7 +136,7 @@ def _answer(process: subprocess.Popen[str], sqlc: Path, configuration: Configura
     stored = tuple((folder / _REQUESTS).iterdir())
     if any(path.suffix == _UNFINISHED for path in stored):
         raise CompileError(
-            [Diagnostic(f"cannot store sqlc's requests in {folder.parent}", help="make room on that disk, or raise the limit on files.")]
+            [Diagnostic(f"cannot store sqlc's requests in {folder.parent}", help="free some disk space, or raise the limit on files.")]
         )
     requests = tuple(path.read_bytes() for path in stored)
     return Answer(configuration, sqlc, folder, requests, process.returncode != 0, stderr)
