@@ -131,6 +131,7 @@ class Options(BaseModel):
     narrow_rows: StrictBool = False
     omit_unused_models: StrictBool = True
     emit_str_enum: StrictBool = True
+    emit_registry: StrictBool = False
     emit_pydantic_models: StrictBool = False
 
     @model_validator(mode="after")
@@ -169,6 +170,7 @@ _ACCEPTED = {
     "emit_async_querier": _BOOLEAN,
     "emit_exact_table_names": _BOOLEAN,
     "emit_pydantic_models": f"{_BOOLEAN}; true is the same as `model: pydantic`",
+    "emit_registry": _BOOLEAN,
     "emit_str_enum": _BOOLEAN,
     "emit_sync_querier": _BOOLEAN,
     "inflection_exclude_table_names": "a list of table names",

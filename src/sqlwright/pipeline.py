@@ -80,6 +80,7 @@ def compile_request(
         package_name=options.package,
         clients=options.clients,
         queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
+        registry=options.emit_registry,
     )
     recorded = inputs.record.proofs
     return Compilation(

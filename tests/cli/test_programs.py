@@ -104,7 +104,8 @@ def test_another_dbmate_is_refused(lonely_python: Path, says: str, shown: str) -
     with pytest.raises(CompileError) as caught:
         programs.find_dbmate({})
     assert str(caught.value) == (
-        f"error: dbmate {shown} ({program}) is not supported: 2.37 or a later 2.x is needed\n  help: install it: pip install 'sqlwright[dbmate]'"
+        f"error: dbmate {shown} ({program}) is not supported: 2.37 or a later 2.x is needed\n"
+        "  help: install it: pip install 'sqlwright[dbmate]'"
     )
 
 

@@ -19,7 +19,7 @@ from .test_golden import CASES
 _ROOT = Path(__file__).parents[2]
 _GENERATED = [*(case / "expected" for case in sorted(CASES.iterdir()) if (case / "expected").is_dir()), _ROOT / "generated" / "shop_db"]
 # What is written around the queries has values of psycopg in hand, before they are what is promised.
-_AROUND = {"__init__.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
+_AROUND = {"__init__.py", "_execution.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
 _FROM_PSYCOPG = re.compile(r"(Async)?(Connection|RawCursor)\[.*\]")
 _WARNED = re.compile(r"(?:column|parameter) `(\w+)` of query (\w+) has type")
 

@@ -8,7 +8,8 @@ import inspect
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlwright.render.literals import docstring, sql_literal, string_literal
+from sqlwright.render.docstrings import docstring
+from sqlwright.render.literals import sql_literal, string_literal
 
 _TEXT = st.text(alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from("\"'\\\n\t \r\0")))
 

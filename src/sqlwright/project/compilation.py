@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -14,7 +14,7 @@ from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
-from sqlwright.project.sqlc import Answer, Captured, reading
+from sqlwright.project.sqlc import Run, reading
 from sqlwright.project.texts import refuse_unreadable
 from sqlwright.prove.scratch.schema import Schema, read_schema
 from sqlwright.prove.sessions import Sessions, open_sessions
@@ -37,11 +37,11 @@ def compile_project(configuration: Configuration, environ: Mapping[str, str], *,
     """
     refuse_missing(configuration)
     refuse_unreadable(configuration)
-    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
+    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as run:
         report("sqlc reads the queries", 0, 0)
         inputs = _prepare(configuration)
         _warm_up(sessions, inputs, anew=anew)
-        return _compile(configuration, finish(), inputs, sessions, anew=anew, report=report)
+        return _compile(configuration.project, run, inputs, sessions, anew=anew, report=report)
 
 
 def _prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
@@ -61,34 +61,36 @@ def _warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew:
 
 
 def _compile(
-    configuration: Configuration, answer: Answer, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
+    project: Path, run: Run, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
 ) -> tuple[Compilation, ...]:
     from sqlwright.pipeline import compile_request
 
-    captured = answer.captured()
-    # A dictionary, to remove duplicates: two entries that share a schema or a query have the same errors.
-    found: dict[Diagnostic, None] = dict.fromkeys(_explained(captured, inputs, sessions))
-    compilations: list[Compilation] = []
-    project = configuration.project
-    for entry, request in captured.requests:
+    compilations: dict[Entry, Compilation] = {}
+    errors: dict[Entry, CompileError] = {}
+    # Each as it arrives: sqlc is still reading the other entries.
+    for entry, request in run.requests():
         progress = partial(report, f"PostgreSQL proves {entry.out}")
         try:
-            compilations.append(compile_request(request, _inputs(project, request, inputs[entry]), sessions, anew=anew, progress=progress))
+            compilations[entry] = compile_request(request, _inputs(project, request, inputs[entry]), sessions, anew=anew, progress=progress)
         except CompileError as error:
-            found |= dict.fromkeys(error.diagnostics)
+            errors[entry] = error
+    refused = [files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None]
+    # A dictionary, to remove duplicates: two entries that share a schema or a query have the same errors.
+    found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), refused, sessions))
+    for entry in inputs:
+        if entry in errors:
+            found |= dict.fromkeys(errors[entry].diagnostics)
     if found:
         raise CompileError(found)
-    return tuple(compilations)
+    return tuple(compilations[entry] for entry in inputs)
 
 
-def _explained(captured: Captured, inputs: Mapping[Entry, Inputs | None], sessions: Sessions) -> list[Diagnostic]:
-    if not captured.complaints:
+def _explained(complaints: tuple[Diagnostic, ...], refused: Sequence[Inputs], sessions: Sessions) -> list[Diagnostic]:
+    if not complaints:
         return []
     from sqlwright.project.second_opinion import second_opinion
 
-    read = {entry for entry, _ in captured.requests}
-    refused = [files for entry, files in inputs.items() if entry not in read and files is not None]
-    return in_order(second_opinion(captured.complaints, refused, sessions))
+    return in_order(second_opinion(complaints, refused, sessions))
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:

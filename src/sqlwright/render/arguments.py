@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import statement
-from sqlwright.render.literals import docstring
 from sqlwright.render.values import Values
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import fits
-from sqlwright.render.literals import docstring
 from sqlwright.render.pgvalues import free_name
 
 _DIGITS = re.compile(r"([0-9]+)")

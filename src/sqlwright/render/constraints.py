@@ -6,9 +6,10 @@ from functools import lru_cache
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.enums import member_lines
 from sqlwright.render.header import header_line
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.literals import string_literal
 
 
 # Packages over the same schema have the same one.

@@ -6,10 +6,13 @@ lines that no layout here makes narrow enough are exempted from formatting by th
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from sqlwright.render.literals import string_literal
 
 # The default line length of ruff and of black.
 LINE_LENGTH = 88
@@ -54,7 +57,14 @@ class ListComprehension:
     close: str = "]"
 
 
-Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension"
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal, cut at its spaces into several where it is too long."""
+
+    value: str
+
+
+Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension | Text"
 
 
 def width(text: str) -> int:
@@ -78,6 +88,8 @@ def flat(node: Node) -> str:
             return f"None if {condition} else {flat(value)}"
         case ListComprehension(element=element, clause=clause, open=opening, close=closing):
             return f"{opening}{flat(element)} {clause}{closing}"
+        case Text(value=value):
+            return string_literal(value)
 
 
 def fits(line: str, depth: int) -> bool:
@@ -92,6 +104,10 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
     if isinstance(node, str) or fits(line, depth):
         return [margin + line]
     match node:
+        case Text(value=value):
+            return [f"{margin}{prefix}(", *_pieces(value, depth + 1), f"{margin}){suffix}"]
+        case Group(open=opening, items=(Text(value=value),), close=closing):
+            return [f"{margin}{prefix}{opening}", *_pieces(value, depth + 1), f"{margin}{closing}{suffix}"]
         case Group(open=opening, items=items, close=closing):
             inner = [text for item in items for text in lay_out(item, depth + 1, suffix=",")]
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
@@ -105,6 +121,17 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
                 [f"{margin}{_INDENT}{inside}"] if fits(inside, depth + 1) else [*lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}"]
             )
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
+
+
+def _pieces(text: str, depth: int) -> list[str]:
+    """Return a literal on each line, the spaces between them at the beginning of the later ones."""
+    pieces: list[str] = []
+    for word in re.split(r"(?<=[^ ])(?= )", text):
+        if pieces and fits(string_literal(pieces[-1] + word), depth):
+            pieces[-1] += word
+        else:
+            pieces.append(word)
+    return [f"{_INDENT * depth}{string_literal(piece)}" for piece in pieces]
 
 
 def statement(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from sqlwright import ir
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.bulk import batch_lines, copy_lines, counted_lines, stream_lines
+from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
+from sqlwright.render.docstrings import docstring
+from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
-from sqlwright.render.literals import docstring, sql_literal, string_literal
+from sqlwright.render.literals import sql_literal, string_literal
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
 from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
+from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.values import Values
 from sqlwright.types.formats import asks_binary, reads_binary
@@ -31,7 +34,7 @@ def query_module(
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
-        doc=f"Queries of {module.source_file}.",
+        doc=f"Typed functions for the queries in {module.source_file}.",
         taken=[*_names_bound(module, with_definitions=not definitions), *class_names(queriers)],
     )
     root = ".." if definitions else "."
@@ -40,7 +43,7 @@ def query_module(
     for query in module.queries:
         if not definitions:
             final = builder.name("typing", "Final")
-            builder.add_constant([f"{query.constant}: {final} = {sql_literal(query.sql)}"])
+            builder.add_constant([f"{query.constant}: {final} = {sql_literal(in_lines(query.sql))}"])
             if query.params_class:
                 add_params_class(builder, values, query, query.params_class)
             row = own_rows.pop(_row_class(query), None)
@@ -50,7 +53,7 @@ def query_module(
 
     def methods(colour: Colour) -> list[Method]:
         functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
-        return [(function.query, function.parameters(), function.item_type()) for function in functions]
+        return [Method(function.query, function.doc(), function.parameters(), function.item_type()) for function in functions]
 
     add_queriers(builder, queriers, module.name, methods)
     return builder.text()
@@ -81,11 +84,13 @@ class _Function:
     definitions: str
 
     def lines(self) -> list[str]:
-        doc = self.query.doc if any(line.strip() for line in self.query.doc) else (self._default_doc(),)
-        return [*self._signature(), *docstring(doc, 1), *self._body()]
+        return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
 
-    def _default_doc(self) -> str:
-        return f"Run `{self.query.name}` ({self.query.source.file})."
+    def doc(self) -> tuple[str, ...]:
+        """The query's comment, or where the query is, which an editor can follow."""
+        if any(line.strip() for line in self.query.doc):
+            return self.query.doc
+        return (f"See {self.query.source.file}:{self.query.source.line}.",)
 
     def _signature(self) -> list[str]:
         connection = f"{self.builder.name('psycopg', self.colour.connection)}[{self.builder.name('typing', 'Any')}]"
@@ -159,9 +164,9 @@ class _Function:
                 return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]), suspended)]
             case ir.RowCount() | ir.CursorResult():
                 returned = f"{cursor}.rowcount" if isinstance(self.query.result, ir.RowCount) else cursor
-                values = self._values() if self.query.params else None
-                counted = counted_lines(self.colour, connection, cursor, self._constant(), values, self._local("values"))
-                return [*made, *counted, f"    return {returned}"]
+                execute_now = self.builder.name(f"{self.root}{EXECUTION_MODULE}", self.colour.execute_now)
+                call = Group(f"{execute_now}(", (cursor, *self._arguments()))
+                return [*made, *statement(call, 1, self.colour.wait), f"    return {returned}"]
             case _:
                 pass
         lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
@@ -185,7 +190,7 @@ class _Function:
         return Group("(", tuple(sent), is_tuple=True)
 
     def _arguments(self) -> tuple[Node, ...]:
-        """What `execute` and `stream` are called with."""
+        """The arguments of `execute`, `execute_now` and `stream`."""
         values = [self._values()] if self.query.params else []
         shape = ir.shape_of(self.query.result)
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Keyword, Node, NoneUnless, fits, statement
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.literals import string_literal
 from sqlwright.render.pgvalues import free_name, json_alias
 from sqlwright.render.values import Values, to_row_name
 from sqlwright.types.valuetypes import parts
@@ -110,7 +111,7 @@ def _from_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[
         *statement(
             Group(f"def {from_row_name(row.fields)}(", ("cls", f"row: {any_row}")), 1, suffix=f" -> {builder.name('typing', 'Self')}:"
         ),
-        '        """Make a row of what psycopg gives."""',
+        '        """Build a row from the values that psycopg loads."""',
         *statement(Group("cls(", tuple(arguments)), 2, "return "),
     ]
 
@@ -121,13 +122,13 @@ def _to_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[st
     any_row = f"{builder.builtin('tuple')}[{builder.name('typing', 'Any')}, ...]"
     return [
         *statement(Group(f"def {to_row_name(row.fields)}(", ("self",)), 1, suffix=f" -> {any_row}:"),
-        '        """Make what psycopg takes of a value."""',
+        '        """Return the tuple that psycopg sends."""',
         *statement(Group("(", fields, is_tuple=True), 2, "return "),
     ]
 
 
 def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
-    """The embedded row, made of its stretch of the plain row; None where its witness is."""
+    """The embedded row, made of its stretch of the plain row; None where its presence column is."""
     stretch = f"row[{start}:{start + len(field.columns)}]"
     row_class = values.model(field.row_class)
     if values.converts(field.columns):
