@@ -24,10 +24,16 @@ _FROM_PSYCOPG = re.compile(r"(Async)?(Connection|RawCursor)\[.*\]")
 _WARNED = re.compile(r"(?:column|parameter) `(\w+)` of query (\w+) has type")
 
 
+def _files(name: str) -> list[Path]:
+    """The Python files of a package."""
+    found = _SHOP.rglob("*") if name == _SHOP.name else expected_files(name).values()
+    return sorted(file for file in found if file.suffix == ".py")
+
+
 def _promises(name: str) -> Iterator[tuple[str, str]]:
     """Each annotation of a parameter, a result and a field of a package, behind the name of what has it."""
-    for file in sorted(_SHOP.rglob("*")) if name == _SHOP.name else expected_files(name).values():
-        if file.name in _AROUND or file.suffix != ".py":
+    for file in _files(name):
+        if file.name in _AROUND:
             continue
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -57,6 +63,12 @@ def test_object_stands_only_where_a_warning_does(name: str) -> None:
     warned = len(_WARNED.findall(expected(name).stderr)) if name in NAMES else 0
     objects = {promise for promise, annotation in _promises(name) if "object" in _words(annotation)}
     assert len(objects) <= warned
+
+
+@pytest.mark.parametrize("name", _PACKAGES)
+def test_no_line_is_longer_than_88_columns(name: str) -> None:
+    lines = [line for file in _files(name) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if len(line) > 88] == []
 
 
 def test_the_signatures_are_found() -> None:

@@ -370,7 +370,7 @@ KNOWN = declare(*_UNKNOWN, overrides=[{"db_type": "pg_brin_bloom_summary", "pyth
 
 def test_an_unknown_type_is_object_until_it_is_overridden(compiler: Compiler) -> None:
     project = compiler.compile(UNKNOWN)
-    assert "has type pg_brin_bloom_summary, which has no Python type: it is `object`" in project.stderr
+    assert "has type pg_brin_bloom_summary, which has no Python type: it is annotated `object`" in project.stderr
     assert project.module("queries").sizes.__annotations__["return"] == list[object]
     cured = compiler.compile(KNOWN)
     assert cured.stderr.count("warning") == 0
