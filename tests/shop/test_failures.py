@@ -149,7 +149,7 @@ def program(database_url: str, nats_url: str, *arguments: str) -> Generator[subp
 async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
     database_url: str, nats: LocalServer, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
 ) -> None:
-    async with open_shop(settings(database_url), Adapters(passwords=cheap_hasher)) as shop:
+    async with open_shop(settings(database_url, nats_url=nats.url), Adapters(passwords=cheap_hasher)) as shop:
         user = await registered(shop)
         placed = 0
 
@@ -157,7 +157,7 @@ async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
             found = await totals(conn)
             return found is not None and found[1] > 0
 
-        # Both are killed in the middle of their work, and others take over.
+        # Both are killed in the middle of their work, and those of this process take over.
         async with asyncio.timeout(300):
             with program(database_url, nats.url, "relay"), program(database_url, nats.url, "consume", "sales"):
                 while not await are_at_work():
@@ -167,7 +167,7 @@ async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
         async def all_arrived() -> bool:
             return await totals(conn) == (placed, placed, 0, 0, 0)
 
-        with program(database_url, nats.url, "relay"), program(database_url, nats.url, "consume", "sales"):
+        async with at_work(shop):
             await until(all_arrived)
 
 
