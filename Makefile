@@ -36,7 +36,7 @@ $(BENCH_READY): $(READY)
 	@$(INSTALL) --group bench
 	@touch $@
 
-demo: $(READY) ## the whole path once: PostgreSQL up, migrate, generate, and a story on PostgreSQL, Redis and NATS
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
