@@ -75,7 +75,7 @@ ORDER BY state;
     """\
 -- name: Create{Class}{n} :one
 INSERT INTO {table} (code, name, contact, amount, tags, due, previous_id, parent_id)
-VALUES (@code, @name, sqlc.narg(contact), @amount + {n}, @tags, sqlc.narg(due), sqlc.narg(previous_id), @parent_id)
+VALUES (@code, @name, sqlc.narg(contact), sqlc.arg(amount) + {n}, @tags, sqlc.narg(due), sqlc.narg(previous_id), @parent_id)
 RETURNING id, state, created_at;
 """,
     "-- name: Rename{Class}{n} :execrows\nUPDATE {table} SET name = @name, weight = weight + {n} WHERE id = @id;\n",

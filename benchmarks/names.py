@@ -42,6 +42,7 @@ UNCHANGED = "sqlwright generate, nothing changed"
 CHANGED = "sqlwright generate, one query changed"
 ANEW = "sqlwright generate, nothing on record"
 CHECK = "sqlwright check"
+CHECK_UNCHANGED = "sqlwright check, nothing changed"
 BEYOND = "every module of it, beyond psycopg's own"
 
 SIZES = (10, 100, 1000, 5000)

@@ -37,7 +37,7 @@ class Inputs:
 class Compilation:
     """A finished run: the files to write under `out` (relative to the project), and what they were made from.
 
-    `recorded_major` is the PostgreSQL version of the proofs that were on record before.
+    `recorded_major` is the PostgreSQL version of the proofs that were on record before; `proven_anew` says that none of those was reused.
     """
 
     out: str
@@ -47,6 +47,7 @@ class Compilation:
     warnings: tuple[Diagnostic, ...]
     files: tuple[ir.SourceFile, ...]
     recorded_major: int
+    proven_anew: bool
 
 
 def compile_request(
@@ -90,4 +91,5 @@ def compile_request(
         tuple(diagnostics),
         tuple(sorted((*files, ir.SourceFile(lock.FILE_NAME, lock.dump(proofs))), key=lambda file: file.path)),
         recorded.postgres_major if recorded else proofs.postgres_major,
+        anew and not doubts,
     )

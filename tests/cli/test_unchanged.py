@@ -1,4 +1,4 @@
-"""`sqlwright generate` where a run before has left everything up to date, or nearly."""
+"""`sqlwright generate` and `check` where a run before has left everything up to date, or nearly."""
 
 from __future__ import annotations
 
@@ -76,11 +76,25 @@ def test_a_damaged_memory_of_the_last_run_is_passed_over(project: Path, sqlwrigh
         assert (done.code, done.err) == (0, "")
 
 
-def test_a_run_without_changes_compiles_nothing(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
-    """A module that breaks every compilation stands in the way, and is not met."""
-    sqlwright("generate")
-    (tmp_path / "psycopg.py").write_text("raise RuntimeError\n", encoding="utf-8")
-    done = sqlwright("generate", PYTHONPATH=str(tmp_path))
-    assert done.code == 0, done.err
+def broken(folder: Path) -> dict[str, str]:
+    """An environment in which every compilation fails."""
+    folder.mkdir(exist_ok=True)
+    (folder / "psycopg.py").write_text("raise RuntimeError\n", encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("command", ["generate", "check"])
+def test_a_run_without_changes_compiles_nothing(project: Path, sqlwright: Sqlwright, tmp_path: Path, command: str) -> None:
+    sqlwright("generate", SQLWRIGHT_DATABASE_URL="")
+    first = sqlwright(command, SQLWRIGHT_DATABASE_URL="")
+    second = sqlwright(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken"))
+    assert (second.code, second.err) == (0, ""), second.err
+    assert ("up to date" in second.out) == ("up to date" in first.out)
     edit(project / "queries/users.sql", "SELECT name FROM", "SELECT lower(name) FROM")
-    assert "RuntimeError" in sqlwright("generate", PYTHONPATH=str(tmp_path)).err
+    assert "RuntimeError" in sqlwright(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken")).err
+
+
+def test_check_asks_a_named_server_every_time(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
+    sqlwright("generate")
+    assert sqlwright("check").code == 0
+    assert "RuntimeError" in sqlwright("check", **broken(tmp_path / "broken")).err

@@ -246,6 +246,25 @@ def test_a_text_that_makes_its_database_a_template_keeps_it_no_longer_than_any_o
         assert admin.execute(there, [name]).fetchone() == (0,)
 
 
+def test_a_database_whose_dropping_was_interrupted_is_dropped_and_built_again(server: Server) -> None:
+    schemas = [schema_of(f"CREATE TABLE interrupted_{number} (id int)") for number in range(2)]
+    names: list[str] = []
+    for schema in schemas:
+        with scratch_database(server, schema) as connection:
+            names.append(connection.info.dbname)
+    # What DROP DATABASE does first, so that nobody uses a database of which parts are gone.
+    invalidate = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = ANY(%s)"
+    remains = "SELECT datname FROM pg_database WHERE datconnlimit = -2"
+    # The remains of a database, with roles of which nothing else is left.
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        admin.execute(invalidate, [names])
+        admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(f"sqlwright_{'0' * 24}_{'0' * 8}")))
+        with scratch_database(server, schemas[0]) as connection:
+            assert connection.execute("SELECT count(*) FROM interrupted_0").fetchone() == (0,)
+        assert admin.execute(remains).fetchall() == []
+        assert admin.execute("SELECT FROM pg_roles WHERE rolname ~ '^sqlwright_0{24}_'").fetchone() is None
+
+
 def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_server: str, tmp_path: Path) -> None:
     (tmp_path / "1.sql").write_text(f"CREATE TABLE killed_{os.getpid()} (); SELECT pg_sleep(600);", encoding="utf-8")
     unfinished = "SELECT count(*) FROM pg_database WHERE datname ~ '^sqlwright_[0-9a-f]{24}_'"

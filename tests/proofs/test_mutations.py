@@ -11,6 +11,7 @@ import pytest
 
 from sqlwright.prove.catalog import facts, totals
 from sqlwright.prove.rules import (
+    EXPRESSIONS,
     aggregates,
     cardinality,
     columns,
@@ -26,15 +27,15 @@ from sqlwright.prove.rules import (
 )
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
-from sqlwright.prove.tree import jointree
+from sqlwright.prove.tree import rowfacts
 
 from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 pytestmark = pytest.mark.slow
 
-_REGISTRIES: dict[str, dict[str, Any]] = {
-    "expression": nullability.EXPRESSIONS,
+_TABLES_OF_RULES: dict[str, Any] = {
+    "expression": EXPRESSIONS,
     "true": narrowing.TRUTHS,
     "false": narrowing.FALSEHOODS,
     "not true": narrowing.REFUSALS,
@@ -50,17 +51,17 @@ _UNREACHED = {
     "present NAMEDARGEXPR",
     "present CONVERTROWTYPEEXPR",
 }
-RULES = [f"{kind} {tag}" for kind, registry in _REGISTRIES.items() for tag in registry if f"{kind} {tag}" not in _UNREACHED]
+RULES = [f"{kind} {tag}" for kind, table in _TABLES_OF_RULES.items() for tag in table if f"{kind} {tag}" not in _UNREACHED]
 
 # A function and what stands in for it, by what the mutant no longer knows.
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "generated columns": (facts.SchemaFacts, "defaults", lambda self, oid: {}),
-    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: 0),
+    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: None),
     "NOT NULL domains": (facts.SchemaFacts, "is_strict_domain", lambda self, oid: False),
     "children of a table": (facts.SchemaFacts, "_weaken", lambda self, parent, child: None),
     "triggers": (facts.SchemaFacts, "_trigger_events", lambda self, relations, timing: frozenset()),
     "unique indexes": (facts.SchemaFacts, "unique_indexes", lambda self, oid: []),
-    "conclusions from ON conditions": (jointree, "close", lambda given, clauses: frozenset(given)),
+    "conclusions from ON conditions": (rowfacts, "close", lambda clauses: frozenset()),
     "conditions": (narrowing, "row_facts", lambda prover, scope: frozenset()),
     "merged columns of joins": (narrowing, "_through_alias", lambda ground, item, attribute: frozenset()),
     "indexes on expressions": (keys.Determination, "_senses_of_expression", lambda self, key, item: set()),
@@ -96,8 +97,8 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "the second arm of a recursion": (recursion, "_weaker", lambda old, new: old),
     "window frames": (aggregates, "_frame", lambda query, reference: False),
     "caution with window frames": (aggregates, "_frame", lambda query, reference: True),
-    "groups with rows": (aggregates, "group_has_rows", lambda prover, at: False),
-    "caution with empty groups": (aggregates, "group_has_rows", lambda prover, at: True),
+    "groups with rows": (cardinality, "group_has_rows", lambda prover, at: False),
+    "caution with empty groups": (cardinality, "group_has_rows", lambda prover, at: True),
     "extract of a fixed field": (functions, "constant_text", lambda node: ""),
     "elements of arrays": (functions, "_element_nullable", lambda function, verdicts: True),
     "rows of functions": (setreturning, "set_member", lambda *arguments: nullability.may_be_null("mutant")),
@@ -134,7 +135,7 @@ def test_without_a_mutation_every_label_is_proven(connection: psycopg.Connection
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_needed(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
     kind, tag = rule.rsplit(" ", 1)
-    monkeypatch.delitem(_REGISTRIES[kind], tag)
+    monkeypatch.delitem(_TABLES_OF_RULES[kind], tag)
     assert first_wrong_label(connection) is not None
 
 

@@ -1,4 +1,4 @@
-"""Every look-up of the service has an index that finds its rows, and none that it throws away."""
+"""Every lookup of the service uses an index, and reads no rows only to discard them."""
 
 from __future__ import annotations
 

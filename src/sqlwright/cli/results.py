@@ -15,12 +15,11 @@ from sqlwright.cli.options import Format
 from sqlwright.project.configuration import CONFIG
 
 if TYPE_CHECKING:
-    from sqlwright.pipeline import Compilation
-    from sqlwright.project.folder import Comparison, Difference
-    from sqlwright.project.updating import Update
+    from sqlwright.project.folder import Difference
+    from sqlwright.project.updating import Majors, Outcome
 
 
-def show_generated(config: Path, done: Update, form: Format, seconds: float) -> None:
+def show_generated(config: Path, done: Outcome, form: Format, seconds: float) -> None:
     """Show what `generate` has done, warnings first."""
     if form is Format.JSON:
         print_json(
@@ -39,41 +38,40 @@ def show_generated(config: Path, done: Update, form: Format, seconds: float) -> 
     _print_summary(config, done, seconds)
 
 
-def show_checked(config: Path, compilations: tuple[Compilation, ...], comparison: Comparison, form: Format) -> None:
+def show_checked(config: Path, outcome: Outcome, form: Format) -> None:
     """Show what `check` has found, warnings first, and a diff for each file that is not as generated."""
-    warnings = [warning for compilation in compilations for warning in compilation.warnings]
+    warnings = outcome.warnings
     if form is Format.TEXT:
         print_diagnostics(warnings)
     if form is Format.JSON:
-        files = _files_json(config, comparison.differences, comparison.unchanged, new="missing")
-        print_json({"ok": not comparison.differences, "files": files, "diagnostics": [diagnostic_json(warning) for warning in warnings]})
-    elif comparison.differences:
-        for difference in comparison.differences:
+        files = _files_json(config, outcome.differences, outcome.unchanged, new="missing")
+        print_json({"ok": not outcome.differences, "files": files, "diagnostics": [diagnostic_json(warning) for warning in warnings]})
+    elif outcome.differences:
+        for difference in outcome.differences:
             _print_diff(config, difference)
-        count = len(comparison.differences)
+        count = len(outcome.differences)
         err().print(Text.assemble(("error:", "bold red"), f" {count} generated file{'s are' if count > 1 else ' is'} not up to date"))
-        for difference in comparison.differences:
+        for difference in outcome.differences:
             err().print(f"  {difference.kind}: {_shown(config, difference.path)}")
-        for line in _advice(config, compilations):
+        for line in _advice(config, outcome.other_majors):
             err().print(Text.assemble(("  help:", "bold cyan"), f" {line}"))
     else:
-        out().print(f"{_count(comparison.unchanged, 'generated file')} up to date.")
+        out().print(f"{_count(outcome.unchanged, 'generated file')} up to date.")
 
 
-def _advice(config: Path, compilations: tuple[Compilation, ...]) -> Iterator[str]:
+def _advice(config: Path, others: tuple[Majors, ...]) -> Iterator[str]:
     """What to do about files that are not up to date. `generate` believes a record of another PostgreSQL, so that is removed first."""
     command = f"sqlwright generate{_config_argument(config)}"
-    others = [found for found in compilations if found.recorded_major != found.proofs.postgres_major]
     if not others:
         yield f"run `{command}` and commit the result."
         return
-    recorded, asked = others[0].recorded_major, others[0].proofs.postgres_major
+    recorded, asked = others[0].recorded, others[0].server
     records = " ".join(f"{found.out}/proofs.json" for found in others)
     yield f"the proofs on record are of PostgreSQL {recorded}, and this server is PostgreSQL {asked}: check with {recorded}, as recorded;"
     yield f"or move to {asked}: `rm {records} && {command}`, and commit the result."
 
 
-def _print_summary(config: Path, done: Update, seconds: float) -> None:
+def _print_summary(config: Path, done: Outcome, seconds: float) -> None:
     console = out()
     styles = {"missing": ("created", "green"), "changed": ("changed", "yellow"), "orphaned": ("removed", "red")}
     for difference in done.differences:

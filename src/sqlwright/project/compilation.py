@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.postgres.server import ServerUnavailable
-from sqlwright.project.configuration import Configuration, Entry, read_configuration
+from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
-from sqlwright.project.sqlc import Answer, Captured, reading
+from sqlwright.project.sqlc import Run, reading
 from sqlwright.project.texts import refuse_unreadable
 from sqlwright.prove.scratch.schema import Schema, read_schema
 from sqlwright.prove.sessions import Sessions, open_sessions
@@ -26,37 +26,33 @@ if TYPE_CHECKING:
 Report: TypeAlias = Callable[[str, int, int], None]
 
 
-def compile_project(config: Path, environ: Mapping[str, str], *, anew: bool, report: Report) -> tuple[Compilation, ...]:
+def compile_project(configuration: Configuration, environ: Mapping[str, str], *, anew: bool, report: Report) -> tuple[Compilation, ...]:
     """Compile everything that a sqlc configuration asks of us, and touch nothing.
 
-    With `anew`, every query is proven again if there is a server. `report` is told what is being done, how many of how many.
+    With `anew`, every query is proven again if there is a server. `report` is called with what is being done, and how many of how many
+    are done.
 
     Raises:
         CompileError: with the errors of sqlc and of all entries.
     """
-    configuration = read_configuration(config)
     refuse_missing(configuration)
     refuse_unreadable(configuration)
-    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as finish:
+    with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as run:
         report("sqlc reads the queries", 0, 0)
-        inputs = prepare(configuration, proving=anew)
-        warm_up(sessions, inputs, anew=anew)
-        return compile_answer(finish(), inputs, sessions, anew=anew, report=report)
+        inputs = _prepare(configuration)
+        _warm_up(sessions, inputs, anew=anew)
+        return _compile(configuration.project, run, inputs, sessions, anew=anew, report=report)
 
 
-def prepare(configuration: Configuration, *, proving: bool) -> Mapping[Entry, Inputs | None]:
-    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another.
-
-    With `proving`, there will be something to prove.
-    """
+def _prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
+    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another."""
     import_module("sqlwright.pipeline")
-    if proving:
-        import_module("sqlwright.prove.prover")
+    import_module("sqlwright.prove.prover")
     schemas: dict[tuple[str, ...], Schema] = {}
     return {entry: _read_early(configuration.project, entry, schemas) for entry in configuration.entries}
 
 
-def warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
+def _warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
     """Open the sessions that are sure to be needed while sqlc still runs; what fails is reported when it is needed."""
     for found in inputs.values():
         if found and (anew or found.record.proofs is None or found.record.proofs.schema_digest != found.schema.digest):
@@ -64,40 +60,37 @@ def warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: 
                 sessions.over(found.schema, nullable_elements=False)
 
 
-def compile_answer(
-    answer: Answer, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
+def _compile(
+    project: Path, run: Run, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
 ) -> tuple[Compilation, ...]:
-    """Compile what sqlc has answered.
-
-    Raises:
-        CompileError: with the errors of sqlc and of all entries.
-    """
     from sqlwright.pipeline import compile_request
 
-    captured = answer.captured()
-    # A dictionary, since two entries that share a schema or a query have the same errors.
-    found: dict[Diagnostic, None] = dict.fromkeys(_explained(captured, inputs, sessions))
-    compilations: list[Compilation] = []
-    project = answer.configuration.project
-    for entry, request in captured.requests:
+    compilations: dict[Entry, Compilation] = {}
+    errors: dict[Entry, CompileError] = {}
+    # Each as it comes: sqlc still reads the other entries meanwhile.
+    for entry, request in run.requests():
         progress = partial(report, f"PostgreSQL proves {entry.out}")
         try:
-            compilations.append(compile_request(request, _inputs(project, request, inputs[entry]), sessions, anew=anew, progress=progress))
+            compilations[entry] = compile_request(request, _inputs(project, request, inputs[entry]), sessions, anew=anew, progress=progress)
         except CompileError as error:
-            found |= dict.fromkeys(error.diagnostics)
+            errors[entry] = error
+    refused = [files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None]
+    # A dictionary, since two entries that share a schema or a query have the same errors.
+    found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), refused, sessions))
+    for entry in inputs:
+        if entry in errors:
+            found |= dict.fromkeys(errors[entry].diagnostics)
     if found:
         raise CompileError(found)
-    return tuple(compilations)
+    return tuple(compilations[entry] for entry in inputs)
 
 
-def _explained(captured: Captured, inputs: Mapping[Entry, Inputs | None], sessions: Sessions) -> list[Diagnostic]:
-    if not captured.complaints:
+def _explained(complaints: tuple[Diagnostic, ...], refused: Sequence[Inputs], sessions: Sessions) -> list[Diagnostic]:
+    if not complaints:
         return []
     from sqlwright.project.second_opinion import second_opinion
 
-    read = {entry for entry, _ in captured.requests}
-    refused = [files for entry, files in inputs.items() if entry not in read and files is not None]
-    return in_order(second_opinion(captured.complaints, refused, sessions))
+    return in_order(second_opinion(complaints, refused, sessions))
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:

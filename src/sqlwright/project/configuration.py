@@ -61,6 +61,11 @@ class Configuration:
         """The folder that all paths are relative to."""
         return self.path.parent
 
+    @property
+    def reads_a_database(self) -> bool:
+        """Whether sqlc asks a live database about a block, so that its answer may change while no file does."""
+        return any("database" in block for block in _mappings(self.document.get("sql")))
+
 
 def read_configuration(path: Path) -> Configuration:
     """Read a sqlc configuration.

@@ -9,23 +9,22 @@ from typing import Any
 import psycopg
 
 from sqlwright.ir import Cardinality
-from sqlwright.prove import rules as _rules
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules import cardinality, queries
+from sqlwright.prove.rules import EXPRESSIONS, cardinality, queries
 from sqlwright.prove.rules.nullability import Prover, Verdict
 from sqlwright.prove.shape import parameters, records
 from sqlwright.prove.shape.access import tables_read_and_written
 from sqlwright.prove.shape.dimensions import output_dimensions
 from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
 from sqlwright.prove.shape.records import Fields
+from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import UTILITY, analysed_query
+from sqlwright.prove.tree.querytree import analysed_query
 from sqlwright.sql.lexer import significant
 
 __all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
 
 _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
-_ = _rules  # imported for its registrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,12 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     """
     try:
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
-        if not isinstance(tree, Node) or tree.number("commandType") == UTILITY:
+        if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
             return _unproven(statement, "a utility statement returns no rows that can be proven")
         params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(
             facts,
+            EXPRESSIONS,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
             statement.param_dimensions,

@@ -11,6 +11,7 @@ import psycopg
 from sqlwright.ir.proofs import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.asking.describe import TypeNames, with_dimensions
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.rules import EXPRESSIONS
 from sqlwright.prove.rules.nullability import Prover, table_scope
 from sqlwright.prove.shape.dimensions import column_dimensions
 from sqlwright.prove.tree.nodetree import Node
@@ -69,7 +70,7 @@ def read_catalog(
     stands for constraints that do not hold, and says nothing of a view.
     """
     rows = connection.execute(_TABLES).fetchall()
-    prover = Prover(facts)
+    prover = Prover(facts, EXPRESSIONS)
     constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
     for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         constraints[schema, table].append(Constraint(name, definition))

@@ -11,7 +11,7 @@ from sqlwright.cli.console import findings, print_json, progress
 from sqlwright.cli.options import ConfigOption
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.project.compilation import compile_project
-from sqlwright.project.configuration import CONFIG
+from sqlwright.project.configuration import CONFIG, read_configuration
 
 if TYPE_CHECKING:
     from sqlwright import ir
@@ -38,7 +38,7 @@ def inspect(
     """
     with findings():
         with progress() as report:
-            compilations = compile_project(config, os.environ, anew=False, report=report)
+            compilations = compile_project(read_configuration(config), os.environ, anew=False, report=report)
         from sqlwright.cli.description import describe
 
         if not name:

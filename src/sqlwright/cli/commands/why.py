@@ -11,7 +11,7 @@ from sqlwright.cli.console import findings, print_json, progress
 from sqlwright.cli.options import ConfigOption, Format, FormatOption
 from sqlwright.postgres.server import URL_VARIABLE
 from sqlwright.project.compilation import compile_project
-from sqlwright.project.configuration import CONFIG
+from sqlwright.project.configuration import CONFIG, read_configuration
 
 
 def why(
@@ -33,7 +33,7 @@ def why(
     """
     with findings(form):
         with progress() as report:
-            compilations = compile_project(config, os.environ, anew=False, report=report)
+            compilations = compile_project(read_configuration(config), os.environ, anew=False, report=report)
         from sqlwright.cli.verdicts import find_query, find_verdicts, stand_ins_of
 
         found = find_query(query, compilations)

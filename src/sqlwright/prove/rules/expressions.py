@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from sqlwright.prove.rules.nullability import Scope, structure
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree
-from sqlwright.prove.tree.querytree import GROUP
+from sqlwright.prove.tree.querytree import returning_type
 
 Slot: TypeAlias = tuple[int, int]
 """A column of an item of FROM: (item, attribute)."""
@@ -22,7 +23,7 @@ def stripped(node: Node) -> Node:
 def plain_column(node: Node) -> Slot | None:
     """Return the column that an expression is, if it is one of its own query level."""
     node = stripped(node)
-    if node.tag == "VAR" and not node.number("varlevelsup") and not ("varreturningtype" in node.fields and node.number("varreturningtype")):
+    if node.tag == "VAR" and not node.number("varlevelsup") and not returning_type(node):
         return node.number("varno"), node.number("varattno")
     return None
 
@@ -32,7 +33,7 @@ def ungrouped(scope: Scope, node: Node) -> Node:
     column = plain_column(node)
     if column is not None:
         entry = scope.query.entry(column[0])
-        if entry.kind == GROUP:
+        if entry.kind is RTEKind.GROUP:
             return entry.node.nodes("groupexprs")[column[1] - 1]
     return node
 
@@ -55,9 +56,9 @@ def _renumbered(tree: Tree, item: int) -> Tree:
 
 def true_or_false_column(node: Node) -> Slot | None:
     """Return the boolean column that `WHERE active` or `WHERE NOT active` fixes."""
-    if node.tag == "BOOLEXPR" and node.text("boolop") == "not":
+    if node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.NOT:
         node = node.nodes("args")[0]
-    elif node.tag == "BOOLEANTEST" and node.number("booltesttype") in (0, 2):
+    elif node.tag == "BOOLEANTEST" and node.enum("booltesttype", BoolTestType) in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
         node = node.node("arg")
     return plain_column(node)
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.tree.jointree import Finding, JoinTree
+from sqlwright.prove.tree.enums import VarReturningType
+from sqlwright.prove.tree.jointree import JoinTree
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
+from sqlwright.prove.tree.rowfacts import RowFact, RowFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ class Scope:
 
     query: Query
     parent: Scope | None
-    known: frozenset[Finding] = frozenset()
+    known: RowFacts = frozenset()
     row: Scope | None = None
     test: Verdict | None = None
     test_node: Node | None = None
     sublink: tuple[Verdict, ...] = ()
-    written: Callable[[int, int, int], Verdict] | None = None
+    written: Callable[[int, int, VarReturningType], Verdict] | None = None
     excluded: Callable[[int, int], Verdict | None] | None = None
     joins: JoinTree | None = None
 
@@ -81,9 +83,9 @@ class Scope:
                 return item, scope
         raise Unrecognised(f"no WITH item {name}")
 
-    def knowing(self, findings: Iterable[Finding]) -> Scope:
+    def knowing(self, facts: Iterable[RowFact]) -> Scope:
         """Return the same scope with more known of the row."""
-        more = self.known | frozenset(findings)
+        more = self.known | frozenset(facts)
         return self if more == self.known else replace(self, known=more)
 
     @property
@@ -95,19 +97,6 @@ class Scope:
 
 
 Rule: TypeAlias = Callable[["Prover", Node, Scope], Verdict]
-EXPRESSIONS: dict[str, Rule] = {}
-"""The rules, by the tag of the node they judge."""
-
-
-def expression(*tags: str) -> Callable[[Rule], Rule]:
-    """Register a rule for nodes with these tags."""
-
-    def register(rule: Rule) -> Rule:
-        for tag in tags:
-            EXPRESSIONS[tag] = rule
-        return rule
-
-    return register
 
 
 @dataclass
@@ -121,6 +110,7 @@ class Prover:
     """
 
     facts: SchemaFacts
+    rules: Mapping[str, Rule]
     nullable_params: frozenset[int] = frozenset()
     nullable_elements: frozenset[int] = frozenset()
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
@@ -139,7 +129,7 @@ class Prover:
         """Judge an expression."""
         if scope.row is not None and _grouped_away(node, scope.query):
             return may_be_null("a grouping set leaves it out, and its value is NULL there", location(node))
-        rule = EXPRESSIONS.get(node.tag)
+        rule = self.rules.get(node.tag)
         if rule is None:
             return may_be_null(f"no rule proves a {node.tag} expression not NULL", location(node))
         try:

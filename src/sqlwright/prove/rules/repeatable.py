@@ -9,8 +9,9 @@ function, a sample.
 from __future__ import annotations
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.tree.enums import CmdType, RelKind, RTEKind
 from sqlwright.prove.tree.nodetree import Node, walk
-from sqlwright.prove.tree.querytree import JOIN, RELATION, RESULT, SELECT, SUBQUERY, VALUES, Query, RangeEntry
+from sqlwright.prove.tree.querytree import Query, RangeEntry
 
 _CHOOSES = (
     "limitCount",
@@ -37,7 +38,7 @@ def is_repeatable(facts: SchemaFacts, subquery: Node, views: frozenset[int] = fr
 def _node_is(facts: SchemaFacts, node: Node, views: frozenset[int]) -> bool:
     match node.tag:
         case "QUERY":
-            plain = Query(node).command == SELECT and not any(node.flag(name) for name in _COMPUTES)
+            plain = Query(node).command is CmdType.SELECT and not any(node.flag(name) for name in _COMPUTES)
             return plain and not any(node.has(name) for name in _CHOOSES)
         case "RANGETBLENTRY" | "RTE":
             return _entry_is(facts, RangeEntry(node), views)
@@ -54,9 +55,9 @@ def _node_is(facts: SchemaFacts, node: Node, views: frozenset[int]) -> bool:
 
 
 def _entry_is(facts: SchemaFacts, entry: RangeEntry, views: frozenset[int]) -> bool:
-    if entry.kind != RELATION:
-        return entry.kind in (SUBQUERY, JOIN, VALUES, RESULT)
+    if entry.kind is not RTEKind.RELATION:
+        return entry.kind in (RTEKind.SUBQUERY, RTEKind.JOIN, RTEKind.VALUES, RTEKind.RESULT)
     relation = facts.relation(entry.relation)
-    if relation.kind == "v" and relation.oid not in views:
+    if relation.kind is RelKind.VIEW and relation.oid not in views:
         return is_repeatable(facts, facts.view_query(relation.oid), views | {relation.oid})
-    return relation.kind in ("r", "p", "m", "v")
+    return relation.kind is not RelKind.FOREIGN_TABLE

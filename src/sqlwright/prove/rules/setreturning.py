@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.tree.enums import TypType
 from sqlwright.prove.tree.nodetree import Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import RangeEntry
 
@@ -45,7 +46,9 @@ def _is_row(prover: Prover, call: Node) -> bool:
     if call.tag != "FUNCEXPR":
         return False
     kind = prover.facts.type(call.number("funcresulttype"))
-    return kind.kind in ("c", "p") or (kind.kind == "d" and prover.facts.type(kind.base).kind == "c")
+    return kind.kind in (TypType.COMPOSITE, TypType.PSEUDO) or (
+        kind.kind is TypType.DOMAIN and prover.facts.type(kind.base).kind is TypType.COMPOSITE
+    )
 
 
 def set_member(prover: Prover, call: Node, scope: Scope, column: int, width: int) -> Verdict:

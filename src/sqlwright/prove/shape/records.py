@@ -12,11 +12,8 @@ from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import type_of
 from sqlwright.prove.rules.nullability import Prover, Scope
 from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
+from sqlwright.prove.tree.enums import BuiltinType, CmdType, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import CTE, GROUP, JOIN, SELECT, SUBQUERY
-
-_RECORD, _RECORDS = 2249, 2287
-_SCALAR, _ARRAY = 4, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fiel
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
-    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
     return [fields_of(prover, entry.expression, scope) for entry in query.outputs]
 
 
@@ -55,7 +52,7 @@ def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 
 def _is_record(prover: Prover, node: Node) -> bool:
     try:
-        return type_of(prover, node) in (_RECORD, _RECORDS)
+        return type_of(prover, node) in (BuiltinType.RECORD, BuiltinType.RECORD_ARRAY)
     except UNREADABLE:
         return False
 
@@ -70,7 +67,7 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
         case "AGGREF" if prover.facts.function(node.number("aggfnoid")).signature == "array_agg(anynonarray)":
             rows = scope.up(node.number("agglevelsup")).row
             return None if rows is None else fields_of(prover, node.nodes("args")[0].node("expr"), rows)
-        case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
+        case "SUBLINK" if node.enum("subLinkType", SubLinkType) in (SubLinkType.EXPR, SubLinkType.ARRAY):
             return output_fields(prover, node.node("subselect"), scope)[0]
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
@@ -88,14 +85,14 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
     """Follow a column to the expression that makes it. The row of a subquery as a whole is a record of its columns."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     match entry.kind:
-        case kind if kind == GROUP and at.row is not None:
+        case RTEKind.GROUP if at.row is not None:
             return fields_of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
-        case kind if kind == JOIN and attribute > 0:
+        case RTEKind.JOIN if attribute > 0:
             source = entry.node.items("joinaliasvars")[attribute - 1]
             return fields_of(prover, source, at) if isinstance(source, Node) else None
-        case kind if kind == SUBQUERY:
+        case RTEKind.SUBQUERY:
             inner, scope = entry.node.node("subquery"), at
-        case kind if kind == CTE:
+        case RTEKind.CTE:
             item, scope = at.common_table(entry)
             if item.flag("cterecursive") or item.has("search_clause") or item.has("cycle_clause"):
                 return None

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.tree.enums import CmdType, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, walk
-from sqlwright.prove.tree.querytree import GROUP, JOIN, RELATION, SELECT, Query, RangeEntry, TargetEntry
+from sqlwright.prove.tree.querytree import Query, RangeEntry, TargetEntry
 from sqlwright.sql.lexer import Kind, Token, significant
 
 _NAMES = frozenset({Kind.WORD, Kind.QUOTED_NAME})
@@ -92,7 +93,7 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
             continue
         query = Query(node)
         # The columns of a set operation, and of an INSERT, repeat the places of those that they are made from.
-        if (query.command == SELECT and query.set_operations is not None) or _hides_places(query):
+        if (query.command is CmdType.SELECT and query.set_operations is not None) or _hides_places(query):
             continue
         here: defaultdict[int, list[TargetEntry]] = defaultdict(list)
         for entry in query.outputs:
@@ -132,7 +133,7 @@ def column_below_grouping(query: Query, expression: Node) -> Node:
     if expression.tag != "VAR" or expression.number("varlevelsup"):
         return expression
     entry = query.entry(expression.number("varno"))
-    return entry.node.nodes("groupexprs")[expression.number("varattno") - 1] if entry.kind == GROUP else expression
+    return entry.node.nodes("groupexprs")[expression.number("varattno") - 1] if entry.kind is RTEKind.GROUP else expression
 
 
 def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:
@@ -142,7 +143,7 @@ def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:
         return None
     for field in ("varnosyn", "varno"):
         number = column.number(field) if field in column.fields else 0
-        if number and not ((owner := query.entry(number)).kind == JOIN and not owner.alias):
+        if number and not ((owner := query.entry(number)).kind is RTEKind.JOIN and not owner.alias):
             return owner
     return None
 
@@ -154,7 +155,7 @@ def _aliases(facts: SchemaFacts, found: Iterable[_Found]) -> set[str]:
             owner = _owner(query, entry)
             if owner is not None:
                 names.add(owner.alias)
-                if owner.kind == RELATION:
+                if owner.kind is RTEKind.RELATION:
                     names.add(facts.relation(owner.relation).schema)
     return names
 
@@ -174,7 +175,7 @@ def _written(
     if [each.alias for each in query.range_table].count(owner.alias) == 1:
         return f"{quoted[owner.alias]}.{name}"
     # Tables of one name in several schemas.
-    if owner.kind == RELATION and (relation := facts.relation(owner.relation)).name == owner.alias:
+    if owner.kind is RTEKind.RELATION and (relation := facts.relation(owner.relation)).name == owner.alias:
         return f"{quoted[relation.schema]}.{quoted[owner.alias]}.{name}"
     return ""
 
