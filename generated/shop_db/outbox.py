@@ -60,7 +60,7 @@ FROM due
 WHERE outbox.position = due.position
 RETURNING
     outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type,
-        outbox.payload, outbox.trace_id, outbox.occurred_at,
+    outbox.payload, outbox.trace_id, outbox.occurred_at,
     outbox.attempts
 """
 

@@ -71,6 +71,12 @@ def test_short_lines_stay_as_they_are(sql: str) -> None:
             id="else at a comma",
         ),
         pytest.param(
+            "INSERT INTO orders (\n    id, user_id, status, currency, total_minor, placed_at, updated_at, version, shipped_at, paid_at\n)",
+            "INSERT INTO orders (\n    id, user_id, status, currency, total_minor, placed_at, updated_at, version,\n"
+            "    shipped_at, paid_at\n)",
+            id="as further lines of a list",
+        ),
+        pytest.param(
             "WHERE ($1::text IS NULL OR orders.status = $1::text) AND orders.placed_at BETWEEN $2::timestamptz AND now()",
             "WHERE ($1::text IS NULL OR orders.status = $1::text)\n    AND orders.placed_at BETWEEN $2::timestamptz AND now()",
             id="or at AND",

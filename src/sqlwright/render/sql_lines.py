@@ -82,14 +82,15 @@ def _broken(line: list[Token], margin: str, columns: int) -> str:
 def _filled(pieces: list[_Piece], margin: str, columns: int) -> str:
     """Put the pieces into lines, each as long as fits, in the best places to break."""
     lines: list[str] = []
-    indent = margin
+    first, indent = pieces[0], margin
     while len(pieces) > 1 and width(indent + _joined(pieces)) > columns:
         fitting = [index for index in range(1, len(pieces)) if width(indent + _joined(pieces[:index])) <= columns]
         cut = min(fitting or [1], key=lambda index: (pieces[index].rank, -index))
-        lines.append(_joined(pieces[:cut]))
-        pieces = pieces[cut:]
-        indent = margin + _INDENT
-    return f"\n{margin}{_INDENT}".join([*lines, _joined(pieces)])
+        lines.append(indent + _joined(pieces[:cut]))
+        # A line of a list that begins above goes on as a line of it.
+        in_line = not first.begins_clause and pieces[cut].depth == first.depth and pieces[cut - 1].text.endswith(",")
+        pieces, indent = pieces[cut:], margin if in_line else margin + _INDENT
+    return "\n".join([*lines, indent + _joined(pieces)]).removeprefix(margin)
 
 
 def _joined(pieces: list[_Piece]) -> str:
