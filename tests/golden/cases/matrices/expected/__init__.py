@@ -2,5 +2,6 @@
 """db: typed functions for SQL queries."""
 
 from ._proofs import ProofBrokenError
+from .registration import register
 
-__all__ = ["ProofBrokenError"]
+__all__ = ["ProofBrokenError", "register"]

@@ -44,4 +44,12 @@ QUERIES: Final[dict[str, Query]] = {
         reads=(),
         writes=(),
     ),
+    "Grids": Query(
+        name="Grids",
+        sql=games.GRIDS,
+        file="queries/games.sql",
+        command=":one",
+        reads=(),
+        writes=(),
+    ),
 }
