@@ -39,7 +39,7 @@ class AuditLog:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             at=row[1],
@@ -62,9 +62,13 @@ class DailySale:
     currency: str
     """ISO 4217 code."""
     orders: int
-    """Orders paid on that day, less those that were cancelled on it after they were paid."""
+    """Orders paid on that day, less those that were cancelled on it after they were
+    paid.
+    """
     revenue_minor: Decimal
-    """What they sum up to, in minor units; below zero where more was paid back than in."""
+    """What they sum up to, in minor units; below zero where more was paid back than
+    in.
+    """
 
 
 @dataclass(slots=True)
@@ -86,11 +90,13 @@ class Order:
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one."""
+    """Raised by every UPDATE: a writer names the version that it read, and changes
+    nothing where that is not the current one.
+    """
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             user_id=row[1],
@@ -142,4 +148,6 @@ class User:
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one."""
+    """Raised by every UPDATE: a writer names the version that it read, and changes
+    nothing where that is not the current one.
+    """

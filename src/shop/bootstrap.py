@@ -1,4 +1,4 @@
-"""The composition root: the only module that names concrete adapters."""
+"""The composition root: the only module that imports adapters."""
 
 from __future__ import annotations
 
@@ -10,35 +10,39 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from shop.application.broker import BrokerUnavailable, Publisher, Subscription
-from shop.application.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
-from shop.application.cache_breaker import CacheBreaker
-from shop.application.cache_invalidation import CacheInvalidation
-from shop.application.consumer import Consumer, OnceInEffect
-from shop.application.health import Check, NotWell
-from shop.application.order_commands import OrderCommands
-from shop.application.passwords import PasswordHasher
-from shop.application.pruning import MessagePruning
-from shop.application.reads import Reads, Replica
-from shop.application.recovery import Recovery
-from shop.application.relay import Relay
-from shop.application.sales import keep_sales
-from shop.application.seed_commands import SeedCommands
-from shop.application.transactions import Retries, Transactions
-from shop.application.user_commands import UserCommands
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.pruning import MessagePruning
+from shop.application.commands.recovery import Recovery
+from shop.application.commands.seeds import SeedCommands
+from shop.application.commands.users import UserCommands
+from shop.application.health import Check, Unhealthy
+from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
+from shop.application.messaging.cache_invalidation import CacheInvalidation
+from shop.application.messaging.consumer import Consumer, Processor
+from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.relay import Relay
+from shop.application.messaging.sales import record_sales
+from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
+from shop.application.reads.cache_breaker import CacheBreaker
+from shop.application.reads.query_service import QueryService
+from shop.application.reads.replica import Replica
+from shop.application.transactions.runner import Retries, Transactions
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher
-from shop.infrastructure.postgres.directories import directories
 from shop.infrastructure.postgres.health import PostgresHealth
-from shop.infrastructure.postgres.inbox import PostgresInbox
-from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
-from shop.infrastructure.postgres.pool import DatabaseNotReady, PoolOptions, open_pool
-from shop.infrastructure.postgres.unit_of_work import units_of_work
+from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
+from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
+from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
+from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
+from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
-from shop.infrastructure.settings import LoadedSettings, LogFormat, LogLevel, Settings, SettingsError, load_settings
+from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
+from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings
 
 __all__ = [
     "Adapters",
@@ -56,21 +60,21 @@ __all__ = [
 ]
 
 
-# For a connection to a replica: the primary answers sooner than anything longer.
+# Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
 
 
 class Broker(Publisher, Protocol):
-    """Both sides of a broker."""
+    """A broker that publishes and delivers."""
 
     def subscribe(self, consumer: str) -> Subscription:
-        """Give a consumer's place in the stream."""
+        """Return the subscription of a consumer."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """What stands in for the adapters that the settings name. Tests swap them here, and patch nothing."""
+    """Replacements for the adapters named by the settings, for tests."""
 
     passwords: PasswordHasher | None = None
     cache: CacheStore | None = None
@@ -79,14 +83,11 @@ class Adapters:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The service, ready for use. `relay` and `consumers` are None where the settings name no broker.
-
-    The consumer `cache` is missing where they name no cache.
-    """
+    """The composed service. Without a broker `relay` and `consumers` are None; without a cache there is no consumer `cache`."""
 
     users: UserCommands
     orders: OrderCommands
-    reads: Reads
+    reads: QueryService
     cache: ReadCache
     seeds: SeedCommands
     pruning: MessagePruning
@@ -97,15 +98,15 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> AsyncGenerator[Shop]:
-    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may come later."""
+    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
         replica: Replica | None = None
         if settings.database_read_url is not None:
-            # Nothing is connected before it is asked: one that is down would be tried, and complained of, all the time.
+            # Without idle connections: the pool would try to restore them all the time, and log it, while the replica is down.
             options = replace(_pool_options(settings), min_size=0, wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
             url = settings.database_read_url.get_secret_value()
-            replica = Replica(directories(await stack.enter_async_context(open_pool(url, options, is_required=False))))
+            replica = Replica(read_repositories(await stack.enter_async_context(open_pool(url, options, is_required=False))))
         store = adapters.cache
         if store is None and settings.redis_url is not None:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
@@ -113,7 +114,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         if broker is None and settings.nats_url is not None:
             broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
 
-        # Without Redis the cache is this process's own and empty: nobody else could tell it what is wrong.
+        # Without Redis the cache is private to this process and not read from: other processes could not invalidate it.
         cache = _read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
         invalidation = CacheInvalidation(cache)
         transactions = Transactions(
@@ -121,28 +122,31 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=invalidation.after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
+        processors = _processors(pool, None if store is None else invalidation)
         yield Shop(
             users=UserCommands(transactions, adapters.passwords or Argon2PasswordHasher()),
             orders=OrderCommands(transactions),
-            reads=Reads(directories(pool), None if store is None else cache, replica),
+            reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings)),
             recovery=Recovery(transactions),
-            relay=None if broker is None else Relay(PostgresOutboxQueue(pool), broker, batch_size=settings.relay_batch_size),
-            consumers=None
-            if broker is None
-            else {
-                "sales": Consumer(broker.subscribe("sales"), OnceInEffect(PostgresInbox(pool, "sales"), keep_sales)),
-                # Without a cache that others share it would acknowledge every message, and change nothing.
-                **({} if store is None else {"cache": Consumer(broker.subscribe("cache"), invalidation.process)}),
-            },
+            relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
+            consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
         )
+
+
+def _processors(pool: Pool, invalidation: CacheInvalidation | None) -> dict[str, Processor]:
+    """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
+    processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
+    if invalidation is not None:
+        processors["cache"] = invalidation.process
+    return processors
 
 
 @asynccontextmanager
 async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
-    """Give what there is to look at. Without the database and its migrations the service cannot work; the rest may be down for a while."""
+    """Open the health checks. The service requires the database and its migrations; the other dependencies may be down for a while."""
     postgres = PostgresHealth(settings.database_url.get_secret_value(), settings.outbox_lag_limit)
     checks = [
         Check("postgres", postgres.server, is_required=True),
@@ -190,7 +194,7 @@ def _retention(settings: Settings) -> timedelta:
 
 async def _sync_policy(monitoring_url: SecretStr | None) -> str:
     if monitoring_url is None:
-        return "not known: nats_monitoring_url is not set, and NATS says nowhere else whether it acknowledges before it syncs"
+        return "unknown: nats_monitoring_url is not set, and only the monitoring endpoint reports the sync interval"
     return await sync_policy(monitoring_url.get_secret_value())
 
 
@@ -198,13 +202,13 @@ async def _ping(store: RedisCacheStore) -> str:
     try:
         await store.ping()
     except CacheUnavailable as error:
-        raise NotWell(str(error)) from error
-    return "answers"
+        raise Unhealthy(str(error)) from error
+    return "connected"
 
 
 async def _connect(broker: NatsBroker) -> str:
     try:
         await broker.jetstream()
     except BrokerUnavailable as error:
-        raise NotWell(str(error)) from error
-    return "connected, the stream is there"
+        raise Unhealthy(str(error)) from error
+    return "connected, the stream exists"

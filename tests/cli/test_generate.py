@@ -79,7 +79,7 @@ def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: P
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: {path} is a file, and the generated package needs a folder there\n"
+        f"error: {path} is a file, but the generated package needs a folder there\n"
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
@@ -90,7 +90,7 @@ def test_a_folder_where_a_file_goes_is_an_error(project: Path, sqlwright: Sqlwri
     (project / PACKAGE / "users.py").mkdir(parents=True)
     done = sqlwright("generate")
     assert done.code == 1
-    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, and a generated file goes there\n")
+    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, but a generated file goes there\n")
     assert tree(project / "generated") == {}
 
 
@@ -200,9 +200,9 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
         (
             CONFIGURATION + "        options: &a {rename: *a}\n",
-            "error: sqlc.yaml holds what sqlc cannot take: Circular reference detected\n",
+            "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",
         ),
-        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml holds what sqlc cannot take: keys must be str, int, float, bool or None"),
+        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml has a value sqlc cannot read: keys must be str, int, float, bool or None"),
         ("[" * 5000, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
         (
             CONFIGURATION.replace("engine: postgresql\n    ", ""),
@@ -227,7 +227,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ),
         (
             CONFIGURATION.replace("queries: queries", "queries: nothing"),
-            "error: nothing is at nothing\n  --> sqlc.yaml:9:14\n",
+            "error: nothing does not exist\n  --> sqlc.yaml:9:14\n",
         ),
     ],
 )

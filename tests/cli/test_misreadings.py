@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sqlwright.diagnostics import format_diagnostic
-from sqlwright.project.complaints import read_complaints
 from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.sqlc import reading
 
@@ -19,8 +18,8 @@ CREATE TABLE quoted (id int PRIMARY KEY, "say ""x"" now" text);
 CASES: dict[str, tuple[str | bytes, str, str]] = {
     "untyped": (
         "-- name: A :one\nSELECT @x AS y;\n",
-        "error: nothing tells the type of parameter `x`",
-        "2 | SELECT @x AS y;\n    |         ^\n  help: write a cast behind it: `@x::text`.",
+        "error: the type of parameter `x` cannot be inferred",
+        "2 | SELECT @x AS y;\n    |         ^\n  help: add a cast: `@x::text`.",
     ),
     "double_quotes": (
         '-- name: Z :many\nSELECT 1;\n-- name: A :one\nSELECT id FROM t WHERE id = sqlc.arg("x");\n',
@@ -40,13 +39,13 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "table": ("-- name: A :many\nTABLE t;\n", "error: query A is a TABLE statement", "help: write `SELECT * FROM t`."),
     "operand": (
         "-- name: A :many\nSELECT id FROM t WHERE id < @x::int - @y::int;\n",
-        "error: sqlc reads `@x - …` as an operator @ before all of it",
+        "error: sqlc reads `@x - …` as the operator @ applied to the whole expression",
         "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x), or sqlc.arg(x).",
     ),
     "unclosed": (
         "-- name: A :many\nSELECT 'x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n",
         "error: unterminated quoted string",
-        "2 | SELECT 'x FROM t;\n    |        ^ it is opened here",
+        "2 | SELECT 'x FROM t;\n    |        ^ it begins here",
     ),
     "function": (
         "-- name: A :many\nSELECT a FROM unnest(@os::one[]);\n",
@@ -55,13 +54,13 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "semicolon": (
         "-- name: A :exec\nDELETE FROM t\n\n-- name: B :many\nSELECT id FROM t;\n",
-        "error: query A is not ended by a semicolon, and swallows query B",
+        "error: query A does not end with a semicolon, and swallows query B",
         "::: semicolon.sql:4:10",
     ),
     "no_command": (
         "-- name: A :many\nSELECT id FROM t;\n\n-- Doc.\n-- name: B\nSELECT id FROM t;\n",
         "error: a name line without a command: -- name: B\n  --> no_command.sql:5:4",
-        "help: the form is `-- name: GetUser :one`; behind the name stands one of :one, :many, ",
+        "help: the form is `-- name: GetUser :one`; the name is followed by one of :one, :many, ",
     ),
     "no_colon": (
         "-- name A :one\nSELECT id FROM t;\n-- name: B :many\nSELECT id FROM t;\n",
@@ -110,9 +109,10 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}}
     entries = tuple(Entry(("schema.sql",), (f"{name}.sql",), name) for name in CASES)
     configuration = Configuration(folder / "sqlc.yaml", entries, {"version": "2", "plugins": [plugin], "sql": blocks})
-    with reading(configuration, os.environ) as finish:
-        answer = finish()
-    found = read_complaints(answer.stderr, answer.folder, configuration)
+    with reading(configuration, os.environ) as run:
+        for _ in run.requests():
+            pass
+        found = run.complaints()
     return {Path(d.place.file).stem if d.place else "": format_diagnostic(d) for d in found}
 
 

@@ -193,7 +193,10 @@ def test_a_damaged_password_is_an_error_whose_help_works(project: Path, content:
     file.write_bytes(content)
     with pytest.raises(embedded.EmbeddedUnavailable) as caught:
         embedded.url(project, "dev")
-    assert (str(caught.value), caught.value.fix) == (f"{file} is damaged: it does not hold a password that was made here", f"rm {file}")
+    assert (str(caught.value), caught.value.fix) == (
+        f"{file} is corrupt: it does not contain a password created by sqlwright",
+        f"rm {file}",
+    )
 
 
 def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
@@ -236,11 +239,10 @@ def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
     with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {}):
         pass
     assert caught.value.diagnostic.message == (
-        f"no PostgreSQL to prove with: {data} holds a PostgreSQL 16 database and the installed server is 18"
+        f"no PostgreSQL to prove with: {data} is a PostgreSQL 16 data folder, but the installed server is 18"
     )
     assert (
-        caught.value.diagnostic.help.splitlines()[0]
-        == f"for the embedded server: rm -rf {data}  (it holds nothing but development databases)"
+        caught.value.diagnostic.help.splitlines()[0] == f"for the embedded server: rm -rf {data}  (it contains only development databases)"
     )
 
 

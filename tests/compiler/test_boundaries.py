@@ -17,7 +17,7 @@ def problems(text: str, *, schema: bool = False, read: str = "A B") -> list[str]
 def test_a_second_statement_under_a_name_is_an_error_at_both_places() -> None:
     (problem,) = problems("-- name: A :exec\nUPDATE t SET a = 1;\nUPDATE t SET b = 2;\n")
     assert problem == (
-        "error: query A has a second statement, which would be passed over\n"
+        "error: query A has a second statement, which would be ignored\n"
         "  --> q.sql:3:1\n"
         "    |\n"
         "  3 | UPDATE t SET b = 2;\n"
@@ -26,14 +26,14 @@ def test_a_second_statement_under_a_name_is_an_error_at_both_places() -> None:
         "    |\n"
         "  1 | -- name: A :exec\n"
         "    |          ^ query A is the first statement only\n"
-        "  help: write a name line above it (`-- name: Name :command`), or make one statement of both: WITH … AS (…)."
+        "  help: write a name line above it (`-- name: Name :command`), or combine both into one statement: WITH … AS (…)."
     )
 
 
 def test_a_missing_semicolon_is_an_error_at_both_places() -> None:
     (problem,) = problems("-- name: A :exec\nINSERT INTO t\n\n-- name: B :many\nSELECT * FROM t;\n")
     assert problem == (
-        "error: query A is not ended by a semicolon, and swallows query B\n"
+        "error: query A does not end with a semicolon, and swallows query B\n"
         "  --> q.sql:2:13\n"
         "    |\n"
         "  2 | INSERT INTO t\n"
@@ -41,14 +41,14 @@ def test_a_missing_semicolon_is_an_error_at_both_places() -> None:
         "  ::: q.sql:4:10\n"
         "    |\n"
         "  4 | -- name: B :many\n"
-        "    |          ^ this becomes a part of it\n"
+        "    |          ^ this becomes part of it\n"
         "  help: end the statement with `;`."
     )
 
 
 def test_a_name_without_a_statement_takes_that_of_the_next() -> None:
     (problem,) = problems("-- name: A :exec\n-- DELETE FROM t;\n\n-- name: B :many\nSELECT 1;\n")
-    assert "query A has no statement, and sqlc gives it that of query B" in problem
+    assert "query A has no statement, so sqlc takes that of query B for it" in problem
 
 
 @pytest.mark.parametrize(

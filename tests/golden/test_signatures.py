@@ -19,7 +19,7 @@ from .test_golden import CASES
 _ROOT = Path(__file__).parents[2]
 _GENERATED = [*(case / "expected" for case in sorted(CASES.iterdir()) if (case / "expected").is_dir()), _ROOT / "generated" / "shop_db"]
 # What is written around the queries has values of psycopg in hand, before they are what is promised.
-_AROUND = {"__init__.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
+_AROUND = {"__init__.py", "_execution.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
 _FROM_PSYCOPG = re.compile(r"(Async)?(Connection|RawCursor)\[.*\]")
 _WARNED = re.compile(r"(?:column|parameter) `(\w+)` of query (\w+) has type")
 
@@ -58,6 +58,12 @@ def test_object_stands_only_where_a_warning_does(package: Path) -> None:
     warned = len(_WARNED.findall(stderr.read_text(encoding="utf-8"))) if stderr.exists() else 0
     objects = {name for name, annotation in _promises(package) if "object" in _words(annotation)}
     assert len(objects) <= warned
+
+
+@pytest.mark.parametrize("package", _GENERATED, ids=lambda package: package.parent.name)
+def test_no_line_is_longer_than_88_columns(package: Path) -> None:
+    lines = [line for file in package.rglob("*.py") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if len(line) > 88] == []
 
 
 def test_the_signatures_are_found() -> None:

@@ -1,4 +1,4 @@
-"""A migrated database for every test: a copy of one that the real dbmate made, on a real server."""
+"""A migrated database for each test (a copy of one that dbmate migrated, on a real server), and adapters of either kind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import subprocess
 import sysconfig
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,43 +18,36 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection, sql
 
-from shop.application.audit import AuditLog
-from shop.application.broker import Subscription
-from shop.application.consumer import Inbox, read_message
-from shop.application.messages import Message
-from shop.application.passwords import PasswordHasher
-from shop.application.read_models import DailySales
-from shop.application.reads import Directories, OpenDirectories
-from shop.application.relay import OutboxQueue
-from shop.application.unit_of_work import BeginUnitOfWork
-from shop.application.user_directory import UserDirectory
-from shop.domain.events import Event
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.reads.repositories import ReadRepositories
+from shop.application.reads.users import UserReadRepository
+from shop.application.transactions.audit import AuditLog
+from shop.application.transactions.unit_of_work import BeginUnitOfWork, CollectedEvents
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
-from shop.domain.values import PasswordHash
-from shop.infrastructure.memory.broker import MemoryBroker
-from shop.infrastructure.memory.directories import directories as memory_directories
-from shop.infrastructure.memory.directories import directories_in
-from shop.infrastructure.memory.messaging import MemoryInbox, MemoryOutboxQueue
-from shop.infrastructure.memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemoryUserRepository
-from shop.infrastructure.memory.state import MemoryState, MemoryTransaction
-from shop.infrastructure.memory.store import MemoryStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
-from shop.infrastructure.postgres.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.connection import Connection
-from shop.infrastructure.postgres.directories import directories as directories_of
-from shop.infrastructure.postgres.directories import directories_on
-from shop.infrastructure.postgres.inbox import PostgresInbox
-from shop.infrastructure.postgres.order_repository import PostgresOrderRepository
-from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
+from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
+from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
+from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.queries import Queries
-from shop.infrastructure.postgres.unit_of_work import units_of_work
-from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from shop.infrastructure.postgres.reads.repositories import read_repositories, read_repositories_on
+from shop.infrastructure.postgres.transactions.audit_log import PostgresAuditLog
+from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.local_servers import LocalServer, nats_server
 from sqlwright.postgres import container
 
 from .log_watch import LogWatch
+from .memory.broker import MemoryBroker
+from .memory.messaging import MemoryInbox, MemoryPendingMessages
+from .memory.reads import memory_reads, read_repositories_in
+from .memory.repositories import MemoryAuditLog, MemoryOrderRepository, MemoryUserRepository
+from .memory.state import MemoryState, MemoryTransaction
+from .memory.store import MemoryStore
+from .ports import Broker, CheapHasher, Messaging, Ports, Repositories
 
 REPOSITORY = Path(__file__).parents[2]
 CONTAINER = "docker:"
@@ -64,19 +55,19 @@ CONTAINER = "docker:"
 
 @pytest.fixture(scope="session", autouse=True)
 def log_watch() -> Iterator[LogWatch]:
-    """Read all that is logged by this process. At the end it must still find a secret: a watch that sees nothing proves nothing."""
+    """Inspect all log lines of this process. At the end it must still detect a secret: a watch that sees nothing proves nothing."""
     with LogWatch().watching() as watch:
         yield watch
         left = watch.take()
         for name in ("shop.canary", "elsewhere"):
             logging.getLogger(name).debug("this is %s", "s3cret")
-        assert len(watch.take()) == 2, "the watch does not see what is logged"
+        assert len(watch.take()) == 2, "the watch misses log lines"
         assert left == []
 
 
 @pytest.fixture(autouse=True)
 def no_secret_is_logged(log_watch: LogWatch) -> Iterator[None]:
-    """Hold every test to it that no line, at any level and by any logger, holds a secret or what stands in a row."""
+    """Fail a test if any log line, at any level and by any logger, contains a secret or a value of a row."""
     yield
     assert log_watch.take() == []
 
@@ -85,13 +76,13 @@ class Dbmate(Protocol):
     """The real dbmate with this repository's migrations."""
 
     def __call__(self, database_url: str, *arguments: str) -> str:
-        """Run it on the database of a URL, and give what it printed."""
+        """Run it on the database of a URL, and return its output."""
         ...
 
 
 @pytest.fixture(scope="session")
 def dbmate() -> Dbmate:
-    """Give dbmate as `make migrate` finds it: from this environment first."""
+    """Return dbmate as `make migrate` finds it: first in this environment."""
     program = shutil.which("dbmate", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
     assert program is not None, "dbmate is not installed"
 
@@ -106,9 +97,9 @@ def dbmate() -> Dbmate:
 
 @pytest.fixture(scope="session")
 def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A server on which tests may create and drop databases: what SQLWRIGHT_DATABASE_URL names, else the embedded one of this test run.
+    """The URL of a server on which tests create databases: that of SQLWRIGHT_DATABASE_URL, by default the embedded one of this test run.
 
-    `docker:` and an image there gives a container, which sqlwright runs through testcontainers.
+    `docker:` with an image is a container, which sqlwright runs through testcontainers.
     """
     own = os.environ.get("SQLWRIGHT_DATABASE_URL", "")
     if own.startswith(CONTAINER):
@@ -121,26 +112,26 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def new_database(server_url: str) -> Iterator[Callable[[str], str]]:
-    """Make a database as a copy of the named one, and give its URL. A server of the developer's own has none of them left at the end."""
-    made: list[str] = []
+    """Create a database as a copy of the named one, and return its URL. They are dropped at the end if the server outlives the tests."""
+    created: list[str] = []
     with psycopg.connect(server_url, autocommit=True) as admin:
 
-        def make(template: str) -> str:
+        def create(template: str) -> str:
             name = f"shop_test_{uuid.uuid4().hex}"
             admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-            made.append(name)
+            created.append(name)
             return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
-        yield make
-        # The embedded server and a container go with all of their databases, and each DROP takes a checkpoint.
+        yield create
+        # The embedded server and a container disappear with their databases, and each DROP takes a checkpoint.
         own = os.environ.get("SQLWRIGHT_DATABASE_URL", CONTAINER)
-        for name in [] if own.startswith(CONTAINER) else made:
+        for name in [] if own.startswith(CONTAINER) else created:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def migrated_template(new_database: Callable[[str], str], dbmate: Dbmate) -> str:
-    """The name of a migrated, empty database that nobody is connected to."""
+    """The name of a migrated, empty database without connections."""
     database_url = new_database("template1")
     dbmate(database_url, "up")
     return urlsplit(database_url).path.removeprefix("/")
@@ -148,7 +139,7 @@ def migrated_template(new_database: Callable[[str], str], dbmate: Dbmate) -> str
 
 @pytest.fixture
 def database_url(new_database: Callable[[str], str], migrated_template: str) -> str:
-    """The URL of a migrated, empty database of this test's own."""
+    """The URL of a migrated, empty database for this test."""
     return new_database(migrated_template)
 
 
@@ -161,34 +152,26 @@ async def conn(database_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def queries(conn: AsyncConnection[Any]) -> Queries:
-    """The way to the test's database."""
+    """The generated queries on the test's connection."""
     return Queries(conn)
 
 
 @pytest.fixture
 def pg_users(queries: Queries) -> PostgresUserRepository:
-    """PostgreSQL's users, on the test's connection."""
-    return PostgresUserRepository(queries)
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The ports that are kept by PostgreSQL and in memory, all on the same data."""
-
-    users: UserRepository
-    orders: OrderRepository
-    audit: AuditLog
-    directories: Directories
+    """The user repository of PostgreSQL, on the test's connection."""
+    return PostgresUserRepository(queries, CollectedEvents())
 
 
 @pytest.fixture(params=["memory", "postgres"])
 def ports(request: pytest.FixtureRequest) -> Ports:
-    """The ports of either kind of adapter."""
+    """Repositories of either kind."""
+    events = CollectedEvents()
     if request.param == "memory":
         tx = MemoryTransaction(MemoryState())
-        return Ports(MemoryUserRepository(tx), MemoryOrderRepository(tx), MemoryAuditLog(tx), directories_in(tx))
+        return Ports(MemoryUserRepository(tx, events), MemoryOrderRepository(tx, events), MemoryAuditLog(tx), read_repositories_in(tx))
     queries: Queries = request.getfixturevalue("queries")
-    return Ports(PostgresUserRepository(queries), PostgresOrderRepository(queries), PostgresAuditLog(queries), directories_on(queries))
+    users, orders = PostgresUserRepository(queries, events), PostgresOrderRepository(queries, events)
+    return Ports(users, orders, PostgresAuditLog(queries), read_repositories_on(queries))
 
 
 @pytest.fixture
@@ -199,7 +182,7 @@ def users(ports: Ports) -> UserRepository:
 
 @pytest.fixture
 def orders(ports: Ports) -> OrderRepository:
-    """An order repository of either kind, which knows the users of `users`."""
+    """An order repository of either kind, on the data of `users`."""
     return ports.orders
 
 
@@ -210,15 +193,15 @@ def audit(ports: Ports) -> AuditLog:
 
 
 @pytest.fixture
-def directories(ports: Ports) -> Directories:
-    """The read side of either kind, on what the repositories write."""
-    return ports.directories
+def reads(ports: Ports) -> ReadRepositories:
+    """Read repositories of either kind, on the data of the repositories."""
+    return ports.reads
 
 
 @pytest.fixture
-def directory(directories: Directories) -> UserDirectory:
-    """The read side's users."""
-    return directories.users
+def user_reads(reads: ReadRepositories) -> UserReadRepository:
+    """The read repository of users of either kind."""
+    return reads.users
 
 
 @pytest_asyncio.fixture
@@ -229,59 +212,15 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def begin(request: pytest.FixtureRequest) -> BeginUnitOfWork:
-    """What begins units of work of either kind, all on the same data."""
+def begin(request: pytest.FixtureRequest) -> BeginUnitOfWork[Repositories]:
+    """The function that begins units of work of either kind, on the same data."""
     return MemoryStore().begin if request.param == "memory" else units_of_work(request.getfixturevalue("pool"))
-
-
-class CheapHasher:
-    """`PasswordHasher` for tests whose subject is not hashing: the text itself, and quick. Hashes of `v1` are outdated."""
-
-    async def hash(self, password: str) -> PasswordHash:
-        """Give a hash that anyone can read."""
-        return PasswordHash(f"$v2${password.encode().hex() or '0'}")
-
-    async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
-        """Compare."""
-        return hashed is not None and hashed.encoded.rpartition("$")[2] == password.encode().hex()
-
-    def is_outdated(self, hashed: PasswordHash) -> bool:
-        """Tell by the name."""
-        return hashed.encoded.startswith("$v1$")
 
 
 @pytest.fixture
 def cheap_hasher() -> PasswordHasher:
-    """A hasher for tests whose subject is not hashing."""
+    """A hasher for tests about other things than hashing."""
     return CheapHasher()
-
-
-@dataclass(frozen=True)
-class Messaging:
-    """The ports of the outbox and the inbox, on the data of one unit of work's kind."""
-
-    begin: BeginUnitOfWork
-    queue: OutboxQueue
-    inbox: Callable[[str], Inbox]
-    open_directories: OpenDirectories
-
-    async def tell(self, *events: Event) -> None:
-        """Write events into the outbox."""
-        async with self.begin() as uow:
-            for event in events:
-                await uow.outbox.add(event, "trace-1")
-            await uow.commit()
-
-    async def sales(self) -> list[DailySales]:
-        """The effect of the consumer `sales`."""
-        async with self.open_directories() as directories:
-            return list(await directories.orders.daily_sales(date.min))
-
-    async def dead(self) -> list[tuple[str, uuid.UUID, str, int, str]]:
-        """The dead letters: who gave up which message of what type, after how many attempts, and why."""
-        async with self.open_directories() as directories:
-            found = await directories.dead_letters.newest(100)
-            return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in found]
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -289,14 +228,19 @@ def messaging(request: pytest.FixtureRequest) -> Messaging:
     """Outbox and inbox of either kind."""
     if request.param == "memory":
         store = MemoryStore()
-        return Messaging(store.begin, MemoryOutboxQueue(store), lambda consumer: MemoryInbox(store, consumer), memory_directories(store))
+        return Messaging(store.begin, MemoryPendingMessages(store), lambda consumer: MemoryInbox(store, consumer), memory_reads(store))
     pool: Pool = request.getfixturevalue("pool")
-    return Messaging(units_of_work(pool), PostgresOutboxQueue(pool), lambda consumer: PostgresInbox(pool, consumer), directories_of(pool))
+    return Messaging(
+        units_of_work(pool),
+        PostgresPendingMessages(pool),
+        lambda consumer: PostgresInbox(pool, consumer, PostgresSalesLedger),
+        read_repositories(pool),
+    )
 
 
 @pytest.fixture(scope="session")
 def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A NATS server of this test run's."""
+    """The NATS server of this test run."""
     with nats_server(tmp_path_factory.mktemp("nats")) as server:
         yield server
 
@@ -307,11 +251,8 @@ async def nats_broker(nats: LocalServer) -> AsyncIterator[NatsBroker]:
     async with open_broker(nats.url) as broker:
         await broker.jetstream()
         yield broker
-        # By the connection as it is now: a test may have lost the stream, and with it this one.
+        # By the current connection: a test may have deleted the stream, and so closed the previous one.
         await (await broker.jetstream()).delete_stream("SHOP")
-
-
-Broker = NatsBroker | MemoryBroker
 
 
 @pytest.fixture(params=["memory", "nats"])
@@ -319,14 +260,5 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     """A broker of either kind."""
     if request.param == "memory":
         return MemoryBroker()
-    made: NatsBroker = request.getfixturevalue("nats_broker")
-    return made
-
-
-async def bodies(subscription: Subscription, wait: float = 0.2) -> list[Message]:
-    """Take all messages that there are."""
-    found: list[Message] = []
-    while delivery := await subscription.next(wait):
-        found.append(read_message(delivery.body))
-        await delivery.accept()
-    return found
+    nats: NatsBroker = request.getfixturevalue("nats_broker")
+    return nats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from shop.application.messages import Message, encode
+from shop.application.messaging.messages import Message, encode
 from shop.domain.events import (
     AuthenticationFailed,
     Event,
@@ -20,8 +20,7 @@ from shop.domain.events import (
     aggregate_of,
 )
 from shop.domain.money import Currency, Money
-from shop.domain.orders import OrderId
-from shop.domain.values import EmailAddress, UserId
+from shop.domain.values import EmailAddress, OrderId, UserId
 
 USER = UserId(uuid.UUID(int=7))
 ORDER = OrderId(uuid.UUID(int=8))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from shop.infrastructure.logging import log_formatter
-from shop.infrastructure.settings import LogFormat
+from shop.infrastructure.settings.model import LogFormat
 
 FORBIDDEN = re.compile(
     r"""

@@ -1,4 +1,4 @@
-"""The page that shows the house points to code that is there."""
+"""The links of the architecture page lead to existing files."""
 
 from __future__ import annotations
 

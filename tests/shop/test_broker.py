@@ -1,4 +1,4 @@
-"""Messages, and what a broker promises: kept by NATS, and by the one in memory."""
+"""Messages, and the contract of a broker, for NATS and in memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
-from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
-from shop.application.consumer import read_message
-from shop.application.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
+from shop.application.messaging.messages import Message, UnreadableMessage, decode, read_message
 from shop.domain.events import Event
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.local_servers import LocalServer
 
-from .conftest import Broker, bodies
 from .events import EVENTS, message
+from .ports import Broker, receive_all
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
@@ -51,23 +50,23 @@ async def test_messages_are_delivered_in_the_order_of_their_publishing(broker: B
     messages = [message(event) for event in EVENTS]
     for each in messages:
         await broker.publish(each)
-    assert await bodies(broker.subscribe("sales")) == messages
+    assert await receive_all(broker.subscribe("sales")) == messages
 
 
 async def test_each_consumer_has_its_own_place_and_keeps_it(broker: Broker) -> None:
     first, second = message(EVENTS[0]), message(EVENTS[1])
     await broker.publish(first)
-    assert await bodies(broker.subscribe("sales")) == [first]
+    assert await receive_all(broker.subscribe("sales")) == [first]
     await broker.publish(second)
-    assert await bodies(broker.subscribe("sales")) == [second]
-    assert await bodies(broker.subscribe("cache")) == [first, second]
+    assert await receive_all(broker.subscribe("sales")) == [second]
+    assert await receive_all(broker.subscribe("cache")) == [first, second]
 
 
 async def test_a_message_that_was_published_twice_is_stored_once(broker: Broker) -> None:
     once = message(EVENTS[0])
     await broker.publish(once)
     await broker.publish(once)
-    assert await bodies(broker.subscribe("sales")) == [once]
+    assert await receive_all(broker.subscribe("sales")) == [once]
 
 
 async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broker) -> None:
@@ -90,7 +89,7 @@ async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks
     assert await other.next(0.2) is None
     await taken.retry(0.3)
     assert await one.next(0.1) is None
-    assert await bodies(other, wait=1) == [first, second]
+    assert await receive_all(other, wait=1) == [first, second]
 
 
 async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsBroker) -> None:
@@ -105,7 +104,7 @@ async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsB
 
 async def test_a_consumer_that_waits_while_its_stream_is_deleted_gets_what_comes_into_the_new_one(nats_broker: NatsBroker) -> None:
     subscription = nats_broker.subscribe("sales")
-    assert await bodies(subscription) == []
+    assert await receive_all(subscription) == []
     await (await nats_broker.jetstream()).delete_stream("SHOP")
     told = message(EVENTS[0])
     found: list[Message] = []
@@ -113,7 +112,7 @@ async def test_a_consumer_that_waits_while_its_stream_is_deleted_gets_what_comes
         while not found:
             with suppress(BrokerUnavailable):
                 await nats_broker.publish(told)
-                found = await bodies(subscription)
+                found = await receive_all(subscription)
     assert found == [told]
 
 

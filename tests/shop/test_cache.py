@@ -1,4 +1,4 @@
-"""What the cache promises, on Redis and on its twin in memory; and what it promises when Redis is gone."""
+"""The contract of a cache store, for Redis and in memory; and the cache without Redis."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 import pytest_asyncio
 from pydantic import BaseModel
 
-from shop.application.cache import Busy, CacheOptions, CacheStore, CacheUnavailable, Hit, Lease, ReadCache, stale_keys
-from shop.application.cache_breaker import CacheBreaker
-from shop.application.cache_invalidation import CacheInvalidation
-from shop.application.consumer import Verdict, read_message
+from shop.application.messaging.cache_invalidation import CacheInvalidation
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.messages import read_message
+from shop.application.reads.cache import Busy, CacheOptions, CacheStore, CacheUnavailable, Hit, Lease, ReadCache, stale_keys
+from shop.application.reads.cache_breaker import CacheBreaker
 from shop.domain.events import OrderPaid, UserDeleted, UserRegistered
 from shop.domain.money import Currency, Money
-from shop.domain.orders import OrderId
 from shop.domain.result import Err, Ok, Result
-from shop.domain.values import UserId
+from shop.domain.values import OrderId, UserId
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.local_servers import LocalServer, redis_server

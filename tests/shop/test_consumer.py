@@ -1,4 +1,4 @@
-"""From the broker to the effect: what an `Inbox` promises, kept by PostgreSQL's and by the one in memory, and the consumer on both."""
+"""The contract of an `Inbox`, for PostgreSQL and in memory, and the idempotent consumer on both."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from shop.application.backoff import Backoff
-from shop.application.broker import BrokerUnavailable, Delivery
-from shop.application.consumer import Consumer, OnceInEffect, Verdict, read_message
-from shop.application.messages import Message
-from shop.application.read_models import DailySales
-from shop.application.sales import SalesLedger, keep_sales
-from shop.application.unit_of_work import StoreLost
+from shop.application.messaging.backoff import Backoff
+from shop.application.messaging.broker import BrokerUnavailable, Delivery
+from shop.application.messaging.consumer import Consumer, Verdict
+from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.sales import SalesLedger, record_sales
+from shop.application.reads.models import DailySales
+from shop.application.transactions.failures import StoreLost
 from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
 from shop.domain.money import Currency, Money
-from shop.domain.orders import OrderId
-from shop.infrastructure.memory.broker import MemoryBroker
-from shop.infrastructure.postgres.inbox import PostgresInbox
+from shop.domain.values import OrderId
+from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
+from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import Pool
 
-from .conftest import Broker, Messaging, bodies
 from .events import ORDER, TOTAL, USER, message
+from .memory.broker import MemoryBroker
+from .ports import Broker, Messaging, receive_all
 
 QUICK = Backoff(first=0.01, longest=0.05)
 DAY = date(2026, 3, 1)
@@ -51,7 +53,7 @@ async def test_a_message_that_was_handled_is_settled_for_its_consumer_alone(mess
 async def test_what_was_not_noted_as_handled_had_no_effect(messaging: Messaging) -> None:
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     async with messaging.inbox("sales").enter(paid) as entry:
-        await entry.sales.add(DAY, Currency.EUR, orders=1, revenue_minor=1)
+        await entry.effects.add(DAY, Currency.EUR, orders=1, revenue_minor=1)
     assert not await is_settled(messaging, paid)
     assert await messaging.sales() == []
 
@@ -75,7 +77,7 @@ async def test_failures_are_counted_and_do_not_settle(messaging: Messaging) -> N
 async def test_what_is_given_up_is_settled_and_a_dead_letter(messaging: Messaging) -> None:
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     await inbox.count_failure(paid, "a mistake")
-    await inbox.give_up(paid)
+    await inbox.bury(paid)
     assert await is_settled(messaging, paid)
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 1, "a mistake")]
 
@@ -85,7 +87,7 @@ async def test_what_was_handled_after_all_is_no_dead_letter(messaging: Messaging
     await inbox.count_failure(paid, "a mistake")
     async with inbox.enter(paid) as entry:
         await entry.handled()
-    await inbox.give_up(paid)
+    await inbox.bury(paid)
     assert await messaging.dead() == []
 
 
@@ -93,21 +95,21 @@ async def test_what_was_handled_after_all_is_no_dead_letter(messaging: Messaging
 
 
 async def test_a_message_that_comes_twice_has_its_effect_once(messaging: Messaging) -> None:
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert [await process(paid), await process(paid)] == [Verdict.HANDLED, Verdict.HANDLED]
     assert await messaging.sales() == SOLD
 
 
 async def test_a_message_that_comes_to_several_at_once_has_its_effect_once(messaging: Messaging) -> None:
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert set(await asyncio.gather(*(process(paid) for _ in range(8)))) == {Verdict.HANDLED}
     assert await messaging.sales() == SOLD
 
 
 async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     large = Money(2**63 - 1, Currency.EUR)
     for event in (OrderPaid(ORDER, USER, large), OrderPaid(ORDER, USER, large), OrderCancelled(ORDER, USER, TOTAL)):
         assert await process(message(event)) is Verdict.HANDLED
@@ -115,7 +117,7 @@ async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
 
 
 async def test_a_refund_is_taken_off(messaging: Messaging) -> None:
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     for event in (OrderPaid(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, None)):
         assert await process(message(event)) is Verdict.HANDLED
     assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=0, revenue_minor=0)]
@@ -123,11 +125,11 @@ async def test_a_refund_is_taken_off(messaging: Messaging) -> None:
 
 async def test_a_handler_that_fails_leaves_no_effect_and_its_message_is_a_dead_letter_in_the_end(messaging: Messaging) -> None:
     async def add_and_fail(event: Event, message: Message, ledger: SalesLedger) -> None:
-        await keep_sales(event, message, ledger)
+        await record_sales(event, message, ledger)
         raise RuntimeError("a mistake")
 
     paid = message(OrderPaid(ORDER, USER, TOTAL))
-    process = OnceInEffect(messaging.inbox("sales"), add_and_fail, attempts=3)
+    process = IdempotentConsumer(messaging.inbox("sales"), add_and_fail, attempts=3)
     assert [await process(paid) for _ in range(4)] == [Verdict.FAILED, Verdict.FAILED, Verdict.DEAD, Verdict.HANDLED]
     assert await messaging.sales() == []
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
@@ -137,20 +139,20 @@ async def test_a_handler_that_fails_once_is_tried_again(messaging: Messaging) ->
     failures = [RuntimeError("a hiccup")]
 
     async def fail_once(event: Event, message: Message, ledger: SalesLedger) -> None:
-        await keep_sales(event, message, ledger)
+        await record_sales(event, message, ledger)
         while failures:
             raise failures.pop()
 
     broker = MemoryBroker()
     await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
-    consumer = Consumer(broker.subscribe("sales"), OnceInEffect(messaging.inbox("sales"), fail_once), backoff=QUICK)
+    consumer = Consumer(broker.subscribe("sales"), IdempotentConsumer(messaging.inbox("sales"), fail_once), backoff=QUICK)
     assert [await consumer.run_once() for _ in range(2)] == [False, True]
     assert await messaging.sales() == SOLD
 
 
 async def test_a_message_that_nobody_can_read_is_a_dead_letter_at_once(messaging: Messaging) -> None:
     unreadable = read_message(b"not a message")
-    assert await OnceInEffect(messaging.inbox("sales"), keep_sales)(unreadable) is Verdict.DEAD
+    assert await IdempotentConsumer(messaging.inbox("sales"), record_sales)(unreadable) is Verdict.DEAD
     assert await messaging.dead() == [("sales", unreadable.id, "Unreadable", 1, "unknown event type Unreadable")]
 
 
@@ -166,13 +168,16 @@ UNKEEPABLE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("change", UNKEEPABLE, ids=lambda change: next(iter(change)))
 async def test_what_the_inbox_could_not_keep_is_a_dead_letter_too(messaging: Messaging, change: dict[str, Any]) -> None:
     foreign = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update=change)
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     assert await process(read_message(foreign.model_dump_json().encode())) is Verdict.DEAD
     assert [event_type for _, _, event_type, *_ in await messaging.dead()] == ["Unreadable"]
 
 
 async def test_a_dead_letter_is_kept_with_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:
-    assert await OnceInEffect(PostgresInbox(pool, "sales"), keep_sales)(read_message(b"not a message")) is Verdict.DEAD
+    assert (
+        await IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)(read_message(b"not a message"))
+        is Verdict.DEAD
+    )
     cur = await conn.execute("SELECT dead_message->>'payload' FROM inbox WHERE dead_at IS NOT NULL")
     assert await cur.fetchone() == ("not a message",)
 
@@ -181,7 +186,7 @@ async def test_a_database_that_is_down_counts_against_no_message(messaging: Mess
     async def lose(event: Event, message: Message, ledger: SalesLedger) -> None:
         raise StoreLost("down")
 
-    process = OnceInEffect(messaging.inbox("sales"), lose, attempts=1)
+    process = IdempotentConsumer(messaging.inbox("sales"), lose, attempts=1)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert await process(paid) is Verdict.NOT_NOW
     assert await messaging.inbox("sales").count_failure(paid, "the first") == 1
@@ -211,7 +216,7 @@ async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messag
                 return None
             return await subscription.next(wait)
 
-    assert await Consumer(Lost(), OnceInEffect(messaging.inbox("sales"), lose), backoff=QUICK).run(stop) == 1
+    assert await Consumer(Lost(), IdempotentConsumer(messaging.inbox("sales"), lose), backoff=QUICK).run(stop) == 1
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the broker does not answer: down",
         "the broker answers again",
@@ -231,7 +236,7 @@ async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_o
         if isinstance(event, OrderPaid) or len(seen) == 1:
             raise RuntimeError("a mistake")
 
-    consumer = Consumer(broker.subscribe("sales"), OnceInEffect(messaging.inbox("sales"), fail, attempts=2), backoff=QUICK)
+    consumer = Consumer(broker.subscribe("sales"), IdempotentConsumer(messaging.inbox("sales"), fail, attempts=2), backoff=QUICK)
     assert [await consumer.run_once() for _ in range(6)] == [False, True, False, True, True, False]
     assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
 
@@ -250,4 +255,4 @@ async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_t
     async with asyncio.timeout(300):
         assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
     assert len(seen) == 1
-    assert len(await bodies(broker.subscribe("sales"))) == 2
+    assert len(await receive_all(broker.subscribe("sales"))) == 2

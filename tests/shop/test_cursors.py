@@ -1,4 +1,4 @@
-"""Cursors: opaque, and good for their own listing alone."""
+"""Cursors are opaque, and valid only for their own listing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.application.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
 from shop.domain.result import Err, Ok
 
 

@@ -1,4 +1,4 @@
-"""The type checker refuses what the domain's types are there to refuse."""
+"""The type checker rejects misuse of the domain's types."""
 
 from __future__ import annotations
 

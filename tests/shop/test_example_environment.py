@@ -1,4 +1,4 @@
-"""What a team copies to begin with: `.env.example`, `compose.yaml` and the targets for migrations."""
+"""The files to start from: `.env.example`, `compose.yaml` and the targets for migrations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shop.infrastructure.settings import Settings, load_settings
-from shop.infrastructure.settings_sources import variable_of
+from shop.infrastructure.settings.loading import load_settings
+from shop.infrastructure.settings.model import Settings
+from shop.infrastructure.settings.sources import variable_of
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")

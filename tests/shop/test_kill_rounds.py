@@ -1,4 +1,4 @@
-"""Everything that can die, killed under load again and again: nothing acknowledged is lost, and nothing has its effect twice."""
+"""All servers and processes killed under load, repeatedly: nothing acknowledged is lost, and nothing takes effect twice."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
 
-from shop.application.broker import StreamExtent
+from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
-from shop.application.passwords import PasswordHasher
-from shop.application.unit_of_work import OutcomeUnknown
+from shop.application.messaging.broker import StreamExtent
+from shop.application.transactions.failures import OutcomeUnknown
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, OrderId, OrderLine, WrongStatus
+from shop.domain.orders import NewOrder, OrderLine, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile
-from shop.domain.values import EmailAddress, Password, PersonName, UserId
+from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
 from shop.infrastructure.nats.broker import open_broker
 from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.postgres import embedded
 
-from .conftest import bodies
+from .ports import receive_all
 
 T = TypeVar("T")
 
@@ -269,7 +269,7 @@ async def check(conn: AsyncConnection[Any], world: World, customers: list[Custom
     assert await numbers(conn, "SELECT count(*) FROM outbox WHERE event_type = 'OrderPlaced'") == (len(there),)
     published = {row[0] for row in await (await conn.execute("SELECT message_id FROM outbox")).fetchall()}
     async with open_broker(world.nats.url) as broker:
-        delivered = [message.id for message in await bodies(broker.subscribe(f"check-{uuid.uuid4().hex}"), wait=1)]
+        delivered = [message.id for message in await receive_all(broker.subscribe(f"check-{uuid.uuid4().hex}"), wait=1)]
         extent: StreamExtent = await broker.extent()
     assert set(delivered) == published
     in_places = "SELECT count(*) FROM outbox WHERE stream = %s AND stream_sequence BETWEEN %s AND %s"

@@ -1,4 +1,4 @@
-"""The limit on guessing passwords: what a `LoginAttempts` promises, PostgreSQL's and the one in memory, and what logins make of it."""
+"""The contract of `LoginAttempts`, for PostgreSQL and in memory, and the limit on logins."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from shop.application.commands.login_attempts import LoginLimit, TooManyAttempts
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context
-from shop.application.login_attempts import LoginLimit, TooManyAttempts
-from shop.application.passwords import PasswordHasher
-from shop.application.transactions import Transactions
-from shop.application.unit_of_work import BeginUnitOfWork, Unavailable
-from shop.application.user_commands import UserCommands, WrongCredentials
+from shop.application.transactions.failures import Unavailable
+from shop.application.transactions.runner import Transactions
+from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.result import Err, Ok
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.postgres.pool import Pool
-from shop.infrastructure.postgres.unit_of_work import units_of_work
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+
+from .ports import Repositories
 
 CONTEXT = Context(Actor.anonymous(), "pytest")
 ADA, NOBODY = EmailAddress("ada@example.org"), EmailAddress("nobody@example.org")
@@ -53,7 +56,7 @@ def hasher(cheap_hasher: PasswordHasher) -> CountingHasher:
 
 
 @pytest.fixture
-def logins(begin: BeginUnitOfWork, hasher: CountingHasher) -> UserCommands:
+def logins(begin: BeginUnitOfWork[Repositories], hasher: CountingHasher) -> UserCommands:
     """Users who may be tried three times."""
     return UserCommands(Transactions(begin), hasher, LIMIT)
 
@@ -72,23 +75,23 @@ async def outcomes(users: UserCommands, email: EmailAddress, *passwords: str) ->
 # --- The port -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_login_is_blocked_after_so_many_attempts_in_any_case_and_no_other_is(begin: BeginUnitOfWork) -> None:
+async def test_a_login_is_blocked_after_so_many_attempts_in_any_case_and_no_other_is(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
-        assert [await uow.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
-        blocked = await uow.logins.count(EmailAddress("ADA@example.org"), LIMIT)
-        assert await uow.logins.count(NOBODY, LIMIT) is None
+        assert [await uow.repositories.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
+        blocked = await uow.repositories.logins.count(EmailAddress("ADA@example.org"), LIMIT)
+        assert await uow.repositories.logins.count(NOBODY, LIMIT) is None
     assert blocked is not None
     assert 0 < blocked.retry_after <= 3600
 
 
-async def test_a_login_is_open_again_when_it_is_forgotten_and_when_its_period_is_over(begin: BeginUnitOfWork) -> None:
+async def test_a_login_is_open_again_when_it_is_forgotten_and_when_its_period_is_over(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         for _ in range(3):
-            await uow.logins.count(ADA, LIMIT)
-        await uow.logins.forget(EmailAddress("ADA@example.org"))
-        assert [await uow.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
+            await uow.repositories.logins.count(ADA, LIMIT)
+        await uow.repositories.logins.forget(EmailAddress("ADA@example.org"))
+        assert [await uow.repositories.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
         # A period that is over by the time of the next call.
-        assert await uow.logins.count(ADA, LoginLimit(attempts=3, period=timedelta())) is None
+        assert await uow.repositories.logins.count(ADA, LoginLimit(attempts=3, period=timedelta())) is None
 
 
 async def test_logins_whose_period_is_over_are_removed(pool: Pool, database_url: str) -> None:
@@ -96,7 +99,7 @@ async def test_logins_whose_period_is_over_are_removed(pool: Pool, database_url:
         conn.execute("INSERT INTO login_attempts SELECT 'old' || i, 1, now() - interval '2h' FROM generate_series(1, 15) AS i")
         for _ in range(2):
             async with units_of_work(pool)() as uow:
-                await uow.logins.count(ADA, LIMIT)
+                await uow.repositories.logins.count(ADA, LIMIT)
                 await uow.commit()
         assert conn.execute("SELECT login, attempts FROM login_attempts").fetchall() == [("ada@example.org", 2)]
 

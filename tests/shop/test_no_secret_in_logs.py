@@ -1,4 +1,4 @@
-"""No line of the log, at any level, holds a secret or what stands in a row. conftest.py holds every other test to it too."""
+"""No log line, at any level, contains a secret or a value of a row. conftest.py checks this for all other tests too."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest_asyncio
 from pydantic import TypeAdapter, ValidationError
 from redis import Redis
 
-from shop.application.cache import CacheUnavailable, Lease
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.seed_data import generate
 from shop.application.context import Actor, Context
-from shop.application.passwords import PasswordHasher
-from shop.application.seeding import invent
-from shop.application.unit_of_work import StoreDefect
+from shop.application.reads.cache import CacheUnavailable, Lease
+from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.result import Err
 from shop.domain.users import Profile
@@ -75,7 +75,7 @@ async def test_a_defect_names_no_value_nor_does_its_cause(shop: Shop, database_u
         conn.execute(schema.encode())
     with pytest.raises(StoreDefect) as registered:
         await shop.users.register(CONTEXT, ADA, PASSWORD)
-    [batch] = invent(7, 20, HASH)
+    [batch] = generate(7, 20, HASH)
     with pytest.raises(StoreDefect) as seeded:
         await shop.seeds.write(CONTEXT, 7, batch)
     assert (forbidden(registered.value), forbidden(seeded.value)) == ([], [])

@@ -1,4 +1,4 @@
-"""What an `OrderRepository` promises, kept by PostgreSQL's and by the one in memory."""
+"""The contract of an `OrderRepository`, for PostgreSQL and in memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderNotFound, OrderRepository, OrderStatus
+from shop.domain.orders import NewOrder, Order, OrderLine, OrderNotFound, OrderRepository, OrderStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import NewUser, Profile, UserHasOrders, UserNotFound, UserRepository
-from shop.domain.values import EmailAddress, PasswordHash, PersonName, UserId
+from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, UserId
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 BOOK = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
@@ -87,7 +87,9 @@ async def test_saving_what_somebody_else_has_changed_writes_nothing(users: UserR
 
 
 async def test_a_user_with_orders_stays_and_the_transaction_goes_on(users: UserRepository, orders: OrderRepository) -> None:
-    user_id = await register(users)
-    ok(await orders.add(NewOrder(user_id, (BOOK,))))
-    assert await users.delete(user_id) == Err(UserHasOrders(user_id))
-    assert isinstance(await users.get(user_id), Ok)
+    added = await users.get(await register(users))
+    assert isinstance(added, Ok)
+    user = added.value
+    ok(await orders.add(NewOrder(user.id, (BOOK,))))
+    assert await users.delete(user) == Err(UserHasOrders(user.id))
+    assert isinstance(await users.get(user.id), Ok)

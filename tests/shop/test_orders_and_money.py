@@ -1,4 +1,4 @@
-"""The rules of orders and money, in the domain alone."""
+"""The rules of orders and money, in the domain."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.domain.money import Currency, Money, written
-from shop.domain.orders import MOST_LINES, NewOrder, Order, OrderId, OrderLine, OrderStatus, UnacceptableOrder, WrongStatus
+from shop.domain.orders import MAX_LINES, NewOrder, Order, OrderLine, OrderStatus, UnacceptableOrder, WrongStatus
 from shop.domain.result import Err, Ok
-from shop.domain.values import InvalidValue, UserId
+from shop.domain.values import InvalidValue, OrderId, UserId
 
 ONE_EURO = Money(100, Currency.EUR)
 LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
@@ -82,8 +82,8 @@ def test_an_order_needs_lines() -> None:
 
 
 def test_an_order_has_a_most_of_lines() -> None:
-    assert isinstance(NewOrder.of(USER, [LINE] * MOST_LINES), Ok)
-    assert NewOrder.of(USER, [LINE] * (MOST_LINES + 1)) == Err(UnacceptableOrder("has more than 100 lines"))
+    assert isinstance(NewOrder.of(USER, [LINE] * MAX_LINES), Ok)
+    assert NewOrder.of(USER, [LINE] * (MAX_LINES + 1)) == Err(UnacceptableOrder("has more than 100 lines"))
 
 
 def test_an_order_is_of_one_currency() -> None:
@@ -98,7 +98,7 @@ def test_the_total_is_that_of_all_lines() -> None:
 
 def test_the_largest_order_has_a_total() -> None:
     line = OrderLine("A", "a", 1000, Money(10**9, Currency.EUR))
-    assert Money.total(line.total for line in [line] * MOST_LINES).minor == 10**14
+    assert Money.total(line.total for line in [line] * MAX_LINES).minor == 10**14
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Transactions on the real server: rivals, lost connections, a server that dies in the middle of a commit, an exhausted pool."""
+"""Transactions on a real server: concurrency, lost connections, a server that dies during a commit, an exhausted pool."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import AsyncConnection, errors
 
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.seed_data import SeedBatch, generate
+from shop.application.commands.seeds import SeedCommands
+from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context
-from shop.application.order_commands import OrderCommands
-from shop.application.passwords import PasswordHasher
-from shop.application.seed_commands import SeedCommands
-from shop.application.seeding import SeedBatch, invent
-from shop.application.transactions import Operation, Retries, Transactions
-from shop.application.unit_of_work import (
+from shop.application.transactions.failures import (
     OutcomeUnknown,
     StoreDefect,
     StoreLost,
     TooMuchContention,
     TransactionConflict,
     Unavailable,
-    UnitOfWork,
 )
-from shop.application.user_commands import UserCommands
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.events import Event, UserRegistered
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus, WrongStatus
@@ -40,8 +41,10 @@ from shop.domain.users import EmailTaken, NewUser, Profile, User, UserNotFound
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.errors import EXPECTED, WAIVED
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
-from shop.infrastructure.postgres.unit_of_work import Isolation, units_of_work
+from shop.infrastructure.postgres.transactions.unit_of_work import Isolation, units_of_work
 from shop_db import constraints, enums
+
+from .ports import Repositories
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
@@ -50,8 +53,8 @@ LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
 CONTEXT = Context(Actor.admin("test"), "pytest")
 
 
-async def add(uow: UnitOfWork | Operation, profile: Profile) -> User:
-    added = await uow.users.add(NewUser(profile, HASH))
+async def add(uow: UnitOfWork[Repositories] | Operation[Repositories], profile: Profile) -> User:
+    added = await uow.repositories.users.add(NewUser(profile, HASH))
     assert isinstance(added, Ok)
     return added.value
 
@@ -69,16 +72,16 @@ async def until(conn: AsyncConnection[Any], condition: str) -> None:
 
 
 @pytest.fixture
-def transactions(pool: Pool) -> Transactions:
+def transactions(pool: Pool) -> Transactions[Repositories]:
     """What runs use cases on the test's database."""
     return Transactions(units_of_work(pool), retries=Retries(attempts=50, first_wait=0.001, longest_wait=0.02))
 
 
 @pytest_asyncio.fixture
-async def order(transactions: Transactions) -> Order:
+async def order(transactions: Transactions[Repositories]) -> Order:
     """An order that was placed."""
 
-    async def work(operation: Operation) -> Result[User, None]:
+    async def work(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await operation.done("user")
         return Ok(user)
@@ -94,7 +97,7 @@ async def order(transactions: Transactions) -> Order:
 
 
 async def test_registrations_of_one_address_at_once_leave_one_user(
-    transactions: Transactions, cheap_hasher: PasswordHasher, conn: AsyncConnection[Any]
+    transactions: Transactions[Repositories], cheap_hasher: PasswordHasher, conn: AsyncConnection[Any]
 ) -> None:
     users = UserCommands(transactions, cheap_hasher)
     results = await asyncio.gather(*(users.register(CONTEXT, ADA, Password("correct horse")) for _ in range(20)))
@@ -103,7 +106,9 @@ async def test_registrations_of_one_address_at_once_leave_one_user(
     assert (await count(conn, "users"), await count(conn, "outbox"), await count(conn, "audit_log")) == (1, 1, 20)
 
 
-async def test_payments_of_one_order_at_once_pay_it_once(transactions: Transactions, order: Order, conn: AsyncConnection[Any]) -> None:
+async def test_payments_of_one_order_at_once_pay_it_once(
+    transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any]
+) -> None:
     orders = OrderCommands(transactions)
     results = await asyncio.gather(*(orders.pay(CONTEXT, order.id) for _ in range(20)))
     refused = Err(WrongStatus(order.id, OrderStatus.PAID, OrderStatus.PAID))
@@ -118,10 +123,10 @@ async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool,
     attempts = 0
 
     # Write skew: each looks whether there is anybody, and adds a user of its own if there is nobody.
-    async def work(operation: Operation, profile: Profile, other: Profile) -> Result[bool, None]:
+    async def work(operation: Operation[Repositories], profile: Profile, other: Profile) -> Result[bool, None]:
         nonlocal attempts
         attempts += 1
-        alone = isinstance(await operation.users.get_by_email(other.email), Err)
+        alone = isinstance(await operation.repositories.users.get_by_email(other.email), Err)
         if attempts <= 2:
             await barrier.wait()
         if alone:
@@ -139,9 +144,11 @@ async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool,
     assert "serialization failure" in caplog.text
 
 
-async def test_a_deadlock_is_answered_by_doing_it_again(transactions: Transactions, order: Order, conn: AsyncConnection[Any]) -> None:
-    async def place(operation: Operation) -> Result[Order, UserNotFound]:
-        placed = await operation.orders.add(NewOrder(order.user_id, (LINE,)))
+async def test_a_deadlock_is_answered_by_doing_it_again(
+    transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any]
+) -> None:
+    async def place(operation: Operation[Repositories]) -> Result[Order, UserNotFound]:
+        placed = await operation.repositories.orders.add(NewOrder(order.user_id, (LINE,)))
         await operation.done("order")
         return placed
 
@@ -150,15 +157,15 @@ async def test_a_deadlock_is_answered_by_doing_it_again(transactions: Transactio
     barrier = asyncio.Barrier(2)
     attempts = 0
 
-    async def pay_both(operation: Operation, first: Order, second: Order) -> Result[None, None]:
+    async def pay_both(operation: Operation[Repositories], first: Order, second: Order) -> Result[None, None]:
         nonlocal attempts
         attempts += 1
         together = attempts <= 2
         for target in (first, second):
-            read = await operation.orders.get(target.id)
+            read = await operation.repositories.orders.get(target.id)
             assert isinstance(read, Ok)
             if isinstance(moved := read.value.pay(), Ok):
-                await operation.orders.save_status(moved.value)
+                await operation.repositories.orders.save_status(moved.value)
             if together and target is first:
                 await barrier.wait()
         await operation.done("orders")
@@ -177,9 +184,9 @@ async def test_a_deadlock_is_answered_by_doing_it_again(transactions: Transactio
 
 
 async def test_a_connection_killed_in_the_middle_is_an_outcome_and_leaves_nothing(
-    transactions: Transactions, conn: AsyncConnection[Any]
+    transactions: Transactions[Repositories], conn: AsyncConnection[Any]
 ) -> None:
-    async def work(operation: Operation) -> Result[User, None]:
+    async def work(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await conn.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'shop' AND xact_start IS NOT NULL"
@@ -192,7 +199,7 @@ async def test_a_connection_killed_in_the_middle_is_an_outcome_and_leaves_nothin
     assert isinstance(result.error, Unavailable)
     assert await count(conn, "users") == 0
 
-    async def again(operation: Operation) -> Result[User, None]:
+    async def again(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await operation.done("user")
         return Ok(user)
@@ -223,9 +230,9 @@ IN_COMMIT = "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'shop
 
 
 async def test_a_connection_killed_during_the_commit_leaves_the_outcome_unknown(
-    pool: Pool, transactions: Transactions, slow_commit: AsyncConnection[Any]
+    pool: Pool, transactions: Transactions[Repositories], slow_commit: AsyncConnection[Any]
 ) -> None:
-    async def work(operation: Operation) -> Result[User, None]:
+    async def work(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await operation.done("user")
         return Ok(user)
@@ -269,11 +276,11 @@ async def test_an_exhausted_pool_is_an_outcome(database_url: str) -> None:
         await pool.wait(300)
         transactions = Transactions(units_of_work(pool))
 
-        async def work(operation: Operation) -> Result[object, None]:
-            return Ok(await transactions.run(CONTEXT, "inner", lambda inner: inner.users.get(UserId(uuid.UUID(int=1)))))
+        async def work(operation: Operation[Repositories]) -> Result[object, None]:
+            return Ok(await transactions.run(CONTEXT, "inner", lambda inner: inner.repositories.users.get(UserId(uuid.UUID(int=1)))))
 
         inner = await transactions.run(CONTEXT, "outer", work)
-        assert inner == Ok(Err(Unavailable("all connections are in use, or none can be made")))
+        assert inner == Ok(Err(Unavailable("all connections are in use, or none can be established")))
 
 
 async def test_a_statement_that_takes_too_long_is_an_outcome(database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
@@ -305,7 +312,7 @@ async def test_no_connection_is_held_between_two_attempts(database_url: str) -> 
         async def sleep(_seconds: float) -> None:
             available.append(pool.get_stats()["pool_available"])
 
-        async def work(operation: Operation) -> Result[None, None]:
+        async def work(operation: Operation[Repositories]) -> Result[None, None]:
             await add(operation, ADA)
             raise TransactionConflict("a rival")
 
@@ -315,14 +322,14 @@ async def test_no_connection_is_held_between_two_attempts(database_url: str) -> 
 
 
 async def test_all_attempts_together_have_a_deadline(pool: Pool, database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
-    async def lose(operation: Operation) -> Result[None, None]:
-        await operation.users.get(order.user_id)
+    async def lose(operation: Operation[Repositories]) -> Result[None, None]:
+        await operation.repositories.users.get(order.user_id)
         raise TransactionConflict("a rival")
 
-    async def pay(operation: Operation) -> Result[Order, Any]:
+    async def pay(operation: Operation[Repositories]) -> Result[Order, Any]:
         paid = order.pay()
         assert isinstance(paid, Ok)
-        return await operation.orders.save_status(paid.value)
+        return await operation.repositories.orders.save_status(paid.value)
 
     late = Err(Unavailable("test was not done within 0.3 s"))
     transactions = Transactions(units_of_work(pool), retries=Retries(attempts=10**9, longest_wait=0.01, deadline=0.3))
@@ -334,7 +341,7 @@ async def test_all_attempts_together_have_a_deadline(pool: Pool, database_url: s
 
 
 async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: AsyncConnection[Any]) -> None:
-    async def register(operation: Operation) -> Result[User, None]:
+    async def register(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await operation.done("user")
         return Ok(user)
@@ -351,8 +358,8 @@ async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: Asy
 
 
 async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
-    async def work(operation: Operation) -> Result[None, None]:
-        operation.take_time()
+    async def work(operation: Operation[Repositories]) -> Result[None, None]:
+        operation.lift_deadline()
         await asyncio.sleep(0.2)
         return Ok(None)
 
@@ -363,10 +370,10 @@ async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
 
 
 async def test_a_cancelled_copy_is_cancelled_and_nothing_else(
-    transactions: Transactions, conn: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
+    transactions: Transactions[Repositories], conn: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     # More than fits into the socket's buffers while the server waits at the first row.
-    batches = list(invent(1, 5000, HASH))
+    batches = list(generate(1, 5000, HASH))
     users = tuple(user for batch in batches for user in batch.users)
     await conn.execute("""
         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -400,9 +407,9 @@ async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_
             told.extend(events)
         ended.set()
 
-    async def register(operation: Operation) -> Result[User, None]:
+    async def register(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
-        await operation.done("user", UserRegistered(user.id))
+        await operation.done("user")
         return Ok(user)
 
     transactions = Transactions(units_of_work(pool), after_commit=after_commit)
@@ -426,7 +433,7 @@ async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["pay", "ship", "cancel"]), max_size=6))
 async def test_any_sequence_of_moves_leaves_in_the_database_what_the_domain_says(
-    transactions: Transactions, order: Order, conn: AsyncConnection[Any], moves: list[str]
+    transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any], moves: list[str]
 ) -> None:
     commands = OrderCommands(transactions)
     placed = await commands.place(CONTEXT, NewOrder(order.user_id, (LINE,)))

@@ -1,9 +1,10 @@
-"""What is PostgreSQL's alone: its transactions, locks and constraints beneath the user repository."""
+"""PostgreSQL only: transactions, locks and constraints beneath the user repository."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -11,12 +12,13 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
+from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.mapping import UnreadableRow
 from shop.infrastructure.postgres.queries import Queries
-from shop.infrastructure.postgres.user_repository import PostgresUserRepository
+from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 OTHER_HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$b3RoZXI")
@@ -37,10 +39,10 @@ async def test_after_an_email_was_taken_the_transaction_goes_on_and_commits(
     async with conn.transaction():
         assert isinstance(await pg_users.add(NewUser(ADA, HASH)), Err)
         grace = ok(await pg_users.add(NewUser(GRACE, HASH)))
-        assert isinstance(await pg_users.update_profile(grace.id, ADA, version=grace.version), Err)
+        assert isinstance(await pg_users.save_profile(replace(grace, profile=ADA)), Err)
         assert conn.info.transaction_status is TransactionStatus.INTRANS
     async with await AsyncConnection.connect(database_url, autocommit=True) as other:
-        assert await PostgresUserRepository(Queries(other)).get(grace.id) == Ok(grace)
+        assert await PostgresUserRepository(Queries(other), CollectedEvents()).get(grace.id) == Ok(grace)
 
 
 async def test_a_write_is_undone_with_the_transaction_of_its_caller(conn: AsyncConnection[Any], pg_users: UserRepository) -> None:
@@ -55,7 +57,7 @@ async def test_of_two_transactions_that_register_one_address_the_later_waits_and
     async with await AsyncConnection.connect(database_url, autocommit=True) as rival:
         async with conn.transaction():
             ok(await pg_users.add(NewUser(ADA, HASH)))
-            blocked = asyncio.create_task(PostgresUserRepository(Queries(rival)).add(NewUser(ADA, HASH)))
+            blocked = asyncio.create_task(PostgresUserRepository(Queries(rival), CollectedEvents()).add(NewUser(ADA, HASH)))
             await _until_waiting(conn, rival.info.backend_pid)
         assert await blocked == Err(EmailTaken(ADA.email))
 

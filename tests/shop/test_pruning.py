@@ -1,28 +1,29 @@
-"""What `SettledMessages` and `DeadLetters` promise, kept by PostgreSQL's and by those in memory, and the pruning of messages on both."""
+"""The contracts of settled messages and dead letters, for PostgreSQL and in memory, and pruning on both."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shop.application.broker import Place
-from shop.application.consumer import OnceInEffect, Verdict
+from shop.application.commands.pruning import MessagePruning, Pruned
 from shop.application.context import Actor, Context
-from shop.application.messages import Message
-from shop.application.pruning import MessagePruning, Pruned
-from shop.application.sales import keep_sales
-from shop.application.transactions import Transactions
+from shop.application.messaging.broker import Place
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.messages import Message
+from shop.application.messaging.sales import record_sales
+from shop.application.transactions.runner import Transactions
 from shop.domain.events import OrderPaid, OrderPlaced, UserDeleted, UserRegistered
 from shop.domain.result import Ok
 
-from .conftest import Messaging
 from .events import ORDER, TOTAL, USER, message
+from .ports import Messaging
 
 CONTEXT = Context(Actor.admin("clerk"), "pytest")
 
 
 async def now(messaging: Messaging) -> datetime:
     async with messaging.begin() as uow:
-        return await uow.messages.now()
+        return await uow.repositories.messages.now()
 
 
 async def later(messaging: Messaging) -> datetime:
@@ -30,9 +31,9 @@ async def later(messaging: Messaging) -> datetime:
 
 
 async def publish(messaging: Messaging) -> list[Message]:
-    async with messaging.queue.claim(100, 60) as batch:
-        await batch.published({waiting.position: Place("SHOP", waiting.position) for waiting in batch.waiting})
-        return [waiting.message for waiting in batch.waiting]
+    async with messaging.pending.claim(100, 60) as batch:
+        await batch.published({waiting.position: Place("SHOP", waiting.position) for waiting in batch.messages})
+        return [waiting.message for waiting in batch.messages]
 
 
 async def handle(messaging: Messaging, told: Message) -> None:
@@ -47,14 +48,14 @@ async def is_known(messaging: Messaging, told: Message) -> bool:
 
 async def prune_outbox(messaging: Messaging, before: datetime, at_most: int = 100) -> int:
     async with messaging.begin() as uow:
-        pruned = await uow.messages.prune_outbox(before, at_most)
+        pruned = await uow.repositories.messages.prune_outbox(before, at_most)
         await uow.commit()
     return pruned
 
 
 async def prune_inbox(messaging: Messaging, before: datetime, at_most: int = 100) -> int:
     async with messaging.begin() as uow:
-        pruned = await uow.messages.prune_inbox(before, at_most)
+        pruned = await uow.repositories.messages.prune_inbox(before, at_most)
         await uow.commit()
     return pruned
 
@@ -63,7 +64,7 @@ async def prune_inbox(messaging: Messaging, before: datetime, at_most: int = 100
 
 
 async def test_what_was_published_before_is_removed_and_what_was_published_since_is_not(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER), UserDeleted(USER))
+    await messaging.write(UserRegistered(USER), UserDeleted(USER))
     await publish(messaging)
     between = await now(messaging)
     await publish(messaging)
@@ -73,16 +74,16 @@ async def test_what_was_published_before_is_removed_and_what_was_published_since
 
 
 async def test_what_waits_and_what_was_given_up_stays_in_the_outbox(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(1, 60) as batch:
-        await batch.refused(batch.waiting[0].position, "too large", 0, give_up=True)
+    await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    async with messaging.pending.claim(1, 60) as batch:
+        await batch.refused(batch.messages[0].position, "too large", 0, is_final=True)
     assert await prune_outbox(messaging, await later(messaging)) == 0
     assert [consumer for consumer, *_ in await messaging.dead()] == ["relay"]
     assert [told.event_type for told in await publish(messaging)] == ["OrderPlaced"]
 
 
 async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     await publish(messaging)
     assert [await prune_outbox(messaging, await later(messaging), at_most=1) for _ in range(3)] == [1, 1, 0]
 
@@ -111,17 +112,17 @@ async def test_failures_and_dead_letters_stay_in_the_inbox(messaging: Messaging)
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     await inbox.count_failure(paid, "a mistake")
     assert await prune_inbox(messaging, await later(messaging)) == 0
-    await inbox.give_up(paid)
+    await inbox.bury(paid)
     assert await prune_inbox(messaging, await later(messaging)) == 0
     assert len(await messaging.dead()) == 1
 
 
 async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Messaging) -> None:
     # The broker has it and a consumer handled it, and the relay died before it noted that.
-    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(1, 60) as batch:
-        paid = batch.waiting[0].message
-    process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    await messaging.write(OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.pending.claim(1, 60) as batch:
+        paid = batch.messages[0].message
+    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     assert await process(paid) is Verdict.HANDLED
     assert await prune_inbox(messaging, await later(messaging)) == 0
     assert await publish(messaging) == [paid]
@@ -130,7 +131,7 @@ async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Mess
 
 
 async def test_what_the_outbox_still_has_is_not_forgotten_for_it_may_be_published_again(messaging: Messaging) -> None:
-    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     [paid] = await publish(messaging)
     await handle(messaging, paid)
     assert await prune_inbox(messaging, await later(messaging)) == 0
@@ -142,13 +143,13 @@ async def test_what_the_outbox_still_has_is_not_forgotten_for_it_may_be_publishe
 
 
 async def audited(messaging: Messaging) -> list[tuple[str, str, dict[str, str]]]:
-    async with messaging.open_directories() as directories:
-        page = await directories.audit.page("messages", 10)
+    async with messaging.open_reads() as reads:
+        page = await reads.audit.page("messages", 10)
     return [(entry.actor, entry.action, entry.metadata) for entry in page.entries]
 
 
 async def test_pruning_goes_by_batches_until_nothing_is_left_each_with_its_audit_entry(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
+    await messaging.write(UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
     for told in await publish(messaging):
         await handle(messaging, told)
     pruning = MessagePruning(Transactions(messaging.begin), timedelta(0), batch_size=1)
@@ -159,7 +160,7 @@ async def test_pruning_goes_by_batches_until_nothing_is_left_each_with_its_audit
 
 
 async def test_what_is_younger_than_messages_are_kept_is_left_alone(messaging: Messaging) -> None:
-    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
+    await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     for told in await publish(messaging):
         await handle(messaging, told)
     assert await MessagePruning(Transactions(messaging.begin), timedelta(days=1)).prune_batch(CONTEXT) == Ok(Pruned(0, 0))

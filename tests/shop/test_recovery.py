@@ -1,4 +1,4 @@
-"""Projections that are built anew, kept by PostgreSQL's and by those in memory."""
+"""Rebuilding of projections, for PostgreSQL and in memory."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import asyncio
 
 import pytest
 
-from shop.application.consumer import Consumer, OnceInEffect
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.recovery import Recovery
+from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context
-from shop.application.messages import Message
-from shop.application.order_commands import OrderCommands
-from shop.application.passwords import PasswordHasher
-from shop.application.recovery import Recovery
-from shop.application.relay import Relay
-from shop.application.sales import SalesLedger, keep_sales
-from shop.application.transactions import Retries, Transactions
-from shop.application.user_commands import UserCommands
+from shop.application.messaging.consumer import Consumer
+from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.messages import Message
+from shop.application.messaging.relay import Relay
+from shop.application.messaging.sales import SalesLedger, record_sales
+from shop.application.transactions.runner import Retries, Transactions
 from shop.domain.events import Event
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine
 from shop.domain.result import Ok
 from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, Password, PersonName, UserId
-from shop.infrastructure.memory.broker import MemoryBroker
 
-from .conftest import Messaging
+from .memory.broker import MemoryBroker
+from .ports import Messaging
 
 CONTEXT = Context(Actor.admin("clerk"), "pytest")
 LINE = OrderLine("BOOK-1", "A book", 1, Money(10_00, Currency.EUR))
@@ -40,8 +41,8 @@ class Shopping:
         self.transactions = transactions
         self.recovery = Recovery(transactions)
         self.broker = MemoryBroker()
-        self.relay = Relay(messaging.queue, self.broker)
-        self.process = OnceInEffect(messaging.inbox("sales"), keep_sales)
+        self.relay = Relay(messaging.pending, self.broker)
+        self.process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
 
     async def customer(self, hasher: PasswordHasher) -> UserId:
         profile = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
@@ -103,7 +104,7 @@ async def test_a_dead_letter_of_sales_is_settled_where_they_are_built_anew(messa
         raise RuntimeError("a mistake")
 
     shopping = Shopping(messaging)
-    shopping.process = OnceInEffect(messaging.inbox("sales"), fail, attempts=1)
+    shopping.process = IdempotentConsumer(messaging.inbox("sales"), fail, attempts=1)
     await shopping.paid(await shopping.customer(cheap_hasher))
     await shopping.consume(100)
     assert len(await messaging.dead()) == 3

@@ -1,4 +1,4 @@
-"""From the outbox to the broker: what an `OutboxQueue` promises, kept by PostgreSQL's and by the one in memory, and the relay on both."""
+"""The contract of `PendingMessages`, for PostgreSQL and in memory, and the relay on both."""
 
 from __future__ import annotations
 
@@ -12,107 +12,107 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 
-from shop.application.backoff import Backoff
-from shop.application.broker import BrokerUnavailable, MessageRefused, Place
-from shop.application.consumer import OnceInEffect, Verdict, read_message
+from shop.application.commands.recovery import Recovery
 from shop.application.context import Actor, Context
-from shop.application.messages import Message, decode
-from shop.application.recovery import Recovery
-from shop.application.relay import ClaimedBatch, OutboxQueue, Relay
-from shop.application.sales import keep_sales
-from shop.application.transactions import Transactions
-from shop.application.unit_of_work import StoreLost
+from shop.application.messaging.backoff import Backoff
+from shop.application.messaging.broker import BrokerUnavailable, MessageRefused, Place
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.messages import Message, decode, read_message
+from shop.application.messaging.relay import ClaimedBatch, PendingMessages, Relay
+from shop.application.messaging.sales import record_sales
+from shop.application.transactions.failures import StoreLost
+from shop.application.transactions.runner import Transactions
 from shop.domain.events import OrderPaid, OrderPlaced, OrderShipped, UserRegistered, aggregate_of
-from shop.domain.orders import OrderId
 from shop.domain.result import Ok
-from shop.domain.values import UserId
-from shop.infrastructure.memory.broker import MemoryBroker
+from shop.domain.values import OrderId, UserId
 from shop.infrastructure.nats.broker import NatsBroker
-from shop.infrastructure.postgres.outbox_queue import PostgresOutboxQueue
+from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
-from shop.infrastructure.postgres.unit_of_work import units_of_work
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
-from .conftest import Broker, Messaging, bodies
 from .events import EVENTS, ORDER, TOTAL, USER, message
+from .memory.broker import MemoryBroker
+from .ports import Broker, Messaging, receive_all
 
 LEASE = 60.0
 
 # --- The queue ----------------------------------------------------------------------------------------------------------
 
 
-async def claimed(queue: OutboxQueue, most: int = 100) -> list[str]:
+async def claimed(queue: PendingMessages, most: int = 100) -> list[str]:
     async with queue.claim(most, LEASE) as batch:
-        return [waiting.message.event_type for waiting in batch.waiting]
+        return [waiting.message.event_type for waiting in batch.messages]
 
 
 async def test_of_each_aggregate_the_first_is_claimed_in_the_order_of_their_writing(messaging: Messaging) -> None:
-    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
-    assert await claimed(messaging.queue) == ["OrderPlaced", "UserRegistered"]
-    assert await claimed(messaging.queue, most=1) == ["OrderPlaced"]
+    await messaging.write(OrderPlaced(ORDER, USER, TOTAL), UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
+    assert await claimed(messaging.pending) == ["OrderPlaced", "UserRegistered"]
+    assert await claimed(messaging.pending, most=1) == ["OrderPlaced"]
 
 
 async def test_what_was_rolled_back_was_never_told(messaging: Messaging) -> None:
     async with messaging.begin() as uow:
         await uow.outbox.add(UserRegistered(USER), "trace-1")
-    assert await claimed(messaging.queue) == []
+    assert await claimed(messaging.pending) == []
 
 
 async def test_what_one_relay_has_claimed_no_other_gets_nor_what_is_behind_it(messaging: Messaging) -> None:
-    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(100, LEASE):
-        assert await claimed(messaging.queue) == []
-    assert await claimed(messaging.queue) == ["OrderPlaced"]
+    await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.pending.claim(100, LEASE):
+        assert await claimed(messaging.pending) == []
+    assert await claimed(messaging.pending) == ["OrderPlaced"]
 
 
 async def test_what_was_noted_as_published_is_not_claimed_again(messaging: Messaging) -> None:
-    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(100, LEASE) as batch:
-        await batch.published({batch.waiting[0].position: Place("SHOP", 1)})
-    assert await claimed(messaging.queue) == ["OrderPaid"]
+    await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.pending.claim(100, LEASE) as batch:
+        await batch.published({batch.messages[0].position: Place("SHOP", 1)})
+    assert await claimed(messaging.pending) == ["OrderPaid"]
 
 
 async def test_what_was_recorded_in_a_claim_that_raises_is_kept_and_the_rest_is_free_again(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
 
     async def die() -> None:
-        async with messaging.queue.claim(100, LEASE) as batch:
-            await batch.published({batch.waiting[0].position: Place("SHOP", 1)})
+        async with messaging.pending.claim(100, LEASE) as batch:
+            await batch.published({batch.messages[0].position: Place("SHOP", 1)})
             raise StoreLost("killed")
 
     with pytest.raises(StoreLost):
         await die()
-    assert await claimed(messaging.queue) == ["OrderPlaced"]
+    assert await claimed(messaging.pending) == ["OrderPlaced"]
 
 
 async def test_a_claim_ends_with_its_lease_and_what_its_holder_records_later_counts_for_nothing(messaging: Messaging) -> None:
-    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
-    async with messaging.queue.claim(100, 0.0) as frozen:
-        [waiting] = frozen.waiting
-        async with messaging.queue.claim(100, LEASE) as taken:
-            assert [each.position for each in taken.waiting] == [waiting.position]
-            await frozen.refused(waiting.position, "too late", 60, give_up=True)
+    await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
+    async with messaging.pending.claim(100, 0.0) as frozen:
+        [waiting] = frozen.messages
+        async with messaging.pending.claim(100, LEASE) as taken:
+            assert [each.position for each in taken.messages] == [waiting.position]
+            await frozen.refused(waiting.position, "too late", 60, is_final=True)
             await frozen.published({waiting.position: Place("SHOP", 1)})
-            assert await claimed(messaging.queue) == []
-        assert await claimed(messaging.queue) == ["OrderPlaced"]
+            assert await claimed(messaging.pending) == []
+        assert await claimed(messaging.pending) == ["OrderPlaced"]
     assert await messaging.dead() == []
 
 
 async def test_a_message_whose_place_was_given_to_another_waits_again(messaging: Messaging) -> None:
     # The stream lost its end, as by a power cut, and counts on from before.
-    await messaging.tell(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
+    await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     for _ in range(2):
-        async with messaging.queue.claim(1, LEASE) as batch:
-            await batch.published({batch.waiting[0].position: Place("SHOP", 7)})
-    assert await claimed(messaging.queue) == ["UserRegistered"]
+        async with messaging.pending.claim(1, LEASE) as batch:
+            await batch.published({batch.messages[0].position: Place("SHOP", 7)})
+    assert await claimed(messaging.pending) == ["UserRegistered"]
 
 
 async def test_each_refusal_is_counted(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER))
+    await messaging.write(UserRegistered(USER))
     for attempts in range(3):
-        async with messaging.queue.claim(100, LEASE) as batch:
-            [waiting] = batch.waiting
+        async with messaging.pending.claim(100, LEASE) as batch:
+            [waiting] = batch.messages
             assert waiting.attempts == attempts
-            await batch.refused(waiting.position, "too large", 0, give_up=False)
+            await batch.refused(waiting.position, "too large", 0, is_final=False)
 
 
 # --- The relay ----------------------------------------------------------------------------------------------------------
@@ -134,11 +134,11 @@ class Refusing:
 
 
 async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging, broker: Broker) -> None:
-    await messaging.tell(*EVENTS)
-    relay = Relay(messaging.queue, broker)
+    await messaging.write(*EVENTS)
+    relay = Relay(messaging.pending, broker)
     assert await relay.run_until_empty() == len(EVENTS)
     assert await relay.run_until_empty() == 0
-    published = [decode(each) for each in await bodies(broker.subscribe("sales"))]
+    published = [decode(each) for each in await receive_all(broker.subscribe("sales"))]
     assert len(published) == len(EVENTS)
     for aggregate in {aggregate_of(event) for event in EVENTS}:
         assert [e for e in published if aggregate_of(e) == aggregate] == [e for e in EVENTS if aggregate_of(e) == aggregate]
@@ -147,9 +147,9 @@ async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging
 async def test_relays_at_once_publish_nothing_twice_and_keep_the_order_of_each_aggregate(messaging: Messaging) -> None:
     orders = [OrderId(uuid.UUID(int=number)) for number in range(20)]
     for order in orders:
-        await messaging.tell(OrderPlaced(order, USER, TOTAL), OrderPaid(order, USER, TOTAL), OrderShipped(order, USER))
+        await messaging.write(OrderPlaced(order, USER, TOTAL), OrderPaid(order, USER, TOTAL), OrderShipped(order, USER))
     broker = MemoryBroker()
-    relays = [Relay(messaging.queue, broker, batch_size=7) for _ in range(4)]
+    relays = [Relay(messaging.pending, broker, batch_size=7) for _ in range(4)]
     assert sum(await asyncio.gather(*(relay.run_until_empty() for relay in relays))) <= 60
     await relays[0].run_until_empty()
     published = [read_message(body) for body in broker.messages]
@@ -160,9 +160,9 @@ async def test_relays_at_once_publish_nothing_twice_and_keep_the_order_of_each_a
 
 
 async def test_a_refused_message_holds_back_its_aggregate_alone_and_is_given_up_in_the_end(messaging: Messaging) -> None:
-    await messaging.tell(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), UserRegistered(USER))
+    await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), UserRegistered(USER))
     publisher = Refusing("OrderPlaced")
-    relay = Relay(messaging.queue, publisher, attempts=3, backoff=Backoff(first=0.0, longest=0.0))
+    relay = Relay(messaging.pending, publisher, attempts=3, backoff=Backoff(first=0.0, longest=0.0))
     assert (await relay.run_once()).refused == 1
     assert publisher.published == ["UserRegistered"]
     await relay.run_until_empty()
@@ -172,25 +172,25 @@ async def test_a_refused_message_holds_back_its_aggregate_alone_and_is_given_up_
 
 
 async def test_a_message_that_is_not_due_waits(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER))
+    await messaging.write(UserRegistered(USER))
     publisher = Refusing("UserRegistered")
-    relay = Relay(messaging.queue, publisher, backoff=Backoff(first=60, longest=60))
+    relay = Relay(messaging.pending, publisher, backoff=Backoff(first=60, longest=60))
     await relay.run_once()
     publisher.refused.clear()
     assert (await relay.run_once()).published == 0
 
 
 async def test_a_broker_that_is_down_counts_against_no_message(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER))
-    relay = Relay(messaging.queue, Refusing("UserRegistered", error=BrokerUnavailable("down")), attempts=1)
+    await messaging.write(UserRegistered(USER))
+    relay = Relay(messaging.pending, Refusing("UserRegistered", error=BrokerUnavailable("down")), attempts=1)
     for _ in range(3):
         assert (await relay.run_once()).is_broker_lost
-    async with messaging.queue.claim(1, LEASE) as batch:
-        assert [waiting.attempts for waiting in batch.waiting] == [0]
+    async with messaging.pending.claim(1, LEASE) as batch:
+        assert [waiting.attempts for waiting in batch.messages] == [0]
 
 
 async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
-    await messaging.tell(UserRegistered(USER))
+    await messaging.write(UserRegistered(USER))
     stop = asyncio.Event()
 
     class Lost:
@@ -205,7 +205,7 @@ async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messag
                 raise StoreLost("down")
             if self.tries > 12:
                 stop.set()
-            async with messaging.queue.claim(most, lease) as batch:
+            async with messaging.pending.claim(most, lease) as batch:
                 yield batch
 
     class Silent:
@@ -229,17 +229,17 @@ async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messag
 
 
 async def test_what_a_dying_relay_had_published_is_published_again_and_stored_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
-    await messaging.tell(UserRegistered(USER))
+    await messaging.write(UserRegistered(USER))
 
     async def die() -> None:
-        async with messaging.queue.claim(10, LEASE) as batch:
-            await nats_broker.publish(batch.waiting[0].message)
+        async with messaging.pending.claim(10, LEASE) as batch:
+            await nats_broker.publish(batch.messages[0].message)
             raise StoreLost("killed between publishing and noting it")
 
     with pytest.raises(StoreLost):
         await die()
-    assert await Relay(messaging.queue, nats_broker).run_until_empty() == 1
-    assert len(await bodies(nats_broker.subscribe("sales"))) == 1
+    assert await Relay(messaging.pending, nats_broker).run_until_empty() == 1
+    assert len(await receive_all(nats_broker.subscribe("sales"))) == 1
 
 
 class Silent:
@@ -255,9 +255,9 @@ class Silent:
 
 
 async def test_a_broker_that_never_answers_is_waited_for_no_longer_than_the_lease(messaging: Messaging) -> None:
-    await messaging.tell(UserRegistered(USER))
-    assert (await Relay(messaging.queue, Silent(asyncio.Event().wait), lease=0.1).run_once()).is_broker_lost
-    assert await claimed(messaging.queue) == ["UserRegistered"]
+    await messaging.write(UserRegistered(USER))
+    assert (await Relay(messaging.pending, Silent(asyncio.Event().wait), lease=0.1).run_once()).is_broker_lost
+    assert await claimed(messaging.pending) == ["UserRegistered"]
 
 
 async def test_no_transaction_is_open_while_the_broker_is_waited_for(pool: Pool, conn: AsyncConnection[Any]) -> None:
@@ -270,25 +270,25 @@ async def test_no_transaction_is_open_while_the_broker_is_waited_for(pool: Pool,
     async with units_of_work(pool)() as uow:
         await uow.outbox.add(UserRegistered(USER), "trace-1")
         await uow.commit()
-    await Relay(PostgresOutboxQueue(pool), Silent(look), lease=0.5).run_once()
+    await Relay(PostgresPendingMessages(pool), Silent(look), lease=0.5).run_once()
     assert seen == [(0,)]
 
 
 async def test_what_a_lost_stream_held_is_published_again_from_the_outbox_and_counted_once(
     messaging: Messaging, nats_broker: NatsBroker
 ) -> None:
-    await messaging.tell(OrderPaid(ORDER, USER, TOTAL))
-    relay = Relay(messaging.queue, nats_broker)
-    sales = OnceInEffect(messaging.inbox("sales"), keep_sales)
+    await messaging.write(OrderPaid(ORDER, USER, TOTAL))
+    relay = Relay(messaging.pending, nats_broker)
+    sales = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     assert await relay.run_until_empty() == 1
-    [paid] = await bodies(nats_broker.subscribe("sales"))
+    [paid] = await receive_all(nats_broker.subscribe("sales"))
     assert await sales(paid) is Verdict.HANDLED
     await (await nats_broker.jetstream()).delete_stream("SHOP")
     await republish(messaging)
     with pytest.raises(BrokerUnavailable):
         await relay.run_until_empty()
     assert await relay.run_until_empty() == 1
-    again = await bodies(nats_broker.subscribe("sales"))
+    again = await receive_all(nats_broker.subscribe("sales"))
     assert again == [paid]
     assert await sales(again[0]) is Verdict.HANDLED
     assert [day.orders for day in await messaging.sales()] == [1]
@@ -310,23 +310,23 @@ async def republish(messaging: Messaging, first: int = 1, last: int = 1_000_000)
 
 
 async def test_what_is_republished_waits_again_by_range_and_what_waits_is_left_alone(messaging: Messaging) -> None:
-    await messaging.tell(*(UserRegistered(UserId(uuid.UUID(int=number))) for number in range(4)))
-    async with messaging.queue.claim(3, LEASE) as batch:
-        first, second, third = (waiting.position for waiting in batch.waiting)
+    await messaging.write(*(UserRegistered(UserId(uuid.UUID(int=number))) for number in range(4)))
+    async with messaging.pending.claim(3, LEASE) as batch:
+        first, second, third = (waiting.position for waiting in batch.messages)
         await batch.published({first: Place("SHOP", 1), second: Place("SHOP", 2)})
-        await batch.refused(third, "too large", 60, give_up=True)
+        await batch.refused(third, "too large", 60, is_final=True)
     assert await republish(messaging, second) == [second, third]
     assert await republish(messaging, second) == []
-    async with messaging.queue.claim(10, LEASE) as batch:
-        assert [(waiting.position, waiting.attempts) for waiting in batch.waiting] == [(second, 0), (third, 0), (third + 1, 0)]
+    async with messaging.pending.claim(10, LEASE) as batch:
+        assert [(waiting.position, waiting.attempts) for waiting in batch.messages] == [(second, 0), (third, 0), (third + 1, 0)]
     assert await messaging.dead() == []
 
 
 async def test_a_relay_that_is_told_to_stop_does(messaging: Messaging) -> None:
     stop = asyncio.Event()
     broker = MemoryBroker()
-    running = asyncio.create_task(Relay(messaging.queue, broker).run(stop))
-    await messaging.tell(UserRegistered(USER))
+    running = asyncio.create_task(Relay(messaging.pending, broker).run(stop))
+    await messaging.write(UserRegistered(USER))
     async with asyncio.timeout(300):
         while not broker.messages:
             await broker.wait(1)

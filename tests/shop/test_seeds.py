@@ -1,27 +1,27 @@
-"""What a `SeedRepository` promises, kept by PostgreSQL's and by the one in memory, and what is invented."""
+"""The contract of a `SeedRepository`, for PostgreSQL and in memory, and the generated data."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import chain
 
+from shop.application.commands.seed_data import SeedBatch, generate
+from shop.application.commands.seeds import SeedCommands
 from shop.application.context import Actor, Context
-from shop.application.read_models import AuditOutcome
-from shop.application.seed_commands import SeedCommands
-from shop.application.seeding import SeedBatch, invent
-from shop.application.transactions import Transactions
+from shop.application.transactions.audit import AuditOutcome
+from shop.application.transactions.runner import Transactions
 from shop.domain.result import Ok
 from shop.domain.users import NewUser
 from shop.domain.values import EmailAddress, PasswordHash
 
-from .conftest import Messaging
+from .ports import Messaging
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 CONTEXT = Context(Actor.admin("clerk"), "pytest")
 
 
 def batch(number: int = 7, users: int = 20) -> SeedBatch:
-    [invented] = invent(number, users, HASH)
+    [invented] = generate(number, users, HASH)
     return invented
 
 
@@ -31,7 +31,7 @@ def test_the_same_number_gives_the_same_data_and_another_gives_other() -> None:
 
 
 def test_any_amount_comes_in_batches() -> None:
-    batches = list(invent(7, 1200, HASH))
+    batches = list(generate(7, 1200, HASH))
     assert len(batches) > 1
     assert len(set(chain.from_iterable((user.id for user in each.users) for each in batches))) == 1200
 
@@ -39,23 +39,23 @@ def test_any_amount_comes_in_batches() -> None:
 async def test_what_was_written_is_there_as_it_was_invented(messaging: Messaging) -> None:
     invented = batch()
     async with messaging.begin() as uow:
-        assert await uow.seeds.add(invented) == len(invented.users)
+        assert await uow.repositories.seeds.add(invented) == len(invented.users)
         await uow.commit()
     async with messaging.begin() as uow:
-        assert [await uow.users.get(user.id) for user in invented.users] == [Ok(user) for user in invented.users]
-        assert [await uow.orders.get(order.id) for order in invented.orders] == [Ok(order) for order in invented.orders]
+        assert [await uow.repositories.users.get(user.id) for user in invented.users] == [Ok(user) for user in invented.users]
+        assert [await uow.repositories.orders.get(order.id) for order in invented.orders] == [Ok(order) for order in invented.orders]
 
 
 async def test_what_is_there_already_is_left_alone_with_its_orders(messaging: Messaging) -> None:
     invented = batch()
     half = SeedBatch(invented.users[:10], ())
     async with messaging.begin() as uow:
-        await uow.seeds.add(half)
-        assert await uow.seeds.add(invented) == len(invented.users) - 10
+        await uow.repositories.seeds.add(half)
+        assert await uow.repositories.seeds.add(invented) == len(invented.users) - 10
         await uow.commit()
     old = {user.id for user in half.users}
     async with messaging.begin() as uow:
-        found = [isinstance(await uow.orders.get(order.id), Ok) for order in invented.orders]
+        found = [isinstance(await uow.repositories.orders.get(order.id), Ok) for order in invented.orders]
     assert found == [order.user_id not in old for order in invented.orders]
 
 
@@ -64,17 +64,17 @@ async def test_whose_address_is_taken_is_left_out_with_its_orders(messaging: Mes
     rival = invented.users[3]
     shouted = replace(rival.profile, email=EmailAddress(rival.profile.email.text.upper()))
     async with messaging.begin() as uow:
-        assert isinstance(await uow.users.add(NewUser(shouted, HASH)), Ok)
-        assert await uow.seeds.add(invented) == len(invented.users) - 1
+        assert isinstance(await uow.repositories.users.add(NewUser(shouted, HASH)), Ok)
+        assert await uow.repositories.seeds.add(invented) == len(invented.users) - 1
         await uow.commit()
     async with messaging.begin() as uow:
-        found = [isinstance(await uow.orders.get(order.id), Ok) for order in invented.orders]
+        found = [isinstance(await uow.repositories.orders.get(order.id), Ok) for order in invented.orders]
     assert found == [order.user_id != rival.id for order in invented.orders]
 
 
 async def test_a_batch_is_audited_and_one_that_was_there_is_not(messaging: Messaging) -> None:
     commands = SeedCommands(Transactions(messaging.begin))
     assert [await commands.write(CONTEXT, 7, batch()) for _ in range(2)] == [Ok(20), Ok(0)]
-    async with messaging.open_directories() as directories:
-        [entry] = (await directories.audit.page("seeds:7", 10)).entries
+    async with messaging.open_reads() as reads:
+        [entry] = (await reads.audit.page("seeds:7", 10)).entries
     assert (entry.actor, entry.action, entry.outcome, entry.metadata) == ("admin:clerk", "seeds.write", AuditOutcome.DONE, {"users": "20"})

@@ -1,4 +1,4 @@
-"""Where settings come from, what is said of wrong ones, and what log lines never tell."""
+"""Sources of settings, messages about invalid ones, and secrets in log lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nats.aio.client import Client
 
 from shop.application.context import CURRENT_TRACE
 from shop.infrastructure.logging import configure_logging
-from shop.infrastructure.settings import LogFormat, LogLevel, Settings, SettingsError, load_settings
+from shop.infrastructure.settings.loading import SettingsError, load_settings
+from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings
 
 URL = "postgres://shop:s3cret@db.example.org/shop"
 
@@ -87,9 +88,9 @@ def test_a_wrong_value_names_its_key_and_source_and_all_are_told_at_once(folder:
         ("- a", "shop.yaml: is not a mapping of keys to values"),
         ("cache_ttl: 2026-13-45", "shop.yaml: is not YAML"),
         ("[" * 5000, "shop.yaml: is not YAML"),
-        ("a: \0", "shop.yaml: holds a control character"),
+        ("a: \0", "shop.yaml: contains a control character"),
         ("pool: {max_sise: 5}", "pool.max_sise in shop.yaml:1: there is no such setting; did you mean pool_max_size?"),
-        ("pool:\n  max_size: 5\npool_max_size: 6", "pool_max_size in shop.yaml:3: is set by pool.max_size in shop.yaml:2 already"),
+        ("pool:\n  max_size: 5\npool_max_size: 6", "pool_max_size in shop.yaml:3: is already set by pool.max_size in shop.yaml:2"),
         ("pool: &pool {again: *pool}", "shop.yaml:1:7: is not YAML"),
     ],
     ids=range(8),
@@ -163,15 +164,15 @@ def test_parts_of_a_url_are_refused_where_the_url_is_missing_and_reported_where_
     for name in ("DATABASE_HOST", "DB_PASSWORD", "REDIS_HOST", "NATS_TOKEN"):
         monkeypatch.setenv(name, "s3cret")
     assert problems(database_url=URL) == [
-        "REDIS_HOST in the environment: is not read; REDIS_URL is",
-        "NATS_TOKEN in the environment: is not read; NATS_URL is",
+        "REDIS_HOST in the environment: is not read; set REDIS_URL instead",
+        "NATS_TOKEN in the environment: is not read; set NATS_URL instead",
     ]
     loaded = load_settings(overrides={"database_url": URL, "redis_url": "redis://h", "nats_url": "nats://h"})
     assert loaded.warnings == (
-        "DATABASE_HOST in the environment: is not read; DATABASE_URL is",
-        "DB_PASSWORD in the environment: is not read; DATABASE_URL is",
-        "REDIS_HOST in the environment: is not read; REDIS_URL is",
-        "NATS_TOKEN in the environment: is not read; NATS_URL is",
+        "DATABASE_HOST in the environment: is not read; set DATABASE_URL instead",
+        "DB_PASSWORD in the environment: is not read; set DATABASE_URL instead",
+        "REDIS_HOST in the environment: is not read; set REDIS_URL instead",
+        "NATS_TOKEN in the environment: is not read; set NATS_URL instead",
     )
 
 

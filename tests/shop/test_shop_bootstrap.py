@@ -1,4 +1,4 @@
-"""The composed service, its password hashing, and the demo's story, on a real database."""
+"""The composed service, its password hashing, and the demo, on a real database."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
+from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
-from shop.application.passwords import PasswordHasher
-from shop.application.reads import Directories, OpenDirectories, Reads, Replica
-from shop.application.unit_of_work import StoreLost
+from shop.application.reads.query_service import QueryService
+from shop.application.reads.replica import Replica
+from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
+from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, DatabaseNotReady, Settings, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
-from shop.infrastructure.memory.broker import MemoryBroker
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher
-from shop.infrastructure.postgres.directories import directories
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
-from shop.infrastructure.postgres.unit_of_work import units_of_work
+from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+
+from .memory.broker import MemoryBroker
 
 
 def settings(database_url: str) -> Settings:
@@ -112,26 +115,26 @@ async def test_a_pooled_connection_knows_every_type_that_the_queries_need(databa
 
 
 class Flaky:
-    """Opens directories where it is allowed to; else it is a replica that is down."""
+    """Opens repositories where it is allowed to; else it is a replica that is down."""
 
-    def __init__(self, open_directories: OpenDirectories) -> None:
-        self._open = open_directories
+    def __init__(self, open_reads: OpenReadRepositories) -> None:
+        self._open = open_reads
         self.is_up = False
         self.opened = 0
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncGenerator[Directories]:
+    async def __call__(self) -> AsyncGenerator[ReadRepositories]:
         self.opened += 1
         if not self.is_up:
             raise StoreLost("down")
-        async with self._open() as directories:
-            yield directories
+        async with self._open() as reads:
+            yield reads
 
 
 async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
-    flaky = Flaky(directories(pool))
+    flaky = Flaky(read_repositories(pool))
     now = 0.0
-    reads = Reads(directories(pool), replica=Replica(flaky, pause=5, clock=lambda: now))
+    reads = QueryService(read_repositories(pool), replica=Replica(flaky, pause=5, clock=lambda: now))
     with caplog.at_level(logging.WARNING, "shop.reads"):
         for _ in range(5):
             assert await reads.count_users() == Ok(0)
@@ -140,7 +143,7 @@ async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_a
         for _ in range(2):
             assert await reads.count_users() == Ok(0)
         assert flaky.opened == 3
-    assert [record.getMessage() for record in caplog.records] == ["the replica is left alone: down", "the replica answers again"]
+    assert [record.getMessage() for record in caplog.records] == ["the replica is out of use: down", "the replica answers again"]
 
 
 async def test_a_replica_whose_migrations_are_behind_is_not_asked(database_url: str, new_database: Callable[[str], str]) -> None:
@@ -151,12 +154,12 @@ async def test_a_replica_whose_migrations_are_behind_is_not_asked(database_url: 
 
 async def test_a_replica_that_is_frozen_is_not_waited_for(pool: Pool) -> None:
     @asynccontextmanager
-    async def frozen() -> AsyncGenerator[Directories]:
+    async def frozen() -> AsyncGenerator[ReadRepositories]:
         await asyncio.Event().wait()
-        async with directories(pool)() as opened:
+        async with read_repositories(pool)() as opened:
             yield opened
 
-    assert await Reads(directories(pool), replica=Replica(frozen, patience=0.1)).count_users() == Ok(0)
+    assert await QueryService(read_repositories(pool), replica=Replica(frozen, patience=0.1)).count_users() == Ok(0)
 
 
 # --- What the service promises ------------------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_defa
 async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
     async def freeze() -> None:
         async with open_pool(database_url, PoolOptions(idle_in_transaction_timeout=0.2)) as pool, units_of_work(pool)() as uow:
-            await uow.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
+            await uow.repositories.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
             busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
             async with asyncio.timeout(300):
                 while await (await conn.execute(f"{busy} AND pid <> pg_backend_pid()".encode())).fetchone() != (0,):
@@ -305,7 +308,7 @@ def run_demo(database_url: str | None) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(database_url: str) -> None:
-    for meeting in ("registered Ada", "already here from an earlier run: Ada"):
+    for meeting in ("registered Ada", "exists from an earlier run: Ada"):
         told = run_demo(database_url)
         assert (told.returncode, told.stderr) == (0, "")
         for line in (
@@ -313,18 +316,18 @@ def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(databa
             "refused: the e-mail address ADA@EXAMPLE.ORG is taken",
             "welcome, Ada Lovelace",
             "shipped, version 3",
-            "there is no such order",
+            "the order does not exist",
         ):
             assert f"  {line}" in told.stdout
-        for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 on a second pass", "each once in effect"):
+        for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 in a second pass", "each with effect once"):
             assert f"{ending}\n" in told.stdout
-        assert told.stdout.splitlines()[-1].startswith("  gone: there is no user ")
+        assert told.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
 
 
 def test_the_demo_asks_for_a_database_url() -> None:
     told = run_demo(None)
     assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == "shop.demo: DATABASE_URL is not set; it names the database, as in postgres://user@host/shop\n"
+    assert told.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
 
 
 def test_the_demo_asks_for_the_migrations(new_database: Callable[[str], str]) -> None:
@@ -332,5 +335,5 @@ def test_the_demo_asks_for_the_migrations(new_database: Callable[[str], str]) ->
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr == (
         'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
-        "Is DATABASE_URL right, and has `dbmate up` been run on it?\n"
+        "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
     )

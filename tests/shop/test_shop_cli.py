@@ -1,4 +1,4 @@
-"""The program `shop`, as people and scripts call it, on real servers."""
+"""The program `shop`, on real servers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from shop.application.cursors import InvalidCursor
-from shop.application.order_commands import MoveError
-from shop.application.unit_of_work import Failure
-from shop.application.user_commands import PasswordError, ProfileError
+from shop.application.commands.orders import MoveError
+from shop.application.commands.users import PasswordError, ProfileError
+from shop.application.reads.cursors import InvalidCursor
+from shop.application.transactions.failures import Failure
 from shop.cli import app
 from shop.cli.output import Problem
 from shop.domain.orders import UnacceptableOrder
@@ -280,7 +280,7 @@ def test_a_database_that_takes_no_writes_is_unavailable(program: Program, databa
     ran = program("--json", *REGISTER, stdin=PASSWORD)
     assert ran.returncode == 69
     assert json.loads(ran.stdout)["detail"] == (
-        "the database is unavailable: read only sql transaction (SQLSTATE 25006): the database takes no writes"
+        "the database is unavailable: read only sql transaction (SQLSTATE 25006): the database accepts no writes"
     )
 
 
@@ -401,7 +401,7 @@ def test_health_tells_of_each_part(whole: Program, database_url: str) -> None:
     with psycopg.connect(database_url) as conn:
         fsync = conn.execute("SHOW fsync").fetchone()
     # The tests' own server does not sync, and then health must say so.
-    assert {name for name, item in items.items() if not item["is_well"]} == (set() if fsync == ("on",) else {"durability"})
+    assert {name for name, item in items.items() if not item["is_healthy"]} == (set() if fsync == ("on",) else {"durability"})
     assert f"fsync={'on' if fsync == ('on',) else 'off'}" in items["durability"]["detail"]
 
 
@@ -419,15 +419,15 @@ def test_health_says_when_nats_acknowledges_before_it_syncs(program: Program, tm
 
     with nats_server(tmp_path, sync_interval="2m") as nats:
         asked = found(f"nats_url={nats.url}", f"nats_monitoring_url={nats.monitoring_url}")
-        assert (asked["is_well"], asked["detail"].partition(":")[0]) == (False, "sync_interval=120s")
-        assert found(f"nats_url={nats.url}")["detail"].startswith("not known: nats_monitoring_url is not set")
-        assert not found(f"nats_url={nats.url}", "nats_monitoring_url=http://127.0.0.1:1")["is_well"]
+        assert (asked["is_healthy"], asked["detail"].partition(":")[0]) == (False, "sync_interval=120s")
+        assert found(f"nats_url={nats.url}")["detail"].startswith("unknown: nats_monitoring_url is not set")
+        assert not found(f"nats_url={nats.url}", "nats_monitoring_url=http://127.0.0.1:1")["is_healthy"]
 
 
 def test_a_stream_that_was_lost_is_seen_and_made_good(whole: Program, database_url: str) -> None:
     def stream() -> tuple[bool, str]:
         [item] = [item for item in whole.json("health")["items"] if item["name"] == "stream"]
-        return item["is_well"], item["detail"]
+        return item["is_healthy"], item["detail"]
 
     async def lose() -> None:
         async with open_broker(whole.environment["NATS_URL"]) as broker:
@@ -436,13 +436,13 @@ def test_a_stream_that_was_lost_is_seen_and_made_good(whole: Program, database_u
     user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
     whole.json("orders", "pay", whole.json("orders", "place", user, "--line", "BOOK:A book:1:12.50 EUR")["id"])
     assert whole.json("relay", "--once")["published"] == 3
-    assert stream() == (True, "holds every event that was published, 3 messages")
+    assert stream() == (True, "complete, 3 messages")
     asyncio.run(lose())
-    assert stream() == (False, "the stream has lost 3 events that were published: shop outbox republish 1 3")
+    assert stream() == (False, "3 published events are missing from the stream; run: shop outbox republish 1 3")
     assert whole.json("projections", "rebuild") == {"projection": "sales", "rows": 1}
     assert whole.json("outbox", "republish", "1", "3") == {"republished": 3}
     assert whole.json("relay", "--once")["published"] == 3
-    assert stream() == (True, "holds every event that was published, 3 messages")
+    assert stream() == (True, "complete, 3 messages")
     with whole.start("consume", "sales") as consumer, psycopg.connect(database_url, autocommit=True) as conn:
         while conn.execute("SELECT count(*) FROM inbox WHERE handled_at IS NOT NULL").fetchone() != (3,):
             assert consumer.poll() is None
@@ -461,7 +461,7 @@ def test_what_a_stream_lost_in_its_middle_or_at_its_end_is_seen(whole: Program) 
     whole.json("relay", "--once")
     asyncio.run(lose())
     [item] = [item for item in whole.json("health")["items"] if item["name"] == "stream"]
-    assert "has lost 1 events" in item["detail"]
+    assert "1 published events are missing" in item["detail"]
     assert item["detail"].endswith("shop outbox republish 2 2")
 
 
@@ -470,13 +470,13 @@ def test_a_replica_that_is_down_is_shown_and_stops_nothing(program: Program) -> 
     program.json(*REGISTER, stdin=PASSWORD)
     assert json.loads(program("--json", "users", "count").stdout) == {"users": 1}
     [replica] = [item for item in program.json("health")["items"] if item["name"] == "replica"]
-    assert (replica["is_well"], replica["is_required"]) == (False, False)
-    assert replica["detail"].endswith("the primary answers in its place")
+    assert (replica["is_healthy"], replica["is_required"]) == (False, False)
+    assert replica["detail"].endswith("the primary answers instead")
 
 
 def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(program: Program, database_url: str) -> None:
     down = ("--set", "redis_url=redis://127.0.0.1:1", "--set", "nats_url=nats://127.0.0.1:1")
-    items = {item["name"]: item["is_well"] for item in program.json(*down, "health")["items"]}
+    items = {item["name"]: item["is_healthy"] for item in program.json(*down, "health")["items"]}
     assert items.pop("durability") in {True, False}
     wrong = {"redis": False, "nats": False, "stream": False}
     assert items == {"postgres": True, "migrations": True, "outbox": True, "nats durability": True, **wrong}
@@ -485,7 +485,7 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
         conn.execute(
             "INSERT INTO outbox (aggregate, event_type, payload, trace_id, occurred_at) VALUES ('a', 'b', '1', '', now() - interval '1h')"
         )
-    items = {item["name"]: item["is_well"] for item in program.json("health", code=69)["items"]}
+    items = {item["name"]: item["is_healthy"] for item in program.json("health", code=69)["items"]}
     assert (items["migrations"], items["outbox"]) == (False, False)
 
 

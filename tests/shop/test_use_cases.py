@@ -1,4 +1,4 @@
-"""What the use cases do, on adapters in memory: outcomes, audit entries, events, and what is tried again."""
+"""The use cases, on adapters in memory: outcomes, audit entries, events, retries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import pytest
 
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import CURRENT_TRACE, Actor, Context
-from shop.application.messages import decode
-from shop.application.order_commands import OrderCommands
-from shop.application.passwords import PasswordHasher
-from shop.application.transactions import Operation, Retries, Transactions
-from shop.application.unit_of_work import (
+from shop.application.messaging.messages import decode
+from shop.application.transactions.failures import (
     CommitOutcomeUnknown,
     OutcomeUnknown,
     StoreDefect,
@@ -24,9 +24,10 @@ from shop.application.unit_of_work import (
     TooMuchContention,
     TransactionConflict,
     Unavailable,
-    UnitOfWork,
 )
-from shop.application.user_commands import UserCommands, WrongCredentials
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.events import (
     AuthenticationFailed,
@@ -41,11 +42,13 @@ from shop.domain.events import (
     UserRegistered,
 )
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, Order, OrderId, OrderLine, OrderNotFound, OrderStatus, WrongStatus
+from shop.domain.orders import NewOrder, Order, OrderLine, OrderNotFound, OrderStatus, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
-from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, PhoneNumber, UserId
-from shop.infrastructure.memory.store import MemoryStore
+from shop.domain.values import EmailAddress, OrderId, Password, PasswordHash, PersonName, PhoneNumber, UserId
+
+from .memory.store import MemoryStore
+from .ports import Repositories
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 PASSWORD = Password("correct horse")
@@ -76,7 +79,7 @@ class Service:
         self.orders = OrderCommands(self.transactions)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[UnitOfWork]:
+    async def begin(self) -> AsyncGenerator[UnitOfWork[Repositories]]:
         async with self.store.begin() as uow:
             if self.failures:
                 raise self.failures.pop(0)
@@ -151,7 +154,7 @@ async def test_a_failed_login_is_audited_and_told_and_says_not_what_was_wrong(se
 
 async def test_an_outdated_hash_is_replaced_by_a_login(service: Service) -> None:
     async with service.store.begin() as uow:
-        ok(await uow.users.add(NewUser(ADA, PasswordHash(f"$v1${PASSWORD.text.encode().hex()}"))))
+        ok(await uow.repositories.users.add(NewUser(ADA, PasswordHash(f"$v1${PASSWORD.text.encode().hex()}"))))
         await uow.commit()
     user = ok(await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text))
     assert service.store.state.users[user.id].password == await service.hasher.hash(PASSWORD.text)
@@ -260,7 +263,7 @@ async def test_a_conflict_is_answered_by_doing_all_of_it_again(service: Service,
     assert service.store.state.users == {user.id: user}
     assert len(service.audit) == len(service.events) == 1
     assert [wait <= most for wait, most in zip(service.waits, (0.1, 0.15), strict=True)] == [True, True]
-    assert sum("met a conflict, again in" in line for line in caplog.messages) == 2
+    assert sum("conflict in attempt" in line for line in caplog.messages) == 2
 
 
 async def test_conflicts_without_end_are_given_up(service: Service) -> None:
@@ -294,11 +297,11 @@ async def test_what_fails_after_the_commit_is_no_failure_of_the_use_case(
 
     users = UserCommands(Transactions(service.begin, after_commit=fail), cheap_hasher)
     assert isinstance(await users.register(CONTEXT, ADA, PASSWORD), Ok)
-    assert "user.register: telling of it after the commit failed" in caplog.messages
+    assert "user.register: the listener failed after the commit" in caplog.messages
 
 
 async def test_the_trace_is_known_within_a_use_case_and_nowhere_else(service: Service) -> None:
-    async def work(operation: Operation) -> Result[str, None]:
+    async def work(operation: Operation[Repositories]) -> Result[str, None]:
         return Ok(CURRENT_TRACE.get())
 
     assert await service.transactions.run(CONTEXT, "look", work) == Ok("trace-1")

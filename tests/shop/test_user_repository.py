@@ -1,8 +1,9 @@
-"""What a `UserRepository` promises, kept by PostgreSQL's and by the one in memory."""
+"""The contract of a `UserRepository`, for PostgreSQL and in memory."""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -71,12 +72,12 @@ async def test_a_wildcard_in_an_address_matches_nothing_but_itself(users: UserRe
 
 
 async def test_an_unknown_id_is_user_not_found_to_every_method(users: UserRepository) -> None:
-    ok(await users.add(NewUser(GRACE, HASH)))
+    unknown = replace(ok(await users.add(NewUser(GRACE, HASH))), id=NOBODY)
     results = [
         await users.get(NOBODY),
-        await users.update_profile(NOBODY, ADA, version=1),
-        await users.update_password(NOBODY, HASH, version=1),
-        await users.delete(NOBODY),
+        await users.save_profile(unknown),
+        await users.save_password(unknown),
+        await users.delete(unknown),
     ]
     assert results == [Err(UserNotFound(NOBODY))] * 4
 
@@ -95,20 +96,20 @@ async def test_a_second_user_with_an_address_in_another_case_is_email_taken(user
 async def test_a_profile_that_takes_the_address_of_another_is_email_taken_and_changes_nothing(users: UserRepository) -> None:
     ok(await users.add(NewUser(ADA, HASH)))
     grace = ok(await users.add(NewUser(GRACE, HASH)))
-    assert await users.update_profile(grace.id, Profile(GRACE.name, ADA.email), version=grace.version) == Err(EmailTaken(ADA.email))
+    assert await users.save_profile(replace(grace, profile=Profile(GRACE.name, ADA.email))) == Err(EmailTaken(ADA.email))
     assert await users.get(grace.id) == Ok(grace)
 
 
 async def test_a_user_may_write_the_own_address_in_another_case(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
-    updated = ok(await users.update_profile(user.id, Profile(ADA.name, EmailAddress("ada@example.org")), version=1))
+    updated = ok(await users.save_profile(replace(user, profile=Profile(ADA.name, EmailAddress("ada@example.org")))))
     assert updated.profile.email.text == "ada@example.org"
 
 
 async def test_updating_a_profile_changes_the_profile_and_the_update_time_alone(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     bystander = ok(await users.add(NewUser(Profile(GRACE.name, EmailAddress("bystander@example.org")), HASH)))
-    updated = ok(await users.update_profile(user.id, GRACE, version=user.version))
+    updated = ok(await users.save_profile(replace(user, profile=GRACE)))
     assert updated == User(user.id, GRACE, HASH, user.created_at, updated.updated_at, user.version + 1)
     assert updated.updated_at > user.updated_at
     assert await users.get(user.id) == Ok(updated)
@@ -118,7 +119,7 @@ async def test_updating_a_profile_changes_the_profile_and_the_update_time_alone(
 async def test_updating_a_password_changes_the_password_and_the_update_time_alone(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     bystander = ok(await users.add(NewUser(GRACE, HASH)))
-    assert await users.update_password(user.id, OTHER_HASH, version=user.version) == Ok(None)
+    assert await users.save_password(user.change_password(OTHER_HASH)) == Ok(None)
     updated = ok(await users.get(user.id))
     assert updated == User(user.id, user.profile, OTHER_HASH, user.created_at, updated.updated_at, user.version + 1)
     assert updated.updated_at > user.updated_at
@@ -128,7 +129,7 @@ async def test_updating_a_password_changes_the_password_and_the_update_time_alon
 async def test_deleting_removes_one_user_and_frees_the_address(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     grace = ok(await users.add(NewUser(GRACE, HASH)))
-    assert await users.delete(user.id) == Ok(None)
+    assert await users.delete(user) == Ok(None)
     assert await users.get(user.id) == Err(UserNotFound(user.id))
     assert await users.get(grace.id) == Ok(grace)
     assert ok(await users.add(NewUser(ADA, HASH))).id != user.id

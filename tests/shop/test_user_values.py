@@ -1,4 +1,4 @@
-"""Value types accept exactly what their column and their rule allow."""
+"""Value types accept exactly what their columns and rules allow."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_name_is_kept_as_written_without_surrounding_blanks(first: str, last: 
 @given(st.text(st.characters(categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=1))
 def test_a_name_holds_no_control_character(character: str) -> None:
     assert unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-    assert PersonName.parse(f"A{character}B", "C") == Err(InvalidValue("first name", "holds a control character"))
+    assert PersonName.parse(f"A{character}B", "C") == Err(InvalidValue("first name", "contains a control character"))
 
 
 def test_each_part_of_a_name_has_1_to_100_characters() -> None:
@@ -93,7 +93,7 @@ def test_each_part_of_a_name_has_1_to_100_characters() -> None:
 
 
 def test_the_constructor_of_a_name_does_not_strip() -> None:
-    with pytest.raises(ValueError, match="last name begins or ends with a blank"):
+    with pytest.raises(ValueError, match="last name begins or ends with white space"):
         PersonName("A", "B ")
 
 

@@ -1,4 +1,4 @@
-"""What the table `users` itself refuses, whoever writes to it; and the migrations, up and down with the real dbmate."""
+"""The constraints of the table `users`, and the migrations up and down with the real dbmate."""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""What the shop does for those who use it. For now its ports: the read side, which answers with read models, and password hashing."""
+"""Use cases and their ports.
+
+`commands` write, in `transactions`; `reads` answer questions; `messaging` carries the events of the commands to their consumers. A port is
+defined in the module that uses it.
+"""

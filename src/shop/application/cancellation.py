@@ -1,4 +1,4 @@
-"""Cancellation: never an outcome, and never in the middle of what must be finished."""
+"""Cancellation: never mistaken for an outcome, and deferred where work must be finished."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ T = TypeVar("T")
 
 @contextmanager
 def cancellation_first() -> Generator[None]:
-    """Raise the cancellation of the current task in place of an error that it caused in the block.
+    """Raise the cancellation of the current task instead of an error that it caused in the block.
 
-    A driver whose call is cancelled may raise an error of its own in cleaning up. That would look like an outcome, as a lost connection
-    does, and whoever cancelled would wait for an end that does not come.
+    A driver whose call is cancelled may raise its own error while it cleans up. That error would look like an outcome, such as a lost
+    connection, and the task would go on.
     """
     try:
         yield
     except Exception:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            # Not `from error`: its text may quote what no log is to hold.
+            # Not `from error`: its text may quote values that must not be logged.
             raise asyncio.CancelledError from None
         raise
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run what must not be cut off. A cancellation that comes meanwhile is raised at its end."""
+    """Run a coroutine to its end. A cancellation that arrives in the meantime is raised afterwards."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            # Unlike awaiting the task, this leaves it alone when it is cancelled itself.
+            # Unlike awaiting the task, a cancelled wait does not cancel it.
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        # Looked at, or asyncio would log it; not the cause, since its text may quote what no log is to hold.
+        # Retrieved, or asyncio would log it; not the cause, since its text may quote values that must not be logged.
         task.exception()
         raise cancelled
     return task.result()

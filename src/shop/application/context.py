@@ -1,4 +1,4 @@
-"""Who asks, from where, and under which trace."""
+"""The caller of a use case: actor, origin and trace."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dataclasses import dataclass, field
 from shop.domain.values import UserId
 
 CURRENT_TRACE: ContextVar[str] = ContextVar("CURRENT_TRACE", default="")
-"""The trace of what this task works on, for log lines; empty outside of any request."""
+"""The trace id of the current task, for log lines; empty outside a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, as the audit log names it."""
+    """The actor of a use case, as named in the audit log."""
 
     text: str
 
     @classmethod
     def user(cls, user_id: UserId) -> Actor:
-        """Name a user of the shop."""
+        """Return a user of the shop."""
         return cls(f"user:{user_id}")
 
     @classmethod
     def admin(cls, name: str) -> Actor:
-        """Name somebody who runs the shop."""
+        """Return an operator of the shop."""
         return cls(f"admin:{name}"[:100])
 
     @classmethod
     def system(cls, name: str) -> Actor:
-        """Name a part of the shop that acts by itself."""
+        """Return a background process of the shop."""
         return cls(f"system:{name}")
 
     @classmethod
     def anonymous(cls) -> Actor:
-        """Name nobody in particular."""
+        """Return the actor of a request without a login."""
         return cls("anonymous")
 
 
 def new_trace_id() -> str:
-    """Make a trace id: 32 hexadecimal digits, as W3C Trace Context has it."""
+    """Return a new trace id: 32 hexadecimal digits, as in W3C Trace Context."""
     return uuid.uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a use case knows of its caller. `origin` says from where the request came, as in `cli`."""
+    """The caller of a use case. `origin` is where the request came from, as in `cli`."""
 
     actor: Actor
     origin: str

@@ -1,4 +1,4 @@
-"""Health: whether the service and everything beneath it is well, as a plain function."""
+"""Health checks of the service and its dependencies."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TypeAlias
 _TIMEOUT = 5.0
 
 
-class NotWell(Exception):
-    """A check's finding; its text says what is wrong."""
+class Unhealthy(Exception):
+    """The result of a failed check; its text says what is wrong."""
 
 
 Probe: TypeAlias = Callable[[], Awaitable[str]]
-"""Looks at one part, and says in a few words how it is. Raises `NotWell`."""
+"""Checks one dependency and returns a short description of its state. Raises `Unhealthy`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A part to be looked at. Without one that `is_required` the service cannot do its work; without another it is slower or later."""
+    """A dependency to check. The service cannot work without one that `is_required`; without another it is slower or later."""
 
     name: str
     probe: Probe
@@ -30,10 +30,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one part is, and how long it took to see."""
+    """The state of one dependency, and how long the check took."""
 
     name: str
-    is_well: bool
+    is_healthy: bool
     is_required: bool
     detail: str
     milliseconds: float
@@ -41,33 +41,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How all parts are. Liveness is that there is an answer at all."""
+    """The state of all dependencies. Liveness is that there is an answer at all."""
 
     findings: tuple[Finding, ...]
 
     @property
     def is_ready(self) -> bool:
-        """Whether the service can do its work."""
-        return all(finding.is_well for finding in self.findings if finding.is_required)
-
-    @property
-    def is_well(self) -> bool:
-        """Whether every part is well."""
-        return all(finding.is_well for finding in self.findings)
+        """Whether all required dependencies are healthy."""
+        return all(finding.is_healthy for finding in self.findings if finding.is_required)
 
 
 async def check_health(checks: Sequence[Check], seconds: float = _TIMEOUT) -> Health:
-    """Look at all parts at once. One that does not answer within so many seconds is not well."""
-    return Health(tuple(await asyncio.gather(*(_look(check, seconds) for check in checks))))
+    """Run all checks concurrently. A check that takes longer than `seconds` is unhealthy."""
+    return Health(tuple(await asyncio.gather(*(_run(check, seconds) for check in checks))))
 
 
-async def _look(check: Check, seconds: float) -> Finding:
+async def _run(check: Check, seconds: float) -> Finding:
     started = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            detail, is_well = await check.probe(), True
-    except NotWell as finding:
-        detail, is_well = str(finding), False
+            detail, is_healthy = await check.probe(), True
+    except Unhealthy as finding:
+        detail, is_healthy = str(finding), False
     except TimeoutError:
-        detail, is_well = f"no answer within {seconds:g} s", False
-    return Finding(check.name, is_well, check.is_required, detail, round((time.perf_counter() - started) * 1000, 1))
+        detail, is_healthy = f"no answer within {seconds:g} s", False
+    return Finding(check.name, is_healthy, check.is_required, detail, round((time.perf_counter() - started) * 1000, 1))

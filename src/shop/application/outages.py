@@ -1,4 +1,4 @@
-"""Outages in the log: a line where one begins and a line where it ends, however often it was tried in between."""
+"""Outages in the log: one line when an outage begins and one when it ends, however many attempts fail in between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 class Outage:
-    """Whether something is out of reach. `lost` and `back` are the two lines; the first goes on with the reason."""
+    """The state of a dependency. `lost` and `back` are the two log messages; the reason is appended to the first."""
 
     def __init__(self, log: logging.Logger, lost: str, back: str) -> None:
         self.is_on = False
@@ -15,12 +15,12 @@ class Outage:
         self._back = back
 
     def begin(self, reason: object) -> None:
-        """Note that it did not answer."""
+        """Record a failure."""
         self._log.log(logging.DEBUG if self.is_on else logging.WARNING, "%s: %s", self._lost, reason)
         self.is_on = True
 
     def end(self) -> None:
-        """Note that it answered."""
+        """Record a success."""
         if self.is_on:
             self._log.warning("%s", self._back)
         self.is_on = False

@@ -1,7 +1,7 @@
 """`shop`: the service on the command line.
 
-Exit status: 0 done; 1 refused, as by a rule of the shop; 2 called wrongly; 69 the database or the broker is unavailable; 70 a mistake in
-the program or the schema; 75 may work when tried again, but look first; 78 the settings are wrong; 130 stopped by Ctrl-C.
+Exit status: 0 done; 1 refused by a rule of the shop; 2 wrong usage; 69 database or broker unavailable; 70 defect in the program or the
+schema; 75 a retry may succeed, check first; 78 invalid settings; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli import operations, orders, users
+from shop.cli.commands import config, orders, outbox, projections, users
+from shop.cli.commands.audit import audit
+from shop.cli.commands.consume import consume
+from shop.cli.commands.dead import dead
+from shop.cli.commands.health import health
+from shop.cli.commands.prune import prune
+from shop.cli.commands.relay import relay
+from shop.cli.commands.seed import seed
 from shop.cli.output import ExitCode, Output, Problem
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
@@ -23,18 +30,10 @@ from shop.domain.values import UserId
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
-app.add_typer(operations.outbox_app, name="outbox")
-app.add_typer(operations.projections_app, name="projections")
-app.add_typer(operations.config_app, name="config")
-for command in (
-    operations.seed,
-    operations.relay,
-    operations.consume,
-    operations.prune,
-    operations.dead,
-    operations.audit,
-    operations.health,
-):
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(projections.app, name="projections")
+app.add_typer(config.app, name="config")
+for command in (seed, relay, consume, prune, dead, audit, health):
     app.command()(command)
 
 
@@ -42,10 +41,13 @@ for command in (
 def options(
     context: typer.Context,
     is_json: Annotated[bool, typer.Option("--json", help="Write JSON; errors are problem objects (RFC 9457).")] = False,
-    config: Annotated[Path | None, typer.Option(help="The YAML file with settings; shop.yaml if it is there.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; `config show` lists them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings; by default shop.yaml, if it exists.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; `config show` lists them.")
+    ] = None,
     acting_user: Annotated[
-        uuid.UUID | None, typer.Option("--as", parser=parse_uuid, metavar="USER", help="Who does it; else you, who run the shop.")
+        uuid.UUID | None,
+        typer.Option("--as", parser=parse_uuid, metavar="USER", help="The acting user; by default the operator who runs the command."),
     ] = None,
 ) -> None:
     """Users and their orders."""
@@ -54,15 +56,15 @@ def options(
 
 
 def main() -> None:
-    """Run the program. `--json` may stand anywhere."""
+    """Run the program. `--json` may be anywhere on the command line."""
     arguments = sys.argv[1:]
     is_json = "--json" in arguments
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # Better an escaped name than none, where the terminal knows only some characters.
+            # Where the terminal cannot encode a character, write it escaped.
             stream.reconfigure(errors="backslashreplace")
     for number, argument in enumerate(arguments, start=1):
-        # Python has halves of characters for the bytes that are none.
+        # Python decodes invalid bytes to lone surrogates.
         if any("\ud800" <= character <= "\udfff" for character in argument):
             sys.exit(_misused(f"argument {number} is not UTF-8", is_json=is_json))
     if not is_json:

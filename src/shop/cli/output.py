@@ -1,4 +1,4 @@
-"""What the commands write: tables for people, JSON for machines; results to stdout, everything else to stderr."""
+"""Output of the commands: tables or JSON; results to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from shop.application.cursors import InvalidCursor
-from shop.application.login_attempts import TooManyAttempts
-from shop.application.unit_of_work import OutcomeUnknown, TooMuchContention, Unavailable
-from shop.application.user_commands import WrongCredentials
+from shop.application.commands.login_attempts import TooManyAttempts
+from shop.application.commands.users import WrongCredentials
+from shop.application.reads.cursors import InvalidCursor
+from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.orders import OrderNotFound, UnacceptableOrder, WrongStatus
 from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
@@ -24,7 +24,7 @@ from shop.domain.values import InvalidValue
 
 
 class ExitCode(IntEnum):
-    """What scripts can tell outcomes by: small numbers for answers, those of sysexits.h for troubles."""
+    """Exit codes for scripts: small numbers for outcomes, those of sysexits.h for problems."""
 
     DONE = 0
     REFUSED = 1
@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# By class: the status that HTTP has for it (RFC 9457 wants one), and our exit code.
+# By class: the HTTP status (which RFC 9457 requires), and the exit code.
 _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     InvalidValue: (422, ExitCode.USAGE),
     InvalidCursor: (422, ExitCode.USAGE),
@@ -60,7 +60,7 @@ _PIPE_WIDTH = 240
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong, as RFC 9457 has it."""
+    """A problem as in RFC 9457."""
 
     kind: str
     title: str
@@ -70,7 +70,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: object) -> Problem:
-        """Describe an expected error. Raises TypeError for one that has no description: a mistake in the program."""
+        """Return the problem of an expected error. Raises TypeError for an unknown error, which is a defect in the program."""
         if type(error) not in _PROBLEMS:
             raise TypeError(f"no problem is defined for {error!r}")
         status, code = _PROBLEMS[type(error)]
@@ -78,19 +78,19 @@ class Problem:
         return cls(words.replace(" ", "-"), words.capitalize(), status, str(error), code)
 
     def document(self, trace_id: str | None) -> dict[str, object]:
-        """Give the problem's JSON object."""
+        """Return the problem as a JSON object."""
         instance = {} if trace_id is None else {"instance": f"urn:shop:trace:{trace_id}"}
         return {"type": f"urn:shop:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail, **instance}
 
 
 class Output:
-    """Writes for people, or for machines."""
+    """Writes tables, or JSON."""
 
     def __init__(self, *, is_json: bool) -> None:
         self.is_json = is_json
 
     def record(self, values: Mapping[str, Any]) -> None:
-        """Write one thing."""
+        """Write one record."""
         if self.is_json:
             self._json(values)
             return
@@ -102,34 +102,34 @@ class Output:
         self._out().print(table)
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
-        """Write a list of things, and how it goes on."""
+        """Write a list of records, and the cursor of the next page."""
         if self.is_json:
             self._json({"items": list(rows), "next_cursor": cursor})
             return
         table = Table(box=None, pad_edge=False)
         for number, column in enumerate(columns):
-            # The first is what one copies.
+            # The first column is for copying.
             table.add_column(column.replace("_", " "), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_text(row[column]) for column in columns))
-        self._out().print(table if rows else "nothing")
+        self._out().print(table if rows else "no entries")
         if cursor is not None:
             self.note(f"more: --after {cursor}")
 
     def note(self, text: str) -> None:
-        """Tell people something beside the result."""
+        """Write a note that is not part of the result, unless the output is JSON."""
         if not self.is_json:
             Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
     def problem(self, problem: Problem, trace_id: str | None = None) -> None:
-        """Write what went wrong."""
+        """Write a problem."""
         if self.is_json:
             self._json(problem.document(trace_id))
         else:
             Console(stderr=True, highlight=False, soft_wrap=True).print(f"shop: {problem.detail}", markup=False)
 
     def _out(self) -> Console:
-        # A pipe has no width to fit into.
+        # A pipe has no width.
         return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     def _json(self, document: Any) -> None:
@@ -141,7 +141,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case Mapping():
-            # JSON from the database, whatever it holds.
+            # JSON of any content.
             return ", ".join(f"{key}={each}" for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
         case list() | tuple():
             return "\n".join(_text(each) for each in value)  # pyright: ignore[reportUnknownVariableType]

@@ -1,4 +1,4 @@
-"""How a command runs: settings, the composed service, and what becomes of an error."""
+"""Runs commands: settings, the composed service, errors, and the parameters that several commands share."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import getpass
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
-from shop.application.unit_of_work import StoreDefect
+from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import DatabaseNotReady, LoadedSettings, SettingsError, Shop, configure_logging, load_settings, open_shop
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
@@ -31,7 +32,7 @@ _QUOTED = 60
 
 @dataclass
 class Session:
-    """One call of the program: what its global options say."""
+    """One call of the program, with its global options."""
 
     output: Output
     file: Path | None
@@ -44,7 +45,7 @@ class Session:
         self.context = Context(actor, "cli")
 
     def settings(self) -> LoadedSettings:
-        """Load the settings and set logging up, or end with what is wrong."""
+        """Load the settings and configure logging, or exit with the problem."""
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
         except SettingsError as error:
@@ -55,7 +56,7 @@ class Session:
         return loaded
 
     def run(self, work: Callable[[Shop], Awaitable[T]]) -> T:
-        """Compose the service, do the work, and take it down again; or end with what is wrong."""
+        """Run the work with the composed service, or exit with the problem."""
         settings = self.settings().settings
 
         async def composed() -> T:
@@ -66,26 +67,24 @@ class Session:
         return self.complete(composed())
 
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run to the end on a loop of its own; or end with what is wrong."""
+        """Run a coroutine in a new event loop, or exit with the problem."""
         try:
             return asyncio.run(work)
         except KeyboardInterrupt:
-            detail = "stopped by Ctrl-C; what was committed before is kept"
+            detail = "stopped by Ctrl-C; what was already committed is kept"
             raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except (typer.Exit, TyperException):
             raise
         except Exception as error:
-            _log.exception("the program or the schema is wrong")
-            # Of another exception the text is not shown: it may quote what no one is to see.
-            detail = (
-                str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a mistake in the program; the log says where"
-            )
+            _log.exception("defect in the program or the schema")
+            # The text of any other exception may quote confidential values.
+            detail = str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a defect in the program; see the log"
             raise self.failed(Problem("defect", "Defect", 500, detail, ExitCode.DEFECT)) from error
 
     def value(self, result: Result[T, object]) -> T:
-        """Give the value, or end with the error."""
+        """Return the value, or exit with the error."""
         match result:
             case Ok(value):
                 return value
@@ -93,19 +92,34 @@ class Session:
                 raise self.failed(Problem.of(error))
 
     def failed(self, problem: Problem) -> typer.Exit:
-        """Write a problem, and give the exception that ends the program with it."""
+        """Write a problem, and return the exception that exits with its status."""
         self.output.problem(problem, self.context.trace_id)
         return typer.Exit(problem.exit_code)
 
 
 def session(context: typer.Context) -> Session:
-    """Give the session of a command's call."""
-    found: Session = context.obj
-    return found
+    """Return the session of a call."""
+    current: Session = context.obj
+    return current
+
+
+async def until_stopped(here: Session, work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+    """Run work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    here.output.note("running; stop with Ctrl-C")
+    return await work(stop)
+
+
+def no_broker(here: Session) -> typer.Exit:
+    """Write that there is no broker, and return the exception that exits with its status."""
+    return here.failed(Problem("settings", "Settings", 500, "nats_url: is not set, and events need a broker", ExitCode.SETTINGS))
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
-    """Read `key=value`. Raises `typer.BadParameter`."""
+    """Parse `key=value`. Raises `typer.BadParameter`."""
     values: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -116,7 +130,7 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def parse_uuid(text: str) -> uuid.UUID:
-    """Read an id. Raises `typer.BadParameter`."""
+    """Parse an id. Raises `typer.BadParameter`."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -124,8 +138,13 @@ def parse_uuid(text: str) -> uuid.UUID:
 
 
 def shortened(text: str) -> str:
-    """Return the beginning of what was typed, for a message."""
+    """Return the beginning of an argument, for a message."""
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
+
+
+UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="USER", help="Id of the user.")]
+SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
+AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]
 
 
 def _operator() -> str:

@@ -1,1 +1,1 @@
-"""What the shop is about, in pure Python: entities, value types, expected errors and the ports that entities need."""
+"""The business in pure Python: aggregates, value types, events, expected errors, and the repositories of the aggregates."""

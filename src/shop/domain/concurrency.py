@@ -1,4 +1,4 @@
-"""What two writers at once mean to the domain."""
+"""Optimistic locking, as the domain sees it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ChangedMeanwhile:
-    """Somebody else changed this between our reading and our writing; nothing was written. `what` is the kind of thing, as in `order`."""
+    """Another writer changed this after it was read; nothing was written. `what` is the kind of aggregate, as in `order`."""
 
     what: str
     key: uuid.UUID
 
     def __str__(self) -> str:
-        return f"{self.what} {self.key} was changed by somebody else meanwhile"
+        return f"{self.what} {self.key} was changed by another writer in the meantime"

@@ -1,4 +1,4 @@
-"""What happened: facts about users and orders, told to whoever is interested once they are committed."""
+"""Domain events: facts about users and orders, published once they are committed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from shop.domain.money import Money
-from shop.domain.orders import OrderId
-from shop.domain.values import EmailAddress, UserId
+from shop.domain.values import EmailAddress, OrderId, UserId
 
 
 @dataclass(frozen=True, slots=True)
 class UserRegistered:
-    """Somebody became a user."""
+    """A user registered."""
 
     user_id: UserId
 
@@ -26,21 +25,21 @@ class UserProfileUpdated:
 
 @dataclass(frozen=True, slots=True)
 class UserPasswordChanged:
-    """A user has another password."""
+    """A user changed the password."""
 
     user_id: UserId
 
 
 @dataclass(frozen=True, slots=True)
 class UserDeleted:
-    """A user is gone."""
+    """A user was deleted."""
 
     user_id: UserId
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationFailed:
-    """Somebody gave a wrong password, or an address that nobody has."""
+    """A login failed: the password was wrong, or no user has the address."""
 
     email: EmailAddress
 
@@ -65,7 +64,7 @@ class OrderPaid:
 
 @dataclass(frozen=True, slots=True)
 class OrderShipped:
-    """An order left the house."""
+    """An order was shipped."""
 
     order_id: OrderId
     user_id: UserId
@@ -73,7 +72,7 @@ class OrderShipped:
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """An order was cancelled. `refund` is what had been paid for it, None where nothing had been."""
+    """An order was cancelled. `refund` is the amount that had been paid, None if it was not paid."""
 
     order_id: OrderId
     user_id: UserId
@@ -86,7 +85,7 @@ Event: TypeAlias = UserEvent | AuthenticationFailed | OrderEvent
 
 
 def aggregate_of(event: Event) -> str:
-    """Name what the event is about, as in `order:<id>`: events of one aggregate are told in the order in which they happened."""
+    """Return the aggregate of an event, as in `order:<id>`. Events of one aggregate are published in the order in which they occurred."""
     match event:
         case UserRegistered() | UserProfileUpdated() | UserPasswordChanged() | UserDeleted():
             return f"user:{event.user_id}"

@@ -1,4 +1,4 @@
-"""Money: whole minor units of one currency, so that nothing is ever rounded."""
+"""Money: whole minor units of one currency, so nothing is ever rounded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shop.domain.values import InvalidValue
 
 
 class Currency(StrEnum):
-    """The currencies that the shop sells in, by their ISO 4217 codes."""
+    """The currencies that the shop accepts, by ISO 4217 code."""
 
     EUR = "EUR"
     GBP = "GBP"
@@ -27,18 +27,18 @@ class Currency(StrEnum):
 
     @property
     def decimals(self) -> int:
-        """How many decimals its amounts are written with (ISO 4217's minor unit)."""
+        """The number of decimals of its amounts (ISO 4217's minor unit)."""
         return 0 if self is Currency.JPY else 2
 
 
-# For what is read from outside alone. Amounts in an order are limited by the rules of its lines, and a sum of orders by nothing.
-_MOST_READ = 10**15
+# Applies to parsed input only. Amounts in an order are limited by the rules of its lines; a sum of orders has no limit.
+_MAX_PARSED = 10**15
 _WRITTEN = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?) ?(?P<currency>[A-Z]{3})")
 
 
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
-    """An amount that is not negative, in minor units (cents). It has no upper limit: it may be a sum of any number of others."""
+    """A non-negative amount in minor units (cents). It has no upper limit: it may be the sum of any number of amounts."""
 
     minor: int
     currency: Currency
@@ -49,7 +49,7 @@ class Money:
 
     @classmethod
     def parse(cls, text: str) -> Result[Money, InvalidValue]:
-        """Read an amount as people write it: `12.50 EUR`."""
+        """Parse an amount such as `12.50 EUR`."""
         what = "amount"
         written = _WRITTEN.fullmatch(text.strip())
         if written is None:
@@ -61,9 +61,9 @@ class Money:
         fraction = fraction.rstrip("0")
         if len(fraction) > currency.decimals:
             return Err(InvalidValue(what, f"has more decimals than the {currency.decimals} of {currency}"))
-        # Digit by digit: Decimal would round what has more digits than its context, and Python reads no number of thousands of digits.
+        # By digits: Decimal rounds beyond the precision of its context, and int() refuses thousands of digits.
         digits = (whole + fraction.ljust(currency.decimals, "0")).lstrip("0")
-        if len(digits) > len(str(_MOST_READ)) or int(digits or "0") > _MOST_READ:
+        if len(digits) > len(str(_MAX_PARSED)) or int(digits or "0") > _MAX_PARSED:
             return Err(InvalidValue(what, "is too large"))
         return Ok(cls(int(digits or "0"), currency))
 
@@ -73,16 +73,16 @@ class Money:
         return Money(self.minor + other.minor, self.currency)
 
     def times(self, count: int) -> Money:
-        """Give so many times this amount."""
+        """Return the amount multiplied by `count`."""
         return Money(self.minor * count, self.currency)
 
     @classmethod
     def total(cls, amounts: Iterable[Money]) -> Money:
-        """Sum up one or more amounts of one currency. Raises ValueError for none, and for several currencies."""
+        """Return the sum of amounts of one currency. Raises ValueError for no amounts and for several currencies."""
         remaining = iter(amounts)
         result = next(remaining, None)
         if result is None:
-            raise ValueError("no amounts have no currency")
+            raise ValueError("a sum of no amounts has no currency")
         for amount in remaining:
             result += amount
         return result
@@ -92,8 +92,8 @@ class Money:
 
 
 def written(minor: int, currency: Currency) -> str:
-    """Write a number of minor units, which a balance may have below zero, as people do: `12.50 EUR`."""
-    # Whole numbers alone: a Decimal rounds what has more digits than its context.
+    """Format minor units, which may be negative as in a balance: `12.50 EUR`."""
+    # Integers only: Decimal rounds beyond the precision of its context.
     whole, rest = divmod(abs(minor), 10**currency.decimals)
     fraction = f".{rest:0{currency.decimals}}" if currency.decimals else ""
     return f"{'-' if minor < 0 else ''}{whole}{fraction} {currency}"

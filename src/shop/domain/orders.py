@@ -1,26 +1,25 @@
-"""Orders: the aggregate of an order and its lines, how it moves through its states, and the repository that keeps it."""
+"""Orders: the aggregate of an order and its lines, its state machine, and its repository."""
 
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Protocol
 
+from shop.domain.aggregate import Aggregate
 from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
 from shop.domain.money import Money
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
-from shop.domain.values import InvalidValue, UserId
-
-OrderId = NewType("OrderId", uuid.UUID)
+from shop.domain.values import InvalidValue, OrderId, UserId
 
 
 class OrderStatus(StrEnum):
-    """How far an order is."""
+    """The state of an order."""
 
     PLACED = "placed"
     PAID = "paid"
@@ -28,28 +27,28 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-# What may follow what. A shipped order is out of our hands, and a cancelled one is over.
-_FOLLOWING: dict[OrderStatus, frozenset[OrderStatus]] = {
+# Allowed transitions. Shipped and cancelled are final.
+_TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED}),
     OrderStatus.PAID: frozenset({OrderStatus.SHIPPED, OrderStatus.CANCELLED}),
     OrderStatus.SHIPPED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),
 }
 
-# --- What is ordered --------------------------------------------------------------------------------------------------
+# --- Order lines ------------------------------------------------------------------------------------------------------
 
 _SKU = re.compile(r"[A-Z0-9]+(?:-[A-Z0-9]+)*")
 _SKU_LENGTH = 40
 _TITLE_LENGTH = 200
 _QUANTITIES = range(1, 1001)
-# So that no order, of most lines and quantities, exceeds its column.
-_HIGHEST_PRICE = 10**9
-MOST_LINES = 100
+# Keeps the total of the largest order within its column.
+_MAX_PRICE = 10**9
+MAX_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """So many of one article, at the price of that moment."""
+    """A quantity of one article, at its price when it was ordered."""
 
     sku: str
     title: str
@@ -63,14 +62,14 @@ class OrderLine:
 
     @classmethod
     def parse(cls, sku: str, title: str, quantity: int, unit_price: Money) -> Result[OrderLine, InvalidValue]:
-        """Read a line that a person gave."""
+        """Parse a line from user input."""
         sku, title = sku.strip().upper(), title.strip()
         invalid = _check_line(sku, title, quantity, unit_price)
         return Ok(cls(sku, title, quantity, unit_price)) if invalid is None else Err(invalid)
 
     @property
     def total(self) -> Money:
-        """The price of all of them."""
+        """The price of the line."""
         return self.unit_price.times(self.quantity)
 
 
@@ -81,14 +80,14 @@ def _check_line(sku: str, title: str, quantity: int, unit_price: Money) -> Inval
         return InvalidValue("title", f"is not one line of 1 to {_TITLE_LENGTH} characters")
     if quantity not in _QUANTITIES:
         return InvalidValue("quantity", f"is not between {_QUANTITIES.start} and {_QUANTITIES.stop - 1}")
-    if unit_price.minor > _HIGHEST_PRICE:
-        return InvalidValue("price", f"is above {Money(_HIGHEST_PRICE, unit_price.currency)}")
+    if unit_price.minor > _MAX_PRICE:
+        return InvalidValue("price", f"is above {Money(_MAX_PRICE, unit_price.currency)}")
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class UnacceptableOrder:
-    """An order that the shop takes from nobody; `reason` says why."""
+    """An order that the shop does not accept; `reason` says why."""
 
     reason: str
 
@@ -99,8 +98,8 @@ class UnacceptableOrder:
 def _check_lines(lines: tuple[OrderLine, ...]) -> UnacceptableOrder | None:
     if not lines:
         return UnacceptableOrder("has no lines")
-    if len(lines) > MOST_LINES:
-        return UnacceptableOrder(f"has more than {MOST_LINES} lines")
+    if len(lines) > MAX_LINES:
+        return UnacceptableOrder(f"has more than {MAX_LINES} lines")
     if len({line.unit_price.currency for line in lines}) > 1:
         return UnacceptableOrder("mixes currencies")
     return None
@@ -108,7 +107,7 @@ def _check_lines(lines: tuple[OrderLine, ...]) -> UnacceptableOrder | None:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that is about to be placed: all but what the placing gives, which is an id and a time."""
+    """An order to place, which has no id yet."""
 
     user_id: UserId
     lines: tuple[OrderLine, ...]
@@ -118,10 +117,15 @@ class NewOrder:
 
     @classmethod
     def of(cls, user_id: UserId, lines: Iterable[OrderLine]) -> Result[NewOrder, UnacceptableOrder]:
-        """Make an order of what a user wants."""
+        """Check the lines of an order."""
         kept = tuple(lines)
         unacceptable = _check_lines(kept)
         return Ok(cls(user_id, kept)) if unacceptable is None else Err(unacceptable)
+
+    def placed(self, order_id: OrderId, at: datetime) -> Order:
+        """Return the placed order, which raises `OrderPlaced`."""
+        event = OrderPlaced(order_id, self.user_id, Money.total(line.total for line in self.lines))
+        return Order(order_id, self.user_id, self.lines, OrderStatus.PLACED, placed_at=at, updated_at=at, version=1, events=(event,))
 
 
 # --- The order --------------------------------------------------------------------------------------------------------
@@ -129,7 +133,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class WrongStatus:
-    """The order is in a status from which it cannot go where it was told to."""
+    """The transition from this status to the wanted one is not allowed."""
 
     order_id: OrderId
     status: OrderStatus
@@ -140,8 +144,8 @@ class WrongStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order that was placed. Both times have a time zone; `version` grows with each change."""
+class Order(Aggregate):
+    """A placed order. Each change raises `version`."""
 
     id: OrderId
     user_id: UserId
@@ -156,25 +160,26 @@ class Order:
 
     @property
     def total(self) -> Money:
-        """What the order costs."""
+        """The price of the order."""
         return Money.total(line.total for line in self.lines)
 
     def pay(self) -> Result[Order, WrongStatus]:
-        """Give the order as it is once it is paid."""
-        return self._become(OrderStatus.PAID)
+        """Return the paid order, which raises `OrderPaid`."""
+        return self._become(OrderStatus.PAID, OrderPaid(self.id, self.user_id, self.total))
 
     def ship(self) -> Result[Order, WrongStatus]:
-        """Give the order as it is once it is shipped."""
-        return self._become(OrderStatus.SHIPPED)
+        """Return the shipped order, which raises `OrderShipped`."""
+        return self._become(OrderStatus.SHIPPED, OrderShipped(self.id, self.user_id))
 
     def cancel(self) -> Result[Order, WrongStatus]:
-        """Give the order as it is once it is cancelled."""
-        return self._become(OrderStatus.CANCELLED)
+        """Return the cancelled order, which raises `OrderCancelled`; if it was paid, the total is to be refunded."""
+        refund = self.total if self.status is OrderStatus.PAID else None
+        return self._become(OrderStatus.CANCELLED, OrderCancelled(self.id, self.user_id, refund))
 
-    def _become(self, status: OrderStatus) -> Result[Order, WrongStatus]:
-        if status not in _FOLLOWING[self.status]:
+    def _become(self, status: OrderStatus, event: Event) -> Result[Order, WrongStatus]:
+        if status not in _TRANSITIONS[self.status]:
             return Err(WrongStatus(self.id, self.status, status))
-        return Ok(replace(self, status=status))
+        return Ok(replace(self, status=status, events=(*self.events, event)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,18 +193,21 @@ class OrderNotFound:
 
 
 class OrderRepository(Protocol):
-    """Keeps orders, each with its lines. It takes part in its caller's transaction, which is as usable after an `Err` as before."""
+    """Stores orders with their lines, in its caller's transaction, which remains usable after an `Err`.
+
+    A write collects the events of its order and returns the order without them.
+    """
 
     async def add(self, new: NewOrder) -> Result[Order, UserNotFound]:
         """Place an order."""
         ...
 
     async def get(self, order_id: OrderId) -> Result[Order, OrderNotFound]:
-        """Get an order."""
+        """Return the order with this id."""
         ...
 
     async def save_status(self, order: Order) -> Result[Order, OrderNotFound | ChangedMeanwhile]:
-        """Write the order's status, and get the order as it is then. Nothing is written where `order.version` is not the current one."""
+        """Write the order's status and return the order as stored. Writes nothing if `order.version` is not the current version."""
         ...
 
 

@@ -1,8 +1,8 @@
 """Expected outcomes as values: a call that may fail in a way its caller must handle returns a `Result`.
 
-Exceptions stay for what no caller handles: a lost connection, a programming mistake. Match a result with `case Ok(value)` and
-`case Err(error)`; where all errors are handled apart, end the match over `error` with `assert_never`, and the type checker finds the
-one that was forgotten.
+Exceptions are for what no caller handles: a lost connection, a programming error. Match a result with `case Ok(value)` and
+`case Err(error)`; to handle each error separately, end the match over `error` with `assert_never`, and the type checker reports a missing
+case.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ E_co = TypeVar("E_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Ok(Generic[T_co]):
-    """It worked, and this came out."""
+    """Success, with its value."""
 
     value: T_co
 
 
 @dataclass(frozen=True, slots=True)
 class Err(Generic[E_co]):
-    """It did not work, for this expected reason."""
+    """Failure, with its expected error."""
 
     error: E_co
 

@@ -1,19 +1,21 @@
-"""Users: the entity, what may go wrong with it, and the repository that keeps it."""
+"""Users: the aggregate, its expected errors, and its repository."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from shop.domain.aggregate import Aggregate
 from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.result import Result
+from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
+from shop.domain.result import Err, Ok, Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What users edit about themselves."""
+    """The data that users edit about themselves."""
 
     name: PersonName
     email: EmailAddress
@@ -22,15 +24,19 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user who is about to be registered: all but what the registration gives, which is an id and a time."""
+    """A user to register, who has no id yet."""
 
     profile: Profile
     password: PasswordHash
 
+    def registered(self, user_id: UserId, at: datetime) -> User:
+        """Return the registered user, which raises `UserRegistered`."""
+        return User(user_id, self.profile, self.password, created_at=at, updated_at=at, version=1, events=(UserRegistered(user_id),))
+
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A registered user. Both times have a time zone; `updated_at` is the last change of profile or password; `version` grows with each."""
+class User(Aggregate):
+    """A registered user. `updated_at` is the last change of profile or password, which also raises `version`."""
 
     id: UserId
     profile: Profile
@@ -39,10 +45,30 @@ class User:
     updated_at: datetime
     version: int
 
+    def expect_version(self, version: int | None) -> Result[User, ChangedMeanwhile]:
+        """Return the user if this is its version, or if any version will do (None)."""
+        return Ok(self) if version in {None, self.version} else Err(ChangedMeanwhile("user", self.id))
+
+    def update_profile(self, profile: Profile) -> User:
+        """Return the user with another profile, which raises `UserProfileUpdated`."""
+        return replace(self, profile=profile, events=(*self.events, UserProfileUpdated(self.id)))
+
+    def change_password(self, password: PasswordHash) -> User:
+        """Return the user with another password, which raises `UserPasswordChanged`."""
+        return replace(self, password=password, events=(*self.events, UserPasswordChanged(self.id)))
+
+    def rehash_password(self, password: PasswordHash) -> User:
+        """Return the user with a new hash of the same password, which is no event."""
+        return replace(self, password=password)
+
+    def delete(self) -> User:
+        """Return the user to be deleted, which raises `UserDeleted`."""
+        return replace(self, events=(*self.events, UserDeleted(self.id)))
+
 
 @dataclass(frozen=True, slots=True)
 class UserNotFound:
-    """No user has this id or this address."""
+    """No user has this id or address."""
 
     key: UserId | EmailAddress
 
@@ -52,7 +78,7 @@ class UserNotFound:
 
 @dataclass(frozen=True, slots=True)
 class EmailTaken:
-    """Another user has this address already, in whatever case."""
+    """Another user has this address, in any case."""
 
     email: EmailAddress
 
@@ -62,7 +88,7 @@ class EmailTaken:
 
 @dataclass(frozen=True, slots=True)
 class UserHasOrders:
-    """The user cannot be deleted: what was sold to whom is kept."""
+    """The user cannot be deleted: orders are kept."""
 
     user_id: UserId
 
@@ -71,32 +97,31 @@ class UserHasOrders:
 
 
 class UserRepository(Protocol):
-    """Keeps users. It takes part in its caller's transaction, which is as usable after an `Err` as before."""
+    """Stores users, in its caller's transaction, which remains usable after an `Err`.
+
+    A write collects the events of its user and returns the user without them.
+    """
 
     async def add(self, new: NewUser) -> Result[User, EmailTaken]:
         """Register a user."""
         ...
 
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
-        """Get a user by id."""
+        """Return the user with this id."""
         ...
 
     async def get_by_email(self, email: EmailAddress) -> Result[User, UserNotFound]:
-        """Get a user by e-mail address, whatever its case."""
+        """Return the user with this e-mail address, in any case."""
         ...
 
-    async def update_profile(
-        self, user_id: UserId, profile: Profile, *, version: int
-    ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
-        """Replace a user's profile, and get the user as it is then. Nothing is written where `version` is not the current one."""
+    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
         ...
 
-    async def update_password(
-        self, user_id: UserId, password: PasswordHash, *, version: int
-    ) -> Result[None, UserNotFound | ChangedMeanwhile]:
-        """Replace a user's password. Nothing is written where `version` is not the current one."""
+    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password. Writes nothing if `user.version` is not the current version."""
         ...
 
-    async def delete(self, user_id: UserId) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete a user for good."""
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
+        """Delete the user, whatever its version."""
         ...

@@ -1,7 +1,7 @@
-"""Value types: text that is known to be what its type says.
+"""Value types: text that is valid by construction.
 
-Each has two doors. `parse` is for text from outside: it forgives surrounding blanks and answers with a `Result`. The constructor is for
-text that must already be right: it changes nothing and raises `ValueError` otherwise. The lengths are those of the columns in migrations/.
+`parse` is for text from outside: it strips surrounding white space and returns a `Result`. The constructor is for text that must already be
+valid: it changes nothing and raises `ValueError` otherwise. The lengths are those of the columns in migrations/.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import NewType
 from shop.domain.result import Err, Ok, Result
 
 UserId = NewType("UserId", uuid.UUID)
+OrderId = NewType("OrderId", uuid.UUID)
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidValue:
-    """Text that is not what it should be: `what` names the kind of value, `reason` says what is wrong with it."""
+    """Invalid text: `what` names the kind of value, `reason` says what is wrong."""
 
     what: str
     reason: str
@@ -50,9 +51,9 @@ def _check_email(text: str) -> InvalidValue | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmailAddress:
-    """An e-mail address (RFC 5321's dot-string form): keeps the case it was written in, and equals itself in any other.
+    """An e-mail address (RFC 5321's dot-string form) that keeps its case and compares without regard to case.
 
-    ASCII only, so that this comparison and the unique index over lower(email) agree.
+    ASCII only, so that this comparison and the unique index on lower(email) agree.
     """
 
     text: str
@@ -62,7 +63,7 @@ class EmailAddress:
 
     @classmethod
     def parse(cls, text: str) -> Result[EmailAddress, InvalidValue]:
-        """Read an address that a person gave."""
+        """Parse an address from user input."""
         stripped = text.strip()
         invalid = _check_email(stripped)
         return Ok(cls(stripped)) if invalid is None else Err(invalid)
@@ -80,7 +81,7 @@ class EmailAddress:
 # --- Names ------------------------------------------------------------------------------------------------------------
 
 _NAME_LENGTH = 100
-# Control characters, halves of surrogate pairs (which no encoding can store), line and paragraph separators. Format characters stay:
+# Control characters, lone surrogates (which no encoding can store), line and paragraph separators. Format characters are allowed:
 # Persian and several Indic names are written with joiners.
 _NOT_IN_A_NAME = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -89,11 +90,11 @@ def _check_name(what: str, text: str) -> InvalidValue | None:
     if not text:
         return InvalidValue(what, "is empty")
     if text != text.strip():
-        return InvalidValue(what, "begins or ends with a blank")
+        return InvalidValue(what, "begins or ends with white space")
     if len(text) > _NAME_LENGTH:
         return InvalidValue(what, f"is longer than {_NAME_LENGTH} characters")
     if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in text):
-        return InvalidValue(what, "holds a control character")
+        return InvalidValue(what, "contains a control character")
     return None
 
 
@@ -110,7 +111,7 @@ class PersonName:
 
     @classmethod
     def parse(cls, first: str, last: str) -> Result[PersonName, InvalidValue]:
-        """Read a name that a person gave; the first part that is wrong is the error."""
+        """Parse a name from user input; the error is about the first invalid part."""
         first, last = first.strip(), last.strip()
         invalid = _check_name("first name", first) or _check_name("last name", last)
         return Ok(cls(first, last)) if invalid is None else Err(invalid)
@@ -139,7 +140,7 @@ def _check_phone(text: str) -> InvalidValue | None:
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """A phone number as it was written: 3 to 15 digits (the most that E.164 allows), with the usual separators."""
+    """A phone number as written: 3 to 15 digits (the maximum of E.164), with the usual separators."""
 
     text: str
 
@@ -148,7 +149,7 @@ class PhoneNumber:
 
     @classmethod
     def parse(cls, text: str) -> Result[PhoneNumber, InvalidValue]:
-        """Read a number that a person gave."""
+        """Parse a number from user input."""
         stripped = text.strip()
         invalid = _check_phone(stripped)
         return Ok(cls(stripped)) if invalid is None else Err(invalid)
@@ -166,13 +167,13 @@ def _check_password(text: str) -> InvalidValue | None:
     if len(text) not in _PASSWORD_LENGTHS:
         return InvalidValue("password", f"does not have {_PASSWORD_LENGTHS.start} to {_PASSWORD_LENGTHS.stop - 1} characters")
     if any(unicodedata.category(character) == "Cs" for character in text):
-        return InvalidValue("password", "holds half a character")
+        return InvalidValue("password", "contains a lone surrogate")
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A password that somebody chooses (its length by NIST SP 800-63B); never printed. What somebody tries to log in with is any text."""
+    """A new password (length by NIST SP 800-63B); never printed. A login attempt may use any text."""
 
     text: str = field(repr=False)
 
@@ -181,7 +182,7 @@ class Password:
 
     @classmethod
     def parse(cls, text: str) -> Result[Password, InvalidValue]:
-        """Read a password as it was typed: every character counts, blanks too."""
+        """Parse a password as typed: every character counts, also white space."""
         invalid = _check_password(text)
         return Ok(cls(text)) if invalid is None else Err(invalid)
 
@@ -195,7 +196,7 @@ _PASSWORD_HASH_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class PasswordHash:
-    """A password's hash in PHC string format, `$algorithm$parameters…`. A plain password does not fit in, and the hash is never printed."""
+    """A password hash in PHC string format, `$algorithm$parameters…`; never printed. A plain password is not accepted."""
 
     encoded: str = field(repr=False)
 

@@ -1,1 +1,1 @@
-"""Adapters: the ports of domain and application, on real parts."""
+"""Adapters: the ports of domain and application on real infrastructure."""

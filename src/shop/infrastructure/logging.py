@@ -1,7 +1,7 @@
-"""Log lines by structlog: for people on a console or for machines in JSON, with the trace of the request, and without secrets.
+"""Logging by structlog: console or JSON, with the trace of the request, without secrets.
 
-No line holds a secret or what stands in a row, at any level. The shop's own lines name things by their ids. Of an exception that is not
-the shop's own a line has the type and the traceback, not the text: psycopg's quotes the failing row, and pydantic's the input.
+No line contains a secret or a value of a row, at any level. The shop's own lines identify things by id. Of other libraries' exceptions, a
+line contains the type and the traceback but not the text: psycopg's quotes the failing row, and pydantic's the input.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Any, TextIO
 import structlog
 
 from shop.application.context import CURRENT_TRACE
-from shop.infrastructure.settings import LogFormat, LogLevel
+from shop.infrastructure.settings.model import LogFormat, LogLevel
 
-# All before the last @, for a password may hold one, and a NATS token stands where a user would.
+# Everything before the last @: a password may contain one, and a NATS token is in the place of a user.
 _CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s]*@", re.IGNORECASE)
 _CONFIDENTIAL = r"[\w-]*(?:password|passwd|secret|token|authorization|(?:client|server)_key)[\w-]*"
 _SECRET_KEY = re.compile(_CONFIDENTIAL, re.IGNORECASE)
 # In a URL's query, and in libpq's keywords.
 _SECRET_PAIR = re.compile(rf"(?P<key>\b{_CONFIDENTIAL} ?= ?)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
 _HIDDEN = "***"
-# Whose messages go on for several lines.
-_WORDY = frozenset({"asyncio", "psycopg"})
-# Whose exceptions say no value.
+# Their messages have several lines.
+_MULTILINE = frozenset({"asyncio", "psycopg"})
+# Their exceptions quote no value.
 _OWN = "shop."
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:
-    """Send every line of the standard library's loggers through structlog to stderr.
+    """Render the records of the standard library's loggers by structlog, to stderr. Replaces any earlier configuration.
 
-    Application and domain write to those, and so need not know structlog. What was configured before is replaced.
+    Application and domain use the standard library's loggers, and so do not depend on structlog.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(log_formatter(log_format))
@@ -43,12 +43,12 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("shop").setLevel(level.upper())
-    # It has a line for each try to connect. Who waits for a connection logs when the database is lost, and when it is back.
+    # It logs each attempt to connect. The callers log when the database is lost, and when it answers again.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def log_formatter(log_format: LogFormat) -> logging.Formatter:
-    """Return what turns any record, also another library's, into a line without secrets."""
+    """Return the formatter that renders any record, also of other libraries, without secrets."""
     machine = log_format is LogFormat.JSON
     renderer: Any = structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.stdlib.ProcessorFormatter(
@@ -67,7 +67,7 @@ def log_formatter(log_format: LogFormat) -> logging.Formatter:
 
 
 def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the trace of what the current task works on, if it has one."""
+    """Add the trace of the current task, if it has one."""
     trace = CURRENT_TRACE.get()
     if trace:
         line["trace"] = trace
@@ -75,14 +75,14 @@ def add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 def shorten(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep the first line of what asyncio and psycopg say. The others are tasks with the errors that ended them, or a server's DETAIL."""
-    if str(line.get("logger")).partition(".")[0] in _WORDY:
+    """Keep only the first line of messages of asyncio and psycopg. The others contain errors of tasks, or the server's DETAIL."""
+    if str(line.get("logger")).partition(".")[0] in _MULTILINE:
         line["event"] = next(iter(str(line["event"]).splitlines()), "")
     return line
 
 
 def hide_secrets(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide what is named like a secret, and the credentials of every URL in any text."""
+    """Mask values whose key looks like a secret, and the credentials of all URLs."""
     for key, value in line.items():
         line[key] = _hide(key, value)
     return line
@@ -95,7 +95,7 @@ def _hide(key: str, value: Any) -> Any:
         case str():
             return _SECRET_PAIR.sub(rf"\g<key>{_HIDDEN}", _CREDENTIALS.sub(rf"\g<scheme>{_HIDDEN}@", value))
         case Mapping():
-            # What somebody logs is anything.
+            # A logged value can be anything.
             return {str(inner): _hide(str(inner), each) for inner, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case list() | tuple():
             return [_hide(key, each) for each in value]  # pyright: ignore[reportUnknownVariableType]
@@ -118,7 +118,7 @@ def _report(error: BaseException) -> Iterator[str]:
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     yield f"{name}: {error}" if isinstance(error, OSError) or name.startswith(_OWN) else name
     if isinstance(error, BaseExceptionGroup):
-        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] of whatever
+        members: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] of any type
         for number, member in enumerate(members, start=1):
             yield f"{number} of {len(members)}:"
             yield from _report(member)

@@ -1,4 +1,4 @@
-"""Password hashing by argon2id, with argon2-cffi's parameters (RFC 9106, low-memory profile)."""
+"""Password hashing by argon2id, with the default parameters of argon2-cffi (RFC 9106, low-memory profile)."""
 
 from __future__ import annotations
 
@@ -13,54 +13,53 @@ from shop.domain.values import PasswordHash
 
 DEFAULT = argon2.profiles.get_default_parameters()
 
-# A hash takes 64 MiB and all of a core for tens of milliseconds: a burst of logins must queue rather than take the machine's memory.
+# A hash takes 64 MiB and a processor core for tens of milliseconds: a burst of logins must queue rather than exhaust the memory.
 _AT_ONCE = 4
 
 
 class Argon2PasswordHasher:
-    """`PasswordHasher` in worker threads: argon2 releases the interpreter lock while it works."""
+    """`PasswordHasher` in worker threads: argon2 releases the global interpreter lock."""
 
     def __init__(self, parameters: argon2.Parameters = DEFAULT) -> None:
         self._argon2 = argon2.PasswordHasher.from_parameters(parameters)
         self._decoy = _decoy(parameters)
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def hash(self, password: str) -> PasswordHash:
-        """Hash a password with a fresh salt."""
-        async with self._turn:
+        """Hash a password with a new salt."""
+        async with self._slots:
             return PasswordHash(await asyncio.to_thread(self._argon2.hash, password))
 
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
-        """Return whether this is the password that was hashed.
+        """Return whether this is the password of the hash.
 
-        Without a hash it is not, and neither with one of another algorithm; both take as long as a wrong password does, from the first
-        time on: whoever asks cannot see whether there is such a user. (A hash made with other parameters than today's takes the time of
-        those, until its user has logged in.)
+        Without a hash, or with one of another algorithm, return False after the time of a wrong password, so that the time does not
+        disclose whether the user exists. (A hash with outdated parameters takes their time, until its user logs in.)
         """
         if hashed is None:
-            await self._opens(password, self._decoy)
+            await self._matches(password, self._decoy)
             return False
         try:
-            return await self._opens(password, hashed)
+            return await self._matches(password, hashed)
         except InvalidHashError:
-            await self._opens(password, self._decoy)
+            await self._matches(password, self._decoy)
             return False
 
     def is_outdated(self, hashed: PasswordHash) -> bool:
-        """Return whether a hash was made with other parameters than a fresh one would be."""
+        """Return whether the hash was made with other parameters than the current ones."""
         return self._argon2.check_needs_rehash(hashed.encoded)
 
-    async def _opens(self, password: str, hashed: PasswordHash) -> bool:
-        async with self._turn:
+    async def _matches(self, password: str, hashed: PasswordHash) -> bool:
+        async with self._slots:
             try:
-                # What is tried is any text, halves of characters too, which no encoding has.
+                # An attempt may be any text, also lone surrogates, which UTF-8 cannot encode.
                 return await asyncio.to_thread(self._argon2.verify, hashed.encoded, password.encode(errors="surrogatepass"))
             except VerifyMismatchError:
                 return False
 
 
 def _decoy(parameters: argon2.Parameters) -> PasswordHash:
-    """Make a hash that nothing opens, without the work of hashing: random bytes where the hash of a password would be."""
+    """Return a hash that matches no password, without the cost of hashing: its digest is random."""
     kind = {argon2.Type.D: "argon2d", argon2.Type.I: "argon2i", argon2.Type.ID: "argon2id"}[parameters.type]
     cost = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
     salt, digest = (

@@ -14,10 +14,10 @@ from sqlwright.sql.sources import CONFIG_NAMES, expand_paths, read_queries, read
 
 
 def read_inputs(project: Path, *, schema: Schema, queries: tuple[str, ...], out: str) -> Inputs:
-    """Read the project's files. `queries` are paths as sqlc takes them, `out` is the folder of the generated package.
+    """Read the project's files. `queries` are paths as sqlc accepts them, `out` is the folder of the generated package.
 
     Raises:
-        FileNotFoundError: nothing is at one of the paths.
+        FileNotFoundError: one of the paths matches nothing.
     """
     path = f"{out}/{lock.FILE_NAME}"
     return Inputs(*_read_config(project), read_queries(project, queries), schema, lock.read_record(project / path, path))
@@ -27,7 +27,7 @@ def read_inputs_of(project: Path, request: GenerateRequest) -> Inputs:
     """Read the files that a request names.
 
     Raises:
-        CompileError: one of them is not in the project.
+        CompileError: one of them does not exist in the project.
     """
     settings = request.settings
     try:
@@ -44,7 +44,7 @@ def read_inputs_of(project: Path, request: GenerateRequest) -> Inputs:
 
 
 def _read_config(project: Path) -> tuple[str, str]:
-    """The configuration's name and text, for places of errors only; sqlc has read it already."""
+    """The configuration's name and text, used only for places in errors; sqlc has already read it."""
     found = next((name for name in CONFIG_NAMES if (project / name).is_file()), "")
     return found, (project / found).read_text(encoding="utf-8") if found else ""
 

@@ -1,6 +1,6 @@
-"""Runs sqlc to catch the requests that it makes of our plugin.
+"""Run sqlc to capture its requests to our plugin.
 
-sqlc takes a second, so it is started before anything is imported that only its answer needs.
+sqlc takes a second, so it is started before importing anything that only its answer needs.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
 _REQUESTS = "requests"
+_STDERR = "stderr"
+# Seconds between two checks for new requests.
+_PATIENCE = 0.05
 _UNFINISHED = ".part"
 _CATCHER = f"""\
 #!/bin/sh
@@ -31,59 +33,97 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
+    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
     "function, which means the same."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """What sqlc said: the requests for the entries that it could read, and its complaints about the others."""
+class Run:
+    """A run of sqlc: its requests for our entries, as they arrive, and finally its errors.
 
-    requests: tuple[tuple[Entry, GenerateRequest], ...]
-    complaints: tuple[Diagnostic, ...]
+    `folder` is where it runs; the requests have the paths as the user wrote them.
+    """
 
+    def __init__(self, process: subprocess.Popen[bytes], sqlc: Path, configuration: Configuration, folder: Path) -> None:
+        self._process = process
+        self._sqlc = sqlc
+        self._configuration = configuration
+        self._folder = folder
+        self._seen: set[Path] = set()
+        self._answered: set[int] = set()
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What sqlc ended with: the requests as it wrote them, and its complaints as text. `folder` is where it was made to run."""
+    def requests(self) -> Iterator[tuple[Entry, GenerateRequest]]:
+        """Yield each request as soon as sqlc has made it, until sqlc exits.
 
-    configuration: Configuration
-    sqlc: Path
-    folder: Path
-    requests: tuple[bytes, ...]
-    failed: bool
-    stderr: str
+        Raises:
+            CompileError: sqlc is of another version, or its requests cannot be stored.
+        """
+        running = True
+        while running:
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                running = False
+            yield from self._arrived()
+        if any((self._folder / _REQUESTS).glob(f"*{_UNFINISHED}")):
+            raise CompileError(
+                [
+                    Diagnostic(
+                        f"cannot store sqlc's requests in {self._folder.parent}",
+                        help="free some disk space, or raise the limit on files.",
+                    )
+                ]
+            )
 
-    def captured(self) -> Captured:
-        """Read the requests, with the paths that the user wrote, and the complaints.
+    def complaints(self) -> tuple[Diagnostic, ...]:
+        """Return sqlc's errors about the entries that it could not read, once all requests have been taken.
 
         Raises:
             CompileError: sqlc is of another version, or does not run.
         """
-        requests: tuple[tuple[Entry, GenerateRequest], ...] = ()
-        try:
-            requests = _decoded(self.configuration, self.requests)
-        finally:
-            # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
-            if self.failed or len(requests) < len(self.configuration.entries):
-                refuse_another_sqlc(self.sqlc)
+        failed, complete = self._process.returncode != 0, len(self._answered) == len(self._configuration.entries)
+        if not failed and complete:
+            return ()
+        # Only now, since it is rarely necessary: a request carries its sender's version.
+        refuse_another_sqlc(self._sqlc)
+        stderr = (self._folder / _STDERR).read_text(encoding="utf-8", errors="replace")
         complaints: tuple[Diagnostic, ...] = ()
-        panic = next((line for line in self.stderr.splitlines() if line.startswith("panic: ")), "")
-        if self.failed and not panic:
+        panic = next((line for line in stderr.splitlines() if line.startswith("panic: ")), "")
+        if failed and not panic:
             from sqlwright.project.complaints import read_complaints
 
-            complaints = read_complaints(self.stderr, self.folder, self.configuration)
-        if not complaints and len(requests) < len(self.configuration.entries):
-            # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
+            complaints = read_complaints(stderr, self._folder, self._configuration)
+        if not complaints and not complete:
+            # It may also exit successfully: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
-        return Captured(requests, complaints)
+        return complaints
+
+    def _arrived(self) -> Iterator[tuple[Entry, GenerateRequest]]:
+        from sqlwright.resolve import protocol
+
+        for path in sorted((self._folder / _REQUESTS).iterdir()):
+            if path in self._seen or path.suffix == _UNFINISHED:
+                continue
+            self._seen.add(path)
+            try:
+                request = protocol.decode(path.read_bytes())
+            except CompileError:
+                refuse_another_sqlc(self._sqlc)
+                raise
+            number = int(request.settings.codegen.out)
+            entry = self._configuration.entries[number]
+            codegen = request.settings.codegen.model_copy(update={"out": entry.out})
+            settings = request.settings.model_copy(update={"schema_": entry.schema, "queries": entry.queries, "codegen": codegen})
+            self._answered.add(number)
+            yield entry, request.model_copy(update={"settings": settings})
 
 
 @contextmanager
-def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Callable[[], Answer]]:
-    """Run sqlc over a configuration while the block does something else; what is given waits for it.
+def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generator[Run]:
+    """Run sqlc over a configuration for the length of the block.
 
     Raises:
         CompileError: sqlc or the plugin is missing.
@@ -93,33 +133,31 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
         folder = Path(temporary).resolve()
         requests = folder / _REQUESTS
         requests.mkdir()
-        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        # Named as the user's, since sqlc's errors about the configuration mention the name.
         config = folder / configuration.path.name
         config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
         try:
-            process = subprocess.Popen(
-                [str(behind_launcher(sqlc)), "generate", "-f", str(config)],
-                env={**environ, **_thrift(environ), CAPTURE_VARIABLE: str(requests)},
-                cwd=configuration.project,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
+            with (folder / _STDERR).open("wb") as stderr:
+                process = subprocess.Popen(
+                    [str(behind_launcher(sqlc)), "generate", "-f", str(config)],
+                    env={**environ, **_thrift(environ), CAPTURE_VARIABLE: str(requests)},
+                    cwd=configuration.project,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                )
         except OSError:
             refuse_another_sqlc(sqlc)
             raise
         with process:
             try:
-                yield lambda: _answer(process, sqlc, configuration, folder)
+                yield Run(process, sqlc, configuration, folder)
             finally:
                 process.kill()
 
 
 def _catcher(folder: Path, plugin: Path) -> Path:
-    """A plugin that stores its request: a program of the shell starts in no time; where none can be run, our own."""
+    """A plugin that stores its request: a shell script, which starts instantly; our own where that cannot be run."""
     catcher = folder / "catcher"
     catcher.write_text(_CATCHER, encoding="ascii")
     catcher.chmod(0o700)
@@ -127,30 +165,5 @@ def _catcher(folder: Path, plugin: Path) -> Path:
 
 
 def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Settings of Go: sqlc ends within seconds, and tidying up before it needs half a gigabyte costs a tenth of them."""
+    """Settings of Go's collector: sqlc runs for seconds, and collecting before it uses half a gigabyte costs a tenth of them."""
     return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR
-
-
-def _answer(process: subprocess.Popen[str], sqlc: Path, configuration: Configuration, folder: Path) -> Answer:
-    _, stderr = process.communicate()
-    stored = tuple((folder / _REQUESTS).iterdir())
-    if any(path.suffix == _UNFINISHED for path in stored):
-        raise CompileError(
-            [Diagnostic(f"cannot store sqlc's requests in {folder.parent}", help="make room on that disk, or raise the limit on files.")]
-        )
-    requests = tuple(path.read_bytes() for path in stored)
-    return Answer(configuration, sqlc, folder, requests, process.returncode != 0, stderr)
-
-
-def _decoded(configuration: Configuration, requests: tuple[bytes, ...]) -> tuple[tuple[Entry, GenerateRequest], ...]:
-    from sqlwright.resolve import protocol
-
-    found: dict[int, GenerateRequest] = {}
-    for data in requests:
-        request = protocol.decode(data)
-        number = int(request.settings.codegen.out)
-        entry = configuration.entries[number]
-        codegen = request.settings.codegen.model_copy(update={"out": entry.out})
-        settings = request.settings.model_copy(update={"schema_": entry.schema, "queries": entry.queries, "codegen": codegen})
-        found[number] = request.model_copy(update={"settings": settings})
-    return tuple((entry, found[number]) for number, entry in enumerate(configuration.entries) if number in found)

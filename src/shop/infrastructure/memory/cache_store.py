@@ -1,4 +1,4 @@
-"""`CacheStore` in memory: for tests, and for a service of one process."""
+"""`CacheStore` in memory, for a service without Redis."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from shop.application.cache import Busy, Hit, Lease, Lookup
+from shop.application.reads.cache import Busy, Hit, Lease, Lookup
 
 
 class MemoryCacheStore:
-    """Values and leases, each with the time at which it ends."""
+    """Values and leases with their times of expiry."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[bytes, float]] = {}
         self._leases: dict[str, tuple[str, float]] = {}
 
     async def look_up(self, key: str, lease_seconds: float) -> Lookup:
-        """Get the value, or the right to fill it in, unless somebody else has that: for so many seconds at most."""
+        """Return the value, or a lease of at most `lease_seconds` to fill it in, or `Busy` if another caller holds the lease."""
         now = time.monotonic()
         value, value_ends = self._values.get(key, (b"", now))
         if value_ends > now:
@@ -31,7 +31,7 @@ class MemoryCacheStore:
         return Lease(token)
 
     async def fill(self, key: str, lease: Lease, value: bytes, seconds: float) -> bool:
-        """Keep a value for so many seconds, if the lease still holds; tell whether it did. The lease ends."""
+        """Store a value for `seconds` if the lease is still valid, and return whether it was. The lease ends."""
         if not self._holds(key, lease):
             return False
         del self._leases[key]
@@ -44,7 +44,7 @@ class MemoryCacheStore:
             del self._leases[key]
 
     async def invalidate(self, keys: Sequence[str]) -> None:
-        """Forget the values of these keys, and end their leases."""
+        """Delete the values of these keys, and end their leases."""
         for key in keys:
             self._values.pop(key, None)
             self._leases.pop(key, None)

@@ -18,21 +18,21 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
 
-from shop.application.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
 from shop.application.cancellation import cancellation_first
-from shop.application.messages import Message
+from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
+from shop.application.messaging.messages import Message
 
 _log = logging.getLogger("shop.nats")
 
 _SUBJECTS = "shop.events.>"
 _CONNECT_TIMEOUT = 2.0
 _PUBLISH_TIMEOUT = 5.0
-# For how long the broker itself refuses a message that it has stored already. Later ones are the inbox's business.
+# For how long the broker deduplicates by message id. Later duplicates are handled by the inbox.
 _DUPLICATE_WINDOW = 120.0
-# For how long what a process has taken is waited for if it died: nothing behind it is delivered meanwhile. A handler may take longer:
-# then the message also goes to another process, where the inbox has it wait for this one.
+# How long the broker waits for a process that may have died before it redelivers the message; later messages wait. If a handler takes
+# longer, another process receives the message too, and waits for this one at the inbox.
 _ACK_WAIT = 2.0
-# How often the stream is looked at: another process may have made it anew over a connection that stood all the time.
+# How often the stream's identity is checked: another process may have recreated it while the connection persisted.
 _IDENTITY_KNOWN = 5.0
 # "stream name already in use with a different configuration"
 _STREAM_DIFFERS = 10058
@@ -42,7 +42,7 @@ _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A connection, and which stream there is, as known until a time of the loop's clock."""
+    """A connection and the identity of the stream, which is valid until a time of the event loop's clock."""
 
     client: Client
     jetstream: JetStreamContext
@@ -51,7 +51,7 @@ class _Link:
 
 
 class NatsBroker:
-    """A connection that is made when it is first needed, and again whenever it was lost. Made by `open_broker`."""
+    """A connection that is established on first use, and again after a loss. Created by `open_broker`."""
 
     def __init__(self, url: str, stream: str, keep: timedelta) -> None:
         self._url = url
@@ -62,7 +62,7 @@ class NatsBroker:
         self._is_closing = False
 
     async def publish(self, message: Message) -> Place:
-        """Store the message, and return its place."""
+        """Store the message and return its place."""
         link = await self._linked()
         kind, _, _ = message.aggregate.partition(":")
         try:
@@ -81,29 +81,29 @@ class NatsBroker:
             if isinstance(error, nats.js.errors.APIError) and not isinstance(error, nats.js.errors.ServiceUnavailableError):
                 raise MessageRefused(str(error.description)) from error
             if isinstance(error, nats.js.errors.NoStreamResponseError):
-                # The stream went with its server's storage: it is made anew with the next connection.
+                # The stream was lost with the server's storage: the next connection recreates it.
                 await self.close()
             raise BrokerUnavailable(_sentence(error)) from error
         return Place(link.identity, stored.seq)
 
     async def extent(self) -> StreamExtent:
-        """Return what the stream holds. Raises `BrokerUnavailable`."""
+        """Return the extent of the stream. Raises `BrokerUnavailable`."""
         link = await self._linked()
         with _translated():
-            # The client's own call does not ask which were deleted.
+            # The client's own call does not request the deleted messages.
             answer = await link.client.request(f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=_PUBLISH_TIMEOUT)
-        found: dict[str, Any] = json.loads(answer.data)
-        if "error" in found:
-            raise BrokerUnavailable(str(found["error"].get("description", "the stream cannot be looked at")))
-        info = StreamInfo.from_response(found)
+        response: dict[str, Any] = json.loads(answer.data)
+        if "error" in response:
+            raise BrokerUnavailable(str(response["error"].get("description", "the stream cannot be inspected")))
+        info = StreamInfo.from_response(response)
         return StreamExtent(_identity_of(info), info.state.first_seq, info.state.last_seq, info.state.deleted or ())
 
     def subscribe(self, consumer: str) -> NatsSubscription:
-        """Give a consumer's place in the stream, which begins with its oldest message."""
+        """Return the subscription of a consumer, which begins with the oldest message of the stream."""
         return NatsSubscription(self, self._stream, consumer)
 
     async def jetstream(self) -> JetStreamContext:
-        """Connect where that is needed, and return the stream's API. Raises `BrokerUnavailable`."""
+        """Connect if necessary, and return the JetStream API. Raises `BrokerUnavailable`."""
         return (await self._linked()).jetstream
 
     async def _linked(self) -> _Link:
@@ -112,17 +112,17 @@ class NatsBroker:
             if link is None or link.client.is_closed:
                 link = self._link = await self._connect()
             elif link.known_until <= asyncio.get_running_loop().time():
-                link = self._link = await self._looked_at_again(link)
+                link = self._link = await self._refreshed(link)
             return link
 
-    async def _looked_at_again(self, link: _Link) -> _Link:
+    async def _refreshed(self, link: _Link) -> _Link:
         with _translated():
             identity = _identity_of(await self._make_stream(link.jetstream))
         return replace(link, identity=identity, known_until=asyncio.get_running_loop().time() + _IDENTITY_KNOWN)
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection stands now."""
+        """Whether there is a connection now."""
         return self._link is not None and self._link.client.is_connected
 
     async def close(self) -> None:
@@ -143,9 +143,9 @@ class NatsBroker:
 
         async def failed(error: Exception) -> None:
             if not was_connected:
-                # The client alone would try on until the time is over. Who wants the broker waits and tries again, and knows for how long.
+                # The client would retry until the timeout. Callers retry themselves, and know for how long.
                 raise error
-            # Later it shall try on; what is raised here would end that for good.
+            # Later it has to retry; an exception here would end that.
             _log.debug("connection: %s", _sentence(error))
 
         try:
@@ -155,7 +155,7 @@ class NatsBroker:
                         self._url,
                         name="shop",
                         connect_timeout=1,
-                        # Without end: what waits for it has timeouts of its own.
+                        # Unlimited: callers have their own timeouts.
                         max_reconnect_attempts=-1,
                         reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
                         error_cb=failed,
@@ -165,7 +165,7 @@ class NatsBroker:
                 was_connected = True
                 identity = _identity_of(await self._make_stream(JetStreamContext(client, timeout=_CONNECT_TIMEOUT)))
         except BaseException:
-            # Also where it was cancelled: the client would try on.
+            # Also if cancelled: the client would retry.
             self._is_closing = True
             with _ignored():
                 await client.close()
@@ -174,12 +174,12 @@ class NatsBroker:
         return _Link(client, JetStreamContext(client, timeout=_PUBLISH_TIMEOUT), identity, known_until)
 
     async def _require_stored(self, jetstream: JetStreamContext, sequence: int) -> None:
-        # The broker knows the ids of a while also of messages that were deleted since, and acknowledges those without storing anything.
+        # The broker also remembers the ids of recently deleted messages, and acknowledges those without storing anything.
         try:
             await jetstream.get_msg(self._stream, sequence)
         except nats.js.errors.NotFoundError:
             raise BrokerUnavailable(
-                f"the stream has lost a message whose id it still knows, and stores it again after {_DUPLICATE_WINDOW:g} s"
+                f"the stream has lost a message whose id it still remembers, and stores it again after {_DUPLICATE_WINDOW:g} s"
             ) from None
 
     async def _make_stream(self, jetstream: JetStreamContext) -> StreamInfo:
@@ -191,15 +191,15 @@ class NatsBroker:
             max_age=self._keep.total_seconds(),
         )
         try:
-            return await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
+            return await jetstream.add_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments partially
         except nats.js.errors.BadRequestError as error:
             if error.err_code != _STREAM_DIFFERS:
                 raise
-            return await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
+            return await jetstream.update_stream(config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments partially
 
 
 class NatsSubscription:
-    """A durable pull consumer. Made by `NatsBroker.subscribe`."""
+    """A durable pull consumer. Created by `NatsBroker.subscribe`."""
 
     def __init__(self, broker: NatsBroker, stream: str, consumer: str) -> None:
         self._broker = broker
@@ -208,7 +208,7 @@ class NatsSubscription:
         self._subscription: JetStreamContext.PullSubscription | None = None
 
     async def next(self, wait: float) -> Delivery | None:
-        """Get the next message, or None if there is none within so many seconds. Raises `BrokerUnavailable`."""
+        """Return the next message, or None if there is none within `wait` seconds. Raises `BrokerUnavailable`."""
         try:
             with _translated():
                 subscription = self._subscription = self._subscription or await self._subscribe()
@@ -218,7 +218,7 @@ class NatsSubscription:
                 except TimeoutError:
                     message = None
         except BrokerUnavailable:
-            # The consumer may be gone with its server's storage: it is looked for anew.
+            # The consumer may be lost with the server's storage: the next call creates it again.
             self._subscription = None
             raise
         if message is None:
@@ -233,18 +233,18 @@ class NatsSubscription:
             durable_name=self._consumer,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=_ACK_WAIT,
-            # Without a limit: who gives a message up is the consumer, which knows failure from outage.
+            # Unlimited: the consumer decides about dead letters, since it can distinguish a failure from an outage.
             max_deliver=-1,
-            # The order: what is not settled holds back what is behind it, over all processes and after their deaths too.
+            # Ordering: an unsettled message delays later ones, across all processes and their crashes.
             max_ack_pending=1,
         )
-        # Made, or changed where it was made otherwise.
-        await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments half
+        # Creates the consumer, or updates one with another configuration.
+        await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments partially
         return await jetstream.pull_subscribe_bind(self._consumer, self._stream)
 
 
 class NatsDelivery:
-    """A message of a pull consumer. What the broker does not get told here it delivers again, so its absence is no error."""
+    """A message of a pull consumer. If the broker does not receive its settlement, it redelivers the message, so that is no error."""
 
     def __init__(self, message: Msg) -> None:
         self._message = message
@@ -256,28 +256,28 @@ class NatsDelivery:
 
     @property
     def count(self) -> int:
-        """How often it was delivered, this time included."""
+        """The number of deliveries, including this one."""
         return self._message.metadata.num_delivered or 1
 
     async def accept(self) -> None:
-        """Tell the broker that it was handled."""
+        """Acknowledge the message."""
         with _ignored():
             await self._message.ack()
 
     async def retry(self, after: float) -> None:
-        """Ask for it again, after so many seconds."""
+        """Request redelivery after this number of seconds."""
         with _ignored():
             await self._message.nak(delay=after)
 
     async def discard(self) -> None:
-        """Tell the broker that it is not to be delivered again."""
+        """Request that the message is not redelivered."""
         with _ignored():
             await self._message.term()
 
 
 @asynccontextmanager
 async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelta(days=30)) -> AsyncGenerator[NatsBroker]:
-    """Give a broker, whose stream keeps messages for so long, and close its connection at the end. Nothing is connected yet."""
+    """Open a broker whose stream keeps messages for `keep`, and close its connection at the end. It connects on first use."""
     broker = NatsBroker(url, stream, keep)
     try:
         yield broker
@@ -305,7 +305,7 @@ async def _log_reconnected() -> None:
 
 
 def _identity_of(info: StreamInfo) -> str:
-    # By its time of creation too: a stream of the same name that was made anew holds nothing of the old one.
+    # With its time of creation: a recreated stream of the same name holds nothing of the old one.
     created = "unknown" if info.created is None else info.created.isoformat()
     return f"{info.config.name}@{created}"
 

@@ -1,4 +1,4 @@
-"""What NATS says of itself on its monitoring port, and to no client."""
+"""The monitoring endpoint of NATS, which reports what clients cannot ask for."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.request import urlopen
 
-from shop.application.health import NotWell
+from shop.application.health import Unhealthy
 
 _TIMEOUT = 3.0
 
 
 async def sync_policy(monitoring_url: str) -> str:
-    """Say when JetStream brings messages to the disk. Raises `NotWell` where that is later than its acknowledgement."""
+    """Check that JetStream syncs messages to disk before it acknowledges them. Raises `Unhealthy`."""
     try:
         text = await asyncio.to_thread(_get, f"{monitoring_url.rstrip('/')}/varz")
         config: dict[str, Any] = json.loads(text)["jetstream"]["config"]
@@ -22,14 +22,16 @@ async def sync_policy(monitoring_url: str) -> str:
             return "sync_interval=always"
         interval = timedelta(microseconds=config["sync_interval"] / 1000)
     except OSError as error:
-        raise NotWell(f"cannot be asked: {error}") from error
+        raise Unhealthy(f"the monitoring endpoint cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise NotWell("does not answer as NATS with JetStream does") from error
-    raise NotWell(f"sync_interval={interval.total_seconds():g}s: a power cut may cost what was acknowledged in that time; set it to always")
+        raise Unhealthy("the monitoring endpoint is not that of NATS with JetStream") from error
+    raise Unhealthy(
+        f"sync_interval={interval.total_seconds():g}s: a power failure can lose the messages acknowledged in that time; set it to always"
+    )
 
 
 def _get(url: str) -> bytes:
-    # The settings allow http and https alone.
+    # The settings allow only http and https.
     with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 as above
         content: bytes = response.read()
         return content

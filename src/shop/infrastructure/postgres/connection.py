@@ -1,4 +1,4 @@
-"""Connections that do not wait for a silent server for ever."""
+"""Connections that do not wait indefinitely for a silent server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from psycopg.rows import TupleRow
 
 
 class Connection(AsyncConnection[TupleRow]):
-    """A connection that is closed, with an `OperationalError`, where the server has not answered for `patience` seconds.
+    """A connection that is closed, with an `OperationalError`, if the server does not answer for `patience` seconds.
 
-    PostgreSQL's own limits end with the process that would keep them: one that is frozen keeps its connections and answers nothing, and
-    neither does one behind a network that drops everything.
+    PostgreSQL's own timeouts do not cover this: a frozen server process keeps its connections and enforces nothing, and a network may drop
+    all packets.
     """
 
     patience: float | None = None
 
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        """Do what every call of the driver comes down to."""
+        """Wait for the server, as every call of the driver does."""
         limit = asyncio.timeout(self.patience)
         try:
             async with limit:
@@ -30,13 +30,13 @@ class Connection(AsyncConnection[TupleRow]):
         except TimeoutError:
             if not limit.expired():
                 raise
-            # An answer to what was cut off may still come, and nobody knows to what.
+            # The answer may still arrive, and would be taken for that of a later statement.
             await self.close()
             raise OperationalError(f"the server has not answered for {self.patience:g} s") from None
 
     @contextmanager
     def waiting(self, seconds: float | None) -> Generator[None]:
-        """Have another limit for the length of the block, or none."""
+        """Use another limit, or none, until the end of the block."""
         patience, self.patience = self.patience, seconds
         try:
             yield

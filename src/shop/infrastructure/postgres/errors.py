@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean: by constraint name to a repository, by SQLSTATE to a unit of work."""
+"""Translation of PostgreSQL's errors: by constraint name in a repository, by SQLSTATE in a unit of work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from psycopg.errors import (
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.cancellation import cancellation_first
-from shop.application.unit_of_work import LockTimeout, StoreDefect, StoreLost, TransactionConflict
+from shop.application.transactions.failures import LockTimeout, StoreDefect, StoreLost, TransactionConflict
 from shop_db.constraints import (
     AuditLogConstraint,
     DailySaleConstraint,
@@ -33,7 +33,7 @@ from shop_db.constraints import (
 )
 
 EXPECTED: Final = frozenset({UserConstraint.USERS_EMAIL_KEY, OrderConstraint.ORDERS_USER_ID_FKEY})
-"""The constraints whose violation is an expected outcome. Each repository says what it means in each of its methods."""
+"""The constraints whose violation is an expected outcome, which the repositories translate."""
 
 WAIVED: Final[Mapping[StrEnum, str]] = {
     UserConstraint.USERS_PKEY: "ids are random",
@@ -52,36 +52,36 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     LoginAttemptConstraint.LOGIN_ATTEMPTS_PKEY: "every insert says ON CONFLICT",
     DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
 }
-"""The constraints that the use cases cannot violate, each with the reason. A test holds both lists against the generated names."""
+"""The constraints that the use cases cannot violate, each with the reason. A test compares both lists with the generated names."""
 
 
 def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint) -> bool:
-    """Tell whether this expected constraint was violated. Any other violation is a defect."""
+    """Return whether this expected constraint was violated. Any other violation is a defect."""
     return error.diag.constraint_name == constraint.value
 
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn what psycopg raises in the block into what the application knows, without the values that its text may quote.
+    """Translate exceptions of psycopg in the block to those of the application, without the values that their text may quote.
 
-    Cancellation stays what it is.
+    Cancellation is not translated.
 
     Raises:
-        TransactionConflict: serialization failure, deadlock: the transaction is gone, and may work when done again.
-        LockTimeout: another transaction holds a lock, and still would if this one asked again.
-        StoreLost: no connection, a connection that broke, a statement that took too long, a transaction that was idle too long, a server
-            that shuts down, or one that takes no writes: from nobody, or not from this role.
+        TransactionConflict: serialization failure or deadlock; the transaction may succeed when repeated.
+        LockTimeout: another transaction held a lock for too long.
+        StoreLost: no connection, a broken connection, a statement timeout, an idle-in-transaction timeout, a server shutdown, or a server
+            that accepts no writes, at all or from this role.
         StoreDefect: anything else.
     """
     try:
         with cancellation_first():
             yield
     except (PoolTimeout, TooManyRequests) as error:
-        raise StoreLost("all connections are in use, or none can be made") from error
+        raise StoreLost("all connections are in use, or none can be established") from error
     except PoolClosed as error:
         raise StoreLost("the pool is closed") from error
     except Error as error:
-        # Not `from error`: its DETAIL is the failing row, and whoever logs the cause would log that. Its traceback says as much.
+        # Not `from error`: its DETAIL quotes the failing row, which a log of the cause would contain. The traceback is kept.
         raise _translation(error).with_traceback(error.__traceback__) from None
 
 
@@ -94,30 +94,30 @@ def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
         case OperationalError() | IdleInTransactionSessionTimeout():
             return StoreLost(message_of(error))
         case ReadOnlySqlTransaction():
-            return StoreLost(f"{message_of(error)}: the database takes no writes")
-        # What a trigger refuses, whoever asks, has a context.
+            return StoreLost(f"{message_of(error)}: the database accepts no writes")
+        # An error raised by a trigger has a context.
         case InsufficientPrivilege() if error.diag.context is None:
-            # PostgreSQL's own sentence then, which has names alone.
+            # PostgreSQL's own message, which contains only names.
             return StoreLost(f"{message_of(error)}: {error.diag.message_primary}; grant the role the rights")
         case _:
             return StoreDefect(message_of(error))
 
 
 def leaves_outcome_open(error: OperationalError) -> bool:
-    """Tell whether an error of COMMIT leaves open what became of the transaction: the connection broke before the answer came.
+    """Return whether an error of COMMIT leaves the outcome open: the connection broke before the answer arrived.
 
-    SQLSTATE classes by PostgreSQL's appendix A: 08 connection exceptions, 57P the server's own end, 40003 says so itself. An error that
-    libpq made up has none.
+    SQLSTATE classes of PostgreSQL's appendix A: 08 connection exceptions, 57P operator intervention, 40003 statement completion unknown.
+    An error of libpq has no SQLSTATE.
     """
     state = error.sqlstate
     return state is None or state.startswith(("08", "57P")) or state == "40003"
 
 
 def message_of(error: Error) -> str:
-    """Return what went wrong without any value: PostgreSQL's name for it, its SQLSTATE, and what it is about.
+    """Describe an error without any value: PostgreSQL's name of it, its SQLSTATE, and its table, column or constraint.
 
-    Not the message: even its first line quotes what was written (`invalid input syntax for type integer: "…"`), and a trigger may say
-    anything. Where the server was not reached, libpq's first line says why.
+    Not the message: even its first line quotes values (`invalid input syntax for type integer: "…"`), and a trigger may put anything there.
+    If the server was not reached, return the first line of libpq's message.
     """
     if error.sqlstate is None:
         said = str(error).splitlines() if isinstance(error, OperationalError) else []

@@ -1,29 +1,29 @@
-"""From rows to entities and read models."""
+"""Mapping of rows to aggregates and read models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shop.application.read_models import AuditOutcome, AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserSummary
-from shop.application.unit_of_work import StoreDefect
+from shop.application.reads.models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserSummary
+from shop.application.transactions.audit import AuditOutcome
+from shop.application.transactions.failures import StoreDefect
 from shop.domain.money import Currency, Money
-from shop.domain.orders import Order, OrderId, OrderLine, OrderStatus
+from shop.domain.orders import Order, OrderLine, OrderStatus
 from shop.domain.users import Profile, User
-from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, PhoneNumber, UserId
 from shop_db import enums
 from shop_db.models import AuditLog, DailySale
-from shop_db.models import Order as OrderRow
 from shop_db.models import User as UserRow
 from shop_db.orders import GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
 from shop_db.users import GetPublicProfilesRow, ListUsersRow
 
 
 class UnreadableRow(StoreDefect):
-    """A row that the domain's rules refuse: something other than this service wrote it. Names the row and the rule, and no value."""
+    """A row that violates the rules of the domain, so not written by this service. Names the row and the rule, and no value."""
 
 
 def user_from(row: UserRow) -> User:
-    """Build the entity. Raises `UnreadableRow`."""
+    """Build the user. Raises `UnreadableRow`."""
     try:
         return User(
             id=UserId(row.id),
@@ -42,7 +42,7 @@ def user_from(row: UserRow) -> User:
 
 
 def order_from(rows: Sequence[GetOrderWithLinesRow]) -> Order:
-    """Build the aggregate of its rows, of which there is at least one, in the order of its lines. Raises `UnreadableRow`."""
+    """Build the order from one or more rows, one for each line. Raises `UnreadableRow`."""
     order = rows[0].orders
     try:
         currency = Currency(order.currency)
@@ -55,31 +55,26 @@ def order_from(rows: Sequence[GetOrderWithLinesRow]) -> Order:
             )
             for row in rows
         )
-        return placed_order_from(order, lines)
+        return Order(
+            id=OrderId(order.id),
+            user_id=UserId(order.user_id),
+            lines=lines,
+            status=OrderStatus(order.status.value),
+            placed_at=order.placed_at,
+            updated_at=order.updated_at,
+            version=order.version,
+        )
     except ValueError as error:
         raise UnreadableRow(f"orders row {order.id}: {error}") from None
 
 
-def placed_order_from(row: OrderRow, lines: tuple[OrderLine, ...]) -> Order:
-    """Build the aggregate of its row and the lines that are known already. Raises ValueError for what the domain refuses."""
-    return Order(
-        id=OrderId(row.id),
-        user_id=UserId(row.user_id),
-        lines=lines,
-        status=OrderStatus(row.status.value),
-        placed_at=row.placed_at,
-        updated_at=row.updated_at,
-        version=row.version,
-    )
-
-
 def order_status_to(status: OrderStatus) -> enums.OrderStatus:
-    """Give the database's word for a status."""
+    """Return the database's value of a status."""
     return enums.OrderStatus(status.value)
 
 
 def audit_outcome_to(outcome: AuditOutcome) -> enums.AuditOutcome:
-    """Give the database's word for an outcome."""
+    """Return the database's value of an outcome."""
     return enums.AuditOutcome(outcome.value)
 
 

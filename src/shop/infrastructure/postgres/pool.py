@@ -1,4 +1,4 @@
-"""The connection pool, opened only on a database that is ready for the service."""
+"""The connection pool, which opens only if the database is ready for the service."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How many connections there are, and how long anything is waited for, in seconds."""
+    """The number of connections, and timeouts in seconds."""
 
     min_size: int = 1
     max_size: int = 10
     wait_timeout: float = 10.0
-    # libpq alone would wait for a silent host for minutes. A connect_timeout in the URL wins.
+    # By default libpq waits for a silent host for minutes. A connect_timeout in the URL takes precedence.
     connect_timeout: int = 5
-    # A statement that takes longer was not meant to; the transaction is rolled back, and its connection lent to the next.
+    # After that the transaction is rolled back, and the connection is free again.
     statement_timeout: float = 15.0
-    # How much longer the server is waited for: one that answers ends the statement by itself.
+    # How much longer to wait for the server, which normally cancels the statement itself.
     answer_margin: float = 5.0
-    # Short, because who waits for a lock holds a connection: one locked row must not take all of them. Longer than PostgreSQL's
-    # deadlock_timeout of a second, so that a deadlock is still found as one, which is worth another attempt.
+    # Short, because waiting for a lock occupies a connection: one locked row must not occupy all of them. Longer than PostgreSQL's
+    # deadlock_timeout of one second, so that a deadlock is reported as such and retried.
     lock_timeout: float = 2.0
-    # No transaction waits for anything but the database, so a longer pause is that of a process that is frozen, with its locks.
+    # No transaction waits for anything but the database, so a longer pause means that the process is frozen, and holds locks.
     idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
 
 
 class DatabaseNotReady(Exception):
-    """The database cannot be used: the URL is not one, no server answers or lets us in, or the migrations are missing. Says which."""
+    """The database cannot be used: invalid URL, no connection, or missing migrations or rights. The message says which."""
 
 
 @asynccontextmanager
 async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, is_required: bool = True) -> AsyncGenerator[Pool]:
     """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`.
 
-    Where the database is not required, as a replica is not, it may also come later: then only the URL itself may be wrong.
+    A database that is not required, such as a replica, may become available later; then only an invalid URL is an error.
 
-    Its connections are in autocommit mode, so a transaction is where somebody says so and nowhere else. Each is checked before it is
-    lent: one that died in the pool is replaced rather than handed out.
+    Connections are in autocommit mode, so transactions are always explicit. Each is checked before it is lent, and replaced if it broke in
+    the pool.
     """
     conninfo = _conninfo(database_url, options)
     patience = options.statement_timeout + options.answer_margin
@@ -63,7 +63,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
 
     async def configure(conn: Connection) -> None:
         conn.patience = patience
-        # By statements and not by libpq's `options`, which connection poolers in between refuse.
+        # By statements and not by libpq's `options`, which connection poolers reject.
         await conn.execute(
             """
             SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
@@ -94,8 +94,8 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
 
 
 async def make_durable(conn: AsyncConnection[Any]) -> None:
-    """Have commits on this connection wait for the disk, whatever the server, the database or the role has as a default."""
-    # A standby that has also applied it is more than that, and stays.
+    """Make commits on this connection wait for the disk, whatever the default of the server, the database or the role."""
+    # remote_apply is stronger, and is kept.
     await conn.execute("""
         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'
     """)
@@ -121,8 +121,7 @@ async def _require_ready(conninfo: str, patience: float) -> None:
         raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
-            # Cheap, and together they name every table: a database that answers has them as this code knows them. None locks anything,
-            # for a replica refuses that.
+            # Cheap queries that together name every table and column of this code. None takes a lock, which a replica would reject.
             await users.get_user(conn, id=uuid.UUID(int=0))
             await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
             await orders.list_daily_sales(conn, since=dt.date.max)
@@ -131,7 +130,7 @@ async def _require_ready(conninfo: str, patience: float) -> None:
             await inbox.list_dead_messages(conn, at_most=0)
             await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         except (UndefinedTable, UndefinedColumn) as error:
-            # PostgreSQL says this while it parses, before it has seen any value.
+            # PostgreSQL raises this during parsing, so its message contains no value.
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
         except InsufficientPrivilege as error:
             role = conn.info.user

@@ -1,4 +1,4 @@
-"""Calls the generated functions on one connection: by name in the log, and not after the connection was given back."""
+"""Calls the generated functions on one connection, with a log line for each, until the connection is returned to the pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from psycopg import AsyncConnection
 
 from shop.application.cancellation import cancellation_first
-from shop.application.unit_of_work import UnitOfWorkClosed
+from shop.application.transactions.failures import UnitOfWorkClosed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,10 +20,10 @@ _log = logging.getLogger("shop.queries")
 
 
 class Queries:
-    """The one way to the database of the adapters in this package.
+    """How the adapters in this package access the database.
 
-    Each call is logged at debug level with the query's name and duration. Parameters are never logged: some are secrets, and a list of
-    those that are would be wrong one day.
+    Each call is logged at debug level with the query's name and duration. Parameters are never logged: some are secrets, and a list of the
+    secret ones would become outdated.
     """
 
     def __init__(self, conn: AsyncConnection[Any]) -> None:
@@ -31,12 +31,12 @@ class Queries:
         self._is_closed = False
 
     async def __call__(self, query: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a generated function. Raises `UnitOfWorkClosed` after the end of the transaction."""
+        """Call a generated function. Raises `UnitOfWorkClosed` after the end of the transaction."""
         if self._is_closed:
             raise UnitOfWorkClosed(f"{_name(query)} was called after the end of its transaction")
         started = time.perf_counter()
         try:
-            # Here too, so that no repository takes an error of the cancellation for an outcome.
+            # Here too, so that no repository mistakes an error caused by cancellation for an outcome.
             with cancellation_first():
                 return await query(self._conn, *args, **kwargs)
         finally:
@@ -45,13 +45,13 @@ class Queries:
                 _log.debug("query", extra={"query": _name(query), "ms": milliseconds})
 
     def savepoint(self) -> AbstractAsyncContextManager[Any]:
-        """Begin a savepoint, or a transaction where there is none; it is undone if its block raises."""
+        """Begin a savepoint, or a transaction if there is none; it is rolled back if its block raises."""
         if self._is_closed:
             raise UnitOfWorkClosed("a savepoint was begun after the end of its transaction")
         return self._conn.transaction()
 
     def close(self) -> None:
-        """Refuse all later calls."""
+        """Reject all later calls."""
         self._is_closed = True
 
 

@@ -1,4 +1,4 @@
-"""`CacheStore` over Redis: one round trip for each method, each atomic in a script."""
+"""`CacheStore` over Redis: each method is one round trip, and atomic."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from shop.application.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
 from shop.application.cancellation import cancellation_first
+from shop.application.reads.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
 
 _LOOK_UP = """
 local value = redis.call('GET', KEYS[1])
@@ -33,7 +33,7 @@ return 0
 
 
 class RedisCacheStore:
-    """Values and leases as Redis strings that expire. Made by `open_cache_store`."""
+    """Values and leases as Redis strings that expire. Created by `open_cache_store`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -42,7 +42,7 @@ class RedisCacheStore:
         self._release = redis.register_script(_RELEASE)
 
     async def look_up(self, key: str, lease_seconds: float) -> Lookup:
-        """Get the value, or the right to fill it in, unless somebody else has that: for so many seconds at most."""
+        """Return the value, or a lease of at most `lease_seconds` to fill it in, or `Busy` if another caller holds the lease."""
         with _translated():
             state, content = await self._look_up(keys=_keys(key), args=[secrets.token_hex(8), _milliseconds(lease_seconds)])
         match state:
@@ -54,7 +54,7 @@ class RedisCacheStore:
                 return Busy()
 
     async def fill(self, key: str, lease: Lease, value: bytes, seconds: float) -> bool:
-        """Keep a value for so many seconds, if the lease still holds; tell whether it did. The lease ends."""
+        """Store a value for `seconds` if the lease is still valid, and return whether it was. The lease ends."""
         with _translated():
             return bool(await self._fill(keys=_keys(key), args=[lease.token, value, _milliseconds(seconds)]))
 
@@ -64,23 +64,23 @@ class RedisCacheStore:
             await self._release(keys=_keys(key), args=[lease.token])
 
     async def invalidate(self, keys: Sequence[str]) -> None:
-        """Forget the values of these keys, and end their leases."""
+        """Delete the values of these keys, and end their leases."""
         with _translated():
             await self._redis.delete(*(name for key in keys for name in _keys(key)))
 
     async def ping(self) -> None:
         """Return if Redis answers. Raises `CacheUnavailable`."""
         with _translated():
-            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments half
+            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
 
 
 @asynccontextmanager
 async def open_cache_store(url: str, answer_within: float = 0.5) -> AsyncGenerator[RedisCacheStore]:
-    """Give a store, and close its connections at the end. Nothing is connected yet. Raises ValueError for a URL that is none.
+    """Open a store, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL.
 
-    Nothing waits longer than `answer_within`, and nothing is tried again here: the store behind the cache answers sooner.
+    No call waits longer than `answer_within` seconds or retries: loading the value from the database is faster.
     """
-    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments half
+    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
         url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 0)
     )
     try:
@@ -90,7 +90,7 @@ async def open_cache_store(url: str, answer_within: float = 0.5) -> AsyncGenerat
 
 
 def _keys(key: str) -> list[str]:
-    # In braces, so that a cluster keeps both together.
+    # In braces, so that a cluster stores both in one slot.
     return [f"{{{key}}}", f"{{{key}}}:lease"]
 
 
@@ -108,5 +108,5 @@ def _translated() -> Generator[None]:
 
 
 def _reason(error: RedisError | OSError) -> str:
-    # What the server answers may quote the arguments, which are values.
+    # The server's message may quote the arguments, which are values.
     return type(error).__name__ if isinstance(error, ResponseError) else str(error) or type(error).__name__

@@ -1,0 +1,84 @@
+"""The use case that removes old messages from the outbox and the inbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shop.application.context import Context
+from shop.application.transactions.failures import Failure
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.runner import Transactions
+from shop.domain.result import Ok, Result
+
+
+class PrunableMessages(Protocol):
+    """Removes published and handled messages, in its caller's transaction."""
+
+    async def now(self) -> datetime:
+        """Return the time of the store, which stamps messages. The clock of this machine may differ."""
+        ...
+
+    async def prune_outbox(self, before: datetime, at_most: int) -> int:
+        """Remove messages published before this time, oldest first, and return how many."""
+        ...
+
+    async def prune_inbox(self, before: datetime, at_most: int) -> int:
+        """Remove messages handled before this time, oldest first, and return how many.
+
+        Messages that are still in the outbox stay: they may be published and delivered again.
+        """
+        ...
+
+
+class PruningStores(Protocol):
+    """The repositories that this use case requires."""
+
+    @property
+    def messages(self) -> PrunableMessages:
+        """The messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The number of messages removed from each table."""
+
+    outbox: int
+    inbox: int
+
+    def __add__(self, other: Pruned) -> Pruned:
+        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox)
+
+    @property
+    def total(self) -> int:
+        """The number of messages removed from both tables."""
+        return self.outbox + self.inbox
+
+
+class MessagePruning:
+    """Removes messages older than the broker's retention, so the inbox forgets nothing that can still be delivered.
+
+    Dead letters are kept for inspection.
+    """
+
+    def __init__(self, transactions: Transactions[PruningStores], keep: timedelta, batch_size: int = 10_000) -> None:
+        self._transactions = transactions
+        self._keep = keep
+        self._batch_size = batch_size
+
+    async def prune_batch(self, context: Context) -> Result[Pruned, Failure]:
+        """Remove at most one batch from each table, oldest first, in one short transaction. A total of 0 means that nothing is left."""
+
+        async def work(operation: Operation[PruningStores]) -> Result[Pruned, Failure]:
+            messages = operation.repositories.messages
+            before = await messages.now() - self._keep
+            # The outbox first: rows of the inbox stay as long as their outbox rows do.
+            outbox = await messages.prune_outbox(before, self._batch_size)
+            pruned = Pruned(outbox, await messages.prune_inbox(before, self._batch_size))
+            if pruned.total:
+                await operation.done("messages", outbox=str(pruned.outbox), inbox=str(pruned.inbox))
+            return Ok(pruned)
+
+        return await self._transactions.run(context, "messages.prune", work)

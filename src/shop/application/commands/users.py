@@ -1,0 +1,198 @@
+"""The use cases that write users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from shop.application.commands.login_attempts import DEFAULT_LIMIT, LoginAttempts, LoginLimit, TooManyAttempts
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.context import Context
+from shop.application.transactions.failures import Failure, TransactionConflict
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.runner import Transactions
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.events import AuthenticationFailed
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound, UserRepository
+from shop.domain.values import EmailAddress, Password, UserId
+
+
+class UserStores(Protocol):
+    """The repositories that these use cases require."""
+
+    @property
+    def users(self) -> UserRepository:
+        """The users."""
+        ...
+
+    @property
+    def logins(self) -> LoginAttempts:
+        """The counts of login attempts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCredentials:
+    """No user has this address and this password; which of the two is wrong is not disclosed."""
+
+    def __str__(self) -> str:
+        return "the e-mail address or the password is wrong"
+
+
+ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile
+LoginError: TypeAlias = WrongCredentials | TooManyAttempts
+PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile
+
+
+class UserCommands:
+    """Writes users. Each use case is one transaction with its audit entry and its events; those that check a password take two."""
+
+    def __init__(self, transactions: Transactions[UserStores], passwords: PasswordHasher, limit: LoginLimit = DEFAULT_LIMIT) -> None:
+        self._transactions = transactions
+        self._passwords = passwords
+        self._limit = limit
+
+    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | Failure]:
+        """Register a user."""
+        # Before the transaction: hashing is slow by design and must not occupy a connection.
+        hashed = await self._passwords.hash(password.text)
+
+        async def work(operation: Operation[UserStores]) -> Result[User, EmailTaken]:
+            added = await operation.repositories.users.add(NewUser(profile, hashed))
+            match added:
+                case Ok(user):
+                    await operation.done(_subject(user.id))
+                case Err(error):
+                    await operation.refused(_login(profile.email), error)
+            return added
+
+        return await self._transactions.run(context, "user.register", work)
+
+    async def authenticate(self, context: Context, email: EmailAddress, password: str) -> Result[User, LoginError | Failure]:
+        """Return the user with this address and password. A hash with outdated parameters is replaced.
+
+        An unknown address takes the same steps as a wrong password, including the limit on attempts.
+        """
+
+        async def count(operation: Operation[UserStores]) -> Result[User | None, TooManyAttempts]:
+            blocked = await operation.repositories.logins.count(email, self._limit)
+            if blocked is not None:
+                await operation.refused(_login(email), blocked)
+                return Err(blocked)
+            read = await operation.repositories.users.get_by_email(email)
+            await operation.commit()
+            return Ok(read.value if isinstance(read, Ok) else None)
+
+        counted = await self._transactions.run(context, "user.authenticate", count)
+        if isinstance(counted, Err):
+            return counted
+        known = counted.value
+        user = known if await self._passwords.verify(password, None if known is None else known.password) else None
+        rehashed = user
+        if user is not None and self._passwords.is_outdated(user.password):
+            rehashed = user.rehash_password(await self._passwords.hash(password))
+
+        async def work(operation: Operation[UserStores]) -> Result[User, WrongCredentials]:
+            if user is None or rehashed is None:
+                await operation.refused(_login(email), WrongCredentials(), AuthenticationFailed(email))
+                return Err(WrongCredentials())
+            await operation.repositories.logins.forget(email)
+            # If the user was changed in the meantime, the old hash stays until the next login.
+            is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed), Ok)
+            await operation.done(_subject(user.id), **({"rehashed": "yes"} if is_saved else {}))
+            return Ok(user)
+
+        return await self._transactions.run(context, "user.authenticate", work)
+
+    async def update_profile(
+        self, context: Context, user_id: UserId, change: Profile | Callable[[Profile], Profile], *, version: int | None = None
+    ) -> Result[User, ProfileError | Failure]:
+        """Replace a user's profile, or apply a function to it.
+
+        With `version`, only if that is still the current one: the version that the caller's decision is based on.
+        """
+
+        async def work(operation: Operation[UserStores]) -> Result[User, ProfileError]:
+            read = await operation.repositories.users.get(user_id)
+            # Compared here and not in SQL, since the column has a smaller range than the argument.
+            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            if isinstance(expected, Err):
+                await operation.refused(_subject(user_id), expected.error)
+                return expected
+            user = expected.value
+            updated = await operation.repositories.users.save_profile(
+                user.update_profile(change if isinstance(change, Profile) else change(user.profile))
+            )
+            match updated:
+                case Ok():
+                    await operation.done(_subject(user_id))
+                case Err(ChangedMeanwhile() as conflict) if version is None:
+                    raise TransactionConflict(str(conflict))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return updated
+
+        return await self._transactions.run(context, "user.update_profile", work)
+
+    async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
+        """Replace a user's password, if the old one is right. Wrong guesses count as attempts to log in."""
+
+        async def count(operation: Operation[UserStores]) -> Result[User, UserNotFound | TooManyAttempts]:
+            read = await operation.repositories.users.get(user_id)
+            if isinstance(read, Err):
+                await operation.refused(_subject(user_id), read.error)
+                return read
+            blocked = await operation.repositories.logins.count(read.value.profile.email, self._limit)
+            if blocked is not None:
+                await operation.refused(_subject(user_id), blocked)
+                return Err(blocked)
+            await operation.commit()
+            return read
+
+        counted = await self._transactions.run(context, "user.change_password", count)
+        if isinstance(counted, Err):
+            return counted
+        user = counted.value
+        is_right = await self._passwords.verify(old, user.password)
+        hashed = await self._passwords.hash(new.text)
+
+        async def work(operation: Operation[UserStores]) -> Result[None, PasswordError]:
+            if not is_right:
+                await operation.refused(_subject(user_id), WrongCredentials(), AuthenticationFailed(user.profile.email))
+                return Err(WrongCredentials())
+            # With the version whose password was verified: of two concurrent changes, the second is refused.
+            changed = await operation.repositories.users.save_password(user.change_password(hashed))
+            match changed:
+                case Ok():
+                    await operation.repositories.logins.forget(user.profile.email)
+                    await operation.done(_subject(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return changed
+
+        return await self._transactions.run(context, "user.change_password", work)
+
+    async def delete(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | UserHasOrders | Failure]:
+        """Delete a user. A user with orders cannot be deleted."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, UserNotFound | UserHasOrders]:
+            read = await operation.repositories.users.get(user_id)
+            deleted = await operation.repositories.users.delete(read.value.delete()) if isinstance(read, Ok) else read
+            match deleted:
+                case Ok():
+                    await operation.done(_subject(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return deleted
+
+        return await self._transactions.run(context, "user.delete", work)
+
+
+def _subject(user_id: UserId) -> str:
+    return f"user:{user_id}"
+
+
+def _login(email: EmailAddress) -> str:
+    return f"login:{email.text.lower()}"

@@ -1,0 +1,1 @@
+"""The query service, its read models and read repositories, and their cache."""

@@ -1,0 +1,114 @@
+"""Read models: data in the shape in which it is shown. They are not entities, and nothing is written from them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shop.application.transactions.audit import AuditOutcome
+from shop.domain.money import Currency, Money
+from shop.domain.orders import OrderStatus
+from shop.domain.values import OrderId, UserId
+
+Item = TypeVar("Item")
+
+
+class ReadModel(BaseModel):
+    """The base of all read models: immutable values."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PublicProfile(ReadModel):
+    """The public data of a user."""
+
+    id: UserId
+    first_name: str
+    last_name: str
+
+
+class UserSummary(ReadModel):
+    """A user in a listing: all data except the password."""
+
+    id: UserId
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class OrderSummary(ReadModel):
+    """An order in a listing."""
+
+    id: OrderId
+    status: OrderStatus
+    total: Money
+    line_count: int
+    placed_at: datetime
+    updated_at: datetime
+
+
+class OrderTotals(ReadModel):
+    """The totals of a user's orders in one currency: their number by status, and the sum of the paid ones."""
+
+    orders: int
+    placed: int
+    paid: int
+    shipped: int
+    cancelled: int
+    spent: Money
+    last_placed_at: datetime
+
+
+class UserOrderSummary(ReadModel):
+    """The totals of a user's orders, by currency."""
+
+    user_id: UserId
+    totals: tuple[OrderTotals, ...]
+
+
+class DailySales(ReadModel):
+    """The payments of one day in one currency, less the refunds: both numbers may be negative."""
+
+    day: date
+    currency: Currency
+    orders: int
+    revenue_minor: int
+
+
+class AuditRecord(ReadModel):
+    """An entry of the audit log."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    origin: str
+    outcome: AuditOutcome
+    metadata: dict[str, str]
+    trace_id: str
+
+
+class DeadLetter(ReadModel):
+    """A message that its consumer could not handle, or that the broker refused: then `consumer` is `relay`."""
+
+    consumer: str
+    message_id: uuid.UUID
+    event_type: str
+    attempts: int
+    last_error: str
+    dead_at: datetime
+
+
+class Page(ReadModel, Generic[Item]):
+    """A page of a listing. `next_cursor` is the cursor of the next page, None on the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None

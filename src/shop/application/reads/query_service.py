@@ -1,0 +1,148 @@
+"""The query service: answers questions with read models, and writes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TypeVar
+
+from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
+from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.models import (
+    AuditRecord,
+    DailySales,
+    DeadLetter,
+    OrderSummary,
+    Page,
+    PublicProfile,
+    UserOrderSummary,
+    UserSummary,
+)
+from shop.application.reads.orders import OrderPageKey
+from shop.application.reads.replica import Replica
+from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
+from shop.application.reads.users import UserPageKey
+from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import UserNotFound
+from shop.domain.values import OrderId, UserId
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class QueryService:
+    """All queries. Listings come in pages of at least one item, each with the cursor of the next.
+
+    A replica is asked first, if there is one, and the primary answers where it does not. The most frequent queries, public profiles and
+    order summaries, are cached, if there is a cache.
+    """
+
+    def __init__(self, open_repositories: OpenReadRepositories, cache: ReadCache | None = None, replica: Replica | None = None) -> None:
+        self._open = open_repositories
+        self._cache = cache
+        self._replica = replica
+
+    async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
+        """Return the public profile of a user."""
+
+        async def load() -> Result[PublicProfile, UserNotFound | Unavailable]:
+            match await self.public_profiles([user_id]):
+                case Ok(profiles):
+                    profile = profiles.get(user_id)
+                    return Err(UserNotFound(user_id)) if profile is None else Ok(profile)
+                case Err() as unavailable:
+                    return unavailable
+
+        return await load() if self._cache is None else await self._cache.get(profile_key(user_id), PublicProfile, load)
+
+    async def public_profiles(self, user_ids: Iterable[UserId]) -> Result[Mapping[UserId, PublicProfile], Unavailable]:
+        """Return the public profiles of these users, without the unknown ids."""
+        return await self._ask(lambda repositories: repositories.users.public_profiles(user_ids))
+
+    async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
+        """Return a page of users by registration, oldest first."""
+        listing = "users"
+        after = _key(listing, cursor, lambda moment, user_id: UserPageKey(datetime.fromisoformat(moment), UserId(uuid.UUID(user_id))))
+        if isinstance(after, Err):
+            return after
+        match await self._ask(lambda repositories: repositories.users.page(size, after.value)):
+            case Ok(page):
+                following = page.following
+                token = None if following is None else encode_cursor(listing, following.created_at.isoformat(), str(following.id))
+                return Ok(Page(items=page.users, next_cursor=token))
+            case Err() as unavailable:
+                return unavailable
+
+    async def count_users(self) -> Result[int, Unavailable]:
+        """Return the number of users."""
+        return await self._ask(lambda repositories: repositories.users.count())
+
+    async def order_history(
+        self, user_id: UserId, size: int, cursor: str | None = None
+    ) -> Result[Page[OrderSummary], InvalidCursor | Unavailable]:
+        """Return a page of a user's orders, newest first."""
+        listing = f"orders of {user_id}"
+        after = _key(listing, cursor, lambda moment, order_id: OrderPageKey(datetime.fromisoformat(moment), OrderId(uuid.UUID(order_id))))
+        if isinstance(after, Err):
+            return after
+        match await self._ask(lambda repositories: repositories.orders.history(user_id, size, after.value)):
+            case Ok(page):
+                following = page.following
+                token = None if following is None else encode_cursor(listing, following.placed_at.isoformat(), str(following.id))
+                return Ok(Page(items=page.orders, next_cursor=token))
+            case Err() as unavailable:
+                return unavailable
+
+    async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, Unavailable]:
+        """Return the totals of a user's orders."""
+
+        async def load() -> Result[UserOrderSummary, Unavailable]:
+            return await self._ask(lambda repositories: repositories.orders.summary(user_id))
+
+        return await load() if self._cache is None else await self._cache.get(order_summary_key(user_id), UserOrderSummary, load)
+
+    async def daily_sales(self, since: date) -> Result[Sequence[DailySales], Unavailable]:
+        """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
+        return await self._ask(lambda repositories: repositories.orders.daily_sales(since))
+
+    async def audit_entries(
+        self, subject: str | None, size: int, cursor: str | None = None
+    ) -> Result[Page[AuditRecord], InvalidCursor | Unavailable]:
+        """Return a page of the audit log, newest first: entries of one subject, as in `order:<id>`, or all."""
+        listing = f"audit of {subject or 'all'}"
+        after = _key(listing, cursor, lambda entry_id, _: int(entry_id))
+        if isinstance(after, Err):
+            return after
+        match await self._ask(lambda repositories: repositories.audit.page(subject, size, after.value)):
+            case Ok(page):
+                token = None if page.following is None else encode_cursor(listing, str(page.following), "")
+                return Ok(Page(items=page.entries, next_cursor=token))
+            case Err() as unavailable:
+                return unavailable
+
+    async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], Unavailable]:
+        """Return dead letters, newest first."""
+        return await self._ask(lambda repositories: repositories.dead_letters.newest(at_most))
+
+    async def _ask(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
+        if self._replica is not None and (answer := await self._replica.ask(question)) is not None:
+            return answer
+        try:
+            async with self._open() as repositories:
+                return Ok(await question(repositories))
+        except (StoreLost, TransactionConflict) as lost:
+            return Err(Unavailable(str(lost)))
+
+
+def _key(listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
+    if cursor is None:
+        return Ok(None)
+    decoded = decode_cursor(listing, cursor, 2)
+    if isinstance(decoded, Err):
+        return decoded
+    try:
+        return Ok(make(*decoded.value))
+    except ValueError:
+        return Err(InvalidCursor(listing))

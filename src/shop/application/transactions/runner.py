@@ -1,0 +1,154 @@
+"""Runs use cases in transactions: the only place that begins, retries and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from shop.application.cancellation import to_the_end
+from shop.application.context import CURRENT_TRACE, Context
+from shop.application.transactions.failures import (
+    CommitOutcomeUnknown,
+    Failure,
+    LockTimeout,
+    OutcomeUnknown,
+    StoreLost,
+    TooMuchContention,
+    TransactionConflict,
+    Unavailable,
+)
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.unit_of_work import BeginUnitOfWork
+from shop.domain.events import Event
+from shop.domain.result import Err, Ok, Result
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+E = TypeVar("E")
+
+_log = logging.getLogger("shop.transactions")
+
+Work: TypeAlias = Callable[[Operation[R]], Awaitable[Result[T, E]]]
+AfterCommit: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a use case is tried, and the upper bounds in seconds of the first wait and of any wait.
+
+    The bound doubles with each attempt; the wait is random below it, so that competing transactions do not meet again. A use case that has
+    not begun to commit `deadline` seconds after its first attempt began is rolled back.
+    """
+
+    attempts: int = 5
+    first_wait: float = 0.02
+    longest_wait: float = 1.0
+    deadline: float = 20.0
+
+
+async def _ignore(events: Sequence[Event]) -> None:
+    """Do nothing after a commit."""
+
+
+class Transactions(Generic[R_co]):
+    """Runs use cases that require the repositories `R_co`.
+
+    After a conflict with another transaction the whole use case runs again, so it must have no effects outside its operation. No connection
+    is held between two attempts. Failures are returned as an `Err`. Cancellation rolls back a transaction that is not being committed yet;
+    a commit that has begun is finished, with everything that follows it.
+    """
+
+    def __init__(
+        self,
+        begin: BeginUnitOfWork[R_co],
+        *,
+        after_commit: AfterCommit = _ignore,
+        retries: Retries = Retries(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._begin = begin
+        self._after_commit = after_commit
+        self._retries = retries
+        self._sleep = sleep
+
+    async def run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
+        """Run the work in a transaction, with retries. `action` is its name in the audit log, as in `order.pay`."""
+        token = CURRENT_TRACE.set(context.trace_id)
+        try:
+            return await self._run(context, action, work)
+        finally:
+            CURRENT_TRACE.reset(token)
+
+    async def _run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransactionConflict) & retry_if_not_exception_type(LockTimeout),
+            stop=stop_after_attempt(self._retries.attempts),
+            wait=wait_random_exponential(multiplier=self._retries.first_wait, max=self._retries.longest_wait),
+            before_sleep=partial(_log_conflict, action),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        deadline = asyncio.timeout(self._retries.deadline)
+        try:
+            async with deadline:
+                result: Result[T, E] = await retrying(self._attempt, context, action, work, deadline)
+        except TransactionConflict as conflict:
+            attempts: int = retrying.statistics["attempt_number"]
+            _log.warning("%s: abandoned after attempt %d: %s", action, attempts, conflict)
+            return Err(TooMuchContention(attempts))
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            _log.warning("%s: not done within %g s", action, self._retries.deadline)
+            return Err(Unavailable(f"{action} was not done within {self._retries.deadline:g} s"))
+        except StoreLost as lost:
+            _log.warning("%s: the database is unavailable: %s", action, lost)
+            return Err(Unavailable(str(lost)))
+        except CommitOutcomeUnknown as unknown:
+            _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
+            return Err(OutcomeUnknown(action))
+        match result:
+            case Ok():
+                _log.info("%s: done", action)
+            case Err(error):
+                _log.info("%s: refused: %s", action, type(error).__name__)
+        return result
+
+    async def _attempt(self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout) -> Result[T, E]:
+        operation: Operation[R_co] | None = None
+        try:
+            async with self._begin() as uow:
+                operation = Operation(uow, context, action, deadline)
+                return await work(operation)
+        finally:
+            # The connection is back in the pool by now: the listener may be slow.
+            if operation is not None and operation.committed:
+                await to_the_end(self._notify(action, operation.committed))
+
+    async def _notify(self, action: str, events: Sequence[Event]) -> None:
+        try:
+            await self._after_commit(events)
+        except Exception:  # noqa: BLE001 the transaction is committed:
+            # nothing that fails here may look like a failure of the use case, and the outbox publishes the events anyway.
+            _log.exception("%s: the listener failed after the commit", action)
+
+
+def _log_conflict(action: str, state: RetryCallState) -> None:
+    conflict = None if state.outcome is None else state.outcome.exception()
+    _log.info(
+        "%s: conflict in attempt %d, next attempt in %.0f ms: %s", action, state.attempt_number, state.upcoming_sleep * 1000, conflict
+    )

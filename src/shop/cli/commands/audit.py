@@ -1,0 +1,22 @@
+"""`shop audit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shop.cli.running import AfterOption, SizeOption, session
+
+
+def audit(
+    context: typer.Context,
+    subject: Annotated[str | None, typer.Argument(help="Subject, as in order:<id> or user:<id>; by default all.")] = None,
+    size: SizeOption = 20,
+    after: AfterOption = None,
+) -> None:
+    """List the entries of the audit log, newest first."""
+    here = session(context)
+    page = here.value(here.run(lambda shop: shop.reads.audit_entries(subject, size, after)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    here.output.listing(rows, columns=["at", "actor", "action", "subject", "outcome", "metadata"], cursor=page.next_cursor)

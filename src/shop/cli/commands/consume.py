@@ -1,0 +1,37 @@
+"""`shop consume`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
+from shop.cli.running import no_broker, session, until_stopped
+
+
+class ConsumerName(StrEnum):
+    """The consumers."""
+
+    SALES = "sales"
+    CACHE = "cache"
+
+
+def consume(
+    context: typer.Context, consumer: Annotated[ConsumerName, typer.Argument(help="The consumer to run.")] = ConsumerName.SALES
+) -> None:
+    """Handle events until stopped by SIGTERM or SIGINT."""
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        if shop.consumers is None:
+            raise no_broker(here)
+        chosen = shop.consumers.get(consumer)
+        if chosen is None:
+            detail = f"redis_url: is not set, and the consumer {consumer} requires a shared cache"
+            raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
+        return await until_stopped(here, chosen.run)
+
+    here.output.record({"consumer": consumer, "handled": here.run(work)})

@@ -1,0 +1,116 @@
+"""`shop orders`."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from shop.application.commands.orders import MoveError
+from shop.application.transactions.failures import Failure
+from shop.bootstrap import Shop
+from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, parse_uuid, session, shortened
+from shop.domain.money import Money
+from shop.domain.orders import NewOrder, Order, OrderLine
+from shop.domain.result import Result
+from shop.domain.values import OrderId, UserId
+
+app = typer.Typer(no_args_is_help=True, help="Orders.")
+
+# Only the title may contain colons.
+_LINE = re.compile(r"(?P<sku>[^:]*):(?P<title>.*):(?P<quantity>[0-9]+):(?P<price>[^:]*)", re.DOTALL)
+_MAX_DIGITS = 9
+
+OrderArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="ORDER", help="Id of the order.")]
+
+
+@app.command()
+def place(
+    context: typer.Context,
+    user: UserArgument,
+    line: Annotated[list[str], typer.Option(help="SKU:TITLE:QUANTITY:PRICE, as in MUG-01:Mug:2:9.90 EUR; repeat for each line.")],
+) -> None:
+    """Place an order."""
+    here = session(context)
+    new = here.value(NewOrder.of(UserId(user), [_line(here, text) for text in line]))
+    here.output.record(_shown(here.value(here.run(lambda shop: shop.orders.place(here.context, new)))))
+
+
+@app.command()
+def pay(context: typer.Context, order: OrderArgument) -> None:
+    """Mark an order as paid."""
+    here = session(context)
+    _move(here, here.run(lambda shop: shop.orders.pay(here.context, OrderId(order))))
+
+
+@app.command()
+def ship(context: typer.Context, order: OrderArgument) -> None:
+    """Mark an order as shipped."""
+    here = session(context)
+    _move(here, here.run(lambda shop: shop.orders.ship(here.context, OrderId(order))))
+
+
+@app.command()
+def cancel(context: typer.Context, order: OrderArgument) -> None:
+    """Cancel an order."""
+    here = session(context)
+    _move(here, here.run(lambda shop: shop.orders.cancel(here.context, OrderId(order))))
+
+
+@app.command()
+def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, after: AfterOption = None) -> None:
+    """List a user's orders, newest first."""
+    here = session(context)
+    page = here.value(here.run(lambda shop: shop.reads.order_history(UserId(user), size, after)))
+    rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
+    here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"], cursor=page.next_cursor)
+
+
+@app.command()
+def summary(context: typer.Context, user: UserArgument) -> None:
+    """Show the totals of a user's orders, by currency."""
+    here = session(context)
+    found = here.value(here.run(lambda shop: shop.reads.order_summary(UserId(user))))
+    rows = [{**item.model_dump(mode="json"), "spent": str(item.spent)} for item in found.totals]
+    here.output.listing(rows, columns=["orders", "placed", "paid", "shipped", "cancelled", "spent", "last_placed_at"])
+
+
+@app.command()
+def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, max=3650, help="Number of days.")] = 30) -> None:
+    """List the sales of each day, as far as `shop consume sales` has handled events."""
+    here = session(context)
+    since = datetime.now(UTC).date() - timedelta(days=days)
+
+    async def work(shop: Shop) -> list[dict[str, Any]]:
+        return [item.model_dump(mode="json") for item in here.value(await shop.reads.daily_sales(since))]
+
+    here.output.listing(here.run(work), columns=["day", "currency", "orders", "revenue_minor"])
+
+
+def _line(here: Session, text: str) -> OrderLine:
+    written = _LINE.fullmatch(text)
+    if written is None:
+        raise typer.BadParameter(f"{shortened(text)} is not of the form SKU:TITLE:QUANTITY:PRICE")
+    # Longer numbers are no valid quantity, and int() refuses thousands of digits.
+    quantity = int(written["quantity"][:_MAX_DIGITS])
+    return here.value(OrderLine.parse(written["sku"], written["title"], quantity, here.value(Money.parse(written["price"]))))
+
+
+def _move(here: Session, moved: Result[Order, MoveError | Failure]) -> None:
+    here.output.record(_shown(here.value(moved)))
+
+
+def _shown(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "user_id": order.user_id,
+        "status": order.status,
+        "total": str(order.total),
+        "lines": [f"{line.quantity} × {line.sku} {line.title}, {line.unit_price} each" for line in order.lines],
+        "placed_at": order.placed_at.isoformat(),
+        "updated_at": order.updated_at.isoformat(),
+        "version": order.version,
+    }

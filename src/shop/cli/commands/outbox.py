@@ -1,0 +1,36 @@
+"""`shop outbox`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shop.bootstrap import Shop
+from shop.cli.running import session
+
+app = typer.Typer(no_args_is_help=True, help="Events of the outbox.")
+
+# The maximum of PostgreSQL's bigint.
+_LAST_POSITION = 2**63 - 1
+
+
+@app.command()
+def republish(
+    context: typer.Context,
+    first: Annotated[int, typer.Argument(min=1, max=_LAST_POSITION, help="First position; `shop health` names the missing ones.")],
+    last: Annotated[int, typer.Argument(min=1, max=_LAST_POSITION, help="Last position; by default the end.")] = _LAST_POSITION,
+) -> None:
+    """Make the relay publish events again, including dead letters. Can be repeated: consumers handle nothing twice."""
+    if last < first:
+        raise typer.BadParameter(f"{last} is before {first}", param_hint="LAST")
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        begin, republished = first, 0
+        while positions := here.value(await shop.recovery.republish_batch(here.context, begin, last)):
+            republished += len(positions)
+            begin = positions[-1] + 1
+        return republished
+
+    here.output.record({"republished": here.run(work)})

@@ -1,0 +1,21 @@
+"""`shop projections`."""
+
+from __future__ import annotations
+
+import typer
+
+from shop.bootstrap import Shop
+from shop.cli.running import session
+
+app = typer.Typer(no_args_is_help=True, help="Projections of the events.")
+
+
+@app.command()
+def rebuild(context: typer.Context) -> None:
+    """Rebuild the daily sales from the audit log. Can be repeated, and consumers may run at the same time."""
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        return here.value(await shop.recovery.rebuild_sales(here.context))
+
+    here.output.record({"projection": "sales", "rows": here.run(work)})

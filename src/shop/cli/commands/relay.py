@@ -1,0 +1,32 @@
+"""`shop relay`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shop.application.messaging.broker import BrokerUnavailable
+from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
+from shop.cli.running import no_broker, session, until_stopped
+
+
+def relay(context: typer.Context, once: Annotated[bool, typer.Option("--once", help="Exit when nothing is due.")] = False) -> None:
+    """Publish events from the outbox until stopped by SIGTERM or SIGINT."""
+    here = session(context)
+
+    async def work(shop: Shop) -> int:
+        if shop.relay is None:
+            raise no_broker(here)
+        if not once:
+            return await until_stopped(here, shop.relay.run)
+        try:
+            return await shop.relay.run_until_empty()
+        except BrokerUnavailable as error:
+            raise here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE)) from error
+        except (StoreLost, TransactionConflict) as error:
+            raise here.failed(Problem.of(Unavailable(str(error)))) from error
+
+    here.output.record({"published": here.run(work)})

@@ -1,0 +1,159 @@
+"""`shop users`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from shop.application.commands.users import ProfileError
+from shop.application.transactions.failures import Failure
+from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
+from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, session
+from shop.domain.result import Result
+from shop.domain.users import Profile, User
+from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+
+app = typer.Typer(no_args_is_help=True, help="Users.")
+
+StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read passwords from stdin, one per line, instead of prompting.")]
+
+
+@app.command()
+def register(
+    context: typer.Context,
+    first: Annotated[str, typer.Option(help="Given name.")],
+    last: Annotated[str, typer.Option(help="Family name.")],
+    email: Annotated[str, typer.Option(help="E-mail address.")],
+    phone: Annotated[str | None, typer.Option(help="Phone number.")] = None,
+    password_stdin: StdinOption = False,
+) -> None:
+    """Register a user."""
+    here = session(context)
+    profile = _profile(here, first, last, email, phone)
+    password = here.value(Password.parse(_ask(here, "Password", is_stdin=password_stdin, confirm=True)))
+    user = here.value(here.run(lambda shop: shop.users.register(here.context, profile, password)))
+    here.output.record(_shown(user))
+
+
+@app.command()
+def login(
+    context: typer.Context, email: Annotated[str, typer.Argument(help="E-mail address.")], password_stdin: StdinOption = False
+) -> None:
+    """Check the credentials of a user."""
+    here = session(context)
+    address = here.value(EmailAddress.parse(email))
+    password = _ask(here, "Password", is_stdin=password_stdin)
+    here.output.record(_shown(here.value(here.run(lambda shop: shop.users.authenticate(here.context, address, password)))))
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    user: UserArgument,
+    first: Annotated[str | None, typer.Option(help="Given name.")] = None,
+    last: Annotated[str | None, typer.Option(help="Family name.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Phone number.")] = None,
+    no_phone: Annotated[bool, typer.Option("--no-phone", help="Remove the phone number.")] = False,
+    version: Annotated[int | None, typer.Option(min=1, help="Only if this is the current version of the user.")] = None,
+) -> None:
+    """Change a user's profile. Options that are not given leave their values unchanged."""
+    here = session(context)
+    if phone is not None and no_phone:
+        raise typer.BadParameter("--phone and --no-phone exclude each other")
+    if (first, last, email, phone, no_phone) == (None, None, None, None, False):
+        raise typer.BadParameter("nothing to change; --help lists the options")
+
+    def change(known: Profile) -> Profile:
+        number = None if no_phone else known.phone if phone is None else here.value(PhoneNumber.parse(phone))
+        name = PersonName.parse(known.name.first if first is None else first, known.name.last if last is None else last)
+        return Profile(here.value(name), known.email if email is None else here.value(EmailAddress.parse(email)), number)
+
+    async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
+        return await shop.users.update_profile(here.context, UserId(user), change, version=version)
+
+    here.output.record(_shown(here.value(here.run(work))))
+
+
+@app.command()
+def password(context: typer.Context, user: UserArgument, password_stdin: StdinOption = False) -> None:
+    """Change a user's password."""
+    here = session(context)
+    old = _ask(here, "Old password", is_stdin=password_stdin)
+    new = here.value(Password.parse(_ask(here, "New password", is_stdin=password_stdin, confirm=True)))
+    here.value(here.run(lambda shop: shop.users.change_password(here.context, UserId(user), old, new)))
+    here.output.record({"id": user, "password": "changed"})
+
+
+@app.command()
+def delete(context: typer.Context, user: UserArgument) -> None:
+    """Delete a user who has no orders."""
+    here = session(context)
+    here.value(here.run(lambda shop: shop.users.delete(here.context, UserId(user))))
+    here.output.record({"id": user, "deleted": True})
+
+
+@app.command()
+def show(context: typer.Context, user: UserArgument) -> None:
+    """Show the public profile of a user."""
+    here = session(context)
+    here.output.record(here.value(here.run(lambda shop: shop.reads.public_profile(UserId(user)))).model_dump(mode="json"))
+
+
+@app.command("list")
+def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption = None) -> None:
+    """List users by registration."""
+    here = session(context)
+    page = here.value(here.run(lambda shop: shop.reads.users(size, after)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
+
+
+@app.command()
+def count(context: typer.Context) -> None:
+    """Count the users."""
+    here = session(context)
+    here.output.record({"users": here.value(here.run(lambda shop: shop.reads.count_users()))})
+
+
+def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:
+    number = None if phone is None else here.value(PhoneNumber.parse(phone))
+    return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)
+
+
+def _ask(here: Session, label: str, *, is_stdin: bool, confirm: bool = False) -> str:
+    if is_stdin:
+        try:
+            line = sys.stdin.readline()
+        except UnicodeDecodeError:
+            raise _misused(here, "stdin is not UTF-8") from None
+        if not line:
+            raise _misused(here, f"stdin ended before the {label.lower()}")
+        return line.rstrip("\n")
+    try:
+        # To stderr: stdout is for the result.
+        asked: str = typer.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
+    except typer.Abort:
+        raise _misused(here, f"no {label.lower()} was entered") from None
+    return asked
+
+
+def _misused(here: Session, detail: str) -> typer.Exit:
+    return here.failed(Problem("usage", "Usage", 400, detail, ExitCode.USAGE))
+
+
+def _shown(user: User) -> dict[str, Any]:
+    profile = user.profile
+    return {
+        "id": user.id,
+        "first_name": profile.name.first,
+        "last_name": profile.name.last,
+        "email": profile.email,
+        "phone": profile.phone,
+        "created_at": user.created_at.isoformat(),
+        "updated_at": user.updated_at.isoformat(),
+        "version": user.version,
+    }

@@ -1,0 +1,83 @@
+"""`Inbox` over PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+from psycopg import OperationalError
+
+from shop.application.messaging.idempotent_consumer import InboxEntry
+from shop.application.messaging.messages import Message
+from shop.application.transactions.failures import CommitOutcomeUnknown
+from shop.infrastructure.postgres.connection import Connection
+from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
+from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.queries import Queries
+from shop_db import inbox
+
+F = TypeVar("F")
+
+
+class PostgresInbox(Generic[F]):
+    """The rows of one consumer in the table `inbox`. `effects` creates the effects of its handler on the connection of an entry."""
+
+    def __init__(self, pool: Pool, consumer: str, effects: Callable[[Queries], F]) -> None:
+        self._pool = pool
+        self._consumer = consumer
+        self._effects = effects
+
+    @asynccontextmanager
+    async def enter(self, message: Message) -> AsyncGenerator[InboxEntry[F]]:
+        """Begin a transaction and lock the message in it; it is rolled back unless `handled` is called."""
+        with translated():
+            async with self._pool.connection() as conn:
+                await conn.execute("BEGIN")
+                queries = Queries(conn)
+                try:
+                    is_settled = await queries(
+                        inbox.enter_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type
+                    )
+                    yield PostgresInboxEntry(conn, queries, self._consumer, message, self._effects(queries), is_settled=is_settled)
+                finally:
+                    queries.close()
+                    if not conn.closed:
+                        await conn.rollback()
+
+    async def count_failure(self, message: Message, error: str) -> int:
+        """Record a failure to handle the message, and return the number of its failures."""
+        with translated():
+            async with self._pool.connection() as conn:
+                return await Queries(conn)(
+                    inbox.count_failure, consumer=self._consumer, message_id=message.id, event_type=message.event_type, error=error
+                )
+
+    async def bury(self, message: Message) -> None:
+        """Make a message, whose failure was counted, a dead letter."""
+        with translated():
+            async with self._pool.connection() as conn:
+                content = message.model_dump(mode="json")
+                await Queries(conn)(inbox.give_up, consumer=self._consumer, message_id=message.id, message=content)
+
+
+class PostgresInboxEntry(Generic[F]):
+    """A locked row of the table `inbox`."""
+
+    def __init__(self, conn: Connection, queries: Queries, consumer: str, message: Message, effects: F, *, is_settled: bool) -> None:
+        self._conn = conn
+        self._query = queries
+        self._consumer = consumer
+        self._message = message
+        self.effects = effects
+        self.is_settled = is_settled
+
+    async def handled(self) -> None:
+        """Mark the message as handled, and commit together with the effects."""
+        await self._query(inbox.mark_handled, consumer=self._consumer, message_id=self._message.id)
+        try:
+            await self._conn.commit()
+        except OperationalError as error:
+            if self._conn.closed or leaves_outcome_open(error):
+                raise CommitOutcomeUnknown("the connection broke during the commit") from None
+            raise

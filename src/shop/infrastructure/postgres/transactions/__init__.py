@@ -1,0 +1,1 @@
+"""What takes part in a unit of work: repositories, audit log, outbox."""

@@ -1,0 +1,106 @@
+"""`UserRepository` over PostgreSQL."""
+
+from __future__ import annotations
+
+from psycopg import IntegrityError
+
+from shop.application.transactions.unit_of_work import CollectedEvents
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, User, UserHasOrders, UserNotFound
+from shop.domain.values import EmailAddress, UserId
+from shop.infrastructure.postgres.errors import violates
+from shop.infrastructure.postgres.mapping import user_from
+from shop.infrastructure.postgres.queries import Queries
+from shop_db import users
+from shop_db.constraints import OrderConstraint, UserConstraint
+
+
+class PostgresUserRepository:
+    """The table `users`, in the current transaction of a connection.
+
+    Writes that may violate a constraint run in a savepoint: after an error PostgreSQL aborts the whole transaction, and a caller who
+    receives `EmailTaken` must be able to continue.
+    """
+
+    def __init__(self, queries: Queries, events: CollectedEvents) -> None:
+        self._query = queries
+        self._events = events
+
+    async def add(self, new: NewUser) -> Result[User, EmailTaken]:
+        """Register a user."""
+        profile = new.profile
+        try:
+            async with self._query.savepoint():
+                row = await self._query(
+                    users.create_user,
+                    first_name=profile.name.first,
+                    last_name=profile.name.last,
+                    email=profile.email.text,
+                    phone=None if profile.phone is None else profile.phone.text,
+                    password=new.password.encoded,
+                )
+        except IntegrityError as error:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
+                return Err(EmailTaken(profile.email))
+            raise
+        return Ok(self._events.collect(new.registered(UserId(row.id), row.created_at)))
+
+    async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
+        """Return the user with this id."""
+        row = await self._query(users.get_user, id=user_id)
+        return Err(UserNotFound(user_id)) if row is None else Ok(user_from(row))
+
+    async def get_by_email(self, email: EmailAddress) -> Result[User, UserNotFound]:
+        """Return the user with this e-mail address, in any case."""
+        row = await self._query(users.get_user_by_email, email=email.text)
+        return Err(UserNotFound(email)) if row is None else Ok(user_from(row))
+
+    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
+        profile = user.profile
+        try:
+            async with self._query.savepoint():
+                row = await self._query(
+                    users.update_user_profile,
+                    id=user.id,
+                    version=user.version,
+                    first_name=profile.name.first,
+                    last_name=profile.name.last,
+                    email=profile.email.text,
+                    phone=None if profile.phone is None else profile.phone.text,
+                )
+        except IntegrityError as error:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
+                return Err(EmailTaken(profile.email))
+            raise
+        if row is None:
+            return Err(await self._missing_or_changed(user.id))
+        self._events.collect(user)
+        return Ok(user_from(row))
+
+    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password. Writes nothing if `user.version` is not the current version."""
+        touched = await self._query(users.update_user_password, id=user.id, password=user.password.encoded, version=user.version)
+        if not touched:
+            return Err(await self._missing_or_changed(user.id))
+        self._events.collect(user)
+        return Ok(None)
+
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
+        """Delete the user, whatever its version."""
+        try:
+            async with self._query.savepoint():
+                touched = await self._query(users.delete_user, id=user.id)
+        except IntegrityError as error:
+            if violates(error, OrderConstraint.ORDERS_USER_ID_FKEY):
+                return Err(UserHasOrders(user.id))
+            raise
+        if not touched:
+            return Err(UserNotFound(user.id))
+        self._events.collect(user)
+        return Ok(None)
+
+    async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:
+        read = await self.get(user_id)
+        return read.error if isinstance(read, Err) else ChangedMeanwhile("user", user_id)

@@ -1,0 +1,1 @@
+"""The settings: `model` defines them, `loading` reads them from their `sources`."""

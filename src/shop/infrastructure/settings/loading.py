@@ -1,0 +1,92 @@
+"""Loading of settings: defaults, then a YAML file, `.env`, the environment, the command line; each overrides those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from shop.infrastructure.settings.model import URL_READERS, Settings
+from shop.infrastructure.settings.sources import (
+    DotenvSource,
+    Given,
+    UnreadableSource,
+    YamlSource,
+    left_over,
+    suggestion,
+    variable_of,
+)
+
+DEFAULT_FILE = Path("shop.yaml")
+
+
+class SettingsError(Exception):
+    """Invalid settings: each problem is a message with the key and its source, and never its value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings, the source of each that is not a default, and warnings about variables without effect."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Return each key with its value without secrets and its source, in the order of definition."""
+        rows: list[tuple[str, str, str]] = []
+        for key in Settings.model_fields:
+            value = getattr(self.settings, key)
+            text = URL_READERS[key](value.get_secret_value()) if isinstance(value, SecretStr) else "" if value is None else str(value)
+            rows.append((key, text, self.sources.get(key, "default")))
+        return rows
+
+
+def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | None = None) -> LoadedSettings:
+    """Load the settings. Raises `SettingsError` with all problems.
+
+    Args:
+        file: the YAML file, which must exist; by default `shop.yaml` in the working directory, if it exists.
+        overrides: keys and values of the command line.
+    """
+    given: dict[str, Given] = {}
+    problems: list[str] = []
+    try:
+        if file is not None or DEFAULT_FILE.exists():
+            from_file = YamlSource(Settings, file or DEFAULT_FILE)
+            given, problems = from_file(), from_file.problems
+        variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}
+    except UnreadableSource as error:
+        raise SettingsError([str(error)]) from None
+    for name, source in variables.items():
+        given |= {key: Given(variable_of(key), value, name) for key, value in source().items()}
+    given |= {key.lower(): Given(key, value, "command line") for key, value in (overrides or {}).items()}
+    unread = [each for name, source in variables.items() for each in left_over(source, name)]
+    # Without the URL, its parts were meant to define it.
+    problems += [sentence for sentence, url in unread if url is None or url not in given]
+    fields = Settings.model_fields
+    problems += [f"{each}: there is no such setting{suggestion(key, fields)}" for key, each in given.items() if key not in fields]
+    try:
+        settings = Settings.model_validate({key: each.value for key, each in given.items() if key in fields})
+    except ValidationError as error:
+        raise SettingsError(
+            [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], given) for each in error.errors())]
+        ) from None
+    if problems:
+        raise SettingsError(problems)
+    return LoadedSettings(
+        settings, {key: each.source for key, each in given.items()}, tuple(sentence for sentence, url in unread if url is not None)
+    )
+
+
+def _problem(key: str, kind: str, message: str, given: Mapping[str, Given]) -> str:
+    if kind == "missing":
+        return f"{key}: is not set; set {variable_of(key)} in the environment or in .env, or {key} in {DEFAULT_FILE}"
+    return f"{given.get(key, key)}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,111 @@
+"""The settings, their defaults and their validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
+from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
+
+
+class LogFormat(StrEnum):
+    """The format of log lines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The minimum level of log lines."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _read_by(reader: UrlReader) -> AfterValidator:
+    def check(url: SecretStr) -> SecretStr:
+        reader(url.get_secret_value())
+        return url
+
+    return AfterValidator(check)
+
+
+PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
+RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
+NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
+MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
+# At least PostgreSQL's unit: 0 would mean no limit.
+Seconds = Annotated[float, Field(ge=0.001, le=3600)]
+
+
+class Settings(BaseSettings):
+    """All settings. As environment variables, URLs have their conventional names and all others the prefix SHOP_."""
+
+    # `only_existing`: the file may contain variables of other programs.
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", env_file=".env", dotenv_filtering="only_existing")
+
+    database_url: Annotated[PostgresUrl, Field(validation_alias="database_url", description="The primary database.")]
+    database_read_url: Annotated[
+        PostgresUrl | None, Field(validation_alias="database_read_url", description="A replica for queries; by default the primary.")
+    ] = None
+    redis_url: Annotated[RedisUrl | None, Field(validation_alias="redis_url", description="The cache; by default none.")] = None
+    nats_url: Annotated[
+        NatsUrl | None, Field(validation_alias="nats_url", description="The broker; without one, events stay in the outbox.")
+    ] = None
+    nats_monitoring_url: Annotated[
+        MonitoringUrl | None,
+        Field(validation_alias="nats_monitoring_url", description="The broker's monitoring endpoint, for the check of its sync interval."),
+    ] = None
+
+    pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Minimum number of connections.")] = 1
+    pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Maximum number of connections.")] = 10
+    pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 10.0
+    connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
+    statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
+    lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for a lock.")] = 2.0
+    use_case_timeout: Annotated[Seconds, Field(description="Seconds that a use case may take, with all attempts.")] = 20.0
+    isolation: Annotated[Isolation, Field(description="Isolation level of transactions.")] = Isolation.READ_COMMITTED
+    retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
+    cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
+    nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
+    message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
+    relay_batch_size: Annotated[int, Field(ge=1, le=10_000, description="Events published in one batch.")] = 100
+    outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
+    log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE
+    log_level: Annotated[LogLevel, Field(description="Minimum level of log lines.")] = LogLevel.WARNING
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 pydantic-settings passes it
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use no source here: `load_settings` reads them one by one, to know the origin of each value."""
+        return (init_settings,)
+
+    @field_validator("pool_max_size")
+    @classmethod
+    def _check_pool_sizes(cls, value: int, info: ValidationInfo) -> int:
+        minimum = info.data.get("pool_min_size", 0)
+        if value < minimum:
+            raise ValueError(f"is less than pool_min_size, which is {minimum}")
+        return value
+
+
+URL_READERS: Final[Mapping[str, UrlReader]] = {
+    "database_url": postgres_url,
+    "database_read_url": postgres_url,
+    "redis_url": redis_url,
+    "nats_url": nats_url,
+    "nats_monitoring_url": monitoring_url,
+}
+"""The parser of each URL."""

@@ -1,0 +1,152 @@
+"""The sources of settings: a YAML file, `.env`, the environment. Each value has its place; unknown names are reported."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, YamlConfigSettingsSource
+from yaml.reader import ReaderError
+
+_PREFIX = "SHOP_"
+
+# Kubernetes and Docker set these for every service, also for one called `shop` or `redis`.
+_INJECTED = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|.*_PORT")
+_INJECTED_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
+_PARTS = re.compile(
+    r"(?P<what>DATABASE|DB|REDIS|NATS)_"
+    r"(HOST|HOSTNAME|PORT|USER|USERNAME|PASS|PASSWORD|NAME|DB|DBNAME|DATABASE|TOKEN|SERVER|SERVERS|SSLMODE|URL|URI|DSN)"
+)
+_URL_OF = {"DATABASE": "database_url", "DB": "database_url", "REDIS": "redis_url", "NATS": "nats_url"}
+_YAML_DEPTH = 5
+
+
+class UnreadableSource(Exception):
+    """A file that cannot be read. The message says which, where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value with its `name` as written, as in `pool.max_size`, and its `source`, as in `shop.yaml:3`."""
+
+    name: str
+    value: object
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {'on' if self.source == 'command line' else 'in'} {_ARTICLES.get(self.source, '')}{self.source}"
+
+
+_ARTICLES = {"environment": "the ", "command line": "the "}
+
+
+def variable_of(key: str) -> str:
+    """Return the environment variable of a setting: URLs have their conventional names, all others the prefix SHOP_."""
+    return key.upper() if key.endswith("_url") else f"{_PREFIX}{key.upper()}"
+
+
+def left_over(source: EnvSettingsSource, name: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the variables that look like settings but are not. Variables of other programs are no error.
+
+    Each is a message, with the key of the URL if the variable is one part of a URL, which other programs read and this one does not.
+    """
+    known = [variable_of(key) for key in source.settings_cls.model_fields]
+    for lower, value in source.env_vars.items():
+        variable = Given(lower.upper(), value, name)
+        is_injected = _INJECTED.fullmatch(variable.name) and (not variable.name.endswith("_PORT") or _INJECTED_VALUE.fullmatch(value or ""))
+        if variable.name in known or is_injected:
+            continue
+        if variable.name.startswith(_PREFIX):
+            yield f"{variable}: there is no such setting{suggestion(variable.name, known)}", None
+        elif part := _PARTS.fullmatch(variable.name):
+            url = _URL_OF[part["what"]]
+            yield f"{variable}: is not read; set {variable_of(url)} instead", url
+
+
+class DotenvSource(DotEnvSettingsSource):
+    """An optional file of variables. Raises `UnreadableSource`."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        text = _text(file_path)
+        for binding in parse_stream(StringIO(text)):
+            if binding.error:
+                before = binding.original.string
+                line = binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
+                # python-dotenv would skip it, with all that an open quote includes.
+                raise UnreadableSource(f"{file_path}:{line}: is not of the form NAME=value")
+        # A name without a value is an error, not an absent setting.
+        return {name.lower(): value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
+
+
+class YamlSource(YamlConfigSettingsSource):
+    """A file in which `pool: {max_size: 5}` means `pool_max_size: 5`. Each value is a `Given`; `problems` lists duplicate keys.
+
+    Raises `UnreadableSource`.
+    """
+
+    problems: list[str]
+
+    def _read_files(self, files: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        text = _text(files)
+        try:
+            loader = yaml.SafeLoader(text)
+            root = loader.get_single_node()
+            if root is None:
+                return {}
+            if not isinstance(root, yaml.MappingNode):
+                raise UnreadableSource(f"{files}: is not a mapping of keys to values")
+            flat = list(_flat(loader, root, str(files), ()))
+        except ReaderError:
+            raise UnreadableSource(f"{files}: contains a control character") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{files}:{mark.line + 1}:{mark.column + 1}" if mark else str(files)
+            raise UnreadableSource(f"{place}: is not YAML") from None
+        except (ValueError, RecursionError):
+            # An invalid date, or deeply nested brackets.
+            raise UnreadableSource(f"{files}: is not YAML") from None
+        given: dict[str, Given] = {}
+        self.problems = []
+        for key, each in flat:
+            if key in given:
+                self.problems.append(f"{each}: is already set by {given[key]}")
+            given[key] = each
+        return given
+
+
+def _flat(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, above: tuple[str, ...]) -> Iterator[tuple[str, Given]]:
+    loader.flatten_mapping(node)
+    for key_node, value_node in node.value:
+        names = (*above, str(_value(loader, key_node)))
+        # A mapping may contain itself, by an alias.
+        if isinstance(value_node, yaml.MappingNode) and len(names) < _YAML_DEPTH:
+            yield from _flat(loader, value_node, path, names)
+        else:
+            yield "_".join(names).lower(), Given(".".join(names), _value(loader, value_node), f"{path}:{key_node.start_mark.line + 1}")
+
+
+def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    return loader.construct_object(node, deep=True)  # pyright: ignore[reportUnknownMemberType] the stubs leave the node untyped
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableSource(f"{path}: cannot be read: byte {error.start + 1} is not UTF-8") from None
+    except OSError as error:
+        raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """Return a suggestion of the most similar known name, or nothing."""
+    [closest, *_] = [*difflib.get_close_matches(name, known, n=1, cutoff=0.7), ""]
+    return f"; did you mean {closest}?" if closest else ""

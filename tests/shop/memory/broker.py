@@ -1,0 +1,106 @@
+"""A broker in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+
+from shop.application.messaging.broker import Delivery, Place
+from shop.application.messaging.messages import Message
+
+_SETTLE_WITHIN = 2.0
+
+
+@dataclass
+class _Consumed:
+    """The position of a consumer: the index of its next message, when that is due, and how often it was delivered."""
+
+    index: int = 0
+    due: float = 0.0
+    deliveries: int = 0
+
+
+class MemoryBroker:
+    """Stores all messages, and the position of each consumer."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self._stream = f"memory@{uuid.uuid4()}"
+        self._places: dict[uuid.UUID, Place] = {}
+        self._consumers: dict[str, _Consumed] = {}
+        self._arrived = asyncio.Event()
+
+    async def publish(self, message: Message) -> Place:
+        """Store the message, unless its id is known, and return its place."""
+        if message.id not in self._places:
+            self.messages.append(message.model_dump_json().encode())
+            self._places[message.id] = Place(self._stream, len(self.messages))
+            self.wake()
+        return self._places[message.id]
+
+    def subscribe(self, consumer: str) -> MemorySubscription:
+        """Return the subscription of a consumer, which begins with the oldest message."""
+        return MemorySubscription(self, self._consumers.setdefault(consumer, _Consumed()))
+
+    def wake(self) -> None:
+        """Wake all waiting subscriptions."""
+        self._arrived.set()
+        self._arrived = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for a wake-up, for `seconds` at most."""
+        arrived = self._arrived
+        try:
+            await asyncio.wait_for(arrived.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+class MemorySubscription:
+    """`Subscription` in memory."""
+
+    def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
+        self._broker = broker
+        self._place = place
+
+    async def next(self, wait: float) -> Delivery | None:
+        """Return the next message, or None if there is none within `wait` seconds."""
+        place = self._place
+        deadline = time.monotonic() + wait
+        while place.index >= len(self._broker.messages) or place.due > time.monotonic():
+            now = time.monotonic()
+            if now >= deadline:
+                return None
+            await self._broker.wait(min(deadline, place.due if place.due > now else deadline) - now)
+        place.due = time.monotonic() + _SETTLE_WITHIN
+        place.deliveries += 1
+        return MemoryDelivery(self._broker, place)
+
+
+class MemoryDelivery:
+    """`Delivery` in memory."""
+
+    def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
+        self._broker = broker
+        self._place = place
+        self._index = place.index
+        self.count = place.deliveries
+        self.body = broker.messages[place.index]
+
+    async def accept(self) -> None:
+        """Acknowledge the message."""
+        if self._place.index == self._index:
+            self._place.index, self._place.due, self._place.deliveries = self._index + 1, 0.0, 0
+            self._broker.wake()
+
+    async def retry(self, after: float) -> None:
+        """Request redelivery after this number of seconds."""
+        if self._place.index == self._index:
+            self._place.due = time.monotonic() + after
+            self._broker.wake()
+
+    async def discard(self) -> None:
+        """Request that the message is not redelivered."""
+        await self.accept()

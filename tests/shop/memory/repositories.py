@@ -1,0 +1,146 @@
+"""The repositories of a unit of work in memory."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from shop.application.commands.seed_data import SeedBatch
+from shop.application.transactions.audit import AuditEntry
+from shop.application.transactions.unit_of_work import CollectedEvents
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.orders import NewOrder, Order, OrderNotFound
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import EmailTaken, NewUser, User, UserHasOrders, UserNotFound
+from shop.domain.values import EmailAddress, OrderId, UserId
+
+from .state import MemoryTransaction
+
+
+class MemoryUserRepository:
+    """`UserRepository` in the state of a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction, events: CollectedEvents) -> None:
+        self._transaction = transaction
+        self._events = events
+
+    async def add(self, new: NewUser) -> Result[User, EmailTaken]:
+        """Register a user."""
+        if self._has_address(new.profile.email):
+            return Err(EmailTaken(new.profile.email))
+        now = self._transaction.tick()
+        user = self._events.collect(new.registered(UserId(uuid.uuid4()), now))
+        self._transaction.state.users[user.id] = user
+        return Ok(user)
+
+    async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
+        """Return the user with this id."""
+        user = self._transaction.state.users.get(user_id)
+        return Err(UserNotFound(user_id)) if user is None else Ok(user)
+
+    async def get_by_email(self, email: EmailAddress) -> Result[User, UserNotFound]:
+        """Return the user with this e-mail address, in any case."""
+        users = self._transaction.state.users.values()
+        return next((Ok(user) for user in users if user.profile.email == email), Err(UserNotFound(email)))
+
+    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
+        current = await self._current(user)
+        if isinstance(current, Err):
+            return current
+        if self._has_address(user.profile.email, but=user.id):
+            return Err(EmailTaken(user.profile.email))
+        return Ok(self._write(user))
+
+    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password. Writes nothing if `user.version` is not the current version."""
+        current = await self._current(user)
+        if isinstance(current, Err):
+            return current
+        self._write(user)
+        return Ok(None)
+
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
+        """Delete the user, whatever its version."""
+        state = self._transaction.state
+        if any(order.user_id == user.id for order in state.orders.values()):
+            return Err(UserHasOrders(user.id))
+        if state.users.pop(user.id, None) is None:
+            return Err(UserNotFound(user.id))
+        self._events.collect(user)
+        return Ok(None)
+
+    async def _current(self, user: User) -> Result[User, UserNotFound | ChangedMeanwhile]:
+        read = await self.get(user.id)
+        return read if isinstance(read, Err) else read.value.expect_version(user.version)
+
+    def _has_address(self, email: EmailAddress, *, but: UserId | None = None) -> bool:
+        return any(user.profile.email == email for user in self._transaction.state.users.values() if user.id != but)
+
+    def _write(self, user: User) -> User:
+        now = max(user.updated_at, self._transaction.tick())
+        written = replace(self._events.collect(user), updated_at=now, version=user.version + 1)
+        self._transaction.state.users[user.id] = written
+        return written
+
+
+class MemoryOrderRepository:
+    """`OrderRepository` in the state of a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction, events: CollectedEvents) -> None:
+        self._transaction = transaction
+        self._events = events
+
+    async def add(self, new: NewOrder) -> Result[Order, UserNotFound]:
+        """Place an order."""
+        state = self._transaction.state
+        if new.user_id not in state.users:
+            return Err(UserNotFound(new.user_id))
+        now = self._transaction.tick()
+        order = self._events.collect(new.placed(OrderId(uuid.uuid4()), now))
+        state.orders[order.id] = order
+        return Ok(order)
+
+    async def get(self, order_id: OrderId) -> Result[Order, OrderNotFound]:
+        """Return the order with this id."""
+        order = self._transaction.state.orders.get(order_id)
+        return Err(OrderNotFound(order_id)) if order is None else Ok(order)
+
+    async def save_status(self, order: Order) -> Result[Order, OrderNotFound | ChangedMeanwhile]:
+        """Write the order's status and return the order as stored. Writes nothing if `order.version` is not the current version."""
+        read = await self.get(order.id)
+        if isinstance(read, Err):
+            return read
+        if read.value.version != order.version:
+            return Err(ChangedMeanwhile("order", order.id))
+        now = max(read.value.updated_at, self._transaction.tick())
+        written = replace(self._events.collect(order), updated_at=now, version=order.version + 1)
+        self._transaction.state.orders[order.id] = written
+        return Ok(written)
+
+
+class MemoryAuditLog:
+    """`AuditLog` in the state of a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def append(self, entry: AuditEntry) -> None:
+        """Append an entry."""
+        self._transaction.state.audit.append((self._transaction.tick(), entry))
+
+
+class MemorySeedRepository:
+    """`SeedRepository` in the state of a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, batch: SeedBatch) -> int:
+        """Write a batch and return the number of new users. Users whose id or address exists are left out, with their orders."""
+        state = self._transaction.state
+        taken = {user.profile.email for user in state.users.values()}
+        new = {user.id: user for user in batch.users if user.id not in state.users and user.profile.email not in taken}
+        state.users |= new
+        state.orders |= {order.id: order for order in batch.orders if order.user_id in new}
+        return len(new)

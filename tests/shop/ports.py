@@ -1,0 +1,107 @@
+"""The ports of the service as the tests use them, over adapters of either kind."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from shop.application.commands.orders import OrderStores
+from shop.application.commands.pruning import PrunableMessages, PruningStores
+from shop.application.commands.recovery import RecoveryStores, RepublishableMessages
+from shop.application.commands.seeds import SeedStores
+from shop.application.commands.users import UserStores
+from shop.application.messaging.broker import Subscription
+from shop.application.messaging.idempotent_consumer import Inbox
+from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.relay import PendingMessages
+from shop.application.messaging.sales import SalesLedger
+from shop.application.reads.models import DailySales
+from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
+from shop.application.transactions.audit import AuditLog
+from shop.application.transactions.unit_of_work import BeginUnitOfWork
+from shop.domain.events import Event
+from shop.domain.orders import OrderRepository
+from shop.domain.users import UserRepository
+from shop.domain.values import PasswordHash
+from shop.infrastructure.nats.broker import NatsBroker
+
+from .memory.broker import MemoryBroker
+
+Broker = NatsBroker | MemoryBroker
+
+
+class Messages(PrunableMessages, RepublishableMessages, Protocol):
+    """The settled messages, as pruning and recovery use them."""
+
+
+class Repositories(UserStores, OrderStores, SeedStores, PruningStores, RecoveryStores, Protocol):
+    """All repositories of a unit of work."""
+
+    @property
+    def messages(self) -> Messages: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Repositories of either kind, on the same data."""
+
+    users: UserRepository
+    orders: OrderRepository
+    audit: AuditLog
+    reads: ReadRepositories
+
+
+class CheapHasher:
+    """A fast `PasswordHasher` that stores the text itself, for tests about other things than hashing. Hashes of `v1` are outdated."""
+
+    async def hash(self, password: str) -> PasswordHash:
+        """Return a readable hash."""
+        return PasswordHash(f"$v2${password.encode().hex() or '0'}")
+
+    async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
+        """Compare the texts."""
+        return hashed is not None and hashed.encoded.rpartition("$")[2] == password.encode().hex()
+
+    def is_outdated(self, hashed: PasswordHash) -> bool:
+        """Return whether the version is the old one."""
+        return hashed.encoded.startswith("$v1$")
+
+
+@dataclass(frozen=True)
+class Messaging:
+    """The ports of outbox and inbox of either kind, on the same data as the units of work."""
+
+    begin: BeginUnitOfWork[Repositories]
+    pending: PendingMessages
+    inbox: Callable[[str], Inbox[SalesLedger]]
+    open_reads: OpenReadRepositories
+
+    async def write(self, *events: Event) -> None:
+        """Write events to the outbox."""
+        async with self.begin() as uow:
+            for event in events:
+                await uow.outbox.add(event, "trace-1")
+            await uow.commit()
+
+    async def sales(self) -> list[DailySales]:
+        """Return the effect of the consumer `sales`."""
+        async with self.open_reads() as reads:
+            return list(await reads.orders.daily_sales(date.min))
+
+    async def dead(self) -> list[tuple[str, uuid.UUID, str, int, str]]:
+        """Return the dead letters: consumer, id, event type, number of attempts, last error."""
+        async with self.open_reads() as reads:
+            letters = await reads.dead_letters.newest(100)
+            return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in letters]
+
+
+async def receive_all(subscription: Subscription, wait: float = 0.2) -> list[Message]:
+    """Receive and acknowledge messages until none arrives within `wait` seconds."""
+    messages: list[Message] = []
+    while delivery := await subscription.next(wait):
+        messages.append(read_message(delivery.body))
+        await delivery.accept()
+    return messages

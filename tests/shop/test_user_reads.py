@@ -1,0 +1,132 @@
+"""The contract of a `UserReadRepository`, for PostgreSQL and in memory."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, LiteralString
+
+import pytest
+from psycopg import AsyncConnection
+
+from shop.application.reads.models import PublicProfile, UserSummary
+from shop.application.reads.users import UserPageKey, UserReadRepository
+from shop.domain.result import Ok
+from shop.domain.users import NewUser, Profile, User, UserRepository
+from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
+from shop_db.users import LIST_USERS
+
+HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
+
+
+async def register(users: UserRepository, name: str, phone: PhoneNumber | None = None) -> User:
+    added = await users.add(NewUser(Profile(PersonName(name, "Example"), EmailAddress(f"{name}@example.org"), phone), HASH))
+    assert isinstance(added, Ok)
+    return added.value
+
+
+async def everyone(user_reads: UserReadRepository, size: int) -> list[UserId]:
+    after: UserPageKey | None = None
+    ids: list[UserId] = []
+    for _ in range(10):
+        page = await user_reads.page(size, after)
+        ids += [user.id for user in page.users]
+        after = page.following
+        if after is None:
+            return ids
+        assert len(page.users) == size
+    pytest.fail("the listing does not end")
+
+
+async def test_public_profiles_are_of_the_users_asked_for_and_unknown_ids_are_missing(
+    users: UserRepository, user_reads: UserReadRepository
+) -> None:
+    ada, grace, _ = [await register(users, name) for name in ("Ada", "Grace", "Barbara")]
+    nobody = UserId(uuid.UUID(int=1))
+    assert await user_reads.public_profiles([grace.id, nobody, ada.id, ada.id]) == {
+        ada.id: PublicProfile(id=ada.id, first_name="Ada", last_name="Example"),
+        grace.id: PublicProfile(id=grace.id, first_name="Grace", last_name="Example"),
+    }
+
+
+async def test_no_ids_have_no_public_profiles(users: UserRepository, user_reads: UserReadRepository) -> None:
+    await register(users, "Ada")
+    assert await user_reads.public_profiles([]) == {}
+
+
+async def test_a_page_shows_all_of_a_user_but_the_password(users: UserRepository, user_reads: UserReadRepository) -> None:
+    ada = await register(users, "Ada", PhoneNumber("+44 20 7946 0018"))
+    page = await user_reads.page(10)
+    shown = UserSummary(
+        id=ada.id,
+        first_name="Ada",
+        last_name="Example",
+        email="Ada@example.org",
+        phone="+44 20 7946 0018",
+        created_at=ada.created_at,
+        updated_at=ada.updated_at,
+        version=1,
+    )
+    assert (page.users, page.following) == ((shown,), None)
+
+
+async def test_the_page_of_an_empty_table_is_the_last(user_reads: UserReadRepository) -> None:
+    page = await user_reads.page(1)
+    assert (page.users, page.following) == ((), None)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+async def test_pages_of_any_size_show_every_user_once_oldest_first(
+    users: UserRepository, user_reads: UserReadRepository, size: int
+) -> None:
+    registered = [await register(users, f"user{number}") for number in range(5)]
+    assert await everyone(user_reads, size) == [user.id for user in registered]
+
+
+@pytest.mark.parametrize("index_scans", ["on", "off"])
+async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
+    conn: AsyncConnection[Any], pg_users: UserRepository, queries: Queries, index_scans: LiteralString
+) -> None:
+    user_reads = PostgresUserReadRepository(queries)
+    for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
+        await conn.execute(f"SET enable_{kind} = {index_scans}")
+    async with conn.transaction():
+        registered = [await register(pg_users, f"user{number}") for number in range(8)]
+    assert len({user.created_at for user in registered}) == 1
+    assert await everyone(user_reads, 2) == sorted(user.id for user in registered)
+
+
+async def test_a_key_stays_good_when_its_user_is_deleted(users: UserRepository, user_reads: UserReadRepository) -> None:
+    first, second, third = [await register(users, f"user{number}") for number in range(3)]
+    page = await user_reads.page(2)
+    assert page.following == UserPageKey(second.created_at, second.id)
+    await users.delete(first)
+    await users.delete(second)
+    assert [user.id for user in (await user_reads.page(2, page.following)).users] == [third.id]
+
+
+async def test_a_page_of_no_users_cannot_be_asked_for(user_reads: UserReadRepository) -> None:
+    with pytest.raises(ValueError, match="a page has at least one user, not 0"):
+        await user_reads.page(0)
+
+
+async def test_count_is_the_number_of_users(users: UserRepository, user_reads: UserReadRepository) -> None:
+    assert await user_reads.count() == 0
+    await register(users, "Ada")
+    grace = await register(users, "Grace")
+    assert await user_reads.count() == 2
+    await users.delete(grace)
+    assert await user_reads.count() == 1
+
+
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_is_read_from_the_index_of_its_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
+    await conn.execute(f"SET plan_cache_mode = {plan_cache_mode}")
+    await conn.execute("SET enable_sort = off")
+    await conn.execute(f"PREPARE page (timestamptz, uuid, bigint) AS {LIST_USERS}")
+    cur = await conn.execute("EXPLAIN (COSTS OFF) EXECUTE page (now(), gen_random_uuid(), 10)")
+    plan = "\n".join(line for (line,) in await cur.fetchall())
+    assert "Index Scan using users_created_at_id_idx" in plan
+    assert "Index Cond: (ROW(created_at, id) > " in plan
+    assert "Sort" not in plan
