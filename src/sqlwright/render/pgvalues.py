@@ -81,13 +81,24 @@ def has_own_conversion(found: ir.Type) -> bool:
             return False
 
 
+def is_float(found: ir.Type) -> bool:
+    """Return whether a type is a floating-point number, for which Python's type checkers accept an `int`."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value):
+            return is_float(value)
+        case ir.Scalar(postgres=postgres):
+            return postgres in {"float4", "float8"}
+        case _:
+            return False
+
+
 def is_dumped(found: ir.Type) -> bool:
     """Return whether a parameter is not handed to psycopg as it is."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)
         case ir.ListOf(element=element):
-            return is_dumped(element) or is_box(element)
+            return is_dumped(element) or is_box(element) or is_float(element)
         case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
             return True
         case ir.Overridden(value=value, dump=dump):

@@ -20,6 +20,7 @@ from sqlwright.render.pgvalues import (
     has_own_conversion,
     innermost,
     is_dumped,
+    is_float,
 )
 from sqlwright.types.formats import is_converted
 from sqlwright.types.valuetypes import is_box
@@ -123,7 +124,7 @@ class Values:
             case _:
                 return value
 
-    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901 - as above
+    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901, PLR0912 - as above
         """What is handed to psycopg for the parameter `name`; `item` is a free name for a loop."""
         match found:
             case ir.Nullable(value=inner):
@@ -148,6 +149,11 @@ class Values:
                 return self.dumped(inner, sent, item) if is_dumped(inner) else sent
             case ir.ListOf(element=element) if is_box(element):
                 return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
+            case ir.ListOf(element=element) if is_float(element):
+                # psycopg refuses a list that holds both int and float.
+                number = Group(f"{self._builder.builtin('float')}(", (item,))
+                each = NoneUnless(f"{item} is None", number) if isinstance(element, ir.Nullable) else number
+                return ListComprehension(each, f"for {item} in {name}")
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
