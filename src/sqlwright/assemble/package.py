@@ -157,11 +157,11 @@ class _Schema:
         return table if same else None
 
     def embedded(self, name: Identifier, proven: ProvenEmbed) -> ir.Embedded:
-        """A whole row of a table inside another row. `check` refuses one that may be absent and has no witness of that."""
+        """A whole row of a table inside another row. `check` refuses one that may be absent and has no column that shows it."""
         table = self.tables[proven.schema, proven.table]
         own = {column.sql_name: column for column in self.table_columns(table)}
         columns = tuple(own[column] for column in proven.columns)
-        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness)
+        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness if proven.witness >= 0 else None)
 
     def row_class(self, table: Table) -> ir.RowClass:
         """The class of a table's rows."""
@@ -244,7 +244,7 @@ def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
 
 
 def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQuery:
-    return PlaceInQuery(query.source, proof.sql, offset)
+    return PlaceInQuery(query.source, proof.sql, offset if offset >= 0 else None)
 
 
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:

@@ -161,6 +161,8 @@ def _of_constant(prover: Prover, node: Node) -> _Dimensions:
 
 def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
     signature = prover.facts.function(function).signature
+    if signature is None:
+        return _ONE
     if signature == "array_agg(anyarray)":
         return _gathered(_of(prover, arguments[0], scope))
     if signature == "array_cat(anycompatiblearray, anycompatiblearray)":
