@@ -116,7 +116,7 @@ def test_another_postgresql_than_the_recorded_one_is_named_and_the_advice_works(
     done = sqlwright("check")
     assert done.code == 1
     assert done.err.splitlines()[-2:] == [
-        "  help: the proofs on record are of PostgreSQL 16, and this server is PostgreSQL 18: check with 16, as recorded;",
+        "  help: the recorded proofs are from PostgreSQL 16, but this server is PostgreSQL 18: check with 16, as recorded;",
         f"  help: or move to 18: `rm {PACKAGE}/proofs.json && sqlwright generate`, and commit the result.",
     ]
     record.unlink()

@@ -35,12 +35,12 @@ def test_the_life_of_an_embedded_database(project: Path, embedded_sqlwright: Sql
     """Made by up, kept running, undone by down, made again by reset, stopped by stop, and there again after the next up."""
     status = embedded_sqlwright("db", "status")
     assert status.code == 0
-    assert status.out.endswith("server:   stopped\nIt has not been created yet: sqlwright db up\n")
+    assert status.out.endswith("server:   stopped\nIt does not exist yet; create it: sqlwright db up\n")
 
     up = embedded_sqlwright("db", "up")
     assert up.code == 0, up.err
     assert "Applied: 1_users.sql" in up.out
-    assert up.out.endswith("It stays up until: sqlwright db stop\n")
+    assert up.out.endswith("It keeps running until: sqlwright db stop\n")
     assert embedded.is_running(project)
 
     url = embedded_sqlwright("db", "url")
@@ -128,7 +128,7 @@ def test_a_database_on_another_machine_is_not_dropped_unasked(embedded_sqlwright
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"error: postgres://me:***@{host}/shop is on another machine and is not dropped without --yes\n"
-        "  help: is it really a development database? then: sqlwright db reset --yes\n"
+        "  help: if it really is a development database: sqlwright db reset --yes\n"
     )
 
 
@@ -164,7 +164,7 @@ def test_no_folder_of_migrations_is_an_error(project: Path, embedded_sqlwright: 
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"error: there is no folder elsewhere in {project}\n"
-        "  help: make a first migration: sqlwright db new create_users, or name the folder: --migrations FOLDER\n"
+        "  help: create a first migration: sqlwright db new create_users, or name the folder: --migrations FOLDER\n"
     )
 
 

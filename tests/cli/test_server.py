@@ -34,6 +34,18 @@ with postgres_server(Path(sys.argv[1]), {}) as server:
     print("there", flush=True)
     sys.stdin.read()
 """
+# With files no longer than so many bytes.
+FIRST_START = """\
+import resource, sys
+from pathlib import Path
+from sqlwright.postgres.server import ServerUnavailable, postgres_server
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    with postgres_server(Path(sys.argv[1]), {}):
+        print("there")
+except ServerUnavailable as error:
+    sys.exit(f"{error}\\n{error.diagnostic.help}")
+"""
 
 
 class Process:
@@ -181,7 +193,10 @@ def test_a_damaged_password_is_an_error_whose_help_works(project: Path, content:
     file.write_bytes(content)
     with pytest.raises(embedded.EmbeddedUnavailable) as caught:
         embedded.url(project, "dev")
-    assert (str(caught.value), caught.value.fix) == (f"{file} is damaged: it does not hold a password that was made here", f"rm {file}")
+    assert (str(caught.value), caught.value.fix) == (
+        f"{file} is corrupt: it does not contain a password created by sqlwright",
+        f"rm {file}",
+    )
 
 
 def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
@@ -224,11 +239,10 @@ def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
     with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {}):
         pass
     assert caught.value.diagnostic.message == (
-        f"no PostgreSQL to prove with: {data} holds a PostgreSQL 16 database and the installed server is 18"
+        f"no PostgreSQL to prove with: {data} is a PostgreSQL 16 data folder, but the installed server is 18"
     )
     assert (
-        caught.value.diagnostic.help.splitlines()[0]
-        == f"for the embedded server: rm -rf {data}  (it holds nothing but development databases)"
+        caught.value.diagnostic.help.splitlines()[0] == f"for the embedded server: rm -rf {data}  (it contains only development databases)"
     )
 
 
@@ -242,6 +256,15 @@ def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: 
         "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
         "(under a bare `sqlc generate`, SQLWRIGHT_DATABASE_URL must also be listed in sqlc.yaml: plugins: - env: [SQLWRIGHT_DATABASE_URL])"
     )
+
+
+@pytest.mark.parametrize("most", [0, 10], ids=["no lock", "no password"])
+def test_a_full_disk_is_called_so_when_the_server_is_first_made(tmp_path: Path, most: int) -> None:
+    process = subprocess.run(
+        [sys.executable, "-B", "-c", FIRST_START, str(tmp_path), str(most)], env={}, capture_output=True, text=True, check=False
+    )
+    assert process.stdout == "", process.stderr
+    assert ": File too large\nfor the embedded server: make room on the disk, or raise the limit.\n" in process.stderr
 
 
 def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:

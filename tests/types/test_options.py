@@ -308,7 +308,7 @@ def test_an_unknown_type_is_object_until_it_is_overridden(compiler: Compiler) ->
     schema = "CREATE TABLE t (id int PRIMARY KEY, size pg_catalog.pg_brin_bloom_summary);"
     query = "-- name: sizes :many\nSELECT size FROM t;\n"
     project = compiler.compile(schema, query)
-    assert "has type pg_brin_bloom_summary, which has no Python type: it is `object`" in project.stderr
+    assert "has type pg_brin_bloom_summary, which has no Python type: it is annotated `object`" in project.stderr
     assert project.module("queries").sizes.__annotations__["return"] == list[object]
     cured = compiler.compile(schema, query, overrides=[{"db_type": "pg_brin_bloom_summary", "python_type": "str"}])
     assert cured.stderr.count("warning") == 0

@@ -1,6 +1,6 @@
-"""Runs sqlc to catch the requests that it makes of our plugin.
+"""Run sqlc to capture its requests to our plugin.
 
-sqlc takes a second, so it is started before anything is imported that only its answer needs.
+sqlc takes a second, so it is started before importing anything that only its answer needs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
 _REQUESTS = "requests"
 _STDERR = "stderr"
-# Seconds between two looks for new requests.
+# Seconds between two checks for new requests.
 _PATIENCE = 0.05
 _UNFINISHED = ".part"
 _CATCHER = f"""\
@@ -33,16 +33,16 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
+    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
     "function, which means the same."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
 
 class Run:
-    """sqlc at work: the requests that it makes for our entries, as they come, and its complaints in the end.
+    """A run of sqlc: its requests for our entries, as they arrive, and finally its errors.
 
-    `folder` is where it runs; the requests have the paths that the user wrote.
+    `folder` is where it runs; the requests have the paths as the user wrote them.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], sqlc: Path, configuration: Configuration, folder: Path) -> None:
@@ -54,10 +54,10 @@ class Run:
         self._answered: set[int] = set()
 
     def requests(self) -> Iterator[tuple[Entry, GenerateRequest]]:
-        """Yield each request as soon as sqlc has made it; the end comes with sqlc's.
+        """Yield each request as soon as sqlc has made it, until sqlc exits.
 
         Raises:
-            CompileError: sqlc is of another version, or there is no room for its requests.
+            CompileError: sqlc is of another version, or its requests cannot be stored.
         """
         running = True
         while running:
@@ -73,13 +73,13 @@ class Run:
                 [
                     Diagnostic(
                         f"cannot store sqlc's requests in {self._folder.parent}",
-                        help="make room on that disk, or raise the limit on files.",
+                        help="free some disk space, or raise the limit on files.",
                     )
                 ]
             )
 
     def complaints(self) -> tuple[Diagnostic, ...]:
-        """Return what sqlc said of the entries that it could not read, once all requests have been taken.
+        """Return sqlc's errors about the entries that it could not read, once all requests have been taken.
 
         Raises:
             CompileError: sqlc is of another version, or does not run.
@@ -87,7 +87,7 @@ class Run:
         failed, complete = self._process.returncode != 0, len(self._answered) == len(self._configuration.entries)
         if not failed and complete:
             return ()
-        # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
+        # Only now, since it is rarely necessary: a request carries its sender's version.
         refuse_another_sqlc(self._sqlc)
         stderr = (self._folder / _STDERR).read_text(encoding="utf-8", errors="replace")
         complaints: tuple[Diagnostic, ...] = ()
@@ -97,7 +97,7 @@ class Run:
 
             complaints = read_complaints(stderr, self._folder, self._configuration)
         if not complaints and not complete:
-            # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
+            # It may also exit successfully: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return complaints
 
@@ -133,7 +133,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
         folder = Path(temporary).resolve()
         requests = folder / _REQUESTS
         requests.mkdir()
-        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        # Named as the user's, since sqlc's errors about the configuration mention the name.
         config = folder / configuration.path.name
         config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
         try:
@@ -157,7 +157,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
 
 
 def _catcher(folder: Path, plugin: Path) -> Path:
-    """A plugin that stores its request: a program of the shell starts in no time; where none can be run, our own."""
+    """A plugin that stores its request: a shell script, which starts instantly; our own where that cannot be run."""
     catcher = folder / "catcher"
     catcher.write_text(_CATCHER, encoding="ascii")
     catcher.chmod(0o700)
@@ -165,5 +165,5 @@ def _catcher(folder: Path, plugin: Path) -> Path:
 
 
 def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Settings of Go: sqlc ends within seconds, and tidying up before it needs half a gigabyte costs a tenth of them."""
+    """Settings of Go's collector: sqlc runs for seconds, and collecting before it uses half a gigabyte costs a tenth of them."""
     return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR

@@ -83,7 +83,7 @@ def connected() -> Generator[None]:
             [
                 Diagnostic(
                     "the connection to PostgreSQL was lost while queries were proven",
-                    help="the server's log says why it ended; run this again when it is up.",
+                    help=f"PostgreSQL's last words: {' '.join(str(error).split())}\nits log says more; run this again when it is up.",
                 )
             ]
         ) from error
@@ -237,7 +237,9 @@ def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refus
 def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
     if found is None:
         raise _no_row(query, embed, "is not the row of one table or view here")
-    places = [session.located[found.relation, attribute] for attribute in found.attributes]
+    places = [place for attribute in found.attributes if (place := session.located.get((found.relation, attribute)))]
+    if not places:
+        raise _no_row(query, embed, "is a row of PostgreSQL's own catalog, of which there are no classes")
     schema, name, _ = places[0]
     table = next(table for table in session.catalog.tables if (table.schema, table.name) == (schema, name))
     own = {column.name: column for column in table.columns}

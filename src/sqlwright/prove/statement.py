@@ -103,7 +103,8 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
             statement.param_dimensions,
         )
-        verdicts = queries.outputs(prover, tree, None)
+        # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
+        verdicts = queries.outputs(prover, tree, None) if statement.returns_rows else []
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
     except UNREADABLE as problem:
@@ -120,7 +121,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
                 fields,
             )
             for index, (verdict, always_null, fields) in enumerate(
-                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True)
+                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=statement.returns_rows)
             )
         ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
