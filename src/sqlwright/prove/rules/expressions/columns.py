@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.rules import queries, recursion, setreturning
+from sqlwright.prove.rules.expressions import setreturning
+from sqlwright.prove.rules.queries import recursion
+from sqlwright.prove.rules.queries.outputs import outputs
 from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict, either, may_be_null, never_null
 from sqlwright.prove.tree.enums import CmdType, JoinType, RelKind, RTEKind, TableFuncType
@@ -142,7 +144,7 @@ def source(prover: Prover, at: Scope, item: int, attribute: int, place: int | No
         case RTEKind.RELATION:
             return _relation_column(prover, entry, attribute, place)
         case RTEKind.SUBQUERY:
-            return _nth(queries.outputs(prover, entry.node.node("subquery"), at), attribute)
+            return _nth(outputs(prover, entry.node.node("subquery"), at), attribute)
         case RTEKind.JOIN:
             return _alias(prover, at, item, entry, attribute)
         case RTEKind.FUNCTION:
@@ -174,7 +176,7 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
     if relation.kind in (RelKind.VIEW, RelKind.MATVIEW):
         if attribute < 0:
             raise Unrecognised("a system column of a view")
-        inner = _nth(queries.outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
+        inner = _nth(outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
         return replace(inner, location=place, join_condition=None, reason=f"in the view `{relation.name}`: {inner.reason}")
     if attribute < 0:
         if relation.is_table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlwright.prove.catalog.objects import Function
 from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
-from sqlwright.prove.rules import setreturning
+from sqlwright.prove.rules.expressions import setreturning
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import BuiltinType, JsonConstructorType, XmlExprOp

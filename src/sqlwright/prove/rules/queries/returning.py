@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlwright.prove.catalog.objects import Relation
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.reach import reach
+from sqlwright.prove.rules.rows.reach import reach
 from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import CmdType, MergeMatchKind, OnConflictAction, RelKind, VarReturningType

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.keys import Determination, Sense
-from sqlwright.prove.rules.reach import Reach, reach
+from sqlwright.prove.rules.rows.dependencies import FunctionalDependencies
+from sqlwright.prove.rules.rows.equalities import Sense
+from sqlwright.prove.rules.rows.reach import Reach, reach
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.tree.enums import (
     BuiltinFunction,
@@ -98,17 +99,17 @@ def _select(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) ->
     return _limited(query, rows)
 
 
-def _joined(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> tuple[Rows, Determination]:
+def _joined(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> tuple[Rows, FunctionalDependencies]:
     scope = Scope(query, parent)
     least = at_least_one_input_row(prover, scope)
     scope.known = narrowing.row_facts(prover, scope)
-    found = Determination(prover, scope, fixed, _limits_entry)
+    found = FunctionalDependencies(prover, scope, fixed, _limits_entry)
     return Rows(
         at_least_one=least, at_most_one=found.all_determined, reason=_explain(prover, scope, found), location=_place_of_loose(scope, found)
     ), found
 
 
-def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
+def _explain(prover: Prover, scope: Scope, found: FunctionalDependencies) -> str:
     if not scope.tree.items:
         return "without FROM there is one row"
     loose = found.loose_item
@@ -131,7 +132,7 @@ def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
     return ", and ".join(reasons) if reasons else "every item of FROM has one row"
 
 
-def _place_of_loose(scope: Scope, found: Determination) -> int | None:
+def _place_of_loose(scope: Scope, found: FunctionalDependencies) -> int | None:
     loose = found.loose_item
     if loose is None:
         return None
@@ -162,7 +163,7 @@ def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -
     return rows
 
 
-def _all_fixed(query: Query, clauses: Iterable[Node], found: Determination, fixed: Fixed) -> bool:
+def _all_fixed(query: Query, clauses: Iterable[Node], found: FunctionalDependencies, fixed: Fixed) -> bool:
     for clause in clauses:
         group = clause.number("tleSortGroupRef")
         target = next((t for t in query.targets if t.sort_group == group), None)
@@ -370,7 +371,7 @@ def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     if query.result_relation is None:
         raise Unrecognised("a MERGE without a target")
     scope.tree.paths[query.result_relation] = (_MERGE_MISS,)
-    found = Determination(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
+    found = FunctionalDependencies(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
     if found.all_determined and query.result_relation in found.determined:
         return at_most_one("the source has one row, and the condition matches one row of the target with it")
     return many("the source or the matches may be many")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.rules import queries
+from sqlwright.prove.rules.queries.outputs import outputs
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict, never_null
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
@@ -26,7 +26,7 @@ def cte_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> 
 def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
     node = item.node("ctequery")
     if not item.flag("cterecursive"):
-        return queries.outputs(prover, node, scope)
+        return outputs(prover, node, scope)
     key = (id(node), id(scope))
     if key in prover.assumed:
         return prover.assumed[key]
@@ -38,7 +38,7 @@ def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
     settled = dict(prover.outputs)
     while True:
         prover.assumed[key] = assumption
-        found = queries.outputs(prover, node, scope)
+        found = outputs(prover, node, scope)
         prover.outputs = dict(settled)
         if len(found) != width:
             raise Unrecognised("the arms of a recursion differ in width")

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
+from sqlwright.prove.rules.rows.equalities import ANY_SENSE, Equality, Sense, both_ways
+from sqlwright.prove.rules.rows.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
 from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
 from sqlwright.prove.tree.enums import BoolExprType, CmdType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
@@ -41,24 +40,10 @@ from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
 
-Sense: TypeAlias = tuple[int, int]
-"""A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
 _BINARY = 2
-ANY_SENSE: Sense = (0, 0)
-"""The values are the very same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Equality:
-    """`left = right`, with the senses of the operator."""
-
-    left: Node
-    right: Node
-    senses: frozenset[Sense]
-    guard: frozenset[NullExtension]
-
-
-class Determination:
+class FunctionalDependencies:
     """Works out which columns of one query level are fixed and which items are determined.
 
     `outputs` are output columns that the surroundings fix; `row_limit` tells whether a subquery has at most one row once some of its
@@ -138,21 +123,13 @@ class Determination:
             return
         self._conjuncts.append((node, guard))
         if node.tag == "OPEXPR" and len(node.nodes("args")) == _BINARY and not narrowing.names_null(node):
-            self._equalities += self._both_ways(node, guard)
+            self._equalities += both_ways(self._prover.facts, node, guard)
         elif node.tag == "SUBLINK" and self._has_one_value(node):
             self._take(node.node("testexpr"), guard)
         elif node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.NOT and node.nodes("args")[0].tag == "DISTINCTEXPR":
-            self._likenesses += self._both_ways(node.nodes("args")[0], guard)
+            self._likenesses += both_ways(self._prover.facts, node.nodes("args")[0], guard)
         elif null_test(node) is NullTestType.IS_NULL and not node.flag("argisrow"):
             self._likenesses.append(Equality(stripped(node.node("arg")), node, frozenset({ANY_SENSE}), guard))
-
-    def _both_ways(self, node: Node, guard: frozenset[NullExtension]) -> list[Equality]:
-        """The equality that an operator is, if it is one, from left to right and back."""
-        collation = node.number("inputcollid")
-        loose = collation if collation in self._prover.facts.loose_collations else 0
-        senses = frozenset((family, loose) for family in self._prover.facts.equality_families(node.number("opno")))
-        left, right = (stripped(argument) for argument in node.nodes("args"))
-        return [Equality(left, right, senses, guard), Equality(right, left, senses, guard)] if senses else []
 
     def _has_one_value(self, node: Node) -> bool:
         """Whether a comparison with a subquery compares all rows with the same row.
@@ -173,7 +150,7 @@ class Determination:
             return
         for name, condition in self._prover.facts.checks.of(entry.relation):
             column, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
-            for equality in self._both_ways(condition, frozenset()) if condition.tag == "OPEXPR" else ():
+            for equality in both_ways(self._prover.facts, condition, frozenset()) if condition.tag == "OPEXPR" else ():
                 if equality.right.tag == "CONST" and not equality.right.flag("constisnull") and plain_column(equality.left):
                     column, senses = plain_column(equality.left), equality.senses
             # A CHECK lets NULL pass, and a unique index any number of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.functions import operator_is_total
+from sqlwright.prove.rules.expressions.functions import operator_is_total
 from sqlwright.prove.rules.narrowing import Ground
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
-from sqlwright.prove.rules import cardinality
+from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import AggKind, FrameOption
