@@ -15,10 +15,10 @@ COUNT_LOGIN_ATTEMPT: Final = """\
 INSERT INTO login_attempts AS known (login, attempts)
 VALUES ($1::varchar, 1)
 ON CONFLICT (login) DO UPDATE
-SET attempts = CASE WHEN known.since <= now() - $2::interval THEN 1 ELSE known.attempts
-    + 1 END,
-    since = CASE WHEN known.since <= now() - $2::interval THEN now() ELSE known.since
-        END
+SET attempts = CASE WHEN known.since <= now() - $2::interval THEN 1
+    ELSE known.attempts + 1 END,
+    since = CASE WHEN known.since <= now() - $2::interval THEN now()
+        ELSE known.since END
 RETURNING attempts,
     extract(epoch FROM since + $2::interval - now())::float8 AS seconds_left
 """
@@ -40,8 +40,9 @@ async def count_login_attempt(
     period: datetime.timedelta,
 ) -> CountLoginAttemptRow:
     """Count an attempt to log in, and return how many the period has now and how
-    many of its seconds are left. A period begins with the first attempt after the last
-    one.
+    many of its seconds are left.
+
+    A period begins with the first attempt after the last one.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_LOGIN_ATTEMPT, (login, period), binary=True)

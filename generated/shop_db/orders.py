@@ -54,8 +54,9 @@ async def place_order(
     currency: str,
 ) -> Order:
     """Place an order with all of its lines, in one round trip: the arrays hold one
-    element for each line, in their order. The total is summed up here, from what is
-    written.
+    element for each line, in their order.
+
+    The total is summed up here, from what is written.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -148,9 +149,8 @@ async def set_order_status(
 LIST_ORDERS_OF_USER: Final = """\
 SELECT
     id, status, currency, total_minor, placed_at, updated_at,
-    (SELECT count(*)
-    FROM order_lines
-    WHERE order_lines.order_id = orders.id) AS line_count
+    (SELECT count(*) FROM order_lines WHERE order_lines.order_id = orders.id)
+        AS line_count
 FROM orders
 WHERE user_id = $1::uuid
   AND (placed_at, id) < (
@@ -223,8 +223,8 @@ SELECT
     count(*) FILTER (WHERE status = 'paid') AS paid,
     count(*) FILTER (WHERE status = 'shipped') AS shipped,
     count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')),
-        0)::numeric AS spent_minor,
+    coalesce(sum(total_minor) FILTER (WHERE status IN ('paid', 'shipped')), 0)::numeric
+        AS spent_minor,
     max(placed_at) AS last_placed_at
 FROM orders
 WHERE user_id = $1::uuid

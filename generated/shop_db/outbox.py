@@ -60,7 +60,7 @@ FROM due
 WHERE outbox.position = due.position
 RETURNING
     outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type,
-        outbox.payload, outbox.trace_id, outbox.occurred_at,
+    outbox.payload, outbox.trace_id, outbox.occurred_at,
     outbox.attempts
 """
 
@@ -95,8 +95,10 @@ async def claim_outbox_batch(
     batch_size: int,
 ) -> list[ClaimOutboxBatchRow]:
     """Claim the next events to publish, for as long as the lease: of each aggregate
-    the first that waits, if it is due and no other relay has it. The others of that
-    aggregate stay behind it, whoever asks, until it is published or given up.
+    the first that waits, if it is due and no other relay has it.
+
+    The others of that aggregate stay behind it, whoever asks, until it is published or
+    given up.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(CLAIM_OUTBOX_BATCH, (claim, lease, batch_size), binary=True)
@@ -311,7 +313,7 @@ async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
 MEASURE_OUTBOX: Final = """\
 SELECT
     (SELECT count(*)
-    FROM (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL
+        FROM (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL
         LIMIT 10001) AS counted) AS waiting,
     (
         SELECT greatest(extract(epoch FROM clock_timestamp() - min(occurred_at)),
@@ -320,7 +322,8 @@ SELECT
         WHERE published_at IS NULL AND dead_at IS NULL
     ) AS lag_seconds,
     (SELECT count(*)
-    FROM (SELECT FROM outbox WHERE dead_at IS NOT NULL LIMIT 10001) AS counted) AS dead
+        FROM (SELECT FROM outbox WHERE dead_at IS NOT NULL LIMIT 10001) AS counted)
+        AS dead
 """
 
 

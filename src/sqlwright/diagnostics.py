@@ -11,6 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAKE_ROOM = "make room on the disk, or raise the limit."
+# A frame shows no more of a line than this, and of what is before the mistake.
+_LONGEST_LINE = 400
+_BEFORE_CARET = 60
+
 
 class Severity(StrEnum):
     """How serious a diagnostic is: an error stops the run, a warning is shown and the run continues."""
@@ -64,10 +70,9 @@ class CompileError(Exception):
 def unusable(error: OSError) -> Diagnostic:
     """Return the diagnostic for a file or folder that the operating system refuses to let us use."""
     path = error.filename2 or error.filename
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
     return Diagnostic(
         f"cannot use {path}: {error.strerror}" if path else f"the operating system refused: {error.strerror or error}",
-        help="free some disk space, or raise the limit." if full else "",
+        help=MAKE_ROOM if error.errno in FULL_DISK else "",
     )
 
 
@@ -102,9 +107,20 @@ def _frame(place: Place, arrow: str, label: str) -> Sequence[str]:
     if place.line and place.source_line.strip():
         margin = " " * len(str(place.line))
         source_line = place.source_line.rstrip().expandtabs(4)
-        lines += [f"  {margin} |", f"  {place.line} | {source_line}"]
+        before = len(place.source_line[: max(place.column - 1, 0)].expandtabs(4))
+        shown, before = _excerpt(source_line, before)
+        lines += [f"  {margin} |", f"  {place.line} | {shown}"]
         if place.column:
-            before = len(place.source_line[: place.column - 1].expandtabs(4))
-            caret = "^" * max(1, min(place.width, len(source_line) - before))
+            caret = "^" * max(1, min(place.width, len(shown) - before))
             lines.append(f"  {margin} | {' ' * before}{caret} {label}".rstrip())
     return lines
+
+
+def _excerpt(line: str, column: int) -> tuple[str, int]:
+    """Cut a very long line down to what surrounds a column, and return it with that column's place in it."""
+    if len(line) <= _LONGEST_LINE:
+        return line, column
+    start = max(0, min(column - _BEFORE_CARET, len(line)))
+    end = start + _LONGEST_LINE
+    head, tail = ("…" if start else ""), ("…" if end < len(line) else "")
+    return f"{head}{line[start:end]}{tail}", column - start + len(head)

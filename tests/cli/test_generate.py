@@ -208,6 +208,15 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
             CONFIGURATION.replace("engine: postgresql\n    ", ""),
             "error: a `sql:` block of sqlc.yaml has no `engine`\n  --> sqlc.yaml:7:5\n",
         ),
+        (CONFIGURATION.replace("    queries: queries\n", ""), "error: a `sql:` block of sqlc.yaml has no `queries`\n  --> sqlc.yaml:7:5\n"),
+        (
+            CONFIGURATION.replace("queries: queries", "queries: [queries, 5]"),
+            "error: `queries` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:9:14\n",
+        ),
+        (
+            CONFIGURATION.replace("schema: migrations", "schema: {a: b}"),
+            "error: `schema` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:8:13\n",
+        ),
         (
             CONFIGURATION.replace("engine: postgresql", "engine: mysql"),
             'error: engine "mysql" of sqlc.yaml is not supported: sqlwright proves queries with PostgreSQL\n',
@@ -285,3 +294,12 @@ def test_names_that_sqlc_does_not_quote_are_to_be_written_out(project: Path, sql
     assert "write out the columns" in sqlwright("generate").err
     queries.write_text('-- name: All :many\nSELECT id, "a""b" FROM users;\n')
     assert sqlwright("generate").code == 0
+
+
+def test_a_name_that_sqlc_reads_where_no_name_line_is_is_an_error_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
+    text = "-- name: A :many\nSELECT id FROM users;-- name: B :many\nSELECT id FROM users;\n/*\n-- name: C :many\n*/\nSELECT 1;\n"
+    (project / "queries/users.sql").write_text(text, encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert "error: query B has no line of its own for its name\n  --> queries/users.sql:2:31\n" in done.err
+    assert "error: query C has no line of its own for its name\n  --> queries/users.sql:5:10\n" in done.err

@@ -62,6 +62,31 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: a name line without a command: -- name: B\n  --> no_command.sql:5:4",
         "help: the form is `-- name: GetUser :one`; the name is followed by one of :one, :many, ",
     ),
+    "no_colon": (
+        "-- name A :one\nSELECT id FROM t;\n-- name: B :many\nSELECT id FROM t;\n",
+        "error: invalid metadata: -- name A :one\n  --> no_colon.sql:1:4",
+        "help: the form is `-- name: GetUser :one`",
+    ),
+    "no_name": (
+        "-- name: a-b :many\nSELECT id FROM t;\n",
+        'error: invalid query name "a-b"\n  --> no_name.sql:1:10',
+        "help: a name consists of letters, digits and underscores",
+    ),
+    "catalog": (
+        "-- name: A :many\nSELECT relname FROM pg_class;\n",
+        'error: relation "pg_class" does not exist\n  --> catalog.sql:2:21',
+        "write pg_catalog.pg_class.",
+    ),
+    "quoted_parameter": (
+        '-- name: A :many\nSELECT * FROM t;\n-- name: B :many\nSELECT id FROM t WHERE name = @"x y";\n',
+        "error: a parameter takes no name in double quotes",
+        "--> quoted_parameter.sql:4:31",
+    ),
+    "unclosed_name": (
+        '-- name: A :many\nSELECT "x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n',
+        "error: unterminated quoted identifier",
+        '2 | SELECT "x FROM t;\n    |        ^ it is opened here',
+    ),
     "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (
         "-- name: A :copyfrom\n-- Doc.\nINSERT INTO t (id, name) VALUES (@id, lower(@name));\n",

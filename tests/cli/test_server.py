@@ -34,6 +34,18 @@ with postgres_server(Path(sys.argv[1]), {}) as server:
     print("there", flush=True)
     sys.stdin.read()
 """
+# With files no longer than so many bytes.
+FIRST_START = """\
+import resource, sys
+from pathlib import Path
+from sqlwright.postgres.server import ServerUnavailable, postgres_server
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    with postgres_server(Path(sys.argv[1]), {}):
+        print("there")
+except ServerUnavailable as error:
+    sys.exit(f"{error}\\n{error.diagnostic.help}")
+"""
 
 
 class Process:
@@ -244,6 +256,15 @@ def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: 
         "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
         "(under a bare `sqlc generate`, SQLWRIGHT_DATABASE_URL must also be listed in sqlc.yaml: plugins: - env: [SQLWRIGHT_DATABASE_URL])"
     )
+
+
+@pytest.mark.parametrize("most", [0, 10], ids=["no lock", "no password"])
+def test_a_full_disk_is_called_so_when_the_server_is_first_made(tmp_path: Path, most: int) -> None:
+    process = subprocess.run(
+        [sys.executable, "-B", "-c", FIRST_START, str(tmp_path), str(most)], env={}, capture_output=True, text=True, check=False
+    )
+    assert process.stdout == "", process.stderr
+    assert ": File too large\nfor the embedded server: make room on the disk, or raise the limit.\n" in process.stderr
 
 
 def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:

@@ -71,6 +71,30 @@ def test_a_file_of_the_schema_may_define_tables_between_its_queries() -> None:
     assert len(problems("-- name: A :many\nSELECT 1;\nSELECT 2;\n", schema=True)) == 1
 
 
+def test_a_name_with_nothing_under_it_is_an_error_also_at_the_end_of_a_file() -> None:
+    (problem,) = problems("-- name: A :many\nSELECT 1;\n\n-- name: B :one\n\n")
+    assert problem == (
+        "error: query B has no statement\n"
+        "  --> q.sql:4:10\n"
+        "    |\n"
+        "  4 | -- name: B :one\n"
+        "    |          ^\n"
+        "  help: write the statement, or remove the name line."
+    )
+
+
+def test_a_query_whose_statement_another_takes_is_reported_once() -> None:
+    assert len(problems("-- name: A :many\n-- name: B :many\nSELECT 1;\n", read="A")) == 1
+
+
+def test_a_query_before_the_first_name_line_is_an_error_except_in_the_schema() -> None:
+    text = "-- Name: A :one\nSELECT 1;\n\n-- name: B :one\nSELECT 2;\n"
+    (problem,) = problems(text)
+    assert problem.startswith("error: a statement without a name line, which would be passed over\n  --> q.sql:2:1\n")
+    assert problems(text, schema=True) == []
+    assert problems("SET search_path = a;\n-- name: A :one\nSELECT 1;\n") == []
+
+
 def test_a_query_that_sqlc_has_not_read_is_an_error() -> None:
     (problem,) = problems("  -- name: C :one\nSELECT 1;\n")
     assert "query C is not read by sqlc" in problem

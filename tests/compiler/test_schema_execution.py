@@ -196,10 +196,17 @@ def test_a_file_without_a_statement_changes_nothing(server: Server) -> None:
         assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone() == (0,)
 
 
-def test_an_end_of_the_transaction_that_postgresql_refuses_is_told_in_its_words(server: Server) -> None:
-    with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("PREPARE TRANSACTION 'x';")):
+def test_a_transaction_that_would_outlive_the_session_is_refused_before_it_is_prepared(server: Server) -> None:
+    with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("BEGIN;\n/* */ PREPARE TRANSACTION 'x';")):
         pass
-    assert caught.value.diagnostics[0].message == "PostgreSQL refuses the schema: prepared transactions are disabled"
+    assert format_diagnostic(caught.value.diagnostics[0]) == (
+        "error: the schema leaves a prepared transaction\n"
+        "  --> 1.sql:2:7\n"
+        "    |\n"
+        "  2 | /* */ PREPARE TRANSACTION 'x';\n"
+        "    |       ^\n"
+        "  help: it would outlive its session: end the transaction by COMMIT."
+    )
 
 
 def test_a_deferred_constraint_is_reported_where_its_file_ends(server: Server) -> None:

@@ -60,6 +60,12 @@ def test_object_stands_only_where_a_warning_does(package: Path) -> None:
     assert len(objects) <= warned
 
 
+@pytest.mark.parametrize("package", _GENERATED, ids=lambda package: package.parent.name)
+def test_no_line_is_longer_than_88_columns(package: Path) -> None:
+    lines = [line for file in package.rglob("*.py") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if len(line) > 88] == []
+
+
 def test_the_signatures_are_found() -> None:
     promises = dict(_promises(CASES / "rows_as_values" / "expected"))
     assert promises["unlike"] == "list[object]"

@@ -183,8 +183,11 @@ def compare(
             absent = result.get_value(row, embed.absent) == b"t"
             for index in range(embed.first, embed.last):
                 column, missing = proof.columns[index], result.get_value(row, index) is None
-                claim(not absent or column.absent_row, f"the row of column {index + 1} is absent, but: {column.reason}")
-                claim(not column.witness or absent == missing, f"column {index + 1} does not witness whether its row is there")
+                claim(not absent or column.nullability.null_extended, f"the row of column {index + 1} is absent, but: {column.reason}")
+                claim(
+                    not column.nullability.presence_column or absent == missing,
+                    f"column {index + 1} does not show whether its row is there",
+                )
 
 
 def main() -> None:

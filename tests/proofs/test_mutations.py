@@ -18,13 +18,15 @@ from sqlwright.prove.rules import (
     functions,
     keys,
     narrowing,
-    nullability,
     queries,
     reach,
     recursion,
     returning,
     setreturning,
+    values,
+    verdicts,
 )
+from sqlwright.prove.rules.verdicts import may_be_null
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
 from sqlwright.prove.tree import rowfacts
@@ -69,6 +71,9 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: True),
     "comparisons with one row of a subquery": (keys.Determination, "_has_one_value", lambda self, node: False),
     "caution with subqueries that choose": (keys, "is_repeatable", lambda prover_facts, subquery: True),
+    "caution with views that choose": (keys, "relation_is_repeatable", lambda prover_facts, oid: True),
+    "caution with common tables that choose": (keys, "is_evaluated_once", lambda prover_facts, common_table: True),
+    "what is evaluated once": (keys, "is_evaluated_once", lambda prover_facts, common_table: False),
     "IS NOT DISTINCT FROM": (keys.Determination, "_apply_likeness", lambda self, likeness: None),
     "CHECK constraints that fix a key": (keys.Determination, "_take_checks", lambda self, item: None),
     "caution with CHECK constraints that let NULL pass": (keys.Determination, "_not_null", lambda self, item: set(range(99))),
@@ -99,14 +104,14 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with window frames": (aggregates, "_frame", lambda query, reference: True),
     "groups with rows": (cardinality, "group_has_rows", lambda prover, at: False),
     "caution with empty groups": (cardinality, "group_has_rows", lambda prover, at: True),
-    "extract of a fixed field": (functions, "constant_text", lambda node: ""),
+    "extract of a fixed field": (functions, "constant_text", lambda node: None),
     "elements of arrays": (functions, "_element_nullable", lambda function, verdicts: True),
-    "rows of functions": (setreturning, "set_member", lambda *arguments: nullability.may_be_null("mutant")),
+    "rows of functions": (setreturning, "set_member", lambda *arguments: may_be_null("mutant")),
     "learned columns": (columns, "_learned", lambda at, item, attribute: False),
-    "whole rows": (columns, "_whole_row", lambda *arguments: nullability.may_be_null("mutant")),
+    "whole rows": (columns, "_whole_row", lambda *arguments: may_be_null("mutant")),
     "assigned values": (returning._Written, "_assigned", lambda self, item, attribute, present: present),
-    "either side": (queries, "either", queries.both),
-    "both sides": (queries, "both", queries.either),
+    "either side": (verdicts, "either", verdicts.both),
+    "both sides": (verdicts, "both", verdicts.either),
     "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
     "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
     "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
@@ -143,7 +148,7 @@ def test_a_rule_is_needed(connection: psycopg.Connection, monkeypatch: pytest.Mo
 def test_a_piece_of_knowledge_is_needed(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     owner, name, replacement = MUTANTS[mutant]
     monkeypatch.setattr(owner, name, replacement)
-    for user in (cardinality, columns, functions, aggregates, narrowing):
+    for user in (cardinality, columns, functions, aggregates, narrowing, queries, values):
         if getattr(user, name, None) is not None and user is not owner:
             monkeypatch.setattr(user, name, replacement)
     assert first_wrong_label(connection) is not None

@@ -43,6 +43,7 @@ CLASSES = {
     "= NULL": " = NULL",
     "settings of the session": "transform_null_equals",
     "volatile items of FROM": "LATERAL (SELECT floor(random()",
+    "items of FROM that lock a row": "LIMIT 1 FOR UPDATE SKIP LOCKED) r",
     "MERGE": "MERGE INTO",
     "IN over the row of a key": "IN (SELECT z.",
     "equal NULLs in an index": "NULLS NOT DISTINCT",

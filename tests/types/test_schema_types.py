@@ -142,7 +142,7 @@ def test_two_packages_do_not_teach_one_connection_the_same_type(project: Project
     other = compiler.compile(SCHEMA, QUERIES)
     with project.connect() as conn:
         project.module().register(conn)
-        with pytest.raises(RuntimeError, match=r"type public\.mood is <enum 'Mood'> on this connection already"):
+        with pytest.raises(RuntimeError, match=r"this connection already loads public\.mood as <enum 'Mood'>"):
             other.module().register(conn)
         sent = row(project)
         assert project.module("queries").add(conn, **sent).who == sent["who"]
@@ -153,5 +153,5 @@ def test_a_composite_that_the_connection_knows_as_another_class_is_refused(proje
         info = CompositeInfo.fetch(conn, "single")
         assert info is not None
         register_composite(info, conn)
-        with pytest.raises(RuntimeError, match=r"type public\.single is <class '.*single'> on this connection already"):
+        with pytest.raises(RuntimeError, match=r"this connection already loads public\.single as <class '.*single'>"):
             project.module().register(conn)

@@ -142,7 +142,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"query {query.name} is {query.command} but returns no columns",
             place,
-            help=f"use {instead}, or add a RETURNING clause.",
+            help=f"use {instead}, or add a RETURNING clause; where a rule makes another kind of statement of it, nothing is returned.",
         )
     yield from _statement(query)
     for kind, name, opaque in _opaque(query):

@@ -25,6 +25,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlwright.diagnostics import FULL_DISK, MAKE_ROOM, unusable
 from sqlwright.postgres import standins
 
 MAJOR = 18
@@ -97,7 +98,8 @@ def start(binaries: Path, project: Path) -> None:
         sockets = _prepare(binaries, data, owner, secret)
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot use {error.filename or data}: {error.strerror}", f"was it created by another user? rm -rf {shlex.quote(str(data))}"
+            f"cannot use {error.filename or data}: {error.strerror}",
+            unusable(error).help or f"was it created by another user? rm -rf {shlex.quote(str(data))}",
         ) from error
     settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
     options = shlex.join(argument for name, value in settings.items() for argument in ("-c", f"{name}={value}"))
@@ -176,7 +178,8 @@ def password(project: Path) -> str:
         found = file.read_text(encoding="ascii", errors="replace")
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot use {file}: {error.strerror}", f"the embedded server lives in {file.parent}; make it yours and writable"
+            f"cannot use {file}: {error.strerror}",
+            unusable(error).help or f"the embedded server lives in {file.parent}; make it yours and writable",
         ) from error
     if not _MADE_HERE.fullmatch(found):
         raise EmbeddedUnavailable(f"{file} is corrupt: it does not contain a password created by sqlwright", f"rm {shlex.quote(str(file))}")
@@ -255,9 +258,10 @@ def _run(program: Path, *arguments: str, folder: Path, owner: _Owner | None, log
         if log is not None and log.exists():
             said = log.read_text(encoding="utf-8", errors="replace") or said
         last_lines = "\n".join(said.strip().splitlines()[-5:])
+        is_full = any(os.strerror(code) in said for code in FULL_DISK)
         raise EmbeddedUnavailable(
             f"{program.name} failed in {folder}:\n{last_lines}",
-            f"if nothing uses this server, start over: rm -rf {shlex.quote(str(folder))}",
+            MAKE_ROOM if is_full else f"if nothing uses this server, start over: rm -rf {shlex.quote(str(folder))}",
         )
 
 

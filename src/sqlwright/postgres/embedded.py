@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlwright.diagnostics import unusable
 from sqlwright.postgres import cluster
 from sqlwright.postgres.cluster import MAJOR, STATE_FOLDER, SUPERUSER, EmbeddedUnavailable, find_binaries, make_state_folder
 
@@ -120,7 +121,8 @@ def _open_lock(project: Path, name: str) -> int:
         return os.open(state / name, os.O_RDONLY | os.O_CREAT, 0o644)
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot write to {state}: {error.strerror}", f"the embedded server lives in {state}; make it writable"
+            f"cannot write to {state}: {error.strerror}",
+            unusable(error).help or f"the embedded server lives in {state}; make it writable",
         ) from error
 
 

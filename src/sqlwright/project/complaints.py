@@ -18,11 +18,10 @@ from sqlwright.sql.sources import read_queries
 _COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
 _BLOCK_HEADING = "# package "
 _QUOTED = re.compile(r'"([^"]+)"')
+_OPEN_QUOTE = re.compile(r'at or near ".*[^"]$')
 _LISTED = re.compile(r"missing query type \[.*\]: ")
-_ABOUT_NAME_LINE = re.compile(
-    r"(?:(?:duplicate query name|invalid query type): |(?:missing query type \[.*\]|invalid query comment): -- )(.+)"
-)
-_NAME_LINE = re.compile(r"\s*--\s*name:")
+_ABOUT_NAME_LINE = re.compile(r"\s*--\s*name\b")
+_SYSTEM_RELATION = re.compile(r'relation "(pg_\w+)" does not exist')
 _NO_QUERIES = "no queries contained in paths"
 # sqlc's messages for statements and commands that do not match, and their fixes.
 _FIXES = {
@@ -45,6 +44,8 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
     other: list[str] = []
     quoting = False
     for line in stderr.splitlines():
+        if line.startswith(_BLOCK_HEADING):
+            quoting = False
         if line.startswith(_BLOCK_HEADING) or not line.strip():
             continue
         match = _COMPLAINT.fullmatch(line)
@@ -52,7 +53,7 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
             # sqlc reports an error twice if two entries share the file.
             placed |= dict.fromkeys(_about_file(file, int(match["line"]), int(match["column"]), match["message"], configuration))
             # A message may quote the rest of a file.
-            quoting = match["message"].count('"') % 2 == 1
+            quoting = match["message"].count('"') % 2 == 1 or bool(_OPEN_QUOTE.search(match["message"]))
         elif not quoting:
             other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
     if any(_NO_QUERIES in line for line in other):
@@ -125,12 +126,18 @@ def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | 
 
 
 def _help(message: str, configuration: Configuration) -> str:
+    schemas = ", ".join(sorted({path for entry in configuration.entries for path in entry.schema}))
+    if found := _SYSTEM_RELATION.fullmatch(message):
+        return f"sqlc knows PostgreSQL's own relations by their full names only: write pg_catalog.{found[1]}."
     if message.endswith("does not exist"):
-        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
-        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
+        return f"the schema is read from {schemas} (`schema:` in {configuration.path.name})."
+    if message.endswith("already exists"):
+        return f"all files of {schemas} (`schema:` in {configuration.path.name}) apply, in order, to one empty database."
     if message.startswith("duplicate query name"):
         return "every query of a package becomes a function: rename one of them."
-    if message.startswith("missing query type"):
+    if message.startswith("invalid query name"):
+        return "a name consists of letters, digits and underscores, and begins with a letter: GetUser."
+    if message.startswith(("missing query type", "invalid query comment", "invalid metadata")):
         return f"the form is `-- name: GetUser :one`; the name is followed by one of {', '.join(Command)}."
     if message.startswith("invalid query type"):
         return f"the name line must end with one of {', '.join(Command)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from sqlwright.diagnostics import Diagnostic, Place
 from sqlwright.sql.boundaries import check_boundaries
@@ -66,6 +67,13 @@ def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Di
                 f"sqlc.{macro.text.lower()} takes no name in double quotes",
                 _place(name, text, argument.start, len(argument.text)),
                 help=f"write sqlc.{macro.text.lower()}({plain}), or '{plain}' in single quotes.",
+            )
+    for sign, argument in pairwise(tokens):
+        if sign.text == "@" and argument.kind is Kind.QUOTED_NAME and sign.end == argument.start:
+            yield Diagnostic(
+                "a parameter takes no name in double quotes",
+                _place(name, text, sign.start, argument.end - sign.start),
+                help="write @ and a plain name, such as @user_id.",
             )
 
 

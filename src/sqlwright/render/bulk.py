@@ -18,7 +18,7 @@ from sqlwright.types.copying import CUT_SHORT
 
 
 def copy_lines(builder: ModuleBuilder, colour: Colour, root: str, constant: str, values: Group, copied: ir.Copied) -> list[str]:
-    """The body of a `:copyfrom` function, behind the making of `cur`."""
+    """Return the body of a `:copyfrom` function, after the line that makes `cur`."""
     sent_rows = builder.name(f"{root}{ROWS_MODULE}", colour.sent_rows)
     if copied.types:
         checked = {name: builder.name(f"{root}{ROWS_MODULE}", name) for name in copied.types if name in CUT_SHORT}
@@ -51,7 +51,7 @@ def batch_lines(
     each: ir.NoResult | ir.One | ir.Many,
     row: tuple[Node, str, bool] | None,
 ) -> list[str]:
-    """The body of a batch function, behind the making of `cur`.
+    """Return the body of a batch function, after the line that makes `cur`.
 
     `row` is what is made of `row`, the annotation of an item's result, and whether results come in the binary format.
     """
@@ -89,7 +89,10 @@ def batch_lines(
 def stream_lines(
     builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str, str], made: Node, suspended: Group
 ) -> list[str]:
-    """The body of a streaming function, behind the making of its cursor: closing it closes psycopg's stream, which cancels the query."""
+    """Return the body of a streaming function, after the line that makes its cursor.
+
+    Closing the function's iterator closes psycopg's stream, which cancels the query.
+    """
     stream, rows, row, between = names
     generator, anything = builder.name("collections.abc", colour.generator), builder.name("typing", "Any")
     raw = f'"{generator}[{builder.builtin("tuple")}[{anything}, ...]]"'
@@ -105,9 +108,9 @@ def stream_lines(
 
 
 def _deliver(made: Node, none_if: str, depth: int, opening: str, closing: str = "") -> list[str]:
-    """Hand on the expression, None if the condition holds, where there is one; the long form is `if`."""
+    """Return the statement that passes on the expression, or None if there is a condition and it holds; the long form is `if`."""
 
-    def hand_on(node: Node, depth: int) -> list[str]:
+    def passed_on(node: Node, depth: int) -> list[str]:
         return statement(Group(opening, (node,), closing) if closing else node, depth, "" if closing else opening)
 
     conditions = [none_if] if none_if else []
@@ -115,10 +118,10 @@ def _deliver(made: Node, none_if: str, depth: int, opening: str, closing: str = 
         conditions.append(made.condition)
         made = made.value
     if not conditions:
-        return hand_on(made, depth)
+        return passed_on(made, depth)
     condition = " or ".join(conditions)
     short = f"{opening}{flat(NoneUnless(condition, made))}{closing}"
     margin = "    " * depth
     if fits(short, depth):
         return [f"{margin}{short}"]
-    return [f"{margin}if {condition}:", *hand_on("None", depth + 1), f"{margin}else:", *hand_on(made, depth + 1)]
+    return [f"{margin}if {condition}:", *passed_on("None", depth + 1), f"{margin}else:", *passed_on(made, depth + 1)]

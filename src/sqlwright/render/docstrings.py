@@ -21,9 +21,10 @@ def docstring(lines: Iterable[str], depth: int) -> list[str]:
     filled anew, and if it is the first one, its first sentence stands alone. There must be some text.
     """
     margin = "    " * depth
-    text = _wrapped(_trim(lines), LINE_LENGTH - len(margin))
+    text = _trim(lines)
     if len(text) > 1 and text[1] and text[0].endswith((".", "!", "?")):
         text.insert(1, "")
+    text = _wrapped(text, LINE_LENGTH - len(margin))
     opening, text = _docstring_form(text)
     if len(text) == 1:
         return [f"{margin}{opening}{text[0]}{TRIPLE}"]

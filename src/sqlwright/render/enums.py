@@ -30,7 +30,7 @@ def _add_enum(builder: ModuleBuilder, enum: ir.EnumClass, *, str_enum: bool) -> 
 
 
 def member_lines(name: str, literal: str) -> list[str]:
-    """The assignment of a member of an enum."""
+    """Return the assignment of a member of an enum."""
     line = f"{name} = {literal}"
     if fits(line, 1):
         return [f"    {line}"]

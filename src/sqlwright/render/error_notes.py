@@ -121,7 +121,7 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
     results = [query.result for module in package.modules for query in module.queries]
     copies, batches = (any(isinstance(result, kind) for result in results) for kind in (ir.Copied, ir.Batch))
     checked = sorted({name for result in results if isinstance(result, ir.Copied) for name in result.types} & CUT_SHORT)
-    builder = ModuleBuilder(header=header_line(), doc="Notes on errors: which of the rows sent they concern.", taken=())
+    builder = ModuleBuilder(header=header_line(), doc="Notes on errors that say which of the rows sent they concern.", taken=())
     names = ["Generator", "Iterable", "Iterator", *(["AsyncIterable", "AsyncIterator"] if copies and clients is not Clients.SYNC else [])]
     for name in names:
         builder.name("collections.abc", name)

@@ -1,7 +1,7 @@
 """Lines as `ruff format` leaves them: a small set of expressions, each laid out flat where it fits and exploded where it does not.
 
 Exploded calls, tuples and parameter lists get a trailing comma, which formatters keep whatever line length a user has set. The few
-lines that no layout here makes narrow enough are exempted from formatting by their statement's `# fmt: skip`.
+statements that stay too long, for a single name or string, are exempted from formatting by `# fmt: skip`.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension | Text
 
 
 def width(text: str) -> int:
-    """The columns that a line takes: wide East Asian characters take two, combining ones none."""
+    """Return the number of columns of a line: wide East Asian characters take two, combining ones none."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def flat(node: Node) -> str:
-    """The node on one line."""
+    """Return the node on one line."""
     match node:
         case str():
             return node

@@ -1,4 +1,4 @@
-"""What generated functions do when the database breaks the proof, or the claim, of a query's number of rows."""
+"""The check of a query's number of rows at run time, and the error for a database that breaks the proof or the claim."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ProofBrokenError(RuntimeError):
 
 
 def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One, row: str, cursor: str, *, in_batch: bool) -> list[str]:
-    """Return the lines that raise when the fetched row is not the only one, or is missing though there always is one."""
+    """Return the lines that raise an error for a second row, or for no row where there always is one."""
     if not (one.always or one.because):
         return []
     error = builder.name(f"{root}{PROOFS_MODULE}", PROOF_BROKEN)
@@ -52,7 +52,7 @@ def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One,
 
 
 def _promised(query: ir.Query) -> str:
-    """What a query's function holds the number of rows against, in words; "" for nothing."""
+    """Return in words the number of rows that a query's function checks; "" where it checks none."""
     one = query.result.each if isinstance(query.result, ir.Batch) else query.result
     if not isinstance(one, ir.One) or not (one.always or one.because):
         return ""

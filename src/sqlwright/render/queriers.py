@@ -49,7 +49,7 @@ class QuerierClass:
 
 
 def class_names(queriers: Sequence[QuerierClass]) -> list[str]:
-    """The names that the classes bind in their module."""
+    """Return the names that the classes bind in their module."""
     return [querier.name for querier in queriers]
 
 
@@ -84,7 +84,7 @@ def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: 
     function: str = query.function
     imported: list[str] = []
     if querier.functions:
-        # Modules of the two colours need each other, so that one may be imported before the other is complete.
+        # The modules of the two colours import each other, so one is imported when the other is still incomplete.
         others = free_name(module, {*names, self, "arg", "rows"})
         function = f"{others}.{query.function}"
         imported = [f"        from {querier.functions} import {module}" + ("" if others == module else f" as {others}"), ""]

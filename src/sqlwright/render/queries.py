@@ -27,7 +27,7 @@ from sqlwright.types.formats import asks_binary, reads_binary
 def query_module(
     package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = ()
 ) -> str:
-    """Return the text of a module of query functions, with classes of methods over them behind.
+    """Return the text of a module of query functions, followed by classes of methods over them.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
     from there.
@@ -87,9 +87,10 @@ class _Function:
         return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
 
     def doc(self) -> tuple[str, ...]:
-        """The query's comment, or where the query is, which an editor can follow."""
+        """Return the query's comment, or without one the query's place, which an editor can follow."""
         if any(line.strip() for line in self.query.doc):
             return self.query.doc
+        # A line number changes with every line above it, so a query that has a comment goes without.
         return (f"See {self.query.source.file}:{self.query.source.line}.",)
 
     def _signature(self) -> list[str]:
@@ -98,11 +99,11 @@ class _Function:
         return statement(Group(f"{self.colour.define}{self.query.function}(", items), 0, suffix=f" -> {self._returns(self.query.result)}:")
 
     def parameters(self) -> tuple[str, ...]:
-        """The parameters behind the connection, as the signature has them."""
+        """Return the parameters after the connection, as the signature has them."""
         return call_parameters(self.builder, self.values, self.query, self.colour, self.definitions)
 
     def item_type(self) -> str:
-        """The annotation of the result, or of a row of it where it is one of many."""
+        """Return the annotation of the result, or of one row where there are many."""
         match self.query.result:
             case ir.Many(shape=shape) | ir.Stream(shape=shape):
                 return self._annotation(shape, optional=False)
@@ -182,7 +183,7 @@ class _Function:
         return self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
 
     def _values(self, order: tuple[int, ...] = ()) -> Group:
-        """The tuple of what is sent for the parameters: in the order of their numbers, or of those in `order`."""
+        """Return the tuple that is sent for the parameters: in the order of their numbers, or of those in `order`."""
         item = self._local("item")
         fields = param_fields(self.query)
         params = {param.number: param for param in self.query.params}
@@ -190,14 +191,14 @@ class _Function:
         return Group("(", tuple(sent), is_tuple=True)
 
     def _arguments(self) -> tuple[Node, ...]:
-        """The arguments of `execute`, `execute_now` and `stream`."""
+        """Return the arguments of `execute`, `execute_now` and `stream`."""
         values = [self._values()] if self.query.params else []
         shape = ir.shape_of(self.query.result)
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
     def _one(self, one: ir.One, cursor: str) -> list[str]:
-        """Fetch the row and check the proof: psycopg has all rows of the result already, so that costs no more than a comparison."""
+        """Fetch the row and check the proof: psycopg has fetched every row already, so that costs no more than a comparison."""
         row, shape = self._local("row"), one.shape
         fetched = [
             f"    {row} = {self.colour.wait}{cursor}.fetchone()",
@@ -222,7 +223,7 @@ class _Function:
         return [f"    {rows} = {fetch}", *statement(ListComprehension(made, f"for {row} in {rows}"), 1, "return ")]
 
     def _made(self, shape: ir.Shape, row: str) -> Node:
-        """The annotated result, made of a plain row."""
+        """Return the annotated result, made of a plain row."""
         if isinstance(shape, ir.BareValue):
             return self.values.loaded(shape.column.type, f"{row}[0]")
         if self.values.converts(shape.fields):
@@ -234,13 +235,13 @@ class _Function:
         return self.builder.name(module, shape.row_class) if module else shape.row_class
 
     def _local(self, wanted: str) -> str:
-        """A name that no parameter has."""
+        """Return the wanted name, with trailing underscores if a parameter has it."""
         taken: set[str] = set() if self.query.params_class else {param.name for param in self.query.params}
         return free_name(wanted, taken)
 
 
 def _return(made: Node, none_if: str) -> list[str]:
-    """Return the expression; None if the condition holds, where there is one. The long form is no conditional expression, but `if`."""
+    """Return the statement that returns the expression, or None if there is a condition and it holds; the long form is `if`."""
     conditions = [none_if] if none_if else []
     if isinstance(made, NoneUnless):
         conditions.append(made.condition)

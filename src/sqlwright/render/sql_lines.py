@@ -27,7 +27,7 @@ _CLAUSES: dict[str, frozenset[str]] = {
         frozenset[str](),
     ),
 }
-_CONNECTIVES = frozenset({"AND", "OR", "ON"})
+_CONNECTIVES = frozenset({"AND", "OR", "ON", "WHEN", "ELSE"})
 
 
 class _Piece(NamedTuple):
@@ -38,11 +38,13 @@ class _Piece(NamedTuple):
     depth: int
     begins_clause: bool
     is_item: bool
+    is_alias: bool
 
     @property
-    def rank(self) -> tuple[bool, int]:
+    def rank(self) -> tuple[bool, int, bool, bool]:
         """How good it is to break in front of the piece; the least is the best."""
-        return not (self.begins_clause or self.is_item), self.depth
+        anywhere = not (self.begins_clause or self.is_item or self.is_alias)
+        return anywhere, self.depth, self.is_alias, not self.begins_clause
 
 
 def in_lines(sql: str, columns: int = LINE_LENGTH) -> str:
@@ -57,6 +59,9 @@ def in_lines(sql: str, columns: int = LINE_LENGTH) -> str:
             result += [_broken(line, margin, columns), token.text]
             margin = token.text.rpartition("\n")[2]
             line = []
+        elif not line and _is_gap(token):
+            result.append(token.text)
+            margin = token.text
         else:
             line.append(token)
     return "".join([*result, _broken(line, margin, columns)])
@@ -68,7 +73,7 @@ def _broken(line: list[Token], margin: str, columns: int) -> str:
     if width(margin + text) <= columns or "\n" in text or not text:
         return text
     pieces = _pieces(line)
-    top = min((piece.depth for piece in pieces if piece.begins_clause), default=0)
+    top = min(0, *(piece.depth for piece in pieces))
     starts = [0, *(index for index, piece in enumerate(pieces) if index and piece.begins_clause and piece.depth == top), len(pieces)]
     clauses = [pieces[start:end] for start, end in pairwise(starts)]
     return f"\n{margin}".join(_filled(clause, margin, columns) for clause in clauses)
@@ -77,14 +82,15 @@ def _broken(line: list[Token], margin: str, columns: int) -> str:
 def _filled(pieces: list[_Piece], margin: str, columns: int) -> str:
     """Put the pieces into lines, each as long as fits, in the best places to break."""
     lines: list[str] = []
-    indent = margin
+    first, indent = pieces[0], margin
     while len(pieces) > 1 and width(indent + _joined(pieces)) > columns:
         fitting = [index for index in range(1, len(pieces)) if width(indent + _joined(pieces[:index])) <= columns]
         cut = min(fitting or [1], key=lambda index: (pieces[index].rank, -index))
-        lines.append(_joined(pieces[:cut]))
-        pieces = pieces[cut:]
-        indent = margin + _INDENT
-    return f"\n{margin}{_INDENT}".join([*lines, _joined(pieces)])
+        lines.append(indent + _joined(pieces[:cut]))
+        # A line of a list that begins above goes on as a line of it.
+        in_line = not first.begins_clause and pieces[cut].depth == first.depth and pieces[cut - 1].text.endswith(",")
+        pieces, indent = pieces[cut:], margin if in_line else margin + _INDENT
+    return "\n".join([*lines, indent + _joined(pieces)]).removeprefix(margin)
 
 
 def _joined(pieces: list[_Piece]) -> str:
@@ -102,10 +108,11 @@ def _pieces(line: list[Token]) -> list[_Piece]:
             gap = token.text
             continue
         is_item = words[index] in _CONNECTIVES or (before is not None and before.text == ",")
+        is_alias = words[index] == "AS" and words[index + 1 : index + 2] != ["("]
         # Two strings with a line break between them would be one string.
         are_strings = before is not None and before.kind is token.kind is Kind.STRING
         if not pieces or ((gap or is_item) and not are_strings):
-            pieces.append(_Piece(gap, token.text, depth, _begins_clause(words, index), is_item))
+            pieces.append(_Piece(gap, token.text, depth, _begins_clause(words, index), is_item, is_alias))
         else:
             pieces[-1] = pieces[-1]._replace(text=f"{pieces[-1].text}{gap}{token.text}")
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)

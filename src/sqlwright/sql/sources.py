@@ -35,6 +35,7 @@ class QuerySource:
 
     `line` is the line of its `-- name:`; `text` is what follows that line and `text_line` the number of its first line; `doc` is the
     comment directly above and below the name line and `doc_line` where it starts. `sqlc_only`: the file is marked as not meant for us.
+    `before` is what precedes the first query of a file.
     """
 
     file: str
@@ -46,6 +47,7 @@ class QuerySource:
     doc: tuple[str, ...]
     doc_line: int = 0
     sqlc_only: bool = False
+    before: str = ""
 
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
@@ -169,7 +171,7 @@ def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
 
 
 def split_queries(path: str, text: str) -> list[QuerySource]:
-    """Split the text of a query file at its name lines. Text before the first belongs to no query."""
+    """Split the text of a query file at its name lines."""
     lines = text.split("\n")
     inside = _lines_inside_tokens(text)
     sqlc_only = is_for_sqlc_only(text)
@@ -188,6 +190,7 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
             doc=(*(above := _comment_above(lines, number)), *_comment_below(lines, number)),
             doc_line=number - len(above),
             sqlc_only=sqlc_only,
+            before="\n".join(lines[: number - 1]) if number == heads[0][0] else "",
         )
         for (number, name), end in zip(heads, ends, strict=True)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlwright.prove.rules import aggregates, columns, conditions, functions, subqueries, values
-from sqlwright.prove.rules.nullability import Rule
+from sqlwright.prove.rules.scopes import Rule
 
 EXPRESSIONS: Mapping[str, Rule] = {
     "AGGREF": aggregates.aggregate,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
 from sqlwright.prove.rules import cardinality
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null, structure
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import AggKind, FrameOption
+from sqlwright.prove.tree.expressions import location, structure
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
 from sqlwright.prove.tree.rowfacts import ValuePresent
@@ -38,11 +38,11 @@ def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
     verdict = _judge(prover, node, at, function.name, builtin=function.builtin, verdicts=verdicts, place=place)
     if verdict.nullable and ValuePresent(structure(node)) in at.known:
         return never_null("HAVING drops the groups in which it is NULL", place, element_nullable=holes)
-    return replace(verdict, element_nullable=holes)
+    return verdict.with_elements(nullable=holes)
 
 
 def _judge(  # noqa: C901 - one case for each kind of aggregate
-    prover: Prover, node: Node, at: Scope, name: str, *, builtin: bool, verdicts: list[Verdict], place: int
+    prover: Prover, node: Node, at: Scope, name: str, *, builtin: bool, verdicts: list[Verdict], place: int | None
 ) -> Verdict:
     if not builtin:
         return may_be_null(f"`{name}` is not PostgreSQL's own aggregate and may return NULL", place)
@@ -64,7 +64,7 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
     elif name not in VALUE_AGGREGATES:
         return may_be_null(f"`{name}` may return NULL", place)
     needed = verdicts[:1] if name == "string_agg" else verdicts
-    nullable = next((v for v in needed if v.nullable), None)
+    nullable = first_nullable(needed)
     if nullable is not None:
         return may_be_null(f"`{name}` is NULL when all its values in a group are NULL: {nullable.reason}", place)
     return never_null(f"the group has a row, and no value that `{name}` sees is NULL", place)
@@ -84,7 +84,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
         return may_be_null(f"`{name}` is not PostgreSQL's own function and may return NULL", place)
     arguments = node.nodes("args")
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
-    nullable = next((v for v in verdicts if v.nullable), None)
+    nullable = first_nullable(verdicts)
     if name in _RANKS or (node.flag("winagg") and name in NEVER_NULL_AGGREGATES):
         return never_null(f"`{name}` is never NULL", place)
     if name == "ntile":
@@ -92,7 +92,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
     if name in ("lag", "lead"):
         if len(arguments) < _WITH_DEFAULT:
             return may_be_null(f"`{name}` without a default is NULL at the end of the partition", place)
-        return replace(nullable or never_null(f"`{name}` has a default, and no value is NULL", place), element_nullable=True)
+        return (nullable or never_null(f"`{name}` has a default, and no value is NULL", place)).with_elements(nullable=True)
     frame = _frame(scope.query, node.number("winref"))
     nested = function.signature == "array_agg(anyarray)"
     holes = not (name == "array_agg" and bool(verdicts) and not (verdicts[0].element_nullable if nested else verdicts[0].nullable))
@@ -105,9 +105,9 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
             f"the window frame always holds the current row, and `{name}` is NULL only without one", place, element_nullable=holes
         )
     if name in ("first_value", "last_value") or (node.flag("winagg") and name in VALUE_AGGREGATES):
-        needed = next((v for v in (verdicts[:1] if name == "string_agg" else verdicts) if v.nullable), None)
+        needed = first_nullable(verdicts[:1] if name == "string_agg" else verdicts)
         if needed is not None:
-            return replace(needed, element_nullable=holes)
+            return needed.with_elements(nullable=holes)
         return never_null(
             f"the window frame always holds the current row, and no value that `{name}` sees is NULL", place, element_nullable=holes
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.keys import Determination, Sense
-from sqlwright.prove.rules.nullability import Prover, Scope, location
 from sqlwright.prove.rules.reach import Reach, reach
+from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.tree.enums import (
     BuiltinFunction,
     BuiltinType,
@@ -22,6 +22,7 @@ from sqlwright.prove.tree.enums import (
     RTEKind,
     SetOperation,
 )
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
 from sqlwright.prove.tree.rowfacts import NullExtension, Side
@@ -35,20 +36,20 @@ _MERGE_MISS = NullExtension(0, Side.RIGHT)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, -1 for none."""
+    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
 
     at_least_one: bool
     at_most_one: bool
     reason: str
-    location: int = -1
+    location: int | None = None
 
 
-def many(reason: str, place: int = -1) -> Rows:
+def many(reason: str, place: int | None = None) -> Rows:
     """Nothing is proven of the number of rows."""
     return Rows(at_least_one=False, at_most_one=False, reason=reason, location=place)
 
 
-def at_most_one(reason: str, place: int = -1) -> Rows:
+def at_most_one(reason: str, place: int | None = None) -> Rows:
     """There is one row, or none."""
     return Rows(at_least_one=False, at_most_one=True, reason=reason, location=place)
 
@@ -130,14 +131,14 @@ def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
     return ", and ".join(reasons) if reasons else "every item of FROM has one row"
 
 
-def _place_of_loose(scope: Scope, found: Determination) -> int:
+def _place_of_loose(scope: Scope, found: Determination) -> int | None:
     loose = found.loose_item
     if loose is None:
-        return -1
+        return None
     for node in walk(scope.query.node):
-        if node.tag == "VAR" and not node.number("varlevelsup") and node.number("varno") == loose and location(node) >= 0:
-            return location(node)
-    return -1
+        if node.tag == "VAR" and not node.number("varlevelsup") and node.number("varno") == loose and (place := location(node)) is not None:
+            return place
+    return None
 
 
 def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> Rows:

@@ -5,18 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.rules import queries, recursion, setreturning
-from sqlwright.prove.rules.nullability import (
-    Prover,
-    Scope,
-    Verdict,
-    columns_of,
-    location,
-    may_be_null,
-    never_null,
-    structure,
-    table_scope,
-)
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, either, may_be_null, never_null
 from sqlwright.prove.tree.enums import CmdType, JoinType, RelKind, RTEKind, TableFuncType
+from sqlwright.prove.tree.expressions import column_below_grouping, columns_of, location, structure
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import RangeEntry, returning_type
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, RowComplete, Side
@@ -52,7 +44,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     base = source(prover, at, item, attribute, place) if excluded is None else replace(excluded, location=place)
     if entry.kind is not RTEKind.JOIN:
         # What may be absent inside of a view or subquery is not this item's row.
-        base = replace(base, absent_row=False, witness=False)
+        base = base.without_row()
     if base.nullable and _learned(at, item, attribute):
         base = never_null(
             f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL",
@@ -68,10 +60,10 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         + (", either of which may lack a match" if join.type is JoinType.FULL else ""),
         place,
         element_nullable=base.element_nullable,
-        absent_row=True,
-        witness=not base.nullable,
+        null_extended=True,
+        presence_column=not base.nullable,
     )
-    return replace(verdict, join_condition=location(join.condition) if join.condition is not None else -1)
+    return replace(verdict, join_condition=location(join.condition) if join.condition is not None else None)
 
 
 def label(prover: Prover, entry: RangeEntry) -> str:
@@ -117,12 +109,7 @@ def _group_numbers(at: Scope, own: Node) -> set[int]:
     for target in at.query.targets:
         if not target.sort_group:
             continue
-        expression_ = target.expression
-        if expression_.tag == "VAR" and not expression_.number("varlevelsup"):
-            entry = at.query.entry(expression_.number("varno"))
-            if entry.kind is RTEKind.GROUP:
-                expression_ = entry.node.nodes("groupexprs")[expression_.number("varattno") - 1]
-        if structure(expression_) == wanted:
+        if structure(column_below_grouping(at.query, target.expression)) == wanted:
             found.add(target.sort_group)
     return found
 
@@ -146,7 +133,7 @@ def _learned(at: Scope, item: int, attribute: int) -> bool:
 # --- sources --------------------------------------------------------------------------------------------------------------
 
 
-def source(prover: Prover, at: Scope, item: int, attribute: int, place: int) -> Verdict:
+def source(prover: Prover, at: Scope, item: int, attribute: int, place: int | None) -> Verdict:
     """Judge a column as it comes out of its item of FROM, before any outer join touches it."""
     entry = at.query.entry(item)
     if attribute == 0:
@@ -163,7 +150,7 @@ def source(prover: Prover, at: Scope, item: int, attribute: int, place: int) -> 
         case RTEKind.TABLEFUNC:
             return _table_function(entry, attribute, place)
         case RTEKind.VALUES:
-            return queries.either([prover.verdict(row[attribute - 1], at) for row in at.query.values_rows(entry)])
+            return either([prover.verdict(row[attribute - 1], at) for row in at.query.values_rows(entry)])
         case RTEKind.CTE:
             return recursion.cte_column(prover, at, entry, attribute)
         case RTEKind.NAMEDTUPLESTORE | RTEKind.RESULT | RTEKind.GROUP:
@@ -176,19 +163,19 @@ def _nth(verdicts: tuple[Verdict, ...], attribute: int) -> Verdict:
     return verdicts[attribute - 1]
 
 
-def _whole_row(prover: Prover, entry: RangeEntry, place: int) -> Verdict:
+def _whole_row(prover: Prover, entry: RangeEntry, place: int | None) -> Verdict:
     if entry.kind in (RTEKind.RELATION, RTEKind.SUBQUERY, RTEKind.CTE, RTEKind.VALUES):
         return never_null(f"the row of {label(prover, entry)} as a whole is never NULL, whatever its fields are", place)
     return may_be_null(f"the row of {label(prover, entry)} may be NULL as a whole", place)
 
 
-def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     relation = prover.facts.relation(entry.relation)
     if relation.kind in (RelKind.VIEW, RelKind.MATVIEW):
         if attribute < 0:
             raise Unrecognised("a system column of a view")
         inner = _nth(queries.outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
-        return replace(inner, location=place, join_condition=-1, reason=f"in the view `{relation.name}`: {inner.reason}")
+        return replace(inner, location=place, join_condition=None, reason=f"in the view `{relation.name}`: {inner.reason}")
     if attribute < 0:
         if relation.is_table:
             return never_null("a system column is never NULL", place)
@@ -206,7 +193,7 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
                 place,
                 element_nullable=elements,
             )
-    return Verdict(nullable=not column.not_null, reason=column.why, location=place, element_nullable=elements)
+    return Verdict(Nullability(nullable=not column.not_null, element_nullable=elements), column.why, place)
 
 
 def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: int) -> Verdict:
@@ -230,7 +217,7 @@ def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: i
     return prover.verdict(column, at)
 
 
-def _table_function(entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def _table_function(entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     """XMLTABLE checks its NOT NULL columns, and counts its FOR ORDINALITY column."""
     table = entry.node.node("tablefunc")
     if "functype" in table.fields and table.enum("functype", TableFuncType) is not TableFuncType.XMLTABLE:

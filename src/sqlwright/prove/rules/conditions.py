@@ -7,8 +7,10 @@ from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.functions import operator_is_total
 from sqlwright.prove.rules.narrowing import Ground
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import BoolExprType
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node
 
 

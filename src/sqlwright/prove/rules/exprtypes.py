@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.rules.nullability import Prover
+from sqlwright.prove.rules.scopes import Prover
 from sqlwright.prove.tree.enums import BuiltinType, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
 

@@ -5,13 +5,13 @@ XML and JSON constructors, which have node types of their own, too.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlwright.prove.catalog.objects import Function
 from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 from sqlwright.prove.rules import setreturning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import BuiltinType, JsonConstructorType, XmlExprOp
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node
 
 _ELEMENTS_OF_ARGUMENT = frozenset(
@@ -63,10 +63,10 @@ def operator_is_total(prover: Prover, node: Node) -> bool:
     return prover.facts.function(node.number("opfuncid")).signature in TOTAL
 
 
-def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int, *, variadic: bool) -> Verdict:
+def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int | None, *, variadic: bool) -> Verdict:
     """Judge a call by the tables in `totals`; a user's function is not believed."""
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
-    nullable = next((v for v in verdicts if v.nullable), None)
+    nullable = first_nullable(verdicts)
     holes = _element_nullable(function, verdicts)
     name = function.name
     if not function.builtin:
@@ -90,14 +90,14 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
             return never_null(
                 f"no argument of `{name}` is NULL" if arguments else f"`{name}` never returns NULL", place, element_nullable=holes
             )
-        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
+        return nullable.without_row().with_elements(nullable=holes)
     if nullable is not None and function.strict:
-        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
+        return nullable.without_row().with_elements(nullable=holes)
     return may_be_null(f"`{name}` may return NULL", place, element_nullable=holes)
 
 
-def constant_text(node: Node) -> str:
-    """Return the value of a text constant in lower case; "" for anything else.
+def constant_text(node: Node) -> str | None:
+    """Return the value of a text constant in lower case; None for anything else.
 
     Behind the length come four bytes of header, then the characters.
     """
@@ -107,7 +107,7 @@ def constant_text(node: Node) -> str:
         else None
     )
     if not isinstance(value, list):
-        return ""
+        return None
     return bytes(int(str(byte)) & 0xFF for byte in value[5:]).decode("utf-8", errors="replace").lower()
 
 
@@ -144,7 +144,7 @@ def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
         case XmlExprOp.XMLPI if not parts:
             return never_null("XMLPI is never NULL", place)
         case XmlExprOp.XMLPARSE | XmlExprOp.XMLPI | XmlExprOp.XMLROOT | XmlExprOp.DOCUMENT if parts:
-            return Verdict(nullable=parts[0].nullable, reason=parts[0].reason, location=place)
+            return Verdict(Nullability(nullable=parts[0].nullable, element_nullable=True), parts[0].reason, place)
         case _:
             return may_be_null("the XML function may return NULL", place)
 

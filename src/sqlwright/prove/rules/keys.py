@@ -4,6 +4,9 @@ A column is *fixed* when it has the same value in every row of the result, as an
 it is the same row in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique
 index whose columns are all fixed determines its table; a determined table supplies further values. The rules run until nothing changes.
 
+An item is *changing* when it has one row for each row of the other items, but perhaps another one each time, because a join may evaluate it
+again: a subquery with LIMIT, FOR UPDATE or something volatile. It adds no rows to the result, and fixes nothing in it.
+
 An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
 
 A column that `IS NOT DISTINCT FROM` such a value is *alike* in all rows: it is fixed, or NULL in all of them, which is enough for an index
@@ -19,11 +22,21 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.expressions import Slot, outer_items, plain_column, stripped, structure_for, true_or_false_column, ungrouped
-from sqlwright.prove.rules.nullability import Prover, Scope, columns_of, structure, table_scope
-from sqlwright.prove.rules.repeatable import is_repeatable
+from sqlwright.prove.rules.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
-from sqlwright.prove.tree.enums import BoolExprType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.enums import BoolExprType, CmdType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.expressions import (
+    Slot,
+    columns_of,
+    outer_items,
+    plain_column,
+    stripped,
+    structure,
+    structure_for,
+    true_or_false_column,
+    ungrouped,
+)
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
@@ -65,6 +78,7 @@ class Determination:
         self._scope = scope
         self._row_limit = row_limit
         self.determined: set[int] = set()
+        self._changing: set[int] = set()
         self.fixed: dict[Slot, set[Sense]] = defaultdict(set)
         self.alike: dict[Slot, set[Sense]] = defaultdict(set)
         self.reasons: dict[int, str] = {}
@@ -81,7 +95,7 @@ class Determination:
         for item in self._items:
             self._take_checks(item)
         for target in scope.query.outputs if outputs else ():
-            column = plain_column(ungrouped(scope, target.expression))
+            column = plain_column(ungrouped(scope.query, target.expression))
             if target.number in outputs and column is not None:
                 self.fixed[column] |= outputs[target.number]
         while self._round():
@@ -93,16 +107,16 @@ class Determination:
         for join in self._scope.tree.joins.values():
             if join.type is JoinType.FULL and not {NullExtension(join.number, side) for side in Side} & self._excluded:
                 return False
-        return all(item in self.determined for item in self._scope.tree.items)
+        return self.loose_item is None
 
     @property
     def loose_item(self) -> int | None:
-        """The first item that is not determined."""
-        return next((item for item in self._scope.tree.items if item not in self.determined), None)
+        """The first item that may have several rows."""
+        return next((item for item in self._scope.tree.items if item not in self.determined | self._changing), None)
 
     def is_fixed(self, node: Node, operator: int) -> bool:
         """Return whether an expression has one value only, as the equality operator sees it."""
-        node = ungrouped(self._scope, node)
+        node = ungrouped(self._scope.query, node)
         if self._same(node):
             return True
         column = plain_column(node)
@@ -232,13 +246,15 @@ class Determination:
             if column is not None and self._counts(guard, column[0]):
                 self.fixed[column].add(ANY_SENSE)
         for item in self._items:
-            if item not in self.determined and self._is_single(item):
-                self.determined.add(item)
+            if item not in self.determined | self._changing and self._is_single(item):
+                (self._changing if self._changes(item) else self.determined).add(item)
         return before != self._size()
 
     def _size(self) -> int:
         """How much is known."""
-        return len(self.determined) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
+        return (
+            len(self.determined) + len(self._changing) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
+        )
 
     def _apply(self, equality: Equality) -> None:
         column = plain_column(equality.left)
@@ -274,8 +290,7 @@ class Determination:
 
     def _is_single(self, item: int) -> bool:
         try:
-            entry = self._scope.query.entry(item)
-            return self._supplies_one(item, entry) and not self._is_evaluated_again(item, entry)
+            return self._supplies_one(item, self._scope.query.entry(item))
         except UNREADABLE:
             return False
 
@@ -308,18 +323,25 @@ class Determination:
             return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
 
-    def _is_evaluated_again(self, item: int, entry: RangeEntry) -> bool:
-        """Whether a join may evaluate an item anew for each row of another one, and get other values."""
-        facts = self._prover.facts
-        if self._scope.tree.items == [item]:
+    def _changes(self, item: int) -> bool:
+        """Whether a join may evaluate an item anew for each row of another one, and get another row."""
+        facts, entry = self._prover.facts, self._scope.query.entry(item)
+        query = self._scope.query
+        joined = {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
+        if joined == {item}:
             return False
         match entry.kind:
-            case RTEKind.RELATION | RTEKind.SUBQUERY | RTEKind.VALUES:
-                return is_volatile(facts, entry.node)
+            case RTEKind.RELATION:
+                return not relation_is_repeatable(facts, entry.relation)
+            case RTEKind.SUBQUERY:
+                return not is_repeatable(facts, entry.node.node("subquery"))
+            case RTEKind.CTE:
+                common_table, _ = self._scope.common_table(entry)
+                return not (is_evaluated_once(facts, common_table) or is_repeatable(facts, common_table.node("ctequery")))
             case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL
                 return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
             case _:
-                return False
+                return is_volatile(facts, entry.node)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):

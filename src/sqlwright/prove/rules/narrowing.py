@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
-from sqlwright.prove.rules.nullability import Prover, Scope, structure
+from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.volatility import is_volatile
 from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, NullTestType, ParamKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.expressions import structure
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
 from sqlwright.prove.tree.querytree import null_test, returning_type
 from sqlwright.prove.tree.rowfacts import (

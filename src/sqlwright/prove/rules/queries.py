@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlwright.prove.rules import cardinality, narrowing, returning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, both, either
 from sqlwright.prove.tree.enums import CmdType, SetOperation
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
@@ -66,19 +66,3 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope) -> tu
         raise Unrecognised("the sides of a set operation differ in width")
     combined = either if operation is SetOperation.UNION else both
     return tuple(combined(pair) for pair in zip(left, right, strict=True))
-
-
-def either(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict on a value that is one of several."""
-    nullable = next((v for v in verdicts if v.nullable), None)
-    elements = any(v.element_nullable for v in verdicts)
-    chosen = nullable or verdicts[0]
-    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)
-
-
-def both(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict on a value that all of several agree on."""
-    proven = next((v for v in verdicts if not v.nullable), None)
-    elements = all(v.element_nullable for v in verdicts)
-    chosen = proven or verdicts[0]
-    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)

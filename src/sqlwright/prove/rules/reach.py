@@ -19,18 +19,18 @@ _WRITES = frozenset({CmdType.INSERT, CmdType.UPDATE, CmdType.DELETE})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What may come between a statement and the rows that it returns; each is a reason in words, "" for nothing.
+    """What may come between a statement and the rows that it returns; each is a reason in words, where there is one.
 
     `rewritten`: a rule replaces or accompanies the statement. `replaced`: an INSTEAD OF trigger decides what is written and returned.
     `altered`: rows may be skipped or changed on their way into the table.
     """
 
-    rewritten: str = ""
-    replaced: str = ""
-    altered: str = ""
+    rewritten: str | None = None
+    replaced: str | None = None
+    altered: str | None = None
 
     @property
-    def decided(self) -> str:
+    def decided(self) -> str | None:
         """Why something else than the statement decides which rows are returned, and what they hold."""
         return self.rewritten or self.replaced
 
@@ -71,7 +71,7 @@ def relation_under(facts: SchemaFacts, view: Relation) -> Relation | None:
     return facts.relation(entry.relation) if entry.kind is RTEKind.RELATION else None
 
 
-def _altered(facts: SchemaFacts, table: Relation, events: frozenset[CmdType]) -> str:
+def _altered(facts: SchemaFacts, table: Relation, events: frozenset[CmdType]) -> str | None:
     family = {facts.relation(oid).kind for oid in (table.oid, *table.descendants)}
     # A row that an UPDATE moves to another partition is deleted from the one and inserted into the other.
     moves = CmdType.UPDATE in events and RelKind.PARTITIONED_TABLE in family
@@ -80,4 +80,4 @@ def _altered(facts: SchemaFacts, table: Relation, events: frozenset[CmdType]) ->
         return f"a BEFORE trigger on `{table.name}` may skip it"
     if RelKind.FOREIGN_TABLE in family:
         return f"`{table.name}` stores its rows on a foreign server"
-    return ""
+    return None

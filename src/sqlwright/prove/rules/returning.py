@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from sqlwright.prove.catalog.objects import Relation
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
 from sqlwright.prove.rules.reach import reach
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import CmdType, MergeMatchKind, OnConflictAction, RelKind, VarReturningType
+from sqlwright.prove.tree.expressions import column_of
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
 from sqlwright.prove.tree.rowfacts import ColumnPresent, RowComplete, RowFacts, is_about_columns_of
@@ -55,20 +57,20 @@ class _Written:
         holes = which is not VarReturningType.OLD and any(value.element_nullable for value in values)
         if self._updates_on_conflict and len(values) == 1:  # the row may be one that was there, and is not changed in this column
             holes = holes or present.element_nullable
-        present = replace(present, element_nullable=present.element_nullable or holes)
+        present = present.with_elements(nullable=present.element_nullable or holes)
         if which is VarReturningType.OLD and CmdType.INSERT in self._commands:
             return may_be_null(
                 "there is no old row when one is inserted",
                 element_nullable=present.element_nullable,
-                absent_row=True,
-                witness=not present.nullable,
+                null_extended=True,
+                presence_column=not present.nullable,
             )
         if which is VarReturningType.NEW and CmdType.DELETE in self._commands:
             return may_be_null(
                 "there is no new row when one is deleted",
                 element_nullable=present.element_nullable,
-                absent_row=True,
-                witness=not present.nullable,
+                null_extended=True,
+                presence_column=not present.nullable,
             )
         if not present.nullable or attribute < 1:
             return present
@@ -78,22 +80,18 @@ class _Written:
             known = ColumnPresent(item, attribute) in self._rows.known or RowComplete(item) in self._rows.known
             return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
         assigned = self._assigned(item, attribute, present)
-        return replace(assigned, element_nullable=assigned.element_nullable or holes)
+        return assigned.with_elements(nullable=assigned.element_nullable or holes)
 
     def _source(self, item: int, attribute: int) -> Verdict:
         """A column of the source of a MERGE."""
-        plain = replace(self._rows, written=None)
-        node = Node("VAR", {"varno": str(item), "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
-        verdict = self._prover.verdict(node, plain)
+        verdict = self._prover.verdict(column_of(item, attribute), replace(self._rows, written=None))
         actions = self._query.merge_actions
         if any("matchKind" not in a.fields or a.enum("matchKind", MergeMatchKind) is MergeMatchKind.NOT_MATCHED_BY_SOURCE for a in actions):
-            witness = not verdict.nullable or verdict.witness
             return may_be_null(
                 "there is no source row WHEN NOT MATCHED BY SOURCE",
-                -1,
                 element_nullable=verdict.element_nullable,
-                absent_row=True,
-                witness=witness,
+                null_extended=True,
+                presence_column=not verdict.nullable or verdict.nullability.presence_column,
             )
         return verdict
 
@@ -161,7 +159,7 @@ class _Written:
         inserted = inserted_value(self._prover, self._query, self._relation, attribute, self._rows)
         elements = stored.element_nullable or inserted.element_nullable
         proven = inserted if stored.nullable and not inserted.nullable and not self._reach.altered else stored
-        return replace(proven, element_nullable=elements)
+        return proven.with_elements(nullable=elements)
 
 
 def supplied_values(query: Query, attribute: int) -> list[Node]:
@@ -190,7 +188,7 @@ def _default_value(prover: Prover, relation: Relation, attribute: int) -> Verdic
     default = prover.facts.defaults(relation.oid).get(attribute)
     if default is not None:
         verdict = prover.verdict(default, table_scope(prover, relation.oid))
-        return replace(verdict, location=-1, reason=f"its default is inserted: {verdict.reason}")
+        return replace(verdict, location=None, reason=f"its default is inserted: {verdict.reason}")
     if relation.kind is RelKind.VIEW:
         under = _column_below(prover, relation, attribute)
         elements = _default_value(prover, *under).element_nullable if under is not None else True
@@ -217,6 +215,4 @@ def stored_column(prover: Prover, relation: Relation, attribute: int) -> Verdict
         if below is None:
             return may_be_null(f"`{relation.name}` is a view that computes it, or a view over a join")
         return stored_column(prover, *below)
-    scope = table_scope(prover, relation.oid)
-    node = Node("VAR", {"varno": "1", "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
-    return prover.verdict(node, scope)
+    return prover.verdict(column_of(1, attribute), table_scope(prover, relation.oid))

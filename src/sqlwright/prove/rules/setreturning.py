@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import TypType
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import RangeEntry
 
@@ -26,7 +28,7 @@ NON_NULL_SETS = frozenset(
 """Built-in functions, by name, that never put a NULL into a row of their set, whatever overload is meant."""
 
 
-def function_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def function_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     """Judge a column of a function in FROM."""
     functions = entry.node.nodes("functions")
     width = sum(function.number("funccolcount") for function in functions)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from sqlwright.prove.rules import cardinality, queries
 from sqlwright.prove.rules.exprtypes import is_array
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import SubLinkType
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node
 
 
@@ -31,5 +33,5 @@ def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
             return may_be_null("the subquery is NULL when it finds no row", place, element_nullable=columns[0].element_nullable)
         if kind is SubLinkType.ROWCOMPARE:
             return prover.verdict(node.node("testexpr"), replace(scope, sublink=columns))
-        return replace(columns[0], absent_row=False, witness=False)
+        return columns[0].without_row()
     return may_be_null("a subquery that sets several columns may find no row", place)

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.narrowing import Ground
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
-from sqlwright.prove.rules.queries import both, either
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, both, either, may_be_null, never_null
 from sqlwright.prove.tree.enums import ParamKind, SQLValueFunctionOp
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.rowfacts import ParameterPresent
 
@@ -54,14 +55,14 @@ def converted_by_text(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast through the text form: built-in output and input functions never turn a value into NULL."""
     if not prover.facts.type(node.number("resulttype")).builtin_io:
         return may_be_null("the input function of a user's type may return NULL", location(node))
-    return replace(prover.verdict(node.node("arg"), scope), element_nullable=True)
+    return prover.verdict(node.node("arg"), scope).with_elements(nullable=True)
 
 
 def converted_array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast of an array, element by element."""
     array = prover.verdict(node.node("arg"), scope)
-    element = Verdict(nullable=array.element_nullable, reason=array.reason, location=array.location)
-    return replace(array, element_nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
+    element = Verdict(Nullability(nullable=array.element_nullable, element_nullable=True), array.reason, array.location)
+    return array.with_elements(nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
 
 
 def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
@@ -92,7 +93,7 @@ def greatest(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return _any_of(verdicts, "every argument of GREATEST or LEAST may be NULL", location(node))
 
 
-def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int) -> Verdict:
+def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int | None) -> Verdict:
     elements = any(v.element_nullable for v in verdicts)
     chosen = both(verdicts)
     if chosen.nullable:
@@ -144,7 +145,7 @@ def subscript(prover: Prover, node: Node, scope: Scope) -> Verdict:
         return may_be_null("a subscript gives NULL where there is no such element", location(node))
     bound = prover.first_nullable((b for b in bounds if isinstance(b, Node)), scope)
     if bound is not None:
-        return replace(bound, element_nullable=container.element_nullable)
+        return bound.with_elements(nullable=container.element_nullable)
     return container
 
 

@@ -31,12 +31,11 @@ _KEPT = 8
 _COMPLETE = f"^{_PREFIX}[0-9a-f]{{24}}$"
 _UNFINISHED = f"^{_PREFIX}[0-9a-f]{{24}}_[0-9a-f]{{8}}$"
 
-# An interrupted DROP DATABASE leaves an invalid database: nothing but the next DROP DATABASE is allowed, and any other statement about it
-# ends the session that sent it.
-_INVALID = "d.datconnlimit = -2"
 # A database in use has sessions; one that is being built has at least its builder's, which bears its name.
-_UNUSED_DATABASES = f"""
-SELECT d.datname, {_INVALID} FROM pg_database d
+# An interrupted DROP DATABASE leaves an invalid one, with a limit of -2: nothing but the next DROP DATABASE is allowed, and any other
+# statement about it ends the session that sent it.
+_UNUSED_DATABASES = """
+SELECT d.datname, d.datconnlimit = -2 FROM pg_database d
 WHERE d.datname ~ %s AND pg_has_role(d.datdba, 'MEMBER')
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname OR a.application_name = d.datname)
 ORDER BY d.oid DESC
@@ -47,7 +46,7 @@ WHERE r.rolname ~ %s AND pg_has_role(r.oid, 'MEMBER')
   AND NOT EXISTS (SELECT FROM pg_database d WHERE d.datdba = r.oid)
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = r.rolname)
 """
-_OWNER = f"SELECT r.rolname, {_INVALID} FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = %s"
+_OWNER = "SELECT r.rolname, d.datconnlimit = -2 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = %s"
 
 
 @contextmanager
@@ -110,13 +109,15 @@ def _enter(admin: psycopg.Connection[Any], server: Server, name: str) -> psycopg
 
 def _owner(admin: psycopg.Connection[Any], name: str) -> str | None:
     """Return the role that owns a database; None where there is no such database, or no more than the remains of one, which it removes."""
-    match admin.execute(_OWNER, [name]).fetchone():
-        case (str(owner), False):
-            return owner
-        case (_, True):
-            # Waits for the run that is dropping it just now.
-            _drop(admin, name, force=True)
-    return None
+    row = admin.execute(_OWNER, [name]).fetchone()
+    if row is None:
+        return None
+    owner, is_invalid = row
+    if is_invalid:
+        # Waits for the run that is dropping it just now.
+        _drop(admin, name, force=True)
+        return None
+    return str(owner)
 
 
 def _log_in(admin: psycopg.Connection[Any], server: Server, database: str, role: str) -> psycopg.Connection[Any]:

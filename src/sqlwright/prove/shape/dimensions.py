@@ -13,7 +13,7 @@ from typing import TypeAlias
 from sqlwright.prove.catalog.objects import Relation
 from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import is_array, type_of
-from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.tree.enums import CmdType, ParamKind, RelKind, RTEKind, SetOperation, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.tree.querytree import Query

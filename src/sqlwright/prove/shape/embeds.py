@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import queries, returning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
-from sqlwright.prove.shape.stars import column_below_grouping
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict
 from sqlwright.prove.tree.enums import CmdType, RTEKind
+from sqlwright.prove.tree.expressions import column_below_grouping
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.rowfacts import JoinMatched, NullExtension
 
@@ -49,7 +50,7 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
     relation, attributes = sources[0].relation, tuple(source.attribute for source in sources)
     if scope.written is not None and (item == query.result_relation or query.command is CmdType.MERGE):
         found = [prover.verdict(column, scope) for column in columns]
-        absent = any(verdict.absent_row for verdict in found)
+        absent = any(verdict.nullability.null_extended for verdict in found)
         there = replace(scope, written=None) if item != query.result_relation else scope
         return EmbedProof(relation, attributes, tuple(_present(prover, c, there, v) for c, v in zip(columns, found, strict=True)), absent)
     events = scope.tree.path(item)
@@ -103,6 +104,9 @@ def _knowing(scope: Scope, events: tuple[NullExtension, ...]) -> Scope:
 
 def _present(prover: Prover, column: Node, scope: Scope, found: Verdict) -> Verdict:
     """The verdict on a column of RETURNING in a row that is there."""
-    if not found.absent_row:
+    if not found.nullability.null_extended:
         return found
-    return prover.verdict(column, scope) if scope.written is None else replace(found, nullable=not found.witness)
+    if scope.written is None:
+        return prover.verdict(column, scope)
+    there = Nullability(nullable=not found.nullability.presence_column, element_nullable=found.element_nullable)
+    return replace(found, nullability=there)

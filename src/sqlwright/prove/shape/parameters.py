@@ -14,21 +14,13 @@ from dataclasses import dataclass
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
+from sqlwright.prove.rules.verdicts import Nullability, NullProof
 from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, ParamKind, RelKind, RTEKind, TypType
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, null_test
 
 _COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
 _CASTS = (CoercionForm.EXPLICIT_CAST, CoercionForm.IMPLICIT_CAST)
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """Whether a parameter may be None, why, and whether an array may hold None."""
-
-    nullable: bool
-    reason: str
-    element_nullable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class _Use:
     whole: bool = False
 
 
-def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[Parameter, ...]:
+def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[NullProof, ...]:
     """Judge the parameters $1 to $count of a statement."""
     uses: dict[int, list[_Use | None]] = defaultdict(list)
     written = dict(_Writes(facts, tree).find())
@@ -89,23 +81,25 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
                 yield tested, words
 
 
-def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Parameter:
+def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> NullProof:
     elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
-    if optional:
-        return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
-    if refusing is not None:
-        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=elements)
-    if test is not None:
-        return Parameter(nullable=True, reason=f"the query itself tests whether it is NULL, by {test}", element_nullable=elements)
-    if not direct:
-        return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
-    if len(direct) < len(uses):
-        return Parameter(
-            nullable=False, reason=f"it is written to {direct[0].column}, but it is used elsewhere too", element_nullable=False
-        )
-    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=elements)
+    nullable = False
+    if optional:
+        nullable, reason = True, "sqlc.narg allows None"
+    elif refusing is not None:
+        reason = f"it is written to {refusing.column}, which refuses NULL"
+    elif test is not None:
+        nullable, reason = True, f"the query itself tests whether it is NULL, by {test}"
+    elif not direct:
+        reason = "it is not written to a column that accepts NULL"
+    elif len(direct) < len(uses):
+        # Its uses do not agree on the elements either.
+        elements, reason = False, f"it is written to {direct[0].column}, but it is used elsewhere too"
+    else:
+        nullable, reason = True, f"it is written to {direct[0].column}, which accepts NULL"
+    return NullProof(Nullability(nullable=nullable, element_nullable=elements), reason)
 
 
 class _Writes:

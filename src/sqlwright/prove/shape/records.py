@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import type_of
-from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability
 from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
 from sqlwright.prove.tree.enums import BuiltinType, CmdType, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
@@ -18,17 +19,18 @@ from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """A field of an anonymous record: the OID of its type, whether it may be NULL, and its own fields if it is a record itself.
+    """A field of an anonymous record: the OID of its type, its nullability, and its own fields if it is a record itself.
 
-    `dimensions` and `element_nullable` are for arrays.
+    `dimensions` are those of an array.
     """
 
     type: int
     dimensions: int
-    nullable: bool
-    element_nullable: bool
+    nullability: Nullability
     fields: Fields
 
+
+_UNKNOWN = Nullability(nullable=True, element_nullable=True)
 
 Fields: TypeAlias = tuple[RecordField, ...] | None
 
@@ -63,7 +65,7 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
             return tuple(_field(prover, argument, scope) for argument in node.nodes("args"))
         case "FUNCEXPR":
             declared = prover.facts.output_types(node.number("funcid"))
-            return tuple(RecordField(oid, dimensions=1, nullable=True, element_nullable=True, fields=None) for oid in declared) or None
+            return tuple(RecordField(oid, 1, _UNKNOWN, None) for oid in declared) or None
         case "AGGREF" if prover.facts.function(node.number("aggfnoid")).signature == "array_agg(anynonarray)":
             rows = scope.up(node.number("agglevelsup")).row
             return None if rows is None else fields_of(prover, node.nodes("args")[0].node("expr"), rows)
@@ -78,7 +80,7 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
     verdict = prover.verdict(node, scope)
     dimensions = dimensions_of(prover, node, scope)
-    return RecordField(type_of(prover, node), dimensions, verdict.nullable, verdict.element_nullable, fields_of(prover, node, scope))
+    return RecordField(type_of(prover, node), dimensions, verdict.nullability, fields_of(prover, node, scope))
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
@@ -104,6 +106,6 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
         return fields[attribute - 1]
     types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
-        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullable, verdict.element_nullable, own)
+        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullability, own)
         for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
     )

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.tree.enums import CmdType, RTEKind
+from sqlwright.prove.tree.expressions import column_below_grouping, location
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry, TargetEntry
 from sqlwright.sql.lexer import Kind, Token, significant
@@ -97,7 +98,8 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
             continue
         here: defaultdict[int, list[TargetEntry]] = defaultdict(list)
         for entry in query.outputs:
-            number = places.get(_location(entry.expression))
+            place = location(entry.expression) if entry.expression.tag == "VAR" else None
+            number = places.get(place) if place is not None else None
             if number is not None:
                 here[number].append(entry)
         for number, entries in here.items():
@@ -122,18 +124,6 @@ def _grouped_targets(tree: Node, sql: str, stars: Sequence[Star], describe: Desc
             first = names.index(_MARK)
             found[number] = (query, query.outputs[first : first + len(query.outputs) - len(names) + 1])
     return found
-
-
-def _location(expression: Node) -> int:
-    return expression.number("location") if expression.tag == "VAR" else -1
-
-
-def column_below_grouping(query: Query, expression: Node) -> Node:
-    """Return the column that a grouped column of PostgreSQL 18 is of; any other expression as it is."""
-    if expression.tag != "VAR" or expression.number("varlevelsup"):
-        return expression
-    entry = query.entry(expression.number("varno"))
-    return entry.node.nodes("groupexprs")[expression.number("varattno") - 1] if entry.kind is RTEKind.GROUP else expression
 
 
 def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:

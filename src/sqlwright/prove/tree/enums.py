@@ -66,6 +66,14 @@ class GroupingSetKind(IntEnum):
     SETS = 4
 
 
+class CTEMaterialize(IntEnum):
+    """AS MATERIALIZED and AS NOT MATERIALIZED."""
+
+    DEFAULT = 0
+    ALWAYS = 1
+    NEVER = 2
+
+
 class LimitOption(IntEnum):
     """How a limit counts; COUNT is also the value of queries without one."""
 

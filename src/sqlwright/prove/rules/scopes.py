@@ -1,8 +1,4 @@
-"""The prover: is this expression ever NULL?
-
-The rules live in `rules/`, one function for each kind of node, registered here by tag. A rule gets the node and the scope it is evaluated
-in and answers with a verdict. What has no rule, and what a rule does not recognise, may be NULL: the safe answer is the default.
-"""
+"""Scopes, in which expressions are judged, and the prover, which finds the rule for each."""
 
 from __future__ import annotations
 
@@ -11,38 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null
 from sqlwright.prove.tree.enums import VarReturningType
+from sqlwright.prove.tree.expressions import location, structure
 from sqlwright.prove.tree.jointree import JoinTree
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, parse, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, parse
 from sqlwright.prove.tree.querytree import Query, RangeEntry
 from sqlwright.prove.tree.rowfacts import RowFact, RowFacts
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether an expression may be NULL, and why, in a sentence; `location` is a byte offset into the statement, -1 for none.
-
-    `element_nullable` counts for arrays. `absent_row`: the column's relation may be missing as a whole; `witness`: the column is NULL
-    only then.
-    """
-
-    nullable: bool
-    reason: str
-    location: int = -1
-    element_nullable: bool = True
-    absent_row: bool = False
-    witness: bool = False
-    join_condition: int = -1
-
-
-def may_be_null(reason: str, place: int = -1, *, element_nullable: bool = True, absent_row: bool = False, witness: bool = False) -> Verdict:
-    """The verdict that nothing is proven, and why not."""
-    return Verdict(nullable=True, reason=reason, location=place, element_nullable=element_nullable, absent_row=absent_row, witness=witness)
-
-
-def never_null(reason: str, place: int = -1, *, element_nullable: bool = True) -> Verdict:
-    """The verdict that the value is never NULL, and why."""
-    return Verdict(nullable=False, reason=reason, location=place, element_nullable=element_nullable)
 
 
 @dataclass(eq=False)
@@ -126,7 +97,7 @@ class Prover:
         return self._queries[id(node)]
 
     def verdict(self, node: Node, scope: Scope) -> Verdict:
-        """Judge an expression."""
+        """Return the verdict on an expression."""
         if scope.row is not None and _grouped_away(node, scope.query):
             return may_be_null("a grouping set leaves it out, and its value is NULL there", location(node))
         rule = self.rules.get(node.tag)
@@ -156,55 +127,6 @@ def _grouped_away(node: Node, query: Query) -> bool:
         return False
     left_out = [t for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
     return any(t.expression.tag == node.tag and structure(t.expression) == structure(node) for t in left_out)
-
-
-def location(node: Node) -> int:
-    """Return the byte offset of an expression in the statement, or of the first expression in it that has one; -1 for none."""
-    own = node.fields.get("location")
-    if isinstance(own, str) and own.lstrip("-").isdigit() and int(own) >= 0:
-        return int(own)
-    for value in node.fields.values():
-        if isinstance(value, Node):
-            found = location(value)
-            if found >= 0:
-                return found
-        elif isinstance(value, list):
-            for item in value:
-                if isinstance(item, Node):
-                    found = location(item)
-                    if found >= 0:
-                        return found
-    return -1
-
-
-_PLACES = frozenset(
-    {
-        "location",
-        "varnosyn",
-        "varattnosyn",
-        "varnullingrels",
-        "resname",
-        "funcformat",
-        "coercionformat",
-        "relabelformat",
-        "aggno",
-        "aggtransno",
-    }
-)
-
-
-def structure(tree: Tree) -> object:
-    """Return a hashable value that is equal for expressions that are the same but for their place in the text."""
-    if isinstance(tree, Node):
-        return (tree.tag, *((name, structure(value)) for name, value in tree.fields.items() if name not in _PLACES))
-    if isinstance(tree, list):
-        return tuple(structure(item) for item in tree)
-    return tree
-
-
-def columns_of(tree: Tree) -> set[tuple[int, int]]:
-    """Return the columns of its own query level that an expression names: (item, attribute)."""
-    return {(node.number("varno"), node.number("varattno")) for node in walk(tree) if node.tag == "VAR" and not node.number("varlevelsup")}
 
 
 _TABLE = """
