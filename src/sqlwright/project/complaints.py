@@ -20,7 +20,11 @@ _BLOCK_HEADING = "# package "
 _QUOTED = re.compile(r'"([^"]+)"')
 _OPEN_QUOTE = re.compile(r'at or near ".*[^"]$')
 _LISTED = re.compile(r"missing query type \[.*\]: ")
-_ABOUT_NAME_LINE = re.compile(r"\s*--\s*name\b")
+_ABOUT_NAME_LINE = re.compile(
+    r"(?:duplicate query name: |invalid query type: |invalid query name \"|"
+    r"(?:missing query type \[.*\]|invalid query comment|invalid metadata): --\s*)(.+?)\"?"
+)
+_NAME_LINE = re.compile(r"\s*--\s*name\b")
 _SYSTEM_RELATION = re.compile(r'relation "(pg_\w+)" does not exist')
 _NO_QUERIES = "no queries contained in paths"
 # sqlc's messages for statements and commands that do not match, and their fixes.
