@@ -11,16 +11,16 @@ from psycopg import AsyncConnection
 
 from shop_db.registry import QUERIES
 
-# They ask for all rows there are.
+# They read all rows by design.
 WHOLE = {"CountUsers", "ClearDailySales", "RebuildDailySales"}
-# It reads nothing, and has no plan.
+# It has no plan.
 UTILITY = {"LockSales"}
-# Their filters throw rows away, each for a reason.
+# Their filters discard rows, each for a reason.
 FILTERING = {
-    "ClaimOutboxBatch": "what waits is in the index, and nearly all of it is due",
-    "MeasureStreamGap": "asked once on a connection of its own, so planned with its values: then by place in the stream",
+    "ClaimOutboxBatch": "pending events are in the index, and nearly all of them are due",
+    "MeasureStreamGap": "runs once per connection, so it is planned with its values: by place in the stream",
     "ReleaseClaim": "the rows of one batch by their keys, and nearly all of them are still claimed",
-    "RepublishOutbox": "the range that was asked for, and nearly all of it was published",
+    "RepublishOutbox": "the requested range, and nearly all of it was published",
 }
 
 
@@ -31,7 +31,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def finds_one_row(conn: AsyncConnection[Any], node: dict[str, Any]) -> bool:
-    """Whether an index scan fixes all columns of a unique key: then its filter looks at one row."""
+    """Return whether an index scan fixes all columns of a unique key: then its filter applies to one row."""
     cur = await conn.execute(
         """
         SELECT attname::text
@@ -50,10 +50,10 @@ async def is_partial(conn: AsyncConnection[Any], index: str) -> bool:
 
 
 async def wasteful(conn: AsyncConnection[Any], sql: str) -> list[str]:
-    """List the scans of a query that read rows only to throw them away.
+    """Return the scans of a query that read rows only to discard them.
 
-    These are scans of a table, of a whole index, and with a filter that should have been an index condition.
-    PostgreSQL scans a table here only where it has to, so a database without data shows them too.
+    These are scans of a table, of a whole index, and with a filter that should be an index condition.
+    PostgreSQL scans a table here only if there is no alternative, so an empty database is sufficient.
     """
     await conn.execute("SET enable_seqscan = off")
     cur = await conn.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {sql}".encode())
@@ -70,13 +70,13 @@ async def wasteful(conn: AsyncConnection[Any], sql: str) -> list[str]:
     return found
 
 
-async def test_every_query_finds_its_rows_by_an_index(conn: AsyncConnection[Any]) -> None:
+async def test_every_query_looks_up_its_rows_by_an_index(conn: AsyncConnection[Any]) -> None:
     left_out = WHOLE | UTILITY | FILTERING.keys()
     explainable = [query for query in QUERIES.values() if query.command != ":copyfrom" and query.name not in left_out]
     assert {query.name: scans for query in explainable if (scans := await wasteful(conn, query.sql))} == {}
 
 
-async def test_a_missing_index_is_found(conn: AsyncConnection[Any]) -> None:
+async def test_a_missing_index_is_detected(conn: AsyncConnection[Any]) -> None:
     await conn.execute("DROP INDEX orders_user_id_placed_at_id_idx")
     assert await wasteful(conn, QUERIES["SummarizeOrdersOfUser"].sql)
 
@@ -84,17 +84,17 @@ async def test_a_missing_index_is_found(conn: AsyncConnection[Any]) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        # One plan for a subject and for all: backward through the whole log, with a filter.
+        # One plan for one subject and for all: backward through the whole log, with a filter.
         "SELECT id FROM audit_log WHERE ($1::varchar IS NULL OR subject = $1) AND id < $2::bigint ORDER BY id DESC LIMIT $3",
-        # The first column of a unique key is not the key.
+        # The first column of a unique key is not unique.
         "SELECT 1 FROM inbox WHERE consumer = $1 AND event_type = $2",
         "SELECT count(id) FROM audit_log",
     ],
 )
-async def test_an_index_scan_that_throws_rows_away_is_found(conn: AsyncConnection[Any], sql: str) -> None:
+async def test_an_index_scan_that_discards_rows_is_detected(conn: AsyncConnection[Any], sql: str) -> None:
     assert await wasteful(conn, sql)
 
 
 @pytest.mark.parametrize("name", FILTERING)
-async def test_a_reason_to_filter_is_still_needed(conn: AsyncConnection[Any], name: str) -> None:
+async def test_every_exception_is_still_needed(conn: AsyncConnection[Any], name: str) -> None:
     assert await wasteful(conn, QUERIES[name].sql)
