@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
-# A process for each processor; the tests of a file stay together, since they share servers and compiled projects.
-PARALLEL := --numprocesses auto --dist loadfile
+# A process for each processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

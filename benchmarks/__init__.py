@@ -1,1 +1,1 @@
-"""Speed, as ratios in one run: generated functions beside hand-written code and rivals, and generation beside bare sqlc."""
+"""Speed, as ratios within one run: generated functions against hand-written code and alternatives, and generation against bare sqlc."""

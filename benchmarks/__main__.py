@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, and show what was measured."""
+"""`python -m benchmarks`: measure, and show the measurements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.results import Group, Measurement, Results
 from benchmarks.targets import to_json
 
 ROOT = Path(__file__).parent.parent
-# What a run leaves; not committed.
+# The output of a run; not committed.
 LAST = Path(__file__).parent / "last.json"
 LAST_CHART = LAST.with_suffix(".svg")
 # Each has measurements(place, rounds, wanted).
@@ -34,12 +34,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def measure(
-    rounds: Annotated[int, typer.Option(min=1, help="counted rounds of each case at run time; generation has fewer")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each run-time case; generation has fewer.")] = 40,
     group: Annotated[Group | None, typer.Option(help="one half only")] = None,
-    case: Annotated[list[str] | None, typer.Option(help="only the cases whose name contains this; may be repeated")] = None,
-    json: Annotated[bool, typer.Option("--json", help="one JSON document with every round and the targets, and no tables")] = False,
+    case: Annotated[list[str] | None, typer.Option(help="Only the cases whose name contains this; may be repeated.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document with every round and the targets instead of tables.")
+    ] = False,
 ) -> None:
-    """Measure every case, and print what came out."""
+    """Measure every case, and print the results."""
 
     def wanted(name: str) -> bool:
         return not case or any(part in name for part in case)
@@ -65,7 +67,7 @@ def measure(
 
 @app.command()
 def record(
-    measured: Annotated[Path, typer.Argument(help="what `measure` left, or its --json", exists=True, dir_okay=False)] = LAST,
+    measured: Annotated[Path, typer.Argument(help="The output file of `measure`, or its --json.", exists=True, dir_okay=False)] = LAST,
 ) -> None:
     """Write the chart and the tables of a run into README.md and docs/."""
     record_in_docs(Results.from_json(measured.read_text(encoding="utf-8")), ROOT)

@@ -1,4 +1,4 @@
-"""The chart: how many times as long as the generated function each contender takes, drawn as SVG without a drawing library."""
+"""The chart: the time of each contender relative to the generated function, drawn as SVG without a drawing library."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _STYLE = """
 
 
 def chart(results: Results) -> str:
-    """Give the SVG: a panel for each case that the run has, its contenders as bars, ours in green."""
+    """Return the SVG: a panel for each case in the run, with its contenders as bars, ours in green."""
     panels = [(case, _bars(results, case)) for case in CASES if results.get(case, GENERATED)]
     heights = [_HEAD + len(bars) * (_BAR + _GAP) + _MARGIN for _, bars in panels]
     rows = [max(heights[start : start + 2]) for start in range(0, len(heights), 2)]
     height = _MARGIN * 2 + 10 + sum(rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" role="img">',
-        "<title>Time beside the generated function's</title>",
+        "<title>Time relative to the generated function</title>",
         f"<style>{_STYLE}</style>",
         f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="#ffffff"/>',
-        f'<text class="title" x="{_MARGIN}" y="{_MARGIN + 6}">Time, where the generated function takes 1: shorter is faster</text>',
+        f'<text class="title" x="{_MARGIN}" y="{_MARGIN + 6}">Time relative to the generated function: shorter is faster</text>',
     ]
     top = _MARGIN + 22
     for index, (case, bars) in enumerate(panels):

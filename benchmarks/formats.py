@@ -1,4 +1,4 @@
-"""What the binary format saves for a value of each type: the figures in `sqlwright.types.formats`.
+"""What the binary format saves per value of each type: the figures in `sqlwright.types.formats`.
 
 python -m benchmarks.formats
 """
@@ -46,7 +46,7 @@ _VALUES = {
 
 
 def main() -> None:
-    """Print nanoseconds for a value: in text, in binary, and what binary saves. A row and a call cost the same in both."""
+    """Print nanoseconds per value: in text, in binary, and the difference. A row and a call cost the same in both."""
     with tempfile.TemporaryDirectory(prefix="sqlwright-bench-") as name:
         folder = Path(name)
         with embedded.running(folder), psycopg.connect(embedded.url(folder, "postgres"), autocommit=True) as conn:
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _nanoseconds(conn: psycopg.Connection, column: str, *, binary: bool) -> float:
-    """What a second column adds to a value, at its best: the first pays for the row."""
+    """Return the minimum cost of a second column: the first one includes the cost of the row."""
     one, two = (sql.SQL("SELECT {} FROM every_type").format(sql.SQL(", ").join([sql.Identifier(column)] * number)) for number in (1, 2))
 
     def read(query: sql.Composed) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""Generation: `sqlwright` as a program beside `sqlc generate` with a plugin that does nothing; proofs; the import of what was made."""
+"""Generation: `sqlwright` against `sqlc generate` with a plugin that does nothing; proofs; imports of the generated package."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from benchmarks.results import Measurement
 from sqlwright.project.compilation import compile_project
 from sqlwright.project.configuration import read_configuration
 
-# Queries, and rounds that are counted: a round of the largest takes most of a minute.
+# Numbers of queries and of counted rounds: a round of the largest takes most of a minute.
 _ROUNDS = dict(zip(SIZES, (5, 3, 5, 1), strict=True))
 _SIZE_OF_PROOFS = 1000
 _IMPORTS = """\
@@ -48,8 +48,8 @@ print(time.perf_counter() - started)
 
 
 def measurements(place: Place, rounds: int, wanted: Callable[[str], bool]) -> Iterator[Measurement]:
-    """Measure whole programs; `rounds` is a limit here, since each takes seconds."""
-    # As on a user's machine, where Python keeps what it has compiled.
+    """Measure whole programs; `rounds` is an upper limit here, since each round takes seconds."""
+    # As on a user's machine, where Python caches compiled modules.
     environment = {name: value for name, value in place.environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for queries, enough in _ROUNDS.items():
         if wanted(size(queries)):
@@ -75,7 +75,7 @@ def _project(folder: Path, queries: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A finished program: its seconds from start to end, and the largest resident memory of it or a program that it ran, in KiB."""
+    """A finished program: its seconds from start to exit, and the peak resident memory of it or a program that it ran, in KiB."""
 
     seconds: float
     peak_memory: int
@@ -124,7 +124,7 @@ def _run(command: tuple[str, ...], project: Path, environment: Mapping[str, str]
 
 
 def _proofs(project: Path, environment: Mapping[str, str], rounds: int) -> Iterator[Measurement]:
-    """On a running server, from the first proof to the last: of every query, and of one that has changed while the others are on record."""
+    """Measure proofs on a running server: of every query, and of one changed query while the others are recorded."""
     if not generated(project).exists():
         _run(("sqlwright", "generate"), project, environment)
     every: list[float] = []

@@ -1,6 +1,6 @@
-"""A project of any size: 100 tables in 10 migrations, and as many queries as are asked for, a file of them for each table.
+"""A project of any size: 100 tables in 10 migrations, and any number of queries, in one file per table.
 
-With `blocks`, each of the first so many tables has a `sql:` block and a package of its own, all over the one schema.
+With `blocks`, each of the first `blocks` tables has its own `sql:` block and package, all over the same schema.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TYPES = """\
 CREATE TYPE state AS ENUM ('new', 'open', 'done', 'failed');
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
 """
-# Each table refers to the one before it, for some rows, and to the one ten before it, for all; the first ones to themselves and it.
+# Each table references the one before it (nullable) and the one ten before it (not null); the first ones reference themselves.
 _TABLE = """\
 CREATE TABLE {table} (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -35,7 +35,7 @@ CREATE TABLE {table} (
 );
 CREATE INDEX ON {table} (state, created_at);
 """
-# Of every kind that services have; {{n}} makes each text another one.
+# Of every kind that services have; {{n}} makes each text unique.
 _QUERIES = (
     "-- name: Get{Class}{n} :one\n-- Get one by its key.\nSELECT * FROM {table} WHERE id = @id AND {n} = {n};\n",
     "-- name: Find{Class}{n} :one\nSELECT id, name, contact, state FROM {table} WHERE code = @code AND id > {n};\n",
@@ -141,7 +141,7 @@ def _write_migrations(folder: Path) -> list[str]:
 
 
 def _write_configurations(folder: Path, outs: Mapping[str, str]) -> None:
-    """Write both, with a block for each path of queries and the folder that it is generated to."""
+    """Write both configurations, with a block for each path of queries and its output folder."""
     nothing = folder / "nothing"
     nothing.write_text(_NOTHING, encoding="utf-8")
     nothing.chmod(0o755)
@@ -151,7 +151,7 @@ def _write_configurations(folder: Path, outs: Mapping[str, str]) -> None:
 
 
 def change_one(folder: Path, value: int) -> None:
-    """Change the first query of the first file, so that its proof is another each time that `value` is another."""
+    """Change the first query of the first file, so that each `value` needs a different proof."""
     file = folder / "queries" / f"{_table(0)}.sql"
     head, _, rest = file.read_text(encoding="utf-8").partition(";")
     file.write_text(f"{head.split(' AND -')[0]} AND -{value} < 0;{rest}", encoding="utf-8")
@@ -173,7 +173,7 @@ def _create(number: int, names: list[str]) -> str:
 
 
 def _query(n: int, table: int, names: list[str]) -> str:
-    # The n-th query of a table is of the n-th kind; the tables begin with different kinds, so that few queries are of all kinds too.
+    # The n-th query of a table is of the n-th kind; the tables begin with different kinds, so that a few queries also cover all kinds.
     return _QUERIES[(n // TABLES + table) % len(_QUERIES)].format(
         table=names[table],
         Class="".join(part.title() for part in names[table].split("_")),

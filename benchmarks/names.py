@@ -1,8 +1,8 @@
-"""The names of cases and of contenders, as the tables have them."""
+"""The names of cases and contenders, as in the tables."""
 
 from __future__ import annotations
 
-# Behind the name of a case, or of a contender of a case that has both colours.
+# Appended to the name of a case, or of a contender of a case that has both colours.
 ASYNC = ", async"
 
 GENERATED = "generated"
@@ -28,12 +28,12 @@ MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
 
 
 def readers(tasks: int) -> str:
-    """The case of so many tasks that read one row by key on a pool."""
+    """Return the case in which so many tasks read one row by key on a pool."""
     return f"one row by key on a pool of 8, {tasks} {'task' if tasks == 1 else 'tasks'}{ASYNC}"
 
 
 def stream(rows: int) -> str:
-    """The case of a stream of so many rows."""
+    """Return the case of a stream of so many rows."""
     return f"stream of {rows:,} rows"
 
 
@@ -53,5 +53,5 @@ IMPORT = "import of a package with 1,000 queries"
 
 
 def size(queries: int) -> str:
-    """The case of a project of so many queries."""
+    """Return the case of a project of so many queries."""
     return f"{queries:,} queries"

@@ -1,4 +1,4 @@
-"""Where a run takes place: a folder of its own, a server of its own, and the package that sqlwright generates for it."""
+"""The setting of a run: its own folder and server, and the package that sqlwright generates for it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ FROM generate_series(1, {PEOPLE}) AS i
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder for files, and the URL of a database that holds the project's tables and rows."""
+    """A folder for files, and the URL of a database with the project's tables and rows."""
 
     folder: Path
     url: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment for programs: ours come first, and what is to be proven is proven here."""
+        """The environment for programs: ours come first on PATH, and queries are proven on this server."""
         return {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}", "SQLWRIGHT_DATABASE_URL": self.url}
 
     def load(self, module: str) -> Any:
@@ -49,7 +49,7 @@ class Place:
 
 @contextmanager
 def prepared() -> Generator[Place]:
-    """Start the embedded server in a temporary folder, fill it, and generate the package; all is gone at the end."""
+    """Start the embedded server in a temporary folder, fill it, and generate the package; everything is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="sqlwright-bench-") as name:
         folder = Path(name)
         with embedded.running(folder):
@@ -65,7 +65,7 @@ def prepared() -> Generator[Place]:
 
 
 def _keep_quiet(url: str) -> None:
-    """What is measured is not the disk, and nothing is to happen beside."""
+    """Exclude the disk and background work from the measurements."""
     with psycopg.connect(url, autocommit=True) as conn:
         for setting in ("fsync = off", "autovacuum = off"):
             conn.execute(f"ALTER SYSTEM SET {setting}".encode())
@@ -73,7 +73,7 @@ def _keep_quiet(url: str) -> None:
 
 
 def fill(url: str) -> None:
-    """Make the tables and their rows."""
+    """Create the tables and their rows."""
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute((PROJECT / "schema.sql").read_bytes())
         conn.execute(_FILL.encode())
@@ -81,7 +81,7 @@ def fill(url: str) -> None:
 
 
 def generate(place: Place) -> None:
-    """Let sqlwright write the package, as a user does."""
+    """Run sqlwright to write the package, as a user does."""
     project = place.folder / "project"
     shutil.copytree(PROJECT, project)
     subprocess.run([_BIN / "sqlwright", "generate"], cwd=project, env=place.environment, check=True, capture_output=True)

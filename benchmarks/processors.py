@@ -1,7 +1,7 @@
 """Which processors a call runs on.
 
-A call is the client working, then the server, then the client. On two processors each wait ends with waking the other one up, which takes
-longer than the call itself on many a virtual machine, in some rounds and not in others. On one processor a call takes what its work takes.
+In a call the client works, then the server, then the client. On two processors each wait ends with waking up the other one, which on many
+virtual machines takes longer than the call itself, in some rounds and not in others. On one processor a call takes as long as its work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import psycopg
 
 @contextmanager
 def on_one_processor(url: str) -> Generator[None]:
-    """Keep this process and the server's processes for its clients on one processor, where the system can (Linux)."""
+    """Pin this process and the server's client backends to one processor, where the system can (Linux)."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -1,4 +1,4 @@
-"""From a run to the documentation: the chart, and the tables between the markers of a page."""
+"""From a run to the documentation: the chart, and the tables between a page's markers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MARKED = re.compile(r"(<!-- measured: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)
 
 
 def record(results: Results, root: Path) -> None:
-    """Write the chart, and anew what is between the markers of the pages.
+    """Write the chart, and rewrite the tables between the markers of the pages.
 
     Raises:
-        KeyError: a marker names nothing that can be written.
+        KeyError: a marker has an unknown name.
     """
     (root / "docs" / "performance.svg").write_text(chart(results), encoding="utf-8")
     for page in (root / "docs" / "performance.md", root / "README.md"):
@@ -27,7 +27,7 @@ def record(results: Results, root: Path) -> None:
 
 
 def filled(page: str, results: Results) -> str:
-    """Give the page with what is measured between its markers `<!-- measured: name -->` and `<!-- end -->`."""
+    """Return the page with the measurements between its markers `<!-- measured: name -->` and `<!-- end -->`."""
     return _MARKED.sub(lambda found: f"{found[1]}{_PARTS[found['name']](results)}{found[3]}", page)
 
 
@@ -35,7 +35,7 @@ def _summary(results: Results) -> str:
     """The ratios that the chart shows."""
     cases = [case for case in CASES if results.get(case, GENERATED)]
     contenders = dict.fromkeys(one.contender for case in cases for one in results.contenders(case))
-    rows = [["time, where the generated function takes 1", *cases]]
+    rows = [["time relative to the generated function", *cases]]
     for contender in contenders:
         row = [contender]
         for case in cases:
@@ -46,7 +46,7 @@ def _summary(results: Results) -> str:
 
 
 def _targets(results: Results) -> str:
-    rows = [["what", "target", "measured", "middle half", "", "in the case that is hardest on it"]]
+    rows = [["comparison", "target", "measured", "middle half", "", "hardest case"]]
     for target in TARGETS:
         for where, ratio in target.worst_first(results)[:1]:
             wanted = f"{'≤' if target.bound == 'at most' else '≥'} {target.limit:g} ×"

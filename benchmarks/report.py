@@ -1,4 +1,4 @@
-"""What a run found, as tables on the terminal."""
+"""The results of a run, as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 def print_results(console: Console, results: Results) -> None:
-    """Print each case as a table, then the targets and where each stands."""
+    """Print each case as a table, then the targets and their standing."""
     for group in ("run time", "generation"):
         for case in results.cases(group):
             console.print(_case_table(case, results.contenders(case)))
@@ -24,14 +24,14 @@ def print_results(console: Console, results: Results) -> None:
 
 
 def seconds(value: float) -> str:
-    """Three significant digits, in the unit that fits."""
+    """Return three significant digits in a suitable unit."""
     factor, unit = next((pair for pair in _UNITS if value >= pair[0]), _UNITS[-1])
     scaled = value / factor
     return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {unit}"  # noqa: PLR2004 significant digits
 
 
 def times(ratio: float) -> str:
-    """A ratio with three significant digits."""
+    """Return a ratio with three significant digits."""
     return f"{ratio:.2f} ×" if ratio < 10 else f"{ratio:.1f} ×"  # noqa: PLR2004 significant digits
 
 

@@ -1,4 +1,4 @@
-"""What was measured: rounds of seconds, and what is made of them."""
+"""Measurements: seconds by round, and the statistics over them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Group = Literal["run time", "generation"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One contender of one case: seconds for one call in each round, and the largest resident memory of its process in KiB.
+    """One contender of one case: seconds per call in each round, and the peak resident memory of its process in KiB.
 
-    Contenders of a case take turns, so that the rounds of one belong to those of the others in order.
+    Contenders of a case take turns, so that their rounds correspond in order.
     """
 
     group: Group
@@ -37,7 +37,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How two measurements compare: the median and the middle half of the ratios of their rounds."""
+    """A comparison of two measurements: the median and the middle half of the ratios of their rounds."""
 
     median: float
     low: float
@@ -45,7 +45,7 @@ class Ratio:
 
 
 def compare(numerator: Measurement, denominator: Measurement) -> Ratio:
-    """Divide the times round by round: what slows a whole round down, slows both."""
+    """Divide the times round by round, since whatever slows down a round slows down both."""
     pairs = zip(numerator.rounds, denominator.rounds, strict=True)
     ratios = [above / below for above, below in pairs]
     return Ratio(statistics.median(ratios), *_middle_half(ratios))
@@ -60,7 +60,7 @@ def _middle_half(values: Iterable[float]) -> tuple[float, float]:
 
 
 class Results:
-    """All measurements of a run, found by case and contender, and what they were made with."""
+    """All measurements of a run, by case and contender, and the versions they were made with."""
 
     def __init__(self, measurements: Iterable[Measurement], setting: Mapping[str, str]) -> None:
         self.measurements = tuple(measurements)
@@ -68,7 +68,7 @@ class Results:
         self._found = {(one.case, one.contender): one for one in self.measurements}
 
     def get(self, case: str, contender: str) -> Measurement | None:
-        """Give a measurement, or None where the run left it out."""
+        """Return a measurement, or None if the run left it out."""
         return self._found.get((case, contender))
 
     def cases(self, group: Group) -> tuple[str, ...]:
@@ -80,13 +80,13 @@ class Results:
         return tuple(one for one in self.measurements if one.case == case)
 
     def as_document(self) -> dict[str, Any]:
-        """What JSON can hold: every round, and the medians for those who read along."""
+        """Return it as JSON values: every round, and the medians for human readers."""
         found = [{**asdict(one), "median": one.median, "middle_half": one.middle_half} for one in self.measurements]
         return {"setting": self.setting, "measurements": found}
 
     @classmethod
     def from_json(cls, text: str) -> Results:
-        """Read a JSON document with what `as_document` gives."""
+        """Read a JSON document of `as_document`."""
         document: dict[str, Any] = json.loads(text)
         found = (
             Measurement(one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"])

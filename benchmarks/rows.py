@@ -12,7 +12,7 @@ COLUMNS = ("id", "name", "email", "phone", "born", "seen", "balance", "active")
 
 @dataclass(slots=True)
 class Person:
-    """A row of `people`, as one writes its class by hand."""
+    """A row of `people`, as hand-written code would declare it."""
 
     id: int
     name: str
@@ -37,7 +37,7 @@ class NewPerson(NamedTuple):
 
 
 def new_people(count: int) -> list[NewPerson]:
-    """Rows to be, none like another."""
+    """Return new rows, all different."""
     return [
         NewPerson(
             name=f"name {number}",
@@ -53,5 +53,5 @@ def new_people(count: int) -> list[NewPerson]:
 
 
 def plain(row: Any) -> tuple[object, ...]:
-    """The values of a row of any contender."""
+    """Return the values of a row of any contender."""
     return tuple(getattr(row, column) for column in COLUMNS)

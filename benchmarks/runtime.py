@@ -1,4 +1,4 @@
-"""The run-time half: what a call costs, in sync and in async code."""
+"""The run-time half: the cost of a call, in sync and async code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Wanted = Callable[[str], bool]
 
 
 def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurement]:
-    """Measure the cases whose names are wanted."""
+    """Measure the cases whose names are selected."""
     with _emptying(place) as empty, sync_contenders(place) as contenders:
         with on_one_processor(place.url):
             for turns, calls in _single(contenders, "", rounds, empty):
@@ -89,7 +89,7 @@ def _single(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call
 
 
 def _many(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) -> Iterator[Case]:
-    """Many statements in a transaction, in all the ways that each contender has."""
+    """Many statements in a transaction, in every way each contender offers."""
     people, keys = new_people(INSERTS), range(1, PEOPLE + 1)
     fewer = max(1, rounds // 3)
 
@@ -105,7 +105,7 @@ def _many(contenders: Mapping[str, Any], colour: str, rounds: int, empty: Call) 
 
 
 def _on_a_pool(contenders: Mapping[str, AsyncContender], rounds: int) -> Iterator[Case]:
-    """Tasks that share the reads of a call, each on any connection of the pool."""
+    """Tasks that divide the reads of a call, each on any connection of the pool."""
     for tasks in TASKS:
         turns = Turns("run time", readers(tasks), max(1, rounds // 3), warm_up=2, turn=0, things=_READS)
         yield turns, {name: partial(_read, contender, tasks) for name, contender in contenders.items()}
@@ -121,6 +121,6 @@ async def _read(contender: AsyncContender, tasks: int) -> None:
 
 @contextmanager
 def _emptying(place: Place) -> Generator[Call]:
-    """What empties the table of inserts."""
+    """Return a function that empties the table of inserts."""
     with psycopg.connect(place.url, autocommit=True) as conn:
         yield lambda: conn.execute("TRUNCATE added")

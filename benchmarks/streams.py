@@ -1,4 +1,4 @@
-"""A long result, read row by row in a process of its own: how long it takes, and how large the process grows.
+"""A long result, read row by row in its own process: how long it takes, and how large the process grows.
 
 python -m benchmarks.streams FOLDER_OF_THE_PACKAGE URL CONTENDER ROWS
 """
@@ -21,17 +21,17 @@ from benchmarks.names import ASYNC, ASYNCPG, BY_HAND, GENERATED, SQLC_DATACLASS
 from benchmarks.place import Place
 from benchmarks.results import Measurement
 
-# The size that a `@stream` has by default.
+# The default chunk size of `@stream`.
 CHUNK = 1000
-# The rows that warm up.
+# The rows of the warm-up.
 _FIRST = 10
-# A short stream is read as often as takes so many seconds.
+# A short stream is repeated for so many seconds.
 _AT_LEAST = 0.3
 SQL = "SELECT id, name, email, phone, born, seen, balance, active FROM many_people($1)"
 
 Stream = Callable[[int], Iterator[Any]]
 AsyncStream = Callable[[int], AsyncIterator[Any]]
-# From a URL and a number of rows to how many rows came, and in how many seconds, the median where they came more than once.
+# From a URL and a number of rows to the rows read and the seconds taken, the median if they were read more than once.
 Timed = Callable[[str, int], tuple[int, float]]
 
 
@@ -202,12 +202,12 @@ CONTENDERS: dict[str, Timed] = {
     ASYNCPG: _timed_async(_asyncpg),
     f"{SQLC_DATACLASS}{ASYNC}": _timed_async(_sqlc_async),
 }
-# It reads row by row by hand of a greenlet: half a minute for what the others do in three seconds.
+# It reads row by row through a greenlet: half a minute for what the others do in three seconds.
 _TOO_SLOW = {f"{SQLC_DATACLASS}{ASYNC}": 100_000}
 
 
 def _peak_memory() -> int:
-    """The largest resident memory of this process in KiB: on Linux its own, where `getrusage` begins with its parent's."""
+    """Return the peak resident memory of this process in KiB. On Linux from /proc, since `getrusage` starts at the parent's."""
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
@@ -215,7 +215,7 @@ def _peak_memory() -> int:
 
 
 def main(package: str, url: str, contender: str, rows: str) -> None:
-    """Read the rows; imports and a first short stream are off the clock."""
+    """Read the rows; imports and a first short stream are not timed."""
     sys.path.insert(0, package)
     counted, seconds = CONTENDERS[contender](url, int(rows))
     if counted != int(rows):

@@ -1,4 +1,4 @@
-"""The targets: ratios of one run, each with the limit that was set for it before anything was measured."""
+"""The targets: ratios within one run, each with a limit that was set before anything was measured."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Ratios = Callable[[Results], Iterator[tuple[str, Ratio]]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A limit for one or more ratios, all of which must keep it; a ratio comes with the name of what it is about."""
+    """A limit for one or more named ratios, all of which must keep it."""
 
     group: Group
     what: str
@@ -51,7 +51,7 @@ class Target:
     ratios: Ratios
 
     def standing(self, ratio: Ratio) -> Standing:
-        """Tell whether the median keeps the limit; undecided if it does not, while part of the middle half does."""
+        """Return whether the median keeps the limit; undecided if it does not but part of the middle half does."""
         if self._keeps(ratio.median):
             return "met"
         return "undecided" if self._keeps(ratio.low) or self._keeps(ratio.high) else "missed"
@@ -60,12 +60,12 @@ class Target:
         return ratio <= self.limit if self.bound == "at most" else ratio >= self.limit
 
     def worst_first(self, results: Results) -> list[tuple[str, Ratio]]:
-        """The ratios of the run, the one that is hardest on the target first; empty where the run left all of them out."""
+        """Return the ratios of the run, hardest first; empty if the run has none of them."""
         return sorted(self.ratios(results), key=lambda found: found[1].median, reverse=self.bound == "at most")
 
 
 def faster(contender: str, *cases: str, ours: str = GENERATED) -> Ratios:
-    """How many times as long as ours a contender takes in each of the cases; nothing where the run lacks one of the two."""
+    """Return a contender's time relative to ours in each case that has both."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
         for case in cases:
@@ -76,11 +76,11 @@ def faster(contender: str, *cases: str, ours: str = GENERATED) -> Ratios:
     return found
 
 
-def memory(contender: str, case: str, beside: str) -> Ratios:
-    """How many times the peak of memory of another case a contender has in a case."""
+def memory(contender: str, case: str, other: str) -> Ratios:
+    """Return a contender's peak memory in one case relative to another case."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
-        more, less = results.get(case, contender), results.get(beside, contender)
+        more, less = results.get(case, contender), results.get(other, contender)
         if more and less and more.peak_memory and less.peak_memory:
             ratio = more.peak_memory / less.peak_memory
             yield contender, Ratio(ratio, ratio, ratio)
@@ -93,22 +93,22 @@ def together(*ratios: Ratios) -> Ratios:
     return lambda results: (found for each in ratios for found in each(results))
 
 
-def slower(case: str, contender: str, beside: str) -> Ratios:
-    """How many times the time of another contender one takes in a case."""
+def slower(case: str, contender: str, other: str) -> Ratios:
+    """Return a contender's time in a case relative to another contender's."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
-        more, less = results.get(case, contender), results.get(case, beside)
+        more, less = results.get(case, contender), results.get(case, other)
         if more and less:
             yield case, compare(more, less)
 
     return found
 
 
-def grown(contender: str, case: str, beside: str) -> Ratios:
-    """How many times the time of another case a contender takes in a case; the rounds of two cases are no pairs."""
+def grown(contender: str, case: str, other: str) -> Ratios:
+    """Return a contender's time in one case relative to another case; the rounds of two cases are not paired."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
-        more, less = results.get(case, contender), results.get(beside, contender)
+        more, less = results.get(case, contender), results.get(other, contender)
         if more and less:
             yield contender, Ratio(more.median / less.median, more.middle_half[0] / less.median, more.middle_half[1] / less.median)
 
@@ -116,7 +116,7 @@ def grown(contender: str, case: str, beside: str) -> Ratios:
 
 
 def part_of(seconds: float, case: str, contender: str) -> Ratios:
-    """How much of a number of seconds a contender takes."""
+    """Return a contender's time relative to a number of seconds."""
 
     def found(results: Results) -> Iterator[tuple[str, Ratio]]:
         one = results.get(case, contender)
@@ -128,7 +128,7 @@ def part_of(seconds: float, case: str, contender: str) -> Ratios:
 
 
 def _by_hand_anywhere(results: Results) -> Iterator[tuple[str, Ratio]]:
-    """Ours over hand-written psycopg, in whatever both have done: the same way to insert, the same colour of a stream."""
+    """Return our time relative to hand-written psycopg in everything both do: the same way to insert, the same colour of a stream."""
     for case in results.cases("run time"):
         for theirs in results.contenders(case):
             if theirs.contender.startswith(BY_HAND):
@@ -153,11 +153,11 @@ TARGETS = (
     Target("run time", "asyncpg by hand, one row by key", "at least", 1, faster(ASYNCPG, f"{ONE_ROW}{ASYNC}")),
     Target("run time", "asyncpg by hand, 1,000 rows", "at least", 1.1, faster(ASYNCPG, f"{MANY_ROWS}{ASYNC}")),
     Target("run time", "the ORM", "at least", 3.5, faster(ORM, *_both(ONE_ROW), *_both(MANY_ROWS), *_both(INSERT), *_both(UPDATE))),
-    Target("run time", "a loop, beside the batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), *_both(MANY_LOOKUPS), ours=_BATCH)),
-    Target("run time", "a loop, beside the copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),
+    Target("run time", "loop / batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), *_both(MANY_LOOKUPS), ours=_BATCH)),
+    Target("run time", "loop / copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),
     Target(
         "run time",
-        "peak memory, 1,000,000 rows beside 10,000",
+        "peak memory, 1,000,000 / 10,000 rows",
         "at most",
         1.1,
         together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
@@ -172,7 +172,7 @@ TARGETS = (
     Target("generation", "bare sqlc, one of 1,000 queries changed", "at most", 1.5, slower(size(1000), CHANGED, BARE)),
     Target(
         "generation",
-        "5,000 queries beside 1,000",
+        "5,000 / 1,000 queries",
         "at most",
         6,
         together(*(grown(contender, size(5000), size(1000)) for contender in (CHANGED, ANEW, CHECK))),
@@ -182,7 +182,7 @@ TARGETS = (
 
 
 def to_json(results: Results) -> str:
-    """One JSON document of the results and of where the targets stand; `Results.from_json` reads it."""
+    """Return one JSON document of the results and the targets' standing; `Results.from_json` reads it."""
     standings = [
         {
             "what": target.what,

@@ -1,4 +1,4 @@
-"""Contenders of a case taking turns, so that a slow moment of the machine falls on all of them."""
+"""Contenders of a case take turns, so that a slow moment of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benchmarks.results import Group, Measurement
 Call = Callable[[], object]
 AwaitedCall = Callable[[], Awaitable[object]]
 
-# A turn is as many calls as take about so many seconds: long beside what reading the clock and waking up cost.
+# A turn is as many calls as take about so many seconds: long compared with reading the clock and waking up.
 TURN = 0.01
-# One call in so many is made off the clock before a turn: the contender before has left the processor's caches full of its own.
+# One call in so many is made untimed before a turn, since the previous contender has filled the processor's caches.
 _AGAIN = 5
 
 
@@ -23,8 +23,8 @@ _AGAIN = 5
 class Turns:
     """How a case is measured.
 
-    So many rounds are counted, behind so many calls that are not. A turn lasts about so many seconds, and is one call if that lasts longer.
-    A call does so many things, of which one is what is measured.
+    The numbers of counted rounds and of uncounted calls before them; the seconds a turn lasts (one call, if that takes longer); and the
+    number of operations in a call, since the time of one is reported.
     """
 
     group: Group
@@ -36,7 +36,7 @@ class Turns:
 
 
 def take_turns(turns: Turns, contenders: Mapping[str, Call]) -> list[Measurement]:
-    """Let functions take turns."""
+    """Time functions in turns."""
     calls: dict[str, int] = {}
     for name, run in contenders.items():
         _timed(run, turns.warm_up)
@@ -49,7 +49,7 @@ def take_turns(turns: Turns, contenders: Mapping[str, Call]) -> list[Measurement
 
 
 async def take_turns_async(turns: Turns, contenders: Mapping[str, AwaitedCall]) -> list[Measurement]:
-    """Let coroutine functions take turns; each call is awaited before the next."""
+    """Time coroutine functions in turns; each call is awaited before the next."""
     calls: dict[str, int] = {}
     for name, run in contenders.items():
         await _timed_async(run, turns.warm_up)
@@ -62,7 +62,7 @@ async def take_turns_async(turns: Turns, contenders: Mapping[str, AwaitedCall]) 
 
 
 def _order(turns: Turns, names: Iterable[str]) -> Iterator[str]:
-    """Each round has an order of its own, so that none always runs behind the same, and each run has the same orders."""
+    """Shuffle the order of each round, so that none always follows the same contender, identically in each run."""
     generator, order = random.Random(turns.case), list(names)  # noqa: S311 not a secret
     gc.collect()
     gc.freeze()
@@ -70,7 +70,7 @@ def _order(turns: Turns, names: Iterable[str]) -> Iterator[str]:
         for _ in range(turns.rounds):
             generator.shuffle(order)
             for name in order:
-                # What others left behind is not collected on this one's time; what it leaves itself is.
+                # The garbage of others is not collected on this contender's time; its own is.
                 gc.collect()
                 yield name
     finally:

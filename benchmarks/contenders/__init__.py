@@ -1,7 +1,7 @@
-"""The contenders: each does the same to the same tables, in the way that its own documentation recommends.
+"""The contenders: each does the same to the same tables, in the way its own documentation recommends.
 
-All of them have a connection in autocommit, so that a call is one statement and nothing else, and all of them give one object with named
-fields for a row. A class of each colour opens what it needs in `opened`.
+All of them use a connection in autocommit, so that a call is exactly one statement, and return one object with named fields per row. A
+class of each colour opens what it needs in `opened`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AwaitedInsert = Callable[[], Awaitable[object]]
 
 
 class SyncContender(Protocol):
-    """What is measured in sync code."""
+    """The operations measured in sync code."""
 
     def person(self, key: int) -> Any:
         """One row by its key."""
@@ -32,16 +32,16 @@ class SyncContender(Protocol):
         ...
 
     def set_balance(self, key: int, balance: Decimal) -> int:
-        """Update one row by its key; give the number of rows changed."""
+        """Update one row by its key and return the number of rows changed."""
         ...
 
     def inserts(self, people: Sequence[NewPerson]) -> Mapping[str, Insert]:
-        """The ways to insert many rows, by name; what they are given is ready made."""
+        """The ways to insert many rows, by name; their input is prepared beforehand."""
         ...
 
 
 class AsyncContender(Protocol):
-    """As `SyncContender`, awaited, and with a pool of its own."""
+    """Like `SyncContender`, awaited, and with its own pool."""
 
     async def person(self, key: int) -> Any:
         """One row by its key."""
@@ -60,7 +60,7 @@ class AsyncContender(Protocol):
         ...
 
     async def set_balance(self, key: int, balance: Decimal) -> int:
-        """Update one row by its key; give the number of rows changed."""
+        """Update one row by its key and return the number of rows changed."""
         ...
 
     def inserts(self, people: Sequence[NewPerson]) -> Mapping[str, AwaitedInsert]:
@@ -70,8 +70,8 @@ class AsyncContender(Protocol):
 
 @runtime_checkable
 class Batching(Protocol):
-    """A contender that reads in batches too, in either colour."""
+    """A contender that also reads in batches, in either colour."""
 
     def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Any]]:
-        """The ways to read a row by each of the keys, by name; each gives a list of rows."""
+        """The ways to read a row by each of the keys, by name; each returns a list of rows."""
         ...

@@ -1,4 +1,4 @@
-"""aiosql over psycopg: functions made of a file of queries at run time, with the class of the rows given beside."""
+"""aiosql over psycopg: functions made from a file of queries at run time, with the class of the rows passed in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UPDATE people SET balance = :balance WHERE id = :id
 
 
 class Sync:
-    """On a connection as it comes."""
+    """On a default connection."""
 
     def __init__(self, conn: Connection[Any]) -> None:
         self._conn = conn
@@ -88,7 +88,7 @@ class Sync:
 
 
 class Async:
-    """As `Sync`, awaited."""
+    """Like `Sync`, awaited."""
 
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._conn, self._pool = conn, pool

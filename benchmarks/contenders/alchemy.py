@@ -1,4 +1,4 @@
-"""How the contenders over SQLAlchemy connect: by psycopg, in autocommit, with a pool as large as everybody's."""
+"""How the contenders over SQLAlchemy connect: by psycopg, in autocommit, with a pool of the same size as the others'."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def async_engine(url: str) -> AsyncEngine:
 
 
 def in_transactions(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine, on whose connections statements begin a transaction."""
+    """The same engine with connections on which statements begin a transaction."""
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 

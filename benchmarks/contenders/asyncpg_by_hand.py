@@ -17,7 +17,7 @@ from benchmarks.rows import COLUMNS, NewPerson, Person
 
 
 class Async:
-    """There is no other colour."""
+    """asyncpg has no sync form."""
 
     def __init__(self, conn: Any, pool: Any) -> None:
         self._conn, self._pool = conn, pool

@@ -1,4 +1,4 @@
-"""psycopg by hand, as fast as its documentation lets one be.
+"""psycopg by hand, as fast as its documentation allows.
 
 PostgreSQL's own placeholders, statements prepared by psycopg, rows built by position. Results are text, which is faster here: psycopg
 reads a binary numeric slowly.
@@ -91,7 +91,7 @@ class Sync:
 
 
 class Async:
-    """As `Sync`, awaited."""
+    """Like `Sync`, awaited."""
 
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._conn, self._pool = conn, pool

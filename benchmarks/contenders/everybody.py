@@ -1,4 +1,4 @@
-"""Who takes part, by the name in the tables."""
+"""All contenders, by their names in the tables."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Sync:
 
 
 class Async:
-    """As `Sync`, awaited."""
+    """Like `Sync`, awaited."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

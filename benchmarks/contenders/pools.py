@@ -1,4 +1,4 @@
-"""Pools of connections, the same size for everybody."""
+"""Connection pools, the same size for every contender."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = 8
 
 @asynccontextmanager
 async def psycopg_pool(url: str, **connect: Any) -> AsyncGenerator[AsyncConnectionPool[AsyncConnection[Any]]]:
-    """Open psycopg's own pool, of connections in autocommit."""
+    """Open psycopg's own pool, with connections in autocommit."""
     pool = AsyncConnectionPool[AsyncConnection[Any]](url, min_size=SIZE, max_size=SIZE, open=False, kwargs={"autocommit": True, **connect})
     async with pool:
         await pool.wait()

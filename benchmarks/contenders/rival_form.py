@@ -30,7 +30,7 @@ def _made(row: tuple[Any, ...]) -> Person:
 
 
 class Sync:
-    """On a connection as it comes."""
+    """On a default connection."""
 
     def __init__(self, conn: Connection[Any]) -> None:
         self._conn = conn
@@ -69,7 +69,7 @@ class Sync:
 
 
 class Async:
-    """As `Sync`, awaited."""
+    """Like `Sync`, awaited."""
 
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._conn, self._pool = conn, pool

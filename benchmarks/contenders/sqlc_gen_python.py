@@ -1,6 +1,6 @@
 """The form of what sqlc-gen-python 1.3 emits: SQLAlchemy's `text` over psycopg, rows built by keyword, and an async `:many` that streams.
 
-It has neither batches nor COPY. Where it wants an object of parameters, it is handed the one that is there, whatever its class.
+It has neither batches nor COPY. Where it takes an object of parameters, it gets the existing one, whatever its class.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class PydanticPerson(pydantic.BaseModel):
 
 
 def made(model: Any, row: Any) -> Any:
-    """As emitted behind every execute."""
+    """As emitted after every execute."""
     return model(id=row[0], name=row[1], email=row[2], phone=row[3], born=row[4], seen=row[5], balance=row[6], active=row[7])
 
 
 class Querier:
-    """As emitted, but for the model, which is a parameter."""
+    """As emitted, except for the model, which is a parameter."""
 
     def __init__(self, conn: sqlalchemy.engine.Connection, model: Any) -> None:
         self._conn, self._model = conn, model
@@ -105,7 +105,7 @@ class Querier:
 
 
 class AsyncQuerier:
-    """As `Querier`, awaited."""
+    """Like `Querier`, awaited."""
 
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection, model: Any) -> None:
         self._conn, self._model = conn, model
@@ -195,7 +195,7 @@ class PydanticSync(Sync):
 
 
 class Async:
-    """As `Sync`, awaited."""
+    """Like `Sync`, awaited."""
 
     model: Any = Person
 
@@ -206,7 +206,7 @@ class Async:
     @classmethod
     @asynccontextmanager
     async def opened(cls, place: Place) -> AsyncGenerator[Async]:
-        """Connect; the engine has a pool. SQLAlchemy streams from a cursor on the server, which wants a transaction."""
+        """Connect; the engine has a pool. SQLAlchemy streams from a server-side cursor, which needs a transaction."""
         engine = async_engine(place.url)
         async with engine.connect() as conn, in_transactions(engine).connect() as streaming:
             yield cls(conn, streaming)

@@ -39,7 +39,7 @@ class AuditLog:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             at=row[1],
@@ -86,11 +86,13 @@ class Order:
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
     version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and changes nothing if that is not the current one."""
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             user_id=row[1],
@@ -142,4 +144,6 @@ class User:
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
     version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and changes nothing if that is not the current one."""
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """

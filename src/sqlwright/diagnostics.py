@@ -1,6 +1,6 @@
 """Errors as values: where, what, and how to fix it.
 
-No stage prints or stops at the first problem. Each returns what it found as `Diagnostic` values; only `cli/` and `plugin.py`
+No stage prints, and none stops at the first problem. Each returns its findings as `Diagnostic` values; only `cli/` and `plugin.py`
 show them. The text form follows rustc: `error: message`, the place, the source line with a caret, and a `help:` line.
 """
 
@@ -11,9 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAKE_ROOM = "make room on the disk, or raise the limit."
+# A frame shows no more of a line than this, and of what is before the mistake.
+_LONGEST_LINE = 400
+_BEFORE_CARET = 60
+
 
 class Severity(StrEnum):
-    """How much a diagnostic matters: an error stops the run, a warning is shown and the run goes on."""
+    """How serious a diagnostic is: an error stops the run, a warning is shown and the run continues."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -21,10 +27,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A place in a file, as editors count: lines and columns from 1, columns in characters.
+    """A place in a file. Lines and columns are counted from 1, as editors do, and columns in characters.
 
-    `source_line` is the text of that line, for the frame under the message; `width` is how many characters the caret underlines.
-    A `line` of 0 stands for the whole file.
+    `source_line` is the text of that line, for the frame under the message; `width` is the number of characters underlined.
+    A `line` of 0 means the whole file.
     """
 
     file: str
@@ -39,9 +45,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `label` stands beside the caret, `help` says how to fix it.
+    """One finding. `label` is shown next to the caret; `help` says how to fix it.
 
-    `second` is another place that the reader must see, with its own label.
+    `second` is another relevant place, with its own label.
     """
 
     message: str
@@ -54,7 +60,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """A stage failed; carries every diagnostic that it found, warnings included."""
+    """A stage failed; carries every diagnostic of that stage, warnings included."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
@@ -62,12 +68,11 @@ class CompileError(Exception):
 
 
 def unusable(error: OSError) -> Diagnostic:
-    """Return what to say of a file or folder that the system does not let us use."""
+    """Return the diagnostic for a file or folder that the operating system refuses to let us use."""
     path = error.filename2 or error.filename
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
     return Diagnostic(
-        f"cannot use {path}: {error.strerror}" if path else f"the system refuses: {error.strerror or error}",
-        help="make room on the disk, or raise the limit." if full else "",
+        f"cannot use {path}: {error.strerror}" if path else f"the operating system refused: {error.strerror or error}",
+        help=MAKE_ROOM if error.errno in FULL_DISK else "",
     )
 
 
@@ -77,12 +82,12 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort by file, line and column; what has no place comes first. The order of equals is kept."""
+    """Sort by file, line and column; diagnostics without a place come first. The sort is stable."""
     return sorted(diagnostics, key=lambda d: (d.place.file, d.place.line, d.place.column) if d.place else ("", 0, 0))
 
 
 def format_diagnostic(diagnostic: Diagnostic) -> str:
-    """Return the plain text of one diagnostic, without colour, without a final newline."""
+    """Return the plain text of one diagnostic, without colour or a final newline."""
     lines = [f"{diagnostic.severity}: {diagnostic.message}", *format_frame(diagnostic)]
     if diagnostic.help:
         first, *rest = diagnostic.help.splitlines()
@@ -102,9 +107,20 @@ def _frame(place: Place, arrow: str, label: str) -> Sequence[str]:
     if place.line and place.source_line.strip():
         margin = " " * len(str(place.line))
         source_line = place.source_line.rstrip().expandtabs(4)
-        lines += [f"  {margin} |", f"  {place.line} | {source_line}"]
+        before = len(place.source_line[: max(place.column - 1, 0)].expandtabs(4))
+        shown, before = _excerpt(source_line, before)
+        lines += [f"  {margin} |", f"  {place.line} | {shown}"]
         if place.column:
-            before = len(place.source_line[: place.column - 1].expandtabs(4))
-            caret = "^" * max(1, min(place.width, len(source_line) - before))
+            caret = "^" * max(1, min(place.width, len(shown) - before))
             lines.append(f"  {margin} | {' ' * before}{caret} {label}".rstrip())
     return lines
+
+
+def _excerpt(line: str, column: int) -> tuple[str, int]:
+    """Cut a very long line down to what surrounds a column, and return it with that column's place in it."""
+    if len(line) <= _LONGEST_LINE:
+        return line, column
+    start = max(0, min(column - _BEFORE_CARET, len(line)))
+    end = start + _LONGEST_LINE
+    head, tail = ("…" if start else ""), ("…" if end < len(line) else "")
+    return f"{head}{line[start:end]}{tail}", column - start + len(head)

@@ -29,21 +29,21 @@ class Clients(StrEnum):
 
 
 class ArrayElements(StrEnum):
-    """Whether arrays that are stored in tables may hold NULL: PostgreSQL cannot say that they do not."""
+    """Whether arrays stored in tables may contain NULL, which PostgreSQL has no way to declare."""
 
     NOT_NULL = "not_null"
     NULLABLE = "nullable"
 
 
 class Domains(StrEnum):
-    """What domains are in Python: their base type, or a `NewType` of it."""
+    """How domains appear in Python: as their base type, or as a `NewType` of it."""
 
     BASE = "base"
     NEWTYPE = "newtype"
 
 
 class Intervals(StrEnum):
-    """What intervals are: `timedelta`, which refuses months, or the package's own `Interval`, which keeps them."""
+    """How intervals appear in Python: as `timedelta`, which refuses months, or as the package's own `Interval`, which keeps them."""
 
     TIMEDELTA = "timedelta"
     EXACT = "exact"
@@ -72,7 +72,7 @@ def _python_name(value: str) -> str:
 
 def _column_pattern(value: str) -> str:
     if value.count(".") not in {1, 2} or not all(value.split(".")):
-        msg = "must be table.column or schema.table.column; * stands for anything"
+        msg = "must be table.column or schema.table.column; * matches anything"
         raise ValueError(msg)
     return value
 
@@ -85,8 +85,8 @@ PythonNameText = Annotated[str, AfterValidator(_python_name)]
 class Override(BaseModel):
     """Another Python type for columns, by pattern, or for a database type.
 
-    `to_python` is called with the value that is loaded otherwise, by default `python_type` itself; `from_python` gives what is sent, by
-    default the value as it is.
+    `to_python` is called with the value that would be loaded otherwise; by default it is `python_type` itself. `from_python` returns the
+    value to send; by default the value is sent unchanged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,7 +100,7 @@ class Override(BaseModel):
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if bool(self.column) is bool(self.db_type):
-            code, message = "override_target", "give either `column` or `db_type`"
+            code, message = "override_target", "set either `column` or `db_type`"
             raise PydanticCustomError(code, message)
         return self
 
@@ -108,7 +108,7 @@ class Override(BaseModel):
 class Options(BaseModel):
     """Options of one generated package; docs/options.md shows each with an example.
 
-    `package` is the name that the package is imported by, by default the last part of `out`.
+    `package` is the import name of the package, by default the last part of `out`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -131,6 +131,7 @@ class Options(BaseModel):
     narrow_rows: StrictBool = False
     omit_unused_models: StrictBool = True
     emit_str_enum: StrictBool = True
+    emit_registry: StrictBool = False
     emit_pydantic_models: StrictBool = False
 
     @model_validator(mode="after")
@@ -142,22 +143,22 @@ class Options(BaseModel):
 
     @property
     def row_style(self) -> RowStyle:
-        """What row classes are: `model`, or what sqlc-gen-python's option for it says."""
+        """The kind of row classes: `model`, or what sqlc-gen-python's option implies."""
         return RowStyle.PYDANTIC if self.emit_pydantic_models else self.model
 
     @property
     def class_names(self) -> dict[str, str]:
-        """Names of classes by SQL name: those of `rename` that begin with a capital."""
+        """Class names by SQL name: the entries of `rename` that begin with a capital."""
         return {name: python for name, python in self.rename.items() if python[0].isupper()}
 
     @property
     def field_names(self) -> dict[str, str]:
-        """Names of fields and parameters by SQL name: the others of `rename`."""
+        """Names of fields and parameters by SQL name: the other entries of `rename`."""
         return {name: python for name, python in self.rename.items() if not python[0].isupper()}
 
     @property
     def nullable_elements(self) -> bool:
-        """Whether stored arrays may hold NULL."""
+        """Whether stored arrays may contain NULL."""
         return self.array_elements is ArrayElements.NULLABLE
 
 
@@ -169,6 +170,7 @@ _ACCEPTED = {
     "emit_async_querier": _BOOLEAN,
     "emit_exact_table_names": _BOOLEAN,
     "emit_pydantic_models": f"{_BOOLEAN}; true is the same as `model: pydantic`",
+    "emit_registry": _BOOLEAN,
     "emit_str_enum": _BOOLEAN,
     "emit_sync_querier": _BOOLEAN,
     "inflection_exclude_table_names": "a list of table names",
@@ -177,24 +179,24 @@ _ACCEPTED = {
     "model": ", ".join(RowStyle),
     "narrow_rows": _BOOLEAN,
     "omit_unused_models": _BOOLEAN,
-    "overrides": "a list of entries with python_type, one of column (table.column, where * stands for anything) and db_type, and if wanted "
+    "overrides": "a list of entries with python_type, either column (table.column, where * matches anything) or db_type, and optionally "
     "to_python and from_python; Python names are dotted paths such as shop.domain.Email",
     "package": 'an import name such as "shop_db"',
     "query_parameter_limit": "a whole number, 0 or more",
     "rename": 'a mapping of SQL names to Python names, such as {"usr": "User"}',
     "strict_one": _BOOLEAN,
 }
-# The limit that sqlc-gen-python has by default.
+# sqlc-gen-python's default limit.
 _QUERIER_PARAMETER_LIMIT = 4
 
 
 def read_options(*sources: bytes, out: str, config_name: str = "", config_text: str = "") -> Options:
-    """Join the JSON objects in `sources` (a later one wins) and check them; `out` gives the default package name.
+    """Merge the JSON objects in `sources` (later ones win) and validate them; `out` provides the default package name.
 
-    `config_text` is the text of sqlc.yaml, where errors then point.
+    `config_text` is the text of sqlc.yaml, which errors then point into.
 
     Raises:
-        CompileError: options that are no mapping, an unknown option, or a value that an option does not take; every such error at once.
+        CompileError: the options are not a mapping, an option is unknown, or a value is not accepted; all such errors at once.
     """
     values: dict[str, object] = {}
     for source in sources:
@@ -234,7 +236,7 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
 
 
 def _contradictions(options: Options, config_name: str, config_text: str) -> Iterator[Diagnostic]:
-    """A querier calls the functions of its own colour, which must be there."""
+    """A querier calls the functions of its own colour, so they must be generated."""
     for key, wanted, missing in (
         ("emit_sync_querier", options.emit_sync_querier, Clients.ASYNC),
         ("emit_async_querier", options.emit_async_querier, Clients.SYNC),
@@ -249,7 +251,7 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
 
 def _no_name_for_package(out: str, folder: str, config_name: str, config_text: str) -> Diagnostic:
     return Diagnostic(
-        f'the package is named after the last part of out, "{out}", and "{folder}" cannot be imported',
+        f'the package is named after the last part of out, "{out}", but "{folder}" is not an import name',
         _place_of_key("out", config_name, config_text),
         help="rename that folder, or set the option `package` to an import name such as shop_db.",
     )
@@ -274,7 +276,7 @@ def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diag
 
 
 def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
-    """An error inside of an option that is a list or a mapping."""
+    """An error inside an option that is a list or a mapping."""
     path = [part for part in error["loc"] if part != "[key]"]
     reason = error["msg"].removeprefix("Value error, ")
     return Diagnostic(
@@ -285,7 +287,7 @@ def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -
 
 
 def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
-    """The place of what is inside of an option, as YAML has it (JSON is YAML too); the innermost part of the path that is there."""
+    """The place of a value inside an option, read as YAML (JSON is YAML too): the innermost part of the path that exists."""
     import yaml  # only who errs pays for it
 
     for node in _option_nodes(yaml.compose(config_text, yaml.SafeLoader)):
@@ -303,7 +305,7 @@ def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str
 
 
 def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    """What stands under each `options:`."""
+    """The node under each `options:` key."""
     import yaml  # only who errs pays for it
 
     if isinstance(node, yaml.MappingNode):
@@ -317,7 +319,7 @@ def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
 
 
 def _inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """A key and its value, or an item twice."""
+    """Pairs of a key and its value, or of an item and itself."""
     import yaml  # only who errs pays for it
 
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int):

@@ -24,7 +24,7 @@ from sqlwright.sql.sources import QuerySource
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The project's own files, apart from sqlc's request: its configuration, queries by name, schema, and recorded proofs."""
+    """The project's own files, as opposed to sqlc's request: configuration, queries by name, schema, and recorded proofs."""
 
     config_name: str
     config_text: str
@@ -37,7 +37,7 @@ class Inputs:
 class Compilation:
     """A finished run: the files to write under `out` (relative to the project), and what they were made from.
 
-    `recorded_major` is the PostgreSQL version of the proofs that were on record before; `proven_anew` says that none of those was reused.
+    `recorded_major` is the PostgreSQL version of the previously recorded proofs; `proven_anew` says that none of them was reused.
     """
 
     out: str
@@ -58,10 +58,10 @@ def compile_request(
     anew: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> Compilation:
-    """Run every stage between `decode` and `encode`; with `anew`, every query is proven again if there is a server.
+    """Run every stage between `decode` and `encode`; with `anew`, every query is re-proven if a server is available.
 
     Raises:
-        CompileError: with everything that the failing stage found.
+        CompileError: with every finding of the stage that failed.
     """
     out = request.settings.codegen.out
     options = read_options(
@@ -80,6 +80,7 @@ def compile_request(
         package_name=options.package,
         clients=options.clients,
         queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
+        registry=options.emit_registry,
     )
     recorded = inputs.record.proofs
     return Compilation(

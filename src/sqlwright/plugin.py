@@ -1,4 +1,4 @@
-"""The process plugin that sqlc runs: a request on stdin, a response on stdout, nothing else there. Errors go to stderr, exit code 1."""
+"""The process plugin that sqlc runs: a request on stdin, only a response on stdout. Errors go to stderr, with exit code 1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _compile(data: bytes) -> bytes:
-    # Imported here: the CLI runs this program only to catch a request, and then nothing of the compiler is needed.
+    # Imported here because the CLI runs this program only to capture a request, which needs none of the compiler.
     from sqlwright.pipeline import compile_request
     from sqlwright.project.garbage import uncollected
     from sqlwright.project.inputs import read_inputs_of
@@ -41,7 +41,7 @@ def _compile(data: bytes) -> bytes:
 
 
 def _capture(data: bytes, folder: str) -> bytes:
-    """Store the request for the CLI, under the name that it gave as `out`."""
+    """Store the request for the CLI under the name it passed as `out`."""
     request = protocol.decode(data)
     Path(folder, f"{request.settings.codegen.out}.json").write_bytes(data)
     return protocol.encode(())

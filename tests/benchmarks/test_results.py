@@ -49,7 +49,7 @@ def test_a_target_is_held_against_the_case_that_is_hardest_on_it() -> None:
     assert standings(RESULTS) == {
         "hand-written psycopg": (ONE_ROW, 1.0, "met"),
         "sqlc-gen-python, one row by key": (f"{ONE_ROW}{ASYNC}", 2.0, "missed"),
-        "peak memory, 1,000,000 rows beside 10,000": (GENERATED, 1.05, "met"),
+        "peak memory, 1,000,000 / 10,000 rows": (GENERATED, 1.05, "met"),
     }
 
 
@@ -79,7 +79,7 @@ def test_the_chart_is_xml_with_a_bar_for_each_contender_of_its_cases() -> None:
     assert len(bars) == 5
 
 
-def test_only_what_is_between_the_markers_of_a_page_is_written_anew() -> None:
+def test_only_the_text_between_the_markers_of_a_page_is_rewritten() -> None:
     page = "before\n<!-- measured: setting -->\nold\n<!-- end -->\nafter\n"
     new = filled(page, RESULTS)
     assert new == "before\n<!-- measured: setting -->\nPython 3.\n<!-- end -->\nafter\n"
@@ -87,8 +87,8 @@ def test_only_what_is_between_the_markers_of_a_page_is_written_anew() -> None:
 
 
 def test_an_unknown_marker_is_an_error() -> None:
-    with pytest.raises(KeyError, match="wishes"):
-        filled("<!-- measured: wishes -->\n<!-- end -->\n", RESULTS)
+    with pytest.raises(KeyError, match="unknown"):
+        filled("<!-- measured: unknown -->\n<!-- end -->\n", RESULTS)
 
 
 def test_the_pages_of_this_project_can_be_written(tmp_path: Path) -> None:

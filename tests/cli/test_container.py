@@ -18,8 +18,7 @@ import pytest
 
 from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server
-
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 IMAGE = "sqlwright-tests-postgres"
 # What the official image does with its environment and its command, and no more.
@@ -77,7 +76,7 @@ def image() -> Iterator[str]:
     # In a process of its own: docker-py leaves a socket open where nobody answers.
     asked = subprocess.run([sys.executable, "-c", "import docker; docker.from_env()"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        pytest.skip(f"no Docker daemon answers: {asked.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"no Docker daemon responds: {asked.stderr.strip().splitlines()[-1]}")
     binaries = embedded.find_binaries()
     assert binaries is not None
     with tempfile.NamedTemporaryFile(suffix=".tar") as tar, closing(docker.from_env()) as client:
@@ -99,5 +98,5 @@ def test_without_a_daemon_it_is_said_and_nothing_else_is_taken(tmp_path: Path, m
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": "docker:postgres:18"}):
         pass
-    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, and no Docker daemon answers")
+    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, but no Docker daemon answers")
     assert list(tmp_path.iterdir()) == []

@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CONFIGURATION, USERS, Sqlwright, tree
+from tests.support.program import COMMAND, Sqlwright, tree
+from tests.support.small_project import CONFIGURATION, USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
+_OTHER_BLOCK = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
 
 
 def without_seconds(text: str) -> str:
     return re.sub(r"[\d.]+ s$", "<seconds>", text.rstrip())
 
 
-def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright: Sqlwright) -> None:
-    done = sqlwright("generate")
+def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright_process: Sqlwright) -> None:
+    done = sqlwright_process("generate")
     assert (done.code, done.err) == (0, "")
     files = tree(project / PACKAGE)
     assert "def get_user(" in files["users.py"]
@@ -43,13 +45,15 @@ def test_a_second_run_touches_nothing(project: Path, sqlwright: Sqlwright) -> No
     assert {path: path.stat().st_mtime_ns for path in (project / PACKAGE).iterdir()} == before
 
 
+MORE = declare({"queries/more.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n"})
+
+
 def test_a_removed_query_file_takes_its_module_along_and_a_hand_written_file_stays(project: Path, sqlwright: Sqlwright) -> None:
-    queries = project / "queries"
-    (queries / "more.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, MORE)
     sqlwright("generate")
     mine = project / PACKAGE / "mine.py"
     mine.write_text("MINE = True\n", encoding="utf-8")
-    (queries / "more.sql").unlink()
+    (project / "queries/more.sql").unlink()
     done = sqlwright("generate")
     assert f"  removed  {PACKAGE}/more.py" in done.out.splitlines()
     assert not (project / PACKAGE / "more.py").exists()
@@ -79,7 +83,7 @@ def test_a_file_where_the_package_s_folder_goes_is_an_error_and_stays(project: P
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: {path} is a file, and the generated package needs a folder there\n"
+        f"error: {path} is a file, but the generated package needs a folder there\n"
         "  help: move the file elsewhere, or change `out` in sqlc.yaml.\n"
         "\n1 error; nothing was written.\n"
     )
@@ -90,7 +94,7 @@ def test_a_folder_where_a_file_goes_is_an_error(project: Path, sqlwright: Sqlwri
     (project / PACKAGE / "users.py").mkdir(parents=True)
     done = sqlwright("generate")
     assert done.code == 1
-    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, and a generated file goes there\n")
+    assert done.err.startswith(f"error: {PACKAGE}/users.py is a folder, but a generated file goes there\n")
     assert tree(project / "generated") == {}
 
 
@@ -113,16 +117,21 @@ def test_the_configuration_may_be_elsewhere(project: Path, sqlwright: Sqlwright,
     assert (other / PACKAGE / "users.py").is_file()
 
 
-def test_two_blocks_make_two_packages(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+TWO_BLOCKS = declare(
+    {
+        "sqlc.yaml": f"{CONFIGURATION}{_OTHER_BLOCK}        options: {{clients: async}}\n",
+        "reports/totals.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n",
+    }
+)
+
+
+def test_two_blocks_make_two_packages_each_with_its_options(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO_BLOCKS)
     done = sqlwright("generate")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("3 queries, 3 functions, ")
-    assert (project / PACKAGE / "users.py").is_file()
-    assert (project / "generated/reports_db/totals.py").is_file()
+    assert "\ndef get_user(" in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
+    assert "async def count_users(" in (project / "generated/reports_db/totals.py").read_text(encoding="utf-8")
 
 
 def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
@@ -137,13 +146,18 @@ def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: S
     assert not (project / "generated").exists()
 
 
+BOTH_WRONG = declare(
+    {
+        "sqlc.yaml": CONFIGURATION + _OTHER_BLOCK,
+        "reports/totals.sql": "-- name: A :one\nSELECT nope FROM users;\n",
+        # sqlc accepts this one, PostgreSQL refuses it.
+        "queries/users.sql": "-- name: B :many\nSELECT name, count(*) FROM users;\n",
+    }
+)
+
+
 def test_an_error_of_one_block_does_not_hide_those_of_another(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: reports").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
-    # sqlc accepts this one, PostgreSQL refuses it.
-    (project / "queries/users.sql").write_text("-- name: B :many\nSELECT name, count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, BOTH_WRONG)
     done = sqlwright("generate")
     assert done.code == 1
     assert 'error: PostgreSQL refuses query A: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
@@ -163,8 +177,11 @@ def test_json_is_one_document_with_the_same_facts(project: Path, sqlwright: Sqlw
     }
 
 
+UNKNOWN_COLUMN = declare({"queries/users.sql": "-- name: A :one\nSELECT nope FROM users;\n"})
+
+
 def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "queries/users.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
+    write_files(project, UNKNOWN_COLUMN)
     done = sqlwright("generate", "--format=json")
     assert (done.code, done.err) == (1, "")
     assert json.loads(done.out) == {
@@ -200,13 +217,22 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
         (
             CONFIGURATION + "        options: &a {rename: *a}\n",
-            "error: sqlc.yaml holds what sqlc cannot take: Circular reference detected\n",
+            "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",
         ),
-        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml holds what sqlc cannot take: keys must be str, int, float, bool or None"),
+        (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml has a value sqlc cannot read: keys must be str, int, float, bool or None"),
         ("[" * 5000, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
         (
             CONFIGURATION.replace("engine: postgresql\n    ", ""),
             "error: a `sql:` block of sqlc.yaml has no `engine`\n  --> sqlc.yaml:7:5\n",
+        ),
+        (CONFIGURATION.replace("    queries: queries\n", ""), "error: a `sql:` block of sqlc.yaml has no `queries`\n  --> sqlc.yaml:7:5\n"),
+        (
+            CONFIGURATION.replace("queries: queries", "queries: [queries, 5]"),
+            "error: `queries` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:9:14\n",
+        ),
+        (
+            CONFIGURATION.replace("schema: migrations", "schema: {a: b}"),
+            "error: `schema` of a `sql:` block of sqlc.yaml is no path\n  --> sqlc.yaml:8:13\n",
         ),
         (
             CONFIGURATION.replace("engine: postgresql", "engine: mysql"),
@@ -218,7 +244,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ),
         (
             CONFIGURATION.replace("queries: queries", "queries: nothing"),
-            "error: nothing is at nothing\n  --> sqlc.yaml:9:14\n",
+            "error: nothing does not exist\n  --> sqlc.yaml:9:14\n",
         ),
     ],
 )
@@ -248,7 +274,7 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     (project / "sqlc.yaml").unlink()
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app()", "generate"]
+    command = [*COMMAND, "generate"]
     with subprocess.Popen(
         command, cwd=project, env=environment | {"TERM": "xterm"} | environ, stderr=theirs, stdin=subprocess.DEVNULL
     ) as process:
@@ -285,3 +311,12 @@ def test_names_that_sqlc_does_not_quote_are_to_be_written_out(project: Path, sql
     assert "write out the columns" in sqlwright("generate").err
     queries.write_text('-- name: All :many\nSELECT id, "a""b" FROM users;\n')
     assert sqlwright("generate").code == 0
+
+
+def test_a_name_that_sqlc_reads_where_no_name_line_is_is_an_error_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
+    text = "-- name: A :many\nSELECT id FROM users;-- name: B :many\nSELECT id FROM users;\n/*\n-- name: C :many\n*/\nSELECT 1;\n"
+    (project / "queries/users.sql").write_text(text, encoding="utf-8")
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert "error: query B has no line of its own for its name\n  --> queries/users.sql:2:31\n" in done.err
+    assert "error: query C has no line of its own for its name\n  --> queries/users.sql:5:10\n" in done.err

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import COMMAND, Sqlwright
 
 SCHEMA = """\
 CREATE TYPE state AS ENUM ('new', 'open', 'done');
@@ -54,7 +53,7 @@ def test_every_mistake_is_shown_at_its_place_with_what_was_meant_in_one_run(proj
         (
             "sqlc.yaml",
             b'version: "2"\n# caf\xe9\n',
-            "error: sqlc.yaml is not a text in UTF-8\n  --> sqlc.yaml\n  help: save it in UTF-8.\n",
+            "error: sqlc.yaml is not UTF-8\n  --> sqlc.yaml\n  help: save the file as UTF-8.\n",
         ),
         ("sqlc.yaml", b'version: "2"\nsql: [\x00]\n', "error: sqlc.yaml is not valid YAML: "),
         (
@@ -87,15 +86,15 @@ def test_every_sql_file_that_is_no_text_is_named_in_one_run(project: Path, sqlwr
         r"error: the name of queries/caf\xe9.sql is not UTF-8",
         "error: migrations/1_users.sql begins with a byte order mark",
         "  --> migrations/1_users.sql:1:1",
-        "error: migrations/1_users.sql holds a NUL byte, which no SQL text can",
+        "error: migrations/1_users.sql contains a NUL byte, which SQL text cannot",
         "  --> migrations/1_users.sql:2:17",
-        "error: queries/folder.sql is a folder, and sqlc reads what ends with .sql",
+        "error: queries/folder.sql is a folder, but its name ends with .sql",
         "  --> queries/folder.sql",
         "error: cannot read queries/gone.sql: No such file or directory",
         "  --> queries/gone.sql",
         "error: queries/latin.sql is not UTF-8: byte 0xe9",
         "  --> queries/latin.sql:2:12",
-        "error: queries/pipe.sql is no regular file, and sqlc reads what ends with .sql",
+        "error: queries/pipe.sql is not a regular file, but its name ends with .sql",
         "  --> queries/pipe.sql",
     ]
 
@@ -111,7 +110,7 @@ def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("check", "--format", "json", "--config", "none.yaml")])
 def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", *arguments]
+    command = [*COMMAND, *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
@@ -122,11 +121,11 @@ def test_a_folder_that_is_not_there_is_named_with_the_key_that_names_it(project:
     done = sqlwright("generate")
     assert done.code == 1
     assert done.err == (
-        "error: nothing is at migrations\n"
+        "error: migrations does not exist\n"
         "  --> sqlc.yaml:8:13\n"
         "    |\n"
         "  8 |     schema: migrations\n"
         "    |             ^^^^^^^^^^\n"
-        "  help: paths are relative to the folder of sqlc.yaml; make the folder, or correct `schema:`.\n"
+        "  help: paths are relative to the folder of sqlc.yaml; create the folder, or correct `schema:`.\n"
         "\n1 error; nothing was written.\n"
     )

@@ -18,8 +18,8 @@ CREATE TABLE quoted (id int PRIMARY KEY, "say ""x"" now" text);
 CASES: dict[str, tuple[str | bytes, str, str]] = {
     "untyped": (
         "-- name: A :one\nSELECT @x AS y;\n",
-        "error: nothing tells the type of parameter `x`",
-        "2 | SELECT @x AS y;\n    |         ^\n  help: write a cast behind it: `@x::text`.",
+        "error: the type of parameter `x` cannot be inferred",
+        "2 | SELECT @x AS y;\n    |         ^\n  help: add a cast: `@x::text`.",
     ),
     "double_quotes": (
         '-- name: Z :many\nSELECT 1;\n-- name: A :one\nSELECT id FROM t WHERE id = sqlc.arg("x");\n',
@@ -39,13 +39,13 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "table": ("-- name: A :many\nTABLE t;\n", "error: query A is a TABLE statement", "help: write `SELECT * FROM t`."),
     "operand": (
         "-- name: A :many\nSELECT id FROM t WHERE id < @x::int - @y::int;\n",
-        "error: sqlc reads `@x - …` as an operator @ before all of it",
+        "error: sqlc reads `@x - …` as the operator @ applied to the whole expression",
         "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x), or sqlc.arg(x).",
     ),
     "unclosed": (
         "-- name: A :many\nSELECT 'x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n",
         "error: unterminated quoted string",
-        "2 | SELECT 'x FROM t;\n    |        ^ it is opened here",
+        "2 | SELECT 'x FROM t;\n    |        ^ it begins here",
     ),
     "function": (
         "-- name: A :many\nSELECT a FROM unnest(@os::one[]);\n",
@@ -54,13 +54,38 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "semicolon": (
         "-- name: A :exec\nDELETE FROM t\n\n-- name: B :many\nSELECT id FROM t;\n",
-        "error: query A is not ended by a semicolon, and swallows query B",
+        "error: query A does not end with a semicolon, and swallows query B",
         "::: semicolon.sql:4:10",
     ),
     "no_command": (
         "-- name: A :many\nSELECT id FROM t;\n\n-- Doc.\n-- name: B\nSELECT id FROM t;\n",
         "error: a name line without a command: -- name: B\n  --> no_command.sql:5:4",
-        "help: the form is `-- name: GetUser :one`; behind the name stands one of :one, :many, ",
+        "help: the form is `-- name: GetUser :one`; the name is followed by one of :one, :many, ",
+    ),
+    "no_colon": (
+        "-- name A :one\nSELECT id FROM t;\n-- name: B :many\nSELECT id FROM t;\n",
+        "error: invalid metadata: -- name A :one\n  --> no_colon.sql:1:4",
+        "help: the form is `-- name: GetUser :one`",
+    ),
+    "no_name": (
+        "-- name: a-b :many\nSELECT id FROM t;\n",
+        'error: invalid query name "a-b"\n  --> no_name.sql:1:10',
+        "help: a name consists of letters, digits and underscores",
+    ),
+    "catalog": (
+        "-- name: A :many\nSELECT relname FROM pg_class;\n",
+        'error: relation "pg_class" does not exist\n  --> catalog.sql:2:21',
+        "write pg_catalog.pg_class.",
+    ),
+    "quoted_parameter": (
+        '-- name: A :many\nSELECT * FROM t;\n-- name: B :many\nSELECT id FROM t WHERE name = @"x y";\n',
+        "error: a parameter takes no name in double quotes",
+        "--> quoted_parameter.sql:4:31",
+    ),
+    "unclosed_name": (
+        '-- name: A :many\nSELECT "x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n',
+        "error: unterminated quoted identifier",
+        '2 | SELECT "x FROM t;\n    |        ^ it is opened here',
     ),
     "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (

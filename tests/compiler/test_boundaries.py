@@ -17,7 +17,7 @@ def problems(text: str, *, schema: bool = False, read: str = "A B") -> list[str]
 def test_a_second_statement_under_a_name_is_an_error_at_both_places() -> None:
     (problem,) = problems("-- name: A :exec\nUPDATE t SET a = 1;\nUPDATE t SET b = 2;\n")
     assert problem == (
-        "error: query A has a second statement, which would be passed over\n"
+        "error: query A has a second statement, which would be ignored\n"
         "  --> q.sql:3:1\n"
         "    |\n"
         "  3 | UPDATE t SET b = 2;\n"
@@ -26,14 +26,14 @@ def test_a_second_statement_under_a_name_is_an_error_at_both_places() -> None:
         "    |\n"
         "  1 | -- name: A :exec\n"
         "    |          ^ query A is the first statement only\n"
-        "  help: write a name line above it (`-- name: Name :command`), or make one statement of both: WITH … AS (…)."
+        "  help: write a name line above it (`-- name: Name :command`), or combine both into one statement: WITH … AS (…)."
     )
 
 
 def test_a_missing_semicolon_is_an_error_at_both_places() -> None:
     (problem,) = problems("-- name: A :exec\nINSERT INTO t\n\n-- name: B :many\nSELECT * FROM t;\n")
     assert problem == (
-        "error: query A is not ended by a semicolon, and swallows query B\n"
+        "error: query A does not end with a semicolon, and swallows query B\n"
         "  --> q.sql:2:13\n"
         "    |\n"
         "  2 | INSERT INTO t\n"
@@ -41,14 +41,14 @@ def test_a_missing_semicolon_is_an_error_at_both_places() -> None:
         "  ::: q.sql:4:10\n"
         "    |\n"
         "  4 | -- name: B :many\n"
-        "    |          ^ this becomes a part of it\n"
+        "    |          ^ this becomes part of it\n"
         "  help: end the statement with `;`."
     )
 
 
 def test_a_name_without_a_statement_takes_that_of_the_next() -> None:
     (problem,) = problems("-- name: A :exec\n-- DELETE FROM t;\n\n-- name: B :many\nSELECT 1;\n")
-    assert "query A has no statement, and sqlc gives it that of query B" in problem
+    assert "query A has no statement, so sqlc takes that of query B for it" in problem
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,30 @@ def test_a_file_of_the_schema_may_define_tables_between_its_queries() -> None:
     assert problems(text, schema=True) == []
     assert len(problems(text)) == 1
     assert len(problems("-- name: A :many\nSELECT 1;\nSELECT 2;\n", schema=True)) == 1
+
+
+def test_a_name_with_nothing_under_it_is_an_error_also_at_the_end_of_a_file() -> None:
+    (problem,) = problems("-- name: A :many\nSELECT 1;\n\n-- name: B :one\n\n")
+    assert problem == (
+        "error: query B has no statement\n"
+        "  --> q.sql:4:10\n"
+        "    |\n"
+        "  4 | -- name: B :one\n"
+        "    |          ^\n"
+        "  help: write the statement, or remove the name line."
+    )
+
+
+def test_a_query_whose_statement_another_takes_is_reported_once() -> None:
+    assert len(problems("-- name: A :many\n-- name: B :many\nSELECT 1;\n", read="A")) == 1
+
+
+def test_a_query_before_the_first_name_line_is_an_error_except_in_the_schema() -> None:
+    text = "-- Name: A :one\nSELECT 1;\n\n-- name: B :one\nSELECT 2;\n"
+    (problem,) = problems(text)
+    assert problem.startswith("error: a statement without a name line, which would be passed over\n  --> q.sql:2:1\n")
+    assert problems(text, schema=True) == []
+    assert problems("SET search_path = a;\n-- name: A :one\nSELECT 1;\n") == []
 
 
 def test_a_query_that_sqlc_has_not_read_is_an_error() -> None:

@@ -51,7 +51,7 @@ def test_an_error_inside_an_option_points_at_the_inner_key() -> None:
     (found,) = caught.value.diagnostics
     assert str(found.place) == "sqlc.yaml:3:7"
     assert found.message == (
-        'bad value for option "overrides", at 0.column: must be table.column or schema.table.column; * stands for anything'
+        'bad value for option "overrides", at 0.column: must be table.column or schema.table.column; * matches anything'
     )
 
 

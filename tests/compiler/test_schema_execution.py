@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -20,8 +19,7 @@ from sqlwright.diagnostics import CompileError, format_diagnostic
 from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
-
-from ..proofs.conftest import MAJORS, Servers  # noqa: TID252 - the tests are no package with a name of its own
+from tests.support.servers import MAJORS, ReadyCluster, Servers
 
 _FDW = "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;"
 _OWN = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''k''', current_user); END $$;"
@@ -98,12 +96,6 @@ with postgres_server(project, {"SQLWRIGHT_DATABASE_URL": sys.argv[2]}) as server
 
 def schema_of(text: str) -> Schema:
     return Schema((SchemaFile("1.sql", text, text),), hashlib.sha256(text.encode()).hexdigest())
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    with ExitStack() as stack:
-        yield Servers(stack)
 
 
 @pytest.fixture
@@ -196,10 +188,17 @@ def test_a_file_without_a_statement_changes_nothing(server: Server) -> None:
         assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone() == (0,)
 
 
-def test_an_end_of_the_transaction_that_postgresql_refuses_is_told_in_its_words(server: Server) -> None:
-    with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("PREPARE TRANSACTION 'x';")):
+def test_a_transaction_that_would_outlive_the_session_is_refused_before_it_is_prepared(server: Server) -> None:
+    with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("BEGIN;\n/* */ PREPARE TRANSACTION 'x';")):
         pass
-    assert caught.value.diagnostics[0].message == "PostgreSQL refuses the schema: prepared transactions are disabled"
+    assert format_diagnostic(caught.value.diagnostics[0]) == (
+        "error: the schema leaves a prepared transaction\n"
+        "  --> 1.sql:2:7\n"
+        "    |\n"
+        "  2 | /* */ PREPARE TRANSACTION 'x';\n"
+        "    |       ^\n"
+        "  help: it would outlive its session: end the transaction by COMMIT."
+    )
 
 
 def test_a_deferred_constraint_is_reported_where_its_file_ends(server: Server) -> None:
@@ -246,6 +245,25 @@ def test_a_text_that_makes_its_database_a_template_keeps_it_no_longer_than_any_o
         assert admin.execute(there, [name]).fetchone() == (0,)
 
 
+def test_a_database_whose_dropping_was_interrupted_is_dropped_and_built_again(server: Server) -> None:
+    schemas = [schema_of(f"CREATE TABLE interrupted_{number} (id int)") for number in range(2)]
+    names: list[str] = []
+    for schema in schemas:
+        with scratch_database(server, schema) as connection:
+            names.append(connection.info.dbname)
+    # What DROP DATABASE does first, so that nobody uses a database of which parts are gone.
+    invalidate = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = ANY(%s)"
+    remains = "SELECT datname FROM pg_database WHERE datconnlimit = -2"
+    # The remains of a database, with roles of which nothing else is left.
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        admin.execute(invalidate, [names])
+        admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(f"sqlwright_{'0' * 24}_{'0' * 8}")))
+        with scratch_database(server, schemas[0]) as connection:
+            assert connection.execute("SELECT count(*) FROM interrupted_0").fetchone() == (0,)
+        assert admin.execute(remains).fetchall() == []
+        assert admin.execute("SELECT FROM pg_roles WHERE rolname ~ '^sqlwright_0{24}_'").fetchone() is None
+
+
 def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_server: str, tmp_path: Path) -> None:
     (tmp_path / "1.sql").write_text(f"CREATE TABLE killed_{os.getpid()} (); SELECT pg_sleep(600);", encoding="utf-8")
     unfinished = "SELECT count(*) FROM pg_database WHERE datname ~ '^sqlwright_[0-9a-f]{24}_'"
@@ -267,7 +285,9 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_s
         assert admin.execute(idle).fetchone() == (0,)
 
 
-def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
+    ready_cluster.copy_to(tmp_path)
+
     def prove() -> None:
         schema = schema_of("CREATE TABLE t (id int)")
         with postgres_server(tmp_path, {}) as server, scratch_database(server, schema) as connection:

@@ -16,13 +16,15 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from .commands_project import COLOURS, SITUATIONS, Client, compile_commands, connected, make_database, wait
+from tests.support.sqlc import Recordings
+
+from .commands_project import COLOURS, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str) -> str:
+def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> str:
     """The URL of a database with the schema; the package is importable."""
-    compile_commands(tmp_path_factory.mktemp("commands"), proof_server)
+    compile_project(PROJECT, tmp_path_factory.mktemp("commands") / "project", proof_server, recordings)
     return make_database(proof_server)
 
 
@@ -165,7 +167,7 @@ async def test_a_bad_row_of_copyfrom_is_named_and_nothing_is_written(
     rows = [*items(plain, 1, 2), *plain.rows("CopyItemsParams", bad), *items(plain, *range(4, 5000))]
     with pytest.raises(error) as caught:
         await plain("copy_items", rows)
-    assert notes(caught.value) == ["This is about rows[2]."]
+    assert notes(caught.value) == ["While sending rows[2]"]
     assert count() == 0
     assert await plain("copy_items", items(plain, 1)) == 1
 
@@ -174,7 +176,7 @@ async def test_a_bad_row_in_the_text_format_is_named_too(plain: Client) -> None:
     await plain.items(1)
     with pytest.raises(psycopg.errors.NotNullViolation) as caught:
         await plain("copy_parts", plain.rows("CopyPartsParams", (1, 1, []), (2, None, [])))
-    assert notes(caught.value) == ["This is about rows[1]."]
+    assert notes(caught.value) == ["While sending rows[1]"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ async def test_a_bad_row_in_the_binary_format_is_named_too(plain: Client, bad: t
     rows = plain.rows("CopyBigParams", *((n, None) for n in range(10, 20)), bad, *((n, "sad") for n in range(20, 3000)))
     with pytest.raises(error) as caught:
         await plain("copy_big", rows)
-    assert notes(caught.value) == ["This is about rows[10]."]
+    assert notes(caught.value) == ["While sending rows[10]"]
 
 
 async def test_an_error_of_the_iterable_is_about_no_row_and_nothing_is_written(plain: Client, count: Callable[[], int]) -> None:
@@ -276,7 +278,7 @@ async def test_a_bad_item_of_a_batch_is_named_in_autocommit(
     rows = plain.rows("AddItemsParams", *((n, str(n)) for n in range(500)), bad, *((n, str(n)) for n in range(501, 900)))
     with pytest.raises(error) as caught:
         await plain("add_items", rows)
-    assert notes(caught.value) == ["This is about rows[500]."]
+    assert notes(caught.value) == ["While sending rows[500]"]
     assert count() == done
     await plain.items(1000)
     assert count() == done + 1
@@ -298,7 +300,7 @@ async def test_a_bad_item_inside_a_pipeline_is_named(url: str) -> None:
             async with connected(url, colour, "pipeline") as client:
                 await client("create_item", client.module.CreateItemParams(10 + COLOURS.index(colour), colour, None))
                 await client.items(1, 2, 1, 3)
-        assert notes(caught.value) == ["This is about rows[2]."]
+        assert notes(caught.value) == ["While sending rows[2]"]
 
 
 async def test_a_statement_that_is_wrong_itself_is_about_no_item(url: str) -> None:
@@ -351,7 +353,7 @@ async def test_a_cancelled_sync_batch_names_the_item_that_was_running(url: str) 
         with pytest.raises(psycopg.errors.QueryCanceled) as caught:
             await client("sleep_each", client.rows("SleepEachParams", (1, 0), (2, 60), (3, 0)))
         thread.join()
-        assert notes(caught.value) == ["This is about rows[1]."]
+        assert notes(caught.value) == ["While sending rows[1]"]
         await client.items(1)
 
 

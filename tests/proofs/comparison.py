@@ -12,17 +12,19 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 from psycopg import pq
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
+from tests.support.servers import Servers, fresh_database, newest_server
 
-from .conftest import Servers, fresh_database
 from .grammar import Embed, Writer, random_schema
 from .random_schemas import BEGINNING, Schema, Source
 
@@ -183,8 +185,11 @@ def compare(
             absent = result.get_value(row, embed.absent) == b"t"
             for index in range(embed.first, embed.last):
                 column, missing = proof.columns[index], result.get_value(row, index) is None
-                claim(not absent or column.absent_row, f"the row of column {index + 1} is absent, but: {column.reason}")
-                claim(not column.witness or absent == missing, f"column {index + 1} does not witness whether its row is there")
+                claim(not absent or column.nullability.null_extended, f"the row of column {index + 1} is absent, but: {column.reason}")
+                claim(
+                    not column.nullability.presence_column or absent == missing,
+                    f"column {index + 1} does not show whether its row is there",
+                )
 
 
 def main() -> None:
@@ -196,7 +201,8 @@ def main() -> None:
     parser.add_argument("--schema", type=int, help="look at this one schema only")
     asked = parser.parse_args()
     with ExitStack() as stack:
-        servers = Servers(stack)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = Servers(stack, stack.enter_context(newest_server(folder)))
         comparison = Comparison(stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}")))
         try:
             if asked.schema is None:

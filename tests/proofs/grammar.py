@@ -362,6 +362,10 @@ class Writer:
             value = self._random.choice(("floor(random() * 3)::int", "nullif(floor(random() * 2)::int, 0)"))
             body = self._random.choice((f"(SELECT {value})", f"(VALUES ({value}))", f"LATERAL (SELECT {value})"))
             return f"{body} {alias}(i)", [Column(f"{alias}.i", INT)]
+        if kind < 0.39:
+            chosen = self._random.choice([source for source in self._sources if source.writable])
+            locked = self._random.choice(("", " FOR UPDATE", " FOR UPDATE SKIP LOCKED"))
+            return f"(SELECT z.k FROM {chosen.name} z ORDER BY z.k LIMIT 1{locked}) {alias}(i)", [Column(f"{alias}.i", INT)]
         source = self._random.choice(self._sources)
         return f"{source.name} {alias}", [Column(f"{alias}.{name}", type_name) for name, type_name in source.columns]
 
@@ -486,7 +490,8 @@ class Writer:
             join = f" {'FROM' if kind == 'update' else 'USING'} {items}"
         where = f" WHERE {self._condition([*own, *more], (), 1)}" if self._random.random() < 0.5 else ""
         if self._random.random() < 0.4:
-            where = f" WHERE {target.name}.k = {self._random.choice(('0', '1', '$1::int'))}"
+            keys = ["0", "1", "$1::int", *(column.text for column in more if column.type == INT)]
+            where = f" WHERE {target.name}.k = {self._random.choice(keys)}"
         returning = [self.expression([*own, *more], (), 1, self._random.choice(TYPES)) for _ in range(3)]
         if kind == "delete":
             return f"DELETE FROM {target.name}{join}{where} RETURNING {', '.join(returning)}", 3

@@ -11,30 +11,33 @@ import pytest
 
 from sqlwright.prove.catalog import facts, totals
 from sqlwright.prove.rules import (
+    EXPRESSIONS,
     aggregates,
     cardinality,
     columns,
     functions,
     keys,
     narrowing,
-    nullability,
     queries,
     reach,
     recursion,
     returning,
     setreturning,
+    values,
+    verdicts,
 )
+from sqlwright.prove.rules.verdicts import may_be_null
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
-from sqlwright.prove.tree import jointree
+from sqlwright.prove.tree import rowfacts
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 pytestmark = pytest.mark.slow
 
-_REGISTRIES: dict[str, dict[str, Any]] = {
-    "expression": nullability.EXPRESSIONS,
+_TABLES_OF_RULES: dict[str, Any] = {
+    "expression": EXPRESSIONS,
     "true": narrowing.TRUTHS,
     "false": narrowing.FALSEHOODS,
     "not true": narrowing.REFUSALS,
@@ -50,17 +53,17 @@ _UNREACHED = {
     "present NAMEDARGEXPR",
     "present CONVERTROWTYPEEXPR",
 }
-RULES = [f"{kind} {tag}" for kind, registry in _REGISTRIES.items() for tag in registry if f"{kind} {tag}" not in _UNREACHED]
+RULES = [f"{kind} {tag}" for kind, table in _TABLES_OF_RULES.items() for tag in table if f"{kind} {tag}" not in _UNREACHED]
 
 # A function and what stands in for it, by what the mutant no longer knows.
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "generated columns": (facts.SchemaFacts, "defaults", lambda self, oid: {}),
-    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: 0),
+    "CHECK (x IS NOT NULL)": (facts, "column_not_null", lambda condition: None),
     "NOT NULL domains": (facts.SchemaFacts, "is_strict_domain", lambda self, oid: False),
     "children of a table": (facts.SchemaFacts, "_weaken", lambda self, parent, child: None),
     "triggers": (facts.SchemaFacts, "_trigger_events", lambda self, relations, timing: frozenset()),
     "unique indexes": (facts.SchemaFacts, "unique_indexes", lambda self, oid: []),
-    "conclusions from ON conditions": (jointree, "close", lambda given, clauses: frozenset(given)),
+    "conclusions from ON conditions": (rowfacts, "close", lambda clauses: frozenset()),
     "conditions": (narrowing, "row_facts", lambda prover, scope: frozenset()),
     "merged columns of joins": (narrowing, "_through_alias", lambda ground, item, attribute: frozenset()),
     "indexes on expressions": (keys.Determination, "_senses_of_expression", lambda self, key, item: set()),
@@ -68,6 +71,9 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: True),
     "comparisons with one row of a subquery": (keys.Determination, "_has_one_value", lambda self, node: False),
     "caution with subqueries that choose": (keys, "is_repeatable", lambda prover_facts, subquery: True),
+    "caution with views that choose": (keys, "relation_is_repeatable", lambda prover_facts, oid: True),
+    "caution with common tables that choose": (keys, "is_evaluated_once", lambda prover_facts, common_table: True),
+    "what is evaluated once": (keys, "is_evaluated_once", lambda prover_facts, common_table: False),
     "IS NOT DISTINCT FROM": (keys.Determination, "_apply_likeness", lambda self, likeness: None),
     "CHECK constraints that fix a key": (keys.Determination, "_take_checks", lambda self, item: None),
     "caution with CHECK constraints that let NULL pass": (keys.Determination, "_not_null", lambda self, item: set(range(99))),
@@ -96,16 +102,16 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "the second arm of a recursion": (recursion, "_weaker", lambda old, new: old),
     "window frames": (aggregates, "_frame", lambda query, reference: False),
     "caution with window frames": (aggregates, "_frame", lambda query, reference: True),
-    "groups with rows": (aggregates, "group_has_rows", lambda prover, at: False),
-    "caution with empty groups": (aggregates, "group_has_rows", lambda prover, at: True),
-    "extract of a fixed field": (functions, "constant_text", lambda node: ""),
+    "groups with rows": (cardinality, "group_has_rows", lambda prover, at: False),
+    "caution with empty groups": (cardinality, "group_has_rows", lambda prover, at: True),
+    "extract of a fixed field": (functions, "constant_text", lambda node: None),
     "elements of arrays": (functions, "_element_nullable", lambda function, verdicts: True),
-    "rows of functions": (setreturning, "set_member", lambda *arguments: nullability.may_be_null("mutant")),
+    "rows of functions": (setreturning, "set_member", lambda *arguments: may_be_null("mutant")),
     "learned columns": (columns, "_learned", lambda at, item, attribute: False),
-    "whole rows": (columns, "_whole_row", lambda *arguments: nullability.may_be_null("mutant")),
+    "whole rows": (columns, "_whole_row", lambda *arguments: may_be_null("mutant")),
     "assigned values": (returning._Written, "_assigned", lambda self, item, attribute, present: present),
-    "either side": (queries, "either", queries.both),
-    "both sides": (queries, "both", queries.either),
+    "either side": (verdicts, "either", verdicts.both),
+    "both sides": (verdicts, "both", verdicts.either),
     "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
     "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
     "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
@@ -134,7 +140,7 @@ def test_without_a_mutation_every_label_is_proven(connection: psycopg.Connection
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_needed(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
     kind, tag = rule.rsplit(" ", 1)
-    monkeypatch.delitem(_REGISTRIES[kind], tag)
+    monkeypatch.delitem(_TABLES_OF_RULES[kind], tag)
     assert first_wrong_label(connection) is not None
 
 
@@ -142,7 +148,7 @@ def test_a_rule_is_needed(connection: psycopg.Connection, monkeypatch: pytest.Mo
 def test_a_piece_of_knowledge_is_needed(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     owner, name, replacement = MUTANTS[mutant]
     monkeypatch.setattr(owner, name, replacement)
-    for user in (cardinality, columns, functions, aggregates, narrowing):
+    for user in (cardinality, columns, functions, aggregates, narrowing, queries, values):
         if getattr(user, name, None) is not None and user is not owner:
             monkeypatch.setattr(user, name, replacement)
     assert first_wrong_label(connection) is not None

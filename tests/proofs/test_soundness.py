@@ -11,9 +11,9 @@ from psycopg import pq
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Statement, prove_statement
+from tests.support.servers import Servers, fresh_database
 
 from .comparison import compare
-from .conftest import Servers, fresh_database
 
 _SCHEMA = """
 CREATE TABLE t (id int PRIMARY KEY, x int, name text, tags text[] NOT NULL DEFAULT '{}', day date UNIQUE, at timestamp UNIQUE);
@@ -55,6 +55,11 @@ CREATE TABLE holes (id int PRIMARY KEY, a int[], b int[] DEFAULT ARRAY[1, NULL],
 INSERT INTO holes VALUES (1, '{}', '{}', '{}');
 CREATE VIEW over_holes AS SELECT b, a, id FROM holes;
 CREATE VIEW over_over_holes AS SELECT id, a, b FROM over_holes WHERE id > 0;
+CREATE TABLE queue (id int PRIMARY KEY, kind int NOT NULL, taken boolean NOT NULL) WITH (autovacuum_enabled = off);
+INSERT INTO queue SELECT id, id, false FROM generate_series(1, 20) id;
+ANALYZE queue;
+UPDATE queue SET kind = 1;
+CREATE VIEW next_in_queue AS SELECT id FROM queue WHERE NOT taken ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
 CREATE VIEW of_its_own AS SELECT id, a FROM base;
 """
 _APIA = "TimeZone = 'Pacific/Apia'"
@@ -62,6 +67,8 @@ _VOLATILE = "SELECT q.r, count(*) FROM many CROSS JOIN t CROSS JOIN LATERAL (SEL
 _MISSING = "(VALUES (7)) v (i) ON id = i"
 _UPSERT = "INSERT INTO holes (id, a) VALUES"
 _EQUALS = "transform_null_equals = on"
+_NEXT = "(SELECT id FROM queue WHERE NOT taken LIMIT 1 FOR UPDATE SKIP LOCKED) n ON n.id = q.id AND q.kind = 1"
+_TAKING = "UPDATE queue q SET taken = true FROM"
 MANY, NONE, NULL, HOLE = "many rows", "no row", "NULL", "NULL in an array"
 FLAT, MATRIX = "an array of one dimension", "an array of two dimensions"
 
@@ -140,6 +147,13 @@ HOLES = [
     Hole("SELECT x FROM t WHERE NULL = x AND id > 0", NULL, setting=_EQUALS),
     # One row each time, and not always the same.
     Hole(_VOLATILE, MANY, setting="join_collapse_limit = 1"),
+    # With statistics from before all were of one kind, the planner takes the subquery for the inner side of a nested loop: each evaluation
+    # passes over the rows that the statement has written, and finds the next one.
+    Hole(f"{_TAKING} (SELECT id FROM queue WHERE NOT taken LIMIT 1 FOR UPDATE) n WHERE n.id = q.id AND q.kind = 1 RETURNING q.id", MANY),
+    Hole(f"{_TAKING} next_in_queue n WHERE n.id = q.id AND q.kind = 1 RETURNING q.id", MANY),
+    Hole("DELETE FROM queue q USING next_in_queue n WHERE n.id = q.id AND q.kind = 1 RETURNING q.id", MANY),
+    Hole(f"MERGE INTO queue q USING {_NEXT} WHEN MATCHED THEN UPDATE SET taken = true RETURNING q.id", MANY, since=17),
+    Hole("MERGE INTO queue q USING next_in_queue n ON n.id = q.id AND q.kind = 1 WHEN MATCHED THEN DELETE RETURNING q.id", MANY, since=17),
 ]
 
 

@@ -11,8 +11,7 @@ from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, join_before, prove_statement
 from sqlwright.prove.tree import querytree
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 _SCHEMA = """
 CREATE TABLE users (id int PRIMARY KEY, name text);
@@ -37,7 +36,7 @@ def test_a_reason_points_at_the_join_that_it_names(connection: psycopg.Connectio
     column = proof_of(connection, sql).columns[1]
     assert column.reason == "`orders o` is on the nullable side of the LEFT JOIN"
     assert sql[column.location :].startswith("LEFT OUTER JOIN orders o")
-    assert (column.absent_row, column.witness) == (True, True)
+    assert (column.nullability.null_extended, column.nullability.presence_column) == (True, True)
 
 
 def test_a_reason_counts_characters_and_not_bytes(connection: psycopg.Connection) -> None:
@@ -47,7 +46,7 @@ def test_a_reason_counts_characters_and_not_bytes(connection: psycopg.Connection
 
 def test_a_nullable_column_of_an_absent_row_is_no_witness(connection: psycopg.Connection) -> None:
     column = proof_of(connection, "SELECT u.name FROM orders o LEFT JOIN users u ON u.id = o.user_id").columns[0]
-    assert (column.nullable, column.absent_row, column.witness) == (True, True, False)
+    assert (column.nullable, column.nullability.null_extended, column.nullability.presence_column) == (True, True, False)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pydantic import TypeAdapter
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -87,12 +87,13 @@ _CASES: list[tuple[str, str, dict[str, Any], str, Any]] = [
 ]  # fmt: skip
 _EMBED = """-- name: embedded :many
 SELECT sqlc.embed(users), sqlc.embed(orders) FROM users LEFT JOIN orders ON orders.user_id = users.id ORDER BY users.id;"""
+_QUERIES = "\n\n".join(f"-- name: {name} {text.partition(' ')[0]}\n{text.partition(' ')[2]};" for name, text, *_ in _CASES)
+SOURCE = declare(SCHEMA, f"{_QUERIES}\n\n{_EMBED}\n")
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    queries = "\n\n".join(f"-- name: {name} {text.partition(' ')[0]}\n{text.partition(' ')[2]};" for name, text, *_ in _CASES)
-    return compiler.compile(SCHEMA, f"{queries}\n\n{_EMBED}\n")
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")

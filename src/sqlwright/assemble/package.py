@@ -1,4 +1,4 @@
-"""From what sqlc says and what PostgreSQL proved to the package that is rendered: types, row classes, docstrings."""
+"""From sqlc's view and PostgreSQL's proofs to the package that is rendered: types, row classes, docstrings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Field = TypeVar("_Field", bound=ir.Field)
 
 
 def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> ir.Package:
-    """Join the unproven package with its proofs. Every query of the package must have one."""
+    """Join the unproven package with its proofs. Every query of the package must have a proof."""
     schema = _Schema.of(proofs.catalog, options)
     modules = tuple(_module(module, proofs, schema) for module in package.modules)
     shapes = [shape for module in modules for query in module.queries for shape in _shapes(query)]
@@ -55,7 +55,7 @@ class _Schema:
     catalog: Catalog
     tables: Mapping[tuple[str, str], Table]
     types: ValueTypes
-    # Made once for each table, whatever number of queries has its rows.
+    # Built once for each table, however many queries return its rows.
     _table_columns: dict[tuple[str, str], tuple[ir.Column, ...]] = field(default_factory=dict[tuple[str, str], tuple[ir.Column, ...]])
 
     @classmethod
@@ -76,7 +76,7 @@ class _Schema:
                 yield ir.RowClass(composite.class_name, composite.fields, doc, "", found.type)
 
     def new_types(self, used: Mapping[str, ir.ValueType]) -> Iterator[ir.NewTypeClass]:
-        """The types of their own that domains in use are."""
+        """The `NewType`s of the domains in use."""
         for found in self.catalog.types:
             domain = used.get(found.type)
             if isinstance(domain, ir.DomainRef):
@@ -105,7 +105,7 @@ class _Schema:
         )
 
     def param(self, query: ir.UnprovenQuery, said: ir.UnprovenParam, proven: ProvenParam) -> ir.Param:
-        """A parameter. What sqlc says of the column that it belongs to counts where both are of one type."""
+        """Build a parameter. The column that sqlc associates with it counts if both have the same type."""
         column = self._table_column(said.origin)
         origin = said.origin if column and column.type == proven.type else None
         found = self.types.type(
@@ -119,7 +119,7 @@ class _Schema:
         return ir.Param(said.number, name, proven.cast, self._claimed_json(query, said.name, found), proven.reason)
 
     def _claimed_json(self, query: ir.UnprovenQuery, name: str, found: ir.Type) -> ir.Type:
-        """The type that `@json` gives to a column or parameter. `check` refuses one that is no JSON."""
+        """The type that `@json` sets for a column or parameter. `check` refuses it where the type is not JSON."""
         path = query.annotations.json.get(name)
         typed = typed_json(_value(found), path) if path else None
         if typed is None:
@@ -139,9 +139,9 @@ class _Schema:
         return column.comment if column else ""
 
     def matching_table(self, columns: tuple[ir.Field, ...], narrowed: Container[str]) -> Table | None:
-        """The table whose columns these are: all of them, in its order, under their own names, with its types.
+        """The table that these are all the columns of, in its order, under their own names, with its types.
 
-        Columns that are not in `narrowed` may be proven not NULL though the table lets them be.
+        Columns not in `narrowed` may be proven not NULL although the table allows NULL.
         """
         first = columns[0] if columns else None
         origin = first.origin if isinstance(first, ir.Column) else None
@@ -157,14 +157,14 @@ class _Schema:
         return table if same else None
 
     def embedded(self, name: Identifier, proven: ProvenEmbed) -> ir.Embedded:
-        """A whole row of a table inside another row. `check` refuses one that may be absent and has no witness of that."""
+        """Build a whole row of a table inside another row. `check` refuses one that may be absent without a presence column."""
         table = self.tables[proven.schema, proven.table]
         own = {column.sql_name: column for column in self.table_columns(table)}
         columns = tuple(own[column] for column in proven.columns)
         return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness)
 
     def row_class(self, table: Table) -> ir.RowClass:
-        """The class of a table's rows."""
+        """Build a table's row class."""
         qualified = f"{table.schema}.{table.name}"
         doc = table.comment or f"A row of `{qualified.removeprefix('public.')}`."
         return ir.RowClass(self.table_class(table), self.table_columns(table), doc, qualified)
@@ -199,7 +199,7 @@ class _Schema:
 
 
 def _is_narrowed(found: ir.Type, own: ir.Type) -> bool:
-    """Whether the one type is the other without None."""
+    """Whether one type is the other without None."""
     return isinstance(own, ir.Nullable) and found == own.value
 
 
@@ -283,7 +283,7 @@ def _of_cursor(result: ir.Result) -> tuple[ir.Type, ...]:
 
 
 def _cursor(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.CursorResult:
-    """A cursor in the text format: whoever has it gets psycopg's values, and nothing converts them."""
+    """A cursor in the text format: its user receives psycopg's values, unconverted."""
     types = tuple(without_records(column.type) for column in ir.columns_in(_fields(query, proof, schema)))
     return ir.CursorResult(
         types=tuple(ir.Opaque(_postgres(found)) if is_converted(found) else found for found in types),
@@ -317,13 +317,13 @@ def _shape(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Sh
 
 
 def _narrowed(query: ir.UnprovenQuery, proof: QueryProof, options: Options) -> set[str]:
-    """The columns whose narrower type is asked for, where their table lets them be NULL."""
+    """The columns whose narrower type is requested, although their table allows NULL."""
     every = options.narrow_rows or query.annotations.narrow
     return {column_name(column) for column in proof.columns if every or claims_not_null(query, column)}
 
 
 def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Field, ...]:
-    """Columns as they come; those of an embedded table together as one field."""
+    """The columns in order, with those of an embedded table combined into one field."""
     fields: list[ir.Field] = []
     embedded = {found.first: schema.embedded(said.name, found) for said, found in zip(query.embeds, proof.embeds, strict=True)}
     index = 0
@@ -338,7 +338,7 @@ def _fields(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
 
 
 def _distinct(fields: Iterable[_Field]) -> list[_Field]:
-    """Number the fields that share a name: `id`, `id_2`, as sqlc's own generators do."""
+    """Number the fields that share a name: `id`, `id_2`, like sqlc's own generators."""
     fields = list(fields)
     wanted = {each.name for each in fields}
     taken: set[str] = set()

@@ -1,4 +1,4 @@
-"""The checks of a package before it is rendered: names that collide, options without an effect, claims against the proofs."""
+"""The checks of a package before it is rendered: name collisions, options without effect, claims against the proofs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from sqlwright.diagnostics import Diagnostic, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
 from sqlwright.sql.annotations import OneClaim
 
-# LIMIT stands in no statement that writes.
+# No statement that writes takes LIMIT.
 _READ = "bind a unique key by equality, or add LIMIT 1"
 _WRITTEN = "bind a unique key by equality, or use :many, since several rows may be written"
 
@@ -18,7 +18,7 @@ _WRITTEN = "bind a unique key by equality, or use :many, since several rows may 
 def check_claims(package: ir.UnprovenPackage, proofs: Proofs, *, strict_one: bool) -> list[Diagnostic]:
     """Check every claim against the proofs: errors for claims that match nothing or are refuted, warnings for redundant ones.
 
-    A `:one` is a claim too, that there is at most one row. Where that is neither proven nor waived by `@one`, it is a warning, and with
+    `:one` is a claim too: that there is at most one row. If that is neither proven nor waived by `@one`, it is a warning, and with
     `strict_one` an error.
     """
     return [
@@ -44,18 +44,18 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
     for column in proof.columns:
         name, mark = marked_name(column)
         if claims_not_null(query, column) and not column.nullable:
-            yield _needless(query, f"`{name}` is never None: {column.reason}")
+            yield _redundant(query, f"`{name}` is never None: {column.reason}")
         if (name in claims.nullable or mark is True) and not column.nullable:
-            yield _needless(query, f"`{name}` is never None: {column.reason}")
+            yield _redundant(query, f"`{name}` is never None: {column.reason}")
         if claims_not_null(query, column) and column.always_null:
             yield Diagnostic(
-                f"query {query.name} claims that `{name}` is never None, and it always is: {column.reason}", place, help="remove the claim."
+                f"query {query.name} claims that `{name}` is never None, but it always is: {column.reason}", place, help="remove the claim."
             )
     if claims.one is not None:
         yield from _check_one(query, proof)
     elif query.command in ONE_ROW and proof.cardinality is ir.Cardinality.MANY:
         yield Diagnostic(
-            f"query {query.name} is {query.command}, and at most one row is not proven: {proof.cardinality_reason}",
+            f"query {query.name} is {query.command}, but is not proven to return at most one row: {proof.cardinality_reason}",
             place,
             help=f"{_WRITTEN if proof.writes else _READ}; if the first row will do, say why: `-- @one first reason`.",
             severity=Severity.ERROR if strict_one else Severity.WARNING,
@@ -69,14 +69,14 @@ def _check_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnosti
             f"@one on query {query.name}, which is {query.command}", query.source.header_place(), help="remove it, or use :one."
         )
     elif claim is OneClaim.EXACTLY and proof.cardinality is ir.Cardinality.EXACTLY_ONE:
-        yield _needless(query, f"exactly one row is proven: {proof.cardinality_reason}")
+        yield _redundant(query, f"exactly one row is proven: {proof.cardinality_reason}")
     elif claim is OneClaim.FIRST and proof.cardinality is not ir.Cardinality.MANY:
-        yield _needless(query, f"at most one row is proven: {proof.cardinality_reason}")
+        yield _redundant(query, f"at most one row is proven: {proof.cardinality_reason}")
 
 
-def _needless(query: ir.UnprovenQuery, proven: str) -> Diagnostic:
+def _redundant(query: ir.UnprovenQuery, proven: str) -> Diagnostic:
     return Diagnostic(
-        f"a claim on query {query.name} is needless: {proven}",
+        f"a claim on query {query.name} is redundant: {proven}",
         query.source.header_place(),
         help="remove the claim.",
         severity=Severity.WARNING,

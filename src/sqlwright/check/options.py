@@ -1,4 +1,4 @@
-"""The check of options and annotations about types against the schema and the proofs: one without an effect is reported."""
+"""The check of options and annotations about types against the schema and the proofs: those without effect are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlwright.types.valuetypes import matches_column
 
 
 def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
-    """Find annotations that fit no JSON (errors), and options that fit nothing in the schema (warnings)."""
+    """Report annotations that do not match JSON (errors), and options that match nothing in the schema (warnings)."""
     found = list(_options(proofs, options, Place(config_name) if config_name else None))
     for module in package.modules:
         for query in module.queries:
@@ -29,7 +29,7 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
     types |= {str(numbers[number]): param.type for number, param in enumerate(proof.params, start=1)}
     if query.annotations.narrow and not _is_narrower(proof, proofs):
         yield Diagnostic(
-            f"@narrow on query {query.name} is needless: no column is proven not NULL that its table lets be NULL",
+            f"@narrow on query {query.name} is redundant: every column that is proven not NULL is NOT NULL in its table",
             query.source.header_place(),
             help="remove it.",
             severity=Severity.WARNING,
@@ -38,7 +38,7 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
         if name not in types:
             known = ", ".join(f"`{each}`" for each in types)
             yield Diagnostic(
-                f"@json on query {query.name} names `{name}`, which is no column or parameter of it",
+                f"@json on query {query.name} names `{name}`, which is not one of its columns or parameters",
                 query.source.header_place(),
                 help=f"columns and parameters: {known}." if known else "",
             )
@@ -46,18 +46,18 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
             yield Diagnostic(
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
                 query.source.header_place(),
-                help="it is for json and jsonb and arrays of them; the option `overrides` is for other types.",
+                help="it applies to json, jsonb and arrays of them; use the option `overrides` for other types.",
             )
 
 
 def _is_narrower(proof: QueryProof, proofs: Proofs) -> bool:
-    """Whether a query proves more of a table's column than the table says."""
+    """Whether a query proves more about a table's column than the table declares."""
     loose = {ir.Origin(t.schema, t.name, c.name) for t in proofs.catalog.tables for c in t.columns if not c.not_null}
     return any(column.origin in loose and not column.nullable for column in proof.columns)
 
 
 def _types(proofs: Proofs) -> set[str]:
-    """The types that have a Python class, and those that the schema or a query has, whatever they are."""
+    """The types that have a Python class, and every type in the schema or a query."""
     catalog, queries = proofs.catalog, proofs.queries.values()
     found = {*names(), *(enum.type for enum in catalog.enums), *(user.type for user in catalog.types)}
     found |= {name for table in catalog.tables for name in (table.type, *(column.type for column in table.columns))}
@@ -71,16 +71,16 @@ def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[
     patterns += [("overrides", override.column) for override in options.overrides if override.column]
     for option, pattern in patterns:
         if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
-            yield _idle(f'option "{option}": `{pattern}` means no column of the schema', place)
+            yield _without_effect(f'option "{option}": `{pattern}` matches no column of the schema', place)
     types = _types(proofs)
     for override in options.overrides:
         if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
-            yield _idle(f'option "overrides": `{override.db_type}` is no type that is known here', place)
+            yield _without_effect(f'option "overrides": `{override.db_type}` is not a known type', place)
     tables = {table.name for table in catalog.tables}
     for name in options.inflection_exclude_table_names:
         if name not in tables:
-            yield _idle(f'option "inflection_exclude_table_names": there is no table `{name}`', place)
+            yield _without_effect(f'option "inflection_exclude_table_names": there is no table `{name}`', place)
 
 
-def _idle(message: str, place: Place | None) -> Diagnostic:
+def _without_effect(message: str, place: Place | None) -> Diagnostic:
     return Diagnostic(message, place, help="check its spelling, or remove it.", severity=Severity.WARNING)

@@ -1,4 +1,4 @@
-"""The check of the proven package before it is rendered: names that collide, commands that do not fit, types without a Python type."""
+"""The check of the proven package before it is rendered: name collisions, unsuitable commands, types without a Python type."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sqlwright.types.valuetypes import parts
 
 _Item = TypeVar("_Item")
 
-_CURE = "cast it in the query to a type that has one, such as text, or give it a Python type by the option `overrides`."
-_CURES = {
-    "anyarray": "its arrays may differ in their number of dimensions: make all arms alike, or name a Python type by `overrides`.",
-    "record": "select its fields as columns, or cast each to a built-in type (a quoted literal has none), or make a composite type of it.",
+_FIX = "cast it in the query to a type that has one, such as text, or set a Python type with the option `overrides`."
+_FIXES = {
+    "anyarray": "its arrays may differ in their number of dimensions: make all branches alike, or set a Python type with `overrides`.",
+    "record": "select its fields as columns, cast each to a built-in type (a quoted literal has none), or create a composite type for it.",
 }
 
-# The statements whose command tag holds a number of rows (PostgreSQL manual, "Message Formats", CommandComplete); CREATE TABLE AS is one.
+# The statements whose command tag contains a row count (PostgreSQL manual, "Message Formats", CommandComplete), CREATE TABLE AS included.
 _COUNTED = frozenset(
     {"(", "create", "delete", "execute", "fetch", "insert", "merge", "move", "select", "table", "update", "values", "with"}
 )
 
-# What the classes that rows derive from have already.
+# The attributes that the base classes of rows already have.
 _RESERVED = {
     ir.RowStyle.DATACLASS: frozenset[str](),
     ir.RowStyle.FROZEN: frozenset[str](),
@@ -67,7 +67,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
         for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
             yield Diagnostic(
                 f"{first} and {second} would both be class `{name}`",
-                help="give one of them another name by the option `rename`, or rename it in the schema.",
+                help="rename one of them with the option `rename`, or in the schema.",
             )
     for module in package.modules:
         for query in module.queries:
@@ -81,7 +81,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
 
 
 def _fields(package: ir.Package) -> Iterator[Diagnostic]:
-    """Fields that the style of the row classes does not allow, and fields of composites that share a name."""
+    """Report fields that the kind of row class does not allow, and fields of composites that share a name."""
     reserved = _RESERVED[package.row_style]
     for module in package.modules:
         for query in module.queries:
@@ -90,13 +90,13 @@ def _fields(package: ir.Package) -> Iterator[Diagnostic]:
                     yield Diagnostic(
                         f"column `{field.name}` of query {query.name} cannot be a field where `model` is {package.row_style}",
                         query.source.header_place(),
-                        help="give it another name, `… AS other_name` or by the option `rename`, or choose another `model`.",
+                        help="rename it with `… AS other_name` or the option `rename`, or choose another `model`.",
                     )
     for model in package.models:
         for first, second in _pairs(model.fields, lambda field: field.name) if model.composite else ():
             yield Diagnostic(
                 f"{_sql_name(first)} and {_sql_name(second)} of the composite type {model.composite} would both be field `{second.name}`",
-                help="give one of them another name by the option `rename`.",
+                help="rename one of them with the option `rename`.",
             )
 
 
@@ -118,22 +118,22 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
     place = query.source.header_place()
     for _, param in _pairs(query.params, lambda param: param.name):
         yield Diagnostic(
-            f"query {query.name} has two parameters named `{param.name}`", place, help="name one of them otherwise: sqlc.arg(other_name)."
+            f"query {query.name} has two parameters named `{param.name}`", place, help="rename one of them: sqlc.arg(other_name)."
         )
     fields = ir.fields_of(query.result)
     for field in fields:
         if field.numbered:
             name = field.name.rpartition("_")[0]
             yield Diagnostic(
-                f"query {query.name} returns several columns that would be `{name}`: {_sql_name(field)} is `{field.name}`",
+                f"query {query.name} returns several columns named `{name}`: {_sql_name(field)} becomes `{field.name}`",
                 place,
-                help="give it a name of its own: `… AS other_name`.",
+                help="rename it: `… AS other_name`.",
                 severity=Severity.WARNING,
             )
     for field in fields:
         if isinstance(field, ir.Embedded) and field.optional and field.witness < 0:
             yield Diagnostic(
-                f"query {query.name} embeds `{field.name}`, whose row may be absent, and no column of the table is NOT NULL to tell when",
+                f"query {query.name} embeds `{field.name}`, whose row may be absent, but no column of the table is NOT NULL to show when",
                 place,
                 help="select the columns one by one, or add a NOT NULL constraint to the table.",
             )
@@ -142,30 +142,30 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"query {query.name} is {query.command} but returns no columns",
             place,
-            help=f"use {instead}, or add a RETURNING clause.",
+            help=f"use {instead}, or add a RETURNING clause; where a rule makes another kind of statement of it, nothing is returned.",
         )
     yield from _statement(query)
     for kind, name, opaque in _opaque(query):
         yield Diagnostic(
-            f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is `object`",
+            f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is annotated `object`",
             place,
-            help=_CURES.get(opaque.removesuffix("[]"), _CURE),
+            help=_FIXES.get(opaque.removesuffix("[]"), _FIX),
             severity=Severity.WARNING,
         )
 
 
 def _statement(query: ir.Query) -> Iterator[Diagnostic]:
-    """Statements that the query's command cannot run, or that would not give what it promises."""
+    """Report statements that the query's command cannot run, or whose result it does not describe."""
     place = query.source.header_place()
     word = first_word(query.sql)
     if word == "copy" and query.command is not ir.Command.COPYFROM:
         yield Diagnostic(
-            f"query {query.name} is a COPY, which streams outside of a query's result",
+            f"query {query.name} is a COPY, which does not return its data as a query result",
             place,
             help="write an INSERT and use :copyfrom, or a SELECT with `-- @stream`.",
         )
     if query.command is ir.Command.EXECROWS and word not in _COUNTED:
-        yield Diagnostic(f"query {query.name} is :execrows, and {word.upper()} counts no rows", place, help="use :exec.")
+        yield Diagnostic(f"query {query.name} is :execrows, but {word.upper()} reports no row count", place, help="use :exec.")
 
 
 def _sql_name(field: ir.Field) -> str:
@@ -198,7 +198,7 @@ def _opaque_inside(found: ir.Type) -> str:
 
 
 def _pairs(items: Iterable[_Item], key: Callable[[_Item], str]) -> Iterator[tuple[_Item, _Item]]:
-    """Each item whose key an earlier one has already, behind that earlier one."""
+    """Each item whose key an earlier item has, paired with that earlier item."""
     first: dict[str, _Item] = {}
     for item in items:
         if key(item) in first:

@@ -1,4 +1,4 @@
-"""The warning that an extension is only declared where a query was proven."""
+"""The warning that a query was proven where an extension is only declared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlwright.postgres.server import URL_VARIABLE
 
 
 def check_stand_ins(package: ir.UnprovenPackage, proofs: Proofs) -> list[Diagnostic]:
-    """Warn of extensions that the embedded server only declares, at the first query that calls each."""
+    """Warn about extensions that the embedded server only declares, at the first query that calls each."""
     first: dict[str, Diagnostic] = {}
     for module in package.modules:
         for query in module.queries:
@@ -19,7 +19,7 @@ def check_stand_ins(package: ir.UnprovenPackage, proofs: Proofs) -> list[Diagnos
                     standins.explain(extension),
                     query.source.header_place(),
                     severity=Severity.WARNING,
-                    help=f"types and nullability do not depend on more; to prove where it is installed, set {URL_VARIABLE}.",
+                    help=f"types and nullability depend on nothing else; to prove against a server that has it, set {URL_VARIABLE}.",
                 )
                 first.setdefault(extension, warning)
     return list(first.values())

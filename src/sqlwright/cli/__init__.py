@@ -12,7 +12,7 @@ __all__ = ["app"]
 
 def app(prog_name: str | None = None) -> None:
     """Run the program."""
-    # Until a command has begun there is nothing to clear up, and Ctrl-C in the middle of an import would show a traceback.
+    # Before a command begins there is nothing to clean up, and Ctrl-C during an import would show a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from sqlwright.cli.application import app as program
@@ -24,7 +24,7 @@ def app(prog_name: str | None = None) -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as error:
-        # The output is on a full disk, or its reader has gone: Python would try again when it ends, and show a traceback.
+        # The disk is full, or the reader has gone: Python would try again at exit and show a traceback.
         with open(os.devnull, "wb") as nowhere, suppress(OSError):  # noqa: PTH123 - a path of Python's own
             os.dup2(nowhere.fileno(), 1)
         if not isinstance(error, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""The `sqlwright` program: its commands and what `--help` and `--version` say."""
+"""The `sqlwright` program: its commands, `--help` and `--version`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SQL in, proven Python out.
 
 sqlc reads the queries in your .sql files, PostgreSQL proves their types, and typed psycopg 3 functions come out.
 
-A first round:
+Getting started:
 
-  1. `sqlwright db new create_users` makes a migration; write its SQL.
+  1. `sqlwright db new create_users` creates a migration; write its SQL.
 
   2. `sqlwright db up` starts a PostgreSQL for development and migrates it.
 
   3. Write queries in queries/*.sql, each under a line `-- name: GetUser :one`.
 
-  4. `sqlwright generate` writes their functions; `sqlwright check` tells in CI whether they are up to date.
+  4. `sqlwright generate` writes their functions; in CI, `sqlwright check` verifies that they are up to date.
 
 Queries are proven on the server that SQLWRIGHT_DATABASE_URL names, else on an embedded PostgreSQL in .sqlwright.
 
-Exit codes: 0 fine, 1 something found in your input, 2 wrong usage.
+Exit codes: 0 success, 1 errors in your input, 2 wrong usage.
 """
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def _show_version(wanted: bool) -> None:
 def sqlwright(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions of sqlwright and its parts."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions of sqlwright and its components."),
     ] = False,
 ) -> None:
-    """Stands for the program itself, so that options before the command have a place."""
+    """Callback of the program itself, so that it takes options before the command."""

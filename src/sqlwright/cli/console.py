@@ -1,4 +1,4 @@
-"""How findings are shown: text with colour on a terminal, or JSON."""
+"""Output of diagnostics and results: text, coloured on a terminal, or JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STYLES = {
 
 
 def out() -> Console:
-    """Return the console for results. Rich leaves colour out where there is no terminal, or NO_COLOR is set."""
+    """Return the console for results. Rich omits colour without a terminal, or if NO_COLOR is set."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
@@ -46,7 +46,7 @@ def err() -> Console:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Write diagnostics to stderr, an empty line between them."""
+    """Write diagnostics to stderr, separated by empty lines."""
     console = err()
     for number, diagnostic in enumerate(diagnostics):
         if number:
@@ -75,9 +75,9 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 @contextmanager
 def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
-    """Show what a failing command found, then the closing words, and end with exit code 1, or that of a signal.
+    """Show the diagnostics of a failing command, then `closing`, and exit with code 1, or that of a signal.
 
-    A signal ends the block in order.
+    A signal ends the block cleanly.
     """
     code = 1
     diagnostics: tuple[Diagnostic, ...]
@@ -110,7 +110,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
 
 @contextmanager
 def progress() -> Generator[Report]:
-    """Show progress on stderr while it is a terminal, and nothing otherwise."""
+    """Show progress on stderr if it is a terminal, and nothing otherwise."""
     console = err()
     if not console.is_terminal:
         yield _import_results
@@ -129,7 +129,7 @@ def progress() -> Generator[Report]:
 
 
 def _import_results(what: str, done: int, of: int) -> None:
-    """Import what the end of the run needs: the first report comes while sqlc runs, which leaves a processor idle."""
+    """Import what the end of the run needs: the first report comes while sqlc runs and a processor is idle."""
     del what, done, of
     import_module("sqlwright.cli.results")
 

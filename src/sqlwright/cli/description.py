@@ -1,6 +1,6 @@
-"""The proven package as JSON: the keys are the fields of `ir`, and where a field holds one of several classes, `kind` says which.
+"""The proven package as JSON: the keys are the fields of `ir`, and where a field is a union of classes, `kind` says which.
 
-Only a query's `source` is shorter than there, its file and line, and a `place` is one in its file.
+The exceptions: a query's `source` is only its file and line, and a `place` is one in that file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def describe(value: object) -> Any:
-    """Turn a value of the intermediate representation into what `json` writes."""
+    """Convert a value of the intermediate representation into one that `json` can write."""
     if isinstance(value, QuerySource):
         return {"file": value.file, "line": value.line}
     if isinstance(value, PlaceInQuery):

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Format(StrEnum):
-    """How a command writes: for people, or for programs."""
+    """The output format of a command: for people, or for programs."""
 
     TEXT = "text"
     JSON = "json"

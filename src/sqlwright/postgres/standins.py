@@ -1,8 +1,8 @@
-"""Declarations that stand in for extensions which the embedded server cannot have: it is built without OpenSSL and libuuid.
+"""Stand-in declarations of extensions that the embedded server cannot have: it is built without OpenSSL and libuuid.
 
-PostgreSQL types a call by a function's signature alone, so signature, volatility and strictness are those of the real functions. Values are
-not: no query is ever executed where they are declared, and what a schema file computes with them only fills tables that no proof reads.
-Only scratch databases see them. On the development database, CREATE EXTENSION fails as it does on any server that lacks the extension.
+PostgreSQL types a call by the function's signature alone, so signature, volatility and strictness are those of the real functions. Values
+are not: no query is ever executed where they are declared, and what a schema file computes with them only fills tables that no proof
+reads. Only scratch databases see them. On the development database, CREATE EXTENSION fails as on any server that lacks the extension.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import psycopg
 
 VERSION = "declared"
-"""The version that `pg_extension` shows of an extension that is declared only."""
+"""The version that `pg_extension` shows for an extension that is only declared."""
 
 _FOLDER = "stand-ins"
 
-# By extension: for each volatility, the signatures. What is VOLATILE returns another value at each call, since columns with such a default
-# may be unique.
+# Signatures by extension and volatility. VOLATILE functions return a different value at each call, since columns with such a default may
+# be unique.
 _FUNCTIONS = {
     "pgcrypto": {
         "IMMUTABLE STRICT": (
@@ -93,11 +93,11 @@ _VALUES = {
 
 
 def install(data: Path) -> None:
-    """Write the extensions' files into a data folder, for its server to find them there by `control_path`."""
+    """Write the extensions' files into a data folder, where its server finds them by `control_path`."""
     folder = data / _FOLDER / "extension"
     folder.mkdir(parents=True, exist_ok=True)
     for name, functions in _FUNCTIONS.items():
-        # As their namesakes they are trusted: who owns a database may create them.
+        # Trusted, like the real ones: the owner of a database may create them.
         control = f"comment = 'declarations for sqlwright'\ndefault_version = '{VERSION}'\nrelocatable = true\ntrusted = true\n"
         (folder / f"{name}.control").write_text(control, encoding="ascii")
         (folder / f"{name}--{VERSION}.sql").write_text("".join(_declarations(functions)), encoding="ascii")
@@ -108,13 +108,13 @@ def install(data: Path) -> None:
 
 
 def control_path(data: Path) -> str:
-    """Return what `extension_control_path` is set to where the stand-ins are to be found; a colon in the path would split it."""
+    """Return the `extension_control_path` that includes the stand-ins; a colon in the path would split it."""
     own = data / _FOLDER
     return "$system" if ":" in str(own) else f"$system:{own}"
 
 
 def read_functions(connection: psycopg.Connection[Any]) -> dict[int, str]:
-    """Read which functions are of the extensions that have stand-ins, by OID; the same on a server that has the extensions themselves."""
+    """Read which functions belong to extensions that have stand-ins, by OID; likewise on a server that has the real extensions."""
     rows = connection.execute(
         "SELECT d.objid::int8, x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid"
         " WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND x.extname = ANY (%s)",
@@ -124,8 +124,8 @@ def read_functions(connection: psycopg.Connection[Any]) -> dict[int, str]:
 
 
 def explain(extension: str) -> str:
-    """Say in a sentence what a proof rests on where the embedded server proved it."""
-    return f"the embedded PostgreSQL has no {extension}: it knows its functions by their signatures alone"
+    """Return the caveat for a proof made on the embedded server, as a clause."""
+    return f"the embedded PostgreSQL has no {extension}: it knows only the signatures of its functions"
 
 
 def _declarations(functions: dict[str, tuple[str, ...]]) -> Iterator[str]:

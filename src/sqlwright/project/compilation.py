@@ -1,4 +1,4 @@
-"""From sqlc.yaml to finished compilations, one for each of our codegen entries; all of their errors at once."""
+"""From sqlc.yaml to finished compilations, one per codegen entry of ours; with all of their errors at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Report: TypeAlias = Callable[[str, int, int], None]
 
 
 def compile_project(configuration: Configuration, environ: Mapping[str, str], *, anew: bool, report: Report) -> tuple[Compilation, ...]:
-    """Compile everything that a sqlc configuration asks of us, and touch nothing.
+    """Compile every entry of ours in a sqlc configuration, without writing anything.
 
-    With `anew`, every query is proven again if there is a server. `report` is called with what is being done, and how many of how many
-    are done.
+    With `anew`, every query is re-proven if a server is available. `report` is called with the current step, the number of queries done
+    and their total.
 
     Raises:
         CompileError: with the errors of sqlc and of all entries.
@@ -45,7 +45,7 @@ def compile_project(configuration: Configuration, environ: Mapping[str, str], *,
 
 
 def _prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
-    """Import the compiler and read the files of each entry: sqlc keeps one processor busy meanwhile, and this another."""
+    """Import the compiler and read each entry's files, on a second processor while sqlc occupies the first."""
     import_module("sqlwright.pipeline")
     import_module("sqlwright.prove.prover")
     schemas: dict[tuple[str, ...], Schema] = {}
@@ -53,7 +53,7 @@ def _prepare(configuration: Configuration) -> Mapping[Entry, Inputs | None]:
 
 
 def _warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew: bool) -> None:
-    """Open the sessions that are sure to be needed while sqlc still runs; what fails is reported when it is needed."""
+    """Open the sessions that are certain to be needed while sqlc still runs; a failure is reported when they are used."""
     for found in inputs.values():
         if found and (anew or found.record.proofs is None or found.record.proofs.schema_digest != found.schema.digest):
             with suppress(CompileError, ServerUnavailable):
@@ -67,7 +67,7 @@ def _compile(
 
     compilations: dict[Entry, Compilation] = {}
     errors: dict[Entry, CompileError] = {}
-    # Each as it comes: sqlc still reads the other entries meanwhile.
+    # Each as it arrives: sqlc is still reading the other entries.
     for entry, request in run.requests():
         progress = partial(report, f"PostgreSQL proves {entry.out}")
         try:
@@ -75,7 +75,7 @@ def _compile(
         except CompileError as error:
             errors[entry] = error
     refused = [files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None]
-    # A dictionary, since two entries that share a schema or a query have the same errors.
+    # A dictionary, to remove duplicates: two entries that share a schema or a query have the same errors.
     found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), refused, sessions))
     for entry in inputs:
         if entry in errors:
@@ -94,14 +94,14 @@ def _explained(complaints: tuple[Diagnostic, ...], refused: Sequence[Inputs], se
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:
-    """The files that were read early, or, where a query came meanwhile, those of now."""
+    """The files that were read early, or re-read where a query has been added since."""
     from sqlwright.project.inputs import read_inputs_of
 
     return early if early and all(query.name in early.sources for query in request.queries) else read_inputs_of(project, request)
 
 
 def _read_early(project: Path, entry: Entry, schemas: dict[tuple[str, ...], Schema]) -> Inputs | None:
-    """The entry's files, None where they cannot be read: sqlc finds that too, and says it first. `schemas` are those read so far."""
+    """The entry's files, None if they cannot be read, which sqlc reports first. `schemas` are those read so far."""
     from sqlwright.project.inputs import read_inputs
 
     try:

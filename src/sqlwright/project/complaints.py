@@ -1,4 +1,4 @@
-"""What sqlc says of queries that it refuses, as diagnostics: places in the user's files, and what to do."""
+"""sqlc's errors as diagnostics: places in the user's files, and how to fix them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from sqlwright.sql.sources import read_queries
 _COMPLAINT = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
 _BLOCK_HEADING = "# package "
 _QUOTED = re.compile(r'"([^"]+)"')
+_OPEN_QUOTE = re.compile(r'at or near ".*[^"]$')
 _LISTED = re.compile(r"missing query type \[.*\]: ")
 _ABOUT_NAME_LINE = re.compile(
-    r"(?:(?:duplicate query name|invalid query type): |(?:missing query type \[.*\]|invalid query comment): -- )(.+)"
+    r"(?:duplicate query name: |invalid query type: |invalid query name \"|"
+    r"(?:missing query type \[.*\]|invalid query comment|invalid metadata): --\s*)(.+?)\"?"
 )
-_NAME_LINE = re.compile(r"\s*--\s*name:")
+_NAME_LINE = re.compile(r"\s*--\s*name\b")
+_SYSTEM_RELATION = re.compile(r'relation "(pg_\w+)" does not exist')
 _NO_QUERIES = "no queries contained in paths"
-# What sqlc says of a query whose command does not fit it, and what to do instead.
-_CURES = {
-    ":copyfrom doesn't support non-parameter values": "leave a column out to get its default; for expressions use :batchexec.",
+# sqlc's messages for statements and commands that do not match, and their fixes.
+_FIXES = {
+    ":copyfrom doesn't support non-parameter values": "omit a column to get its default; for expressions use :batchexec.",
     ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
     ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",
     ":copyfrom requires exactly one example row": "keep one: the function takes any number of rows.",
@@ -34,25 +37,27 @@ _CURES = {
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
     "missing semicolon": "end the statement with `;`.",
     ":batch* commands require parameters": "use the command without `batch`.",
-    "edited query syntax is invalid": "sqlc writes names in the place of `*` and does not quote every one: write out the columns.",
+    "edited query syntax is invalid": "sqlc replaces `*` by names and does not quote all of them: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
 }
 
 
 def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> tuple[Diagnostic, ...]:
-    """Read what sqlc wrote to stderr; paths in it are relative to `folder`, where its configuration is."""
+    """Parse sqlc's stderr; its paths are relative to `folder`, where its configuration is."""
     placed: dict[Diagnostic, None] = {}
     other: list[str] = []
     quoting = False
     for line in stderr.splitlines():
+        if line.startswith(_BLOCK_HEADING):
+            quoting = False
         if line.startswith(_BLOCK_HEADING) or not line.strip():
             continue
         match = _COMPLAINT.fullmatch(line)
         if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
-            # Two entries that share a file make sqlc complain twice.
+            # sqlc reports an error twice if two entries share the file.
             placed |= dict.fromkeys(_about_file(file, int(match["line"]), int(match["column"]), match["message"], configuration))
             # A message may quote the rest of a file.
-            quoting = match["message"].count('"') % 2 == 1
+            quoting = match["message"].count('"') % 2 == 1 or bool(_OPEN_QUOTE.search(match["message"]))
         elif not quoting:
             other.append(re.sub(r"^(\s*)line \d+: ", r"\1", line))
     if any(_NO_QUERIES in line for line in other):
@@ -63,7 +68,7 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
 
 
 def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
-    """Say of each entry without a query what is there: name lines without a statement, or nothing."""
+    """Report each entry without a query: its name lines without a statement, or that there is nothing."""
     for entry in configuration.entries:
         queries = read_queries(configuration.project, entry.queries).values()
         if any(next(statement_spans(query.text), None) for query in queries):
@@ -73,7 +78,7 @@ def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
             yield Diagnostic(f"query {query.name} has no statement", query.header_place(), help=advice)
         if not queries:
             place = place_of_path(configuration, "queries", entry.queries[0]) if entry.queries else Place(configuration.path.name)
-            advice = "write one into a file whose name ends with .sql: a line `-- name: GetUser :one`, and the statement under it."
+            advice = "write one in a .sql file: a line `-- name: GetUser :one`, and the statement under it."
             yield Diagnostic(f"there is no query in {', '.join(entry.queries)}", place, help=advice)
 
 
@@ -90,7 +95,7 @@ def _plain(message: str) -> str:
 def _place(file: Path, name: str, line: int, column: int, message: str) -> Place:
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     if column == 0 or line > len(lines):
-        # The end of a statement, given as the line after it.
+        # The end of a statement, reported as the line after it.
         line = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), 1)
         column = len(lines[line - 1].rstrip()) if lines else 0
         return Place(name, line, column, lines[line - 1] if lines else "")
@@ -101,13 +106,13 @@ def _place(file: Path, name: str, line: int, column: int, message: str) -> Place
         line, column = found
         return Place(name, line, column, lines[line - 1], len(quoted[1]))
     if column == 1 and lines[line - 1].lstrip().startswith("--"):
-        # What it says of a whole statement, it says of the comment before it.
+        # An error in a whole statement is reported at the comment before it.
         line = next((n for n in range(line, len(lines) + 1) if lines[n - 1].strip() and not lines[n - 1].lstrip().startswith("--")), line)
     return Place(name, line, column, lines[line - 1])
 
 
 def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
-    """Find the thing that a complaint names, where sqlc tells only where its query begins."""
+    """Find what a message names, where sqlc reports only the start of the query."""
     last = next((n for n in range(first, len(lines)) if _NAME_LINE.match(lines[n])), len(lines))
     text = "\n".join(lines[first - 1 : last])
     for token in significant(text):
@@ -118,22 +123,28 @@ def _word(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
 
 
 def _in_name_line(lines: list[str], first: int, word: str) -> tuple[int, int] | None:
-    """Find what a complaint says of a name line, where sqlc tells the line of the statement under it."""
+    """Find the name line that a message is about, where sqlc reports the line of the statement under it."""
     line = next((n for n in range(first, 0, -1) if _NAME_LINE.match(lines[n - 1])), 0)
     column = lines[line - 1].find(word) + 1 if line else 0
     return (line, column) if column else None
 
 
 def _help(message: str, configuration: Configuration) -> str:
+    schemas = ", ".join(sorted({path for entry in configuration.entries for path in entry.schema}))
+    if found := _SYSTEM_RELATION.fullmatch(message):
+        return f"sqlc knows PostgreSQL's own relations by their full names only: write pg_catalog.{found[1]}."
     if message.endswith("does not exist"):
-        schemas = sorted({path for entry in configuration.entries for path in entry.schema})
-        return f"the schema is read from {', '.join(schemas)} (`schema:` in {configuration.path.name})."
+        return f"the schema is read from {schemas} (`schema:` in {configuration.path.name})."
+    if message.endswith("already exists"):
+        return f"all files of {schemas} (`schema:` in {configuration.path.name}) apply, in order, to one empty database."
     if message.startswith("duplicate query name"):
-        return "every query of a package becomes a function: give one of them another name."
-    if message.startswith("missing query type"):
-        return f"the form is `-- name: GetUser :one`; behind the name stands one of {', '.join(Command)}."
+        return "every query of a package becomes a function: rename one of them."
+    if message.startswith("invalid query name"):
+        return "a name consists of letters, digits and underscores, and begins with a letter: GetUser."
+    if message.startswith(("missing query type", "invalid query comment", "invalid metadata")):
+        return f"the form is `-- name: GetUser :one`; the name is followed by one of {', '.join(Command)}."
     if message.startswith("invalid query type"):
-        return f"a query returns what its name line says: {', '.join(Command)}."
+        return f"the name line must end with one of {', '.join(Command)}."
     if message.startswith("syntax error"):
-        return "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it."
-    return next((cure for text, cure in _CURES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")
+        return "PostgreSQL's grammar does not allow this here; the mistake is often just before it."
+    return next((fix for text, fix in _FIXES.items() if text in message), "sqlc refuses this query before PostgreSQL sees it.")

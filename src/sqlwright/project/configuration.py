@@ -1,4 +1,4 @@
-"""sqlc.yaml as the CLI sees it: which of its codegen entries are ours, and the same configuration with everything else left out."""
+"""sqlc.yaml as the CLI sees it: which of its codegen entries are ours, and the same configuration without the rest."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ sql:
       - plugin: sqlwright
         out: generated/my_db"""
 
-# Wherever PyYAML and the type checker are concerned, a document is this.
+# The type of a document for PyYAML and the type checker.
 _Node = dict[str, Any]
-# The keys and indexes that lead to a part of it.
+# The keys and indexes that lead to a node of it.
 _Path = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def paths(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The paths by their keys."""
+        """The paths by key."""
         return ("schema", self.schema), ("queries", self.queries)
 
 
@@ -63,7 +63,7 @@ class Configuration:
 
     @property
     def reads_a_database(self) -> bool:
-        """Whether sqlc asks a live database about a block, so that its answer may change while no file does."""
+        """Whether sqlc consults a live database for a block, so that its answer may change although no file does."""
         return any("database" in block for block in _mappings(self.document.get("sql")))
 
 
@@ -71,7 +71,7 @@ def read_configuration(path: Path) -> Configuration:
     """Read a sqlc configuration.
 
     Raises:
-        CompileError: there is none, it is not YAML or not sqlc's version 2, or no codegen entry of it calls sqlwright-plugin.
+        CompileError: it does not exist, is not YAML or not of sqlc's version 2, or none of its codegen entries calls sqlwright-plugin.
     """
     path = path.absolute()
     try:
@@ -81,7 +81,7 @@ def read_configuration(path: Path) -> Configuration:
     except OSError as error:
         raise _error(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise _error(f"{path.name} is not a text in UTF-8", Place(path.name), help="save it in UTF-8.") from None
+        raise _error(f"{path.name} is not UTF-8", Place(path.name), help="save the file as UTF-8.") from None
     document = _load(path.name, text)
     if not isinstance(document, dict) or str(cast("_Node", document).get("version")) != "2":
         raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
@@ -98,20 +98,20 @@ def _load(name: str, text: str) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Refuses a key that is given twice, as sqlc does; YAML's own way is to take the last."""
+        """Loader that refuses a duplicate key, as sqlc does; PyYAML's own keeps the last."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - YAML's
             seen: set[tuple[str, object]] = set()
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
                     if (key.tag, key.value) in seen:
-                        raise yaml.MarkedYAMLError(problem=f'key "{key.value}" is given twice', problem_mark=key.start_mark)
+                        raise yaml.MarkedYAMLError(problem=f'duplicate key "{key.value}"', problem_mark=key.start_mark)
                     seen.add((key.tag, key.value))
             return super().construct_mapping(node, deep=deep)
 
     try:
         document = yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
-        # It is handed to sqlc as JSON.
+        # It is passed to sqlc as JSON.
         json.dumps(document, default=str)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -124,16 +124,16 @@ def _load(name: str, text: str) -> object:
     except RecursionError:
         raise _error(f"{name} is nested too deeply", Place(name)) from None
     except (TypeError, ValueError) as error:
-        # An alias of what it stands in, a key that is a date.
-        raise _error(f"{name} holds what sqlc cannot take: {error}", Place(name), help="use mappings, lists and plain values.") from None
+        # An alias of a node that contains it, a key that is a date.
+        raise _error(f"{name} has a value sqlc cannot read: {error}", Place(name), help="use mappings, lists and plain values.") from None
     return cast("object", document)
 
 
 def capturing(configuration: Configuration, folder: Path, plugin: Path, variable: str) -> str:
-    """Return the configuration that hands our entries' requests to a capturing plugin.
+    """Return the configuration that sends our entries' requests to a capturing plugin.
 
-    It is meant to be read from `folder`: sqlc joins that with every path, so paths lead from there to the project. Each entry's `out` is
-    its number in `configuration.entries`; other code generators are left out.
+    It is to be read from `folder`: sqlc joins that with every path, so paths lead from there to the project. Each entry's `out` is its
+    index in `configuration.entries`; other code generators are left out.
     """
     plugins = _our_plugins(configuration.document)
 
@@ -157,7 +157,7 @@ def capturing(configuration: Configuration, folder: Path, plugin: Path, variable
         for entry in _mappings(configuration.document.get("plugins"))
         if entry.get("name") in plugins
     ]
-    # JSON is YAML, and needs no care about quoting.
+    # JSON is YAML without quoting problems.
     return json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str)
 
 
@@ -172,7 +172,7 @@ def _our_plugins(document: _Node) -> set[object]:
 
 
 def _ours(document: _Node, plugins: set[object]) -> Iterator[tuple[_Node, _Node, _Path]]:
-    """The blocks that have an entry of ours, with that entry and the way to it."""
+    """The blocks that have an entry of ours, with that entry and its path in the document."""
     for number, block in _numbered(document.get("sql")):
         for index, code in _numbered(block.get("codegen")):
             if code.get("plugin") in plugins:
@@ -184,7 +184,7 @@ def _mappings(value: object) -> list[_Node]:
 
 
 def _numbered(value: object) -> list[tuple[int, _Node]]:
-    # A wrong shape is left for sqlc to complain about, which knows its configuration best.
+    # A wrong shape is left to sqlc to report, which knows its configuration best.
     items = cast("list[object]", value) if isinstance(value, list) else []
     return [(number, cast("_Node", item)) for number, item in enumerate(items) if isinstance(item, dict)]
 
@@ -203,17 +203,24 @@ def _entry(name: str, text: str, block: _Node, code: _Node, way: _Path) -> Entry
             if engine
             else f"a `sql:` block of {name} has no `engine`",
             _place(name, text, (*way[:2], "engine")),
-            help="set `engine: postgresql` in this `sql:` block, or give the block another plugin.",
+            help="set `engine: postgresql` in this `sql:` block, or use another plugin for the block.",
         )
     out = code.get("out")
     if not isinstance(out, str) or not out:
-        problem = f"`out` of a codegen entry of {name} is no path" if out else f"a codegen entry of {name} has no `out`"
+        problem = f"`out` of a codegen entry of {name} is not a path" if out else f"a codegen entry of {name} has no `out`"
         raise _error(problem, _place(name, text, (*way, "out")), help="out: generated/my_db")
+    for key in ("schema", "queries"):
+        value = cast("object", block.get(key))
+        paths = cast("list[object]", value) if isinstance(value, list) else [value]
+        is_absent = key == "schema" and value is None
+        if not (is_absent or all(isinstance(path, str) and path for path in paths)):
+            problem = f"a `sql:` block of {name} has no `{key}`" if value is None else f"`{key}` of a `sql:` block of {name} is no path"
+            raise _error(problem, _place(name, text, (*way[:2], key)), help=f"{key}: {key}, or a list of files and folders.")
     return Entry(_paths(block, "schema"), _paths(block, "queries"), out)
 
 
 def _place(name: str, text: str, way: _Path) -> Place:
-    """The place of what the way leads to, or of the last step of it that is there."""
+    """The place of the node at the path, or of the last step of the path that exists."""
     import yaml  # only who errs pays for it
 
     node = yaml.compose(text, yaml.SafeLoader)

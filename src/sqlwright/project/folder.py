@@ -1,4 +1,4 @@
-"""The generated folders on disk: how they differ from what a compilation made."""
+"""The generated folders on disk: how they differ from the result of a compilation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sqlwright.render.syntax import check_syntax
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A file that is not as generated.
+    """A file that differs from the generated one.
 
-    `before` is None for one that is missing, `after` is None for an orphan, which nothing generates any more.
+    `before` is None if the file is missing; `after` is None if it is orphaned, that is, no longer generated.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences in order of path, how many files are as generated, and all generated files of each package's folder."""
+    """The differences ordered by path, the number of files that are up to date, and all generated files of each package's folder."""
 
     differences: tuple[Difference, ...]
     unchanged: int
@@ -52,8 +52,8 @@ def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
     """Compare what is on disk with what was compiled.
 
     Raises:
-        CompileError: a file that sqlwright did not write stands where a generated one or its folder would go.
-        AssertionError: a file to be written would not be Python, which is a bug of the compiler.
+        CompileError: a file that sqlwright did not write is in the place of a generated file or its folder.
+        AssertionError: a file to be written is not valid Python, which is a bug in the compiler.
     """
     compilations = tuple(compilations)
     _refuse(project, compilations)
@@ -68,7 +68,7 @@ def compare(project: Path, compilations: Iterable[Compilation]) -> Comparison:
         found = [(path, _read(path)) for path in out.rglob("*.py") if path not in expected]
         differences += [Difference(path, text, None) for path, text in found if text is not None and is_generated(text)]
     ordered = sorted({difference.path: difference for difference in differences}.values(), key=lambda d: d.path)
-    # A folder that is a link is changed where it is.
+    # A folder that is a link is changed at its target.
     folders = {(project / c.out): frozenset(project / c.out / file.path for file in c.files) for c in compilations}
     return Comparison(tuple(ordered), unchanged, folders)
 
@@ -79,7 +79,7 @@ def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
         out = Path(compilation.out)
         found += [
             Diagnostic(
-                f"{path.as_posix()} is a file, and the generated package needs a folder there",
+                f"{path.as_posix()} is a file, but the generated package needs a folder there",
                 help="move the file elsewhere, or change `out` in sqlc.yaml.",
             )
             for path in (out, *out.parents)
@@ -92,7 +92,7 @@ def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
         paths = [Path(compilation.out, file.path) for file in compilation.files]
         found += [
             Diagnostic(
-                f"{path.as_posix()} is a folder, and a generated file goes there",
+                f"{path.as_posix()} is a folder, but a generated file goes there",
                 help="move the folder elsewhere, or change `out` in sqlc.yaml.",
             )
             for path in paths
@@ -109,7 +109,7 @@ def _relative(diagnostic: Diagnostic, project: Path) -> Diagnostic:
 
 
 def _same(before: str, after: str) -> bool:
-    # Git may check files out with the line ends of the machine.
+    # Git may check files out with the platform's line endings.
     return before.replace("\r\n", "\n") == after
 
 

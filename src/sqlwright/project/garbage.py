@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector, out of the way of a compilation."""
+"""Python's cyclic garbage collector, disabled during a compilation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def uncollected() -> Generator[None]:
     """Run the block without the cyclic collector.
 
-    A compilation makes a million small values that hold no cycles and live to its end; the collector, which walks through all of them again
-    and again, took a third of the time and freed nothing.
+    A compilation creates a million small values without cycles that live to its end; the collector, which traverses all of them again and
+    again, took a third of the time and freed nothing.
     """
     enabled = gc.isenabled()
     gc.disable()

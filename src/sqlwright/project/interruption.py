@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: the run ends in order and with the exit code that shells expect, and never between two writes."""
+"""SIGINT, SIGTERM and SIGHUP: the run ends cleanly, with the exit code that shells expect, and never between two writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """Raise `Interrupted` inside the block when a signal asks the program to stop; a second signal ends it as if nothing were set."""
+    """Raise `Interrupted` inside the block when a signal asks the program to stop; a second signal has its default effect."""
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
         for each in _SIGNALS:
@@ -32,7 +32,7 @@ def interruptible() -> Generator[None]:
 
     before = _handlers()
     for each, handler in before.items():
-        # Under nohup, SIGHUP is ignored and stays so.
+        # Under nohup, SIGHUP is ignored and stays ignored.
         if handler is not signal.SIG_IGN:
             signal.signal(each, stop)
     try:
@@ -44,7 +44,7 @@ def interruptible() -> Generator[None]:
 
 @contextmanager
 def uninterrupted() -> Generator[None]:
-    """Hold signals back until the end of the block. Handlers are replaced, since a mask would hold for one thread alone."""
+    """Defer signals until the end of the block. Handlers are replaced, since a mask would apply to one thread only."""
     held: list[int] = []
     before = _handlers()
     for each, handler in before.items():
@@ -60,5 +60,5 @@ def uninterrupted() -> Generator[None]:
 
 
 def _handlers() -> dict[signal.Signals, Any]:
-    # Python runs handlers in the main thread, and lets no other set them.
+    # Python runs handlers in the main thread, and only that may set them.
     return {each: signal.getsignal(each) for each in _SIGNALS} if threading.current_thread() is threading.main_thread() else {}

@@ -1,7 +1,7 @@
 """The memory of the last run: what was generated, and from what.
 
-It lives in `.sqlwright`, with the hash of everything that the files were made from: this compiler, sqlc, the configuration, the schema and
-the queries. Where none of that has changed, and every file is still as it was written, there is nothing to run.
+It is kept in `.sqlwright`, with the hash of everything the files were generated from: this compiler, sqlc, the configuration, the schema
+and the queries. If none of that has changed, and every file is as it was written, there is nothing to run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlwright.project.configuration import Configuration
 from sqlwright.project.programs import behind_launcher, find_sqlc
 from sqlwright.sql.sources import CONFIG_NAMES, expand_paths
 
-# What is generated depends on these as well as on our own code; Python's own version is in the hash too.
+# The output depends on these as well as on our own code; Python's version is in the hash too.
 _PARTS = ("inflection", "pydantic")
 
 
@@ -41,9 +41,9 @@ class PackageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The last run: the hash of what it was made from, and that of each file that it made, by its path from the project.
+    """The last run: the hash of its inputs, and that of each file it generated, by path relative to the project.
 
-    `proven_on` names the server that proved every query anew; None where proofs on record were reused.
+    `proven_on` names the server that proved every query anew; None if recorded proofs were reused.
     """
 
     made_from: str
@@ -54,10 +54,10 @@ class Memory:
 
 
 def fingerprint(configuration: Configuration, environ: Mapping[str, str]) -> str | None:
-    """Hash what the generated files are made from; None where that is not in files alone, or one of them cannot be read.
+    """Hash the inputs of the generated files; None if not all inputs are files, or one of them cannot be read.
 
     Raises:
-        CompileError: there is no sqlc.
+        CompileError: sqlc is not installed.
     """
     if configuration.reads_a_database:
         return None
@@ -71,13 +71,13 @@ def fingerprint(configuration: Configuration, environ: Mapping[str, str]) -> str
 
 
 def server_name(environ: Mapping[str, str]) -> str | None:
-    """Name the embedded server by its program; None for another server, which may change without a trace here."""
+    """Identify the embedded server by its program; None for another server, which may change without our noticing."""
     binaries = None if environ.get(URL_VARIABLE) else find_binaries()
     return _program(binaries / "postgres") if binaries else None
 
 
 def recall(configuration: Configuration, made_from: str | None) -> Memory | None:
-    """Return the last run if it was made from the same and its files are as it wrote them, and nothing else is in their folders."""
+    """Return the last run if it had the same inputs, its files are as it wrote them, and their folders contain nothing else."""
     try:
         document: dict[str, Any] = json.loads(_file(configuration).read_text(encoding="utf-8"))
         packages = tuple(PackageFacts(**package) for package in document.pop("packages"))
@@ -90,7 +90,7 @@ def recall(configuration: Configuration, made_from: str | None) -> Memory | None
 
 
 def remember(configuration: Configuration, memory: Memory) -> None:
-    """Write the memory whole or not at all. A folder that cannot be written to only means that the next run compiles."""
+    """Write the memory atomically. If the folder is not writable, the next run just compiles again."""
     with contextlib.suppress(OSError):
         make_state_folder(configuration.project)
         path = _file(configuration)
@@ -103,7 +103,7 @@ def remember(configuration: Configuration, memory: Memory) -> None:
 
 
 def file_hash(content: bytes) -> str:
-    """Hash the content of a file."""
+    """Return the hash of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -111,7 +111,7 @@ def _read(configuration: Configuration, environ: Mapping[str, str]) -> Iterator[
     yield "Python", sys.version.encode()
     yield "compiler", _compiler().encode()
     yield "sqlc", _program(behind_launcher(find_sqlc(environ))).encode()
-    # sqlc has switches there.
+    # sqlc has switches in the environment.
     yield "environment", repr(sorted((name, value) for name, value in environ.items() if name.startswith("SQLC"))).encode()
     project = configuration.project
     for name in sorted({configuration.path.name, *CONFIG_NAMES}):
@@ -124,7 +124,7 @@ def _read(configuration: Configuration, environ: Mapping[str, str]) -> Iterator[
 
 @cache
 def _compiler() -> str:
-    """Every file of the compiler by name, size and time: someone may be working on it."""
+    """Every file of the compiler by name, size and time, since it may be under development."""
     return "\n".join(sorted(_files_of_compiler()))
 
 
@@ -142,7 +142,7 @@ def _program(path: Path) -> str:
 
 
 def _is_as_written(configuration: Configuration, files: Mapping[str, str]) -> bool:
-    """Whether the folders hold these files, each with the content of this hash, and no other Python file."""
+    """Whether the folders contain these files, each with the content of this hash, and no other Python file."""
     project = configuration.project
     if any(file_hash((project / name).read_bytes()) != digest for name, digest in files.items()):
         return False

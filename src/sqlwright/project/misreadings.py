@@ -1,10 +1,11 @@
-"""What sqlc says badly of a mistake: in words of its parser, or at a place where the mistake is not. Found again in the user's file."""
+"""Better diagnostics for mistakes that sqlc reports in its parser's terms or at the wrong place, found again in the user's file."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from sqlwright.diagnostics import Diagnostic, Place
 from sqlwright.sql.boundaries import check_boundaries
@@ -20,7 +21,7 @@ _COPY_DATA = re.compile(r"^copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE | re.MULT
 
 
 def better(message: str, name: str, content: bytes, line: int) -> list[Diagnostic]:
-    """Return what to say instead of a complaint about a file, nothing where the complaint is good. `line` is where sqlc sees it."""
+    """Return the diagnostics that replace sqlc's message about a file, none if the message is good. `line` is where sqlc reports it."""
     text = content.decode("utf-8", errors="replace")
     for rule in _RULES:
         found = list(rule(message, name, text, line))
@@ -52,7 +53,7 @@ def _unterminated(message: str, name: str, text: str, line: int) -> Iterator[Dia
     opened = next((t for t in tokenize(text) if found and t.end == len(text) and _line(text, t.start) >= line), None)
     if found and opened:
         yield Diagnostic(
-            found[1], _place(name, text, opened.start), "it is opened here", help="close it; everything behind it is part of it."
+            found[1], _place(name, text, opened.start), "it begins here", help="terminate it; everything after it is part of it."
         )
 
 
@@ -66,6 +67,13 @@ def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Di
                 f"sqlc.{macro.text.lower()} takes no name in double quotes",
                 _place(name, text, argument.start, len(argument.text)),
                 help=f"write sqlc.{macro.text.lower()}({plain}), or '{plain}' in single quotes.",
+            )
+    for sign, argument in pairwise(tokens):
+        if sign.text == "@" and argument.kind is Kind.QUOTED_NAME and sign.end == argument.start:
+            yield Diagnostic(
+                "a parameter takes no name in double quotes",
+                _place(name, text, sign.start, argument.end - sign.start),
+                help="write @ and a plain name, such as @user_id.",
             )
 
 
@@ -84,14 +92,14 @@ def _table_statement(message: str, name: str, text: str, line: int) -> Iterator[
 
 
 def _edited_star(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Find the star: sqlc gives a place in its own text as one in the file, so that it points at some other query."""
+    """Find the star: sqlc reports a position in its own text as one in the file, so that it points at some other query."""
     del line
     if "edited query syntax is invalid" not in message:
         return
     starred = [(query, star) for query in split_queries(name, text) for star in _stars(query)]
     if starred:
         (first, offset), *others = starred
-        among = ", or one of the stars behind it" if others else ""
+        among = ", or one of the stars after it" if others else ""
         yield Diagnostic(
             f"sqlc expands this star{among} to names that it does not quote",
             first.place_at(offset),
@@ -100,7 +108,7 @@ def _edited_star(message: str, name: str, text: str, line: int) -> Iterator[Diag
 
 
 def _stars(query: QuerySource) -> Iterator[int]:
-    """The stars that stand for columns: behind SELECT, RETURNING, a comma or a dot; and those that `sqlc.embed` is."""
+    """The stars that expand to columns: after SELECT, RETURNING, a comma or a dot; and those of `sqlc.embed`."""
     tokens = significant(query.text)
     before = ""
     for token in tokens:
@@ -112,7 +120,7 @@ def _stars(query: QuerySource) -> Iterator[int]:
 
 
 def _untyped(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Find the parameter: in a query without FROM, sqlc looks for the column that it is compared with."""
+    """Find the parameter: in a query without FROM, sqlc looks for the column it is compared with."""
     query = _query_at(name, text, line)
     if message != 'relation "" does not exist' or query is None:
         return
@@ -121,14 +129,14 @@ def _untyped(message: str, name: str, text: str, line: int) -> Iterator[Diagnost
     if wanted is not None:
         token = next(t for t in significant(query.text) if t.text.strip("'\"").lower() == wanted.name.lower())
         yield Diagnostic(
-            f"nothing tells the type of parameter `{wanted.name}`",
+            f"the type of parameter `{wanted.name}` cannot be inferred",
             query.place_at(token.start, len(token.text)),
-            help=f"write a cast behind it: `@{wanted.name}::text`.",
+            help=f"add a cast: `@{wanted.name}::text`.",
         )
 
 
 def _field_of_function(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Name the function in FROM: sqlc knows its columns only where they are named."""
+    """Name the function in FROM: sqlc knows its columns only if they are named."""
     found, query = _COLUMN.fullmatch(message), _query_at(name, text, line)
     if found is None or query is None:
         return
@@ -157,9 +165,9 @@ def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagno
     found = next((m for m in _COPY_DATA.finditer(text) if _line(text, m.start()) <= line), None)
     if found is not None and _line(text, found.end()) + 1 == line:
         yield Diagnostic(
-            "the data of COPY … FROM stdin is no SQL",
+            "the data of COPY … FROM stdin is not SQL",
             _place(name, text, found.start(), len(found[0])),
-            help="dump the schema alone: pg_dump -s.",
+            help="dump only the schema: pg_dump -s.",
         )
 
 
@@ -178,7 +186,7 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
 
 
 def _query_at(name: str, text: str, line: int) -> QuerySource | None:
-    """The query that sqlc means by a line: the one around it; the first one for the first line, which may be its comment."""
+    """The query that a line of sqlc's refers to: the one around it; the first one for the first line, which may be its comment."""
     queries = split_queries(name, text)
     return next((query for query in reversed(queries) if query.line <= line), queries[0] if queries else None)
 

@@ -1,4 +1,4 @@
-"""The output folder: what may be touched. A file without our header is the user's and is never overwritten."""
+"""The output folder: which files may be replaced. A file without our header is the user's and is never overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paths in a sqlc configuration: each must lead to something."""
+"""The paths in a sqlc configuration: each must exist."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def refuse_missing(configuration: Configuration) -> None:
-    """Look for the folders and files that our entries name; sqlc would stop at the first that is not there, and not say which key it is.
+    """Check that the folders and files that our entries name exist; sqlc would stop at the first missing one without naming its key.
 
     Raises:
-        CompileError: nothing is at some of the paths; all of them.
+        CompileError: some of the paths do not exist; one error for each.
     """
     used = {(key, path) for entry in configuration.entries for key, paths in entry.paths for path in paths}
     missing = {(key, path) for key, path in used if not _is_there(configuration, path)}
@@ -35,9 +35,9 @@ def _is_there(configuration: Configuration, path: str) -> bool:
 
 def _missing(configuration: Configuration, key: str, path: str) -> Diagnostic:
     return Diagnostic(
-        f"nothing is at {path}",
+        f"{path} does not exist",
         place_of_path(configuration, key, path),
-        help=f"paths are relative to the folder of {configuration.path.name}; make the folder, or correct `{key}:`.",
+        help=f"paths are relative to the folder of {configuration.path.name}; create the folder, or correct `{key}:`.",
     )
 
 
@@ -56,7 +56,7 @@ def place_of_path(configuration: Configuration, key: str, path: str) -> Place:
 
 
 def _scalars(node: Node, key: str, *, inside: bool = False) -> Iterator[ScalarNode]:
-    """The scalars behind a key, at any depth."""
+    """The scalars under a key, at any depth."""
     import yaml
 
     if isinstance(node, yaml.MappingNode):

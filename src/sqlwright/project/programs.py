@@ -1,4 +1,4 @@
-"""The programs that the CLI runs: where they are, and whether they are the version that we were built for."""
+"""The programs that the CLI runs: where they are, and whether their versions are supported."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def find_sqlc(environ: Mapping[str, str]) -> Path:
     """
     path = _find("sqlc", environ)
     if path is None:
-        raise _error("sqlc was not found beside Python or on PATH", _INSTALL_SQLC)
+        raise _error("sqlc was not found next to Python or on PATH", _INSTALL_SQLC)
     return path
 
 
 def refuse_another_sqlc(path: Path) -> None:
-    """Ask a sqlc for its version.
+    """Check the version of a sqlc.
 
     Raises:
         CompileError: it is not 1.31.1.
@@ -41,13 +41,13 @@ def refuse_another_sqlc(path: Path) -> None:
     version = _version(path, "version")
     if version != SQLC_VERSION:
         raise _error(
-            f"sqlc {version or 'of an unknown version'} ({path}) does not do: sqlwright works with {SQLC_VERSION}",
+            f"sqlc {version or 'of an unknown version'} ({path}) is not supported: sqlwright works with {SQLC_VERSION}",
             _INSTALL_SQLC,
         )
 
 
 def behind_launcher(sqlc: Path) -> Path:
-    """Return the program that the wheel's launcher beside our Python starts, to be started without it; anything else as it is."""
+    """Return the program that the wheel's launcher next to our Python starts, to bypass the launcher; any other path unchanged."""
     if sqlc.parent != Path(sys.executable).parent:
         return sqlc
     with sqlc.open("rb") as file:
@@ -66,29 +66,29 @@ def find_dbmate(environ: Mapping[str, str]) -> Path:
     install = "install it: pip install 'sqlwright[dbmate]'"
     path = _find("dbmate", environ)
     if path is None:
-        raise _error("dbmate was not found beside Python or on PATH", install)
+        raise _error("dbmate was not found next to Python or on PATH", install)
     version = _version(path, "--version")
     numbers = tuple(int(part) for part in version.split(".")) if version else ()
     if numbers[:1] != _DBMATE_AT_LEAST[:1] or numbers < _DBMATE_AT_LEAST:
         wanted = ".".join(map(str, _DBMATE_AT_LEAST))
-        raise _error(f"dbmate {version or 'of an unknown version'} ({path}) does not do: {wanted} or a later 2.x is needed", install)
+        raise _error(f"dbmate {version or 'of an unknown version'} ({path}) is not supported: {wanted} or a later 2.x is needed", install)
     return path
 
 
 def find_plugin(environ: Mapping[str, str]) -> Path:
-    """Return the path of the plugin's executable, which was installed with this CLI.
+    """Return the path of the plugin's executable, which is installed with this CLI.
 
     Raises:
-        CompileError: it is not there.
+        CompileError: it is missing.
     """
     path = _find("sqlwright-plugin", environ)
     if path is None:
-        raise _error("sqlwright-plugin was not found beside Python or on PATH", "pip install --force-reinstall sqlwright")
+        raise _error("sqlwright-plugin was not found next to Python or on PATH", "pip install --force-reinstall sqlwright")
     return path
 
 
 def find_psql(environ: Mapping[str, str]) -> Path:
-    """Return the path of a psql for a server that is not the embedded one.
+    """Return the path of psql, for a server that is not the embedded one.
 
     Raises:
         CompileError: there is none.
@@ -100,19 +100,19 @@ def find_psql(environ: Mapping[str, str]) -> Path:
 
 
 def sqlc_version(environ: Mapping[str, str]) -> str:
-    """Return the version of the sqlc in use, "" where there is none."""
+    """Return the version of the sqlc in use, "" if there is none."""
     path = _find("sqlc", environ)
     return _version(path, "version") if path else ""
 
 
 def dbmate_version(environ: Mapping[str, str]) -> str:
-    """Return the version of the dbmate in use, "" where there is none."""
+    """Return the version of the dbmate in use, "" if there is none."""
     path = _find("dbmate", environ)
     return _version(path, "--version") if path else ""
 
 
 def _find(name: str, environ: Mapping[str, str]) -> Path | None:
-    # What was installed with us comes before whatever else the machine has.
+    # Programs installed with us take precedence over others on the machine.
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name, path=environ.get("PATH", ""))
     return Path(found).absolute() if found else None
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the queries that sqlc refuses: it knows better what is wrong, and where."""
+"""PostgreSQL's errors for queries that sqlc refuses: they are more accurate about what is wrong, and where."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sqlwright.prove.sessions import Sessions
 from sqlwright.sql.macros import read_statement
 from sqlwright.sql.sources import QuerySource
 
-# Without the types that sqlc infers, PostgreSQL may not know a parameter's.
+# Without sqlc's inferred types, PostgreSQL may not know a parameter's.
 _FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
 
 
 def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
-    """Return the complaints of sqlc with those replaced of which PostgreSQL says more, and what else it refuses.
+    """Return sqlc's diagnostics, replaced by PostgreSQL's where those say more, and PostgreSQL's other errors.
 
-    `refused` are the files of the packages that sqlc could not read. Where there is no server, the complaints are returned as they are.
+    `refused` are the files of the packages that sqlc could not read. Without a server, sqlc's diagnostics are returned unchanged.
     """
     found: list[Diagnostic] = []
     answered: list[tuple[str, range]] = []
@@ -39,7 +39,7 @@ def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], 
 
 def _refused_by_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple[QuerySource, Diagnostic]]:
     session = sessions.over(inputs.schema, nullable_elements=False)
-    # Imported behind the session, which has imported psycopg.
+    # Imported after the session, which has imported psycopg.
     from sqlwright.prove.asking.describe import Refused, describe
     from sqlwright.prove.asking.suggestions import refusal
     from sqlwright.prove.prover import connected

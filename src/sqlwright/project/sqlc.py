@@ -1,6 +1,6 @@
-"""Runs sqlc to catch the requests that it makes of our plugin.
+"""Run sqlc to capture its requests to our plugin.
 
-sqlc takes a second, so it is started before anything is imported that only its answer needs.
+sqlc takes a second, so it is started before importing anything that only its answer needs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
-_REQUESTS = "requests"
-_STDERR = "stderr"
-# Seconds between two looks for new requests.
+REQUESTS = "requests"
+STDERR = "stderr"
+# Seconds between two checks for new requests.
 _PATIENCE = 0.05
 _UNFINISHED = ".part"
 _CATCHER = f"""\
@@ -33,78 +33,78 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often without a word: add `RETURNS record` to the "
+    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
     "function, which means the same."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
 
 class Run:
-    """sqlc at work: the requests that it makes for our entries, as they come, and its complaints in the end.
+    """A run of sqlc: its requests for our entries, as they arrive, and finally its errors.
 
-    `folder` is where it runs; the requests have the paths that the user wrote.
+    `folder` is where it runs; the requests have the paths as the user wrote them.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], sqlc: Path, configuration: Configuration, folder: Path) -> None:
-        self._process = process
+        self.process = process
         self._sqlc = sqlc
         self._configuration = configuration
-        self._folder = folder
+        self.folder = folder
         self._seen: set[Path] = set()
         self._answered: set[int] = set()
 
     def requests(self) -> Iterator[tuple[Entry, GenerateRequest]]:
-        """Yield each request as soon as sqlc has made it; the end comes with sqlc's.
+        """Yield each request as soon as sqlc has made it, until sqlc exits.
 
         Raises:
-            CompileError: sqlc is of another version, or there is no room for its requests.
+            CompileError: sqlc is of another version, or its requests cannot be stored.
         """
         running = True
         while running:
             try:
-                self._process.wait(_PATIENCE)
+                self.process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
             else:
                 running = False
             yield from self._arrived()
-        if any((self._folder / _REQUESTS).glob(f"*{_UNFINISHED}")):
+        if any((self.folder / REQUESTS).glob(f"*{_UNFINISHED}")):
             raise CompileError(
                 [
                     Diagnostic(
-                        f"cannot store sqlc's requests in {self._folder.parent}",
-                        help="make room on that disk, or raise the limit on files.",
+                        f"cannot store sqlc's requests in {self.folder.parent}",
+                        help="free some disk space, or raise the limit on files.",
                     )
                 ]
             )
 
     def complaints(self) -> tuple[Diagnostic, ...]:
-        """Return what sqlc said of the entries that it could not read, once all requests have been taken.
+        """Return sqlc's errors about the entries that it could not read, once all requests have been taken.
 
         Raises:
             CompileError: sqlc is of another version, or does not run.
         """
-        failed, complete = self._process.returncode != 0, len(self._answered) == len(self._configuration.entries)
+        failed, complete = self.process.returncode != 0, len(self._answered) == len(self._configuration.entries)
         if not failed and complete:
             return ()
-        # Only now, since nearly always there is nothing to ask: a request tells the version of who sent it.
+        # Only now, since it is rarely necessary: a request carries its sender's version.
         refuse_another_sqlc(self._sqlc)
-        stderr = (self._folder / _STDERR).read_text(encoding="utf-8", errors="replace")
+        stderr = (self.folder / STDERR).read_text(encoding="utf-8", errors="replace")
         complaints: tuple[Diagnostic, ...] = ()
         panic = next((line for line in stderr.splitlines() if line.startswith("panic: ")), "")
         if failed and not panic:
             from sqlwright.project.complaints import read_complaints
 
-            complaints = read_complaints(stderr, self._folder, self._configuration)
+            complaints = read_complaints(stderr, self.folder, self._configuration)
         if not complaints and not complete:
-            # It may also end as if nothing were wrong: its main goroutine does not wait for the one that crashes.
+            # It may also exit successfully: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return complaints
 
     def _arrived(self) -> Iterator[tuple[Entry, GenerateRequest]]:
         from sqlwright.resolve import protocol
 
-        for path in sorted((self._folder / _REQUESTS).iterdir()):
+        for path in sorted((self.folder / REQUESTS).iterdir()):
             if path in self._seen or path.suffix == _UNFINISHED:
                 continue
             self._seen.add(path)
@@ -131,13 +131,13 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
     sqlc, plugin = find_sqlc(environ), find_plugin(environ)
     with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
         folder = Path(temporary).resolve()
-        requests = folder / _REQUESTS
+        requests = folder / REQUESTS
         requests.mkdir()
-        # The name is the user's, since sqlc's complaints about the configuration mention it.
+        # Named as the user's, since sqlc's errors about the configuration mention the name.
         config = folder / configuration.path.name
         config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
         try:
-            with (folder / _STDERR).open("wb") as stderr:
+            with (folder / STDERR).open("wb") as stderr:
                 process = subprocess.Popen(
                     [str(behind_launcher(sqlc)), "generate", "-f", str(config)],
                     env={**environ, **_thrift(environ), CAPTURE_VARIABLE: str(requests)},
@@ -157,7 +157,7 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
 
 
 def _catcher(folder: Path, plugin: Path) -> Path:
-    """A plugin that stores its request: a program of the shell starts in no time; where none can be run, our own."""
+    """A plugin that stores its request: a shell script, which starts instantly; our own where that cannot be run."""
     catcher = folder / "catcher"
     catcher.write_text(_CATCHER, encoding="ascii")
     catcher.chmod(0o700)
@@ -165,5 +165,5 @@ def _catcher(folder: Path, plugin: Path) -> Path:
 
 
 def _thrift(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Settings of Go: sqlc ends within seconds, and tidying up before it needs half a gigabyte costs a tenth of them."""
+    """Settings of Go's collector: sqlc runs for seconds, and collecting before it uses half a gigabyte costs a tenth of them."""
     return {} if environ.keys() & _COLLECTOR.keys() else _COLLECTOR

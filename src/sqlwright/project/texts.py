@@ -1,4 +1,4 @@
-"""The SQL files that a configuration names, as text: what no program could read as SQL is said before any tries."""
+"""The SQL files that a configuration names, as text: files that no program could read as SQL are reported first."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NO_TEXT = "save the file as UTF-8 without it."
 
 
 def refuse_unreadable(configuration: Configuration) -> None:
-    """Read every file of schema and queries; sqlc says of such a file that it has no queries, or stops at the first.
+    """Read every file of schema and queries; sqlc reports such a file as having no queries, or stops at the first.
 
     Raises:
-        CompileError: files that cannot be read, that are no files, or that hold no UTF-8 text; all of them.
+        CompileError: files that cannot be read, are not regular files, or are not UTF-8 text; one error for each.
     """
     project = configuration.project
     paths = {path for entry in configuration.entries for _, paths in entry.paths for path in paths}
@@ -36,8 +36,8 @@ def _problems(file: Path, project: Path) -> Iterator[Diagnostic]:
         yield Diagnostic(f"the name of {shown} is not UTF-8", help="rename the file.")
         return
     if file.exists() and not file.is_file():
-        what = "a folder" if file.is_dir() else "no regular file"
-        yield Diagnostic(f"{name} is {what}, and sqlc reads what ends with .sql", Place(name), help="rename it, or move it elsewhere.")
+        what = "a folder" if file.is_dir() else "not a regular file"
+        yield Diagnostic(f"{name} is {what}, but its name ends with .sql", Place(name), help="rename it, or move it elsewhere.")
         return
     try:
         content = file.read_bytes()
@@ -53,10 +53,10 @@ def _problems(file: Path, project: Path) -> Iterator[Diagnostic]:
         yield Diagnostic(f"{name} begins with a byte order mark", Place(name, 1, 1, _line(text.removeprefix("\ufeff"), 0)), help=_NO_TEXT)
     if (offset := text.find("\0")) >= 0:
         start = text.rfind("\n", 0, offset) + 1
-        # A place is shown, and a terminal shows nothing of such a byte.
+        # The place is shown, since a terminal does not display such a byte.
         shown = _line(text, start).replace("\0", "␀")
         place = Place(name, text.count("\n", 0, offset) + 1, offset - start + 1, shown)
-        yield Diagnostic(f"{name} holds a NUL byte, which no SQL text can", place, help="remove it.")
+        yield Diagnostic(f"{name} contains a NUL byte, which SQL text cannot", place, help="remove it.")
 
 
 def _line(text: str, start: int) -> str:

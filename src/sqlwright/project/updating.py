@@ -1,4 +1,4 @@
-"""Bringing the generated folders up to date, or finding whether they are."""
+"""Bring the generated folders up to date, or check whether they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Majors:
-    """The PostgreSQL versions of the proofs on record and of the server, for a package where they differ."""
+    """The PostgreSQL versions of the recorded proofs and of the server, for a package where they differ."""
 
     out: str
     recorded: int
@@ -28,9 +28,9 @@ class Majors:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The packages, warnings, the files that differ from what was compiled (`update` has written those) and how many do not.
+    """The packages, warnings, the files that differ from the compilation (which `update` has written), and the number that do not.
 
-    `other_majors` is there for packages whose proofs on record are of another PostgreSQL than the server.
+    `other_majors` is for packages whose recorded proofs are from another PostgreSQL version than the server's.
     """
 
     packages: tuple[PackageFacts, ...]
@@ -63,9 +63,9 @@ def update(config: Path, environ: Mapping[str, str], report: Report) -> Outcome:
 
 
 def examine(config: Path, environ: Mapping[str, str], report: Report) -> Outcome:
-    """Prove every query anew and compare the result with the generated folders, which stay as they are.
+    """Re-prove every query and compare the result with the generated folders, without writing them.
 
-    Where the embedded server has already proven the same, and nothing has changed since, that is the answer.
+    If the embedded server has already proven the same and nothing has changed since, that result is used.
 
     Raises:
         CompileError: with all errors.
@@ -118,7 +118,7 @@ def _remember(
     *,
     proven_on: str | None,
 ) -> None:
-    # A file that was saved meanwhile may have been read before or after.
+    # A file saved meanwhile may have been read before or after the change.
     if made_from is None or made_from != fingerprint(configuration, environ):
         return
     files = {f"{c.out}/{file.path}": file_hash(file.text.encode()) for c in compilations for file in c.files}

@@ -1,8 +1,9 @@
-"""Writing the generated folders: each becomes the new package or stays the old one, whatever stops the run.
+"""Write the generated folders: each becomes the new package or stays the old one, whatever stops the run.
 
-The new files are made in a folder beside the package. Where the package's folder holds nothing else, both folders are exchanged in one
-step of the file system. Where it also holds files of the user, or the file system cannot do that, file after file is replaced; signals
-wait meanwhile, and only a kill in these milliseconds leaves some files old and some new. The next run clears up and writes the rest.
+The new files are created in a sibling folder. If the package's folder contains nothing else, the two folders are exchanged in one
+file-system operation. If it also contains files of the user's, or the file system cannot do that, the files are replaced one by one;
+signals are deferred meanwhile, and only a kill within these milliseconds leaves some files old and some new. The next run cleans up and
+writes the rest.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _EXCHANGE = 2
 
 @contextmanager
 def alone(project: Path) -> Generator[None]:
-    """Let no other run of this project write during the block."""
-    # The folder itself is locked, which leaves no file behind.
+    """Prevent other runs from writing to this project during the block."""
+    # The folder itself is locked, which leaves no lock file behind.
     lock = os.open(project, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,7 +41,7 @@ def alone(project: Path) -> Generator[None]:
 
 
 def write(comparison: Comparison) -> None:
-    """Make the folders on disk as generated. What an earlier run left behind when it was killed is removed.
+    """Make the folders on disk equal to the generated ones, and remove leftovers of killed runs.
 
     Raises:
         CompileError: a folder or file cannot be written; nothing has changed then.
@@ -54,7 +55,7 @@ def write(comparison: Comparison) -> None:
             differences = tuple(found for found in comparison.differences if found.path in files or _is_orphan(found, out))
             if differences:
                 made += _make_folders(real.parent)
-                # The folder behind a link is changed, not the link.
+                # A link's target is changed, not the link.
                 moved = tuple(replace(found, path=real / found.path.relative_to(out)) for found in differences)
                 staged.append(_stage(real, frozenset(real / path.relative_to(out) for path in files), moved))
         with uninterrupted():
@@ -71,11 +72,11 @@ def write(comparison: Comparison) -> None:
 
 
 def _unwritable(error: OSError) -> Diagnostic:
-    """Say which file or folder cannot be written, and what to do."""
+    """Return the diagnostic for a file or folder that cannot be written."""
     path = error.filename2 or error.filename
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return Diagnostic(
-            f"{path} is a file, and the generated package needs a folder there",
+            f"{path} is a file, but the generated package needs a folder there",
             help="move the file elsewhere, or change `out` in sqlc.yaml.",
         )
     found = unusable(error)
@@ -88,7 +89,7 @@ def _is_orphan(found: Difference, out: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """What becomes of a package's folder; `folder` has the new files, and with `whole` all the others too."""
+    """The change to a package's folder; `folder` has the new files, and with `whole` all the others too."""
 
     out: Path
     folder: Path
@@ -136,7 +137,7 @@ def _stage(out: Path, files: frozenset[Path], differences: tuple[Difference, ...
             for path in files - {difference.path for difference in differences}:
                 copy = folder / path.relative_to(out)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                # The same file, so that its time stays and nothing has to read it again.
+                # The same file, so that its time stays and no tool re-reads it.
                 os.link(path, copy)
             shutil.copymode(out, folder)
     except BaseException:
@@ -149,12 +150,12 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        # A failing write does not name its file.
+        # A failed write does not name its file.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _staging_folder(out: Path) -> Path:
-    """Make the folder for new files: beside the package's, or inside it where its parent is another file system or not writable."""
+    """Create the folder for new files: next to the package's, or inside it if its parent is another file system or not writable."""
     beside = _beside(out)
     if not out.is_mount():
         try:
@@ -170,7 +171,7 @@ def _staging_folder(out: Path) -> Path:
 
 
 def _clear(out: Path) -> None:
-    """Remove what a killed run left: under the lock, nobody uses it."""
+    """Remove what a killed run left: under the lock, no other run uses it."""
     for folder in (_beside(out), out / _beside(out).name):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -180,7 +181,7 @@ def _beside(out: Path) -> Path:
 
 
 def _others(folder: Path, known: Iterable[Path]) -> list[Path]:
-    """The files in a folder that are not `known`, but for what Python compiled."""
+    """The files in a folder that are not `known`, except for Python's compiled files."""
     known = set(known)
     return [
         path for path in folder.rglob("*") if path not in known and path.parent.name != _CACHE and (path.is_symlink() or not path.is_dir())
@@ -194,8 +195,8 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; False where the system or the file system cannot."""
-    # CPython has no function for it. Linux calls it renameat2, macOS renameatx_np; the arguments are alike.
+    """Exchange two folders atomically; return False if the operating system or the file system cannot."""
+    # CPython has no function for it. It is renameat2 on Linux and renameatx_np on macOS, with the same arguments.
     name = "renameatx_np" if sys.platform == "darwin" else "renameat2"
     function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
     return function is not None and function(_CWD, os.fsencode(one), _CWD, os.fsencode(other), ctypes.c_uint(_EXCHANGE)) == 0

@@ -26,7 +26,7 @@ from sqlwright.prove.shape.access import functions_called
 from sqlwright.prove.shape.embeds import EmbedProof
 from sqlwright.prove.shape.records import Fields
 from sqlwright.prove.shape.stars import Expanded, expand_stars, stars_in
-from sqlwright.prove.statement import ColumnProof, Statement, StatementProof, prove_statement
+from sqlwright.prove.statement import Statement, StatementProof, prove_statement, unproven_column
 from sqlwright.prove.tables import read_catalog
 from sqlwright.prove.tree.nodetree import UNREADABLE
 from sqlwright.prove.tree.querytree import analysed_query
@@ -83,7 +83,7 @@ def connected() -> Generator[None]:
             [
                 Diagnostic(
                     "the connection to PostgreSQL was lost while queries were proven",
-                    help="the server's log says why it ended; run this again when it is up.",
+                    help=f"PostgreSQL's last words: {' '.join(str(error).split())}\nits log says more; run this again when it is up.",
                 )
             ]
         ) from error
@@ -158,12 +158,17 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         columns=_columns(session, query, described, proof, spans=[span for _, span in spans]),
         cardinality=proof.rows.cardinality,
         cardinality_reason=proof.rows.reason,
-        cardinality_offset=proof.rows.location,
+        cardinality_offset=_recorded(proof.rows.location),
         reads=proof.reads,
         writes=proof.writes,
         stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )
+
+
+def _recorded(place: int | None) -> int:
+    """Return an index or offset as `proofs.json` has it: -1 for none."""
+    return -1 if place is None else place
 
 
 def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
@@ -232,7 +237,9 @@ def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refus
 def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
     if found is None:
         raise _no_row(query, embed, "is not the row of one table or view here")
-    places = [session.located[found.relation, attribute] for attribute in found.attributes]
+    places = [place for attribute in found.attributes if (place := session.located.get((found.relation, attribute)))]
+    if not places:
+        raise _no_row(query, embed, "is a row of PostgreSQL's own catalog, of which there are no classes")
     schema, name, _ = places[0]
     table = next(table for table in session.catalog.tables if (table.schema, table.name) == (schema, name))
     own = {column.name: column for column in table.columns}
@@ -247,8 +254,8 @@ def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, f
             raise _no_row(query, embed, f"has a column `{column}` that may be NULL here, unlike in `{name}`: {verdict.reason}")
         if verdict.element_nullable and own[column].type.endswith("[]") and not own[column].element_nullable:
             raise _no_row(query, embed, f"has an array `{column}` that may hold NULL here, unlike in `{name}`")
-    witness = next((index for index, verdict in enumerate(found.present) if not verdict.nullable), -1)
-    return ProvenEmbed(first, schema, name, columns, found.absent, witness)
+    presence_column = next((index for index, verdict in enumerate(found.present) if not verdict.nullable), None)
+    return ProvenEmbed(first, schema, name, columns, found.absent, _recorded(presence_column))
 
 
 def _stand_ins(session: Session, sql: str, param_types: tuple[int, ...]) -> tuple[str, ...]:
@@ -311,8 +318,7 @@ def _params(
 def _columns(
     session: Session, query: ir.UnprovenQuery, described: Description, proof: StatementProof, *, spans: Sequence[tuple[int, int]]
 ) -> tuple[ProvenColumn, ...]:
-    unproven = ColumnProof(nullable=True, reason=proof.rows.reason, location=-1, element_nullable=True, absent_row=False, witness=False)
-    found = proof.columns or (unproven,) * len(described.columns)
+    found = proof.columns or (unproven_column(proof.rows.reason),) * len(described.columns)
     columns: list[ProvenColumn] = []
     for column, verdict, said in zip(described.columns, found, _said(query, described, spans), strict=True):
         type_name = with_dimensions(session.types.proof_name(column.type), verdict.dimensions)
@@ -325,7 +331,7 @@ def _columns(
                 element_nullable=verdict.element_nullable,
                 always_null=verdict.always_null,
                 reason=verdict.reason,
-                offset=verdict.location,
+                offset=_recorded(verdict.location),
                 origin=ir.Origin(*place) if place else None,
                 fields=_fields(verdict.fields, session.types),
                 overruled="" if said is None else _overruled(said, type_name, nullable=verdict.nullable),
@@ -338,7 +344,12 @@ def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
     if fields is None:
         return None
     return tuple(
-        RecordField(with_dimensions(types.declared_name(f.type), f.dimensions), f.nullable, f.element_nullable, _fields(f.fields, types))
+        RecordField(
+            with_dimensions(types.declared_name(f.type), f.dimensions),
+            f.nullability.nullable,
+            f.nullability.element_nullable,
+            _fields(f.fields, types),
+        )
         for f in fields
     )
 

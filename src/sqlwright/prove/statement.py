@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from sqlwright.ir import Cardinality
-from sqlwright.prove import rules as _rules
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules import cardinality, queries
-from sqlwright.prove.rules.nullability import Prover, Verdict
+from sqlwright.prove.rules import EXPRESSIONS, cardinality, queries
+from sqlwright.prove.rules.scopes import Prover
+from sqlwright.prove.rules.verdicts import Nullability, NullProof, Verdict
 from sqlwright.prove.shape import parameters, records
 from sqlwright.prove.shape.access import tables_read_and_written
 from sqlwright.prove.shape.dimensions import output_dimensions
 from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
 from sqlwright.prove.shape.records import Fields
+from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import UTILITY, analysed_query
+from sqlwright.prove.tree.querytree import analysed_query
 from sqlwright.sql.lexer import significant
 
-__all__ = ["Cardinality", "ColumnProof", "ParamProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
+__all__ = ["Cardinality", "ColumnProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
 
 _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
-_ = _rules  # imported for its registrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +46,17 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnProof:
-    """The proof of a result column. `location` is a character offset into the statement that `reason` points at, -1 for none.
+class ColumnProof(NullProof):
+    """The proof of a result column. `location` is the character of the statement that the reason points at, if there is one.
 
-    `element_nullable` and `dimensions` are for arrays; 0 dimensions where they vary. `absent_row`: the column's row may be missing as a
-    whole, behind an outer join or as OLD or NEW; `witness`: the column is NULL exactly then, so that it tells whether the row is there.
-    `always_null` is for the constant NULL. `fields` are those of an anonymous record, or of those in an array, where they are known.
+    `always_null` is for the constant NULL. `dimensions` are those of an array, 0 where they vary. `fields` are those of an anonymous
+    record, or of those in an array, where they are known.
     """
 
-    nullable: bool
-    reason: str
-    location: int
-    element_nullable: bool
-    absent_row: bool
-    witness: bool
-    always_null: bool = False
-    dimensions: int = 1
-    fields: Fields = None
+    location: int | None
+    always_null: bool
+    dimensions: int
+    fields: Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +65,7 @@ class RowsProof:
 
     cardinality: Cardinality
     reason: str
-    location: int
-
-
-@dataclass(frozen=True, slots=True)
-class ParamProof:
-    """Whether a parameter may be None, and whether an array parameter may hold None."""
-
-    nullable: bool
-    reason: str
-    element_nullable: bool
+    location: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +77,7 @@ class StatementProof:
 
     columns: tuple[ColumnProof, ...]
     rows: RowsProof
-    params: tuple[ParamProof, ...]
+    params: tuple[NullProof, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     embeds: tuple[EmbedProof | None, ...] = ()
@@ -108,16 +93,18 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     """
     try:
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
-        if not isinstance(tree, Node) or tree.number("commandType") == UTILITY:
+        if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
             return _unproven(statement, "a utility statement returns no rows that can be proven")
         params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(
             facts,
+            EXPRESSIONS,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
             statement.param_dimensions,
         )
-        verdicts = queries.outputs(prover, tree, None)
+        # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
+        verdicts = queries.outputs(prover, tree, None) if statement.returns_rows else []
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
     except UNREADABLE as problem:
@@ -125,18 +112,20 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
-            replace(
-                _column(verdict, offsets, statement.sql),
-                always_null=always_null,
-                dimensions=output_dimensions(prover, tree, None, index),
-                fields=fields,
+            ColumnProof(
+                verdict.nullability,
+                verdict.reason,
+                _place_of(verdict, offsets, statement.sql),
+                always_null,
+                output_dimensions(prover, tree, None, index),
+                fields,
             )
             for index, (verdict, always_null, fields) in enumerate(
-                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=True)
+                zip(verdicts, _null_constants(prover, tree), records.output_fields(prover, tree, None), strict=statement.returns_rows)
             )
         ),
         rows=RowsProof(_cardinality(rows), rows.reason, offsets.of(rows.location)),
-        params=tuple(ParamProof(param.nullable, param.reason, param.element_nullable) for param in params),
+        params=params,
         reads=reads,
         writes=writes,
         embeds=tuple(_embed(prover, tree, *columns) for columns in statement.embeds),
@@ -158,20 +147,15 @@ def _null_constants(prover: Prover, tree: Node) -> list[bool]:
     ]
 
 
-def _column(verdict: Verdict, offsets: _CharacterOffsets, sql: str) -> ColumnProof:
-    join = join_before(sql, offsets.of(verdict.join_condition)) if verdict.nullable else -1
-    return ColumnProof(
-        verdict.nullable,
-        verdict.reason,
-        join if join >= 0 else offsets.of(verdict.location),
-        verdict.element_nullable,
-        verdict.absent_row and verdict.nullable,
-        verdict.witness and verdict.nullable,
-    )
+def _place_of(verdict: Verdict, offsets: _CharacterOffsets, sql: str) -> int | None:
+    """Return where the reason of a verdict points: at the join that null-extends the value, or at the expression."""
+    condition = offsets.of(verdict.join_condition) if verdict.nullable else None
+    join = join_before(sql, condition) if condition is not None else None
+    return offsets.of(verdict.location) if join is None else join
 
 
-def join_before(sql: str, offset: int) -> int:
-    """Return the offset of the JOIN whose condition stands at an offset: the last one before it outside of closed parentheses, else -1."""
+def join_before(sql: str, offset: int) -> int | None:
+    """Return the offset of the JOIN whose condition stands at an offset: the last one before it outside of closed parentheses."""
     words = [token for token in significant(sql) if token.start < offset]
     depth = 0
     for index in range(len(words) - 1, -1, -1):
@@ -185,7 +169,7 @@ def join_before(sql: str, offset: int) -> int:
             while first and words[first - 1].text.upper() in _JOIN_WORDS:
                 first -= 1
             return words[first].start
-    return -1
+    return None
 
 
 def _cardinality(rows: cardinality.Rows) -> Cardinality:
@@ -194,16 +178,21 @@ def _cardinality(rows: cardinality.Rows) -> Cardinality:
     return Cardinality.EXACTLY_ONE if rows.at_least_one else Cardinality.AT_MOST_ONE
 
 
+def unproven_column(reason: str) -> ColumnProof:
+    """Return what is said of each column of a statement that cannot be read."""
+    nullability = Nullability(nullable=True, element_nullable=True)
+    return ColumnProof(nullability, reason, None, always_null=False, dimensions=1, fields=None)
+
+
 def _unproven(statement: Statement, reason: str) -> StatementProof:
     params = tuple(
-        ParamProof(
-            number in statement.optional_params,
+        NullProof(
+            Nullability(nullable=number in statement.optional_params, element_nullable=False),
             "sqlc.narg allows None" if number in statement.optional_params else reason,
-            element_nullable=False,
         )
         for number in range(1, len(statement.param_types) + 1)
     )
-    return StatementProof((), RowsProof(Cardinality.MANY, reason, -1), params, (), ())
+    return StatementProof((), RowsProof(Cardinality.MANY, reason, None), params, (), ())
 
 
 class _CharacterOffsets:
@@ -214,8 +203,8 @@ class _CharacterOffsets:
         self._plain = len(self._encoded) == len(sql)
         self._encoding = encoding
 
-    def of(self, offset: int) -> int:
-        """Return the character offset of a byte offset; -1 for none."""
-        if not 0 <= offset < len(self._encoded):
-            return -1
+    def of(self, offset: int | None) -> int | None:
+        """Return the character offset of a byte offset; None where there is none."""
+        if offset is None or offset >= len(self._encoded):
+            return None
         return offset if self._plain else len(self._encoded[:offset].decode(self._encoding, errors="ignore"))

@@ -11,9 +11,10 @@ import psycopg
 from sqlwright.ir.proofs import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.asking.describe import TypeNames, with_dimensions
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules.nullability import Prover, table_scope
+from sqlwright.prove.rules import EXPRESSIONS
+from sqlwright.prove.rules.scopes import Prover, table_scope
 from sqlwright.prove.shape.dimensions import column_dimensions
-from sqlwright.prove.tree.nodetree import Node
+from sqlwright.prove.tree.expressions import column_of
 from sqlwright.prove.usertypes import read_user_types
 
 _OF_THE_USER = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'"
@@ -69,7 +70,7 @@ def read_catalog(
     stands for constraints that do not hold, and says nothing of a view.
     """
     rows = connection.execute(_TABLES).fetchall()
-    prover = Prover(facts)
+    prover = Prover(facts, EXPRESSIONS)
     constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
     for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         constraints[schema, table].append(Constraint(name, definition))
@@ -96,8 +97,7 @@ def read_catalog(
 
 def _table_column(prover: Prover, types: TypeNames, relation: int, number: int, name: str, type_oid: int, comment: str) -> TableColumn:
     dimensions = column_dimensions(prover, prover.facts.relation(relation), number)
-    column = Node("VAR", {"varno": "1", "varattno": str(number), "varlevelsup": "0", "location": "-1"})
-    verdict = prover.verdict(column, table_scope(prover, relation))
+    verdict = prover.verdict(column_of(1, number), table_scope(prover, relation))
     return TableColumn(
         name=name,
         type=with_dimensions(types.proof_name(type_oid), dimensions),

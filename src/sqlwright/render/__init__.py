@@ -1,1 +1,1 @@
-"""From the proven package to Python source files that read as if a careful person had written them."""
+"""From a proven package to the source files of a Python package."""

@@ -1,4 +1,4 @@
-"""The adapters module: what generated functions need between psycopg and the values that they promise."""
+"""The adapters module: conversions between what psycopg loads and sends and the values of the generated functions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import Group, lay_out, statement
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.layout import Group, Text, lay_out, statement
 from sqlwright.render.pgvalues import (
     DUMP_JSON,
     HSTORE_TEXT,
@@ -21,7 +21,7 @@ from sqlwright.render.pgvalues import (
 )
 from sqlwright.render.registration import REGISTER
 from sqlwright.types.formats import is_converted
-from sqlwright.types.valuetypes import holds_interval, is_box, needing_registration, parts
+from sqlwright.types.valuetypes import holds_arrays, holds_interval, is_box, needing_registration, parts
 
 _VECTOR_LOADER = "VectorLoader"
 _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
@@ -29,14 +29,14 @@ _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
 _INTERVAL_CLASS = '''\
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An interval as PostgreSQL keeps it: months have no fixed days, days no hours."""
+    """An interval as PostgreSQL stores it: a month has no fixed number of days."""
 
     months: int = 0
     days: int = 0
     microseconds: int = 0
 
     def __str__(self) -> str:
-        """Return the form that PostgreSQL reads."""
+        """Return the text that PostgreSQL reads."""
         return f"{self.months} mons {self.days} days {self.microseconds} microseconds"
 '''
 
@@ -99,7 +99,7 @@ class IntervalBinaryLoader(_IntervalBinaryLoader):
 
 _BOXES = '''\
 def boxes_text(value: list[Any]) -> str:
-    """Write an array of boxes as PostgreSQL reads it: with semicolons."""
+    """Return the text of an array of boxes, which has semicolons between them."""
 
     def written(item: Any) -> str:
         if item is None:
@@ -112,14 +112,30 @@ def boxes_text(value: list[Any]) -> str:
     return f"{{{';'.join(written(item) for item in value)}}}"
 '''
 
+_ARRAYS_NEED = {"typing": ("Any",), "psycopg.adapt": ("PyFormat", "Transformer")}
+_ARRAYS = '''\
+def array_text(value: list[Any]) -> str:
+    """Write an array that is an element: psycopg takes a list of lists for one array."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, list):
+            items: list[Any] = item
+            return [plain(each) for each in items]
+        return f"\\\\x{item.hex()}" if isinstance(item, bytes) else item
+
+    found = plain(value)
+    dumper = Transformer().get_dumper(found, PyFormat.TEXT)
+    return bytes(dumper.dump(found) or b"").decode()
+'''
+
 
 def needs_adapters(package: ir.Package) -> bool:
-    """Return whether a package has the module at all."""
+    """Return whether a package needs the module."""
     return bool(_Needs(package).any)
 
 
 class _Needs:
-    """What of the module a package uses."""
+    """The parts of the module that a package uses."""
 
     def __init__(self, package: ir.Package) -> None:
         queries = [query for module in package.modules for query in module.queries]
@@ -132,19 +148,20 @@ class _Needs:
         self.hstore = ir.Hstore in kinds
         self.vector = ir.Vector in kinds
         self.boxes = any(isinstance(part, ir.ListOf) and is_box(part.element) for part in everything)
+        self.arrays = any(isinstance(part, ir.ListOf) and holds_arrays(part) for part in everything)
         self.json = ir.TypedJson in kinds
         self.registered = any(is_converted(found) and list(needing_registration(found)) for found in loaded)
 
     @property
     def any(self) -> bool:
-        """Whether anything of it."""
-        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.json or self.registered
+        """Whether it uses any."""
+        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.arrays or self.json or self.registered
 
 
 def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
-    """Return the text of adapters.py; `aio` tells that the `aio` subpackage has a `register` of its own."""
+    """Return the text of adapters.py; `aio`: the `aio` subpackage has its own `register`."""
     needs = _Needs(package)
-    builder = ModuleBuilder(header=header_line(), doc="Between psycopg and the values of this package.", taken=_LOADERS)
+    builder = ModuleBuilder(header=header_line(), doc="Conversions between psycopg's values and those of this package.", taken=_LOADERS)
     if needs.exact:
         builder.name("dataclasses", "dataclass")
         builder.add_definition(_INTERVAL_CLASS.splitlines())
@@ -161,7 +178,16 @@ def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str
     if needs.boxes:
         builder.name("typing", "Any")
         builder.add_definition(_BOXES.splitlines())
+    if needs.arrays:
+        _add_arrays(builder)
     return builder.text()
+
+
+def _add_arrays(builder: ModuleBuilder) -> None:
+    for module, names in _ARRAYS_NEED.items():
+        for name in names:
+            builder.name(module, name)
+    builder.add_definition(_ARRAYS.splitlines())
 
 
 def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
@@ -210,7 +236,7 @@ def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:
             *statement(
                 Group(f"def {KEEP_INTERVALS}(", (f"cursor: {context}", "*", f"binary: {builder.builtin('bool')}")), 0, suffix=" -> None:"
             ),
-            '    """Make a cursor load intervals without loss: psycopg takes a month for 30 days."""',
+            '    """Make a cursor load intervals without loss: psycopg reads a month as 30 days."""',
             "    loader = IntervalBinaryLoader if binary else IntervalLoader",
             '    cursor.adapters.register_loader("interval", loader)',
         ]
@@ -222,10 +248,16 @@ def _registered(builder: ModuleBuilder, package_name: str, *, aio: bool) -> Iter
     function = f"{package_name}.{REGISTER}" + (f" (or {package_name}.aio.{REGISTER})" if aio else "")
     yield f"def {REGISTERED}(value: {anything}) -> {anything}:"
     yield from docstring(
-        ["Pass on a value that psycopg could load.", "", "Raises:", f"    TypeError: `{REGISTER}` was not called with the connection."], 1
+        [
+            "Return a value that psycopg was able to load.",
+            "",
+            "Raises:",
+            f"    TypeError: `{REGISTER}` was not called with the connection.",
+        ],
+        1,
     )
     yield "    if isinstance(value, str):"
-    yield from lay_out(Group("TypeError(", (string_literal(f"call {function} on this connection first"),)), 2, "raise ")
+    yield from lay_out(Group("TypeError(", (Text(f"call {function} on this connection first"),)), 2, "raise ")
     yield "    return value"
 
 
@@ -238,7 +270,7 @@ def _add_json(builder: ModuleBuilder) -> None:
         [
             "@cache",
             f"def adapter_of(kind: {anything}) -> TypeAdapter[{anything}]:",
-            '    """Give what validates JSON as a type."""',
+            '    """Return the validator of a type."""',
             "    return TypeAdapter(kind)",
         ]
     )
@@ -246,7 +278,13 @@ def _add_json(builder: ModuleBuilder) -> None:
         [
             f"def {LOAD_JSON}(kind: {anything}, value: {anything}) -> {anything}:",
             *docstring(
-                ["Make a value of a type from JSON.", "", "Raises:", "    pydantic.ValidationError: the JSON does not fit the type."], 1
+                [
+                    "Return the value that the JSON stands for.",
+                    "",
+                    "Raises:",
+                    "    pydantic.ValidationError: the JSON does not fit the type.",
+                ],
+                1,
             ),
             "    return adapter_of(kind).validate_json(json.dumps(value))",
         ]
@@ -255,7 +293,7 @@ def _add_json(builder: ModuleBuilder) -> None:
         [
             f"def {DUMP_JSON}(kind: {anything}, value: {anything}) -> {anything}:",
             *docstring(
-                ["Make JSON from a value of a type.", "", "Raises:", "    pydantic.ValidationError: the value is not of the type."], 1
+                ["Return the JSON of a value of a type.", "", "Raises:", "    pydantic.ValidationError: the value is not of the type."], 1
             ),
             "    adapter = adapter_of(kind)",
             '    return adapter.dump_python(adapter.validate_python(value), mode="json")',
@@ -265,7 +303,7 @@ def _add_json(builder: ModuleBuilder) -> None:
 
 def _hstore_text() -> Iterator[str]:
     yield f"def {HSTORE_TEXT}(value: dict[str, str | None]) -> str:"
-    yield '    """Write an hstore as PostgreSQL reads it."""'
+    yield '    """Return the text of an hstore."""'
     yield ""
     yield "    def quoted(text: str | None) -> str:"
     yield "        if text is None:"
@@ -291,7 +329,7 @@ def _add_vector(builder: ModuleBuilder) -> None:
     builder.add_definition(
         [
             f"def {VECTOR_TEXT}(value: list[float]) -> str:",
-            '    """Write a vector as PostgreSQL reads it."""',
+            '    """Return the text of a vector."""',
             """    return f"[{','.join(map(str, value))}]\"""",
         ]
     )

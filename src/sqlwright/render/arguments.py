@@ -1,4 +1,4 @@
-"""How a generated function is given its parameters: one by one as keywords, as an object, or as an iterable of objects."""
+"""The parameters of a generated function: keywords, one object, or an iterable of objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import statement
-from sqlwright.render.literals import docstring
 from sqlwright.render.values import Values
 
 
@@ -27,7 +27,7 @@ def add_params_class(builder: ModuleBuilder, values: Values, query: ir.Query, na
 
 
 def call_parameters(builder: ModuleBuilder, values: Values, query: ir.Query, colour: Colour, definitions: str) -> tuple[str, ...]:
-    """The parameters behind the connection, as a signature has them; `definitions` is the module of their class, "" for this one."""
+    """Return the parameters after the connection, as a signature has them; `definitions` is the module of their class, "" for this one."""
     if query.params_class is None:
         named = tuple(f"{param.name}: {values.annotation(param.type)}" for param in query.params)
         return ("*", *named) if named else ()
@@ -41,6 +41,6 @@ def call_parameters(builder: ModuleBuilder, values: Values, query: ir.Query, col
 
 
 def param_fields(query: ir.Query) -> Mapping[int, str]:
-    """The expression of each parameter in the function's body, by its number."""
+    """Return the expression of each parameter in the function's body, by its number."""
     prefix = "" if query.params_class is None else "row." if query.takes_rows else "params."
     return {param.number: f"{prefix}{param.name}" for param in query.params}

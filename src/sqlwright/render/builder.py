@@ -1,4 +1,4 @@
-"""A Python module under construction: mentioning a name gives the expression to write and records the import.
+"""A Python module under construction: mentioning a name returns the expression to write and records its import.
 
 So the import list cannot be out of step with the code. Names of the user (functions, parameters, fields, classes) keep their spelling;
 a library name that anything in the module is also called is reached under another one: `import datetime as _datetime`,
@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import fits
-from sqlwright.render.literals import docstring
 from sqlwright.render.pgvalues import free_name
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -29,7 +29,7 @@ class _Import:
 
 
 class ModuleBuilder:
-    """Collects top-level definitions and the imports that they need. `taken` are all names that the user's SQL gives to this module."""
+    """Collects top-level definitions and the imports that they need. `taken`: the names in this module that come from the user's SQL."""
 
     def __init__(self, *, header: str, doc: str, taken: Iterable[str]) -> None:
         self._header = header
@@ -57,7 +57,7 @@ class ModuleBuilder:
         return self.name(module, name) if name[0].isupper() else f"{self.module(module)}.{name}"
 
     def free(self, wanted: str) -> str:
-        """Return a name that nothing of the user's has in this module, the wanted one if it can be."""
+        """Return the wanted name, with trailing underscores if a name from the user's SQL is the same."""
         return free_name(wanted, self._taken)
 
     def add_constant(self, lines: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ class ModuleBuilder:
         return known.bound
 
     def _import_sections(self) -> list[list[str]]:
-        """The import statements in isort's order: standard library, third party, own package; modules before names."""
+        """Return the import statements in isort's order: standard library, third party, own package; modules before names."""
         sections: list[list[str]] = [[], [], []]
         for module in sorted({item.module for item in self._imports.values() if not item.name}, key=_natural):
             (item,) = (i for i in self._imports.values() if i.module == module and not i.name)
@@ -103,7 +103,7 @@ class ModuleBuilder:
 
 
 def _from_import(module: str, members: list[_Import]) -> list[str]:
-    """Write the imports from one module: isort gives each renamed name a statement of its own, in the order of the first names."""
+    """Write the imports from one module: isort gives each renamed name its own statement, in the order of the first names."""
     plain = sorted((item for item in members if item.bound == item.name), key=lambda item: _member_order(item.name))
     statements = [plain] * bool(plain) + [[item] for item in members if item.bound != item.name]
     lines: list[str] = []

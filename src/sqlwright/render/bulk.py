@@ -1,6 +1,6 @@
-"""The bodies of functions that do more than execute once and fetch: COPY, batches, streams, and counts inside a pipeline.
+"""The bodies of functions that do more than execute once and fetch: COPY, batches and streams.
 
-What they have in common at run time, telling which row an error is about, is in the package's own module `_rows`.
+What they share at run time, a note on errors that says which row they concern, is in the package's own module `_rows`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.colour import ASYNC, Colour
-from sqlwright.render.error_notes import ROWS_MODULE
+from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.error_notes import EACH_RESULT, ROWS_MODULE
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import string_literal
 from sqlwright.render.promises import checked_row
@@ -18,24 +18,24 @@ from sqlwright.types.copying import CUT_SHORT
 
 
 def copy_lines(builder: ModuleBuilder, colour: Colour, root: str, constant: str, values: Group, copied: ir.Copied) -> list[str]:
-    """The body of a `:copyfrom` function, behind the making of `cur`."""
-    given = builder.name(f"{root}{ROWS_MODULE}", colour.given)
+    """Return the body of a `:copyfrom` function, after the line that makes `cur`."""
+    sent_rows = builder.name(f"{root}{ROWS_MODULE}", colour.sent_rows)
     if copied.types:
         checked = {name: builder.name(f"{root}{ROWS_MODULE}", name) for name in copied.types if name in CUT_SHORT}
         items = zip(values.items, copied.types, strict=True)
         values = replace(values, items=tuple(Group(f"{checked[name]}(", (item,)) if name in checked else item for item, name in items))
     types = Group("copy.set_types(", (Group("[", tuple(map(string_literal, copied.types)), "]"),))
-    lines = [f"    given = {given}(rows)", *statement(Group("cur.copy(", (constant,)), 1, "copying = ")]
+    lines = [f"    sent = {sent_rows}(rows)", *statement(Group("cur.copy(", (constant,)), 1, "copying = ")]
     depth = 2
     if colour is ASYNC:
-        lines += ["    with given.copying():", "        async with copying as copy:"]
+        lines += ["    with sent.copying():", "        async with copying as copy:"]
         depth = 3
     else:
-        lines += ["    with given.copying(), copying as copy:"]
+        lines += ["    with sent.copying(), copying as copy:"]
     return [
         *lines,
         *(statement(types, depth) if copied.types else []),
-        f"{'    ' * depth}{colour.each}row in given:",
+        f"{'    ' * depth}{colour.each}row in sent:",
         *statement(Group("copy.write_row(", (values,)), depth + 1, colour.wait),
         "    return cur.rowcount",
     ]
@@ -51,45 +51,48 @@ def batch_lines(
     each: ir.NoResult | ir.One | ir.Many,
     row: tuple[Node, str, bool] | None,
 ) -> list[str]:
-    """The body of a batch function, behind the making of `cur`.
+    """Return the body of a batch function, after the line that makes `cur`.
 
     `row` is what is made of `row`, the annotation of an item's result, and whether results come in the binary format.
     """
-    given = builder.name(f"{root}{ROWS_MODULE}", "Given")
-    executemany = Group("cur.executemany(", (constant, ListComprehension(values, "for row in given", "(", ")"), "returning=True"))
-    lines = [f"    given = {given}(rows)"]
+    sent_rows = builder.name(f"{root}{ROWS_MODULE}", SYNC.sent_rows)
+    executemany = Group("cur.executemany(", (constant, ListComprehension(values, "for row in sent", "(", ")"), "returning=True"))
+    lines = [f"    sent = {sent_rows}(rows)"]
     if row and row[2]:
         lines = [f"    cur.format = {builder.name('psycopg.pq', 'Format')}.BINARY", *lines]
     if colour is ASYNC:
-        lines += ["    async with conn.pipeline():", "        with given.executing(cur):", *statement(executemany, 3, colour.wait)]
+        lines += ["    async with conn.pipeline():", "        with sent.executing(cur):", *statement(executemany, 3, colour.wait)]
     else:
-        lines += ["    with conn.pipeline(), given.executing(cur):", *statement(executemany, 2)]
+        lines += ["    with conn.pipeline(), sent.executing(cur):", *statement(executemany, 2)]
     if row is None:
         return lines
     made, annotation, _ = row
     lines += [
-        *statement(f"found: {builder.builtin('list')}[{annotation}] = []", 1),
-        f"    for _ in {builder.name(f'{root}{ROWS_MODULE}', 'results')}(cur):",
+        *statement(f"results: {builder.builtin('list')}[{annotation}] = []", 1),
+        f"    for _ in {builder.name(f'{root}{ROWS_MODULE}', EACH_RESULT)}(cur):",
     ]
     match each:
         case ir.Many():
             made = ListComprehension(made, f"for row in {colour.wait}cur.fetchall()")
-            lines += _deliver(made, "", 2, "found.append(", ")")
+            lines += _deliver(made, "", 2, "results.append(", ")")
         case ir.One(always=always):
             lines += [
                 f"        row = {colour.wait}cur.fetchone()",
                 *checked_row(builder, root, query, each, "row", "cur", in_batch=True),
-                *_deliver(made, "" if always else "row is None", 2, "found.append(", ")"),
+                *_deliver(made, "" if always else "row is None", 2, "results.append(", ")"),
             ]
         case ir.NoResult():
             pass
-    return [*lines, "    return found"]
+    return [*lines, "    return results"]
 
 
 def stream_lines(
     builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str, str], made: Node, suspended: Group
 ) -> list[str]:
-    """The body of a streaming function, behind the making of its cursor: closing it closes psycopg's stream, which cancels the query."""
+    """Return the body of a streaming function, after the line that makes its cursor.
+
+    Closing the function's iterator closes psycopg's stream, which cancels the query.
+    """
     stream, rows, row, between = names
     generator, anything = builder.name("collections.abc", colour.generator), builder.name("typing", "Any")
     raw = f'"{generator}[{builder.builtin("tuple")}[{anything}, ...]]"'
@@ -104,23 +107,10 @@ def stream_lines(
     ]
 
 
-def counted_lines(colour: Colour, connection: str, cursor: str, constant: str, values: Group | None, local: str) -> list[str]:
-    """Execute so that the count is there: inside a pipeline block `execute` would not wait for the result, `executemany` can."""
-    given = "[()]" if values is None else f"[{local}]"
-    arguments: tuple[Node, ...] = (constant,) if values is None else (constant, local)
-    return [
-        *([] if values is None else statement(values, 1, f"{local} = ")),
-        f"    if {connection}.pgconn.pipeline_status:",
-        *statement(Group(f"{cursor}.executemany(", (constant, given, "returning=True")), 2, colour.wait),
-        "    else:",
-        *statement(Group(f"{cursor}.execute(", arguments), 2, colour.wait),
-    ]
-
-
 def _deliver(made: Node, none_if: str, depth: int, opening: str, closing: str = "") -> list[str]:
-    """Hand on the expression, None if the condition holds, where there is one; the long form is `if`."""
+    """Return the statement that passes on the expression, or None if there is a condition and it holds; the long form is `if`."""
 
-    def hand_on(node: Node, depth: int) -> list[str]:
+    def passed_on(node: Node, depth: int) -> list[str]:
         return statement(Group(opening, (node,), closing) if closing else node, depth, "" if closing else opening)
 
     conditions = [none_if] if none_if else []
@@ -128,10 +118,10 @@ def _deliver(made: Node, none_if: str, depth: int, opening: str, closing: str = 
         conditions.append(made.condition)
         made = made.value
     if not conditions:
-        return hand_on(made, depth)
+        return passed_on(made, depth)
     condition = " or ".join(conditions)
     short = f"{opening}{flat(NoneUnless(condition, made))}{closing}"
     margin = "    " * depth
     if fits(short, depth):
         return [f"{margin}{short}"]
-    return [f"{margin}if {condition}:", *hand_on("None", depth + 1), f"{margin}else:", *hand_on(made, depth + 1)]
+    return [f"{margin}if {condition}:", *passed_on("None", depth + 1), f"{margin}else:", *passed_on(made, depth + 1)]

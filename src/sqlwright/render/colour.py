@@ -7,28 +7,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """The classes of psycopg and the keywords of one colour, with their space."""
+    """The classes of psycopg, the names of the package's own helpers, and the keywords of one colour, with their space."""
 
     connection: str
     cursor: str
     pool: str
     generator: str
     closing: str
-    given: str
+    sent_rows: str
+    execute_now: str
     define: str
     wait: str
     enter: str
     each: str
 
 
-SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "Given", "def ", "", "with ", "for ")
+SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "SentRows", "execute_now", "def ", "", "with ", "for ")
 ASYNC = Colour(
     "AsyncConnection",
     "AsyncRawCursor",
     "AsyncConnectionPool",
     "AsyncGenerator",
     "aclosing",
-    "AsyncGiven",
+    "AsyncSentRows",
+    "aexecute_now",
     "async def ",
     "await ",
     "async with ",

@@ -6,9 +6,15 @@ from functools import lru_cache
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.enums import member_lines
 from sqlwright.render.header import header_line
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.layout import LINE_LENGTH
+from sqlwright.render.literals import string_literal
+from sqlwright.render.sql_lines import in_lines
+
+# Between the quotes of a docstring in a class.
+_DEFINITION_COLUMNS = LINE_LENGTH - len('    """"""')
 
 
 # Packages over the same schema have the same one.
@@ -17,7 +23,7 @@ def constraints_module(constraints: tuple[ir.ConstraintClass, ...]) -> str:
     """Return the text of constraints.py."""
     builder = ModuleBuilder(
         header=header_line(),
-        doc="Names of constraints and unique indexes, as errors report them: `error.diag.constraint_name`.",
+        doc="Names of constraints and unique indexes, as in `error.diag.constraint_name`.",
         taken=[found.name for found in constraints],
     )
     for found in constraints:
@@ -27,6 +33,9 @@ def constraints_module(constraints: tuple[ir.ConstraintClass, ...]) -> str:
             "",
         ]
         for constraint in found.members:
-            lines += [*member_lines(constraint.member, string_literal(constraint.name)), *docstring([constraint.definition], 1)]
+            lines += [
+                *member_lines(constraint.member, string_literal(constraint.name)),
+                *docstring([in_lines(constraint.definition, _DEFINITION_COLUMNS)], 1),
+            ]
         builder.add_definition(lines)
     return builder.text()

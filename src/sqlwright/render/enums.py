@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import exempt_if_too_long, fits
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.literals import string_literal
 
 
 def enums_module(package: ir.Package) -> str:
@@ -29,7 +30,7 @@ def _add_enum(builder: ModuleBuilder, enum: ir.EnumClass, *, str_enum: bool) -> 
 
 
 def member_lines(name: str, literal: str) -> list[str]:
-    """The assignment of a member of an enum."""
+    """Return the assignment of a member of an enum."""
     line = f"{name} = {literal}"
     if fits(line, 1):
         return [f"    {line}"]

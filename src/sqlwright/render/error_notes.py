@@ -1,4 +1,4 @@
-"""The module of a package that says which of the rows that a function was given an error is about."""
+"""The module of a package that notes on an error which of the rows sent it concerns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sqlwright.types.copying import CUT_SHORT
 
 # No query file can have this name: those begin with a letter.
 ROWS_MODULE = "_rows"
+EACH_RESULT = "each_result"
 
-_GIVEN = '''\
-class Given(Generic[T]):
-    """The rows that a function is given, counted as they are sent."""
+_SENT_ROWS = '''\
+class SentRows(Generic[T]):
+    """The rows passed to a function, counted while they are sent."""
 
     def __init__(self, rows: Iterable[T]) -> None:
         self._rows = rows
@@ -30,7 +31,7 @@ class Given(Generic[T]):
 _COPYING = '''
     @contextmanager
     def copying(self) -> Generator[None]:
-        """Note on an exception which row it is about: PostgreSQL counts lines."""
+        """Note on an error which row it concerns, by the line that PostgreSQL names."""
         try:
             yield
         except OperationalError:
@@ -48,12 +49,12 @@ _COPYING = '''
 _EXECUTING = '''
     @contextmanager
     def executing(self, cur: Cursor[Any] | AsyncCursor[Any]) -> Generator[None]:
-        """Note on an exception which row it is about: the first without a result."""
+        """Note on an error which row it concerns: the first without a result."""
         try:
             yield
         except Error as error:
             if error.diag.sqlstate is not None:
-                done = sum(1 for _ in results(cur))
+                done = sum(1 for _ in each_result(cur))
                 # Before the first result, it may be the statement that is wrong.
                 if done or not isinstance(error, ProgrammingError):
                     _note(error, done)
@@ -69,20 +70,20 @@ _NOTE_SENDING = """
         if self._sending:
             _note(error, self._index)
 """
-_ASYNC_GIVEN = '''\
-class AsyncGiven(Given[T]):
-    """As `Given`, for rows that an async iterable may give."""
+_ASYNC_SENT_ROWS = '''\
+class AsyncSentRows(SentRows[T]):
+    """As `SentRows`, for rows that may come from an async iterable."""
 
     def __init__(self, rows: Iterable[T] | AsyncIterable[T]) -> None:
         super().__init__(() if isinstance(rows, AsyncIterable) else rows)
-        self._later = rows if isinstance(rows, AsyncIterable) else None
+        self._arriving = rows if isinstance(rows, AsyncIterable) else None
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        if self._later is None:
+        if self._arriving is None:
             for row in self:
                 yield row
             return
-        async for row in self._later:
+        async for row in self._arriving:
             self._index += 1
             self._sending = True
             yield row
@@ -90,15 +91,15 @@ class AsyncGiven(Given[T]):
 '''
 _IN_RANGE = """\
 def {name}(value: int | None) -> int | None:
-    \"\"\"Refuse a number that is no {type}, which psycopg would cut.\"\"\"
+    \"\"\"Reject a number out of range for {type}, which psycopg would truncate.\"\"\"
     if value is not None and not -{limit} <= value < {limit}:
         raise NumericValueOutOfRange(f"{{value}} is out of range for type {type}")
     return value
 """
 _INTEGERS = {"int2": ("smallint", "0x8000"), "int4": ("integer", "0x8000_0000")}
 _RESULTS = '''\
-def results(cur: Cursor[Any] | AsyncCursor[Any]) -> Iterator[None]:
-    """Move a cursor from result to result, beginning with the one it is at."""
+def each_result(cur: Cursor[Any] | AsyncCursor[Any]) -> Iterator[None]:
+    """Step through the results of a cursor, beginning with the current one."""
     if cur.pgresult is not None:
         yield
         while cur.nextset():
@@ -106,7 +107,7 @@ def results(cur: Cursor[Any] | AsyncCursor[Any]) -> Iterator[None]:
 '''
 _NOTE = """\
 def _note(error: Exception, index: int) -> None:
-    error.add_note(f"This is about rows[{index}].")
+    error.add_note(f"While sending rows[{index}]")
 """
 
 
@@ -120,7 +121,7 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
     results = [query.result for module in package.modules for query in module.queries]
     copies, batches = (any(isinstance(result, kind) for result in results) for kind in (ir.Copied, ir.Batch))
     checked = sorted({name for result in results if isinstance(result, ir.Copied) for name in result.types} & CUT_SHORT)
-    builder = ModuleBuilder(header=header_line(), doc="Which of the given rows an error is about.", taken=())
+    builder = ModuleBuilder(header=header_line(), doc="Notes on errors that say which of the rows sent they concern.", taken=())
     names = ["Generator", "Iterable", "Iterator", *(["AsyncIterable", "AsyncIterator"] if copies and clients is not Clients.SYNC else [])]
     for name in names:
         builder.name("collections.abc", name)
@@ -139,10 +140,10 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
                 f'LINE = {builder.module("re")}.compile(r"^COPY .+?, \\D*(\\d+)", re.MULTILINE)',
             ]
         )
-    given = [_GIVEN, *([_COPYING] if copies else []), *([_EXECUTING] if batches else []), _NOTE_SENDING]
-    builder.add_definition("".join(given).splitlines())
+    parts = [_SENT_ROWS, *([_COPYING] if copies else []), *([_EXECUTING] if batches else []), _NOTE_SENDING]
+    builder.add_definition("".join(parts).splitlines())
     if "AsyncIterable" in names:
-        builder.add_definition(_ASYNC_GIVEN.splitlines())
+        builder.add_definition(_ASYNC_SENT_ROWS.splitlines())
     for name in checked:
         kind, limit = _INTEGERS[name]
         builder.add_definition(_IN_RANGE.format(name=name, type=kind, limit=limit).splitlines())

@@ -7,7 +7,7 @@ _WARNING = "DO NOT EDIT."
 
 
 def header_line(source_file: str = "") -> str:
-    """Return the first line of a generated file, without a newline; `source_file` is the .sql file that it comes from, if it is one."""
+    """Return the first line of a generated file, without a newline; `source_file` is the .sql file that it comes from, "" for none."""
     if not source_file:
         return f"{_MARK}. {_WARNING}"
     # A file name may hold anything, also a newline, and a comment must stay one line.

@@ -1,15 +1,18 @@
 """Lines as `ruff format` leaves them: a small set of expressions, each laid out flat where it fits and exploded where it does not.
 
 Exploded calls, tuples and parameter lists get a trailing comma, which formatters keep whatever line length a user has set. The few
-lines that no layout here makes narrow enough are exempted from formatting by their statement's `# fmt: skip`.
+statements that stay too long, for a single name or string, are exempted from formatting by `# fmt: skip`.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from sqlwright.render.literals import string_literal
 
 # The default line length of ruff and of black.
 LINE_LENGTH = 88
@@ -54,18 +57,25 @@ class ListComprehension:
     close: str = "]"
 
 
-Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension"
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal, cut at its spaces into several where it is too long."""
+
+    value: str
+
+
+Node: TypeAlias = "str | Group | Keyword | NoneUnless | ListComprehension | Text"
 
 
 def width(text: str) -> int:
-    """The columns that a line takes: wide East Asian characters take two, combining ones none."""
+    """Return the number of columns of a line: wide East Asian characters take two, combining ones none."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def flat(node: Node) -> str:
-    """The node on one line."""
+    """Return the node on one line."""
     match node:
         case str():
             return node
@@ -78,6 +88,8 @@ def flat(node: Node) -> str:
             return f"None if {condition} else {flat(value)}"
         case ListComprehension(element=element, clause=clause, open=opening, close=closing):
             return f"{opening}{flat(element)} {clause}{closing}"
+        case Text(value=value):
+            return string_literal(value)
 
 
 def fits(line: str, depth: int) -> bool:
@@ -92,6 +104,10 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
     if isinstance(node, str) or fits(line, depth):
         return [margin + line]
     match node:
+        case Text(value=value):
+            return [f"{margin}{prefix}(", *_pieces(value, depth + 1), f"{margin}){suffix}"]
+        case Group(open=opening, items=(Text(value=value),), close=closing):
+            return [f"{margin}{prefix}{opening}", *_pieces(value, depth + 1), f"{margin}{closing}{suffix}"]
         case Group(open=opening, items=items, close=closing):
             inner = [text for item in items for text in lay_out(item, depth + 1, suffix=",")]
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
@@ -105,6 +121,17 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
                 [f"{margin}{_INDENT}{inside}"] if fits(inside, depth + 1) else [*lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}"]
             )
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
+
+
+def _pieces(text: str, depth: int) -> list[str]:
+    """Return a literal on each line, the spaces between them at the beginning of the later ones."""
+    pieces: list[str] = []
+    for word in re.split(r"(?<=[^ ])(?= )", text):
+        if pieces and fits(string_literal(pieces[-1] + word), depth):
+            pieces[-1] += word
+        else:
+            pieces.append(word)
+    return [f"{_INDENT * depth}{string_literal(piece)}" for piece in pieces]
 
 
 def statement(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[str]:

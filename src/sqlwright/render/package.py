@@ -1,4 +1,4 @@
-"""From the proven package to Python source files that read as if a careful person had written them."""
+"""From the proven package to the source files of a Python package."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlwright.render.colour import ASYNC, SYNC
 from sqlwright.render.constraints import constraints_module
 from sqlwright.render.enums import enums_module
 from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
+from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
@@ -31,37 +32,32 @@ def render(
     package_name: str,
     clients: Clients,
     queriers: Queriers = _NO_QUERIERS,
+    registry: bool = False,
 ) -> tuple[ir.SourceFile, ...]:
     """Return the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
 
-    Each of `queriers` needs functions of its colour among the `clients`.
+    Each of `queriers` needs functions of its colour among the `clients`. `registry`: the package has its registry module.
     """
-    return tuple(sorted(_files(package, package_name, clients, queriers), key=lambda file: file.path))
+    return tuple(sorted(_files(package, package_name, clients, queriers, registry=registry), key=lambda file: file.path))
 
 
-def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Queriers) -> Iterator[ir.SourceFile]:
+def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Queriers, *, registry: bool) -> Iterator[ir.SourceFile]:
     modules = [module for module in package.modules if module.queries]
     colour = ASYNC if clients is Clients.ASYNC else SYNC
     aio = clients is Clients.BOTH
     needs_register = bool(package.registrations)
 
-    promised = makes_promises(package)
-    exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * promised + [(".registration", REGISTER)] * needs_register
+    exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * makes_promises(package) + [(".registration", REGISTER)] * needs_register
 
-    yield ir.SourceFile("__init__.py", _root(package_name, exported))
+    yield ir.SourceFile("__init__.py", _root(exported))
     yield ir.SourceFile("py.typed", "")
     yield from _schema_files(package)
     if needs_adapters(package):
         yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
     if needs_register:
         yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
-    if promised:
-        yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
-    if takes_rows(package):
-        yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
-    if has_streams(package):
-        yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
-    if modules:
+    yield from _private_files(package, clients)
+    if registry:
         yield ir.SourceFile("registry.py", registry_module(modules))
     classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous
     for module in modules:
@@ -70,6 +66,18 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
         yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
             yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
+
+
+def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceFile]:
+    """The modules that only the generated functions use."""
+    if makes_promises(package):
+        yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
+    if waits_for_results(package):
+        yield ir.SourceFile(f"{EXECUTION_MODULE}.py", execution_module(clients))
+    if takes_rows(package):
+        yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
+    if has_streams(package):
+        yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
 
 
 def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
@@ -86,8 +94,8 @@ def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
         yield ir.SourceFile("constraints.py", constraints_module(package.constraints))
 
 
-def _root(package_name: str, exported: Iterable[tuple[str, str]]) -> str:
-    builder = ModuleBuilder(header=header_line(), doc=f"{package_name}: typed functions for SQL queries.", taken=())
+def _root(exported: Iterable[tuple[str, str]]) -> str:
+    builder = ModuleBuilder(header=header_line(), doc="Typed functions for SQL queries, one module for each query file.", taken=())
     names = [f'"{builder.name(module, name)}"' for module, name in exported]
     if names:
         builder.add_constant([f"__all__ = [{', '.join(names)}]"])

@@ -1,13 +1,13 @@
-"""How values travel between PostgreSQL and Python in generated code: what psycopg loads by itself, in which format, and what not."""
+"""How values travel between PostgreSQL and Python in generated code: what psycopg loads by itself, and what is converted."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 
 from sqlwright import ir
-from sqlwright.types.valuetypes import holds_interval, is_box, parts
+from sqlwright.types.valuetypes import holds_arrays, holds_interval, is_box, parts
 
-# Names in the generated adapters module: the function that passes on a value which psycopg could load, the one that makes a cursor load
+# Names in the generated adapters module: the function that checks that a value was loaded, the one that makes a cursor load
 # intervals without loss, the class of exact intervals, and what validates JSON.
 REGISTERED = "registered"
 KEEP_INTERVALS = "keep_intervals"
@@ -17,6 +17,7 @@ DUMP_JSON = "dump_json"
 HSTORE_TEXT = "hstore_text"
 VECTOR_TEXT = "vector_text"
 BOXES_TEXT = "boxes_text"
+ARRAY_TEXT = "array_text"
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -27,17 +28,17 @@ def free_name(wanted: str, taken: Container[str]) -> str:
 
 
 def json_alias(package: ir.Package) -> str:
-    """The name of the JSON alias in the package's models: `JsonValue`, unless a class of the schema has that name."""
+    """Return the name of the JSON alias in the package's models: `JsonValue`, unless a class of the schema has that name."""
     return free_name("JsonValue", {*(model.name for model in package.models), *(enum.name for enum in package.enums)})
 
 
 def columns_of(shape: ir.Shape) -> tuple[ir.Column, ...]:
-    """The result columns of a shape, in order."""
+    """Return the result columns of a shape, in order."""
     return (shape.column,) if isinstance(shape, ir.BareValue) else ir.columns_in(shape.fields)
 
 
 def result_types(query: ir.Query) -> tuple[ir.Type, ...]:
-    """The types of a query's result columns that its function gives out as values, or the cursor that it gives out."""
+    """Return the types of a query's result columns: those of its function's values, or of the cursor that the function returns."""
     if isinstance(query.result, ir.CursorResult):
         return query.result.types
     shape = ir.shape_of(query.result)
@@ -45,7 +46,7 @@ def result_types(query: ir.Query) -> tuple[ir.Type, ...]:
 
 
 def innermost(found: ir.Type) -> ir.ValueType:
-    """The type without `Nullable`, lists and domains around it."""
+    """Return the type without `Nullable`, lists and domains around it."""
     match found:
         case ir.Nullable(value=inner) | ir.ListOf(element=inner) | ir.DomainRef(value=inner):
             return innermost(inner)
@@ -59,7 +60,7 @@ def holds_json(found: ir.Type) -> bool:
 
 
 def keeps_intervals(query: ir.Query) -> bool:
-    """Return whether the cursor of a query must be kept from loading intervals with a loss."""
+    """Return whether the cursor of a query must be prevented from loading intervals with a loss."""
     return any(holds_interval(found) for found in result_types(query)) or (
         isinstance(query.result, ir.CursorResult) and query.result.intervals
     )
@@ -82,12 +83,12 @@ def has_own_conversion(found: ir.Type) -> bool:
 
 
 def is_dumped(found: ir.Type) -> bool:
-    """Return whether a parameter is not handed to psycopg as it is."""
+    """Return whether a parameter is converted before psycopg sends it."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)
         case ir.ListOf(element=element):
-            return is_dumped(element) or is_box(element)
+            return is_dumped(element) or is_box(element) or holds_arrays(found)
         case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
             return True
         case ir.Overridden(value=value, dump=dump):

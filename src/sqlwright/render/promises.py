@@ -1,11 +1,11 @@
-"""What generated functions do when the database breaks the proof, or the claim, of a query's number of rows."""
+"""The check of a query's number of rows at run time, and the error for a database that breaks the proof or the claim."""
 
 from __future__ import annotations
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import exempt_if_too_long
+from sqlwright.render.layout import Text, exempt_if_too_long, lay_out
 from sqlwright.render.literals import string_literal
 
 # No query file can have this name: those begin with a letter.
@@ -19,7 +19,7 @@ class ProofBrokenError(RuntimeError):
     """A query returned a number of rows that its proof rules out.
 
     The database differs from the schema that this package was generated from: a unique
-    index was dropped, for example. `index` is for batches: that of the given row.
+    index was dropped, for example. In a batch, `index` is the position of the row sent.
     """
 
     def __init__(self, query: str, rows: int, index: int | None = None) -> None:
@@ -29,9 +29,9 @@ class ProofBrokenError(RuntimeError):
         self.index = index
 
     def __str__(self) -> str:
-        given = "" if self.index is None else f" for rows[{self.index}]"
+        sent = "" if self.index is None else f" for rows[{self.index}]"
         return (
-            f"query {self.query} returned {self.rows} rows{given} instead of"
+            f"query {self.query} returned {self.rows} rows{sent} instead of"
             f" {PROOFS[self.query]}; compare the database's schema with the one that"
             " this package was generated from"
         )
@@ -39,11 +39,11 @@ class ProofBrokenError(RuntimeError):
 
 
 def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One, row: str, cursor: str, *, in_batch: bool) -> list[str]:
-    """Return the lines that raise when the fetched row is not the only one, or is missing though there always is one."""
+    """Return the lines that raise an error for a second row, or for no row where there always is one."""
     if not (one.always or one.because):
         return []
     error = builder.name(f"{root}{PROOFS_MODULE}", PROOF_BROKEN)
-    arguments = [string_literal(query.name), f"{cursor}.rowcount", *(["len(found)"] if in_batch else [])]
+    arguments = [string_literal(query.name), f"{cursor}.rowcount", *(["len(results)"] if in_batch else [])]
     lines = [
         f"if {row} is None or {cursor}.rowcount > 1:" if one.always else f"if {cursor}.rowcount > 1:",
         f"    raise {error}({', '.join(arguments)})",
@@ -52,7 +52,7 @@ def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One,
 
 
 def _promised(query: ir.Query) -> str:
-    """What a query's function holds the number of rows against, in words; "" for nothing."""
+    """Return in words the number of rows that a query's function checks; "" where it checks none."""
     one = query.result.each if isinstance(query.result, ir.Batch) else query.result
     if not isinstance(one, ir.One) or not (one.always or one.because):
         return ""
@@ -66,10 +66,10 @@ def makes_promises(package: ir.Package) -> bool:
 
 def proofs_module(package: ir.Package) -> str:
     """Return the text of the module."""
-    builder = ModuleBuilder(header=header_line(), doc="What is proven of numbers of rows, and the error for it.", taken=())
+    builder = ModuleBuilder(header=header_line(), doc="Proven numbers of rows, and the error for a query that breaks its proof.", taken=())
     promised = [(query.name, words) for module in package.modules for query in module.queries if (words := _promised(query))]
     text = builder.builtin("str")
-    entries = [f"    {string_literal(name)}: {string_literal(words)}," for name, words in promised]
+    entries = [line for name, words in promised for line in lay_out(Text(words), 1, f"{string_literal(name)}: ", ",")]
     head = f"{_PROOFS}: {builder.name('typing', 'Final')}[{builder.builtin('dict')}[{text}, {text}]] = {{"
     builder.add_constant(exempt_if_too_long([head, *entries, "}"]))
     builder.add_definition(_CLASS.splitlines())

@@ -1,22 +1,30 @@
 """`Querier` and `AsyncQuerier`: the classes of sqlc-gen-python, as methods over a module's functions.
 
-What a caller of sqlc-gen-python sees stays: the names, keyword parameters or one `arg`, and that `:many` gives an iterator. Source: its
-generated examples.
+Callers of sqlc-gen-python find the same names, keyword parameters or one `arg`, and an iterator from `:many`. Source: its generated
+examples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import Group, statement
 from sqlwright.render.pgvalues import free_name
 
-Method: TypeAlias = tuple[ir.Query, tuple[str, ...], str]
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A query as a method: its docstring and parameters, and the annotation of its result, or of a row where it is one of many."""
+
+    query: ir.Query
+    doc: tuple[str, ...]
+    parameters: tuple[str, ...]
+    annotation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,14 @@ class QuerierClass:
 
 
 def class_names(queriers: Sequence[QuerierClass]) -> list[str]:
-    """The names that the classes bind in their module."""
+    """Return the names that the classes bind in their module."""
     return [querier.name for querier in queriers]
 
 
 def add_queriers(
     builder: ModuleBuilder, queriers: Sequence[QuerierClass], module: str, methods: Callable[[Colour], Sequence[Method]]
 ) -> None:
-    """Add the classes to a module of that name; `methods` gives, in a colour, each query with its parameters and its (row's) annotation."""
+    """Add the classes to a module of that name; `methods` returns the queries as methods in a colour."""
     for querier in queriers:
         any_connection = f"{builder.name('psycopg', querier.colour.connection)}[{builder.name('typing', 'Any')}]"
         lines = [
@@ -58,15 +66,13 @@ def add_queriers(
             f"    def __init__(self, conn: {any_connection}) -> None:",
             "        self._conn = conn",
         ]
-        for query, parameters, annotation in methods(querier.colour):
-            lines += ["", *_method(builder, querier, module, query, parameters, annotation)]
+        for method in methods(querier.colour):
+            lines += ["", *_method(builder, querier, module, method)]
         builder.add_definition(lines)
 
 
-def _method(
-    builder: ModuleBuilder, querier: QuerierClass, module: str, query: ir.Query, parameters: tuple[str, ...], annotation: str
-) -> list[str]:
-    colour = querier.colour
+def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: Method) -> list[str]:
+    colour, query, parameters, annotation = querier.colour, method.query, method.parameters, method.annotation
     names: set[str] = set() if query.params_class else {param.name for param in query.params}
     # pyright wants "self", or a leading underscore, which no parameter has.
     self = "_self" if "self" in names else "self"
@@ -76,12 +82,12 @@ def _method(
     elif query.params_class is not None:
         parameters, arguments = tuple(parameter.replace("params:", "arg:", 1) for parameter in parameters), ("arg",)
     function: str = query.function
-    found: list[str] = []
+    imported: list[str] = []
     if querier.functions:
-        # Modules of the two colours need each other, so that one may be imported before the other is complete.
+        # The modules of the two colours import each other, so one is imported when the other is still incomplete.
         others = free_name(module, {*names, self, "arg", "rows"})
         function = f"{others}.{query.function}"
-        found = [f"        from {querier.functions} import {module}" + ("" if others == module else f" as {others}"), ""]
+        imported = [f"        from {querier.functions} import {module}" + ("" if others == module else f" as {others}"), ""]
     elif function in {*names, self, "arg", "rows"}:
         # A parameter hides the function that has its name.
         function = free_name(builder.free(f"call_{function}"), names)
@@ -106,4 +112,4 @@ def _method(
             define, returns = colour.define, annotation
             body = statement(call, 2, f"return {colour.wait}")
     signature = statement(Group(f"{define}{query.function}(", (self, *parameters)), 1, suffix=f" -> {returns}:")
-    return [*signature, f'        """Call `{query.function}`."""', *found, *body]
+    return [*signature, *docstring(method.doc, 2), *imported, *body]

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from sqlwright import ir
 from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.bulk import batch_lines, copy_lines, counted_lines, stream_lines
+from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
+from sqlwright.render.docstrings import docstring
+from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
-from sqlwright.render.literals import docstring, sql_literal, string_literal
+from sqlwright.render.literals import sql_literal, string_literal
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
 from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
+from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.values import Values
 from sqlwright.types.formats import asks_binary, reads_binary
@@ -24,14 +27,14 @@ from sqlwright.types.formats import asks_binary, reads_binary
 def query_module(
     package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = ()
 ) -> str:
-    """Return the text of a module of query functions, with classes of methods over them behind.
+    """Return the text of a module of query functions, followed by classes of methods over them.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
     from there.
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
-        doc=f"Queries of {module.source_file}.",
+        doc=f"Typed functions for the queries in {module.source_file}.",
         taken=[*_names_bound(module, with_definitions=not definitions), *class_names(queriers)],
     )
     root = ".." if definitions else "."
@@ -40,7 +43,7 @@ def query_module(
     for query in module.queries:
         if not definitions:
             final = builder.name("typing", "Final")
-            builder.add_constant([f"{query.constant}: {final} = {sql_literal(query.sql)}"])
+            builder.add_constant([f"{query.constant}: {final} = {sql_literal(in_lines(query.sql))}"])
             if query.params_class:
                 add_params_class(builder, values, query, query.params_class)
             row = own_rows.pop(_row_class(query), None)
@@ -50,7 +53,7 @@ def query_module(
 
     def methods(colour: Colour) -> list[Method]:
         functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
-        return [(function.query, function.parameters(), function.item_type()) for function in functions]
+        return [Method(function.query, function.doc(), function.parameters(), function.item_type()) for function in functions]
 
     add_queriers(builder, queriers, module.name, methods)
     return builder.text()
@@ -81,11 +84,14 @@ class _Function:
     definitions: str
 
     def lines(self) -> list[str]:
-        doc = self.query.doc if any(line.strip() for line in self.query.doc) else (self._default_doc(),)
-        return [*self._signature(), *docstring(doc, 1), *self._body()]
+        return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
 
-    def _default_doc(self) -> str:
-        return f"Run `{self.query.name}` ({self.query.source.file})."
+    def doc(self) -> tuple[str, ...]:
+        """Return the query's comment, or without one the query's place, which an editor can follow."""
+        if any(line.strip() for line in self.query.doc):
+            return self.query.doc
+        # A line number changes with every line above it, so a query that has a comment goes without.
+        return (f"See {self.query.source.file}:{self.query.source.line}.",)
 
     def _signature(self) -> list[str]:
         connection = f"{self.builder.name('psycopg', self.colour.connection)}[{self.builder.name('typing', 'Any')}]"
@@ -93,11 +99,11 @@ class _Function:
         return statement(Group(f"{self.colour.define}{self.query.function}(", items), 0, suffix=f" -> {self._returns(self.query.result)}:")
 
     def parameters(self) -> tuple[str, ...]:
-        """The parameters behind the connection, as the signature has them."""
+        """Return the parameters after the connection, as the signature has them."""
         return call_parameters(self.builder, self.values, self.query, self.colour, self.definitions)
 
     def item_type(self) -> str:
-        """The annotation of the result, or of a row of it where it is one of many."""
+        """Return the annotation of the result, or of one row where there are many."""
         match self.query.result:
             case ir.Many(shape=shape) | ir.Stream(shape=shape):
                 return self._annotation(shape, optional=False)
@@ -159,9 +165,9 @@ class _Function:
                 return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]), suspended)]
             case ir.RowCount() | ir.CursorResult():
                 returned = f"{cursor}.rowcount" if isinstance(self.query.result, ir.RowCount) else cursor
-                values = self._values() if self.query.params else None
-                counted = counted_lines(self.colour, connection, cursor, self._constant(), values, self._local("values"))
-                return [*made, *counted, f"    return {returned}"]
+                execute_now = self.builder.name(f"{self.root}{EXECUTION_MODULE}", self.colour.execute_now)
+                call = Group(f"{execute_now}(", (cursor, *self._arguments()))
+                return [*made, *statement(call, 1, self.colour.wait), f"    return {returned}"]
             case _:
                 pass
         lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
@@ -177,7 +183,7 @@ class _Function:
         return self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
 
     def _values(self, order: tuple[int, ...] = ()) -> Group:
-        """The tuple of what is sent for the parameters: in the order of their numbers, or of those in `order`."""
+        """Return the tuple that is sent for the parameters: in the order of their numbers, or of those in `order`."""
         item = self._local("item")
         fields = param_fields(self.query)
         params = {param.number: param for param in self.query.params}
@@ -185,14 +191,14 @@ class _Function:
         return Group("(", tuple(sent), is_tuple=True)
 
     def _arguments(self) -> tuple[Node, ...]:
-        """What `execute` and `stream` are called with."""
+        """Return the arguments of `execute`, `execute_now` and `stream`."""
         values = [self._values()] if self.query.params else []
         shape = ir.shape_of(self.query.result)
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
     def _one(self, one: ir.One, cursor: str) -> list[str]:
-        """Fetch the row and check the proof: psycopg has all rows of the result already, so that costs no more than a comparison."""
+        """Fetch the row and check the proof: psycopg has fetched every row already, so that costs no more than a comparison."""
         row, shape = self._local("row"), one.shape
         fetched = [
             f"    {row} = {self.colour.wait}{cursor}.fetchone()",
@@ -217,7 +223,7 @@ class _Function:
         return [f"    {rows} = {fetch}", *statement(ListComprehension(made, f"for {row} in {rows}"), 1, "return ")]
 
     def _made(self, shape: ir.Shape, row: str) -> Node:
-        """The annotated result, made of a plain row."""
+        """Return the annotated result, made of a plain row."""
         if isinstance(shape, ir.BareValue):
             return self.values.loaded(shape.column.type, f"{row}[0]")
         if self.values.converts(shape.fields):
@@ -229,13 +235,13 @@ class _Function:
         return self.builder.name(module, shape.row_class) if module else shape.row_class
 
     def _local(self, wanted: str) -> str:
-        """A name that no parameter has."""
+        """Return the wanted name, with trailing underscores if a parameter has it."""
         taken: set[str] = set() if self.query.params_class else {param.name for param in self.query.params}
         return free_name(wanted, taken)
 
 
 def _return(made: Node, none_if: str) -> list[str]:
-    """Return the expression; None if the condition holds, where there is one. The long form is no conditional expression, but `if`."""
+    """Return the statement that returns the expression, or None if there is a condition and it holds; the long form is `if`."""
     conditions = [none_if] if none_if else []
     if isinstance(made, NoneUnless):
         conditions.append(made.condition)

@@ -1,4 +1,4 @@
-"""Row classes in the style that the package has, shared ones in its models module, which also holds domains as types of their own."""
+"""Row classes in the style that the package has, shared ones in its models module, which also holds the `NewType`s of domains."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.docstrings import docstring
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Keyword, Node, NoneUnless, fits, statement
-from sqlwright.render.literals import docstring, string_literal
+from sqlwright.render.literals import string_literal
 from sqlwright.render.pgvalues import free_name, json_alias
 from sqlwright.render.values import Values, to_row_name
 from sqlwright.types.valuetypes import parts
@@ -38,7 +39,7 @@ def models_module(package: ir.Package, *, with_json: bool) -> str:
 
 
 def names_in(row_classes: Iterable[ir.RowClass]) -> list[str]:
-    """The names of row classes and of their fields."""
+    """Return the names of row classes and of their fields."""
     return [name for row in row_classes for name in (row.name, *(field.name for field in row.fields))]
 
 
@@ -73,7 +74,7 @@ def _head(builder: ModuleBuilder, style: ir.RowStyle, name: str) -> list[str]:
 
 
 def _parts_first(models: Iterable[ir.RowClass]) -> list[ir.RowClass]:
-    """The classes in an order in which those that pydantic and named tuples refer to are defined before."""
+    """Return the classes, each after those that it refers to: pydantic and named tuples need them defined."""
     known = {model.name: model for model in models}
     ordered: dict[str, ir.RowClass] = {}
 
@@ -90,7 +91,7 @@ def _parts_first(models: Iterable[ir.RowClass]) -> list[ir.RowClass]:
 
 
 def from_row_name(fields: Iterable[ir.Field]) -> str:
-    """The name of the constructor from a plain row: one that no field has."""
+    """Return the name of the constructor from a plain row: one that no field has."""
     return free_name("from_row", {field.name for field in fields})
 
 
@@ -110,7 +111,7 @@ def _from_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[
         *statement(
             Group(f"def {from_row_name(row.fields)}(", ("cls", f"row: {any_row}")), 1, suffix=f" -> {builder.name('typing', 'Self')}:"
         ),
-        '        """Make a row of what psycopg gives."""',
+        '        """Build a row from the values that psycopg loads."""',
         *statement(Group("cls(", tuple(arguments)), 2, "return "),
     ]
 
@@ -121,24 +122,24 @@ def _to_row(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> list[st
     any_row = f"{builder.builtin('tuple')}[{builder.name('typing', 'Any')}, ...]"
     return [
         *statement(Group(f"def {to_row_name(row.fields)}(", ("self",)), 1, suffix=f" -> {any_row}:"),
-        '        """Make what psycopg takes of a value."""',
+        '        """Return the tuple that psycopg sends."""',
         *statement(Group("(", fields, is_tuple=True), 2, "return "),
     ]
 
 
 def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
-    """The embedded row, made of its stretch of the plain row; None where its witness is."""
-    stretch = f"row[{start}:{start + len(field.columns)}]"
+    """Return the embedded row, made of its slice of the plain row; None where its presence column is."""
+    part = f"row[{start}:{start + len(field.columns)}]"
     row_class = values.model(field.row_class)
     if values.converts(field.columns):
-        made = Group(f"{row_class}.{from_row_name(field.columns)}(", (stretch,))
+        made = Group(f"{row_class}.{from_row_name(field.columns)}(", (part,))
     else:
-        made = Group(f"{row_class}(", (f"*{stretch}",))
+        made = Group(f"{row_class}(", (f"*{part}",))
     return NoneUnless(f"row[{start + field.witness}] is None", made) if field.optional else made
 
 
 def _pydantic_config(builder: ModuleBuilder) -> list[str]:
-    """Ranges and the user's own classes are taken as they are; a column may be called `model_name`."""
+    """Accept ranges and the user's own classes as they are, and columns called `model_name`."""
     config = Group(f"{builder.name('pydantic', 'ConfigDict')}(", ("arbitrary_types_allowed=True", "protected_namespaces=()"))
     return statement(config, 1, "model_config = ")
 

@@ -11,10 +11,11 @@ STREAMS_MODULE = "_streams"
 
 _SUSPENDED = '''\
 class Suspended:
-    """A stream between two of its rows.
+    """The time between two rows of a stream, in which its connection is not free.
 
-    psycopg holds the connection's lock as long as a stream is open, so whoever used the connection for something else would wait, and in
-    the same thread or task for ever. Inside this block, that is an error instead.
+    psycopg holds the connection's lock while a stream is open: another use of the
+    connection would wait for it, in the same thread or task forever. Inside this
+    block, such a use raises an error instead.
     """
 
     def __init__(self, conn: Any, query: str) -> None:
@@ -30,24 +31,25 @@ class Suspended:
 '''
 _REFUSING = '''\
 class _Refusing:
-    """Stands for a lock that cannot be had."""
+    """A lock that nobody can acquire: trying raises an error."""
 
     def __init__(self, query: str) -> None:
         self._query = query
 
     def __enter__(self) -> None:
         raise ProgrammingError(
-            f"the stream of {self._query} is open on this connection: read it to its end, close it, or use another one"
+            f"the stream of {self._query} is open on this connection:"
+            " read it to its end, close it, or use another connection"
         )
 
     async def __aenter__(self) -> None:
         self.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        """Nothing was taken."""
+        """Do nothing: the lock was not acquired."""
 
     async def __aexit__(self, *_: object) -> None:
-        """Nothing was taken."""
+        """Do nothing: the lock was not acquired."""
 '''
 
 
@@ -58,7 +60,7 @@ def has_streams(package: ir.Package) -> bool:
 
 def streams_module() -> str:
     """Return the text of the module."""
-    builder = ModuleBuilder(header=header_line(), doc="Streams, and who else uses their connections.", taken=())
+    builder = ModuleBuilder(header=header_line(), doc="Protection of a stream's connection from other queries.", taken=())
     builder.name("typing", "Any")
     builder.name("psycopg", "ProgrammingError")
     builder.add_definition(_SUSPENDED.splitlines())

@@ -1,4 +1,4 @@
-"""The check that what was rendered is Python."""
+"""The check that rendered files are Python."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless
 from sqlwright.render.pgvalues import (
+    ARRAY_TEXT,
     BOXES_TEXT,
     DUMP_JSON,
     HSTORE_TEXT,
@@ -22,7 +23,7 @@ from sqlwright.render.pgvalues import (
     is_dumped,
 )
 from sqlwright.types.formats import is_converted
-from sqlwright.types.valuetypes import is_box
+from sqlwright.types.valuetypes import holds_arrays, is_box
 
 
 class Values:
@@ -40,20 +41,20 @@ class Values:
         self.row_style = package.row_style
 
     def annotation(self, found: ir.Type) -> str:
-        """The annotation of a value of this type."""
+        """Return the annotation of a value of this type."""
         if isinstance(innermost(found), ir.Opaque):
             # psycopg loads an array of a type that it does not know as text, so not even a list is certain.
             return self._builder.builtin("object")
         return f"{self._value(found.value)} | None" if isinstance(found, ir.Nullable) else self._value(found)
 
     def field_annotation(self, field: ir.Field) -> str:
-        """The annotation of a field of a row class."""
+        """Return the annotation of a field of a row class."""
         if isinstance(field, ir.Embedded):
             return f"{self.model(field.row_class)}{' | None' if field.optional else ''}"
         return self.annotation(field.type)
 
     def model(self, name: str) -> str:
-        """A shared row class."""
+        """Return the expression for a shared row class."""
         return self._builder.name(self._models, name) if self._models else name
 
     def converts(self, fields: Iterable[ir.Field]) -> bool:
@@ -100,7 +101,7 @@ class Values:
         return self._builder.name(found.module, found.name) if found.module else self._builder.builtin(found.name)
 
     def loaded(self, found: ir.Type, value: str) -> Node:
-        """The annotated value, made of the expression `value` that is what psycopg gives for a column of this type."""
+        """Return the annotated value, made of the expression `value`, which is what psycopg loads for a column of this type."""
         match found:
             case ir.Nullable(value=inner) if not is_converted(inner) or _passes_none(inner):
                 return self.loaded(inner, value)
@@ -123,8 +124,8 @@ class Values:
             case _:
                 return value
 
-    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901 - as above
-        """What is handed to psycopg for the parameter `name`; `item` is a free name for a loop."""
+    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901, PLR0912 - as above
+        """Return the expression that psycopg sends for the parameter `name`; `item` is a free name for a loop."""
         match found:
             case ir.Nullable(value=inner):
                 return NoneUnless(f"{name} is None", self.dumped(inner, name, item)) if is_dumped(inner) else name
@@ -148,13 +149,21 @@ class Values:
                 return self.dumped(inner, sent, item) if is_dumped(inner) else sent
             case ir.ListOf(element=element) if is_box(element):
                 return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
+            case ir.ListOf(element=element) if holds_arrays(found):
+                return ListComprehension(self._array_text(element, item), f"for {item} in {name}")
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
                 return name
 
+    def _array_text(self, element: ir.Type, name: str) -> Node:
+        """Return an element that is an array, as its text."""
+        if isinstance(element, ir.Nullable):
+            return NoneUnless(f"{name} is None", self._array_text(element.value, name))
+        return Group(f"{self._builder.name(self._adapters, ARRAY_TEXT)}(", (self.dumped(element, name, f"{name}_"),))
+
     def _boxes(self, element: ir.Type, name: str, item: str) -> Node:
-        """The items of an array of boxes, each as its text."""
+        """Return the items of an array of boxes, each as its text."""
         if isinstance(element, ir.ListOf):
             inner = self._boxes(element.element, item, f"{item}_")
             return name if inner == item else ListComprehension(inner, f"for {item} in {name}")
@@ -166,17 +175,17 @@ class Values:
         return self._builder.name("psycopg.types.json", "Jsonb" if postgres == "jsonb" else "Json")
 
     def keeping_intervals(self, cursor: str, *, binary: bool) -> str:
-        """The statement that makes a cursor load intervals of a format without loss; each format costs a few microseconds."""
+        """Return the statement that makes a cursor load intervals of a format without loss; each format costs a few microseconds."""
         return f"{self._builder.name(self._adapters, KEEP_INTERVALS)}({cursor}, binary={binary})"
 
 
 def to_row_name(fields: Iterable[ir.Field]) -> str:
-    """The name of the method that makes what psycopg takes of a composite's value: one that no field has."""
+    """Return the name of the method that turns a composite's value into what psycopg sends: one that no field has."""
     return free_name("to_row", {field.name for field in fields})
 
 
 def _passes_none(inner: ir.ValueType) -> bool:
-    """Whether the conversion gives None for None."""
+    """Return whether the conversion returns None for None."""
     match inner:
         case ir.DomainRef(value=value):
             return _passes_none(value)

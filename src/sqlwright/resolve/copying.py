@@ -1,6 +1,6 @@
-"""`:copyfrom`: which INSERT is a COPY.
+"""`:copyfrom`: which INSERT is equivalent to a COPY.
 
-Only an INSERT of bare parameters means the same as a COPY. What COPY cannot do is refused, with what to do instead.
+Only an INSERT of bare parameters means the same as a COPY. Anything COPY cannot do is refused, with the alternative.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PLAIN = "write `INSERT INTO table (column, …) VALUES (@parameter, …)`, or u
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Why a statement cannot be a COPY: a clause of a sentence, where in the statement (counted from 0), and the cure."""
+    """Why a statement cannot be a COPY: a clause of a sentence, the offset in the statement, and the fix."""
 
     message: str
     offset: int
@@ -28,7 +28,7 @@ class Unfit:
 
 
 def copied_columns(sql: str) -> ir.CopiedColumns | Unfit:
-    """Read `INSERT INTO table (columns) VALUES (parameters)`; anything else is unfit."""
+    """Read `INSERT INTO table (columns) VALUES (parameters)`; refuse anything else."""
     try:
         return _Reader(sql).insert()
     except _Refusal as refusal:
@@ -36,9 +36,9 @@ def copied_columns(sql: str) -> ir.CopiedColumns | Unfit:
 
 
 class _Refusal(Exception):
-    def __init__(self, message: str, offset: int, cure: str) -> None:
+    def __init__(self, message: str, offset: int, fix: str) -> None:
         super().__init__(message)
-        self.unfit = Unfit(message, offset, cure)
+        self.unfit = Unfit(message, offset, fix)
 
 
 class _Reader:
@@ -58,7 +58,7 @@ class _Reader:
             raise self._refusal("gives its table an alias", "remove the alias.")
         columns = self._in_parentheses(self._name)
         if self._accept("overriding"):
-            # COPY always writes what it is given, as OVERRIDING SYSTEM VALUE does.
+            # COPY always writes the values it receives, as OVERRIDING SYSTEM VALUE does.
             if not self._accept("system"):
                 raise self._refusal("has OVERRIDING USER VALUE", "remove it, and the identity column.")
             self._expect("value")
@@ -77,7 +77,7 @@ class _Reader:
         return tuple(items)
 
     def _param(self) -> tuple[int, str]:
-        """A parameter's number, and the type that it is cast to."""
+        """Return a parameter's number, and the type it is cast to."""
         if self._here.kind is not Kind.PLACEHOLDER:
             raise self._refusal()
         number = placeholder_number(self._next())
@@ -117,5 +117,5 @@ class _Reader:
         self._position += 1
         return token
 
-    def _refusal(self, message: str = "is no plain INSERT", cure: str = _PLAIN) -> _Refusal:
-        return _Refusal(message, self._here.start, cure)
+    def _refusal(self, message: str = "is not a plain INSERT", fix: str = _PLAIN) -> _Refusal:
+        return _Refusal(message, self._here.start, fix)

@@ -1,4 +1,4 @@
-"""From the queries in the files and what sqlc says of them to the unproven package: commands, names, places. Wire types end here."""
+"""From the queries in the files and sqlc's view of them to the unproven package: commands, names, places. Wire types end here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def resolve(
 ) -> ir.UnprovenPackage:
     """Return the unproven package, its modules sorted by name and the queries in their files' order.
 
-    `sources` is by query name; `schema_files` are the files that hold the schema; `nullable_elements` is the option of that name.
+    `sources` is by query name; `schema_files` are the files of the schema; `nullable_elements` is the option of that name.
 
     Raises:
         CompileError: statements that would be lost, unsupported commands or macros, unknown annotations; all of them.
@@ -62,7 +62,7 @@ def resolve(
 
 
 def _module(members: list[ir.UnprovenQuery]) -> ir.UnprovenModule:
-    """A module of the queries of one file, or of files of one name in several folders."""
+    """Build the module of the queries of one file, or of files of the same name in several folders."""
     files = list(dict.fromkeys(query.source.file for query in members))
     return ir.UnprovenModule(ModuleName.from_file(files[0]), " and ".join(files), tuple(members))
 
@@ -94,7 +94,7 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
 
 
 def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
-    """Annotations that the query's command does not take."""
+    """Report annotations that the query's command does not accept."""
     if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
         return []
     return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
@@ -127,7 +127,7 @@ def _query(
 
 
 def _params(wires: tuple[WireParam, ...], reading: Reading) -> tuple[ir.UnprovenParam, ...]:
-    """Name the parameters. A `$n` has the name of the column that it meets, with `_2` where that is taken, as in sqlc's own generators."""
+    """Name the parameters. A `$n` is named after the column it is used with, with `_2` where that is taken, as in sqlc's own generators."""
     named = {param.number: param for param in reading.names.values()}
     seen: Counter[str] = Counter(Identifier.from_sql(param.name) for param in named.values())
     params: list[ir.UnprovenParam] = []
@@ -142,7 +142,7 @@ def _params(wires: tuple[WireParam, ...], reading: Reading) -> tuple[ir.Unproven
         if seen[name] > 1:
             name = Identifier(f"{name}_{seen[name]}")
         params.append(ir.UnprovenParam(wire.number, name, _sqlc_type(column), optional=False, origin=_origin(column)))
-    # sqlc does not look into MERGE, and at placeholders where it knows no column.
+    # sqlc does not look into MERGE, nor at placeholders where it knows no column.
     params += [_named(param, "", None) for param in named.values()]
     unknown = _unknown(reading.sql, {param.number for param in params})
     params += [ir.UnprovenParam(number, Identifier.from_sql(name), "", optional=False) for number, name in unknown.items()]
@@ -154,8 +154,8 @@ def _named(param: NamedParameter, sqlc_type: str, origin: ir.Origin | None) -> i
 
 
 def _unknown(sql: str, known: AbstractSet[int]) -> dict[int, str]:
-    """The placeholders that sqlc does not speak of, each with a name."""
-    # What looks like a placeholder is one or stands in a string or a comment; as long as sqlc knows all of them, nobody has to tell.
+    """The placeholders that sqlc does not mention, each with a name."""
+    # What looks like a placeholder may be in a string or a comment; the lexer is only needed where sqlc does not know all of them.
     if known >= set(map(int, _LIKE_PLACEHOLDER.findall(sql))):
         return {}
     numbers = {placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER}
@@ -169,7 +169,7 @@ def _origin(column: WireColumn) -> ir.Origin | None:
 
 
 def _sqlc_type(column: WireColumn) -> str:
-    """The type as SQL writes it; "" where sqlc knows none."""
+    """Return the type as SQL writes it; "" if sqlc knows none."""
     if column.type is None or column.type.name in {"", "any"}:
         return ""
     name = column.type.name.removeprefix("pg_catalog.")

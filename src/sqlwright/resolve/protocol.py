@@ -1,6 +1,6 @@
 """sqlc's plugin protocol in its JSON form: bytes in, bytes out.
 
-Only the fields that the compiler reads are named. The catalog that a request carries (a megabyte of it) is passed over: PostgreSQL is asked
+Only the fields that the compiler reads are declared. The catalog in a request (about a megabyte) is ignored: PostgreSQL is asked
 instead. Source: sqlc's `protos/plugin/codegen.proto`, as sqlc writes it with `format: json`.
 """
 
@@ -22,7 +22,7 @@ class _Wire(BaseModel):
 
 
 class WireIdentifier(_Wire):
-    """A name with its schema; the schema is "" where the query gives none."""
+    """A name with its schema; the schema is "" where the query names none."""
 
     schema_: str = ""
     name: str = ""
@@ -81,7 +81,7 @@ class WireSettings(_Wire):
 
 
 class GenerateRequest(_Wire):
-    """What sqlc asks: generate code for these queries."""
+    """sqlc's request: generate code for these queries."""
 
     sqlc_version: str
     settings: WireSettings
@@ -94,7 +94,7 @@ def decode(data: bytes) -> GenerateRequest:
     """Read a request.
 
     Raises:
-        CompileError: it is not a request of sqlc's JSON protocol, of another version of sqlc, or for another database than PostgreSQL.
+        CompileError: it is not a request in sqlc's JSON protocol, is from another version of sqlc, or is not for PostgreSQL.
     """
     try:
         request = GenerateRequest.model_validate_json(data)
@@ -113,7 +113,7 @@ def decode(data: bytes) -> GenerateRequest:
             [
                 Diagnostic(
                     f"called by sqlc {request.sqlc_version.removeprefix('v')}; sqlwright works with {SQLC_VERSION}",
-                    help="run the sqlc that came with sqlwright (pip install --force-reinstall sqlwright), or `sqlwright generate`.",
+                    help="run the sqlc installed with sqlwright (pip install --force-reinstall sqlwright), or `sqlwright generate`.",
                 )
             ]
         )
@@ -122,7 +122,7 @@ def decode(data: bytes) -> GenerateRequest:
             [
                 Diagnostic(
                     f'engine "{request.settings.engine}" is not supported: sqlwright proves queries with PostgreSQL',
-                    help="set `engine: postgresql` in this `sql:` block of sqlc.yaml, or give the block another plugin.",
+                    help="set `engine: postgresql` in this `sql:` block of sqlc.yaml, or use another plugin for the block.",
                 )
             ]
         )

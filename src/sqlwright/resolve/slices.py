@@ -31,7 +31,7 @@ def with_arrays(sql: str, numbers: AbstractSet[int]) -> str:
 
 
 def _start_of_in(tokens: tuple[Token, ...], index: int) -> int | None:
-    """The index of the `IN` or `NOT` of `IN ($n)`, where the placeholder stands in one, a cast behind it included."""
+    """The index of the `IN` or `NOT` of an `IN ($n)` around the placeholder, which may have a cast."""
     before = [token.text.lower() for token in tokens[max(0, index - 3) : index]]
     if before[-2:] != ["in", "("]:
         return None

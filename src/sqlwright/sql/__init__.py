@@ -1,1 +1,1 @@
-"""SQL text, which every stage reads through: tokens, the user's files and the queries in them, annotations, macros, placeholders."""
+"""SQL as text, the layer that every stage reads through: tokens, the user's files and their queries, annotations, macros, placeholders."""

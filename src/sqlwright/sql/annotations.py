@@ -1,18 +1,18 @@
-"""Annotations: comment lines `-- @word …` around a query's name, by which the user claims what no proof can show.
+"""Annotations: comment lines `-- @word …` around a query's name, with which the user claims what no proof can show.
 
     -- @notnull total the order trigger always sets it
     -- @nullable nick kept for old callers
     -- @one exactly the settings table holds one row
     -- @one first any of them will do
 
-Two annotations are wishes and no claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and `-- @narrow`
-returns rows of a class of their own where the query proves more of them than their table says.
+Two annotations are requests rather than claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and
+`-- @narrow` gives the rows their own class where the query proves more about them than their table declares.
 
-`-- @json settings: shop.domain.Settings` says what a json or jsonb column or parameter holds; pydantic validates it, in and out.
+`-- @json settings: shop.domain.Settings` names the type of a json or jsonb column or parameter; pydantic validates it both ways.
 
-A word that is nearly one of these is an error, so that a misspelt annotation is not lost. sqlc's own (`@param`, `@sqlc-vet-disable`) are
-left to sqlc; a comment line that starts with any other `@word` is prose. The aliases `AS "total!"` and `AS "nick?"`, known from sqlx and
-pgtyped, claim the same as @notnull and @nullable.
+A word close to one of these is an error, so that a misspelt annotation is not silently ignored. sqlc's own (`@param`,
+`@sqlc-vet-disable`) are left to sqlc; a comment line that starts with any other `@word` is prose. The aliases `AS "total!"` and
+`AS "nick?"`, known from sqlx and pgtyped, mean the same as @notnull and @nullable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sqlwright.sql.sources import QuerySource
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _FORMS = {
-    "sqlc-only": "-- @sqlc-only, before the first statement of a file that is meant for sqlc alone",
+    "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
     "json": "-- @json column: package.module.Type",
     "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
@@ -43,7 +43,7 @@ _DEFAULT_CHUNK = 1000
 
 
 class OneClaim(StrEnum):
-    """What `@one` says of a `:one` query: there is always exactly one row, or there may be several and the first will do."""
+    """What `@one` claims about a `:one` query: it always returns exactly one row, or it may return several and the first will do."""
 
     EXACTLY = "exactly"
     FIRST = "first"
@@ -51,7 +51,7 @@ class OneClaim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a query's comment claims. Columns by their SQL names, each with its reason; `stream` is the number of rows in a chunk.
+    """The annotations in a query's comment. Columns by SQL name, each with its reason; `stream` is the number of rows in a chunk.
 
     `narrow`: the row class has the types that the query proves, even where it returns a table's columns.
     """
@@ -67,7 +67,7 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedDoc:
-    """A query's comment, parted: documentation lines, annotations, and the errors in those."""
+    """A query's comment, split into documentation lines, annotations, and the errors in those."""
 
     doc: tuple[str, ...]
     annotations: Annotations
@@ -75,7 +75,7 @@ class AnnotatedDoc:
 
 
 def read_annotations(source: QuerySource) -> AnnotatedDoc:
-    """Part a query's comment into documentation and annotations."""
+    """Split a query's comment into documentation and annotations."""
     doc: list[str] = []
     diagnostics: list[Diagnostic] = []
     claims = Annotations()
@@ -92,14 +92,14 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
             diagnostics.append(_malformed(source, line, word))
     both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
-        Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep one of them.")
+        Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep only one.")
         for name in both
     ]
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
 
 
 def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
-    """Add one annotation; return None where it lacks a part or is unknown."""
+    """Add one annotation; return None if it is incomplete or unknown."""
     first, _, reason = rest.partition(" ")
     column, reason = first.strip('"'), reason.strip()
     match word:
@@ -120,7 +120,7 @@ def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:
-    """Part a column's SQL name from the claim in its last character: `("total", False)` from `total!`; None where it claims nothing."""
+    """Split a column's SQL name from the claim in its last character: `("total", False)` from `total!`; None where it claims nothing."""
     if len(name) > 1 and name != "?column?" and name[-1] in "!?":
         return name[:-1], name[-1] == "?"
     return name, None
@@ -137,5 +137,5 @@ def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
 
 
 def _meant(word: str) -> str:
-    """The annotation that a word nearly is; "" where it is none."""
+    """The annotation that a word is close to; "" if there is none."""
     return next(iter(difflib.get_close_matches(word.lower(), _FORMS, n=1, cutoff=_LIKENESS)), "")

@@ -1,6 +1,6 @@
-"""A lexer for PostgreSQL's SQL: enough to tell code from quotes and comments.
+"""A lexer for PostgreSQL's SQL, sufficient to distinguish code from quotes and comments.
 
-Tokens cover the text without gaps: joining them gives it back. Rules: PostgreSQL manual, section 4.1 (Lexical Structure), with
+Tokens cover the text without gaps: joined, they are the text again. Rules: PostgreSQL manual, section 4.1 (Lexical Structure), with
 `standard_conforming_strings` on.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     SPACE = auto()
     LINE_COMMENT = auto()
@@ -37,11 +37,11 @@ class Token(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The offset behind the last character."""
+        """The offset after the last character."""
         return self.start + len(self.text)
 
 
-# Order matters: the first alternative that matches wins. A string that is not closed runs to the end of the text.
+# Order matters: the first alternative that matches wins. An unterminated string runs to the end of the text.
 _TOKEN = re.compile(
     r"""
       (?P<SPACE>\s+)
@@ -62,36 +62,36 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-# By the group of the pattern; `tag` is the last group of a dollar-quoted string that has one.
+# By pattern group; `tag` is the last group of a dollar-quoted string that has one.
 _KINDS = {kind.name: kind for kind in Kind} | {"tag": Kind.STRING}
 _TRIVIA = frozenset({"SPACE", "LINE_COMMENT", "BLOCK_COMMENT"})
 
 
 def tokenize(sql: str) -> Iterator[Token]:
-    """Cut the text into tokens, in order, without gaps."""
+    """Split the text into tokens, in order, without gaps."""
     return (Token(_KINDS[group], sql[start:end], start) for group, start, end in _cut(sql))
 
 
 @lru_cache(maxsize=64)
 def significant(sql: str) -> tuple[Token, ...]:
-    """Return the tokens that are neither white space nor comments. One stage asks for those of one text several times, so some are kept."""
+    """Return the tokens that are neither white space nor comments. A stage asks for those of one text several times, so some are cached."""
     return tuple(Token(_KINDS[group], sql[start:end], start) for group, start, end in _cut(sql) if group not in _TRIVIA)
 
 
 def first_word(sql: str) -> str:
-    """Return the first significant token in lower case; "" where there is none."""
+    """Return the first significant token in lower case; "" if there is none."""
     return next((sql[start:end].lower() for group, start, end in _cut(sql) if group not in _TRIVIA), "")
 
 
 def _cut(sql: str) -> Iterator[tuple[str, int, int]]:
-    """Where each token is, by the name of its group in the pattern."""
+    """Where each token is, with the name of its group in the pattern."""
     position = 0
     while position < len(sql):
         for match in _TOKEN.finditer(sql, position):
             group = match.lastgroup or ""
             position = match.end()
             if group == "BLOCK_COMMENT":
-                # Comments nest, which no pattern follows: found by hand, and the pattern begins anew behind it.
+                # Comments nest, which no pattern can follow: the end is found by hand, and the pattern resumes after it.
                 position = _end_of_comment(sql, position)
                 yield group, match.start(), position
                 break
@@ -99,7 +99,7 @@ def _cut(sql: str) -> Iterator[tuple[str, int, int]]:
 
 
 class Span(NamedTuple):
-    """A statement: the offsets of its first character and behind its last one, and whether a semicolon ends it (which stands at `end`)."""
+    """A statement: the offsets of its first character and after its last, and whether a semicolon (at `end`) terminates it."""
 
     start: int
     end: int
@@ -113,9 +113,9 @@ def statements(sql: str) -> Iterator[Token]:
 
 
 def statement_spans(sql: str) -> Iterator[Span]:
-    """Return where each statement is, without the white space and the comments around it.
+    """Return where each statement is, without surrounding white space and comments.
 
-    Semicolons inside parentheses and inside the body of an SQL-standard routine (`BEGIN ATOMIC … END`) separate no top-level statements.
+    Semicolons inside parentheses or in the body of an SQL-standard routine (`BEGIN ATOMIC … END`) do not separate statements.
     """
     depth, opened, before = 0, 0, ""
     start, end = -1, -1

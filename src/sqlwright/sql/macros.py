@@ -1,7 +1,7 @@
-"""A query's statement as the user wrote it, made ready for PostgreSQL: parameters numbered, sqlc's macros replaced, stars left alone.
+"""A query's statement as the user wrote it, prepared for PostgreSQL: parameters numbered, sqlc's macros replaced, stars left alone.
 
-sqlc hands over a text of its own, in which it has expanded each star to the columns that it believes in. Here the user's text is taken, so
-that PostgreSQL says what a star stands for; from sqlc comes the number of each parameter that it knows.
+sqlc passes its own text, in which each star is expanded to the columns sqlc believes in. The user's text is read here instead, so that
+PostgreSQL decides what a star means; sqlc contributes the number of each parameter it knows.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sqlwright.sql.placeholders import placeholder_number
 from sqlwright.sql.sources import QuerySource
 
 _PARAMETERS = frozenset({"arg", "narg", "slice"})
-# What PostgreSQL makes operators of; one behind such a character is part of the same operator.
+# The characters of PostgreSQL's operators; one that follows such a character is part of the same operator.
 _OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
-# They bind more tightly than an operator before its operand (PostgreSQL manual, section 4.1.6).
+# These bind more tightly than a prefix operator (PostgreSQL manual, section 4.1.6).
 _ARITHMETIC = frozenset("+-*/%^")
 
 
 @dataclass(frozen=True, slots=True)
 class NamedParameter:
-    """A parameter by name: `name` has the capitals that sqlc drops. `optional` is `sqlc.narg`, `sliced` is `sqlc.slice`."""
+    """A named parameter: `name` keeps the capitals that sqlc drops. `optional` is `sqlc.narg`, `sliced` is `sqlc.slice`."""
 
     number: int
     name: str
@@ -42,7 +42,7 @@ class EmbeddedStar:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A statement for PostgreSQL, and what was replaced in it. `names` holds the parameters by their names in lower case."""
+    """A statement for PostgreSQL, and what was replaced in it. `names` maps lower-case names to parameters."""
 
     sql: str
     names: Mapping[str, NamedParameter]
@@ -51,7 +51,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Macro:
-    """What stands at a token: `sqlc.<kind>(<argument>)` or `@argument`, over so many tokens."""
+    """A macro at a token: `sqlc.<kind>(<argument>)` or `@argument`, and how many tokens it spans."""
 
     kind: str
     argument: str
@@ -59,9 +59,9 @@ class _Macro:
 
 
 def read_statement(text: str, known: Mapping[str, int]) -> Reading:
-    """Read the first statement of a text. `known` are the numbers that sqlc gave to names, by their lower case.
+    """Read the first statement of a text. `known` maps lower-case names to the numbers that sqlc assigned.
 
-    Lines that are comments as a whole are left out; they are the query's documentation, or of the reader of the file.
+    Lines that consist of a comment are left out; they document the query, or address the reader of the file.
     """
     statement = _statement(text)
     tokens = significant(statement)
@@ -101,7 +101,7 @@ def read_statement(text: str, known: Mapping[str, int]) -> Reading:
 
 def macro_arguments(text: str, kinds: AbstractSet[str]) -> list[str]:
     """Return the arguments of sqlc's macros of these kinds, in order."""
-    # Most queries use no macro, and a look is cheaper than the lexer.
+    # Most queries use no macro, and a substring search is cheaper than the lexer.
     if "sqlc" not in text.lower():
         return []
     tokens = significant(text)
@@ -112,7 +112,7 @@ def macro_arguments(text: str, kinds: AbstractSet[str]) -> list[str]:
 def misread_operand(source: QuerySource) -> Diagnostic | None:
     """Report the first `@name` that is the left operand of arithmetic.
 
-    sqlc reads `@` there as PostgreSQL's operator of that name, over the whole of `name + 1`, and what it makes of that is no query.
+    sqlc reads `@` there as PostgreSQL's operator of that name, applied to all of `name + 1`, and produces an invalid query.
     """
     if "@" not in source.text:
         return None
@@ -128,7 +128,7 @@ def misread_operand(source: QuerySource) -> Diagnostic | None:
             if end < len(tokens) and tokens[end].text in _ARITHMETIC and not is_longer:
                 name = tokens[index + 1]
                 return Diagnostic(
-                    f"sqlc reads `@{name.text} {tokens[end].text} …` as an operator @ before all of it",
+                    f"sqlc reads `@{name.text} {tokens[end].text} …` as the operator @ applied to the whole expression",
                     source.place_at(tokens[index].start, name.end - tokens[index].start),
                     help=f"write (@{name.text}), or sqlc.arg({name.text}).",
                 )
@@ -136,7 +136,7 @@ def misread_operand(source: QuerySource) -> Diagnostic | None:
 
 
 def _statement(text: str) -> str:
-    """The first statement, from its first word to the semicolon, without lines that are comments."""
+    """The first statement, from its first word to the semicolon, without comment lines."""
     span = next(statement_spans(text), None)
     if span is None:
         return ""
@@ -148,7 +148,7 @@ def _statement(text: str) -> str:
     dropped = False
     for before, token in zip([None, *tokens], tokens, strict=False):
         if dropped:
-            # The line's end goes with it.
+            # The line break is removed too.
             kept.append(token.text.removeprefix("\r").removeprefix("\n"))
             dropped = False
         elif token.kind is Kind.LINE_COMMENT and before is not None and before.text.endswith("\n"):

@@ -1,7 +1,7 @@
-"""What the text of a schema file means: which part of it makes the schema.
+"""Which part of a schema file defines the schema.
 
-sqlc strips the way back of migrations and the commands of psql, and reads no queries as schema. What it leaves out is blanked here, so that
-the lines that stay keep their numbers and their columns.
+sqlc strips down-migrations and psql commands, and does not read queries as schema. What it strips is blanked here, so that the remaining
+lines keep their numbers and columns.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from sqlwright.sql.boundaries import is_query
 from sqlwright.sql.lexer import Kind, statement_spans, tokenize
 
-# From such a line on, a migration goes back: dbmate, goose, sql-migrate, tern. sqlc wants exactly one space behind the dashes, the tools
-# themselves also take none or several.
+# These lines begin the down-migration: dbmate, goose, sql-migrate, tern. sqlc requires exactly one space after the dashes; the tools
+# themselves accept none or several.
 _WAY_BACK = re.compile(
     r"^(?:--[ \t]*(?:migrate:down|\+goose[ \t]+down|\+migrate[ \t]+down)|---- create above / drop below ----)", re.IGNORECASE | re.MULTILINE
 )
@@ -22,7 +22,7 @@ _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 
 def schema_text(text: str) -> str:
-    """Return what a schema file applies; everything else is blank."""
+    """Return the part of a schema file that is applied; everything else is blanked."""
     return _without_queries(_without_meta_commands(_without_way_back(text)))
 
 
@@ -32,12 +32,12 @@ def _without_way_back(text: str) -> str:
 
 
 def _without_meta_commands(text: str) -> str:
-    """Blank psql's commands: lines that begin with a backslash outside of strings and comments."""
+    """Blank psql's commands: lines that begin with a backslash outside strings and comments."""
     if not _META_COMMAND.search(text):
         return text
     parts: list[str] = []
     position = 0
-    # What stands in a command is no SQL (`\echo it's`), so the lexer begins anew behind each.
+    # A command's text is not SQL (`\echo it's`), so the lexer restarts after each.
     while (start := _meta_command(text, position)) >= 0:
         end = _line_end(text, start)
         parts += [text[position:start], " " * (end - start)]
@@ -46,7 +46,7 @@ def _without_meta_commands(text: str) -> str:
 
 
 def _meta_command(text: str, position: int) -> int:
-    """The offset of the first command behind a position, -1 for none."""
+    """The offset of the first command after a position, -1 if there is none."""
     for token in tokenize(text[position:]):
         start = position + token.start
         if token.kind is Kind.SYMBOL and token.text == "\\" and (start == 0 or text[start - 1] in "\r\n"):
@@ -59,7 +59,7 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _without_queries(text: str) -> str:
-    """Blank the queries of a file that holds both: statements with a name line above them, unless they make schema too."""
+    """Blank the queries of a file that contains both: statements under a name line, unless they also define schema."""
     if not _NAME_LINE.search(text):
         return text
     parts: list[str] = []

@@ -1,6 +1,6 @@
 """Placeholders: each `$n` in the final SQL carries a cast to the type that PostgreSQL inferred for it.
 
-The cast fixes the parameter's type, so psycopg may send an int of any size, an empty list or None, and the server never has to guess.
+The cast fixes the parameter's type, so psycopg may send an int of any size, an empty list or None, and the server never guesses.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from sqlwright.sql.lexer import Kind, Token, significant
 
 
 def placeholder_number(token: Token) -> int:
-    """The n of `$n`."""
+    """The number n of `$n`."""
     return int(token.text[1:])
 
 
 def with_casts(sql: str, types: Mapping[int, str]) -> str:
-    """Write `::type` behind every placeholder that has no cast of its own; `types` maps a placeholder's number to its SQL type."""
+    """Append `::type` to every placeholder that has no cast; `types` maps a placeholder's number to its SQL type."""
     tokens = significant(sql)
     parts: list[str] = []
     position = 0
@@ -30,7 +30,7 @@ def with_casts(sql: str, types: Mapping[int, str]) -> str:
 
 
 def _has_cast(tokens: tuple[Token, ...], index: int) -> bool:
-    """`$1::type` or `CAST($1 AS type)`."""
+    """Whether it is written `$1::type` or `CAST($1 AS type)`."""
     after = tokens[index + 1] if index + 1 < len(tokens) else None
     if after is None:
         return False
@@ -41,7 +41,7 @@ def _has_cast(tokens: tuple[Token, ...], index: int) -> bool:
 
 
 def _needs_parentheses(tokens: tuple[Token, ...], index: int) -> bool:
-    """A subscript or a field would bind to the type, and FETCH FIRST takes no bare cast (PostgreSQL grammar: c_expr)."""
+    """A subscript or a field would bind to the type, and FETCH FIRST does not accept a bare cast (PostgreSQL grammar: c_expr)."""
     after = tokens[index + 1].text if index + 1 < len(tokens) else ""
     before = [token.text.lower() for token in tokens[max(0, index - 2) : index]]
     return after in {"[", "."} or before in (["fetch", "first"], ["fetch", "next"])

@@ -1,7 +1,7 @@
-"""The user's query files: where each query stands, its comment, and the way back from sqlc's text to the file.
+"""The user's query files: where each query is, its comment, and the mapping from sqlc's text back to the file.
 
-sqlc hands over its own text of a query, and no line numbers. Here the file is read again: the query is what the user wrote, and an error
-points at it.
+sqlc passes its own text of a query, without line numbers. The file is read again here, so that the query is what the user wrote and
+errors point at it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.sql.lexer import Kind, Token, significant, tokenize
 
-# What sqlc's configuration may be called, in the order in which sqlc looks for it.
+# The possible names of sqlc's configuration, in the order sqlc tries them.
 CONFIG_NAMES = ("sqlc.yaml", "sqlc.yml", "sqlc.json")
 
-# sqlc takes the name line as `-- name: X :cmd`, and also behind `#` or inside `/* */`; on PostgreSQL files the dashes are the custom.
+# sqlc accepts the name line as `-- name: X :cmd`, and also after `#` or inside `/* */`; PostgreSQL files use the dashes.
 _NAME_LINE = re.compile(r"^\s*(?:--|#|/\*)\s*name:\s*(?P<name>\S+)")
 _SQLC_ONLY = re.compile(r"--\s*@sqlc-only\b.*")
 _TRIVIA = frozenset({Kind.SPACE, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT})
@@ -33,8 +33,9 @@ _OUT_OF_THE_ORDINARY = re.compile(r"/\*|\\|\$(?![0-9])|\r(?!\n)")
 class QuerySource:
     """A query in its file.
 
-    `line` is the line of its `-- name:`; `text` is what follows that line, `text_line` its first line's number; `doc` is the comment that
-    touches the name line, above and below, `doc_line` where it starts. `sqlc_only`: the file says that it is not meant for us.
+    `line` is the line of its `-- name:`; `text` is what follows that line and `text_line` the number of its first line; `doc` is the
+    comment directly above and below the name line and `doc_line` where it starts. `sqlc_only`: the file is marked as not meant for us.
+    `before` is what precedes the first query of a file.
     """
 
     file: str
@@ -46,6 +47,7 @@ class QuerySource:
     doc: tuple[str, ...]
     doc_line: int = 0
     sqlc_only: bool = False
+    before: str = ""
 
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
@@ -70,8 +72,8 @@ class QuerySource:
     def place_of(self, sql: str, offset: int) -> Place:
         """The place in the file for a character of sqlc's text of this query.
 
-        The token there is looked up by aligning both texts token by token. A token that sqlc made (an expanded star, a numbered parameter)
-        points at what it was made from.
+        The token is found by aligning both texts token by token. A token that sqlc produced (an expanded star, a numbered parameter) points
+        at what it was produced from.
         """
         aligned = _align(self.text, sql)
         index = next((i for i, (token, _) in enumerate(aligned) if token.end > offset), None)
@@ -88,7 +90,7 @@ class QuerySource:
 class PlaceInQuery:
     """A character of sqlc's text of a query, -1 for the query as a whole.
 
-    Finding it in the file takes time, and few places are ever looked at.
+    It is resolved lazily: finding it in the file takes time, and few places are ever shown.
     """
 
     source: QuerySource
@@ -101,12 +103,12 @@ class PlaceInQuery:
 
 
 def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:
-    """Read the queries in the files that sqlc's `queries:` setting names, by query name; sqlc has made sure that names are unique.
+    """Read the queries in the files that sqlc's `queries:` setting names, by query name; sqlc has ensured that names are unique.
 
-    A path is a file, a folder (its *.sql, as sqlc has it not below it), or a glob, relative to `project`.
+    A path is a file, a folder (its *.sql files, not recursively, as in sqlc), or a glob, relative to `project`.
 
     Raises:
-        FileNotFoundError: nothing is there under one of the paths.
+        FileNotFoundError: one of the paths matches nothing.
     """
     queries: dict[str, QuerySource] = {}
     for file in expand_paths(project, paths):
@@ -117,12 +119,12 @@ def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource
 
 
 def relative_name(file: Path, project: Path) -> str:
-    """Return what messages call a file: its path from the project's folder, if it is in there."""
+    """Return a file's name for messages: its path relative to the project if it is inside, else the path unchanged."""
     return file.relative_to(project).as_posix() if file.is_relative_to(project) else file.as_posix()
 
 
 def read_text(file: Path, name: str) -> str:
-    """Read an SQL file; `name` is what messages call it.
+    """Read an SQL file; `name` is its name in messages.
 
     Raises:
         CompileError: it is not UTF-8.
@@ -136,7 +138,7 @@ def read_text(file: Path, name: str) -> str:
 
 
 def not_utf8(content: bytes, name: str, offset: int) -> Diagnostic:
-    """The diagnostic for a file that is not UTF-8: `offset` is that of the first byte that is wrong."""
+    """Return the diagnostic for a file that is not UTF-8; `offset` is that of the first invalid byte."""
     start = content.rfind(b"\n", 0, offset) + 1
     line = content[start:].split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
     place = Place(name, content.count(b"\n", 0, offset) + 1, len(content[start:offset].decode("utf-8")) + 1, line)
@@ -144,7 +146,7 @@ def not_utf8(content: bytes, name: str, offset: int) -> Diagnostic:
 
 
 def is_for_sqlc_only(text: str) -> bool:
-    """Whether a file says `-- @sqlc-only` before its first statement: sqlc needs it, and nobody else."""
+    """Whether a file has `-- @sqlc-only` before its first statement: only sqlc needs it."""
     if "@sqlc-only" not in text:
         return False
     head = takewhile(lambda token: token.kind in _TRIVIA, tokenize(text))
@@ -152,10 +154,10 @@ def is_for_sqlc_only(text: str) -> bool:
 
 
 def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
-    """Return the .sql files under sqlc paths in sqlc's order: by path given, then by name.
+    """Return the .sql files under sqlc paths in sqlc's order: in the order of the paths, then by name.
 
     Raises:
-        FileNotFoundError: nothing is there under one of the paths.
+        FileNotFoundError: one of the paths matches nothing.
     """
     found: list[Path] = []
     for given in paths:
@@ -164,12 +166,12 @@ def expand_paths(project: Path, paths: tuple[str, ...]) -> list[Path]:
             raise FileNotFoundError(given)
         for match in matches:
             found += sorted(p for p in match.iterdir() if p.suffix == ".sql" and not p.name.startswith(".")) if match.is_dir() else [match]
-    # The way back of golang-migrate.
+    # golang-migrate's down-migrations.
     return [path for path in found if not path.name.endswith(".down.sql")]
 
 
 def split_queries(path: str, text: str) -> list[QuerySource]:
-    """Cut the text of a query file at its name lines. What stands before the first belongs to no query."""
+    """Split the text of a query file at its name lines."""
     lines = text.split("\n")
     inside = _lines_inside_tokens(text)
     sqlc_only = is_for_sqlc_only(text)
@@ -188,13 +190,14 @@ def split_queries(path: str, text: str) -> list[QuerySource]:
             doc=(*(above := _comment_above(lines, number)), *_comment_below(lines, number)),
             doc_line=number - len(above),
             sqlc_only=sqlc_only,
+            before="\n".join(lines[: number - 1]) if number == heads[0][0] else "",
         )
         for (number, name), end in zip(heads, ends, strict=True)
     ]
 
 
 def _lines_inside_tokens(text: str) -> set[int]:
-    """The lines that begin inside a string or a block comment: no name line can stand there."""
+    """The lines that begin inside a string or a block comment, and so cannot be name lines."""
     inside: set[int] = set()
     if _is_plainly_quoted(text):
         return inside
@@ -210,7 +213,7 @@ def _lines_inside_tokens(text: str) -> set[int]:
 
 
 def _is_plainly_quoted(text: str) -> bool:
-    """Whether every quote is closed on its own line, by a look that is cheaper than the lexer; no for all that is out of the ordinary."""
+    """Whether every quote is closed on its own line, by a check cheaper than the lexer; False for anything unusual."""
     if _OUT_OF_THE_ORDINARY.search(text):
         return False
     for line in text.split("\n") if "'" in text or '"' in text else ():
@@ -222,7 +225,7 @@ def _is_plainly_quoted(text: str) -> bool:
 
 
 def _comment_above(lines: list[str], number: int) -> list[str]:
-    """The comment lines that touch the name line from above, without their dashes."""
+    """The comment lines directly above the name line, without their dashes."""
     return _comment_run(lines[: number - 1][::-1])[::-1]
 
 
@@ -249,9 +252,9 @@ def _key(token: Token) -> str:
 
 @lru_cache(maxsize=64)
 def _align(text: str, sql: str) -> list[tuple[Token, Token | None]]:
-    """Pair each token of sqlc's text with the token of the file's text that it stands for, None where there is none at all.
+    """Pair each token of sqlc's text with the corresponding token of the file's text, None if there is none.
 
-    The columns of a query are asked for one after the other, so the last alignments are kept.
+    The columns of a query are looked up one after the other, so the last alignments are cached.
     """
     ours, theirs = significant(text), significant(sql)
     pairs: list[tuple[Token, Token | None]] = []

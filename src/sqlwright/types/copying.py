@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from sqlwright import ir
 
-# Types whose binary dumpers cut a number that is too large without a word (psycopg 3.3), where PostgreSQL refuses its text: generated code
-# looks at each value before. Their arrays, oid and float4 travel as text.
+# Types whose binary dumpers silently truncate a number that is too large (psycopg 3.3), where PostgreSQL refuses its text: generated code
+# checks each value first. Their arrays, oid and float4 are sent as text.
 CUT_SHORT = frozenset({"int2", "int4"})
 
-# Types that psycopg dumps in PostgreSQL's binary format when it is told the type alone, by their names in pg_type; the same for their
-# arrays. A test copies values of each.
+# Types that psycopg dumps in PostgreSQL's binary format given only the type, by their names in pg_type; the same for their arrays. A test
+# copies values of each.
 _BINARY = frozenset(
     {
         "bool",
@@ -40,7 +40,7 @@ def copy_sql(copied: ir.CopiedColumns, *, binary: bool) -> str:
 
 
 def binary_types(types: Sequence[ir.Type]) -> tuple[str, ...]:
-    """Return psycopg's names of the types in the binary format, or nothing if one of them has none: the format is one for all columns."""
+    """Return psycopg's names of the types in the binary format, or none if one type lacks it: all columns share one format."""
     names = tuple(_binary_type(found.value if isinstance(found, ir.Nullable) else found) for found in types)
     return names if all(names) else ()
 
@@ -48,7 +48,7 @@ def binary_types(types: Sequence[ir.Type]) -> tuple[str, ...]:
 def _binary_type(found: ir.ValueType) -> str:
     match found:
         case ir.EnumRef():
-            # An enum and a padded string travel as their text in the binary format too.
+            # Enums and padded strings are sent as their text in the binary format too.
             return "text"
         case ir.Scalar(postgres="bpchar"):
             return "text"

@@ -1,8 +1,8 @@
-"""What psycopg makes of results: in which format it reads them, and which values are then as they are promised.
+"""How psycopg loads results: in which format, and which loaded values already match their annotation.
 
-A query asks for binary, unless PostgreSQL and psycopg are faster in text together, and text loses nothing: psycopg 3.3 reads a binary
-numeric by arithmetic and its text by `Decimal(text)`, in a third of the time, while most other types are faster in binary. The format is
-one for all columns of a result, so what each type gains or loses is added up.
+A query requests binary, unless text is faster for PostgreSQL and psycopg together and loses nothing: psycopg 3.3 reads a binary numeric by
+arithmetic and its text by `Decimal(text)`, in a third of the time, while most other types are faster in binary. All columns of a result
+share one format, so the gains and losses of the types are added up.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 from sqlwright import ir
 from sqlwright.types.pgtypes import BINARY_TYPES
 
-# What the binary format saves for one value, in nanoseconds of server and client together; `python -m benchmarks.formats` measures it.
-# What is not here is never asked in text for speed: a float8 is written with as many digits as extra_float_digits says, an interval in the
-# session's style.
+# What the binary format saves per value, in nanoseconds of server and client together; `python -m benchmarks.formats` measures it.
+# Types not listed are never requested in text for speed: a float8 is written with as many digits as extra_float_digits says, an interval in
+# the session's style.
 SAVED: Final = {
     "bool": 0,
     "bpchar": 0,
@@ -36,12 +36,12 @@ SAVED: Final = {
     "uuid": 45,
     "varchar": 0,
 }
-# So little is not seen beside what a row costs, and binary depends on no setting.
+# A saving this small is negligible compared with the cost of a row, and binary depends on no setting.
 _NOT_WORTH_IT: Final = 50
 
 
 def reads_binary(columns: Iterable[ir.Column]) -> bool:
-    """Return whether psycopg has a binary loader for every column without registration; the format is one for all columns of a result."""
+    """Return whether psycopg has a binary loader for every column without registration; all columns of a result share one format."""
     return all(is_binary(column.type) for column in columns)
 
 
@@ -61,7 +61,7 @@ def is_binary(found: ir.Type) -> bool:
 
 
 def asks_binary(columns: Iterable[ir.Column]) -> bool:
-    """Return whether a query asks for the binary format."""
+    """Return whether a query requests the binary format."""
     given = tuple(columns)
     if not reads_binary(given):
         return False
@@ -80,7 +80,7 @@ def _saved(found: ir.Type) -> int | None:
 
 
 def without_records(found: ir.Type) -> ir.Type:
-    """Return the type for a result in the text format, in which an anonymous record says nothing of the types of its fields."""
+    """Return the type for a result in the text format, in which an anonymous record does not carry the types of its fields."""
     match found:
         case ir.Nullable(value=value):
             inner = without_records(value)
@@ -92,7 +92,7 @@ def without_records(found: ir.Type) -> ir.Type:
 
 
 def is_converted(found: ir.Type) -> bool:
-    """Return whether what psycopg gives is not yet the annotated value, or must be checked to be it."""
+    """Return whether the value psycopg loads must be converted or checked to match its annotation."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_converted(value)

@@ -1,6 +1,6 @@
-"""PostgreSQL's types and what they are in Python: the one table that code and documentation are made from.
+"""PostgreSQL's types and their Python types: the one table that code and documentation are generated from.
 
-Each line was found by experiment with psycopg 3.3 on PostgreSQL 18 (extensions on 15), and a round-trip test of every type holds it up.
+Each line was established by experiment with psycopg 3.3 on PostgreSQL 18 (extensions on 15), and a round-trip test covers every type.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ _STR = ("", "str")
 _INT = ("", "int")
 _DATETIME = ("datetime", "datetime")
 
-# By the name in pg_type. What psycopg has no class for is its text form, as `str`: both directions lose nothing, and a cast in the query
-# gives another form.
+# By name in pg_type. A type without a class in psycopg is its text form, as `str`: lossless in both directions, and a cast in the query
+# yields another form.
 _PYTHON_CLASSES = {
     "aclitem": _STR,
     "bit": _STR,
@@ -92,9 +92,9 @@ _RANGES = {
 }
 _MULTIRANGES = {name.replace("range", "multirange"): element for name, element in _RANGES.items()}
 
-# Types that psycopg reads in binary without registration, to the same value as in text. Left out on purpose: float4, whose binary form
-# 0.10000000149011612 is text 0.1, so that a column's value would depend on what else its query selects; "char", whose text form of a NUL
-# is "" and of a high byte an escape.
+# Types that psycopg reads in binary without registration, with the same value as in text. Deliberately absent: float4, whose binary form
+# 0.10000000149011612 is 0.1 in text, so that a column's value would depend on what else its query selects; and "char", whose text form of
+# a NUL is "" and of a high byte an escape.
 BINARY_TYPES = frozenset(
     {
         "bool",
@@ -124,7 +124,7 @@ BINARY_TYPES = frozenset(
     }
 )
 
-# Built-in types whose arrays psycopg does not know: they are registered as those of the schema are.
+# Built-in types whose arrays psycopg does not know: they are registered like those of the schema.
 _UNKNOWN_ARRAYS = frozenset({"pg_snapshot"})
 
 _NO_ARRAYS = frozenset({"void"})
@@ -145,7 +145,7 @@ _TEXT_OF_EXTENSIONS = frozenset(
 _VECTORS = frozenset({("vector", "halfvec"), ("vector", "vector")})
 
 
-# The spellings that the SQL grammar gives to types, for comparing what sqlc says with what PostgreSQL says.
+# The SQL grammar's spellings of types, for comparing sqlc's types with PostgreSQL's.
 _ALIASES = {
     "bigint": "int8",
     "bigserial": "int8",
@@ -172,30 +172,30 @@ _ALIASES = {
 }
 
 
-# What a reader should know of a type beside its class.
+# What a reader should know about a type apart from its class.
 NOTES = {
     "bit": "zeros and ones",
-    "date": "`infinity` raises `psycopg.DataError`: a `date` ends with the year 9999",
+    "date": "`infinity` raises `psycopg.DataError`: a `date` cannot exceed the year 9999",
     "hstore": "registered",
     "inet": "an address with a netmask is an interface",
-    "int2vector": "numbers with spaces between",
-    "interval": "one with months raises `psycopg.DataError`; by `intervals: exact`, the package's `Interval(months, days, microseconds)`",
+    "int2vector": "numbers separated by spaces",
+    "interval": "one with months raises `psycopg.DataError`; with `intervals: exact`, the package's `Interval(months, days, microseconds)`",
     "json": "or a type that pydantic validates: `-- @json column: package.Type`, or the option `json`",
     "jsonb": "as json",
-    "money": "as `lc_monetary` writes it",
+    "money": "formatted according to `lc_monetary`",
     "numeric": "NaN and infinities are those of `Decimal`",
-    "regclass": "the name; a cast to oid gives the number",
-    "timestamp": "without a zone; `infinity` raises `psycopg.DataError`",
-    "timestamptz": "with the session's zone; `infinity` raises `psycopg.DataError`",
+    "regclass": "the name; cast to oid for the number",
+    "timestamp": "without time zone; `infinity` raises `psycopg.DataError`",
+    "timestamptz": "in the session's time zone; `infinity` raises `psycopg.DataError`",
     "vector": "registered; a dense vector",
     "halfvec": "registered; a dense vector",
     "void": "the empty string; use `:exec`",
-    "xid": "text, as all counters of transactions",
+    "xid": "text, like all transaction counters",
 }
 
 
 def builtin(name: str) -> ir.ValueType | None:
-    """Return the IR type of a built-in type that is no array, by its name in pg_type; None for one that has no Python type."""
+    """Return the IR type of a built-in type that is not an array, by its name in pg_type; None if it has no Python type."""
     if name in {"json", "jsonb"}:
         return ir.Json(name)
     if name in _UNIONS:
@@ -208,12 +208,12 @@ def builtin(name: str) -> ir.ValueType | None:
 
 
 def builtin_array_is_registered(name: str) -> bool | None:
-    """Return whether arrays of a built-in type must be registered to be loaded; None where they cannot be used at all."""
+    """Return whether arrays of a built-in type must be registered to be loaded; None if they cannot be used at all."""
     return None if name in _NO_ARRAYS else name in _UNKNOWN_ARRAYS
 
 
 def of_extension(extension: str, name: str, postgres: str) -> ir.ValueType | None:
-    """Return the IR type of an extension's type; `postgres` is how casts write it. None for one that is not known here."""
+    """Return the IR type of an extension's type, None if it is not known; `postgres` is its name as casts write it."""
     if (extension, name) in _TEXT_OF_EXTENSIONS:
         return ir.Scalar(postgres, *_STR)
     if (extension, name) in _VECTORS:
@@ -222,7 +222,7 @@ def of_extension(extension: str, name: str, postgres: str) -> ir.ValueType | Non
 
 
 def scalar(name: str) -> ir.Scalar | None:
-    """Return the scalar of a built-in type by its name in pg_type, or None where no single Python class stands for it."""
+    """Return the scalar of a built-in type by its name in pg_type, or None if no single Python class represents it."""
     known = _PYTHON_CLASSES.get(name)
     return ir.Scalar(name, *known) if known else None
 
@@ -243,7 +243,7 @@ def names_of_extensions() -> tuple[tuple[str, str], ...]:
 
 
 def canonical_name(spelling: str) -> str:
-    """Return pg_type's name for a type as SQL may spell it: `integer[]` is `int4[]`."""
+    """Return pg_type's name for a type in any of SQL's spellings: `int4[]` for `integer[]`."""
     element = spelling.rstrip("[]")
     name = element.removeprefix("pg_catalog.").lower().strip('"')
     return _ALIASES.get(name, name) + spelling[len(element) :]

@@ -1,4 +1,4 @@
-"""From a proof's type text to the Python type: what the schema makes of it, and what the options wish."""
+"""From a proof's type text to the Python type, according to the schema and the options."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ValueTypes:
     enums: Mapping[str, Enum]
     types: Mapping[str, UserType]
     tables: frozenset[str]
-    # The class names of tables and enums, which a composite type of such a name gives way to.
+    # The class names of tables and enums, which take precedence over a composite type's.
     taken: frozenset[ClassName] = frozenset()
-    # A schema has few names and few types, and its queries mention them again and again.
+    # A schema has few names and types, and its queries mention them repeatedly.
     _field_names: dict[str, Identifier] = field(default_factory=dict[str, Identifier], compare=False, repr=False)
     _plain_types: dict[tuple[str, bool], ir.ValueType] = field(
         default_factory=dict[tuple[str, bool], ir.ValueType], compare=False, repr=False
@@ -50,7 +50,7 @@ class ValueTypes:
     ) -> ir.Type:
         """Return the type of a column or parameter.
 
-        `origin` is the table column behind it, `element_nullable` is for arrays, `fields` are those of an anonymous record.
+        `origin` is the table column it comes from, `element_nullable` is for arrays, `fields` are those of an anonymous record.
         """
         if fields is None:
             value = self.value(name, element_nullable=element_nullable, origin=origin)
@@ -59,7 +59,7 @@ class ValueTypes:
         return ir.Nullable(value) if nullable else value
 
     def value(self, name: str, *, element_nullable: bool = False, origin: ir.Origin | None = None) -> ir.ValueType:
-        """As `type`, for a value that is not NULL."""
+        """Return the same as `type`, for a value that is not NULL."""
         plain = self._plain_types.get((name, element_nullable))
         if plain is None:
             plain = self._plain_types[name, element_nullable] = self._plain(name, element_nullable=element_nullable)
@@ -70,7 +70,7 @@ class ValueTypes:
         return plain if override is None else overridden(plain, override)
 
     def _plain(self, name: str, *, element_nullable: bool = False) -> ir.ValueType:
-        """The type where no column override is meant; overrides by database type count."""
+        """The type regardless of column overrides; overrides by database type apply."""
         return self._overridden(name, self._unnamed(name, element_nullable=element_nullable))
 
     def _unnamed(self, name: str, *, element_nullable: bool) -> ir.ValueType:
@@ -82,7 +82,7 @@ class ValueTypes:
         return found if override is None else overridden(found, override)
 
     def _record(self, name: str, fields: Sequence[RecordField], *, element_nullable: bool) -> ir.ValueType:
-        """A tuple, if psycopg loads every field: it does not know the schema's types, not even domains."""
+        """Return a tuple type if psycopg loads every field: it does not know the schema's types, not even domains."""
         if name.endswith("[]"):
             element = self._record(name.removesuffix("[]"), fields, element_nullable=False)
             if isinstance(element, ir.Opaque):
@@ -108,9 +108,9 @@ class ValueTypes:
             return ir.ListOf(name, replace(inner, registered=False), inner.registered) if isinstance(inner, ir.ListOf) else ir.Opaque(name)
         known = element_name in self.enums or element_name in self.types
         registered = known or builtin_array_is_registered(element_name)
-        # The element is an array itself where it is of a domain over one.
+        # The element is itself an array if its type is a domain over one.
         element = self._plain(element_name, element_nullable=self.options.nullable_elements)
-        # psycopg would take a comma for the delimiter of an array of a domain over box.
+        # psycopg would assume a comma as the delimiter of an array of a domain over box.
         if registered is None or isinstance(element, ir.Opaque) or (known and is_box(element)):
             return ir.Opaque(name)
         return ir.ListOf(name, ir.Nullable(element) if element_nullable else element, registered=registered)
@@ -131,7 +131,7 @@ class ValueTypes:
                 return of_extension(found.extension, found.name, found.type) or ir.Opaque(found.type)
             case TypeKind.DOMAIN:
                 base = self._plain(found.base, element_nullable=element_nullable)
-                # A class is for one type: that of arrays as tables store them.
+                # One class serves one type: that of arrays as tables store them.
                 is_stored = not isinstance(base, ir.ListOf) or element_nullable == self.options.nullable_elements
                 if self.options.domains is Domains.NEWTYPE and is_stored and _may_be_new_type(base):
                     return ir.DomainRef(found.type, self.class_name(found.schema, found.name), base)
@@ -161,7 +161,7 @@ class ValueTypes:
         )
 
     def declared(self, name: str, declared: str) -> str:
-        """The name to resolve for what is declared as a domain: the domain where it is a type of its own, else the base type's name."""
+        """The name to resolve for a column declared as a domain: the domain's if it becomes a type, else the base type's."""
         wished = any(o.db_type and canonical_name(o.db_type) == declared for o in self.options.overrides)
         return declared if declared in self.types and (wished or self.options.domains is Domains.NEWTYPE) else name
 
@@ -171,9 +171,9 @@ class ValueTypes:
         return ClassName(renamed) if renamed else ClassName.from_sql(name if schema == "public" else f"{schema}_{name}")
 
     def composite_class(self, found: UserType) -> ClassName:
-        """Return the class name of a composite, `PersonValue` where `Person` is a table's rows or an enum.
+        """Return the class name of a composite: `PersonValue` where `Person` is a table's row class or an enum.
 
-        A table's rows have fields that are not NULL and values of its row type have none, so those two always differ.
+        A table's row class has fields that are not NULL and values of its row type do not, so those two always differ.
         """
         if found.type in self.tables:
             return ClassName(f"{self.table_class(found.schema, found.name)}Value")
@@ -181,7 +181,7 @@ class ValueTypes:
         return ClassName(f"{own}Value") if own in self.taken and found.name not in self.options.class_names else own
 
     def table_class(self, schema: str, table: str) -> ClassName:
-        """The class name of a table's rows."""
+        """Return the name of a table's row class."""
         if renamed := self.options.class_names.get(table):
             return ClassName(renamed)
         name = table if schema == "public" else f"{schema}_{table}"
@@ -189,7 +189,7 @@ class ValueTypes:
         return ClassName.from_sql(name) if exact else ClassName.from_table(name)
 
     def field_name(self, sql_name: str) -> Identifier:
-        """The name of a field for a column."""
+        """Return the name of a column's field."""
         found = self._field_names.get(sql_name)
         if found is None:
             renamed = self.options.field_names.get(sql_name)
@@ -197,7 +197,7 @@ class ValueTypes:
         return found
 
     def registrations(self, types: Iterable[ir.Type]) -> tuple[ir.Registration, ...]:
-        """What psycopg must be taught to load values of these types, each type behind those that it is made of."""
+        """Return what must be registered for psycopg to load values of these types, each type after those it is composed of."""
         found: dict[ir.Registration, None] = {}
         for each in types:
             for name in needing_registration(each):
@@ -242,14 +242,14 @@ def _row_type(table: Table) -> UserType:
 
 
 def overridden(plain: ir.ValueType, override: Override) -> ir.ValueType:
-    """Return the type that the user wishes instead."""
+    """Return the type with the user's override applied."""
     python = python_object(override.python_type)
     load = python_object(override.to_python) if override.to_python else python
     return ir.Overridden(python, plain, load, python_object(override.from_python) if override.from_python else None)
 
 
 def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
-    """Return json or an array of json as the Python type at a path; None for what is no JSON."""
+    """Return json or an array of json as the Python type at a path; None for any other type."""
     match found:
         case ir.Json(postgres=postgres) | ir.TypedJson(postgres=postgres):
             return ir.TypedJson(postgres, python_object(path))
@@ -262,13 +262,13 @@ def typed_json(found: ir.ValueType, path: str) -> ir.ValueType | None:
 
 
 def python_object(path: str) -> ir.PythonObject:
-    """Return the object behind `package.module.Name`, or `str` for a builtin."""
+    """Return the object named `package.module.Name`, or a builtin such as `str`."""
     module, _, name = path.rpartition(".")
     return ir.PythonObject(module, name)
 
 
 def needing_registration(found: ir.Type) -> Iterator[str]:
-    """Return the PostgreSQL types in a type that psycopg loads only where they are registered, the outermost only."""
+    """Return the outermost PostgreSQL types in a type that psycopg loads only where they are registered."""
     match found:
         case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
             yield from needing_registration(value)
@@ -285,7 +285,7 @@ def needing_registration(found: ir.Type) -> Iterator[str]:
 
 
 def is_box(found: ir.Type) -> bool:
-    """Return whether a type is box, the one whose arrays have semicolons between their elements, or such an array."""
+    """Return whether a type is box, whose arrays separate elements by semicolons, or an array of it."""
     match found:
         case ir.Nullable(value=value) | ir.Overridden(value=value) | ir.DomainRef(value=value):
             return is_box(value)
@@ -297,8 +297,17 @@ def is_box(found: ir.Type) -> bool:
             return False
 
 
+def holds_arrays(found: ir.ListOf) -> bool:
+    """Return whether the elements of an array are arrays themselves, as those of a domain over an array are, and no further dimension."""
+    element: ir.Type = found.element
+    own = found.postgres.removesuffix("[]")
+    while isinstance(element, ir.Nullable | ir.Overridden | ir.DomainRef):
+        element = element.value
+    return isinstance(element, ir.ListOf) and element.postgres != own
+
+
 def parts(found: ir.Type) -> Iterator[ir.ValueType]:
-    """Return a type and everything that it is made of, without `Nullable`."""
+    """Return a type and every type it is composed of, without `Nullable`."""
     match found:
         case ir.Nullable(value=value):
             yield from parts(value)
@@ -321,22 +330,22 @@ def parts(found: ir.Type) -> Iterator[ir.ValueType]:
 
 
 def holds_interval(found: ir.Type) -> bool:
-    """Return whether a type has intervals in it, which psycopg alone would load with a loss."""
+    """Return whether a type contains intervals, which psycopg by itself would load with a loss."""
     return any(part.postgres == "interval" for part in parts(found))
 
 
 def _matches(pattern: str, origin: ir.Origin) -> bool:
-    """Whether `table.column` or `schema.table.column`, either with wildcards, means a column."""
+    """Whether `table.column` or `schema.table.column`, with or without wildcards, matches a column."""
     wanted = pattern.split(".")
     names = (origin.schema, origin.table, origin.column)[-len(wanted) :]
     return all(fnmatchcase(name, part) for name, part in zip(names, wanted, strict=True))
 
 
 def matches_column(pattern: str, schema: str, table: str, column: str) -> bool:
-    """Whether a pattern of the options means a column."""
+    """Return whether a pattern of the options matches a column."""
     return _matches(pattern, ir.Origin(schema, table, column))
 
 
 def _may_be_new_type(base: ir.ValueType) -> bool:
-    """A NewType stands on a class that may have subclasses: no union, no bool, no enum."""
+    """Whether a NewType can derive from it: a class that may have subclasses, so no union, bool or enum."""
     return isinstance(base, ir.ListOf) or (isinstance(base, ir.Scalar) and base.python_name != "bool")

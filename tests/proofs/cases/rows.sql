@@ -345,3 +345,55 @@ SELECT DISTINCT v.label FROM users u LEFT JOIN (VALUES (1, 'one')) v(id, label) 
 -- a key that is compared with a row that may be absent
 --> ! : many
 SELECT m.email FROM orders o LEFT JOIN (VALUES (1)) v(x) ON v.x = o.user_id JOIN users m ON m.id = coalesce(v.x, 0) + 1;
+
+-- a subquery with LIMIT fixes a key: parallel workers may deliver another row each time that it is evaluated
+--> ! : many
+SELECT u.email FROM users u JOIN (SELECT user_id FROM orders LIMIT 1) o ON o.user_id = u.id;
+
+-- a view with LIMIT fixes a key
+--> ! : many
+SELECT u.email FROM users u JOIN some_order o ON o.user_id = u.id;
+
+-- a subquery with LIMIT adds no rows to a row that is fixed without it
+--> ! ! : 0..1
+SELECT u.email, o.total FROM users u CROSS JOIN (SELECT total FROM orders LIMIT 1) o WHERE u.id = $1::int;
+
+-- something volatile adds no rows to a row that is fixed without it
+--> ! ! : 0..1
+SELECT u.email, r.at FROM users u CROSS JOIN (SELECT clock_timestamp() AS at) r WHERE u.id = $1::int;
+
+-- something volatile that fixes a key
+--> ! : many
+SELECT u.email FROM users u JOIN (SELECT (random() * 4)::int AS id) r ON r.id = u.id;
+
+-- an aggregate that does not depend on the order of its input fixes a key
+--> ! : 0..1
+SELECT u.email FROM users u JOIN (SELECT max(user_id) AS id FROM orders) o ON o.id = u.id;
+
+-- an aggregate that depends on the order of its input does not
+--> ! : many
+SELECT u.email FROM users u JOIN (SELECT (array_agg(user_id))[1] AS id FROM orders) o ON o.id = u.id;
+
+-- IN with an aggregate that does not depend on the order of its input
+--> ! : 0..1
+SELECT email FROM users WHERE id IN (SELECT min(user_id) FROM orders);
+
+-- a common table with LIMIT may be put in the place of its name
+--> ! : many
+WITH o AS (SELECT user_id FROM orders LIMIT 1) SELECT u.email FROM users u JOIN o ON o.user_id = u.id;
+
+-- a common table that is materialized is evaluated once
+--> ! : 0..1
+WITH o AS MATERIALIZED (SELECT user_id FROM orders LIMIT 1) SELECT u.email FROM users u JOIN o ON o.user_id = u.id;
+
+-- a common table that locks is evaluated once
+--> ! : 0..1
+WITH o AS (SELECT user_id FROM orders LIMIT 1 FOR UPDATE SKIP LOCKED) SELECT u.email FROM users u JOIN o ON o.user_id = u.id;
+
+-- a common table with something volatile is evaluated once
+--> ! : 0..1
+WITH o AS (SELECT (random() * 4)::int AS id) SELECT u.email FROM users u JOIN o ON o.id = u.id;
+
+-- a subquery that locks, in UPDATE: each evaluation passes over what the statement has written
+--> ! : many
+UPDATE users u SET age = 1 FROM (SELECT id FROM users WHERE age IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED) n WHERE n.id = u.id RETURNING u.id;

@@ -77,3 +77,11 @@ MERGE INTO orders o USING (SELECT 1 AS x) s ON o.id = $1::bigint WHEN MATCHED TH
 -- JSON, JSON_SCALAR and JSON_SERIALIZE
 --> ! ? ! : many
 SELECT json_scalar(id), json_scalar(age), json_serialize(json('[1]' || repeat(' ', id))) FROM users;
+
+-- MERGE: a source with something volatile in it may be evaluated again for each row of the target
+--> ! : many
+MERGE INTO users u USING (SELECT (random() * 4)::int AS id) s ON s.id = u.id WHEN MATCHED THEN UPDATE SET age = 1 RETURNING u.id;
+
+-- MERGE: a source of one row that is the same each time
+--> ! : 0..1
+MERGE INTO users u USING (SELECT max(user_id) AS id FROM orders) s ON s.id = u.id WHEN MATCHED THEN UPDATE SET age = 1 RETURNING u.id;

@@ -1,4 +1,4 @@
-"""`check`: compare the generated files with what would be generated."""
+"""`check`: compare the generated files with a fresh generation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sqlwright.project.updating import examine
 
 
 def check(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) -> None:
-    """Check that the generated files are what the queries say. Writes no generated file.
+    """Check that the generated files are up to date with the queries, without writing any.
 
-    Every query is proven anew and the result is compared with the folder: changed, missing and orphaned files are shown with their diff,
-    and the exit code is 1. Where the embedded server has already proven the very same and no file has changed since, that is the answer.
-    Meant for continuous integration, and for a look before `generate`. Without a PostgreSQL to ask, the proofs on record are believed,
-    and a warning says so.
+    Every query is re-proven and the result is compared with the folder: changed, missing and orphaned files are shown with their diff,
+    and the exit code is 1. If the embedded server has already proven the same and no file has changed since, that result is used.
+    Meant for continuous integration, and as a preview of `generate`. Without a PostgreSQL to ask, the recorded proofs are trusted,
+    with a warning.
 
     Examples:
       sqlwright check

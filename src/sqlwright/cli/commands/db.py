@@ -18,23 +18,23 @@ from sqlwright.project.programs import find_dbmate, find_psql
 _HELP = """\
 A PostgreSQL for development, migrated by dbmate.
 
-It is the database that DATABASE_URL names (in the environment or in .env), else the database `dev` of an embedded PostgreSQL, which is kept
-in .sqlwright and needs nothing installed.
+It is the database that DATABASE_URL names (in the environment or in .env), else the database `dev` of an embedded PostgreSQL, which lives
+in .sqlwright and needs no installation.
 
   `sqlwright db up`        start it and apply the migrations; it stays up
 
-  `sqlwright db status`    what runs, and which migrations are applied
+  `sqlwright db status`    whether it runs, and which migrations are applied
 
-  `psql "$(sqlwright db url)"`   from any program that takes a URL
+  `psql "$(sqlwright db url)"`   connect with any program that takes a URL
 
   `sqlwright db stop`      stop the embedded server; the data stays
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
-ProjectOption = Annotated[Path, typer.Option("--project", help="The folder that holds .sqlwright, .env and the migrations.")]
+ProjectOption = Annotated[Path, typer.Option("--project", help="The folder of .sqlwright, .env and the migrations.")]
 MigrationsOption = Annotated[
-    Path, typer.Option("--migrations", envvar="DBMATE_MIGRATIONS_DIR", help="The folder of the migrations, in the project.")
+    Path, typer.Option("--migrations", envvar="DBMATE_MIGRATIONS_DIR", help="The folder of the migrations, relative to the project.")
 ]
 
 _HERE = Path()
@@ -45,7 +45,7 @@ _MIGRATIONS = Path("migrations")
 def up(project: ProjectOption = _HERE, migrations: MigrationsOption = _MIGRATIONS) -> None:
     """Start the database, create it if necessary and apply all pending migrations.
 
-    The embedded server stays up when the command ends, for your programs to use, until `sqlwright db stop`.
+    The embedded server keeps running after the command, for your programs to use, until `sqlwright db stop`.
     """
     with findings():
         database = devdb.choose(project, os.environ)
@@ -57,16 +57,16 @@ def up(project: ProjectOption = _HERE, migrations: MigrationsOption = _MIGRATION
                 embedded.keep(database.project)
         out().print(f"The database is up: {database.display}", markup=False)
         if database.is_embedded:
-            out().print("It stays up until: sqlwright db stop")
+            out().print("It keeps running until: sqlwright db stop")
 
 
 @app.command()
 def down(
-    steps: Annotated[int, typer.Option("--steps", "-n", min=1, help="How many migrations to undo.")] = 1,
+    steps: Annotated[int, typer.Option("--steps", "-n", min=1, help="How many migrations to roll back.")] = 1,
     project: ProjectOption = _HERE,
     migrations: MigrationsOption = _MIGRATIONS,
 ) -> None:
-    """Undo the latest migration, or several."""
+    """Roll back the latest migration, or several."""
     with findings():
         database = devdb.choose(project, os.environ)
         dbmate = find_dbmate(os.environ)
@@ -78,7 +78,7 @@ def down(
 
 @app.command()
 def status(project: ProjectOption = _HERE, migrations: MigrationsOption = _MIGRATIONS) -> None:
-    """Show which database it is, whether its server runs, and which migrations are applied."""
+    """Show which database is used, whether its server runs, and which migrations are applied."""
     with findings():
         database = devdb.choose(project, os.environ)
         dbmate = find_dbmate(os.environ)
@@ -89,14 +89,14 @@ def status(project: ProjectOption = _HERE, migrations: MigrationsOption = _MIGRA
             out().print(f"server:   {'running' if embedded.is_running(database.project) else 'stopped'}")
         with devdb.reachable(database) as binaries:
             if database.is_embedded and not devdb.is_created(database):
-                out().print("It has not been created yet: sqlwright db up")
+                out().print("It does not exist yet; create it: sqlwright db up")
             else:
                 devdb.run_dbmate(database, dbmate, binaries, migrations, os.environ, "status")
 
 
 @app.command()
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed for a database on another machine.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; required for a database on another machine.")] = False,
     project: ProjectOption = _HERE,
     migrations: MigrationsOption = _MIGRATIONS,
 ) -> None:
@@ -110,7 +110,7 @@ def reset(
                 [
                     Diagnostic(
                         f"{database.display} is on another machine and is not dropped without --yes",
-                        help="is it really a development database? then: sqlwright db reset --yes",
+                        help="if it really is a development database: sqlwright db reset --yes",
                     )
                 ]
             )
@@ -123,7 +123,7 @@ def reset(
 
 @app.command()
 def url(project: ProjectOption = _HERE) -> None:
-    """Print the database's URL and nothing else, password included: for scripts, psql and dbmate.
+    """Print only the database's URL, password included: for scripts, psql and dbmate.
 
     Example:
       DATABASE_URL="$(sqlwright db url)" python -m shop.demo
@@ -147,7 +147,7 @@ def shell(context: typer.Context, project: ProjectOption = _HERE) -> None:
         with devdb.reachable(database) as binaries:
             psql = binaries / "psql" if binaries else find_psql(os.environ)
             conninfo, password = database.without_password()
-            # Ctrl-C belongs to psql, where it cancels a statement. We stay, because the server may have to be stopped afterwards.
+            # Ctrl-C belongs to psql, where it cancels a statement. We keep running, since the server may have to be stopped afterwards.
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:
                 finished = subprocess.run([str(psql), "--dbname", conninfo, *context.args], env={**os.environ, **password}, check=False)
@@ -163,7 +163,7 @@ def stop(project: ProjectOption = _HERE) -> None:
         if embedded.release(project.resolve()):
             out().print("The embedded server is stopped.")
         else:
-            out().print("Another sqlwright process still uses the embedded server; it stops when that ends.")
+            out().print("Another sqlwright process is using the embedded server, which stops when that process ends.")
 
 
 @app.command()
@@ -172,7 +172,7 @@ def new(
     project: ProjectOption = _HERE,
     migrations: MigrationsOption = _MIGRATIONS,
 ) -> None:
-    """Make an empty migration, named after the time and NAME."""
+    """Create an empty migration, named after the time and NAME."""
     with findings():
         database = devdb.choose(project, os.environ)
         devdb.run_dbmate(database, find_dbmate(os.environ), None, migrations, os.environ, "new", name)
@@ -184,7 +184,7 @@ def _require_folder(database: devdb.DevDatabase, migrations: Path) -> None:
             [
                 Diagnostic(
                     f"there is no folder {migrations} in {database.project}",
-                    help="make a first migration: sqlwright db new create_users, or name the folder: --migrations FOLDER",
+                    help="create a first migration: sqlwright db new create_users, or name the folder: --migrations FOLDER",
                 )
             ]
         )

@@ -1,4 +1,4 @@
-"""`generate`: write the generated files. What shows the result is imported while sqlc runs, which takes longest."""
+"""`generate`: write the generated files. Modules that show the result are imported while sqlc runs, which takes longest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def generate(config: ConfigOption = CONFIG, form: FormatOption = Format.TEXT) ->
     """Write the typed Python functions for all queries.
 
     sqlc reads the queries, PostgreSQL proves their types, and the files under `out` of sqlc.yaml are brought up to date: only those that
-    differ are written, and generated files that no query needs any more are removed. On any error nothing is written. A file that
-    sqlwright did not write is never overwritten or removed.
+    differ are written, and generated files that are no longer needed are removed. On any error nothing is written. A file that sqlwright
+    did not write is never overwritten or removed.
 
     Examples:
       sqlwright generate

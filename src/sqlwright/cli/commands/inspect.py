@@ -25,9 +25,9 @@ def inspect(
 ) -> None:
     """Print what is proven about the queries, as JSON.
 
-    The document holds `packages`, each with `out`, `modules`, `models` and `enums`. A module's queries have their SQL, parameters and
+    The document has `packages`, each with `out`, `modules`, `models` and `enums`. A module's queries have their SQL, parameters and
     result, and each column its type, the table column it comes from, and the reason why it may or may not be NULL. Where a value has
-    several forms, `kind` names the one. With NAME, only the queries of that name, as a list.
+    one of several forms, `kind` names it. With NAME, only the queries of that name, as a list.
 
     Examples:
       sqlwright inspect
@@ -54,6 +54,6 @@ def _named(queries: list[ir.Query], name: str) -> list[ir.Query]:
         import difflib
 
         close = difflib.get_close_matches(name, [each for query in queries for each in (query.name, query.function)], n=3)
-        meant = f"did you mean {' or '.join(close)}?" if close else "`sqlwright inspect` without a name shows all."
+        meant = f"did you mean {' or '.join(close)}?" if close else "`sqlwright inspect` without a name shows all queries."
         raise CompileError([Diagnostic(f"there is no query {name}", help=meant)])
     return found

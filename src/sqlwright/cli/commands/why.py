@@ -1,4 +1,4 @@
-"""`why`: the verdict on each column, parameter and row count of a query, with its reason and its place."""
+"""`why`: the verdict on each column and parameter and on the row count of a query, with its reason and place."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def why(
     config: ConfigOption = CONFIG,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Say why a column may be None or not, and how many rows a query returns.
+    """Explain why a column may or may not be None, and how many rows a query returns.
 
-    Each verdict comes with its reason in one sentence and the place in the query that it rests on.
+    Each verdict has its reason in one sentence and the place in the query that it is based on.
 
     Examples:
       sqlwright why GetUserByEmail
@@ -37,7 +37,7 @@ def why(
         from sqlwright.cli.verdicts import find_query, find_verdicts, stand_ins_of
 
         found = find_query(query, compilations)
-        # Where another server proves, it has the extensions themselves.
+        # Another server has the real extensions.
         stand_ins = () if os.environ.get(URL_VARIABLE) else stand_ins_of(found, compilations)
         verdicts = find_verdicts(found, column, stand_ins)
     if form is Format.JSON:

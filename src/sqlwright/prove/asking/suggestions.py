@@ -36,7 +36,7 @@ GROUP BY t.oid, t.typname
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "ONLY", "USING", "TABLE"})
 _LISTED = 12
 _ADVICE = {
-    "42601": "PostgreSQL's grammar allows nothing of that kind here; the mistake is often just before it.",
+    "42601": "PostgreSQL's grammar does not allow this here; the mistake is often just before it.",
     "42P18": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
     "42P08": "write a cast behind the parameter, such as sqlc.arg(name)::text.",
     "42P10": "ON CONFLICT needs a unique index or constraint on exactly these columns.",

@@ -10,16 +10,15 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from sqlwright.prove.tree.enums import BoolExprType, BuiltinFunction, NullTestType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, parse
+from sqlwright.prove.tree.querytree import null_test
 
 _CHECKS = """
 SELECT conrelid::int8, conname, conbin::text FROM pg_constraint k WHERE contype = 'c' AND conrelid <> 0 AND convalidated
 """
 _ENFORCED = "AND conenforced"
 _FIRST_WITH_NOT_ENFORCED = 18
-
-_ARRAY_POSITION = 3277  # array_position(anycompatiblearray, anycompatible)
-_IS_NULL, _IS_NOT_NULL = 0, 1
 
 
 class Checks:
@@ -41,13 +40,15 @@ class Checks:
         """Return the conditions over Var 1 that no stored row of a table itself makes false, each with its constraint's name."""
         return self._conditions.get(relation, [])
 
-    def columns(self, column_of: Callable[[Node], int]) -> dict[tuple[int, int], str]:
+    def columns(self, column_of: Callable[[Node], int | None]) -> dict[tuple[int, int], str]:
         """Return the columns, by table and attribute number, that a condition is about, each with its constraint's name."""
         found: dict[tuple[int, int], str] = {}
         for oid, conditions in self._conditions.items():
             for name, condition in conditions:
                 with suppress(*UNREADABLE):
-                    found[oid, column_of(condition)] = name
+                    number = column_of(condition)
+                    if number is not None:
+                        found[oid, number] = name
         return found
 
 
@@ -55,34 +56,36 @@ def conjuncts(tree: Tree) -> Iterator[Node]:
     """Yield the top-level AND conditions."""
     if not isinstance(tree, Node):
         return
-    if tree.tag == "BOOLEXPR" and tree.text("boolop") == "and":
+    if tree.tag == "BOOLEXPR" and tree.text("boolop") == BoolExprType.AND:
         for part in tree.nodes("args"):
             yield from conjuncts(part)
     else:
         yield tree
 
 
-def column_not_null(condition: Node) -> int:
-    """Return the attribute x of `x IS NOT NULL`, which is never NULL itself; 0 for another condition."""
-    return _attribute(condition.node("arg")) if condition.tag == "NULLTEST" and condition.number("nulltesttype") == _IS_NOT_NULL else 0
+def column_not_null(condition: Node) -> int | None:
+    """Return the attribute x of `x IS NOT NULL`, which is never NULL itself; None for another condition."""
+    return _attribute(condition.node("arg")) if null_test(condition) is NullTestType.IS_NOT_NULL else None
 
 
-def column_without_null_elements(condition: Node) -> int:
-    """Return the attribute x of `array_position(x, NULL) IS NULL`; 0 for another condition.
+def column_without_null_elements(condition: Node) -> int | None:
+    """Return the attribute x of `array_position(x, NULL) IS NULL`; None for another condition.
 
     It finds a NULL element wherever it is, and raises an error for an array of several dimensions, so none is stored.
     """
-    if condition.tag != "NULLTEST" or condition.number("nulltesttype") != _IS_NULL:
-        return 0
+    if null_test(condition) is not NullTestType.IS_NULL:
+        return None
     call = condition.node("arg")
-    if call.tag != "FUNCEXPR" or call.number("funcid") != _ARRAY_POSITION:
-        return 0
+    if call.tag != "FUNCEXPR" or call.number("funcid") != BuiltinFunction.ARRAY_POSITION:
+        return None
     array, wanted = (_uncoerced(argument) for argument in call.nodes("args"))
-    return _attribute(array) if wanted.tag == "CONST" and wanted.flag("constisnull") else 0
+    return _attribute(array) if wanted.tag == "CONST" and wanted.flag("constisnull") else None
 
 
-def _attribute(node: Node) -> int:
-    return max(node.number("varattno"), 0) if node.tag == "VAR" else 0
+def _attribute(node: Node) -> int | None:
+    """The number of the column that an expression is; system columns and whole rows count as none."""
+    number = node.number("varattno") if node.tag == "VAR" else 0
+    return number if number > 0 else None
 
 
 def _uncoerced(node: Node) -> Node:

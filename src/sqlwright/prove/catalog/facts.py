@@ -12,6 +12,7 @@ import psycopg
 
 from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
+from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, parse
 
 _RELATIONS = """
@@ -29,7 +30,7 @@ _TRIGGERS = """
 SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 """
 _RULES = """
-SELECT ev_class::int8, ev_type::text FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
+SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
 """
 _FUNCTIONS = """
 SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' ELSE '' END,
@@ -81,8 +82,7 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = 
 WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND m.amname = 'btree' AND i.indrelid >= 16384
 ORDER BY NOT i.indisprimary, c.relname
 """
-# Bits of pg_trigger.tgtype.
-_ROW, _BEFORE, _INSERT, _DELETE, _UPDATE, _INSTEAD = 1, 2, 4, 8, 16, 64
+_TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
 
 
 class SchemaFacts:
@@ -121,13 +121,16 @@ class SchemaFacts:
 
     def _read_relations(self, only: int | None) -> None:
         """Read one relation, or all that are not PostgreSQL's own."""
-        found = {row[0]: Relation(row[0], row[1], row[2], row[3]) for row in self._connection.execute(_RELATIONS, {"oid": only}).fetchall()}
+        found = {
+            row[0]: Relation(row[0], row[1], row[2], RelKind(row[3]))
+            for row in self._connection.execute(_RELATIONS, {"oid": only}).fetchall()
+        }
         for relation in found.values():
             relation.descendants = tuple(self._descendants(relation.oid))
             family = (relation.oid, *relation.descendants)
-            relation.rules = frozenset(event for oid, event in self._rules if oid == relation.oid)
-            relation.before_triggers = self._trigger_events(family, _BEFORE)
-            relation.instead_triggers = self._trigger_events((relation.oid,), _INSTEAD)
+            relation.rules = frozenset(CmdType(event) for oid, event in self._rules if oid == relation.oid)
+            relation.before_triggers = self._trigger_events(family, TriggerType.BEFORE)
+            relation.instead_triggers = self._trigger_events((relation.oid,), TriggerType.INSTEAD)
         raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
         for oid, number, name, type_oid, declared, dropped, generated, dimensions in self._connection.execute(
             _ATTRIBUTES, {"oid": only}
@@ -152,7 +155,7 @@ class SchemaFacts:
         proven, why = False, f"{label} has no NOT NULL constraint"
         if dropped:
             why = f"{label} is dropped"
-        elif relation.kind == "f":
+        elif relation.kind is RelKind.FOREIGN_TABLE:
             why = f"{label} is a column of a foreign table, whose constraints PostgreSQL does not enforce"
         elif declared and (relation.oid, number) in self._not_valid:
             why = f"the NOT NULL constraint of {label} is NOT VALID"
@@ -188,12 +191,12 @@ class SchemaFacts:
                 pending.extend(self._children.get(child, ()))
         return sorted(seen)
 
-    def _trigger_events(self, relations: Iterable[int], timing: int) -> frozenset[str]:
+    def _trigger_events(self, relations: Iterable[int], timing: TriggerType) -> frozenset[CmdType]:
         wanted = set(relations)
-        events: set[str] = set()
+        events: set[CmdType] = set()
         for oid, kind in self._triggers:
-            if oid in wanted and kind & _ROW and kind & timing:
-                events.update(name for name, bit in (("insert", _INSERT), ("update", _UPDATE), ("delete", _DELETE)) if kind & bit)
+            if oid in wanted and kind & TriggerType.ROW and kind & timing:
+                events.update(event for event, bit in _TRIGGER_EVENTS.items() if kind & bit)
         return frozenset(events)
 
     @cached_property
@@ -208,7 +211,7 @@ class SchemaFacts:
         return self._connection.execute(_TRIGGERS).fetchall()
 
     @cached_property
-    def _rules(self) -> list[tuple[int, str]]:
+    def _rules(self) -> list[tuple[int, int]]:
         return self._connection.execute(_RULES).fetchall()
 
     @cached_property
@@ -290,7 +293,7 @@ class SchemaFacts:
     def output_types(self, oid: int) -> tuple[int, ...]:
         """Return the types of a function's OUT parameters or RETURNS TABLE columns; nothing where one of them depends on the call."""
         types = self._output_types.get(oid, ())
-        return () if any(self.type(found).kind == "p" for found in types) else types
+        return () if any(self.type(found).kind is TypType.PSEUDO for found in types) else types
 
     @cached_property
     def _field_dimensions(self) -> dict[tuple[int, int], int]:
@@ -298,13 +301,15 @@ class SchemaFacts:
 
     def field_dimensions(self, composite: int, number: int) -> int:
         """Return the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
-        while self.type(composite).kind == "d":
+        while self.type(composite).kind is TypType.DOMAIN:
             composite = self.type(composite).base
         return self._field_dimensions.get((composite, number), 1)
 
     @cached_property
     def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
-        return {row[0]: (DataType(*row[:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()}
+        return {
+            row[0]: (DataType(row[0], row[1], TypType(row[2]), *row[3:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()
+        }
 
     def type(self, oid: int) -> DataType:
         """Return a type by its OID."""
@@ -315,14 +320,14 @@ class SchemaFacts:
 
     def is_array(self, oid: int) -> bool:
         """Return whether values of the type are arrays of any length, domains over them included."""
-        while self.type(oid).kind == "d":
+        while self.type(oid).kind is TypType.DOMAIN:
             oid = self.type(oid).base
         return self._type_rows[oid][1]
 
     def is_strict_domain(self, oid: int) -> bool:
         """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
         found = self.type(oid)
-        while found.kind == "d":
+        while found.kind is TypType.DOMAIN:
             if found.not_null:
                 return True
             found = self.type(found.base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlwright.prove.tree.enums import CmdType, RelKind, TypType
 from sqlwright.prove.tree.nodetree import Node, Tree
 
 FIRST_USER_OID = 16384
@@ -49,13 +50,18 @@ class Relation:
     oid: int
     schema: str
     name: str
-    kind: str
+    kind: RelKind
     attributes: dict[int, Attribute] = field(default_factory=dict[int, Attribute])
     descendants: tuple[int, ...] = ()
-    rules: frozenset[str] = frozenset()
-    before_triggers: frozenset[str] = frozenset()
-    instead_triggers: frozenset[str] = frozenset()
+    rules: frozenset[CmdType] = frozenset()
+    before_triggers: frozenset[CmdType] = frozenset()
+    instead_triggers: frozenset[CmdType] = frozenset()
     without_null_elements: set[int] = field(default_factory=set[int])
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table, partitioned or not, whose rows PostgreSQL stores and checks."""
+        return self.kind in (RelKind.RELATION, RelKind.PARTITIONED_TABLE)
 
     @property
     def qualified(self) -> str:
@@ -87,7 +93,7 @@ class DataType:
 
     oid: int
     name: str
-    kind: str
+    kind: TypType
     base: int
     not_null: bool
     element: int

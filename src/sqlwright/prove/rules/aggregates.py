@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null, structure
+from sqlwright.prove.rules import cardinality
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, first_nullable, may_be_null, never_null
+from sqlwright.prove.tree.enums import AggKind, FrameOption
+from sqlwright.prove.tree.expressions import location, structure
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import Query
+from sqlwright.prove.tree.rowfacts import ValuePresent
 
 _WITH_DEFAULT = 3
 _RANKS = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"})
-_START_ALWAYS_BEFORE = 0x20 | 0x200
-_END_ALWAYS_BEHIND = 0x100 | 0x400
-_START_PRECEDING, _END_FOLLOWING, _RANGE = 0x800, 0x4000, 0x2
-_EXCLUDES_CURRENT_ROW = 0x8000 | 0x10000
+_START_ALWAYS_BEFORE = FrameOption.START_UNBOUNDED_PRECEDING | FrameOption.START_CURRENT_ROW
+_END_ALWAYS_BEHIND = FrameOption.END_UNBOUNDED_FOLLOWING | FrameOption.END_CURRENT_ROW
+_EXCLUDES_CURRENT_ROW = FrameOption.EXCLUDE_CURRENT_ROW | FrameOption.EXCLUDE_GROUP
 
 
-@expression("AGGREF")
 def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """An aggregate: count is never NULL; the others need a row that counts."""
     at = scope.up(node.number("agglevelsup"))
@@ -35,26 +36,26 @@ def aggregate(prover: Prover, node: Node, scope: Scope) -> Verdict:
         and not (verdicts[0].element_nullable if _nested(prover, node) else verdicts[0].nullable)
     )
     verdict = _judge(prover, node, at, function.name, builtin=function.builtin, verdicts=verdicts, place=place)
-    if verdict.nullable and ("value", structure(node), 0) in at.known:
+    if verdict.nullable and ValuePresent(structure(node)) in at.known:
         return never_null("HAVING drops the groups in which it is NULL", place, element_nullable=holes)
-    return replace(verdict, element_nullable=holes)
+    return verdict.with_elements(nullable=holes)
 
 
 def _judge(  # noqa: C901 - one case for each kind of aggregate
-    prover: Prover, node: Node, at: Scope, name: str, *, builtin: bool, verdicts: list[Verdict], place: int
+    prover: Prover, node: Node, at: Scope, name: str, *, builtin: bool, verdicts: list[Verdict], place: int | None
 ) -> Verdict:
     if not builtin:
         return may_be_null(f"`{name}` is not PostgreSQL's own aggregate and may return NULL", place)
-    kind = node.text("aggkind")
-    if name in NEVER_NULL_AGGREGATES or kind == "h":
+    kind = AggKind(node.text("aggkind"))
+    if name in NEVER_NULL_AGGREGATES or kind is AggKind.HYPOTHETICAL:
         return never_null(f"`{name}` is never NULL, not even without rows", place)
     if node.has("aggfilter"):
         return may_be_null(f"`{name}` is NULL when FILTER drops all rows of the group", place)
-    if not group_has_rows(prover, at):
+    if not cardinality.group_has_rows(prover, at):
         return may_be_null(f"`{name}` is NULL when there is no row", place)
     if name in NON_EMPTY_AGGREGATES:
         return never_null(f"the group has a row, and `{name}` is NULL only without one", place)
-    if kind == "o":
+    if kind is AggKind.ORDERED_SET:
         direct = prover.first_nullable(node.nodes("aggdirectargs"), at)
         if direct is not None:
             return direct
@@ -63,7 +64,7 @@ def _judge(  # noqa: C901 - one case for each kind of aggregate
     elif name not in VALUE_AGGREGATES:
         return may_be_null(f"`{name}` may return NULL", place)
     needed = verdicts[:1] if name == "string_agg" else verdicts
-    nullable = next((v for v in needed if v.nullable), None)
+    nullable = first_nullable(needed)
     if nullable is not None:
         return may_be_null(f"`{name}` is NULL when all its values in a group are NULL: {nullable.reason}", place)
     return never_null(f"the group has a row, and no value that `{name}` sees is NULL", place)
@@ -74,19 +75,6 @@ def _nested(prover: Prover, node: Node) -> bool:
     return bool(types) and prover.facts.is_array(types[0])
 
 
-def group_has_rows(prover: Prover, at: Scope) -> bool:
-    """Whether each group comes from at least one row: there is a GROUP BY, and no grouping set is empty."""
-    sets = at.query.grouping_sets
-    if sets is not None:
-        return all(sets)
-    if at.query.node.has("groupClause"):
-        return True
-    from sqlwright.prove.rules.cardinality import at_least_one_input_row
-
-    return at_least_one_input_row(prover, at)
-
-
-@expression("WINDOWFUNC")
 def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noqa: C901 - one case for each kind of function
     """Ranks are never NULL, neighbours may be missing, aggregates and the ends of the frame need a frame with the current row."""
     place = location(node)
@@ -96,7 +84,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
         return may_be_null(f"`{name}` is not PostgreSQL's own function and may return NULL", place)
     arguments = node.nodes("args")
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
-    nullable = next((v for v in verdicts if v.nullable), None)
+    nullable = first_nullable(verdicts)
     if name in _RANKS or (node.flag("winagg") and name in NEVER_NULL_AGGREGATES):
         return never_null(f"`{name}` is never NULL", place)
     if name == "ntile":
@@ -104,7 +92,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
     if name in ("lag", "lead"):
         if len(arguments) < _WITH_DEFAULT:
             return may_be_null(f"`{name}` without a default is NULL at the end of the partition", place)
-        return replace(nullable or never_null(f"`{name}` has a default, and no value is NULL", place), element_nullable=True)
+        return (nullable or never_null(f"`{name}` has a default, and no value is NULL", place)).with_elements(nullable=True)
     frame = _frame(scope.query, node.number("winref"))
     nested = function.signature == "array_agg(anyarray)"
     holes = not (name == "array_agg" and bool(verdicts) and not (verdicts[0].element_nullable if nested else verdicts[0].nullable))
@@ -117,9 +105,9 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
             f"the window frame always holds the current row, and `{name}` is NULL only without one", place, element_nullable=holes
         )
     if name in ("first_value", "last_value") or (node.flag("winagg") and name in VALUE_AGGREGATES):
-        needed = next((v for v in (verdicts[:1] if name == "string_agg" else verdicts) if v.nullable), None)
+        needed = first_nullable(verdicts[:1] if name == "string_agg" else verdicts)
         if needed is not None:
-            return replace(needed, element_nullable=holes)
+            return needed.with_elements(nullable=holes)
         return never_null(
             f"the window frame always holds the current row, and no value that `{name}` sees is NULL", place, element_nullable=holes
         )
@@ -131,8 +119,8 @@ def _frame(query: Query, reference: int) -> bool:
     for clause in query.node.nodes("windowClause"):
         if clause.number("winref") == reference:
             options = clause.number("frameOptions")
-            counted = not options & _RANGE
-            start = options & _START_ALWAYS_BEFORE or (counted and options & _START_PRECEDING)
-            end = options & _END_ALWAYS_BEHIND or (counted and options & _END_FOLLOWING)
+            counted = not options & FrameOption.RANGE
+            start = options & _START_ALWAYS_BEFORE or (counted and options & FrameOption.START_OFFSET_PRECEDING)
+            end = options & _END_ALWAYS_BEHIND or (counted and options & FrameOption.END_OFFSET_FOLLOWING)
             return bool(start) and bool(end) and not options & _EXCLUDES_CURRENT_ROW
     raise Unrecognised("a window that is not defined")

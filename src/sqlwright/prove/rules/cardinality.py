@@ -8,38 +8,48 @@ from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.keys import Determination, Sense
-from sqlwright.prove.rules.nullability import Prover, Scope, location
 from sqlwright.prove.rules.reach import Reach, reach
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.tree.enums import (
+    BuiltinFunction,
+    BuiltinType,
+    CmdType,
+    JoinType,
+    LimitOption,
+    MergeMatchKind,
+    OnConflictAction,
+    RelKind,
+    RTEKind,
+    SetOperation,
+)
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, walk
-from sqlwright.prove.tree.querytree import CTE, DELETE, INSERT, MERGE, RELATION, SELECT, SUBQUERY, UPDATE, Query, RangeEntry
+from sqlwright.prove.tree.querytree import Query, RangeEntry
+from sqlwright.prove.tree.rowfacts import NullExtension, Side
 
 Fixed = Mapping[int, frozenset[Sense]]
 _NOTHING: Fixed = {}
-_UNION, _INTERSECT, _EXCEPT = 1, 2, 3
-_SKIP_LOCKED = 1
-_DO_NOTHING = 1
-_NOT_MATCHED_BY_SOURCE = 1
-_INT8_OF_INT4 = 481
+_INTEGERS = (BuiltinType.INT2, BuiltinType.INT4, BuiltinType.INT8)
 _DATUM_BYTES = 8
-_MERGE_MISS = (0, "right")
+_MERGE_MISS = NullExtension(0, Side.RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, -1 for none."""
+    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
 
     at_least_one: bool
     at_most_one: bool
     reason: str
-    location: int = -1
+    location: int | None = None
 
 
-def many(reason: str, place: int = -1) -> Rows:
+def many(reason: str, place: int | None = None) -> Rows:
     """Nothing is proven of the number of rows."""
     return Rows(at_least_one=False, at_most_one=False, reason=reason, location=place)
 
 
-def at_most_one(reason: str, place: int = -1) -> Rows:
+def at_most_one(reason: str, place: int | None = None) -> Rows:
     """There is one row, or none."""
     return Rows(at_least_one=False, at_most_one=True, reason=reason, location=place)
 
@@ -53,7 +63,7 @@ def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NO
     """Count the rows of a query; with `fixed`, only those rows in which these output columns have one given value."""
     try:
         query = prover.query(node)
-        if query.command == SELECT:
+        if query.command is CmdType.SELECT:
             return _select(prover, query, parent, fixed)
         return _written(prover, query, parent)
     except UNREADABLE as problem:
@@ -64,6 +74,16 @@ def at_least_one_input_row(prover: Prover, at: Scope) -> bool:
     """Return whether FROM and WHERE always leave a row."""
     scope = Scope(at.query, at.parent)
     return _conditionless(at.query.where) and all(_item_has_row(prover, item, scope) for item in at.query.from_items)
+
+
+def group_has_rows(prover: Prover, at: Scope) -> bool:
+    """Return whether each group comes from at least one row: there is a GROUP BY, and no grouping set is empty."""
+    sets = at.query.grouping_sets
+    if sets is not None:
+        return all(sets)
+    if at.query.node.has("groupClause"):
+        return True
+    return at_least_one_input_row(prover, at)
 
 
 # --- SELECT ---------------------------------------------------------------------------------------------------------------
@@ -94,10 +114,10 @@ def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
     loose = found.loose_item
     if loose is not None:
         entry = scope.query.entry(loose)
-        if entry.kind == RELATION:
+        if entry.kind is RTEKind.RELATION:
             relation = prover.facts.relation(entry.relation)
             called = relation.name if entry.alias in ("", relation.name) else f"{relation.name} {entry.alias}"
-            if relation.kind == "r" and relation.descendants and entry.with_children:
+            if relation.kind is RelKind.RELATION and relation.descendants and entry.with_children:
                 return f"`{called}` has child tables, and a unique index does not reach across them"
             return f"no equality is found that fixes a unique key of `{called}`, and there is no LIMIT 1"
         return (
@@ -111,14 +131,14 @@ def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
     return ", and ".join(reasons) if reasons else "every item of FROM has one row"
 
 
-def _place_of_loose(scope: Scope, found: Determination) -> int:
+def _place_of_loose(scope: Scope, found: Determination) -> int | None:
     loose = found.loose_item
     if loose is None:
-        return -1
+        return None
     for node in walk(scope.query.node):
-        if node.tag == "VAR" and not node.number("varlevelsup") and node.number("varno") == loose and location(node) >= 0:
-            return location(node)
-    return -1
+        if node.tag == "VAR" and not node.number("varlevelsup") and node.number("varno") == loose and (place := location(node)) is not None:
+            return place
+    return None
 
 
 def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> Rows:
@@ -172,8 +192,8 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope, fixed
         raise Unrecognised(f"{node.tag} as a set operation")
     left = _set_operation(prover, node.node("larg"), query, scope, fixed)
     right = _set_operation(prover, node.node("rarg"), query, scope, fixed)
-    match node.number("op"):
-        case 1:
+    match node.enum("op", SetOperation):
+        case SetOperation.UNION:
             clauses = [] if node.flag("all") else node.nodes("groupClauses")
             same = bool(clauses) and all(
                 {family for family, collation in fixed.get(number, frozenset()) if not collation}
@@ -185,14 +205,14 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope, fixed
             return Rows(
                 at_least_one=left.at_least_one or right.at_least_one, at_most_one=False, reason="UNION puts the rows of both sides together"
             )
-        case 2:
+        case SetOperation.INTERSECT:
             return Rows(
                 at_least_one=False, at_most_one=left.at_most_one or right.at_most_one, reason="INTERSECT keeps no more than either side has"
             )
-        case 3:
+        case SetOperation.EXCEPT:
             return Rows(at_least_one=False, at_most_one=left.at_most_one, reason="EXCEPT keeps no more than its left side has")
-        case other:
-            raise Unrecognised(f"set operation {other}")
+        case SetOperation.NONE:
+            raise Unrecognised("a set operation that is none")
 
 
 def _limited(query: Query, rows: Rows) -> Rows:
@@ -219,16 +239,15 @@ def _limited(query: Query, rows: Rows) -> Rows:
 
 
 def _with_ties(query: Query) -> bool:
-    """FETCH FIRST … WITH TIES; the enum's other value is the default, also for queries without a limit."""
-    option = query.node.number("limitOption")
-    return option != 0
+    """FETCH FIRST … WITH TIES."""
+    return query.node.enum("limitOption", LimitOption) is LimitOption.WITH_TIES
 
 
 def constant_number(node: Node) -> int | None:
     """Return the value of an integer constant, looking through an implicit cast; None for anything else."""
-    while node.tag == "FUNCEXPR" and node.number("funcid") == _INT8_OF_INT4:
+    while node.tag == "FUNCEXPR" and node.number("funcid") == BuiltinFunction.INT8_FROM_INT4:
         node = node.nodes("args")[0]
-    if node.tag != "CONST" or node.flag("constisnull") or node.number("consttype") not in (20, 21, 23) or not node.flag("constbyval"):
+    if node.tag != "CONST" or node.flag("constisnull") or node.number("consttype") not in _INTEGERS or not node.flag("constbyval"):
         return None
     value = node.raw("constvalue")
     if not isinstance(value, list) or len(value) != 1 + _DATUM_BYTES:
@@ -243,9 +262,9 @@ def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed:
     """Whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
     if isinstance(entry, Node):
         return rows_of(prover, entry, scope, fixed).at_most_one
-    if entry.kind == SUBQUERY:
+    if entry.kind is RTEKind.SUBQUERY:
         return rows_of(prover, entry.node.node("subquery"), scope, fixed).at_most_one
-    if entry.kind == CTE:
+    if entry.kind is RTEKind.CTE:
         item, owner = scope.common_table(entry)
         return not item.flag("cterecursive") and rows_of(prover, item.node("ctequery"), owner, fixed).at_most_one
     return rows_of(prover, prover.facts.view_query(entry.relation), None, fixed).at_most_one
@@ -264,37 +283,35 @@ def _item_has_row(prover: Prover, node: Node, scope: Scope) -> bool:
     if node.tag != "JOINEXPR":
         return False
     left, right = (_item_has_row(prover, node.node(side), scope) for side in ("larg", "rarg"))
-    match node.number("jointype"):
-        case 0:
+    match node.enum("jointype", JoinType):
+        case JoinType.INNER:
             return left and right and _conditionless(node.optional("quals"))
-        case 1:
+        case JoinType.LEFT:
             return left
-        case 2:
+        case JoinType.FULL:
             return left or right
-        case 3:
+        case JoinType.RIGHT:
             return right
-        case _:
-            return False
 
 
 def _entry_has_row(prover: Prover, entry: RangeEntry, scope: Scope) -> bool:
     match entry.kind:
-        case 0:
+        case RTEKind.RELATION:
             relation = prover.facts.relation(entry.relation)
-            return relation.kind == "v" and rows_of(prover, prover.facts.view_query(relation.oid), None).at_least_one
-        case 1:
+            return relation.kind is RelKind.VIEW and rows_of(prover, prover.facts.view_query(relation.oid), None).at_least_one
+        case RTEKind.SUBQUERY:
             return rows_of(prover, entry.node.node("subquery"), scope).at_least_one
-        case 3:
+        case RTEKind.FUNCTION:
             calls = [function.node("funcexpr") for function in entry.node.nodes("functions")]
             return any(c.tag != "FUNCEXPR" or not prover.facts.function(c.number("funcid")).returns_set for c in calls)
-        case 5 | 8:
+        case RTEKind.VALUES | RTEKind.RESULT:
             return True
-        case 6:
+        case RTEKind.CTE:
             item, owner = scope.common_table(entry)
             if entry.node.flag("self_reference"):
                 return False
             return rows_of(prover, item.node("ctequery"), owner).at_least_one
-        case _:
+        case RTEKind.JOIN | RTEKind.TABLEFUNC | RTEKind.NAMEDTUPLESTORE | RTEKind.GROUP:
             return False
 
 
@@ -302,23 +319,22 @@ def _entry_has_row(prover: Prover, entry: RangeEntry, scope: Scope) -> bool:
 
 
 def _written(prover: Prover, query: Query, parent: Scope | None) -> Rows:
-    if query.command == MERGE:
+    if query.command is CmdType.MERGE:
         return _merged(prover, query, parent)
-    if query.command not in (INSERT, UPDATE, DELETE):
+    if query.command not in (CmdType.INSERT, CmdType.UPDATE, CmdType.DELETE):
         return many("the statement returns no rows that are proven")
     reached = reach(prover.facts, query)
     if reached.rewritten:
         return many(reached.rewritten)
     if query.node.flag("hasTargetSRFs"):
         return many("a function in the target list returns a set")
-    if query.command == INSERT:
+    if query.command is CmdType.INSERT:
         return _inserted(prover, query, parent, reached)
     rows, found = _joined(prover, query, parent, _NOTHING)
     if reached.replaced:
         return replace(rows, at_least_one=False)
-    target = query.result_relation
-    name = prover.facts.relation(query.entry(target).relation).name
-    if target in found.determined:
+    target, name = query.result_relation, prover.facts.relation(query.target_relation).name
+    if target is not None and target in found.determined:
         return at_most_one(found.reasons.get(target, f"`{name}` has one row for the given values"))
     return many(f"no equality is found that fixes a unique key of `{name}`")
 
@@ -332,7 +348,7 @@ def _inserted(prover: Prover, query: Query, parent: Scope | None, reached: Reach
         rows = replace(rows, reason="one row is inserted")
     conflict = query.on_conflict
     skipped = reached.replaced or reached.altered
-    if conflict is not None and conflict.number("action") == _DO_NOTHING:
+    if conflict is not None and conflict.enum("action", OnConflictAction) is OnConflictAction.NOTHING:
         skipped = "ON CONFLICT DO NOTHING may skip it"
     elif conflict is not None and conflict.optional("onConflictWhere") is not None:
         skipped = "the WHERE of DO UPDATE may skip it"
@@ -347,10 +363,12 @@ def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     actions = query.merge_actions
     if reach(prover.facts, query).rewritten or query.node.flag("hasTargetSRFs"):
         return many("a rule, or a function that returns a set, may make many rows")
-    if condition is None or any(a.number("matchKind") == _NOT_MATCHED_BY_SOURCE for a in actions):
+    if condition is None or any(a.enum("matchKind", MergeMatchKind) is MergeMatchKind.NOT_MATCHED_BY_SOURCE for a in actions):
         return many("a MERGE may act on many rows")
     scope = Scope(query, parent)
     scope.known = narrowing.row_facts(prover, scope)
+    if query.result_relation is None:
+        raise Unrecognised("a MERGE without a target")
     scope.tree.paths[query.result_relation] = (_MERGE_MISS,)
     found = Determination(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
     if found.all_determined and query.result_relation in found.determined:

@@ -5,48 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.rules import queries, recursion, setreturning
-from sqlwright.prove.rules.nullability import (
-    Prover,
-    Scope,
-    Verdict,
-    columns_of,
-    expression,
-    location,
-    may_be_null,
-    never_null,
-    structure,
-    table_scope,
-)
-from sqlwright.prove.tree.jointree import LEFT_SIDE, RIGHT_SIDE
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, either, may_be_null, never_null
+from sqlwright.prove.tree.enums import CmdType, JoinType, RelKind, RTEKind, TableFuncType
+from sqlwright.prove.tree.expressions import column_below_grouping, columns_of, location, structure
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
-from sqlwright.prove.tree.querytree import (
-    CTE,
-    FULL,
-    FUNCTION,
-    GROUP,
-    JOIN,
-    LEFT,
-    MERGE,
-    RELATION,
-    RIGHT,
-    SUBQUERY,
-    TABLE_FUNCTION,
-    VALUES,
-    RangeEntry,
-)
+from sqlwright.prove.tree.querytree import RangeEntry, returning_type
+from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, RowComplete, Side
 
-_JOIN_NAMES = {LEFT: "LEFT JOIN", RIGHT: "RIGHT JOIN", FULL: "FULL JOIN"}
+_JOIN_NAMES = {JoinType.LEFT: "LEFT JOIN", JoinType.RIGHT: "RIGHT JOIN", JoinType.FULL: "FULL JOIN"}
 _MAY_BE_GROUPED_AWAY = "a grouping set leaves it out, and its value is NULL there"
 
 
-@expression("VAR")
 def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A column: NULL because its item is null-extended, or because its source is."""
     place = location(node)
     at = scope.up(node.number("varlevelsup"))
     item, attribute = node.number("varno"), node.number("varattno")
-    which = node.number("varreturningtype") if "varreturningtype" in node.fields else 0
-    if at.written is not None and (item == at.query.result_relation or at.query.command == MERGE):
+    which = returning_type(node)
+    if at.written is not None and (item == at.query.result_relation or at.query.command is CmdType.MERGE):
         verdict = at.written(item, attribute, which)
         if verdict.nullable and not which and _learned(at, item, attribute):
             return never_null("a condition around it says that it is not NULL", place, element_nullable=verdict.element_nullable)
@@ -54,20 +31,20 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
     if which:
         raise Unrecognised("OLD or NEW of a table that is not written")
     entry = at.query.entry(item)
-    if entry.kind == GROUP:
+    if entry.kind is RTEKind.GROUP:
         return _grouped(prover, node, at, entry)
     if at.row is not None and _grouped_away(at, node):
         return may_be_null(_MAY_BE_GROUPED_AWAY, place)
     remaining = [
         event
         for event in at.tree.path(item)
-        if ("event", *event) not in at.known and ("varnullingrels" not in node.fields or event[0] in node.numbers("varnullingrels"))
+        if JoinMatched(event) not in at.known and ("varnullingrels" not in node.fields or event.join in node.numbers("varnullingrels"))
     ]
     excluded = at.excluded(item, attribute) if at.excluded is not None else None
     base = source(prover, at, item, attribute, place) if excluded is None else replace(excluded, location=place)
-    if entry.kind != JOIN:
+    if entry.kind is not RTEKind.JOIN:
         # What may be absent inside of a view or subquery is not this item's row.
-        base = replace(base, absent_row=False, witness=False)
+        base = base.without_row()
     if base.nullable and _learned(at, item, attribute):
         base = never_null(
             f"a condition drops the rows in which {describe(prover, entry, attribute)} is NULL",
@@ -76,22 +53,22 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
         )
     if not remaining:
         return base
-    join = at.tree.joins[remaining[0][0]]
-    side = "a" if join.type == FULL else "the nullable"
+    join = at.tree.joins[remaining[0].join]
+    side = "a" if join.type is JoinType.FULL else "the nullable"
     verdict = may_be_null(
         f"{label(prover, entry)} is on {side} side of the {_JOIN_NAMES[join.type]}"
-        + (", either of which may lack a match" if join.type == FULL else ""),
+        + (", either of which may lack a match" if join.type is JoinType.FULL else ""),
         place,
         element_nullable=base.element_nullable,
-        absent_row=True,
-        witness=not base.nullable,
+        null_extended=True,
+        presence_column=not base.nullable,
     )
-    return replace(verdict, join_condition=location(join.condition) if join.condition is not None else -1)
+    return replace(verdict, join_condition=location(join.condition) if join.condition is not None else None)
 
 
 def label(prover: Prover, entry: RangeEntry) -> str:
     """Name an item of FROM as a reader knows it: `orders o`."""
-    if entry.kind == RELATION:
+    if entry.kind is RTEKind.RELATION:
         name = prover.facts.relation(entry.relation).name
         return f"`{name}`" if entry.alias in ("", name) else f"`{name} {entry.alias}`"
     return f"`{entry.alias}`" if entry.alias and not entry.alias.startswith("*") else "the joined item"
@@ -114,13 +91,13 @@ def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdic
     sets = at.query.grouping_sets
     # PostgreSQL (all of 15 to 18) folds constants in HAVING before it looks for grouped expressions there, and then keeps groups in which
     # the grouped expression is NULL. Plain columns are safe from that.
-    kept = own.tag == "VAR" and ("slot", number, index) in at.known
+    kept = own.tag == "VAR" and ColumnPresent(number, index) in at.known
     if sets is not None and not kept:
         groups = _group_numbers(at, own)
         if not groups or not all(any(group in chosen for group in groups) for chosen in sets):
             return may_be_null(_MAY_BE_GROUPED_AWAY, location(node))
     verdict = prover.verdict(own, at.row)
-    if verdict.nullable and ("slot", number, index) in at.known:
+    if verdict.nullable and ColumnPresent(number, index) in at.known:
         return never_null("HAVING drops the groups in which it is NULL", location(node), element_nullable=verdict.element_nullable)
     return verdict
 
@@ -132,12 +109,7 @@ def _group_numbers(at: Scope, own: Node) -> set[int]:
     for target in at.query.targets:
         if not target.sort_group:
             continue
-        expression_ = target.expression
-        if expression_.tag == "VAR" and not expression_.number("varlevelsup"):
-            entry = at.query.entry(expression_.number("varno"))
-            if entry.kind == GROUP:
-                expression_ = entry.node.nodes("groupexprs")[expression_.number("varattno") - 1]
-        if structure(expression_) == wanted:
+        if structure(column_below_grouping(at.query, target.expression)) == wanted:
             found.add(target.sort_group)
     return found
 
@@ -155,32 +127,34 @@ def _grouped_away(at: Scope, node: Node) -> bool:
 
 
 def _learned(at: Scope, item: int, attribute: int) -> bool:
-    return ("slot", item, attribute) in at.known or ("fields", item, 0) in at.known
+    return ColumnPresent(item, attribute) in at.known or RowComplete(item) in at.known
 
 
 # --- sources --------------------------------------------------------------------------------------------------------------
 
 
-def source(prover: Prover, at: Scope, item: int, attribute: int, place: int) -> Verdict:
+def source(prover: Prover, at: Scope, item: int, attribute: int, place: int | None) -> Verdict:
     """Judge a column as it comes out of its item of FROM, before any outer join touches it."""
     entry = at.query.entry(item)
     if attribute == 0:
         return _whole_row(prover, entry, place)
-    if entry.kind == RELATION:
-        return _relation_column(prover, entry, attribute, place)
-    if entry.kind == SUBQUERY:
-        return _nth(queries.outputs(prover, entry.node.node("subquery"), at), attribute)
-    if entry.kind == JOIN:
-        return _alias(prover, at, item, entry, attribute)
-    if entry.kind == FUNCTION:
-        return setreturning.function_column(prover, at, entry, attribute, place)
-    if entry.kind == TABLE_FUNCTION:
-        return _table_function(entry, attribute, place)
-    if entry.kind == VALUES:
-        return queries.either([prover.verdict(row[attribute - 1], at) for row in at.query.values_rows(entry)])
-    if entry.kind == CTE:
-        return recursion.cte_column(prover, at, entry, attribute)
-    raise Unrecognised(f"range table entry of kind {entry.kind}")
+    match entry.kind:
+        case RTEKind.RELATION:
+            return _relation_column(prover, entry, attribute, place)
+        case RTEKind.SUBQUERY:
+            return _nth(queries.outputs(prover, entry.node.node("subquery"), at), attribute)
+        case RTEKind.JOIN:
+            return _alias(prover, at, item, entry, attribute)
+        case RTEKind.FUNCTION:
+            return setreturning.function_column(prover, at, entry, attribute, place)
+        case RTEKind.TABLEFUNC:
+            return _table_function(entry, attribute, place)
+        case RTEKind.VALUES:
+            return either([prover.verdict(row[attribute - 1], at) for row in at.query.values_rows(entry)])
+        case RTEKind.CTE:
+            return recursion.cte_column(prover, at, entry, attribute)
+        case RTEKind.NAMEDTUPLESTORE | RTEKind.RESULT | RTEKind.GROUP:
+            raise Unrecognised(f"range table entry of kind {entry.kind.name}")
 
 
 def _nth(verdicts: tuple[Verdict, ...], attribute: int) -> Verdict:
@@ -189,21 +163,21 @@ def _nth(verdicts: tuple[Verdict, ...], attribute: int) -> Verdict:
     return verdicts[attribute - 1]
 
 
-def _whole_row(prover: Prover, entry: RangeEntry, place: int) -> Verdict:
-    if entry.kind in (RELATION, SUBQUERY, CTE, VALUES):
+def _whole_row(prover: Prover, entry: RangeEntry, place: int | None) -> Verdict:
+    if entry.kind in (RTEKind.RELATION, RTEKind.SUBQUERY, RTEKind.CTE, RTEKind.VALUES):
         return never_null(f"the row of {label(prover, entry)} as a whole is never NULL, whatever its fields are", place)
     return may_be_null(f"the row of {label(prover, entry)} may be NULL as a whole", place)
 
 
-def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     relation = prover.facts.relation(entry.relation)
-    if relation.kind in ("v", "m"):
+    if relation.kind in (RelKind.VIEW, RelKind.MATVIEW):
         if attribute < 0:
             raise Unrecognised("a system column of a view")
         inner = _nth(queries.outputs(prover, prover.facts.view_query(relation.oid), None), attribute)
-        return replace(inner, location=place, join_condition=-1, reason=f"in the view `{relation.name}`: {inner.reason}")
+        return replace(inner, location=place, join_condition=None, reason=f"in the view `{relation.name}`: {inner.reason}")
     if attribute < 0:
-        if relation.kind in ("r", "p"):
+        if relation.is_table:
             return never_null("a system column is never NULL", place)
         return may_be_null(f"`{relation.name}` is a foreign table", place)
     try:
@@ -211,7 +185,7 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
     except KeyError:
         raise Unrecognised(f"no column {attribute} of {relation.name}") from None
     elements = prover.facts.elements_nullable(relation, attribute)
-    if not column.not_null and column.generated and not relation.descendants and relation.kind in ("r", "p"):
+    if not column.not_null and column.generated and not relation.descendants and relation.is_table:
         generation = prover.facts.defaults(relation.oid).get(attribute)
         if generation is not None and not prover.verdict(generation, table_scope(prover, relation.oid)).nullable:
             return never_null(
@@ -219,7 +193,7 @@ def _relation_column(prover: Prover, entry: RangeEntry, attribute: int, place: i
                 place,
                 element_nullable=elements,
             )
-    return Verdict(nullable=not column.not_null, reason=column.why, location=place, element_nullable=elements)
+    return Verdict(Nullability(nullable=not column.not_null, element_nullable=elements), column.why, place)
 
 
 def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: int) -> Verdict:
@@ -231,8 +205,8 @@ def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: i
     column = columns[attribute - 1] if attribute <= len(columns) else None
     if not isinstance(column, Node):
         raise Unrecognised("a dropped column of a join")
-    if column.tag == "COALESCEEXPR" and at.tree.joins[item].type == FULL and attribute <= entry.node.number("joinmergedcols"):
-        matched = at.knowing({("event", item, LEFT_SIDE), ("event", item, RIGHT_SIDE)})
+    if column.tag == "COALESCEEXPR" and at.tree.joins[item].type is JoinType.FULL and attribute <= entry.node.number("joinmergedcols"):
+        matched = at.knowing(JoinMatched(NullExtension(item, side)) for side in Side)
         sides = [prover.verdict(side, matched) for side in column.nodes("args")]
         if not any(side.nullable for side in sides):
             return never_null(
@@ -243,10 +217,10 @@ def _alias(prover: Prover, at: Scope, item: int, entry: RangeEntry, attribute: i
     return prover.verdict(column, at)
 
 
-def _table_function(entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def _table_function(entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     """XMLTABLE checks its NOT NULL columns, and counts its FOR ORDINALITY column."""
     table = entry.node.node("tablefunc")
-    if "functype" in table.fields and table.number("functype") != 0:
+    if "functype" in table.fields and table.enum("functype", TableFuncType) is not TableFuncType.XMLTABLE:
         return may_be_null("a column of JSON_TABLE is NULL where the document has nothing for it", place)
     if table.number("ordinalitycol") == attribute - 1:
         return never_null("FOR ORDINALITY counts the rows", place)

@@ -7,17 +7,18 @@ from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.functions import operator_is_total
 from sqlwright.prove.rules.narrowing import Ground
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
+from sqlwright.prove.tree.enums import BoolExprType
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node
 
 
-@expression("NULLTEST", "BOOLEANTEST")
 def test(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """IS NULL, IS TRUE and their kin answer for NULL too."""
     return never_null("the test answers true or false for NULL too", location(node))
 
 
-@expression("DISTINCTEXPR")
 def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """IS DISTINCT FROM answers for NULL too, and asks the type's `=` for other values: a user's operator may return NULL."""
     if not operator_is_total(prover, node):
@@ -25,22 +26,23 @@ def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return never_null("the test answers true or false for NULL too", location(node))
 
 
-@expression("BOOLEXPR")
 def boolean(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """AND, OR and NOT of conditions that are never NULL. AND looks no further once one is false, so a later one may rely on the earlier."""
-    operation = node.text("boolop")
+    operation = BoolExprType(node.text("boolop"))
     for argument in node.nodes("args"):
         verdict = prover.verdict(argument, scope)
         if verdict.nullable:
             return verdict
-        if operation == "and":
-            scope = scope.knowing(narrowing.true(Ground(prover, scope), argument))
-        elif operation == "or":
-            scope = scope.knowing(narrowing.not_true(Ground(prover, scope), argument))
+        match operation:
+            case BoolExprType.AND:
+                scope = scope.knowing(narrowing.true(Ground(prover, scope), argument))
+            case BoolExprType.OR:
+                scope = scope.knowing(narrowing.not_true(Ground(prover, scope), argument))
+            case BoolExprType.NOT:
+                pass
     return never_null("none of the conditions is ever NULL", location(node))
 
 
-@expression("SCALARARRAYOPEXPR")
 def any_or_all(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """`x = ANY (array)` is NULL when an element is NULL and none is equal."""
     left, right = node.nodes("args")
@@ -56,7 +58,6 @@ def any_or_all(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return never_null("neither the value nor an element of the array is NULL", location(node))
 
 
-@expression("ROWCOMPAREEXPR")
 def row_comparison(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """`(a, b) < (c, d)` over columns that are not NULL; its operators are those of btree families, built-in types only."""
     if any(operator >= FIRST_USER_OID for operator in node.numbers("opnos")):
@@ -65,7 +66,6 @@ def row_comparison(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return nullable or never_null("none of the compared values is NULL", location(node))
 
 
-@expression("JSONISPREDICATE")
 def is_json(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """IS JSON is NULL for NULL only."""
     return prover.verdict(node.node("expr"), scope)

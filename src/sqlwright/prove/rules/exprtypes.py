@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.rules.nullability import Prover
+from sqlwright.prove.rules.scopes import Prover
+from sqlwright.prove.tree.enums import BuiltinType, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
-
-_BOOL, _INT4 = 16, 23
-_EXISTS, _ALL, _ANY, _SCALAR, _ARRAY = 0, 1, 2, 4, 6
 
 # Where a node tells the type of its value.
 _TYPE_FIELDS = {
@@ -47,9 +45,9 @@ def type_of(prover: Prover, node: Node) -> int:
         case "COLLATEEXPR" | "NAMEDARGEXPR":
             return type_of(prover, node.node("arg"))
         case "GROUPINGFUNC":
-            return _INT4
+            return BuiltinType.INT4
         case tag if tag in _BOOLEANS:
-            return _BOOL
+            return BuiltinType.BOOL
         case tag if tag in _TYPE_FIELDS:
             return node.number(_TYPE_FIELDS[tag])
         case tag:
@@ -57,13 +55,13 @@ def type_of(prover: Prover, node: Node) -> int:
 
 
 def _type_of_sublink(prover: Prover, node: Node) -> int:
-    kind = node.number("subLinkType")
-    if kind in (_EXISTS, _ALL, _ANY):
-        return _BOOL
-    if kind not in (_SCALAR, _ARRAY):
+    kind = node.enum("subLinkType", SubLinkType)
+    if kind in (SubLinkType.EXISTS, SubLinkType.ALL, SubLinkType.ANY):
+        return BuiltinType.BOOL
+    if kind not in (SubLinkType.EXPR, SubLinkType.ARRAY):
         raise Unrecognised("the type of a subquery that sets several columns")
     inner = type_of(prover, prover.query(node.node("subselect")).outputs[0].expression)
-    if kind == _SCALAR:
+    if kind is SubLinkType.EXPR:
         return inner
     # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
     return prover.facts.type(inner).array or inner

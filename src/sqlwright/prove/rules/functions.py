@@ -5,15 +5,15 @@ XML and JSON constructors, which have node types of their own, too.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlwright.prove.catalog.objects import Function
 from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 from sqlwright.prove.rules import setreturning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, first_nullable, may_be_null, never_null
+from sqlwright.prove.tree.enums import BuiltinType, JsonConstructorType, XmlExprOp
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node
 
-_TEXT = 25
 _ELEMENTS_OF_ARGUMENT = frozenset(
     {
         "array_remove(anycompatiblearray, anycompatible)",
@@ -42,7 +42,6 @@ _FULL_ARRAYS = frozenset(
 )
 
 
-@expression("FUNCEXPR")
 def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A function call, or a cast by a function."""
     function = prover.facts.function(node.number("funcid"))
@@ -51,7 +50,6 @@ def function_call(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return call(prover, function, node.nodes("args"), scope, location(node), variadic=node.flag("funcvariadic"))
 
 
-@expression("OPEXPR")
 def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """An operator is its function."""
     function = prover.facts.function(node.number("opfuncid"))
@@ -65,10 +63,10 @@ def operator_is_total(prover: Prover, node: Node) -> bool:
     return prover.facts.function(node.number("opfuncid")).signature in TOTAL
 
 
-def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int, *, variadic: bool) -> Verdict:
+def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int | None, *, variadic: bool) -> Verdict:
     """Judge a call by the tables in `totals`; a user's function is not believed."""
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
-    nullable = next((v for v in verdicts if v.nullable), None)
+    nullable = first_nullable(verdicts)
     holes = _element_nullable(function, verdicts)
     name = function.name
     if not function.builtin:
@@ -92,20 +90,24 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
             return never_null(
                 f"no argument of `{name}` is NULL" if arguments else f"`{name}` never returns NULL", place, element_nullable=holes
             )
-        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
+        return nullable.without_row().with_elements(nullable=holes)
     if nullable is not None and function.strict:
-        return replace(nullable, element_nullable=holes, absent_row=False, witness=False)
+        return nullable.without_row().with_elements(nullable=holes)
     return may_be_null(f"`{name}` may return NULL", place, element_nullable=holes)
 
 
-def constant_text(node: Node) -> str:
-    """Return the value of a text constant in lower case; "" for anything else.
+def constant_text(node: Node) -> str | None:
+    """Return the value of a text constant in lower case; None for anything else.
 
     Behind the length come four bytes of header, then the characters.
     """
-    value = node.raw("constvalue") if node.tag == "CONST" and not node.flag("constisnull") and node.number("consttype") == _TEXT else None
+    value = (
+        node.raw("constvalue")
+        if node.tag == "CONST" and not node.flag("constisnull") and node.number("consttype") == BuiltinType.TEXT
+        else None
+    )
     if not isinstance(value, list):
-        return ""
+        return None
     return bytes(int(str(byte)) & 0xFF for byte in value[5:]).decode("utf-8", errors="replace").lower()
 
 
@@ -127,53 +129,46 @@ def _element_nullable(function: Function, verdicts: list[Verdict]) -> bool:
 
 # --- constructors with their own nodes -------------------------------------------------------------------------------------
 
-_XML_CONCAT, _XML_ELEMENT, _XML_FOREST, _XML_PARSE, _XML_PI, _XML_ROOT, _XML_SERIALIZE, _XML_DOCUMENT = range(8)
 
-
-@expression("XMLEXPR")
 def xml(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """XML constructors: XMLELEMENT is always an element; XMLCONCAT and XMLFOREST need one part; the others pass NULL through."""
-    operation, place = node.number("op"), location(node)
+    operation, place = node.enum("op", XmlExprOp), location(node)
     parts = [prover.verdict(part, scope) for part in [*node.nodes("named_args"), *node.nodes("args")]]
-    if operation == _XML_ELEMENT:
-        return never_null("XMLELEMENT is never NULL", place)
-    if operation in (_XML_CONCAT, _XML_FOREST):
-        if any(not part.nullable for part in parts):
-            return never_null("one of the parts is never NULL", place)
-        return may_be_null("all the parts may be NULL", place)
-    if operation == _XML_PI and not parts:
-        return never_null("XMLPI is never NULL", place)
-    if operation in (_XML_PARSE, _XML_PI, _XML_ROOT, _XML_DOCUMENT) and parts:
-        return Verdict(nullable=parts[0].nullable, reason=parts[0].reason, location=place)
-    return may_be_null("the XML function may return NULL", place)
+    match operation:
+        case XmlExprOp.XMLELEMENT:
+            return never_null("XMLELEMENT is never NULL", place)
+        case XmlExprOp.XMLCONCAT | XmlExprOp.XMLFOREST:
+            if any(not part.nullable for part in parts):
+                return never_null("one of the parts is never NULL", place)
+            return may_be_null("all the parts may be NULL", place)
+        case XmlExprOp.XMLPI if not parts:
+            return never_null("XMLPI is never NULL", place)
+        case XmlExprOp.XMLPARSE | XmlExprOp.XMLPI | XmlExprOp.XMLROOT | XmlExprOp.DOCUMENT if parts:
+            return Verdict(Nullability(nullable=parts[0].nullable, element_nullable=True), parts[0].reason, place)
+        case _:
+            return may_be_null("the XML function may return NULL", place)
 
 
-@expression("XMLSERIALIZE")
 def xml_serialize(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """XMLSERIALIZE writes its argument out."""
     return prover.verdict(node.node("expr"), scope)
 
 
-_JSON_OBJECT, _JSON_ARRAY, _JSON_OBJECTAGG, _JSON_ARRAYAGG, _JSON_PARSE, _JSON_SCALAR, _JSON_SERIALIZE = range(1, 8)
-
-
-@expression("JSONCONSTRUCTOREXPR")
 def json_constructor(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """JSON_OBJECT and JSON_ARRAY are never NULL; their aggregates are judged as aggregates; the others pass NULL through."""
-    kind, place = node.number("type"), location(node)
-    if kind in (_JSON_OBJECT, _JSON_ARRAY):
-        return never_null("JSON_OBJECT and JSON_ARRAY are never NULL", place)
-    if kind in (_JSON_OBJECTAGG, _JSON_ARRAYAGG):
-        return prover.verdict(node.node("func"), scope)
-    if kind in (_JSON_PARSE, _JSON_SCALAR, _JSON_SERIALIZE):
-        arguments = node.nodes("args")
-        nullable = prover.first_nullable(arguments, scope)
-        if nullable is None and arguments:
-            return never_null("its argument is never NULL", place)
-    return may_be_null("the JSON function may return NULL", place)
+    place = location(node)
+    match node.enum("type", JsonConstructorType):
+        case JsonConstructorType.OBJECT | JsonConstructorType.ARRAY:
+            return never_null("JSON_OBJECT and JSON_ARRAY are never NULL", place)
+        case JsonConstructorType.OBJECTAGG | JsonConstructorType.ARRAYAGG:
+            return prover.verdict(node.node("func"), scope)
+        case JsonConstructorType.PARSE | JsonConstructorType.SCALAR | JsonConstructorType.SERIALIZE:
+            arguments = node.nodes("args")
+            if arguments and prover.first_nullable(arguments, scope) is None:
+                return never_null("its argument is never NULL", place)
+            return may_be_null("the JSON function may return NULL", place)
 
 
-@expression("JSONVALUEEXPR")
 def json_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A value on its way into a JSON constructor."""
     return prover.verdict(node.node("formatted_expr"), scope)

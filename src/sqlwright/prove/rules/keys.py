@@ -4,6 +4,9 @@ A column is *fixed* when it has the same value in every row of the result, as an
 it is the same row in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique
 index whose columns are all fixed determines its table; a determined table supplies further values. The rules run until nothing changes.
 
+An item is *changing* when it has one row for each row of the other items, but perhaps another one each time, because a join may evaluate it
+again: a subquery with LIMIT, FOR UPDATE or something volatile. It adds no rows to the result, and fixes nothing in it.
+
 An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
 
 A column that `IS NOT DISTINCT FROM` such a value is *alike* in all rows: it is fixed, or NULL in all of them, which is enough for an index
@@ -19,19 +22,28 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.expressions import Slot, outer_items, plain_column, stripped, structure_for, true_or_false_column, ungrouped
-from sqlwright.prove.rules.nullability import Prover, Scope, columns_of, structure, table_scope
-from sqlwright.prove.rules.repeatable import is_repeatable
+from sqlwright.prove.rules.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
 from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
-from sqlwright.prove.tree.jointree import Event
+from sqlwright.prove.tree.enums import BoolExprType, CmdType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.expressions import (
+    Slot,
+    columns_of,
+    outer_items,
+    plain_column,
+    stripped,
+    structure,
+    structure_for,
+    true_or_false_column,
+    ungrouped,
+)
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
-from sqlwright.prove.tree.querytree import CTE, FULL, FUNCTION, RELATION, RESULT, SUBQUERY, VALUES, RangeEntry
+from sqlwright.prove.tree.querytree import RangeEntry, null_test
+from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
 
 Sense: TypeAlias = tuple[int, int]
 """A sense in which values are equal: a btree operator family, and a collation if it is nondeterministic, else 0."""
 _BINARY = 2
-_ANY, _ROW_COMPARISON, _SCALAR = 2, 3, 4
-"""SubLinkType of `x IN (SELECT …)`, `(x, y) = (SELECT …)` and of a scalar subquery."""
 ANY_SENSE: Sense = (0, 0)
 """The values are the very same."""
 
@@ -43,7 +55,7 @@ class Equality:
     left: Node
     right: Node
     senses: frozenset[Sense]
-    guard: frozenset[Event]
+    guard: frozenset[NullExtension]
 
 
 class Determination:
@@ -60,28 +72,30 @@ class Determination:
         outputs: Mapping[int, frozenset[Sense]],
         row_limit: Callable[[Prover, RangeEntry | Node, Scope, Mapping[int, frozenset[Sense]]], bool],
         extra: Node | None = None,
-        extra_guard: frozenset[Event] = frozenset(),
+        extra_guard: frozenset[NullExtension] = frozenset(),
     ) -> None:
         self._prover = prover
         self._scope = scope
         self._row_limit = row_limit
         self.determined: set[int] = set()
+        self._changing: set[int] = set()
         self.fixed: dict[Slot, set[Sense]] = defaultdict(set)
         self.alike: dict[Slot, set[Sense]] = defaultdict(set)
         self.reasons: dict[int, str] = {}
-        self._excluded = {(f[1], f[2]) for f in scope.known if f[0] == "event"}
+        self._excluded = {fact.event for fact in scope.known if isinstance(fact, JoinMatched)}
         self._equalities: list[Equality] = []
         self._likenesses: list[Equality] = []
         self._checked: dict[Slot, str] = {}
-        self._conjuncts: list[tuple[Node, frozenset[Event]]] = []
+        self._conjuncts: list[tuple[Node, frozenset[NullExtension]]] = []
+        self._items = list(dict.fromkeys([*scope.tree.items, *scope.query.written_items]))
         for condition in scope.tree.conditions:
             self._take(condition.expression, condition.guard)
         if extra is not None:
             self._take(extra, extra_guard)
-        for item in {*scope.tree.items, scope.query.result_relation} - {0}:
+        for item in self._items:
             self._take_checks(item)
         for target in scope.query.outputs if outputs else ():
-            column = plain_column(ungrouped(scope, target.expression))
+            column = plain_column(ungrouped(scope.query, target.expression))
             if target.number in outputs and column is not None:
                 self.fixed[column] |= outputs[target.number]
         while self._round():
@@ -91,18 +105,18 @@ class Determination:
     def all_determined(self) -> bool:
         """Whether the result has at most one row before grouping: every item is determined, and no FULL JOIN can give two halves."""
         for join in self._scope.tree.joins.values():
-            if join.type == FULL and not {(join.number, "left"), (join.number, "right")} & self._excluded:
+            if join.type is JoinType.FULL and not {NullExtension(join.number, side) for side in Side} & self._excluded:
                 return False
-        return all(item in self.determined for item in self._scope.tree.items)
+        return self.loose_item is None
 
     @property
     def loose_item(self) -> int | None:
-        """The first item that is not determined."""
-        return next((item for item in self._scope.tree.items if item not in self.determined), None)
+        """The first item that may have several rows."""
+        return next((item for item in self._scope.tree.items if item not in self.determined | self._changing), None)
 
     def is_fixed(self, node: Node, operator: int) -> bool:
         """Return whether an expression has one value only, as the equality operator sees it."""
-        node = ungrouped(self._scope, node)
+        node = ungrouped(self._scope.query, node)
         if self._same(node):
             return True
         column = plain_column(node)
@@ -117,8 +131,8 @@ class Determination:
 
     # --- conditions -------------------------------------------------------------------------------------------------------
 
-    def _take(self, node: Node, guard: frozenset[Event]) -> None:
-        if node.tag == "BOOLEXPR" and node.text("boolop") == "and":
+    def _take(self, node: Node, guard: frozenset[NullExtension]) -> None:
+        if node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.AND:
             for part in node.nodes("args"):
                 self._take(part, guard)
             return
@@ -127,12 +141,12 @@ class Determination:
             self._equalities += self._both_ways(node, guard)
         elif node.tag == "SUBLINK" and self._has_one_value(node):
             self._take(node.node("testexpr"), guard)
-        elif node.tag == "BOOLEXPR" and node.text("boolop") == "not" and node.nodes("args")[0].tag == "DISTINCTEXPR":
+        elif node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.NOT and node.nodes("args")[0].tag == "DISTINCTEXPR":
             self._likenesses += self._both_ways(node.nodes("args")[0], guard)
-        elif node.tag == "NULLTEST" and node.number("nulltesttype") == 0 and not node.flag("argisrow"):
+        elif null_test(node) is NullTestType.IS_NULL and not node.flag("argisrow"):
             self._likenesses.append(Equality(stripped(node.node("arg")), node, frozenset({ANY_SENSE}), guard))
 
-    def _both_ways(self, node: Node, guard: frozenset[Event]) -> list[Equality]:
+    def _both_ways(self, node: Node, guard: frozenset[NullExtension]) -> list[Equality]:
         """The equality that an operator is, if it is one, from left to right and back."""
         collation = node.number("inputcollid")
         loose = collation if collation in self._prover.facts.loose_collations else 0
@@ -145,17 +159,17 @@ class Determination:
 
         A row subquery is evaluated once, and fails where it finds two rows. One of IN may be evaluated again for each row.
         """
-        subquery, kind = node.node("subselect"), node.number("subLinkType")
-        if kind not in (_ANY, _ROW_COMPARISON) or outer_items(subquery):
+        subquery, kind = node.node("subselect"), node.enum("subLinkType", SubLinkType)
+        if kind not in (SubLinkType.ANY, SubLinkType.ROWCOMPARE) or outer_items(subquery):
             return False
-        if kind == _ROW_COMPARISON:
+        if kind is SubLinkType.ROWCOMPARE:
             return True
         return is_repeatable(self._prover.facts, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
 
     def _take_checks(self, item: int) -> None:
         """Take the CHECK constraints of a table that leave one value to a column: `CHECK (id = 1)`, `CHECK (id)`."""
         entry = self._scope.query.entry(item)
-        if entry.kind != RELATION or self._prover.facts.relation(entry.relation).kind not in ("r", "p"):
+        if entry.kind is not RTEKind.RELATION or not self._prover.facts.relation(entry.relation).is_table:
             return
         for name, condition in self._prover.facts.checks.of(entry.relation):
             column, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
@@ -167,21 +181,21 @@ class Determination:
                 self.fixed[item, column[1]] |= senses
                 self._checked[item, column[1]] = name
 
-    def _counts(self, guard: frozenset[Event], item: int) -> bool:
+    def _counts(self, guard: frozenset[NullExtension], item: int) -> bool:
         """Whether a condition holds in every row in which the item is not null-extended."""
         path = self._scope.tree.paths.get(item, ())
         return all(event in path or event in self._excluded for event in guard)
 
     def _presence_is_fixed(self, item: int) -> bool:
         """Whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
-        for number, side in self._scope.tree.paths.get(item, ()):
-            if (number, side) in self._excluded:
+        for event in self._scope.tree.paths.get(item, ()):
+            if event in self._excluded:
                 continue
-            join = self._scope.tree.joins.get(number)
+            join = self._scope.tree.joins.get(event.join)
             if (
                 join is None
-                or join.type == FULL
-                or not all(self._is_constant(other) for other in (join.left if side == "right" else join.right))
+                or join.type is JoinType.FULL
+                or not all(self._is_constant(other) for other in (join.left if event.side is Side.RIGHT else join.right))
             ):
                 return False
         return True
@@ -202,7 +216,11 @@ class Determination:
                         return False
                 case "SUBLINK":
                     # One that refers to nothing outside of it is evaluated once, whatever is in it.
-                    return part is node and part.number("subLinkType") == _SCALAR and not outer_items(part.node("subselect"))
+                    return (
+                        part is node
+                        and part.enum("subLinkType", SubLinkType) is SubLinkType.EXPR
+                        and not outer_items(part.node("subselect"))
+                    )
                 case "FUNCEXPR" if part.flag("funcretset"):
                     return False
                 case "OPEXPR" if part.flag("opretset"):
@@ -227,14 +245,16 @@ class Determination:
             column = true_or_false_column(node)
             if column is not None and self._counts(guard, column[0]):
                 self.fixed[column].add(ANY_SENSE)
-        for item in [*self._scope.tree.items, self._scope.query.result_relation]:
-            if item and item not in self.determined and self._is_single(item):
-                self.determined.add(item)
+        for item in self._items:
+            if item not in self.determined | self._changing and self._is_single(item):
+                (self._changing if self._changes(item) else self.determined).add(item)
         return before != self._size()
 
     def _size(self) -> int:
         """How much is known."""
-        return len(self.determined) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
+        return (
+            len(self.determined) + len(self._changing) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
+        )
 
     def _apply(self, equality: Equality) -> None:
         column = plain_column(equality.left)
@@ -249,7 +269,7 @@ class Determination:
             self.alike[column] |= likeness.senses
         elif self._same(likeness.right):
             self.alike[column] |= likeness.senses
-            if self._scope.query.entry(column[0]).kind == RELATION and column[1] in self._not_null(column[0]):
+            if self._scope.query.entry(column[0]).kind is RTEKind.RELATION and column[1] in self._not_null(column[0]):
                 self.fixed[column] |= likeness.senses
 
     def _senses_of(self, equality: Equality) -> frozenset[Sense]:
@@ -270,18 +290,17 @@ class Determination:
 
     def _is_single(self, item: int) -> bool:
         try:
-            entry = self._scope.query.entry(item)
-            return self._supplies_one(item, entry) and not self._is_evaluated_again(item, entry)
+            return self._supplies_one(item, self._scope.query.entry(item))
         except UNREADABLE:
             return False
 
     def _supplies_one(self, item: int, entry: RangeEntry) -> bool:
         own = {attribute: frozenset(senses) for (owner, attribute), senses in self.fixed.items() if owner == item}
-        if entry.kind == RELATION:
+        if entry.kind is RTEKind.RELATION:
             relation = self._prover.facts.relation(entry.relation)
-            if relation.kind == "v":
+            if relation.kind is RelKind.VIEW:
                 return self._row_limit(self._prover, entry, self._scope, own)
-            if relation.kind == "r" and relation.descendants and entry.with_children:
+            if relation.kind is RelKind.RELATION and relation.descendants and entry.with_children:
                 return False  # the index of a parent does not cover its children; that of a partitioned table does
             for index in self._prover.facts.unique_indexes(relation.oid):
                 if self._binds(index, item):
@@ -291,31 +310,38 @@ class Determination:
                     )
                     return True
             return False
-        if entry.kind == VALUES:
+        if entry.kind is RTEKind.VALUES:
             return len(self._scope.query.values_rows(entry)) == 1 and self._are_constant(outer_items(entry.node))
-        if entry.kind == FUNCTION:
+        if entry.kind is RTEKind.FUNCTION:
             calls = [function.node("funcexpr") for function in entry.node.nodes("functions")]
             single = not any(c.tag == "FUNCEXPR" and self._prover.facts.function(c.number("funcid")).returns_set for c in calls)
             return single and self._are_constant(outer_items(entry.node))
-        if entry.kind == RESULT:
+        if entry.kind is RTEKind.RESULT:
             return True
-        if entry.kind in (SUBQUERY, CTE):
-            needed = outer_items(entry.node.node("subquery")) if entry.kind == SUBQUERY else set[int]()
+        if entry.kind in (RTEKind.SUBQUERY, RTEKind.CTE):
+            needed = outer_items(entry.node.node("subquery")) if entry.kind is RTEKind.SUBQUERY else set[int]()
             return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
 
-    def _is_evaluated_again(self, item: int, entry: RangeEntry) -> bool:
-        """Whether a join may evaluate an item anew for each row of another one, and get other values."""
-        facts = self._prover.facts
-        if self._scope.tree.items == [item]:
+    def _changes(self, item: int) -> bool:
+        """Whether a join may evaluate an item anew for each row of another one, and get another row."""
+        facts, entry = self._prover.facts, self._scope.query.entry(item)
+        query = self._scope.query
+        joined = {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
+        if joined == {item}:
             return False
         match entry.kind:
-            case kind if kind in (RELATION, SUBQUERY, VALUES):
-                return is_volatile(facts, entry.node)
-            case kind if kind == FUNCTION:  # its rows are kept, but for those of LATERAL
+            case RTEKind.RELATION:
+                return not relation_is_repeatable(facts, entry.relation)
+            case RTEKind.SUBQUERY:
+                return not is_repeatable(facts, entry.node.node("subquery"))
+            case RTEKind.CTE:
+                common_table, _ = self._scope.common_table(entry)
+                return not (is_evaluated_once(facts, common_table) or is_repeatable(facts, common_table.node("ctequery")))
+            case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL
                 return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
             case _:
-                return False
+                return is_volatile(facts, entry.node)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):
@@ -350,7 +376,7 @@ class Determination:
         columns = {attribute for _, attribute in columns_of(key)}
         if not all(self._is_exact(item, attribute) for attribute in columns):
             return False
-        scope = table_scope(self._prover, relation).knowing(("slot", 1, attribute) for attribute in columns)
+        scope = table_scope(self._prover, relation).knowing(ColumnPresent(1, attribute) for attribute in columns)
         return not self._prover.verdict(key, scope).nullable
 
     def _is_exact(self, item: int, attribute: int) -> bool:
@@ -363,15 +389,15 @@ class Determination:
         for part in predicate if isinstance(predicate, list) else [predicate]:
             if not isinstance(part, Node):
                 return False
-            if part.tag == "BOOLEXPR" and part.text("boolop") == "and":
+            if part.tag == "BOOLEXPR" and part.text("boolop") == BoolExprType.AND:
                 if not self._implies(list(part.nodes("args")), item):
                     return False
                 continue
             wanted = structure_for(part, item)
             if any(self._counts(guard, item) and structure(node) == wanted for node, guard in self._conjuncts):
                 continue
-            column = plain_column(part.node("arg")) if part.tag == "NULLTEST" and part.number("nulltesttype") == 1 else None
-            if column is None or not (("slot", item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
+            column = plain_column(part.node("arg")) if null_test(part) is NullTestType.IS_NOT_NULL else None
+            if column is None or not (ColumnPresent(item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
                 return False
         return True
 

@@ -9,20 +9,30 @@ Only columns, parameters and aggregates are learned of, never other expressions:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
-from sqlwright.prove.rules.nullability import Prover, Scope, structure
+from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.volatility import is_volatile
-from sqlwright.prove.tree.jointree import Event, Finding, close
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, NullTestType, ParamKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.expressions import structure
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
-from sqlwright.prove.tree.querytree import JOIN
+from sqlwright.prove.tree.querytree import null_test, returning_type
+from sqlwright.prove.tree.rowfacts import (
+    ColumnPresent,
+    JoinMatched,
+    NullExtension,
+    ParameterPresent,
+    RowComplete,
+    RowFact,
+    RowFacts,
+    ValuePresent,
+    close,
+)
 
-Findings: TypeAlias = frozenset[Finding]
-NONE: Findings = frozenset()
-_ANY_SUBLINK = 2
+NONE: RowFacts = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +41,13 @@ class Ground:
 
     prover: Prover
     scope: Scope
-    events: frozenset[Event] | None = None
+    events: frozenset[NullExtension] | None = None
 
 
-Inference: TypeAlias = Callable[[Ground, Node], Findings]
-TRUTHS: dict[str, Inference] = {}
-"""Rules for conditions known to be true, by tag."""
-FALSEHOODS: dict[str, Inference] = {}
-"""Rules for conditions known to be false."""
-REFUSALS: dict[str, Inference] = {}
-"""Rules for conditions known not to be true: false or NULL."""
-PRESENCES: dict[str, Inference] = {}
-"""Rules for expressions known not to be NULL."""
+Inference: TypeAlias = Callable[[Ground, Node], RowFacts]
 
 
-def _register(table: dict[str, Inference], *tags: str) -> Callable[[Inference], Inference]:
-    def register(rule: Inference) -> Inference:
-        for tag in tags:
-            table[tag] = rule
-        return rule
-
-    return register
-
-
-def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> Findings:
+def _apply(table: Mapping[str, Inference], ground: Ground, node: Node) -> RowFacts:
     rule = table.get(node.tag)
     if rule is None:
         return NONE
@@ -64,40 +57,40 @@ def _apply(table: dict[str, Inference], ground: Ground, node: Node) -> Findings:
         return NONE
 
 
-def true(ground: Ground, node: Node) -> Findings:
+def true(ground: Ground, node: Node) -> RowFacts:
     """Return what is known when the condition is true."""
     return _apply(TRUTHS, ground, node) | present(ground, node)
 
 
-def false(ground: Ground, node: Node) -> Findings:
+def false(ground: Ground, node: Node) -> RowFacts:
     """Return what is known when the condition is false (and not NULL)."""
     return _apply(FALSEHOODS, ground, node) | present(ground, node) | not_true(ground, node)
 
 
-def not_true(ground: Ground, node: Node) -> Findings:
+def not_true(ground: Ground, node: Node) -> RowFacts:
     """Return what is known when the condition is false or NULL."""
     return _apply(REFUSALS, ground, node)
 
 
-def present(ground: Ground, node: Node) -> Findings:
+def present(ground: Ground, node: Node) -> RowFacts:
     """Return what is known when the expression is not NULL."""
     return _apply(PRESENCES, ground, node)
 
 
-def row_facts(prover: Prover, scope: Scope) -> Findings:
+def row_facts(prover: Prover, scope: Scope) -> RowFacts:
     """Return what the conditions of a query level tell of each row of the join tree."""
-    clauses: list[tuple[frozenset[Event], Findings]] = []
+    clauses: list[tuple[frozenset[NullExtension], RowFacts]] = []
     for condition in scope.tree.conditions:
         findings = true(Ground(prover, scope, condition.below), condition.expression)
         clauses.append((condition.guard, findings))
-    return close((), clauses)
+    return close(clauses)
 
 
-def _union(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Findings]) -> Findings:
+def _union(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], RowFacts]) -> RowFacts:
     return NONE.union(*(rule(ground, node) for node in nodes))
 
 
-def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Findings]) -> Findings:
+def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], RowFacts]) -> RowFacts:
     found = [rule(ground, node) for node in nodes]
     return found[0].intersection(*found[1:]) if found else NONE
 
@@ -105,25 +98,26 @@ def _shared(ground: Ground, nodes: list[Node], rule: Callable[[Ground, Node], Fi
 # --- not NULL -----------------------------------------------------------------------------------------------------------
 
 
-@_register(PRESENCES, "VAR")
-def _present_var(ground: Ground, node: Node) -> Findings:
+def _present_var(ground: Ground, node: Node) -> RowFacts:
     """The column is not NULL, so none of the joins that could have null-extended its item did."""
-    if node.number("varlevelsup") or ("varreturningtype" in node.fields and node.number("varreturningtype")):
+    if node.number("varlevelsup") or returning_type(node):
         return NONE
     item, attribute = node.number("varno"), node.number("varattno")
-    if attribute == 0 and ground.scope.query.entry(item).kind == JOIN:
+    if attribute == 0 and ground.scope.query.entry(item).kind is RTEKind.JOIN:
         return NONE  # the row of a join is built from its columns: it is there even when the join is null-extended
-    found: set[Finding] = {("slot", item, attribute)}
+    found: set[RowFact] = {ColumnPresent(item, attribute)}
     path = ground.scope.tree.paths.get(item)
     if path is not None:
         nulling = frozenset(node.numbers("varnullingrels")) if "varnullingrels" in node.fields else None
-        for join, side in path:
-            if (ground.events is None or (join, side) in ground.events) and (nulling is None or join in nulling):
-                found.add(("event", join, side))
+        found |= {
+            JoinMatched(event)
+            for event in path
+            if (ground.events is None or event in ground.events) and (nulling is None or event.join in nulling)
+        }
     return frozenset(found) | _through_alias(ground, item, attribute)
 
 
-def _through_alias(ground: Ground, item: int, attribute: int) -> Findings:
+def _through_alias(ground: Ground, item: int, attribute: int) -> RowFacts:
     """A merged column of a join is an expression over its two sides."""
     entry = ground.scope.query.entry(item)
     if "joinaliasvars" not in entry.node.fields or attribute < 1:
@@ -133,27 +127,23 @@ def _through_alias(ground: Ground, item: int, attribute: int) -> Findings:
     return present(ground, column) if isinstance(column, Node) else NONE
 
 
-@_register(PRESENCES, "PARAM")
-def _present_param(ground: Ground, node: Node) -> Findings:
-    return frozenset({("param", node.number("paramid"), 0)}) if node.number("paramkind") == 0 else NONE
+def _present_param(ground: Ground, node: Node) -> RowFacts:
+    return frozenset({ParameterPresent(node.number("paramid"))}) if node.enum("paramkind", ParamKind) is ParamKind.EXTERN else NONE
 
 
-@_register(PRESENCES, "AGGREF")
-def _present_aggregate(ground: Ground, node: Node) -> Findings:
+def _present_aggregate(ground: Ground, node: Node) -> RowFacts:
     """An aggregate has one value for its group, however often it is written, unless a volatile function is in it."""
     if is_volatile(ground.prover.facts, node) or any(part.tag == "SUBLINK" for part in walk(node)):
         return NONE
-    return frozenset({("value", structure(node), 0)})
+    return frozenset({ValuePresent(structure(node))})
 
 
-@_register(PRESENCES, "FUNCEXPR")
-def _present_function(ground: Ground, node: Node) -> Findings:
+def _present_function(ground: Ground, node: Node) -> RowFacts:
     function = ground.prover.facts.function(node.number("funcid"))
     return _union(ground, node.nodes("args"), present) if function.strict and not function.returns_set else NONE
 
 
-@_register(PRESENCES, "OPEXPR", "NULLIFEXPR")
-def _present_operator(ground: Ground, node: Node) -> Findings:
+def _present_operator(ground: Ground, node: Node) -> RowFacts:
     """A strict operator had no NULL; NULLIF(a, b) gives a or NULL, so only a is known."""
     if node.tag == "NULLIFEXPR":
         return present(ground, node.nodes("args")[0])
@@ -174,27 +164,21 @@ def names_null(operator: Node) -> bool:
     return False
 
 
-@_register(
-    PRESENCES, "RELABELTYPE", "COLLATEEXPR", "COERCETODOMAIN", "ARRAYCOERCEEXPR", "NAMEDARGEXPR", "FIELDSELECT", "CONVERTROWTYPEEXPR"
-)
-def _present_wrapped(ground: Ground, node: Node) -> Findings:
+def _present_wrapped(ground: Ground, node: Node) -> RowFacts:
     return present(ground, node.node("arg"))
 
 
-@_register(PRESENCES, "COERCEVIAIO")
-def _present_converted(ground: Ground, node: Node) -> Findings:
+def _present_converted(ground: Ground, node: Node) -> RowFacts:
     """Built-in input functions give NULL for NULL."""
     return present(ground, node.node("arg")) if ground.prover.facts.type(node.number("resulttype")).builtin_io else NONE
 
 
-@_register(PRESENCES, "SUBSCRIPTINGREF")
-def _present_element(ground: Ground, node: Node) -> Findings:
+def _present_element(ground: Ground, node: Node) -> RowFacts:
     known = ground.prover.facts.is_array(node.number("refcontainertype")) or node.number("refcontainertype") < FIRST_USER_OID
     return present(ground, node.node("refexpr")) if known and not node.has("refassgnexpr") else NONE
 
 
-@_register(PRESENCES, "CASETESTEXPR")
-def _present_test(ground: Ground, node: Node) -> Findings:
+def _present_test(ground: Ground, node: Node) -> RowFacts:
     test = ground.scope.test_node
     return present(ground, test) if test is not None and test.tag == "VAR" else NONE
 
@@ -202,52 +186,46 @@ def _present_test(ground: Ground, node: Node) -> Findings:
 # --- true ---------------------------------------------------------------------------------------------------------------
 
 
-@_register(TRUTHS, "BOOLEXPR")
-def _true_boolean(ground: Ground, node: Node) -> Findings:
+def _true_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "and":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.AND:
             return _union(ground, arguments, true)
-        case "or":
+        case BoolExprType.OR:
             return _shared(ground, arguments, true)
-        case "not":
+        case BoolExprType.NOT:
             return false(ground, arguments[0])
-        case _:
-            return NONE
 
 
-@_register(TRUTHS, "NULLTEST")
-def _true_null_test(ground: Ground, node: Node) -> Findings:
+def _true_null_test(ground: Ground, node: Node) -> RowFacts:
     """IS NOT NULL; of a row it says that no field is NULL, and a row that is NULL itself does not pass either."""
-    if node.number("nulltesttype") != 1:
+    if null_test(node) is not NullTestType.IS_NOT_NULL:
         return NONE
     argument = node.node("arg")
     if argument.tag == "ROWEXPR":
         return _union(ground, argument.nodes("args"), present)
     found = present(ground, argument)
     if found and argument.tag == "VAR" and argument.number("varattno") == 0 and node.flag("argisrow"):
-        found |= {("fields", argument.number("varno"), 0)}
+        found |= {RowComplete(argument.number("varno"))}
     return found
 
 
-@_register(TRUTHS, "BOOLEANTEST")
-def _true_boolean_test(ground: Ground, node: Node) -> Findings:
+def _true_boolean_test(ground: Ground, node: Node) -> RowFacts:
     argument = node.node("arg")
-    match node.number("booltesttype"):
-        case 0:  # IS TRUE
+    match node.enum("booltesttype", BoolTestType):
+        case BoolTestType.IS_TRUE:
             return true(ground, argument)
-        case 2:  # IS FALSE
+        case BoolTestType.IS_FALSE:
             return false(ground, argument)
-        case 1:  # IS NOT TRUE
+        case BoolTestType.IS_NOT_TRUE:
             return not_true(ground, argument)
-        case 5:  # IS NOT UNKNOWN
+        case BoolTestType.IS_NOT_UNKNOWN:
             return present(ground, argument)
-        case _:
+        case BoolTestType.IS_NOT_FALSE | BoolTestType.IS_UNKNOWN:
             return NONE
 
 
-@_register(TRUTHS, "SCALARARRAYOPEXPR")
-def _true_any(ground: Ground, node: Node) -> Findings:
+def _true_any(ground: Ground, node: Node) -> RowFacts:
     """`x = ANY (array)` found an element, so neither is NULL; `x <> ALL (array)` is true of an empty array whatever x is."""
     function = ground.prover.facts.function(node.number("opfuncid"))
     element, array = node.nodes("args")
@@ -259,14 +237,14 @@ def _true_any(ground: Ground, node: Node) -> Findings:
     return present(ground, element) if array.tag == "ARRAYEXPR" and array.items("elements") and not array.flag("multidims") else NONE
 
 
-@_register(TRUTHS, "SUBLINK")
-def _true_sublink(ground: Ground, node: Node) -> Findings:
+def _true_sublink(ground: Ground, node: Node) -> RowFacts:
     """`x IN (SELECT …)` found a row."""
-    return true(ground, node.node("testexpr")) if node.number("subLinkType") == _ANY_SUBLINK and node.has("testexpr") else NONE
+    return (
+        true(ground, node.node("testexpr")) if node.enum("subLinkType", SubLinkType) is SubLinkType.ANY and node.has("testexpr") else NONE
+    )
 
 
-@_register(TRUTHS, "ROWCOMPAREEXPR")
-def _true_row_comparison(ground: Ground, node: Node) -> Findings:
+def _true_row_comparison(ground: Ground, node: Node) -> RowFacts:
     """`(a, b) > (c, d)` looks at a and c first, and is NULL when one of them is; b and d may never be looked at."""
     return present(ground, node.nodes("largs")[0]) | present(ground, node.nodes("rargs")[0])
 
@@ -274,22 +252,18 @@ def _true_row_comparison(ground: Ground, node: Node) -> Findings:
 # --- false, and not true --------------------------------------------------------------------------------------------------
 
 
-@_register(FALSEHOODS, "BOOLEXPR")
-def _false_boolean(ground: Ground, node: Node) -> Findings:
+def _false_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "or":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.OR:
             return _union(ground, arguments, false)
-        case "and":
+        case BoolExprType.AND:
             return _shared(ground, arguments, false)
-        case "not":
+        case BoolExprType.NOT:
             return true(ground, arguments[0])
-        case _:
-            return NONE
 
 
-@_register(FALSEHOODS, "DISTINCTEXPR")
-def _false_distinct(ground: Ground, node: Node) -> Findings:
+def _false_distinct(ground: Ground, node: Node) -> RowFacts:
     """`a IS NOT DISTINCT FROM b`: when one is not NULL, neither is the other."""
     left, right = node.nodes("args")
     bare = Scope(ground.scope.query, ground.scope.parent, joins=ground.scope.joins)
@@ -301,20 +275,63 @@ def _false_distinct(ground: Ground, node: Node) -> Findings:
     return found
 
 
-@_register(REFUSALS, "NULLTEST")
-def _refused_null_test(ground: Ground, node: Node) -> Findings:
+def _refused_null_test(ground: Ground, node: Node) -> RowFacts:
     """`x IS NULL` is never NULL itself, so x is there; of a row it says that some field is, so the row itself is there too."""
     argument = node.node("arg")
-    return present(ground, argument) if node.number("nulltesttype") == 0 and argument.tag != "ROWEXPR" else NONE
+    return present(ground, argument) if null_test(node) is NullTestType.IS_NULL and argument.tag != "ROWEXPR" else NONE
 
 
-@_register(REFUSALS, "BOOLEXPR")
-def _refused_boolean(ground: Ground, node: Node) -> Findings:
+def _refused_boolean(ground: Ground, node: Node) -> RowFacts:
     arguments = node.nodes("args")
-    match node.text("boolop"):
-        case "or":
+    match BoolExprType(node.text("boolop")):
+        case BoolExprType.OR:
             return _union(ground, arguments, not_true)
-        case "and":
+        case BoolExprType.AND:
             return _shared(ground, arguments, not_true)
-        case _:
+        case BoolExprType.NOT:
             return NONE
+
+
+# --- the tables ------------------------------------------------------------------------------------------------------------
+
+TRUTHS: Mapping[str, Inference] = {
+    "BOOLEANTEST": _true_boolean_test,
+    "BOOLEXPR": _true_boolean,
+    "NULLTEST": _true_null_test,
+    "ROWCOMPAREEXPR": _true_row_comparison,
+    "SCALARARRAYOPEXPR": _true_any,
+    "SUBLINK": _true_sublink,
+}
+"""Rules for conditions known to be true, by tag."""
+
+FALSEHOODS: Mapping[str, Inference] = {
+    "BOOLEXPR": _false_boolean,
+    "DISTINCTEXPR": _false_distinct,
+}
+"""Rules for conditions known to be false."""
+
+REFUSALS: Mapping[str, Inference] = {
+    "BOOLEXPR": _refused_boolean,
+    "NULLTEST": _refused_null_test,
+}
+"""Rules for conditions known not to be true: false or NULL."""
+
+PRESENCES: Mapping[str, Inference] = {
+    "AGGREF": _present_aggregate,
+    "ARRAYCOERCEEXPR": _present_wrapped,
+    "CASETESTEXPR": _present_test,
+    "COERCETODOMAIN": _present_wrapped,
+    "COERCEVIAIO": _present_converted,
+    "COLLATEEXPR": _present_wrapped,
+    "CONVERTROWTYPEEXPR": _present_wrapped,
+    "FIELDSELECT": _present_wrapped,
+    "FUNCEXPR": _present_function,
+    "NAMEDARGEXPR": _present_wrapped,
+    "NULLIFEXPR": _present_operator,
+    "OPEXPR": _present_operator,
+    "PARAM": _present_param,
+    "RELABELTYPE": _present_wrapped,
+    "SUBSCRIPTINGREF": _present_element,
+    "VAR": _present_var,
+}
+"""Rules for expressions known not to be NULL."""

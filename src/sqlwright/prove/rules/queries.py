@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlwright.prove.rules import aggregates, narrowing, returning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
+from sqlwright.prove.rules import cardinality, narrowing, returning
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, both, either
+from sqlwright.prove.tree.enums import CmdType, SetOperation
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
-from sqlwright.prove.tree.querytree import SELECT, Query
-
-UNION, INTERSECT, EXCEPT = 1, 2, 3
+from sqlwright.prove.tree.querytree import Query
 
 
 def outputs(prover: Prover, node: Node, parent: Scope | None) -> tuple[Verdict, ...]:
@@ -24,7 +23,7 @@ def outputs(prover: Prover, node: Node, parent: Scope | None) -> tuple[Verdict, 
 
 
 def _judge(prover: Prover, query: Query, parent: Scope | None) -> tuple[Verdict, ...]:
-    if query.command != SELECT:
+    if query.command is not CmdType.SELECT:
         scope = returning.scope_of(prover, query, parent)
         return tuple(prover.verdict(entry.expression, scope) for entry in query.outputs)
     operations = query.set_operations
@@ -47,7 +46,7 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
     if not query.groups:
         return rows
     # A group without rows has a row all the same, of which WHERE says nothing.
-    scope = replace(rows, row=rows, known=rows.known if aggregates.group_has_rows(prover, rows) else frozenset())
+    scope = replace(rows, row=rows, known=rows.known if cardinality.group_has_rows(prover, rows) else frozenset())
     having = query.having
     return scope.knowing(narrowing.true(narrowing.Ground(prover, scope), having)) if having is not None else scope
 
@@ -59,31 +58,11 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope) -> tu
     if node.tag != "SETOPERATIONSTMT":
         raise Unrecognised(f"{node.tag} as a set operation")
     left = _set_operation(prover, node.node("larg"), query, scope)
-    if node.number("op") == EXCEPT:
+    operation = node.enum("op", SetOperation)
+    if operation is SetOperation.EXCEPT:
         return left
     right = _set_operation(prover, node.node("rarg"), query, scope)
     if len(left) != len(right):
         raise Unrecognised("the sides of a set operation differ in width")
-    match node.number("op"):
-        case 1:
-            return tuple(either(pair) for pair in zip(left, right, strict=True))
-        case 2:
-            return tuple(both(pair) for pair in zip(left, right, strict=True))
-        case other:
-            raise Unrecognised(f"set operation {other}")
-
-
-def either(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict on a value that is one of several."""
-    nullable = next((v for v in verdicts if v.nullable), None)
-    elements = any(v.element_nullable for v in verdicts)
-    chosen = nullable or verdicts[0]
-    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)
-
-
-def both(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict on a value that all of several agree on."""
-    proven = next((v for v in verdicts if not v.nullable), None)
-    elements = all(v.element_nullable for v in verdicts)
-    chosen = proven or verdicts[0]
-    return Verdict(nullable=chosen.nullable, reason=chosen.reason, location=chosen.location, element_nullable=elements)
+    combined = either if operation is SetOperation.UNION else both
+    return tuple(combined(pair) for pair in zip(left, right, strict=True))

@@ -7,55 +7,53 @@ rows asks here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Relation
-from sqlwright.prove.tree.querytree import DELETE, INSERT, MERGE, RELATION, UPDATE, Query
+from sqlwright.prove.tree.enums import CmdType, OnConflictAction, RelKind, RTEKind
+from sqlwright.prove.tree.querytree import Query
 
-_EVENTS = {INSERT: "insert", UPDATE: "update", DELETE: "delete"}
-_RULE_EVENTS = {"insert": "3", "update": "2", "delete": "4"}
-_DO_UPDATE = 2
+_WRITES = frozenset({CmdType.INSERT, CmdType.UPDATE, CmdType.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What may come between a statement and the rows that it returns; each is a reason in words, "" for nothing.
+    """What may come between a statement and the rows that it returns; each is a reason in words, where there is one.
 
     `rewritten`: a rule replaces or accompanies the statement. `replaced`: an INSTEAD OF trigger decides what is written and returned.
     `altered`: rows may be skipped or changed on their way into the table.
     """
 
-    rewritten: str = ""
-    replaced: str = ""
-    altered: str = ""
+    rewritten: str | None = None
+    replaced: str | None = None
+    altered: str | None = None
 
     @property
-    def decided(self) -> str:
+    def decided(self) -> str | None:
         """Why something else than the statement decides which rows are returned, and what they hold."""
         return self.rewritten or self.replaced
 
 
-def events_of(query: Query) -> frozenset[str]:
-    """Return what a statement may do to rows of its target: "insert", "update", "delete"."""
-    commands = [action.number("commandType") for action in query.merge_actions] if query.command == MERGE else [query.command]
-    events = {_EVENTS[command] for command in commands if command in _EVENTS}
+def events_of(query: Query) -> frozenset[CmdType]:
+    """Return what a statement may do to rows of its target: INSERT, UPDATE, DELETE."""
+    is_merge = query.command is CmdType.MERGE
+    commands = {action.enum("commandType", CmdType) for action in query.merge_actions} if is_merge else {query.command}
     conflict = query.on_conflict
-    if conflict is not None and conflict.number("action") == _DO_UPDATE:
-        events.add("update")
-    return frozenset(events)
+    if conflict is not None and conflict.enum("action", OnConflictAction) is OnConflictAction.UPDATE:
+        commands.add(CmdType.UPDATE)
+    return _WRITES & commands
 
 
 def reach(facts: SchemaFacts, query: Query) -> Reach:
     """Return what may come between a statement that writes and the rows that it returns."""
-    relation, events = facts.relation(query.entry(query.result_relation).relation), sorted(events_of(query))
+    relation, events = facts.relation(query.target_relation), events_of(query)
     while True:
-        if any(_RULE_EVENTS[event] in relation.rules for event in events):
+        if events & relation.rules:
             return Reach(rewritten=f"a rule on `{relation.name}` rewrites the statement")
-        if any(event in relation.instead_triggers for event in events):
+        if events & relation.instead_triggers:
             return Reach(replaced=f"an INSTEAD OF trigger on `{relation.name}` decides what is returned")
-        if relation.kind != "v":
+        if relation.kind is not RelKind.VIEW:
             return Reach(altered=_altered(facts, relation, events))
         under = relation_under(facts, relation)
         if under is None:
@@ -70,15 +68,16 @@ def relation_under(facts: SchemaFacts, view: Relation) -> Relation | None:
     if len(query.from_items) != 1 or query.from_items[0].tag != "RANGETBLREF":
         return None
     entry = query.entry(query.from_items[0].number("rtindex"))
-    return facts.relation(entry.relation) if entry.kind == RELATION else None
+    return facts.relation(entry.relation) if entry.kind is RTEKind.RELATION else None
 
 
-def _altered(facts: SchemaFacts, table: Relation, events: Iterable[str]) -> str:
-    fired = set(events)
-    if "update" in fired and any(facts.relation(oid).kind == "p" for oid in (table.oid, *table.descendants)):
-        fired |= {"insert", "delete"}  # a row that an UPDATE moves to another partition is deleted from the one and inserted into the other
+def _altered(facts: SchemaFacts, table: Relation, events: frozenset[CmdType]) -> str | None:
+    family = {facts.relation(oid).kind for oid in (table.oid, *table.descendants)}
+    # A row that an UPDATE moves to another partition is deleted from the one and inserted into the other.
+    moves = CmdType.UPDATE in events and RelKind.PARTITIONED_TABLE in family
+    fired = events | {CmdType.INSERT, CmdType.DELETE} if moves else events
     if fired & table.before_triggers:
         return f"a BEFORE trigger on `{table.name}` may skip it"
-    if "f" in {facts.relation(oid).kind for oid in (table.oid, *table.descendants)}:
+    if RelKind.FOREIGN_TABLE in family:
         return f"`{table.name}` stores its rows on a foreign server"
-    return ""
+    return None

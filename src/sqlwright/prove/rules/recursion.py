@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlwright.prove.rules import queries
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, never_null
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.querytree import RangeEntry
 
@@ -31,8 +32,7 @@ def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
         return prover.assumed[key]
     prover.kept_scopes[id(scope)] = scope
     # By induction over the iterations: what the first arm has, and the second arm keeps when its input has it, every row has. Start with
-    # the strongest
-    # assumption and weaken it until it carries itself.
+    # the strongest assumption and weaken it until it carries itself.
     width = len(prover.query(_leftmost(prover, node)).outputs)
     assumption = tuple(never_null("both arms of the recursion give a value", element_nullable=False) for _ in range(width))
     settled = dict(prover.outputs)
@@ -52,11 +52,9 @@ def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
 
 
 def _weaker(old: Verdict, new: Verdict) -> Verdict:
-    nullable = old.nullable or new.nullable
-    reason = new if new.nullable and not old.nullable else old
-    return replace(
-        reason, nullable=nullable, element_nullable=old.element_nullable or new.element_nullable, absent_row=False, witness=False
-    )
+    chosen = new if new.nullable and not old.nullable else old
+    elements = old.element_nullable or new.element_nullable
+    return replace(chosen, nullability=Nullability(nullable=chosen.nullable, element_nullable=elements))
 
 
 def _leftmost(prover: Prover, node: Node) -> Node:

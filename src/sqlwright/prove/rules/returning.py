@@ -6,25 +6,26 @@ from dataclasses import replace
 
 from sqlwright.prove.catalog.objects import Relation
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, may_be_null, never_null, table_scope
 from sqlwright.prove.rules.reach import reach
+from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
+from sqlwright.prove.tree.enums import CmdType, MergeMatchKind, OnConflictAction, RelKind, VarReturningType
+from sqlwright.prove.tree.expressions import column_of
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
-from sqlwright.prove.tree.querytree import DELETE, INSERT, MERGE, UPDATE, Query
-
-OLD, NEW = 1, 2
-DO_NOTHING, DO_UPDATE = 1, 2
-NOT_MATCHED_BY_SOURCE = 1
+from sqlwright.prove.tree.querytree import Query
+from sqlwright.prove.tree.rowfacts import ColumnPresent, RowComplete, RowFacts, is_about_columns_of
 
 
 def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
     """Return the scope of the RETURNING list of an INSERT, UPDATE, DELETE or MERGE."""
-    if query.command not in (INSERT, UPDATE, DELETE, MERGE):
+    if query.command not in (CmdType.INSERT, CmdType.UPDATE, CmdType.DELETE, CmdType.MERGE):
         raise Unrecognised(f"command {query.command}")
     rows = Scope(query, parent)
     rows.known = narrowing.row_facts(prover, rows)
-    target = query.result_relation
     # What WHERE says of the target is about the row before, RETURNING shows the row after.
-    known = frozenset(f for f in rows.known if query.command != MERGE and not (f[0] in ("slot", "fields") and f[1] == target))
+    known: RowFacts = frozenset()
+    if query.command is not CmdType.MERGE:
+        known = frozenset(f for f in rows.known if not any(is_about_columns_of(f, target) for target in query.written_items))
     written = _Written(prover, query, rows)
     return replace(rows, known=known, written=written.column)
 
@@ -36,16 +37,16 @@ class _Written:
         self._prover = prover
         self._query = query
         self._rows = rows
-        self._relation = prover.facts.relation(query.entry(query.result_relation).relation)
+        self._relation = prover.facts.relation(query.target_relation)
         self._commands = {query.command}
-        if query.command == MERGE:
-            self._commands = {action.number("commandType") for action in query.merge_actions}
+        if query.command is CmdType.MERGE:
+            self._commands = {action.enum("commandType", CmdType) for action in query.merge_actions}
         conflict = query.on_conflict
-        self._updates_on_conflict = conflict is not None and conflict.number("action") == DO_UPDATE
+        self._updates_on_conflict = conflict is not None and conflict.enum("action", OnConflictAction) is OnConflictAction.UPDATE
         self._reach = reach(prover.facts, query)
 
-    def column(self, item: int, attribute: int, which: int) -> Verdict:
-        """Judge a column: `which` is OLD, NEW or 0 for what RETURNING shows by default."""
+    def column(self, item: int, attribute: int, which: VarReturningType) -> Verdict:
+        """Judge a column of the row that RETURNING shows by default, or of OLD or NEW."""
         if item != self._query.result_relation:
             return self._source(item, attribute)
         relation = self._relation
@@ -53,48 +54,44 @@ class _Written:
             return may_be_null(self._reach.decided)
         present = stored_column(self._prover, relation, attribute)
         values = self._values(attribute)
-        holes = which != OLD and any(value.element_nullable for value in values)
+        holes = which is not VarReturningType.OLD and any(value.element_nullable for value in values)
         if self._updates_on_conflict and len(values) == 1:  # the row may be one that was there, and is not changed in this column
             holes = holes or present.element_nullable
-        present = replace(present, element_nullable=present.element_nullable or holes)
-        if which == OLD and INSERT in self._commands:
+        present = present.with_elements(nullable=present.element_nullable or holes)
+        if which is VarReturningType.OLD and CmdType.INSERT in self._commands:
             return may_be_null(
                 "there is no old row when one is inserted",
                 element_nullable=present.element_nullable,
-                absent_row=True,
-                witness=not present.nullable,
+                null_extended=True,
+                presence_column=not present.nullable,
             )
-        if which == NEW and DELETE in self._commands:
+        if which is VarReturningType.NEW and CmdType.DELETE in self._commands:
             return may_be_null(
                 "there is no new row when one is deleted",
                 element_nullable=present.element_nullable,
-                absent_row=True,
-                witness=not present.nullable,
+                null_extended=True,
+                presence_column=not present.nullable,
             )
         if not present.nullable or attribute < 1:
             return present
-        if relation.kind not in ("r", "p") or self._query.command == MERGE:
+        if not relation.is_table or self._query.command is CmdType.MERGE:
             return present
-        if which == OLD or self._query.command == DELETE:
-            known = ("slot", item, attribute) in self._rows.known or ("fields", item, 0) in self._rows.known
+        if which is VarReturningType.OLD or self._query.command is CmdType.DELETE:
+            known = ColumnPresent(item, attribute) in self._rows.known or RowComplete(item) in self._rows.known
             return never_null("WHERE drops the rows in which it is NULL", element_nullable=present.element_nullable) if known else present
         assigned = self._assigned(item, attribute, present)
-        return replace(assigned, element_nullable=assigned.element_nullable or holes)
+        return assigned.with_elements(nullable=assigned.element_nullable or holes)
 
     def _source(self, item: int, attribute: int) -> Verdict:
         """A column of the source of a MERGE."""
-        plain = replace(self._rows, written=None)
-        node = Node("VAR", {"varno": str(item), "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
-        verdict = self._prover.verdict(node, plain)
+        verdict = self._prover.verdict(column_of(item, attribute), replace(self._rows, written=None))
         actions = self._query.merge_actions
-        if any("matchKind" not in a.fields or a.number("matchKind") == NOT_MATCHED_BY_SOURCE for a in actions):
-            witness = not verdict.nullable or verdict.witness
+        if any("matchKind" not in a.fields or a.enum("matchKind", MergeMatchKind) is MergeMatchKind.NOT_MATCHED_BY_SOURCE for a in actions):
             return may_be_null(
                 "there is no source row WHEN NOT MATCHED BY SOURCE",
-                -1,
                 element_nullable=verdict.element_nullable,
-                absent_row=True,
-                witness=witness,
+                null_extended=True,
+                presence_column=not verdict.nullable or verdict.nullability.presence_column,
             )
         return verdict
 
@@ -105,11 +102,11 @@ class _Written:
             return present
         if attribute in relation.attributes and relation.attributes[attribute].generated:
             return present
-        if self._query.command == UPDATE:
+        if self._query.command is CmdType.UPDATE:
             values = self._values(attribute)
             if values:
                 return values[0]
-            if ("slot", item, attribute) in self._rows.known:
+            if ColumnPresent(item, attribute) in self._rows.known:
                 return never_null(
                     "WHERE drops the rows in which it is NULL, and it is not changed", element_nullable=present.element_nullable
                 )
@@ -128,14 +125,14 @@ class _Written:
     def _values(self, attribute: int) -> list[Verdict]:
         """The verdicts on the values that the statement itself may put into a column."""
         query, found = self._query, list[Verdict]()
-        if query.command == INSERT:
+        if query.command is CmdType.INSERT:
             found.append(inserted_value(self._prover, query, self._relation, attribute, self._rows))
-        elif query.command == UPDATE:
+        elif query.command is CmdType.UPDATE:
             found += [self._prover.verdict(value, self._rows) for value in supplied_values(query, attribute)]
         for action in query.merge_actions:
             entries = [entry for entry in action.nodes("targetList") if entry.number("resno") == attribute]
             found += [self._prover.verdict(entry.node("expr"), replace(self._rows, known=frozenset())) for entry in entries]
-            if action.number("commandType") == INSERT and not entries:
+            if action.enum("commandType", CmdType) is CmdType.INSERT and not entries:
                 found.append(_default_value(self._prover, self._relation, attribute))
         conflict = query.on_conflict
         if conflict is not None and self._updates_on_conflict:
@@ -162,7 +159,7 @@ class _Written:
         inserted = inserted_value(self._prover, self._query, self._relation, attribute, self._rows)
         elements = stored.element_nullable or inserted.element_nullable
         proven = inserted if stored.nullable and not inserted.nullable and not self._reach.altered else stored
-        return replace(proven, element_nullable=elements)
+        return proven.with_elements(nullable=elements)
 
 
 def supplied_values(query: Query, attribute: int) -> list[Node]:
@@ -191,8 +188,8 @@ def _default_value(prover: Prover, relation: Relation, attribute: int) -> Verdic
     default = prover.facts.defaults(relation.oid).get(attribute)
     if default is not None:
         verdict = prover.verdict(default, table_scope(prover, relation.oid))
-        return replace(verdict, location=-1, reason=f"its default is inserted: {verdict.reason}")
-    if relation.kind == "v":
+        return replace(verdict, location=None, reason=f"its default is inserted: {verdict.reason}")
+    if relation.kind is RelKind.VIEW:
         under = _column_below(prover, relation, attribute)
         elements = _default_value(prover, *under).element_nullable if under is not None else True
         return may_be_null(f"it is not written through the view `{relation.name}`", element_nullable=elements)
@@ -213,11 +210,9 @@ def _column_below(prover: Prover, view: Relation, attribute: int) -> tuple[Relat
 
 def stored_column(prover: Prover, relation: Relation, attribute: int) -> Verdict:
     """Judge a column by its constraints alone. A row written through a view need not satisfy the view's WHERE."""
-    if relation.kind == "v":
+    if relation.kind is RelKind.VIEW:
         below = _column_below(prover, relation, attribute)
         if below is None:
             return may_be_null(f"`{relation.name}` is a view that computes it, or a view over a join")
         return stored_column(prover, *below)
-    scope = table_scope(prover, relation.oid)
-    node = Node("VAR", {"varno": "1", "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
-    return prover.verdict(node, scope)
+    return prover.verdict(column_of(1, attribute), table_scope(prover, relation.oid))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, location, may_be_null, never_null
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
+from sqlwright.prove.tree.enums import TypType
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import RangeEntry
 
@@ -25,7 +28,7 @@ NON_NULL_SETS = frozenset(
 """Built-in functions, by name, that never put a NULL into a row of their set, whatever overload is meant."""
 
 
-def function_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int, place: int) -> Verdict:
+def function_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int, place: int | None) -> Verdict:
     """Judge a column of a function in FROM."""
     functions = entry.node.nodes("functions")
     width = sum(function.number("funccolcount") for function in functions)
@@ -45,7 +48,9 @@ def _is_row(prover: Prover, call: Node) -> bool:
     if call.tag != "FUNCEXPR":
         return False
     kind = prover.facts.type(call.number("funcresulttype"))
-    return kind.kind in ("c", "p") or (kind.kind == "d" and prover.facts.type(kind.base).kind == "c")
+    return kind.kind in (TypType.COMPOSITE, TypType.PSEUDO) or (
+        kind.kind is TypType.DOMAIN and prover.facts.type(kind.base).kind is TypType.COMPOSITE
+    )
 
 
 def set_member(prover: Prover, call: Node, scope: Scope, column: int, width: int) -> Verdict:

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.narrowing import Ground
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict, expression, location, may_be_null, never_null
-from sqlwright.prove.rules.queries import both, either
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict, both, either, may_be_null, never_null
+from sqlwright.prove.tree.enums import ParamKind, SQLValueFunctionOp
+from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
+from sqlwright.prove.tree.rowfacts import ParameterPresent
 
 _BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
-_SUBLINK_PARAM = 2
-_LAST_THAT_HAS_A_VALUE = 13  # CURRENT_CATALOG; behind it stands CURRENT_SCHEMA
 
 
-@expression("CONST")
 def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A constant; of an array, the bytes tell whether it has a NULL bitmap (its offset, the third word, is not 0)."""
     if node.flag("constisnull"):
@@ -29,47 +29,42 @@ def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return never_null("it is a constant", location(node), element_nullable=holes)
 
 
-@expression("PARAM")
 def parameter(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A parameter of the statement, or a column of the subquery that is compared with."""
-    kind, number = node.number("paramkind"), node.number("paramid")
-    if kind == _SUBLINK_PARAM:
+    kind, number = node.enum("paramkind", ParamKind), node.number("paramid")
+    if kind is ParamKind.SUBLINK:
         if not 1 <= number <= len(scope.sublink):
             raise Unrecognised("a column of a subquery that is not there")
         return scope.sublink[number - 1]
-    if kind != 0:
+    if kind is not ParamKind.EXTERN:
         return may_be_null("it is a column of a subquery, which may find no row", location(node))
     holes = number in prover.nullable_elements
     if number not in prover.nullable_params:
         return never_null(f"the parameter ${number} is never None", location(node), element_nullable=holes)
-    if ("param", number, 0) in scope.known:
+    if ParameterPresent(number) in scope.known:
         return never_null(f"a condition drops all rows when ${number} is None", location(node), element_nullable=holes)
     return may_be_null(f"the parameter ${number} may be None", location(node), element_nullable=holes)
 
 
-@expression("RELABELTYPE", "COLLATEEXPR", "NAMEDARGEXPR", "CONVERTROWTYPEEXPR")
 def same_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """The value itself under another type or collation."""
     return prover.verdict(node.node("arg"), scope)
 
 
-@expression("COERCEVIAIO")
 def converted_by_text(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast through the text form: built-in output and input functions never turn a value into NULL."""
     if not prover.facts.type(node.number("resulttype")).builtin_io:
         return may_be_null("the input function of a user's type may return NULL", location(node))
-    return replace(prover.verdict(node.node("arg"), scope), element_nullable=True)
+    return prover.verdict(node.node("arg"), scope).with_elements(nullable=True)
 
 
-@expression("ARRAYCOERCEEXPR")
 def converted_array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast of an array, element by element."""
     array = prover.verdict(node.node("arg"), scope)
-    element = Verdict(nullable=array.element_nullable, reason=array.reason, location=array.location)
-    return replace(array, element_nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
+    element = Verdict(Nullability(nullable=array.element_nullable, element_nullable=True), array.reason, array.location)
+    return array.with_elements(nullable=prover.verdict(node.node("elemexpr"), replace(scope, test=element, test_node=None)).nullable)
 
 
-@expression("COERCETODOMAIN")
 def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A cast to a domain; one that is NOT NULL refuses NULL."""
     inner = prover.verdict(node.node("arg"), scope)
@@ -79,7 +74,6 @@ def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return inner
 
 
-@expression("CASETESTEXPR")
 def tested_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """The value that a simple CASE or an element-wise cast stands on."""
     if scope.test is None:
@@ -87,21 +81,19 @@ def tested_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return scope.test
 
 
-@expression("COALESCEEXPR")
 def coalesce(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """COALESCE gives its first value that is not NULL."""
     verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
     return _any_of(verdicts, "every argument of COALESCE may be NULL", location(node))
 
 
-@expression("MINMAXEXPR")
 def greatest(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """GREATEST and LEAST pass over NULLs."""
     verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
     return _any_of(verdicts, "every argument of GREATEST or LEAST may be NULL", location(node))
 
 
-def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int) -> Verdict:
+def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int | None) -> Verdict:
     elements = any(v.element_nullable for v in verdicts)
     chosen = both(verdicts)
     if chosen.nullable:
@@ -110,13 +102,11 @@ def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int) -> Verdict:
     return never_null(chosen.reason, chosen.location, element_nullable=elements)
 
 
-@expression("NULLIFEXPR")
 def nullif(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """NULLIF is there to give NULL."""
     return may_be_null("NULLIF gives NULL when both are equal", location(node))
 
 
-@expression("CASEEXPR")
 def case(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """CASE: every result that can be reached must be proven, each with what its condition tells."""
     test = node.optional("arg")
@@ -134,7 +124,6 @@ def case(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return either(verdicts)
 
 
-@expression("ARRAYEXPR")
 def array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """ARRAY[…] is an array whatever is in it."""
     verdicts = [prover.verdict(element, scope) for element in node.nodes("elements")]
@@ -143,13 +132,11 @@ def array(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return never_null("ARRAY[…] is never NULL itself", location(node), element_nullable=holes)
 
 
-@expression("ROWEXPR")
 def row(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """ROW(…) is a row whatever is in it."""
     return never_null("ROW(…) is never NULL itself", location(node))
 
 
-@expression("SUBSCRIPTINGREF")
 def subscript(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A slice of an array is an array, empty if need be; an element may lie outside of it."""
     container = prover.verdict(node.node("refexpr"), scope)
@@ -158,11 +145,10 @@ def subscript(prover: Prover, node: Node, scope: Scope) -> Verdict:
         return may_be_null("a subscript gives NULL where there is no such element", location(node))
     bound = prover.first_nullable((b for b in bounds if isinstance(b, Node)), scope)
     if bound is not None:
-        return replace(bound, element_nullable=container.element_nullable)
+        return bound.with_elements(nullable=container.element_nullable)
     return container
 
 
-@expression("FIELDSELECT")
 def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """A field of a composite value: proven only where the value is written out as ROW(…)."""
     argument = node.node("arg")
@@ -174,15 +160,13 @@ def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
     return may_be_null("a field of a composite value may be NULL", location(node))
 
 
-@expression("SQLVALUEFUNCTION")
 def value_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA (14) is NULL when the search path is empty."""
-    if 0 <= node.number("op") <= _LAST_THAT_HAS_A_VALUE:
-        return never_null("the session and the clock always have a value", location(node))
-    return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA is NULL when the search path is empty."""
+    if node.enum("op", SQLValueFunctionOp) is SQLValueFunctionOp.CURRENT_SCHEMA:
+        return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
+    return never_null("the session and the clock always have a value", location(node))
 
 
-@expression("GROUPINGFUNC", "MERGESUPPORTFUNC")
 def always_there(prover: Prover, node: Node, scope: Scope) -> Verdict:
     """GROUPING() is a bit mask, merge_action() a word."""
     return never_null("it always has a value", location(node))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
+from sqlwright.prove.tree.enums import RelKind, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-from sqlwright.prove.tree.querytree import RELATION, RangeEntry
+from sqlwright.prove.tree.querytree import RangeEntry
 
 
 def is_volatile(facts: SchemaFacts, tree: Tree, views: frozenset[int] = frozenset()) -> bool:
@@ -31,7 +32,7 @@ def is_volatile_itself(facts: SchemaFacts, node: Node, views: frozenset[int] = f
             return True
         case "RANGETBLENTRY" | "RTE":
             entry = RangeEntry(node)
-            if entry.kind != RELATION or entry.relation in views or facts.relation(entry.relation).kind != "v":
+            if entry.kind is not RTEKind.RELATION or entry.relation in views or facts.relation(entry.relation).kind is not RelKind.VIEW:
                 return False
             return is_volatile(facts, facts.view_query(entry.relation), views | {entry.relation})
         case _:

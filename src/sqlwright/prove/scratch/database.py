@@ -32,8 +32,10 @@ _COMPLETE = f"^{_PREFIX}[0-9a-f]{{24}}$"
 _UNFINISHED = f"^{_PREFIX}[0-9a-f]{{24}}_[0-9a-f]{{8}}$"
 
 # A database in use has sessions; one that is being built has at least its builder's, which bears its name.
+# An interrupted DROP DATABASE leaves an invalid one, with a limit of -2: nothing but the next DROP DATABASE is allowed, and any other
+# statement about it ends the session that sent it.
 _UNUSED_DATABASES = """
-SELECT d.datname FROM pg_database d
+SELECT d.datname, d.datconnlimit = -2 FROM pg_database d
 WHERE d.datname ~ %s AND pg_has_role(d.datdba, 'MEMBER')
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname OR a.application_name = d.datname)
 ORDER BY d.oid DESC
@@ -44,7 +46,7 @@ WHERE r.rolname ~ %s AND pg_has_role(r.oid, 'MEMBER')
   AND NOT EXISTS (SELECT FROM pg_database d WHERE d.datdba = r.oid)
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = r.rolname)
 """
-_OWNER = "SELECT r.rolname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = %s"
+_OWNER = "SELECT r.rolname, d.datconnlimit = -2 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = %s"
 
 
 @contextmanager
@@ -90,19 +92,32 @@ def _enter(admin: psycopg.Connection[Any], server: Server, name: str) -> psycopg
     # One at a time, since each run gives the role another password.
     admin.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
     try:
-        owner = admin.execute(_OWNER, [name]).fetchone()
+        owner = _owner(admin, name)
         if owner is None:
             return None
         try:
-            return _log_in(admin, server, name, owner[0])
+            return _log_in(admin, server, name, owner)
         except psycopg.Error:
             # Another run may have dropped it as an old one in this moment.
-            if admin.execute(_OWNER, [name]).fetchone() is None:
+            if _owner(admin, name) is None:
                 return None
             raise
     finally:
         with suppress(psycopg.OperationalError):
             admin.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+def _owner(admin: psycopg.Connection[Any], name: str) -> str | None:
+    """Return the role that owns a database; None where there is no such database, or no more than the remains of one, which it removes."""
+    row = admin.execute(_OWNER, [name]).fetchone()
+    if row is None:
+        return None
+    owner, is_invalid = row
+    if is_invalid:
+        # Waits for the run that is dropping it just now.
+        _drop(admin, name, force=True)
+        return None
+    return str(owner)
 
 
 def _log_in(admin: psycopg.Connection[Any], server: Server, database: str, role: str) -> psycopg.Connection[Any]:
@@ -164,7 +179,9 @@ def _clean_up(admin: psycopg.Connection[Any]) -> None:
     """
     complete = admin.execute(_UNUSED_DATABASES, [_COMPLETE]).fetchall()
     unfinished = admin.execute(_UNUSED_DATABASES, [_UNFINISHED]).fetchall()
-    for (old,) in (*complete[_KEPT:], *unfinished):
+    invalid = [name for name, is_invalid in complete if is_invalid]
+    usable = [name for name, is_invalid in complete if not is_invalid]
+    for old in (*invalid, *usable[_KEPT:], *(name for name, _ in unfinished)):
         with suppress(psycopg.Error):
             _drop(admin, old, force=False)
     for (role,) in admin.execute(_UNUSED_ROLES, [_UNFINISHED]).fetchall():
@@ -175,7 +192,7 @@ def _clean_up(admin: psycopg.Connection[Any]) -> None:
 def _drop(admin: psycopg.Connection[Any], database: str, *, force: bool) -> None:
     identifier = sql.Identifier(database)
     # The text owns the database, and may have made it a template, which PostgreSQL does not drop.
-    with suppress(psycopg.errors.InvalidCatalogName):
+    if admin.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", [database]).fetchone() is not None:
         admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(identifier))
     statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)" if force else "DROP DATABASE {}"
     admin.execute(sql.SQL(statement).format(identifier))

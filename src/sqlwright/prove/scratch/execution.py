@@ -18,7 +18,7 @@ from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.prove.scratch import surroundings
 from sqlwright.prove.scratch.extensions import Prepared
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
-from sqlwright.sql.lexer import first_word, statements
+from sqlwright.sql.lexer import first_word, significant, statements
 from sqlwright.sql.sources import QuerySource
 
 _OWN_TRANSACTION = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
@@ -27,6 +27,8 @@ _NEEDS_A_COMMIT = (
     psycopg.errors.InvalidTransactionTermination,
     psycopg.errors.UnsafeNewEnumValueUsage,
 )
+# Where a server allows it, no database that has one can be dropped, and only its owner's session can end it.
+_OUTLIVES = "it would outlive its session: end the transaction by COMMIT."
 _SAVEPOINT = "sqlwright_statement"
 
 
@@ -57,6 +59,8 @@ class _Execution:
         """Execute a file; it ends outside of any transaction."""
         start = 0
         for start, text in _statements(file.sql):
+            if [token.text.lower() for token in significant(text)[:2]] == ["prepare", "transaction"]:
+                raise CompileError([Diagnostic("the schema leaves a prepared transaction", _place(file, start), help=_OUTLIVES)])
             attempt = text
             while (error := self._attempt(attempt)) is not None:
                 replacement = surroundings.instead_of(attempt, error, self._roles, self._prepared)
@@ -90,10 +94,6 @@ class _Execution:
                 self._connection.execute(text.encode())
             except psycopg.Error as error:
                 if self._connection.broken or self._is_copying():
-                    return error
-                if not self._in_transaction():
-                    # PREPARE TRANSACTION ends it, also where it fails.
-                    self._ours = False
                     return error
                 self._connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
                 if not (self._ours and isinstance(error, _NEEDS_A_COMMIT)):

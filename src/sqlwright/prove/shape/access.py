@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.tree.enums import AclMode, CmdType, RelKind, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, walk
-from sqlwright.prove.tree.querytree import RELATION, SELECT, Query
-
-_ACL_SELECT = 2
+from sqlwright.prove.tree.querytree import Query
 
 
 def tables_read_and_written(facts: SchemaFacts, tree: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -29,15 +28,15 @@ def _visit(facts: SchemaFacts, tree: Node, reads: set[str], writes: set[str], se
         query = Query(node)
         permissions = node.nodes("rteperminfos") if "rteperminfos" in node.fields else []
         for number, entry in enumerate(query.range_table, start=1):
-            if entry.kind != RELATION or entry.node.text("relkind") == "c":
+            if entry.kind is not RTEKind.RELATION or entry.node.text("relkind") == RelKind.COMPOSITE_TYPE:
                 continue
             relation = facts.relation(entry.relation)
-            target = number == query.result_relation and query.command != SELECT
+            target = number == query.result_relation and query.command is not CmdType.SELECT
             if target:
                 writes.add(relation.qualified)
             if not target or _is_read(entry.node, permissions):
                 reads.add(relation.qualified)
-            if relation.kind == "v" and relation.oid not in seen:
+            if relation.kind is RelKind.VIEW and relation.oid not in seen:
                 seen.add(relation.oid)
                 under: set[str] = set()
                 _visit(facts, facts.view_query(relation.oid), under, set(), seen)
@@ -53,4 +52,4 @@ def _is_read(entry: Node, permissions: list[Node]) -> bool:
         if not 1 <= index <= len(permissions):
             raise Unrecognised("a range table entry without its permissions")
         entry = permissions[index - 1]
-    return bool(entry.number("requiredPerms") & _ACL_SELECT)
+    return bool(entry.number("requiredPerms") & AclMode.SELECT)

@@ -13,11 +13,11 @@ from typing import TypeAlias
 from sqlwright.prove.catalog.objects import Relation
 from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import is_array, type_of
-from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.tree.enums import CmdType, ParamKind, RelKind, RTEKind, SetOperation, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import CTE, GROUP, JOIN, RELATION, SELECT, SUBQUERY, VALUES, Query
+from sqlwright.prove.tree.querytree import Query
 
-_EXTERNAL, _SCALAR, _ARRAY = 0, 4, 6
 _NDIM = 5  # in the bytes of a constant: behind their number and the length of the value
 
 _SAME_AS_ARGUMENT = frozenset(
@@ -76,7 +76,7 @@ def _output(prover: Prover, node: Node, parent: Scope | None, index: int) -> _Di
     expression = query.outputs[index].expression
     if not is_array(prover, expression):
         return _ONE
-    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
     return _of(prover, expression, scope)
 
 
@@ -85,7 +85,8 @@ def _of_set_operation(prover: Prover, node: Node, query: Query, scope: Scope, in
         return _output(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope, index)
     left = _of_set_operation(prover, node.node("larg"), query, scope, index)
     # Every row of INTERSECT and EXCEPT is one of the left side.
-    return left | _of_set_operation(prover, node.node("rarg"), query, scope, index) if node.number("op") == queries.UNION else left
+    is_union = node.enum("op", SetOperation) is SetOperation.UNION
+    return left | _of_set_operation(prover, node.node("rarg"), query, scope, index) if is_union else left
 
 
 def _of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:
@@ -119,10 +120,10 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
             return _of_call(prover, node.number("funcid"), node.nodes("args"), scope)
         case "OPEXPR":
             return _of_call(prover, node.number("opfuncid"), node.nodes("args"), scope)
-        case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
+        case "SUBLINK" if (kind := node.enum("subLinkType", SubLinkType)) in (SubLinkType.EXPR, SubLinkType.ARRAY):
             inner = node.node("subselect")
             found = _output(prover, inner, scope, 0)
-            gathers = node.number("subLinkType") == _ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
+            gathers = kind is SubLinkType.ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
             return _gathered(found) if gathers else found
         case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
             return _of(prover, node.node("arg"), scope)
@@ -140,7 +141,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
             return frozenset({prover.facts.field_dimensions(type_of(prover, node.node("arg")), node.number("fieldnum"))})
         case "CONST":
             return _of_constant(prover, node)
-        case "PARAM" if node.number("paramkind") == _EXTERNAL:
+        case "PARAM" if node.enum("paramkind", ParamKind) is ParamKind.EXTERN:
             return frozenset({prover.param_dimensions.get(node.number("paramid"), 1)})
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
@@ -177,7 +178,7 @@ def column_dimensions(prover: Prover, relation: Relation, attribute: int) -> int
 
 
 def _of_relation(prover: Prover, relation: Relation, attribute: int) -> _Dimensions:
-    if relation.kind not in ("v", "m"):
+    if relation.kind not in (RelKind.VIEW, RelKind.MATVIEW):
         return frozenset({relation.attributes[attribute].dimensions})
     try:
         return _output(prover, prover.facts.view_query(relation.oid), None, attribute - 1)
@@ -201,22 +202,22 @@ def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
     if attribute <= 0:
         return _ONE
     match entry.kind:
-        case kind if kind == RELATION:
+        case RTEKind.RELATION:
             found = _of_relation(prover, prover.facts.relation(entry.relation), attribute)
             return found | _of_all(prover, _assigned(node, attribute, at), replace(at, written=None))
-        case kind if kind == SUBQUERY:
+        case RTEKind.SUBQUERY:
             return _output(prover, entry.node.node("subquery"), at, attribute - 1)
-        case kind if kind == CTE:
+        case RTEKind.CTE:
             if entry.node.flag("self_reference"):
                 return frozenset({_ITSELF})
             item, scope = at.common_table(entry)
             return _output(prover, item.node("ctequery"), scope, attribute - 1) - {_ITSELF}
-        case kind if kind == GROUP and at.row is not None:
+        case RTEKind.GROUP if at.row is not None:
             return _of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
-        case kind if kind == JOIN:
+        case RTEKind.JOIN:
             source = entry.node.items("joinaliasvars")[attribute - 1]
             return _of(prover, source, at) if isinstance(source, Node) else _ONE
-        case kind if kind == VALUES:
+        case RTEKind.VALUES:
             return _of_all(prover, [row[attribute - 1] for row in at.query.values_rows(entry)], at)
         case _:
             return _ONE

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import queries, returning
-from sqlwright.prove.rules.nullability import Prover, Scope, Verdict
-from sqlwright.prove.shape.stars import column_below_grouping
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability, Verdict
+from sqlwright.prove.tree.enums import CmdType, RTEKind
+from sqlwright.prove.tree.expressions import column_below_grouping
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
-from sqlwright.prove.tree.querytree import CTE, MERGE, RELATION, SELECT, SUBQUERY
+from sqlwright.prove.tree.rowfacts import JoinMatched, NullExtension
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
     query = prover.query(tree)
     if query.set_operations is not None:
         raise Unrecognised("a set operation")
-    scope = queries.scope_of(prover, query, None) if query.command == SELECT else returning.scope_of(prover, query, None)
+    scope = queries.scope_of(prover, query, None) if query.command is CmdType.SELECT else returning.scope_of(prover, query, None)
     columns = [entry.expression for entry in query.outputs[first : first + count]]
     below = [column_below_grouping(query, column) for column in columns]
     items = {column.number("varno") for column in below if column.tag == "VAR"}
@@ -46,14 +48,14 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
     if len({(source.path, source.relation) for source in sources}) != 1:
         raise Unrecognised("columns of several tables")
     relation, attributes = sources[0].relation, tuple(source.attribute for source in sources)
-    if scope.written is not None and (item == query.result_relation or query.command == MERGE):
+    if scope.written is not None and (item == query.result_relation or query.command is CmdType.MERGE):
         found = [prover.verdict(column, scope) for column in columns]
-        absent = any(verdict.absent_row for verdict in found)
+        absent = any(verdict.nullability.null_extended for verdict in found)
         there = replace(scope, written=None) if item != query.result_relation else scope
         return EmbedProof(relation, attributes, tuple(_present(prover, c, there, v) for c, v in zip(columns, found, strict=True)), absent)
     events = scope.tree.path(item)
     there = _knowing(scope, events)
-    remaining = [event for event in events if ("event", *event) not in scope.known and all(_may_null(c, event[0]) for c in below)]
+    remaining = [event for event in events if JoinMatched(event) not in scope.known and all(_may_null(c, event.join) for c in below)]
     return EmbedProof(relation, attributes, tuple(prover.verdict(column, there) for column in columns), bool(remaining))
 
 
@@ -70,17 +72,17 @@ def _source(prover: Prover, scope: Scope, item: int, attribute: int) -> _Source:
     """Follow a column through subqueries and WITH items that hand it on unchanged."""
     entry = scope.query.entry(item)
     match entry.kind:
-        case kind if kind == RELATION:
+        case RTEKind.RELATION:
             return _Source((item,), entry.relation, attribute)
-        case kind if kind == SUBQUERY:
+        case RTEKind.SUBQUERY:
             node, at = entry.node.node("subquery"), scope
-        case kind if kind == CTE and not entry.node.flag("self_reference"):
+        case RTEKind.CTE if not entry.node.flag("self_reference"):
             table, at = scope.common_table(entry)
             node = table.node("ctequery")
         case _:
             raise Unrecognised("no table")
     query = prover.query(node)
-    if query.set_operations is not None or query.command != SELECT or attribute > len(query.outputs):
+    if query.set_operations is not None or query.command is not CmdType.SELECT or attribute > len(query.outputs):
         raise Unrecognised("a set operation, rows of RETURNING, or a column of SEARCH or CYCLE")
     column = column_below_grouping(query, query.outputs[attribute - 1].expression)
     if column.tag != "VAR" or column.number("varlevelsup"):
@@ -94,14 +96,17 @@ def _may_null(column: Node, join: int) -> bool:
     return "varnullingrels" not in column.fields or join in column.numbers("varnullingrels")
 
 
-def _knowing(scope: Scope, events: tuple[tuple[int, str], ...]) -> Scope:
-    findings = [("event", *event) for event in events]
-    known = scope.knowing(findings)
-    return replace(known, row=known.row.knowing(findings)) if known.row is not None else known
+def _knowing(scope: Scope, events: tuple[NullExtension, ...]) -> Scope:
+    matched = [JoinMatched(event) for event in events]
+    known = scope.knowing(matched)
+    return replace(known, row=known.row.knowing(matched)) if known.row is not None else known
 
 
 def _present(prover: Prover, column: Node, scope: Scope, found: Verdict) -> Verdict:
     """The verdict on a column of RETURNING in a row that is there."""
-    if not found.absent_row:
+    if not found.nullability.null_extended:
         return found
-    return prover.verdict(column, scope) if scope.written is None else replace(found, nullable=not found.witness)
+    if scope.written is None:
+        return prover.verdict(column, scope)
+    there = Nullability(nullable=not found.nullability.presence_column, element_nullable=found.element_nullable)
+    return replace(found, nullability=there)

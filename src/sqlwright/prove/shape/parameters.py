@@ -14,24 +14,13 @@ from dataclasses import dataclass
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
+from sqlwright.prove.rules.verdicts import Nullability, NullProof
+from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, ParamKind, RelKind, RTEKind, TypType
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-from sqlwright.prove.tree.querytree import FUNCTION, INSERT, JOIN, MERGE, SUBQUERY, UPDATE, VALUES, Query
+from sqlwright.prove.tree.querytree import Query, null_test
 
-_EXTERNAL = 0
-_UNKNOWN = (4, 5)
-"""BoolTestType of IS UNKNOWN and IS NOT UNKNOWN."""
 _COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
-_CASTS = (1, 2)
-"""CoercionForm of a function call that is written or meant as a cast."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """Whether a parameter may be None, why, and whether an array may hold None."""
-
-    nullable: bool
-    reason: str
-    element_nullable: bool
+_CASTS = (CoercionForm.EXPLICIT_CAST, CoercionForm.IMPLICIT_CAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +36,7 @@ class _Use:
     whole: bool = False
 
 
-def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[Parameter, ...]:
+def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[NullProof, ...]:
     """Judge the parameters $1 to $count of a statement."""
     uses: dict[int, list[_Use | None]] = defaultdict(list)
     written = dict(_Writes(facts, tree).find())
@@ -63,7 +52,7 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
 
 
 def _is_parameter(node: Node) -> bool:
-    return node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL
+    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
 
 
 def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
@@ -75,8 +64,8 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
             case "NULLTEST":
                 argument = node.node("arg")
                 found = argument.nodes("args") if argument.tag == "ROWEXPR" else [argument]
-                words = "IS NULL" if node.number("nulltesttype") == 0 else "IS NOT NULL"
-            case "BOOLEANTEST" if node.number("booltesttype") in _UNKNOWN:
+                words = "IS NULL" if null_test(node) is NullTestType.IS_NULL else "IS NOT NULL"
+            case "BOOLEANTEST" if node.enum("booltesttype", BoolTestType) in (BoolTestType.IS_UNKNOWN, BoolTestType.IS_NOT_UNKNOWN):
                 found, words = [node.node("arg")], "IS UNKNOWN"
             case "DISTINCTEXPR":
                 found, words = node.nodes("args"), "IS DISTINCT FROM"
@@ -92,23 +81,25 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
                 yield tested, words
 
 
-def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Parameter:
+def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> NullProof:
     elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
-    if optional:
-        return Parameter(nullable=True, reason="sqlc.narg allows None", element_nullable=elements)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
-    if refusing is not None:
-        return Parameter(nullable=False, reason=f"it is written to {refusing.column}, which refuses NULL", element_nullable=elements)
-    if test is not None:
-        return Parameter(nullable=True, reason=f"the query itself tests whether it is NULL, by {test}", element_nullable=elements)
-    if not direct:
-        return Parameter(nullable=False, reason="it is not written to a column that accepts NULL", element_nullable=elements)
-    if len(direct) < len(uses):
-        return Parameter(
-            nullable=False, reason=f"it is written to {direct[0].column}, but it is used elsewhere too", element_nullable=False
-        )
-    return Parameter(nullable=True, reason=f"it is written to {direct[0].column}, which accepts NULL", element_nullable=elements)
+    nullable = False
+    if optional:
+        nullable, reason = True, "sqlc.narg allows None"
+    elif refusing is not None:
+        reason = f"it is written to {refusing.column}, which refuses NULL"
+    elif test is not None:
+        nullable, reason = True, f"the query itself tests whether it is NULL, by {test}"
+    elif not direct:
+        reason = "it is not written to a column that accepts NULL"
+    elif len(direct) < len(uses):
+        # Its uses do not agree on the elements either.
+        elements, reason = False, f"it is written to {direct[0].column}, but it is used elsewhere too"
+    else:
+        nullable, reason = True, f"it is written to {direct[0].column}, which accepts NULL"
+    return NullProof(Nullability(nullable=nullable, element_nullable=elements), reason)
 
 
 class _Writes:
@@ -123,11 +114,11 @@ class _Writes:
         for node in walk(self._tree):
             if node.tag == "QUERY":
                 query = Query(node)
-                if query.command in (INSERT, UPDATE, MERGE):
+                if query.command in (CmdType.INSERT, CmdType.UPDATE, CmdType.MERGE):
                     yield from self._of_query(query)
 
     def _of_query(self, query: Query) -> Iterator[tuple[int, _Use]]:
-        relation = self._facts.relation(query.entry(query.result_relation).relation)
+        relation = self._facts.relation(query.target_relation)
         entries = list(_assignments(query))
         direct = {id(uncast(self._facts, entry.node("expr"))) for entry in entries}
         for entry in entries:
@@ -139,7 +130,7 @@ class _Writes:
 
     def _refuses_holes(self, array: int) -> bool:
         """Whether the elements are of a domain that refuses NULL: it is checked where a parameter's text is read."""
-        while self._facts.type(array).kind == "d":
+        while self._facts.type(array).kind is TypType.DOMAIN:
             array = self._facts.type(array).base
         element = self._facts.type(array).element
         return element != 0 and self._facts.is_strict_domain(element)
@@ -149,7 +140,7 @@ class _Writes:
 
         None for what a view computes or a trigger takes.
         """
-        if relation.kind != "v":
+        if relation.kind is not RelKind.VIEW:
             column = relation.attributes.get(number)
             if column is None:
                 return None
@@ -166,19 +157,19 @@ class _Writes:
 
     def _trace(self, query: Query, expression: Node, use: _Use, direct: set[int]) -> Iterator[tuple[int, _Use]]:
         node = uncast(self._facts, expression)
-        if node.tag == "PARAM" and node.number("paramkind") == _EXTERNAL:
+        if _is_parameter(node):
             yield id(node), use
         elif node.tag == "FUNCEXPR" and self._facts.function(node.number("funcid")).signature == "unnest(anyarray)":
             yield from self._elements(node, use)
         elif node.tag == "VAR" and not node.number("varlevelsup"):
             item, attribute = node.number("varno"), node.number("varattno")
             entry = query.entry(item)
-            if entry.kind not in (VALUES, SUBQUERY, FUNCTION) or not _only_written(query, item, attribute, direct):
+            if entry.kind not in (RTEKind.VALUES, RTEKind.SUBQUERY, RTEKind.FUNCTION) or not _only_written(query, item, attribute, direct):
                 return
-            if entry.kind == VALUES:
+            if entry.kind is RTEKind.VALUES:
                 for row in query.values_rows(entry):
                     yield from self._trace(query, row[attribute - 1], use, direct)
-            elif entry.kind == SUBQUERY:
+            elif entry.kind is RTEKind.SUBQUERY:
                 yield from self._through(Query(entry.node.node("subquery")), attribute, use)
             else:
                 functions = entry.node.nodes("functions")
@@ -195,7 +186,7 @@ class _Writes:
 
     def _elements(self, call: Node, use: _Use) -> Iterator[tuple[int, _Use]]:
         argument = uncast(self._facts, call.nodes("args")[0])
-        if argument.tag == "PARAM" and argument.number("paramkind") == _EXTERNAL:
+        if _is_parameter(argument):
             yield id(argument), _Use(use.column, use.accepts_null, elements=True)
 
 
@@ -206,7 +197,7 @@ def uncast(facts: SchemaFacts, node: Node) -> Node:
             node.tag == "COERCETODOMAIN" and not facts.is_strict_domain(node.number("resulttype"))
         ):
             node = node.node("arg")
-        elif node.tag == "FUNCEXPR" and node.number("funcformat") in _CASTS and _is_plain_cast(facts, node):
+        elif node.tag == "FUNCEXPR" and node.enum("funcformat", CoercionForm) in _CASTS and _is_plain_cast(facts, node):
             node = node.nodes("args")[0]
         else:
             return node
@@ -234,7 +225,7 @@ def _only_written(query: Query, item: int, attribute: int, direct: set[int]) -> 
         if node.tag != "VAR" or node.number("varlevelsup"):
             continue
         entry = query.entry(node.number("varno"))
-        if entry.kind == JOIN:
+        if entry.kind is RTEKind.JOIN:
             return False
         if node.number("varno") == item and node.number("varattno") in (0, attribute) and id(node) not in direct:
             return False

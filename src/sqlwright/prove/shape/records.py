@@ -10,28 +10,27 @@ from typing import TypeAlias
 
 from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import type_of
-from sqlwright.prove.rules.nullability import Prover, Scope
+from sqlwright.prove.rules.scopes import Prover, Scope
+from sqlwright.prove.rules.verdicts import Nullability
 from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
+from sqlwright.prove.tree.enums import BuiltinType, CmdType, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
-from sqlwright.prove.tree.querytree import CTE, GROUP, JOIN, SELECT, SUBQUERY
-
-_RECORD, _RECORDS = 2249, 2287
-_SCALAR, _ARRAY = 4, 6
 
 
 @dataclass(frozen=True, slots=True)
 class RecordField:
-    """A field of an anonymous record: the OID of its type, whether it may be NULL, and its own fields if it is a record itself.
+    """A field of an anonymous record: the OID of its type, its nullability, and its own fields if it is a record itself.
 
-    `dimensions` and `element_nullable` are for arrays.
+    `dimensions` are those of an array.
     """
 
     type: int
     dimensions: int
-    nullable: bool
-    element_nullable: bool
+    nullability: Nullability
     fields: Fields
 
+
+_UNKNOWN = Nullability(nullable=True, element_nullable=True)
 
 Fields: TypeAlias = tuple[RecordField, ...] | None
 
@@ -41,7 +40,7 @@ def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fiel
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
-    scope = queries.scope_of(prover, query, parent) if query.command == SELECT else returning.scope_of(prover, query, parent)
+    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
     return [fields_of(prover, entry.expression, scope) for entry in query.outputs]
 
 
@@ -55,7 +54,7 @@ def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 
 def _is_record(prover: Prover, node: Node) -> bool:
     try:
-        return type_of(prover, node) in (_RECORD, _RECORDS)
+        return type_of(prover, node) in (BuiltinType.RECORD, BuiltinType.RECORD_ARRAY)
     except UNREADABLE:
         return False
 
@@ -66,11 +65,11 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
             return tuple(_field(prover, argument, scope) for argument in node.nodes("args"))
         case "FUNCEXPR":
             declared = prover.facts.output_types(node.number("funcid"))
-            return tuple(RecordField(oid, dimensions=1, nullable=True, element_nullable=True, fields=None) for oid in declared) or None
+            return tuple(RecordField(oid, 1, _UNKNOWN, None) for oid in declared) or None
         case "AGGREF" if prover.facts.function(node.number("aggfnoid")).signature == "array_agg(anynonarray)":
             rows = scope.up(node.number("agglevelsup")).row
             return None if rows is None else fields_of(prover, node.nodes("args")[0].node("expr"), rows)
-        case "SUBLINK" if node.number("subLinkType") in (_SCALAR, _ARRAY):
+        case "SUBLINK" if node.enum("subLinkType", SubLinkType) in (SubLinkType.EXPR, SubLinkType.ARRAY):
             return output_fields(prover, node.node("subselect"), scope)[0]
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
@@ -81,21 +80,21 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
     verdict = prover.verdict(node, scope)
     dimensions = dimensions_of(prover, node, scope)
-    return RecordField(type_of(prover, node), dimensions, verdict.nullable, verdict.element_nullable, fields_of(prover, node, scope))
+    return RecordField(type_of(prover, node), dimensions, verdict.nullability, fields_of(prover, node, scope))
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
     """Follow a column to the expression that makes it. The row of a subquery as a whole is a record of its columns."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     match entry.kind:
-        case kind if kind == GROUP and at.row is not None:
+        case RTEKind.GROUP if at.row is not None:
             return fields_of(prover, entry.node.nodes("groupexprs")[attribute - 1], at.row)
-        case kind if kind == JOIN and attribute > 0:
+        case RTEKind.JOIN if attribute > 0:
             source = entry.node.items("joinaliasvars")[attribute - 1]
             return fields_of(prover, source, at) if isinstance(source, Node) else None
-        case kind if kind == SUBQUERY:
+        case RTEKind.SUBQUERY:
             inner, scope = entry.node.node("subquery"), at
-        case kind if kind == CTE:
+        case RTEKind.CTE:
             item, scope = at.common_table(entry)
             if item.flag("cterecursive") or item.has("search_clause") or item.has("cycle_clause"):
                 return None
@@ -107,6 +106,6 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
         return fields[attribute - 1]
     types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
-        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullable, verdict.element_nullable, own)
+        RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullability, own)
         for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
     )

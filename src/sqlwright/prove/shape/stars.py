@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.tree.enums import CmdType, RTEKind
+from sqlwright.prove.tree.expressions import column_below_grouping, location
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, walk
-from sqlwright.prove.tree.querytree import GROUP, JOIN, RELATION, SELECT, Query, RangeEntry, TargetEntry
+from sqlwright.prove.tree.querytree import Query, RangeEntry, TargetEntry
 from sqlwright.sql.lexer import Kind, Token, significant
 
 _NAMES = frozenset({Kind.WORD, Kind.QUOTED_NAME})
@@ -92,11 +94,12 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
             continue
         query = Query(node)
         # The columns of a set operation, and of an INSERT, repeat the places of those that they are made from.
-        if (query.command == SELECT and query.set_operations is not None) or _hides_places(query):
+        if (query.command is CmdType.SELECT and query.set_operations is not None) or _hides_places(query):
             continue
         here: defaultdict[int, list[TargetEntry]] = defaultdict(list)
         for entry in query.outputs:
-            number = places.get(_location(entry.expression))
+            place = location(entry.expression) if entry.expression.tag == "VAR" else None
+            number = places.get(place) if place is not None else None
             if number is not None:
                 here[number].append(entry)
         for number, entries in here.items():
@@ -123,18 +126,6 @@ def _grouped_targets(tree: Node, sql: str, stars: Sequence[Star], describe: Desc
     return found
 
 
-def _location(expression: Node) -> int:
-    return expression.number("location") if expression.tag == "VAR" else -1
-
-
-def column_below_grouping(query: Query, expression: Node) -> Node:
-    """Return the column that a grouped column of PostgreSQL 18 is of; any other expression as it is."""
-    if expression.tag != "VAR" or expression.number("varlevelsup"):
-        return expression
-    entry = query.entry(expression.number("varno"))
-    return entry.node.nodes("groupexprs")[expression.number("varattno") - 1] if entry.kind == GROUP else expression
-
-
 def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:
     """What a column must be qualified with: the item of FROM that it is of; None where a join made it."""
     column = column_below_grouping(query, entry.expression)
@@ -142,7 +133,7 @@ def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:
         return None
     for field in ("varnosyn", "varno"):
         number = column.number(field) if field in column.fields else 0
-        if number and not ((owner := query.entry(number)).kind == JOIN and not owner.alias):
+        if number and not ((owner := query.entry(number)).kind is RTEKind.JOIN and not owner.alias):
             return owner
     return None
 
@@ -154,7 +145,7 @@ def _aliases(facts: SchemaFacts, found: Iterable[_Found]) -> set[str]:
             owner = _owner(query, entry)
             if owner is not None:
                 names.add(owner.alias)
-                if owner.kind == RELATION:
+                if owner.kind is RTEKind.RELATION:
                     names.add(facts.relation(owner.relation).schema)
     return names
 
@@ -174,7 +165,7 @@ def _written(
     if [each.alias for each in query.range_table].count(owner.alias) == 1:
         return f"{quoted[owner.alias]}.{name}"
     # Tables of one name in several schemas.
-    if owner.kind == RELATION and (relation := facts.relation(owner.relation)).name == owner.alias:
+    if owner.kind is RTEKind.RELATION and (relation := facts.relation(owner.relation)).name == owner.alias:
         return f"{quoted[relation.schema]}.{quoted[owner.alias]}.{name}"
     return ""
 

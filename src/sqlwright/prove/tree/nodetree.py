@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from enum import IntEnum
+from typing import TypeAlias, TypeVar
 
 Tree: TypeAlias = "Node | list[Tree] | str | None"
 
 _TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SET_KINDS = frozenset({"b", "i", "o", "x"})
+_E = TypeVar("_E", bound=IntEnum)
 
 
 class Unrecognised(Exception):
@@ -59,6 +61,14 @@ class Node:
             except ValueError:
                 pass
         raise Unrecognised(f"{self.tag}.{name} is not a number")
+
+    def enum(self, name: str, kind: type[_E]) -> _E:
+        """Return a field that is of one of PostgreSQL's enums."""
+        number = self.number(name)
+        try:
+            return kind(number)
+        except ValueError:
+            raise Unrecognised(f"{self.tag}.{name} is {number}, which is no {kind.__name__}") from None
 
     def flag(self, name: str) -> bool:
         """Return a field that is a boolean."""

@@ -15,18 +15,9 @@ import psycopg
 from psycopg import pq
 from psycopg.errors import Diagnostic
 
+from sqlwright.prove.tree.enums import CmdType, GroupingSetKind, NullTestType, RTEKind, VarReturningType
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, as_nodes, parse
 
-SELECT, UPDATE, INSERT, DELETE, MERGE, UTILITY = 1, 2, 3, 4, 5, 6
-"""CmdType. UTILITY is for statements without a plan."""
-
-RELATION, SUBQUERY, JOIN, FUNCTION, TABLE_FUNCTION, VALUES, CTE, TUPLE_STORE, RESULT, GROUP = range(10)
-"""RTEKind; GROUP since PostgreSQL 18."""
-
-INNER, LEFT, FULL, RIGHT = range(4)
-"""JoinType, as far as the parser makes them."""
-
-_EMPTY, _SIMPLE, _ROLLUP, _CUBE, _SETS = range(5)
 _MOST_PARTS = 8  # a CUBE of more makes too many sets to look at
 # Behind those that make the server send the tree are those that a proof must not take from the server's configuration: with them the tree
 # is the one whose rules also hold in sessions that are set otherwise.
@@ -61,7 +52,7 @@ class RangeEntry:
         if node.tag not in ("RANGETBLENTRY", "RTE"):
             raise Unrecognised(f"{node.tag} in a range table")
         self.node = node
-        self.kind = node.number("rtekind")
+        self.kind = node.enum("rtekind", RTEKind)
 
     @property
     def alias(self) -> str:
@@ -94,7 +85,7 @@ class Query:
         if node.tag != "QUERY":
             raise Unrecognised(f"{node.tag} instead of a query")
         self.node = node
-        self.command = node.number("commandType")
+        self.command = node.enum("commandType", CmdType)
 
     @cached_property
     def range_table(self) -> list[RangeEntry]:
@@ -120,7 +111,7 @@ class Query:
     @property
     def outputs(self) -> list[TargetEntry]:
         """The columns that the query returns."""
-        entries = self.targets if self.command == SELECT else self.returning
+        entries = self.targets if self.command is CmdType.SELECT else self.returning
         return [entry for entry in entries if not entry.junk]
 
     @property
@@ -134,9 +125,21 @@ class Query:
         return self.node.node("jointree").optional("quals")
 
     @property
-    def result_relation(self) -> int:
-        """The range table entry that is written; 0 for SELECT."""
-        return self.node.number("resultRelation")
+    def result_relation(self) -> int | None:
+        """The range table entry that is written; None for SELECT."""
+        return self.node.number("resultRelation") or None
+
+    @property
+    def written_items(self) -> tuple[int, ...]:
+        """The range table entries that are written: one, or none."""
+        return () if self.result_relation is None else (self.result_relation,)
+
+    @property
+    def target_relation(self) -> int:
+        """The OID of the relation that is written. Raises `Unrecognised` for SELECT."""
+        if self.result_relation is None:
+            raise Unrecognised("a statement without a target")
+        return self.entry(self.result_relation).relation
 
     @property
     def set_operations(self) -> Node | None:
@@ -197,22 +200,37 @@ class Query:
 
 def _expand(item: Node) -> list[frozenset[int]]:
     """Expand one grouping set."""
-    kind = item.number("kind")
-    if kind == _EMPTY:
-        return [frozenset()]
-    if kind == _SIMPLE:
-        return [frozenset(item.numbers("content"))]
+    match item.enum("kind", GroupingSetKind):
+        case GroupingSetKind.EMPTY:
+            return [frozenset()]
+        case GroupingSetKind.SIMPLE:
+            return [frozenset(item.numbers("content"))]
+        case GroupingSetKind.SETS:
+            return [found for part in item.nodes("content") for found in _expand(part)]
+        case GroupingSetKind.ROLLUP:
+            elements = _plain_sets(item)
+            return [frozenset().union(*elements[:count]) for count in range(len(elements), -1, -1)]
+        case GroupingSetKind.CUBE:
+            elements = _plain_sets(item)
+            return [frozenset().union(*(e for bit, e in enumerate(elements) if mask >> bit & 1)) for mask in range(1 << len(elements))]
+
+
+def _plain_sets(item: Node) -> list[frozenset[int]]:
+    """Return the elements of a ROLLUP or CUBE, each of which must be a single set."""
     parts = [_expand(part) for part in item.nodes("content")]
-    if kind == _SETS:
-        return [found for part in parts for found in part]
     if any(len(part) != 1 for part in parts) or len(parts) > _MOST_PARTS:
         raise Unrecognised("a ROLLUP or CUBE of sets")
-    elements = [part[0] for part in parts]
-    if kind == _ROLLUP:
-        return [frozenset().union(*elements[:count]) for count in range(len(elements), -1, -1)]
-    if kind == _CUBE:
-        return [frozenset().union(*(e for bit, e in enumerate(elements) if mask >> bit & 1)) for mask in range(1 << len(elements))]
-    raise Unrecognised(f"grouping set of kind {kind}")
+    return [part[0] for part in parts]
+
+
+def null_test(node: Node) -> NullTestType | None:
+    """Return whether an expression is IS NULL or IS NOT NULL, if it is one of them."""
+    return node.enum("nulltesttype", NullTestType) if node.tag == "NULLTEST" else None
+
+
+def returning_type(var: Node) -> VarReturningType:
+    """Return whether a column in RETURNING is written as one of OLD or NEW, which PostgreSQL 18 brought."""
+    return var.enum("varreturningtype", VarReturningType) if "varreturningtype" in var.fields else VarReturningType.DEFAULT
 
 
 def analysed_query(connection: psycopg.Connection[Any], sql: str, param_types: Sequence[int]) -> Tree:

@@ -12,3 +12,5 @@ CREATE TABLE orders (
     total numeric NOT NULL CHECK (total > 0),
     moods mood[] NOT NULL DEFAULT '{}'
 );
+CREATE TABLE kept (id bigint PRIMARY KEY, gone boolean NOT NULL DEFAULT false);
+CREATE RULE keeping AS ON DELETE TO kept DO INSTEAD UPDATE kept SET gone = true WHERE kept.id = OLD.id RETURNING *;

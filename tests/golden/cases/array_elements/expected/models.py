@@ -23,7 +23,7 @@ class User:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             mail=row[1],

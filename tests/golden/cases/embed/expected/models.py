@@ -28,5 +28,5 @@ class User:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(id=row[0], name=row[1], nick=row[2], mood=Mood(row[3]))

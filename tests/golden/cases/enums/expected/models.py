@@ -20,7 +20,7 @@ class Person:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             current=Mood(row[1]),

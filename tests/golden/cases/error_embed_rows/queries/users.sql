@@ -12,3 +12,6 @@ WITH picked AS (SELECT id, upper(name) AS name, nick FROM users) SELECT sqlc.emb
 
 -- name: NullExtended :many
 WITH picked AS (SELECT u.* FROM generate_series(1, 2) AS n LEFT JOIN users AS u ON u.id = n) SELECT sqlc.embed(users), 1 AS n FROM picked AS users;
+
+-- name: Catalog :many
+SELECT sqlc.embed(namespace), 1 AS n FROM pg_catalog.pg_namespace AS namespace;

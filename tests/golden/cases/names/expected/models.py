@@ -34,7 +34,7 @@ class PersonValue:
     name: builtins.str | None
 
     def to_row(self) -> tuple[Any, ...]:
-        """Make what psycopg takes of a value."""
+        """Return the tuple that psycopg sends."""
         return (self.name,)
 
 
@@ -47,5 +47,5 @@ class Person:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(id=row[0], who=registered(row[1]))

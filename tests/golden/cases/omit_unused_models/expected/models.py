@@ -20,7 +20,7 @@ class Couple:
     b: str | None
 
     def to_row(self) -> tuple[Any, ...]:
-        """Make what psycopg takes of a value."""
+        """Return the tuple that psycopg sends."""
         return (self.a, self.b)
 
 
@@ -33,7 +33,7 @@ class Pair:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(id=row[0], p=registered(row[1]))
 
 
@@ -49,7 +49,7 @@ class User:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             mail=row[1],

@@ -22,7 +22,7 @@ class User:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             mail=Email(row[1]),

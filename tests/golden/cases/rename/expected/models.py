@@ -23,7 +23,7 @@ class Account:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             key=row[0],
             address=row[1],

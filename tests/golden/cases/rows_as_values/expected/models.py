@@ -9,14 +9,16 @@ from .adapters import registered
 
 @dataclass(slots=True)
 class UserValue:
-    """A value of the row type of `users`: unlike in its rows, each field may be None."""
+    """A value of the row type of `users`: unlike in its rows, each field may be
+    None.
+    """
 
     id: int | None
     name: str | None
     nick: str | None
 
     def to_row(self) -> tuple[Any, ...]:
-        """Make what psycopg takes of a value."""
+        """Return the tuple that psycopg sends."""
         return (self.id, self.name, self.nick)
 
 
@@ -31,7 +33,7 @@ class Audit:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             before=registered(row[1]),

@@ -28,7 +28,7 @@ class GeoAddress:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             street=row[0],
             from_=row[1],
@@ -38,7 +38,7 @@ class GeoAddress:
         )
 
     def to_row(self) -> tuple[Any, ...]:
-        """Make what psycopg takes of a value."""
+        """Return the tuple that psycopg sends."""
         return (
             self.street,
             self.from_,
@@ -61,7 +61,7 @@ class User:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(
             id=row[0],
             home=registered(row[1]),

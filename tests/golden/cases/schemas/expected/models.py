@@ -16,7 +16,7 @@ class AuditUser:
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Make a row of what psycopg gives."""
+        """Build a row from the values that psycopg loads."""
         return cls(id=row[0], level=AuditLevel(row[1]))
 
 

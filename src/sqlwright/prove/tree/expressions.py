@@ -1,0 +1,133 @@
+"""What an expression is, looked at by itself: its place in the text, the columns that it names, whether it is written like another."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, RTEKind
+from sqlwright.prove.tree.nodetree import Node, Tree, walk
+from sqlwright.prove.tree.querytree import Query, returning_type
+
+Slot: TypeAlias = tuple[int, int]
+"""A column of an item of FROM: (item, attribute)."""
+
+# Fields that differ between two mentions of the same expression.
+_PLACES = frozenset(
+    {
+        "location",
+        "varnosyn",
+        "varattnosyn",
+        "varnullingrels",
+        "resname",
+        "funcformat",
+        "coercionformat",
+        "relabelformat",
+        "aggno",
+        "aggtransno",
+    }
+)
+
+
+def location(node: Node) -> int | None:
+    """Return the byte offset of an expression in the statement, or of the first expression in it that has one."""
+    own = node.fields.get("location")
+    if isinstance(own, str) and own.isdigit():
+        return int(own)
+    for value in node.fields.values():
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, Node) and (found := location(part)) is not None:
+                return found
+    return None
+
+
+def structure(tree: Tree) -> object:
+    """Return a hashable value that is equal for expressions that are the same but for their place in the text."""
+    if isinstance(tree, Node):
+        return (tree.tag, *((name, structure(value)) for name, value in tree.fields.items() if name not in _PLACES))
+    if isinstance(tree, list):
+        return tuple(structure(item) for item in tree)
+    return tree
+
+
+def structure_for(node: Node, item: int) -> object:
+    """Return the structure of an expression over Var 1, as indexes store them, as if it were over an item of the query."""
+    return structure(_renumbered(node, item))
+
+
+def _renumbered(tree: Tree, item: int) -> Tree:
+    if isinstance(tree, Node):
+        fields = {name: _renumbered(value, item) for name, value in tree.fields.items()}
+        if tree.tag == "VAR":
+            fields["varno"] = str(item)
+        return Node(tree.tag, fields)
+    if isinstance(tree, list):
+        return [_renumbered(part, item) for part in tree]
+    return tree
+
+
+def column_of(item: int, attribute: int) -> Node:
+    """Return the expression for a column of an item of FROM that the text does not name itself."""
+    return Node("VAR", {"varno": str(item), "varattno": str(attribute), "varlevelsup": "0", "location": "-1"})
+
+
+def stripped(node: Node) -> Node:
+    """Return an expression without what changes the type or collation of a value but not the value."""
+    while node.tag in ("RELABELTYPE", "COLLATEEXPR"):
+        node = node.node("arg")
+    return node
+
+
+def plain_column(node: Node) -> Slot | None:
+    """Return the column that an expression is, if it is one of its own query level."""
+    node = stripped(node)
+    if node.tag == "VAR" and not node.number("varlevelsup") and not returning_type(node):
+        return node.number("varno"), node.number("varattno")
+    return None
+
+
+def true_or_false_column(node: Node) -> Slot | None:
+    """Return the boolean column that `WHERE active` or `WHERE NOT active` fixes."""
+    if node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.NOT:
+        node = node.nodes("args")[0]
+    elif node.tag == "BOOLEANTEST" and node.enum("booltesttype", BoolTestType) in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
+        node = node.node("arg")
+    return plain_column(node)
+
+
+def ungrouped(query: Query, node: Node) -> Node:
+    """Return the expression that a grouped column is of, looking through what keeps its value; any other expression as it is."""
+    column = plain_column(node)
+    if column is not None:
+        entry = query.entry(column[0])
+        if entry.kind is RTEKind.GROUP:
+            return entry.node.nodes("groupexprs")[column[1] - 1]
+    return node
+
+
+def column_below_grouping(query: Query, expression: Node) -> Node:
+    """Return the expression that a column is of, if it is a grouped column of PostgreSQL 18; any other expression as it is."""
+    if expression.tag != "VAR" or expression.number("varlevelsup"):
+        return expression
+    entry = query.entry(expression.number("varno"))
+    return entry.node.nodes("groupexprs")[expression.number("varattno") - 1] if entry.kind is RTEKind.GROUP else expression
+
+
+def columns_of(tree: Tree) -> set[Slot]:
+    """Return the columns of its own query level that an expression names."""
+    return {(node.number("varno"), node.number("varattno")) for node in walk(tree) if node.tag == "VAR" and not node.number("varlevelsup")}
+
+
+def outer_items(tree: Tree) -> set[int]:
+    """Return the items of FROM that a part of the query names: for a subquery, those of the level around it."""
+    found: set[int] = set()
+    stack: list[tuple[Tree, int]] = [(tree, 0)]
+    while stack:
+        part, level = stack.pop()
+        if isinstance(part, list):
+            stack.extend((item, level) for item in part)
+        elif isinstance(part, Node):
+            if part.tag == "VAR" and part.number("varlevelsup") == level:
+                found.add(part.number("varno"))
+            inner = level + 1 if part.tag == "QUERY" else level
+            stack.extend((value, inner) for value in part.fields.values())
+    return found
