@@ -106,20 +106,5 @@ async def test_an_index_scan_that_discards_rows_is_detected(conn: AsyncConnectio
 
 
 @pytest.mark.parametrize("name", FILTERING)
-# The SQL of every query, by the name of its constant.
-QUERIES: dict[str, str] = {
-    name: value
-    for module in pkgutil.iter_modules(shop_db.__path__, "shop_db.")
-    for name, value in vars(import_module(module.name)).items()
-    if name.isupper() and isinstance(value, str)
-}
-# They read all rows by design.
-WHOLE = {"COUNT_USERS", "CLEAR_DAILY_SALES", "REBUILD_DAILY_SALES"}
-# It has no plan.
-UTILITY = {"LOCK_SALES"}
-# Their filters discard rows, each for a reason.
-FILTERING = {
-    "CLAIM_OUTBOX_BATCH": "pending events are in the index, and nearly all of them are due",
-    "MEASURE_STREAM_GAP": "runs once per connection, so it is planned with its values: by place in the stream",
-    "RELEASE_CLAIM": "the rows of one batch by their keys, and nearly all of them are still claimed",
-    "REPUBLISH_OUTBOX": "the requested range, and nearly all of it was published",
+async def test_every_exception_is_still_needed(conn: AsyncConnection[Any], name: str) -> None:
+    assert await wasteful(conn, QUERIES[name])
