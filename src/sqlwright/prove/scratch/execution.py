@@ -125,7 +125,9 @@ class _Execution:
     def _refusal(self, file: SchemaFile, start: int, text: str, error: psycopg.Error) -> CompileError:
         """End the session, in whatever state it is, and describe the error."""
         position = error.diag.statement_position
-        message = f"PostgreSQL refuses the schema: {_message(error, self._prepared.failures.get(surroundings.extension_made_by(text), ''))}"
+        extension = surroundings.extension_made_by(text)
+        better = self._prepared.failures.get(extension) if extension is not None else None
+        message = f"PostgreSQL refuses the schema: {better or _message(error)}"
         advice = _help(error)
         if self._is_copying():
             message, advice = "COPY FROM STDIN has no data to read here", "a schema needs no rows: leave them out (pg_dump --schema-only)."
@@ -135,8 +137,8 @@ class _Execution:
         return CompileError([Diagnostic(message, _place(file, start + (int(position) - 1 if position else 0)), help=advice)])
 
 
-def _message(error: psycopg.Error, better: str = "") -> str:
-    return better or error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
+def _message(error: psycopg.Error) -> str:
+    return error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _help(error: psycopg.Error) -> str:

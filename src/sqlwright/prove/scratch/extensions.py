@@ -26,11 +26,11 @@ WHERE e.name = %s AND v.superuser AND NOT v.trusted
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a CREATE EXTENSION asks for; a `schema` or `version` of "" is not given."""
+    """What a CREATE EXTENSION asks for; `schema` and `version` where they are written."""
 
     name: str
-    schema: str = ""
-    version: str = ""
+    schema: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,8 @@ def _wanted(tokens: tuple[Token, ...], index: int) -> Wanted:
     if [_word(tokens, index + i) for i in range(3)] == ["if", "not", "exists"]:
         index += 3
     name = name_of(tokens[index]) if index < len(tokens) else ""
-    schema = version = ""
+    schema: str | None = None
+    version: str | None = None
     index += 1
     while (word := _word(tokens, index)) in {"with", "schema", "version", "cascade"}:
         if word in {"schema", "version"} and index + 1 < len(tokens):
@@ -110,8 +111,8 @@ def _wanted(tokens: tuple[Token, ...], index: int) -> Wanted:
     return Wanted(name, schema, version)
 
 
-def _word(tokens: tuple[Token, ...], index: int) -> str:
-    return tokens[index].text.lower() if index < len(tokens) and tokens[index].kind is Kind.WORD else ""
+def _word(tokens: tuple[Token, ...], index: int) -> str | None:
+    return tokens[index].text.lower() if index < len(tokens) and tokens[index].kind is Kind.WORD else None
 
 
 def _create(connection: psycopg.Connection[Any], extension: Wanted, owner: str) -> set[str]:

@@ -82,10 +82,10 @@ def roles_made_in(text: str) -> Iterator[str]:
             yield name_of(tokens[index + 2])
 
 
-def extension_made_by(text: str) -> str:
-    """Return the name in a CREATE EXTENSION, "" for other statements."""
+def extension_made_by(text: str) -> str | None:
+    """Return the name in a CREATE EXTENSION; None for other statements."""
     found = next(wanted_in(text), None) if _starts(significant(text), "create", "extension") else None
-    return found.name if found else ""
+    return found.name if found else None
 
 
 def _is_about_surroundings(words: Sequence[Token], roles: frozenset[str]) -> bool:
@@ -106,7 +106,7 @@ def _is_about_surroundings(words: Sequence[Token], roles: frozenset[str]) -> boo
 
 def _makes_role(words: Sequence[Token]) -> bool:
     is_role = any(_starts(words, "create", kind) for kind in _ROLE_KINDS) and not _starts(words[1:], "user", "mapping")
-    return is_role and _name_at(words, 2) != ""
+    return is_role and _name_at(words, 2) is not None
 
 
 def _without_surroundings(text: str, words: Sequence[Token]) -> str:
@@ -153,9 +153,9 @@ def _executed(words: Sequence[Token]) -> Sequence[Token]:
     return significant(string_body(string)) if string else words
 
 
-def _name_at(words: Sequence[Token], index: int) -> str:
+def _name_at(words: Sequence[Token], index: int) -> str | None:
     is_name = len(words) > index and words[index].kind in {Kind.WORD, Kind.QUOTED_NAME}
-    return name_of(words[index]) if is_name else ""
+    return name_of(words[index]) if is_name else None
 
 
 def _starts(words: Sequence[Token], *beginning: str) -> bool:
