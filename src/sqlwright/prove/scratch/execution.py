@@ -1,8 +1,8 @@
-"""Executing the schema's files: statement by statement, in the transactions that PostgreSQL allows.
+"""Execution of the schema's files, statement by statement, in the transactions that PostgreSQL allows.
 
 A file is one transaction, as migration tools have it. A statement that refuses to run in a transaction (CREATE INDEX CONCURRENTLY, a CALL
-that commits), or needs what came before it to be committed (a new label of an enum), ends it and begins another behind itself. It is
-PostgreSQL that says so: no statement is recognised by its text.
+that commits), or needs what came before it to be committed (a new label of an enum), ends it, and another begins after it. PostgreSQL
+decides: no statement is recognised by its text.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def execute_schema(connection: psycopg.Connection[Any], schema: Schema, prepared
 
 
 class _Execution:
-    """A session, and whether the transaction that it is in is the file's own or ours."""
+    """A session, and whether its transaction is the file's own or ours."""
 
     def __init__(self, connection: psycopg.Connection[Any], roles: frozenset[str], prepared: Prepared) -> None:
         self._connection = connection
@@ -159,7 +159,7 @@ def _place(file: SchemaFile, offset: int) -> Place:
 
 
 def _offset_in(file: SchemaFile, offset: int) -> int:
-    """Blanked lines are shorter than the file's: go by line and column."""
+    """Return the offset in the file, by line and column, since blanked lines are shorter."""
     line = file.sql.count("\n", 0, offset)
     column = offset - (file.sql.rfind("\n", 0, offset) + 1)
     return sum(len(text) + 1 for text in file.text.split("\n")[:line]) + column

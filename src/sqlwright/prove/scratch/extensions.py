@@ -1,7 +1,7 @@
-"""Extensions that only a superuser may create, created before the schema's own text runs.
+"""Extensions that only a superuser may create, created before the schema's text is executed.
 
-PostgreSQL lets the owner of a database create *trusted* extensions, so those are left to the text. For the others the superuser's session
-works on the empty database alone: their scripts meet no function, operator or setting of the text's, which could be made to run in them.
+PostgreSQL lets the owner of a database create *trusted* extensions, so those are left to the text. The others are created in the
+empty database: their scripts meet no function, operator or setting of the text, which they could be made to execute.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The extensions and schemas that are there before the text runs, and why an extension is not."""
+    """The extensions and schemas that exist before the text is executed, and the reasons why others do not."""
 
     extensions: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
@@ -84,7 +84,7 @@ def wanted_in(text: str) -> Iterator[Wanted]:
 
 
 def string_body(token: Token) -> str:
-    """Return what stands between the quotes of a string."""
+    """Return the text between the quotes of a string."""
     quote = token.text[: token.text.index("$", 1) + 1] if token.text.startswith("$") else "'"
     return token.text.partition(quote)[2].removesuffix(quote)
 
@@ -131,6 +131,6 @@ def _create(connection: psycopg.Connection[Any], extension: Wanted, owner: str) 
 
 
 def _share_wrappers(connection: psycopg.Connection[Any], role: str) -> None:
-    """Let the text declare foreign tables; what a wrapper does on the server, PostgreSQL guards by rights that the role has not."""
+    """Let the text declare foreign tables. PostgreSQL guards access to the server itself by rights that the role lacks."""
     for (wrapper,) in connection.execute("SELECT fdwname FROM pg_foreign_data_wrapper").fetchall():
         connection.execute(sql.SQL("GRANT USAGE ON FOREIGN DATA WRAPPER {} TO {}").format(sql.Identifier(wrapper), sql.Identifier(role)))

@@ -1,4 +1,4 @@
-"""Statements about what surrounds a database: roles and their rights, tablespaces, replication, how the server was built.
+"""Statements about the surroundings of a database: roles and their rights, tablespaces, replication, how the server was built.
 
 No query's types depend on them, roles belong to the whole server, and a schema that comes from `pg_dump` is full of them. PostgreSQL is
 asked to execute each as it stands. Only what it refuses, for want of a right or of the thing named, is executed without the part in
@@ -54,7 +54,7 @@ _OPENERS = frozenset({";", "begin", "then", "else", "loop"})
 
 
 def instead_of(text: str, error: psycopg.Error, roles: frozenset[str], prepared: Prepared) -> str | None:
-    """Return what to execute instead of a statement that was refused, "" for nothing, None where the refusal stands.
+    """Return the text to execute instead of a refused statement, "" for nothing, None if the refusal stands.
 
     `roles` are those that the schema makes, `prepared` are the extensions that were made for it. The text keeps its length, so that places
     in it hold.
@@ -146,7 +146,7 @@ def _within_block(text: str, words: Sequence[Token], roles: frozenset[str]) -> s
 
 
 def _executed(words: Sequence[Token]) -> Sequence[Token]:
-    """The statement itself, or the one in the string that is given to EXECUTE."""
+    """Return the statement itself, or the one in the string argument of EXECUTE."""
     if not _starts(words, "execute"):
         return words
     string = next((token for token in words if token.kind is Kind.STRING), None)
