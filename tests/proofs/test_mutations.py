@@ -18,8 +18,8 @@ from sqlwright.prove.rules.verdicts import may_be_null
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
 from sqlwright.prove.tree import rowfacts
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,7 @@ import pytest
 
 from sqlwright.prove.asking.describe import Refused
 from sqlwright.prove.asking.planning import plan
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 SCHEMA = """
 CREATE TABLE a (id int PRIMARY KEY, e text);
