@@ -11,8 +11,8 @@ BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
-# One process per processor; the tests of a file stay together, since they share servers and compiled projects.
-PARALLEL := --numprocesses auto --dist loadfile
+# One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,7 +41,7 @@ $(DOCS_READY): $(READY)
 	@$(INSTALL) --group docs
 	@touch $@
 
-demo: $(READY) ## everything once: start PostgreSQL, migrate, generate, and a demo against PostgreSQL, Redis and NATS
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \

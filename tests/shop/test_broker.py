@@ -50,23 +50,23 @@ async def test_messages_are_delivered_in_the_order_of_their_publishing(broker: B
     messages = [message(event) for event in EVENTS]
     for each in messages:
         await broker.publish(each)
-    assert await receive_all(broker.subscribe("sales")) == messages
+    assert await receive_all(broker.subscribe("sales"), len(messages)) == messages
 
 
 async def test_each_consumer_has_its_own_place_and_keeps_it(broker: Broker) -> None:
     first, second = message(EVENTS[0]), message(EVENTS[1])
     await broker.publish(first)
-    assert await receive_all(broker.subscribe("sales")) == [first]
+    assert await receive_all(broker.subscribe("sales"), 1) == [first]
     await broker.publish(second)
-    assert await receive_all(broker.subscribe("sales")) == [second]
-    assert await receive_all(broker.subscribe("cache")) == [first, second]
+    assert await receive_all(broker.subscribe("sales"), 1) == [second]
+    assert await receive_all(broker.subscribe("cache"), 2) == [first, second]
 
 
 async def test_a_message_that_was_published_twice_is_stored_once(broker: Broker) -> None:
     once = message(EVENTS[0])
     await broker.publish(once)
     await broker.publish(once)
-    assert await receive_all(broker.subscribe("sales")) == [once]
+    assert await receive_all(broker.subscribe("sales"), 1) == [once]
 
 
 async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broker) -> None:
@@ -89,7 +89,7 @@ async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks
     assert await other.next(0.2) is None
     await taken.retry(0.3)
     assert await one.next(0.1) is None
-    assert await receive_all(other, wait=1) == [first, second]
+    assert await receive_all(other, 2) == [first, second]
 
 
 async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsBroker) -> None:

@@ -255,4 +255,4 @@ async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_t
     async with asyncio.timeout(300):
         assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
     assert len(seen) == 1
-    assert len(await receive_all(broker.subscribe("sales"))) == 2
+    assert len(await receive_all(broker.subscribe("sales"), 2)) == 2

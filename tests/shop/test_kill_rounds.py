@@ -269,7 +269,7 @@ async def check(conn: AsyncConnection[Any], world: World, customers: list[Custom
     assert await numbers(conn, "SELECT count(*) FROM outbox WHERE event_type = 'OrderPlaced'") == (len(there),)
     published = {row[0] for row in await (await conn.execute("SELECT message_id FROM outbox")).fetchall()}
     async with open_broker(world.nats.url) as broker:
-        delivered = [message.id for message in await receive_all(broker.subscribe(f"check-{uuid.uuid4().hex}"), wait=1)]
+        delivered = [message.id for message in await receive_all(broker.subscribe(f"check-{uuid.uuid4().hex}"), len(published), wait=1)]
         extent: StreamExtent = await broker.extent()
     assert set(delivered) == published
     in_places = "SELECT count(*) FROM outbox WHERE stream = %s AND stream_sequence BETWEEN %s AND %s"

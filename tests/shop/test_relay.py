@@ -138,7 +138,7 @@ async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging
     relay = Relay(messaging.pending, broker)
     assert await relay.run_until_empty() == len(EVENTS)
     assert await relay.run_until_empty() == 0
-    published = [decode(each) for each in await receive_all(broker.subscribe("sales"))]
+    published = [decode(each) for each in await receive_all(broker.subscribe("sales"), len(EVENTS))]
     assert len(published) == len(EVENTS)
     for aggregate in {aggregate_of(event) for event in EVENTS}:
         assert [e for e in published if aggregate_of(e) == aggregate] == [e for e in EVENTS if aggregate_of(e) == aggregate]
@@ -239,7 +239,7 @@ async def test_what_a_dying_relay_had_published_is_published_again_and_stored_on
     with pytest.raises(StoreLost):
         await die()
     assert await Relay(messaging.pending, nats_broker).run_until_empty() == 1
-    assert len(await receive_all(nats_broker.subscribe("sales"))) == 1
+    assert len(await receive_all(nats_broker.subscribe("sales"), 1)) == 1
 
 
 class Silent:
@@ -281,14 +281,14 @@ async def test_what_a_lost_stream_held_is_published_again_from_the_outbox_and_co
     relay = Relay(messaging.pending, nats_broker)
     sales = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     assert await relay.run_until_empty() == 1
-    [paid] = await receive_all(nats_broker.subscribe("sales"))
+    [paid] = await receive_all(nats_broker.subscribe("sales"), 1)
     assert await sales(paid) is Verdict.HANDLED
     await (await nats_broker.jetstream()).delete_stream("SHOP")
     await republish(messaging)
     with pytest.raises(BrokerUnavailable):
         await relay.run_until_empty()
     assert await relay.run_until_empty() == 1
-    again = await receive_all(nats_broker.subscribe("sales"))
+    again = await receive_all(nats_broker.subscribe("sales"), 1)
     assert again == [paid]
     assert await sales(again[0]) is Verdict.HANDLED
     assert [day.orders for day in await messaging.sales()] == [1]

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +19,7 @@ from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
+from shop import demo
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
 from shop.application.reads.query_service import QueryService
@@ -299,18 +301,46 @@ async def test_the_event_loop_turns_while_a_password_is_hashed() -> None:
 # --- The demo -----------------------------------------------------------------------------------------------------------
 
 
-def run_demo(database_url: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    if database_url is not None:
-        environment["DATABASE_URL"] = database_url
+@dataclass
+class Ran:
+    """The result of a run of the demo."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+RunDemo: TypeAlias = Callable[[str | None], Ran]
+
+
+@pytest.fixture
+def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunDemo:
+    """Run the demo in this process."""
+
+    def run(database_url: str | None) -> Ran:
+        for name in [name for name in os.environ if name.endswith("_URL")]:
+            monkeypatch.delenv(name)
+        if database_url is not None:
+            monkeypatch.setenv("DATABASE_URL", database_url)
+        capsys.readouterr()
+        status = demo.main()
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return run
+
+
+def run_demo_process(database_url: str) -> Ran:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {"DATABASE_URL": database_url}
     command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
-    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
-def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(database_url: str) -> None:
-    for meeting in ("registered Ada", "exists from an earlier run: Ada"):
-        told = run_demo(database_url)
-        assert (told.returncode, told.stderr) == (0, "")
+def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_url: str, run_demo: RunDemo) -> None:
+    for meeting, run in (("registered Ada", run_demo_process), ("exists from an earlier run: Ada", run_demo)):
+        ran = run(database_url)
+        assert (ran.returncode, ran.stderr) == (0, "")
         for line in (
             meeting,
             "refused: the e-mail address ADA@EXAMPLE.ORG is taken",
@@ -318,22 +348,22 @@ def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(databa
             "shipped, version 3",
             "the order does not exist",
         ):
-            assert f"  {line}" in told.stdout
+            assert f"  {line}" in ran.stdout
         for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 in a second pass", "each with effect once"):
-            assert f"{ending}\n" in told.stdout
-        assert told.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
+            assert f"{ending}\n" in ran.stdout
+        assert ran.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
 
 
-def test_the_demo_asks_for_a_database_url() -> None:
-    told = run_demo(None)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
+def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:
+    ran = run_demo(None)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
 
 
-def test_the_demo_asks_for_the_migrations(new_database: Callable[[str], str]) -> None:
-    told = run_demo(new_database("template1"))
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == (
+def test_the_demo_requires_the_migrations(new_database: Callable[[str], str], run_demo: RunDemo) -> None:
+    ran = run_demo(new_database("template1"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
         'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
         "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
     )

@@ -133,7 +133,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
-        raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+        raise Refused("a cast to the inferred type changes the type of a parameter", hint="write the casts of the parameters out.")
     plan(session.connection, expanded.sql, len(described.params))
     if query.copied is not None:
         _try_copy(session.connection, query.copied, query.sql)
@@ -210,15 +210,15 @@ def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: 
         ):
             raise Refused(
                 f"sqlc.slice({param.name}) stands for a list, and is used as a single value",
-                _placeholder(query.sql, param.number),
-                f"write `IN (sqlc.slice({param.name}))`, or `= ANY (sqlc.slice({param.name}))`; for one value, sqlc.arg({param.name}).",
-                "",
+                offset=_placeholder(query.sql, param.number),
+                hint=f"write `IN (sqlc.slice({param.name}))`, or `= ANY (sqlc.slice({param.name}))`; "
+                f"for one value, sqlc.arg({param.name}).",
                 by_postgres=False,
             )
 
 
-def _placeholder(sql: str, number: int) -> int:
-    return next((token.start for token in significant(sql) if token.text == f"${number}"), -1)
+def _placeholder(sql: str, number: int) -> int | None:
+    return next((token.start for token in significant(sql) if token.text == f"${number}"), None)
 
 
 def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) -> tuple[int, int]:
@@ -231,7 +231,7 @@ def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) 
 
 def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refused:
     star = stars_in(query.sql)[embed.star]
-    return Refused(f"sqlc.embed({embed.name}) {why}", star.start, "select the columns one by one.", "", by_postgres=False)
+    return Refused(f"sqlc.embed({embed.name}) {why}", offset=star.start, hint="select the columns one by one.", by_postgres=False)
 
 
 def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
@@ -278,9 +278,8 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
             if result is None or result.ftype(0) != result.ftype(1) or result.fmod(1) != -1:
                 raise Refused(
                     f":copyfrom casts a parameter to {cast}, which is not the type of column {column} as it is",
-                    _placeholder(sql, number),
-                    "remove the cast: a parameter has the type of its column.",
-                    "",
+                    offset=_placeholder(sql, number),
+                    hint="remove the cast: a parameter has the type of its column.",
                     by_postgres=False,
                 )
     try:
@@ -288,7 +287,7 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
             pass
     except psycopg.Error as error:
         raise Refused(
-            error.diag.message_primary or str(error), -1, error.diag.message_hint or "use :batchexec.", error.diag.sqlstate or ""
+            error.diag.message_primary or str(error), hint=error.diag.message_hint or "use :batchexec.", sqlstate=error.diag.sqlstate
         ) from error
 
 
@@ -322,7 +321,7 @@ def _columns(
     columns: list[ProvenColumn] = []
     for column, verdict, said in zip(described.columns, found, _said(query, described, spans), strict=True):
         type_name = with_dimensions(session.types.proof_name(column.type), verdict.dimensions)
-        place = session.located.get((column.table, column.attribute))
+        place = session.located.get(column.origin) if column.origin else None
         columns.append(
             ProvenColumn(
                 name=column.name,

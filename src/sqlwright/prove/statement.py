@@ -10,7 +10,9 @@ import psycopg
 
 from sqlwright.ir import Cardinality
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules import EXPRESSIONS, cardinality, queries
+from sqlwright.prove.rules import EXPRESSIONS
+from sqlwright.prove.rules.queries.outputs import outputs
+from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover
 from sqlwright.prove.rules.verdicts import Nullability, NullProof, Verdict
 from sqlwright.prove.shape import parameters, records
@@ -104,7 +106,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             statement.param_dimensions,
         )
         # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
-        verdicts = queries.outputs(prover, tree, None) if statement.returns_rows else []
+        verdicts = outputs(prover, tree, None) if statement.returns_rows else []
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
     except UNREADABLE as problem:

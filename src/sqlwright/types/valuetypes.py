@@ -297,6 +297,15 @@ def is_box(found: ir.Type) -> bool:
             return False
 
 
+def holds_arrays(found: ir.ListOf) -> bool:
+    """Return whether the elements of an array are arrays themselves, as those of a domain over an array are, and no further dimension."""
+    element: ir.Type = found.element
+    own = found.postgres.removesuffix("[]")
+    while isinstance(element, ir.Nullable | ir.Overridden | ir.DomainRef):
+        element = element.value
+    return isinstance(element, ir.ListOf) and element.postgres != own
+
+
 def parts(found: ir.Type) -> Iterator[ir.ValueType]:
     """Return a type and every type it is composed of, without `Nullable`."""
     match found:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from sqlwright.diagnostics import Diagnostic
-from sqlwright.prove.asking.describe import Refused
+from sqlwright.prove.asking.describe import Refused, token_at
 from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.macros import misread_operand
 from sqlwright.sql.sources import QuerySource
@@ -52,17 +52,18 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
         return misread
     sql = refused.sql or sql
     tokens = significant(sql)
-    index = next((n for n, token in enumerate(tokens) if token.start <= refused.offset < token.end), None)
+    token = token_at(tokens, refused.offset)
+    index = tokens.index(token) if token is not None else None
     meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
-    if meant is None and tokens and refused.offset >= tokens[-1].end:
+    if meant is None and tokens and refused.offset is not None and refused.offset >= tokens[-1].end:
         # The end of the input: the last word is the nearest place.
         meant = len(tokens) - 1
     offset = refused.offset if meant is None else tokens[meant].start
-    place = source.place_of(sql, offset) if offset >= 0 else source.header_place()
+    place = source.place_of(sql, offset) if offset is not None else source.header_place()
     return Diagnostic(
         f"PostgreSQL refuses query {name}: {refused.message}" if refused.by_postgres else f"query {name}: {refused.message}",
         place,
-        help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate, _DEFAULT),
+        help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate or "", _DEFAULT),
     )
 
 

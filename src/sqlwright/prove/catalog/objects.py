@@ -71,11 +71,11 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function. `signature` is the name with the types of its parameters, for built-in ones only; else ""."""
+    """A function. `signature` is the name with the types of its parameters, for built-in ones only."""
 
     oid: int
     name: str
-    signature: str
+    signature: str | None
     strict: bool
     returns_set: bool
     volatile: bool
@@ -89,13 +89,18 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class DataType:
-    """A type. `not_null` is for domains: whether a value that is coerced to it is refused when NULL. `array` is the type of its arrays."""
+    """A type. `base` and `not_null` are for domains: the type under it, and whether a value that is coerced to it is refused when NULL.
+
+    `element` is the type of what it holds, if it can be subscripted; `array` is the type of its arrays, and `is_array` tells one whose
+    values are arrays of any length.
+    """
 
     oid: int
     name: str
     kind: TypType
     base: int
     not_null: bool
-    element: int
+    element: int | None
     builtin_io: bool
-    array: int
+    array: int | None
+    is_array: bool

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.objects import Relation
-from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import is_array, type_of
+from sqlwright.prove.rules.queries import returning
+from sqlwright.prove.rules.queries.outputs import scope_of
 from sqlwright.prove.rules.scopes import Prover, Scope
-from sqlwright.prove.tree.enums import CmdType, ParamKind, RelKind, RTEKind, SetOperation, SubLinkType
+from sqlwright.prove.tree.enums import ParamKind, RelKind, RTEKind, SetOperation, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.tree.querytree import Query
 
@@ -76,7 +77,7 @@ def _output(prover: Prover, node: Node, parent: Scope | None, index: int) -> _Di
     expression = query.outputs[index].expression
     if not is_array(prover, expression):
         return _ONE
-    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
+    scope = scope_of(prover, query, parent)
     return _of(prover, expression, scope)
 
 
@@ -161,6 +162,8 @@ def _of_constant(prover: Prover, node: Node) -> _Dimensions:
 
 def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
     signature = prover.facts.function(function).signature
+    if signature is None:
+        return _ONE
     if signature == "array_agg(anyarray)":
         return _gathered(_of(prover, arguments[0], scope))
     if signature == "array_cat(anycompatiblearray, anycompatiblearray)":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlwright.prove.rules import queries, returning
+from sqlwright.prove.rules.queries.outputs import scope_of
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict
 from sqlwright.prove.tree.enums import CmdType, RTEKind
@@ -37,7 +37,7 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
     query = prover.query(tree)
     if query.set_operations is not None:
         raise Unrecognised("a set operation")
-    scope = queries.scope_of(prover, query, None) if query.command is CmdType.SELECT else returning.scope_of(prover, query, None)
+    scope = scope_of(prover, query, None)
     columns = [entry.expression for entry in query.outputs[first : first + count]]
     below = [column_below_grouping(query, column) for column in columns]
     items = {column.number("varno") for column in below if column.tag == "VAR"}
@@ -87,7 +87,7 @@ def _source(prover: Prover, scope: Scope, item: int, attribute: int) -> _Source:
     column = column_below_grouping(query, query.outputs[attribute - 1].expression)
     if column.tag != "VAR" or column.number("varlevelsup"):
         raise Unrecognised("an expression")
-    inner = _source(prover, queries.scope_of(prover, query, at), column.number("varno"), column.number("varattno"))
+    inner = _source(prover, scope_of(prover, query, at), column.number("varno"), column.number("varattno"))
     return replace(inner, path=(item, *inner.path))
 
 

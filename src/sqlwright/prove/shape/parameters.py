@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
 from sqlwright.prove.rules.verdicts import Nullability, NullProof
-from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, ParamKind, RelKind, RTEKind, TypType
+from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, ParamKind, RelKind, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, null_test
 
@@ -130,10 +130,8 @@ class _Writes:
 
     def _refuses_holes(self, array: int) -> bool:
         """Whether the elements are of a domain that refuses NULL: it is checked where a parameter's text is read."""
-        while self._facts.type(array).kind is TypType.DOMAIN:
-            array = self._facts.type(array).base
-        element = self._facts.type(array).element
-        return element != 0 and self._facts.is_strict_domain(element)
+        element = self._facts.below_domains(array).element
+        return element is not None and self._facts.is_strict_domain(element)
 
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
         """The stored column that a column of the target is, and whether an array may hold NULL there.

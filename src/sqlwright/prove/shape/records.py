@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import type_of
+from sqlwright.prove.rules.queries.outputs import outputs, scope_of
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability
 from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
-from sqlwright.prove.tree.enums import BuiltinType, CmdType, RTEKind, SubLinkType
+from sqlwright.prove.tree.enums import BuiltinType, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 
 
@@ -40,7 +40,7 @@ def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fiel
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
-    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
+    scope = scope_of(prover, query, parent)
     return [fields_of(prover, entry.expression, scope) for entry in query.outputs]
 
 
@@ -107,5 +107,5 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
     types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
         RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullability, own)
-        for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
+        for index, (oid, verdict, own) in enumerate(zip(types, outputs(prover, inner, scope), fields, strict=True))
     )

@@ -36,9 +36,9 @@ async def list_everything(conn: AsyncConnection[Any]) -> list[Everything]:
 CREATE_EVERYTHING: Final = """\
 INSERT INTO everything (
     a_bool, a_int2, a_int4, a_int8, a_float4, a_float8, a_numeric, a_text, a_varchar,
-        a_bpchar, a_char, a_name, a_bytea, a_uuid, a_date,
+    a_bpchar, a_char, a_name, a_bytea, a_uuid, a_date,
     a_time, a_timetz, a_timestamp, a_timestamptz, a_interval, a_json, a_jsonb, a_oid,
-        a_email, a_inet, a_range, ints, texts, times, jsons
+    a_email, a_inet, a_range, ints, texts, times, jsons
 )
 VALUES ($1::bool, $2::int2, $3::int4, $4::int8, $5::float4, $6::float8, $7::numeric,
     $8::text, $9::varchar, $10::bpchar, $11::"char", $12::name, $13::bytea, $14::uuid,
