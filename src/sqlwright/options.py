@@ -28,6 +28,13 @@ class Clients(StrEnum):
     BOTH = "both"
 
 
+class Calls(StrEnum):
+    """How functions execute: with a cursor of psycopg, or without one once psycopg has prepared the statement."""
+
+    CURSOR = "cursor"
+    DIRECT = "direct"
+
+
 class ArrayElements(StrEnum):
     """Whether arrays stored in tables may contain NULL, which PostgreSQL has no way to declare."""
 
@@ -115,6 +122,7 @@ class Options(BaseModel):
 
     package: Annotated[str, AfterValidator(_import_name)] = ""
     clients: Clients = Clients.SYNC
+    calls: Calls = Calls.CURSOR
     strict_one: StrictBool = False
     query_parameter_limit: Annotated[StrictInt, Field(ge=0)] | None = None
     emit_sync_querier: StrictBool = False
@@ -165,6 +173,7 @@ class Options(BaseModel):
 _BOOLEAN = "true, false"
 _ACCEPTED = {
     "array_elements": ", ".join(ArrayElements),
+    "calls": ", ".join(Calls),
     "clients": ", ".join(Clients),
     "domains": ", ".join(Domains),
     "emit_async_querier": _BOOLEAN,

@@ -81,6 +81,7 @@ def compile_request(
         clients=options.clients,
         queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
         registry=options.emit_registry,
+        calls=options.calls,
     )
     recorded = inputs.record.proofs
     return Compilation(

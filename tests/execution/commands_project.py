@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import shutil
 import sys
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, TypeAlias, cast
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -22,7 +25,10 @@ from tests.support.sqlc import Recordings
 
 PROJECT = Path(__file__).parent / "commands"
 OTHER_PROJECT = Path(__file__).parent / "project"
-PACKAGE = "commands_db"
+# The names of the packages by how their functions execute.
+PACKAGES = {"cursor": "commands_db", "direct": "commands_direct_db"}
+OTHER_PACKAGES = {"cursor": "execution_db", "direct": "execution_direct_db"}
+CALLS = ("cursor", "direct")
 # Imports a module of a package by its name.
 Load: TypeAlias = Callable[[str], Any]
 SITUATIONS = ("transaction", "autocommit", "pipeline", "pool", "dict_row")
@@ -41,9 +47,9 @@ def compile_project(source: Path, folder: Path, server: str, recordings: Recordi
 def make_database(server: str) -> str:
     """Make a database with the project's schema, and give its URL."""
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {PACKAGE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {PACKAGE}")
-    url = make_conninfo(server, dbname=PACKAGE)
+        admin.execute("DROP DATABASE IF EXISTS commands WITH (FORCE)")
+        admin.execute("CREATE DATABASE commands")
+    url = make_conninfo(server, dbname="commands")
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())
     return url
@@ -54,8 +60,12 @@ class Client:
 
     def __init__(self, conn: Any, colour: str) -> None:
         self.conn, self.colour = conn, colour
-        self.module: Any = importlib.import_module(f"{PACKAGE}.items")
-        self.functions: Any = self.module if colour == "sync" else importlib.import_module(f"{PACKAGE}.aio.items")
+        calls = conn.info.parameter_status("application_name")
+        self.package = PACKAGES[calls]
+        self.module: Any = importlib.import_module(f"{self.package}.items")
+        self.functions: Any = self.module if colour == "sync" else importlib.import_module(f"{self.package}.aio.items")
+        if calls == "direct":
+            prepare_at_once(conn)
 
     async def __call__(self, function: str, *arguments: object, **named: object) -> Any:
         """Call a function with the connection and give its result."""
@@ -88,6 +98,28 @@ class Client:
         return found
 
 
+class _PreparedAtOnce(OrderedDict[tuple[bytes, tuple[int, ...]], bytes]):
+    """Names of prepared statements, in which every statement is found."""
+
+    def __init__(self, pgconn: Any) -> None:
+        super().__init__()
+        self.pgconn, self.numbers = pgconn, itertools.count()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the name of a statement, prepared now if it was not."""
+        possible = self.pgconn.transaction_status in {TransactionStatus.IDLE, TransactionStatus.INTRANS}
+        if key not in self and possible and not self.pgconn.pipeline_status:
+            name = f"at_once_{next(self.numbers)}".encode()
+            if self.pgconn.prepare(name, *key).status == ExecStatus.COMMAND_OK:
+                self[key] = name
+        return super().get(key, default)
+
+
+def prepare_at_once(conn: Any) -> None:
+    """Make psycopg find every statement prepared, so that the first call is direct already."""
+    conn._prepared._names = _PreparedAtOnce(conn.pgconn)  # noqa: SLF001 - there is no other way in
+
+
 async def wait(result: Any) -> Any:
     """Give the result, awaited where it is to be."""
     return await result if inspect.isawaitable(result) else result
@@ -95,7 +127,7 @@ async def wait(result: Any) -> Any:
 
 @asynccontextmanager
 async def connected(url: str, colour: str, situation: str) -> AsyncGenerator[Client]:
-    """A client in a situation: in a transaction, in a pipeline block, and so on."""
+    """A client in a situation: in a transaction, in a pipeline block, and so on. The URL's application_name says how functions execute."""
     if colour == "sync":
         if situation == "pool":
             with ConnectionPool[psycopg.Connection[Any]](url, min_size=1, open=True) as pool, pool.connection() as pooled:

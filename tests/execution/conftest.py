@@ -13,33 +13,47 @@ from psycopg import sql
 from tests.support.sqlc import Recordings
 
 from .commands_project import OTHER_PROJECT as PROJECT
-from .commands_project import Load, compile_project
+from .commands_project import CALLS, OTHER_PACKAGES, Load, compile_project, prepare_at_once
 
-PACKAGE = "execution_db"
+DATABASE = "execution"
 
 
 @pytest.fixture(scope="session")
-def load(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> Load:
-    """Import a module of the package that is generated from `project`, by its name; "" is the package itself."""
+def compiled(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> None:
+    """Make the packages that are generated from `project` importable."""
     compile_project(PROJECT, tmp_path_factory.mktemp("execution") / "project", proof_server, recordings)
-    return lambda name: importlib.import_module(f"{PACKAGE}.{name}" if name else PACKAGE)
+
+
+@pytest.fixture(params=CALLS)
+def calls(request: pytest.FixtureRequest) -> str:
+    """How functions execute: with a cursor or without."""
+    return str(request.param)
+
+
+@pytest.fixture
+def load(compiled: None, calls: str) -> Load:
+    """Import a module of the package that is generated from `project`, by its name; "" is the package itself."""
+    package = OTHER_PACKAGES[calls]
+    return lambda name: importlib.import_module(f"{package}.{name}" if name else package)
 
 
 @pytest.fixture(scope="session")
 def database(proof_server: str) -> Generator[str]:
     """The URL of a database that holds the project's schema."""
     with psycopg.connect(proof_server, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(PACKAGE)))
-    url = proof_server.replace("/postgres?", f"/{PACKAGE}?")
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    url = proof_server.replace("/postgres?", f"/{DATABASE}?")
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())
     yield url
     with psycopg.connect(proof_server, autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(PACKAGE)))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
 
 
 @pytest.fixture
-def conn(database: str) -> Generator[psycopg.Connection[Any]]:
+def conn(database: str, calls: str) -> Generator[psycopg.Connection[Any]]:
     """A connection whose changes are rolled back."""
     with psycopg.connect(database) as connection, connection.transaction(force_rollback=True):
+        if calls == "direct":
+            prepare_at_once(connection)
         yield connection

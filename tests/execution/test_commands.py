@@ -14,11 +14,12 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from tests.support.sqlc import Recordings
 
-from .commands_project import COLOURS, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
+from .commands_project import CALLS, COLOURS, PACKAGES, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,12 @@ def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, record
     return make_database(proof_server)
 
 
-@pytest.fixture
-def url(database: str) -> str:
-    """The URL of the database with empty tables."""
+@pytest.fixture(params=CALLS)
+def url(request: pytest.FixtureRequest, database: str) -> str:
+    """The URL of the database with empty tables, for functions that execute with a cursor or without."""
     with psycopg.connect(database) as conn:
         conn.execute("TRUNCATE items, parts, every_type")
-    return database
+    return make_conninfo(database, application_name=request.param)
 
 
 @pytest.fixture(params=itertools.product(COLOURS, SITUATIONS), ids="-".join)
@@ -478,7 +479,7 @@ async def test_the_queriers_are_methods_over_the_functions(client: Client) -> No
 
 
 async def test_constraints_are_called_as_errors_report_them(plain: Client) -> None:
-    constraints: Any = __import__("commands_db.constraints", fromlist=["ItemConstraint"])
+    constraints: Any = __import__(f"{PACKAGES['cursor']}.constraints", fromlist=["ItemConstraint"])
     await plain.items(1)
     for row, name in (((1, "y"), "ITEMS_PKEY"), ((2, "1"), "ITEMS_NAME"), ((3, ""), "NAMED")):
         with pytest.raises(psycopg.IntegrityError) as caught:
@@ -487,8 +488,8 @@ async def test_constraints_are_called_as_errors_report_them(plain: Client) -> No
 
 
 async def test_the_registry_knows_every_query() -> None:
-    registry: Any = __import__("commands_db.registry", fromlist=["QUERIES"])
-    items: Any = __import__("commands_db.items", fromlist=["COPY_ITEMS"])
+    registry: Any = __import__(f"{PACKAGES['cursor']}.registry", fromlist=["QUERIES"])
+    items: Any = __import__(f"{PACKAGES['cursor']}.items", fromlist=["COPY_ITEMS"])
     assert len(registry.QUERIES) == 27
     assert registry.QUERIES["CopyItems"] == registry.Query(
         name="CopyItems", sql=items.COPY_ITEMS, file="items.sql", command=":copyfrom", reads=(), writes=("public.items",)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from .commands_project import Load
+from .commands_project import Load, prepare_at_once
 
 Conn = psycopg.Connection[Any]
 
@@ -124,10 +124,12 @@ def test_a_domain_refuses_what_its_check_refuses(queries: Any, load: Load, conn:
         queries.create_user(conn, id=3, name="C", nick=None, mood=mood.SAD, moods=[], size=0, tags=[], short="much too long", data=None)
 
 
-async def test_async_functions_give_the_same(load: Load, database: str) -> None:
+async def test_async_functions_give_the_same(load: Load, database: str, calls: str) -> None:
     aio, queries = load("aio"), load("aio.queries")
     mood = load("enums").Mood
     async with await psycopg.AsyncConnection.connect(database) as conn, conn.transaction(force_rollback=True):
+        if calls == "direct":
+            prepare_at_once(conn)
         await aio.register(conn)
         user = await queries.create_user(
             conn, id=1, name="Ada", nick=None, mood=mood.SAD, moods=[mood.HAPPY], size=1, tags=[], short=None, data=[1, "x", None]

@@ -78,7 +78,7 @@ def batch_lines(
         case ir.One(always=always):
             lines += [
                 f"        row = {colour.wait}cur.fetchone()",
-                *checked_row(builder, root, query, each, "row", "cur", in_batch=True),
+                *checked_row(builder, root, query, each, "row", "cur.rowcount", in_batch=True),
                 *_deliver(made, "" if always else "row is None", 2, "results.append(", ")"),
             ]
         case ir.NoResult():

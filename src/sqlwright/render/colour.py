@@ -16,13 +16,14 @@ class Colour:
     closing: str
     sent_rows: str
     execute_now: str
+    prefix: str
     define: str
     wait: str
     enter: str
     each: str
 
 
-SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "SentRows", "execute_now", "def ", "", "with ", "for ")
+SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "SentRows", "execute_now", "", "def ", "", "with ", "for ")
 ASYNC = Colour(
     "AsyncConnection",
     "AsyncRawCursor",
@@ -31,6 +32,7 @@ ASYNC = Colour(
     "aclosing",
     "AsyncSentRows",
     "aexecute_now",
+    "a",
     "async def ",
     "await ",
     "async with ",

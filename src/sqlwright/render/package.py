@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sqlwright import ir
-from sqlwright.options import Clients
+from sqlwright.options import Calls, Clients
 from sqlwright.render.adapters import adapters_module, needs_adapters
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC
 from sqlwright.render.constraints import constraints_module
+from sqlwright.render.direct.module import DIRECT_MODULE, direct_module, makes_direct_calls
 from sqlwright.render.enums import enums_module
 from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
@@ -33,15 +34,18 @@ def render(
     clients: Clients,
     queriers: Queriers = _NO_QUERIERS,
     registry: bool = False,
+    calls: Calls = Calls.CURSOR,
 ) -> tuple[ir.SourceFile, ...]:
     """Return the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
 
     Each of `queriers` needs functions of its colour among the `clients`. `registry`: the package has its registry module.
     """
-    return tuple(sorted(_files(package, package_name, clients, queriers, registry=registry), key=lambda file: file.path))
+    return tuple(sorted(_files(package, package_name, clients, queriers, registry=registry, calls=calls), key=lambda file: file.path))
 
 
-def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Queriers, *, registry: bool) -> Iterator[ir.SourceFile]:
+def _files(
+    package: ir.Package, package_name: str, clients: Clients, queriers: Queriers, *, registry: bool, calls: Calls
+) -> Iterator[ir.SourceFile]:
     modules = [module for module in package.modules if module.queries]
     colour = ASYNC if clients is Clients.ASYNC else SYNC
     aio = clients is Clients.BOTH
@@ -57,15 +61,18 @@ def _files(package: ir.Package, package_name: str, clients: Clients, queriers: Q
     if needs_register:
         yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
     yield from _private_files(package, clients)
+    direct = calls is Calls.DIRECT and makes_direct_calls(package)
+    if direct:
+        yield ir.SourceFile(f"{DIRECT_MODULE}.py", direct_module(package, clients))
     if registry:
         yield ir.SourceFile("registry.py", registry_module(modules))
     classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous
     for module in modules:
-        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes)))
+        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes), direct=direct))
     if aio:
         yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
-            yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}"))
+            yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}", direct=direct))
 
 
 def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceFile]:

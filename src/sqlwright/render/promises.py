@@ -38,14 +38,14 @@ class ProofBrokenError(RuntimeError):
 '''
 
 
-def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One, row: str, cursor: str, *, in_batch: bool) -> list[str]:
+def checked_row(builder: ModuleBuilder, root: str, query: ir.Query, one: ir.One, row: str, count: str, *, in_batch: bool) -> list[str]:
     """Return the lines that raise an error for a second row, or for no row where there always is one."""
     if not (one.always or one.because):
         return []
     error = builder.name(f"{root}{PROOFS_MODULE}", PROOF_BROKEN)
-    arguments = [string_literal(query.name), f"{cursor}.rowcount", *(["len(results)"] if in_batch else [])]
+    arguments = [string_literal(query.name), count, *(["len(results)"] if in_batch else [])]
     lines = [
-        f"if {row} is None or {cursor}.rowcount > 1:" if one.always else f"if {cursor}.rowcount > 1:",
+        f"if {row} is None or {count} > 1:" if one.always else f"if {count} > 1:",
         f"    raise {error}({', '.join(arguments)})",
     ]
     return exempt_if_too_long(f"{'        ' if in_batch else '    '}{line}" for line in lines)

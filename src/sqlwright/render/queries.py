@@ -9,6 +9,7 @@ from sqlwright.render.arguments import add_params_class, call_parameters, param_
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
+from sqlwright.render.direct.module import DIRECT_MODULE, is_direct
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
@@ -25,12 +26,12 @@ from sqlwright.types.formats import asks_binary, reads_binary
 
 
 def query_module(
-    package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = ()
+    package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = (), direct: bool = False
 ) -> str:
     """Return the text of a module of query functions, followed by classes of methods over them.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
-    from there.
+    from there. `direct`: the functions that can do without a cursor.
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
@@ -49,7 +50,7 @@ def query_module(
             row = own_rows.pop(_row_class(query), None)
             if row is not None:
                 add_row_class(builder, values, row)
-        builder.add_definition(_Function(builder, values, query, colour, root, definitions).lines())
+        builder.add_definition(_Function(builder, values, query, colour, root, definitions, direct=direct and is_direct(query)).lines())
 
     def methods(colour: Colour) -> list[Method]:
         functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
@@ -82,6 +83,7 @@ class _Function:
     colour: Colour
     root: str
     definitions: str
+    direct: bool = False
 
     def lines(self) -> list[str]:
         return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
@@ -139,6 +141,8 @@ class _Function:
         return self.values.annotation(ir.Nullable(found) if optional and not isinstance(found, ir.Nullable) else found)
 
     def _body(self) -> list[str]:
+        if self.direct:
+            return self._direct_body()
         connection, cursor = self._local("conn"), self._local("cur")
         make = Group(
             f"{self.builder.name('psycopg', self.colour.cursor)}(",
@@ -173,7 +177,8 @@ class _Function:
         lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
         match self.query.result:
             case ir.One() as one:
-                return [*lines, *self._one(one, cursor)]
+                row = self._local("row")
+                return [*lines, f"    {row} = {self.colour.wait}{cursor}.fetchone()", *self._one(one, row, f"{cursor}.rowcount")]
             case ir.Many(shape=shape):
                 return [*lines, *self._many(shape, cursor)]
             case _:
@@ -197,13 +202,31 @@ class _Function:
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
         return self._constant(), *values, *binary
 
-    def _one(self, one: ir.One, cursor: str) -> list[str]:
-        """Fetch the row and check the proof: psycopg has fetched every row already, so that costs no more than a comparison."""
-        row, shape = self._local("row"), one.shape
-        fetched = [
-            f"    {row} = {self.colour.wait}{cursor}.fetchone()",
-            *checked_row(self.builder, self.root, self.query, one, row, cursor, in_batch=False),
-        ]
+    def _direct_body(self) -> list[str]:
+        match self.query.result:
+            case ir.One() as one:
+                row, count = self._local("row"), self._local("count")
+                returned = self._one(one, row, count)
+                unused = "" if any(count in line for line in returned) else "_"
+                fetched = statement(self._direct_call("fetch_one"), 1, f"{row}, {unused or count} = {self.colour.wait}")
+                return [*fetched, *returned]
+            case ir.Many(shape=shape):
+                row, rows = self._local("row"), self._local("rows")
+                fetched = statement(self._direct_call("fetch_all"), 1, f"{rows} = {self.colour.wait}")
+                return [*fetched, *statement(ListComprehension(self._made(shape, row), f"for {row} in {rows}"), 1, "return ")]
+            case ir.RowCount():
+                return statement(self._direct_call("execute_count"), 1, f"return {self.colour.wait}")
+            case _:
+                return statement(self._direct_call("execute"), 1, self.colour.wait)
+
+    def _direct_call(self, function: str) -> Group:
+        name = self.builder.name(f"{self.root}{DIRECT_MODULE}", f"{self.colour.prefix}{function}")
+        return Group(f"{name}(", (self._local("conn"), *self._arguments()))
+
+    def _one(self, one: ir.One, row: str, count: str) -> list[str]:
+        """Check the proof and return the row: psycopg has fetched every row already, so that costs no more than a comparison."""
+        shape = one.shape
+        fetched = checked_row(self.builder, self.root, self.query, one, row, count, in_batch=False)
         made = self._made(shape, row)
         if not one.always:
             return [*fetched, *_return(made, f"{row} is None")]

@@ -1,0 +1,1 @@
+"""The module of a package that executes prepared statements without a cursor, for `calls: direct`."""
