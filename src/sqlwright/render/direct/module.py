@@ -9,7 +9,7 @@ from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
 from sqlwright.render.direct.calls import EXECUTE, EXECUTE_COUNT, EXECUTE_PREPARED, FETCH_ALL, FETCH_ONE
-from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_IMPORTS, LIMITS, READER, READERS
+from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_IMPORTS, CALL, LIMITS, READER, READERS
 from sqlwright.render.direct.session import HELPERS, IMPORTS, SESSION, SESSIONS, STATES, TYPES
 from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
@@ -39,7 +39,7 @@ def direct_module(package: ir.Package, clients: Clients) -> str:
                 builder.name(module, name)
     if asynchronous:
         builder.module("os")
-    for constant in [TYPES, STATES, *[LIMITS] * asynchronous]:
+    for constant in [TYPES, *[CALL] * asynchronous, STATES, *[LIMITS] * asynchronous]:
         builder.add_constant(constant.splitlines())
     builder.add_definition(SESSION.splitlines())
     if asynchronous:

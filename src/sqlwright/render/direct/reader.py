@@ -16,19 +16,18 @@ class Reader:
         self._loop: AbstractEventLoop | None = None
         self._descriptor = -1
         self._process = 0
-        self._pgconn: PGconn | None = None
-        self._waiter: Future[None] | None = None
+        self._call: Call | None = None
         self._looking: AbstractEventLoop | None = None
         self._idle = 0
 
-    def open(self, pgconn: PGconn) -> bool:
+    def open(self, conn: AsyncConnection[Any]) -> bool:
         """Watch the socket on the running loop; return whether that works."""
         loop = get_running_loop()
         if self._loop is loop:
             return True
         self.close()
         try:
-            descriptor = os.dup(pgconn.socket)
+            descriptor = os.dup(conn.fileno())
         except (OSError, OperationalError):
             return False
         try:
@@ -39,42 +38,60 @@ class Reader:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
         return True
 
-    async def wait(self, pgconn: PGconn) -> None:
-        """Wait until there is something to read, or the connection is closed."""
+    async def run(
+        self, conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
+    ) -> list[PGresult]:
+        """Run a generator that waits to read to its end."""
         loop = get_running_loop()
         if self._looking is not loop:
             self._looking = loop
             loop.call_later(LOOK, self._look, loop)
-        self._pgconn = pgconn
-        self._waiter = waiter = loop.create_future()
+        waiter: Future[list[PGresult]] = loop.create_future()
+        # The connection's handlers run in the context of the caller.
+        self._call = conn, generator, waiter, copy_context()
         try:
-            await waiter
+            return await waiter
         finally:
-            self._waiter = self._pgconn = None
+            self._call = None
             self._idle = 0
 
     def _wake(self) -> None:
-        if self._waiter is None or self._pgconn is None:
-            # A cursor's result, a notification, or the end of the connection.
-            self._idle += 1
-            if self._idle > MAX_IDLE:
-                self.close()
-        elif not self._waiter.done():
-            # The generator raises the error again.
-            with suppress(OperationalError):
-                self._pgconn.consume_input()
-            self._waiter.set_result(None)
+        if self._call is not None:
+            self._advance(*self._call)
+            return
+        # A cursor's result, a notification, or the end of the connection.
+        self._idle += 1
+        if self._idle > MAX_IDLE:
+            self.close()
+
+    def _advance(
+        self,
+        conn: AsyncConnection[Any],
+        generator: PQGen[list[PGresult]],
+        waiter: Future[list[PGresult]],
+        context: Context,
+    ) -> None:
+        if waiter.done():
+            return
+        try:
+            # An error if the connection is closed: the generator must not run then.
+            conn.fileno()
+            context.run(generator.send, Ready.R)
+        except StopIteration as finished:
+            waiter.set_result(finished.value)
+        except Exception as error:
+            waiter.set_exception(error)
 
     def _look(self, loop: AbstractEventLoop) -> None:
         """Wake a call whose connection was closed, of which no event loop tells."""
         if self._looking is not loop:
             return
-        if self._waiter is None or self._pgconn is None:
+        if self._call is None:
             self._looking = None
             return
         loop.call_later(LOOK, self._look, loop)
-        if self._pgconn.status != OK and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._call[0].closed:
+            self._advance(*self._call)
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -111,18 +128,16 @@ async def wait_for(
     conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
 ) -> list[PGresult]:
     """Run a generator of psycopg to its end, like `AsyncConnection.wait`."""
-    pgconn = conn.pgconn
     try:
         wanted = next(generator)
-        reader = find_reader(conn)
-        if wanted != Wait.R or not reader.open(pgconn):
-            return await conn.wait(generator)
-        while True:
-            await reader.wait(pgconn)
-            generator.send(Ready.R)
     except StopIteration as finished:
         results: list[PGresult] = finished.value
         return results
+    reader = find_reader(conn)
+    try:
+        if wanted == Wait.R and reader.open(conn):
+            return await reader.run(conn, generator)
+        return await conn.wait(generator)
     except (CancelledError, KeyboardInterrupt):
         await abandon(conn, generator)
         raise
@@ -147,9 +162,18 @@ MAX_IDLE = 8
 # Seconds, as for psycopg's own calls.
 CANCEL_TIMEOUT = 5.0
 '''
+CALL: Final = '''\
+Call: TypeAlias = tuple[
+    AsyncConnection[Any],
+    PQGen[list[PGresult]],
+    Future[list[PGresult]],
+    Context,
+]
+'''
 READERS: Final = "readers: WeakKeyDictionary[AsyncConnection[Any], Reader] = WeakKeyDictionary()"
 ASYNC_IMPORTS: Final = {
     "asyncio": ("AbstractEventLoop", "CancelledError", "Future", "get_running_loop"),
+    "contextvars": ("Context", "copy_context"),
     "weakref": ("finalize",),
     "psycopg": ("AsyncConnection",),
     "psycopg.waiting": ("Ready", "Wait"),

@@ -156,7 +156,7 @@ def leave(pgconn: PGconn) -> None:
     """Leave the pipeline; close a connection on which results were not fetched."""
     if pgconn.transaction_status == ACTIVE:
         pgconn.finish()
-    elif pgconn.pipeline_status:
+    elif pgconn.pipeline_status and pgconn.status == OK:
         pgconn.exit_pipeline_mode()
 '''
 FIND_FAILED: Final = '''\

@@ -1,0 +1,430 @@
+"""Calls without a cursor do what a cursor does: transactions, errors, cancellation, and everything that a connection tells of."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import TextBinaryLoader
+
+from .commands_project import Load
+
+ECHO = "SELECT $1::int8, $2::text"
+SLEEP = "SELECT pg_sleep($1::float8)"
+SHAPE = "SELECT extra FROM shapes"
+IDLE, INTRANS, INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
+
+AsyncConn = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture(params=["direct"])
+def calls(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def direct(load: Load) -> Any:
+    return load("_direct")
+
+
+@pytest.fixture
+def admin(database: str) -> Iterator[psycopg.Connection[Any]]:
+    """Another connection, and a table; whoever reads it must be closed before."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("DROP TABLE IF EXISTS shapes; CREATE TABLE shapes (extra int4); INSERT INTO shapes VALUES (7)")
+        yield conn
+        conn.execute("DROP TABLE shapes")
+
+
+@pytest.fixture(params=[True, False], ids=["autocommit", "transaction"])
+def conn(request: pytest.FixtureRequest, database: str, admin: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database, autocommit=request.param, prepare_threshold=0) as conn:
+        yield conn
+
+
+class Trace:
+    """The messages that a connection sends between client and server."""
+
+    def __init__(self, conn: psycopg.Connection[Any] | AsyncConn, folder: Any) -> None:
+        self._pgconn, self._file = conn.pgconn, (folder / "trace").open("w+b")
+
+    def __enter__(self) -> Trace:
+        self._pgconn.trace(self._file.fileno())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pgconn.untrace()
+        self._file.seek(0)
+        lines = [line.split("\t") for line in self._file.read().decode().splitlines()]
+        self._file.close()
+        self.messages = [(next(part for part in line if part in "FB"), line[-1].split(" ")[0] if len(line) < 4 else line[3].split(" ")[0]) for line in lines]
+
+    def sent(self) -> list[str]:
+        return [message for direction, message in self.messages if direction == "F"]
+
+    def round_trips(self) -> int:
+        """Return how often the client sends after the server has sent, and the first time."""
+        return sum(direction == "F" for direction, _ in itertools.groupby(self.messages, key=lambda message: message[0]))
+
+
+# --- What is sent ------------------------------------------------------------------------------------------------------
+
+
+def test_a_prepared_statement_is_bound_and_executed_in_one_round_trip_with_its_begin(
+    direct: Any, conn: psycopg.Connection[Any], tmp_path: Any
+) -> None:
+    assert direct.fetch_all(conn, ECHO, (1, "a")) == [(1, "a")]
+    conn.commit()
+    with Trace(conn, tmp_path) as trace:
+        assert direct.fetch_all(conn, ECHO, (2, "b")) == [(2, "b")]
+    assert trace.round_trips() == 1
+    begin = [] if conn.autocommit else ["Parse", "Bind", "Describe", "Execute"]
+    assert trace.sent() == [*begin, "Bind", "Describe", "Execute", "Sync"]
+    assert conn.info.transaction_status is (IDLE if conn.autocommit else INTRANS)
+
+
+def test_begin_has_the_properties_of_the_connection(direct: Any, database: str) -> None:
+    query = "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'), current_setting('transaction_deferrable')"
+    with psycopg.connect(database, prepare_threshold=0) as conn:
+        assert direct.fetch_all(conn, query) == direct.fetch_all(conn, query)
+        conn.rollback()
+        conn.isolation_level, conn.read_only, conn.deferrable = psycopg.IsolationLevel.SERIALIZABLE, True, True
+        for _ in range(2):
+            assert direct.fetch_one(conn, query) == (("serializable", "on", "on"), 1)
+            conn.commit()
+
+
+def test_nothing_is_prepared_where_the_connection_prepares_nothing(direct: Any, conn: psycopg.Connection[Any], tmp_path: Any) -> None:
+    assert direct.fetch_all(conn, ECHO, (1, "a")) == [(1, "a")]
+    conn.prepare_threshold = None
+    with Trace(conn, tmp_path) as trace:
+        assert direct.fetch_all(conn, ECHO, (2, "b")) == [(2, "b")]
+    assert trace.sent()[-5:] == ["Parse", "Bind", "Describe", "Execute", "Sync"]
+
+
+def test_prepared_statements_are_no_more_than_the_connection_allows(direct: Any, conn: psycopg.Connection[Any]) -> None:
+    conn.prepared_max = 3
+    for number in range(20):
+        for _ in range(2):
+            assert direct.fetch_all(conn, f"SELECT {number}") == [(number,)]
+    ((count,),) = conn.execute("SELECT count(*) FROM pg_prepared_statements", prepare=False)
+    assert count <= 3
+
+
+def test_a_statement_in_use_is_not_dropped_for_others(direct: Any, conn: psycopg.Connection[Any], tmp_path: Any) -> None:
+    conn.prepared_max = 3
+    for number in range(20):
+        direct.fetch_all(conn, ECHO, (number, ""))
+        conn.execute(f"SELECT {number}")
+    with Trace(conn, tmp_path) as trace:
+        direct.fetch_all(conn, ECHO, (1, ""))
+    assert "Parse" not in trace.sent()
+
+
+# --- What comes back ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("setting", ["TimeZone", "DateStyle"])
+def test_values_are_loaded_by_the_settings_of_the_session(direct: Any, conn: psycopg.Connection[Any], setting: str, binary: bool) -> None:
+    query = "SELECT '2026-01-02 03:04+00'::timestamptz, '2026-01-02'::date, set_config($1, $2, false)"
+    for value in {"TimeZone": ("UTC", "Asia/Tokyo", "UTC"), "DateStyle": ("ISO, DMY", "SQL, DMY", "ISO, DMY")}[setting] * 2:
+        cur = psycopg.RawCursor(conn)
+        if value.startswith("SQL") and not binary:
+            continue  # psycopg does not load it
+        found = direct.fetch_all(conn, query, (setting, value), binary=binary)
+        assert [(str(v), getattr(v, "tzinfo", None)) for v in found[0]] == [
+            (str(v), getattr(v, "tzinfo", None)) for v in cur.execute(query, (setting, value), binary=binary).fetchall()[0]
+        ]
+
+
+def test_adapters_registered_later_are_used(direct: Any, conn: psycopg.Connection[Any]) -> None:
+    class Shouting(TextBinaryLoader):
+        def load(self, data: Any) -> Any:
+            return str(super().load(data)).upper()
+
+    for _ in range(2):
+        assert direct.fetch_all(conn, ECHO, (1, "a"), binary=True) == [(1, "a")]
+    conn.adapters.register_loader("text", Shouting)
+    assert direct.fetch_all(conn, ECHO, (1, "a"), binary=True) == [(1, "A")]
+
+
+def test_notices_and_notifications_are_handed_on(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
+    notices: list[str | None] = []
+    notifications: list[str] = []
+    conn.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    conn.add_notify_handler(lambda notification: notifications.append(notification.payload))
+    conn.execute("LISTEN direct")
+    conn.execute(
+        "CREATE FUNCTION pg_temp.say(said text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', said; RETURN said; END $$"
+    )
+    conn.commit()
+    for said in ("a", "b"):
+        assert direct.fetch_all(conn, "SELECT pg_temp.say($1::text)", (said,)) == [(said,)]
+    assert notices == ["a", "b"]
+    conn.commit()
+    admin.execute("NOTIFY direct, 'c'")
+    direct.fetch_all(conn, ECHO, (1, ""))
+    conn.commit()
+    direct.fetch_all(conn, ECHO, (1, ""))
+    assert notifications == ["c"]
+
+
+ERRORS: dict[str, tuple[str, tuple[object, ...]]] = {
+    "division": ("SELECT 1 / $1::int4", (0,)),
+    "constraint": ("INSERT INTO pg_temp.checked VALUES ($1::int4)", (-1,)),
+    "nul": (ECHO, (1, "a\0b")),
+    "surrogate": (ECHO, (1, "\ud800")),
+    "type": (ECHO, (1, object())),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_are_those_of_a_cursor(direct: Any, conn: psycopg.Connection[Any], name: str) -> None:
+    query, bad = ERRORS[name]
+    conn.execute("CREATE TEMP TABLE checked (n int4 CONSTRAINT positive CHECK (n > 0))")
+    conn.commit()
+    good = (1,) if len(bad) == 1 else (1, "")
+    direct.execute(conn, query, good)
+    conn.commit()
+    seen: list[tuple[object, ...]] = []
+    for execute in (direct.execute, lambda conn, query, bad: psycopg.RawCursor(conn).execute(query, bad)):
+        with pytest.raises(Exception, match=".") as caught:
+            execute(conn, query, bad)
+        diag = getattr(caught.value, "diag", None)
+        seen.append((type(caught.value), str(caught.value), diag and (diag.sqlstate, diag.constraint_name), conn.info.transaction_status))
+        conn.rollback()
+        direct.execute(conn, query, good)
+        conn.commit()
+    assert seen[0] == seen[1]
+
+
+# --- A statement that the server does not have any more ----------------------------------------------------------------
+
+FORGET = {
+    "unseen": "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+    "deallocate": "DEALLOCATE ALL",
+    "discard": "DISCARD ALL",
+}
+
+
+@pytest.mark.parametrize("how", FORGET)
+def test_a_dropped_statement_is_prepared_anew(direct: Any, database: str, how: str) -> None:
+    for autocommit in (True, False):
+        with psycopg.connect(database, autocommit=True, prepare_threshold=0) as conn:
+            conn.autocommit = autocommit or how == "discard"
+            direct.fetch_all(conn, ECHO, (1, "a"))
+            conn.execute(FORGET[how], prepare=False)
+            conn.commit()
+            for number in range(3):
+                assert direct.fetch_all(conn, ECHO, (number, "b")) == [(number, "b")]
+                conn.commit()
+
+
+def test_a_changed_type_is_seen_at_once(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
+    assert [direct.fetch_all(conn, SHAPE, binary=True) for _ in range(2)] == [[(7,)]] * 2
+    conn.commit()
+    admin.execute("ALTER TABLE shapes ALTER extra TYPE text")
+    assert [direct.fetch_all(conn, SHAPE, binary=True) for _ in range(2)] == [[("7",)]] * 2
+
+
+def test_inside_a_transaction_a_changed_type_is_an_error_and_the_next_transaction_works(
+    direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]
+) -> None:
+    direct.fetch_all(conn, SHAPE)
+    conn.commit()
+    with pytest.raises(errors.FeatureNotSupported, match="cached plan"), conn.transaction():
+        conn.execute("SELECT 1")
+        admin.execute("ALTER TABLE shapes ALTER extra TYPE text")
+        direct.fetch_all(conn, SHAPE)
+    with conn.transaction():
+        assert direct.fetch_all(conn, SHAPE) == [("7",)]
+
+
+# --- Interruptions -----------------------------------------------------------------------------------------------------
+
+
+async def wait_for_sleep(conn: psycopg.Connection[Any] | AsyncConn, admin: psycopg.Connection[Any]) -> None:
+    """Wait until the connection's server process sleeps."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    while not admin.execute(query, (conn.info.backend_pid,)).fetchone():  # noqa: ASYNC110 - the server sends no event
+        await asyncio.sleep(0.01)
+
+
+def is_running(conn: psycopg.Connection[Any] | AsyncConn, admin: psycopg.Connection[Any]) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+    return bool(admin.execute(query, (conn.info.backend_pid,)).fetchone())
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_a_cancelled_task_cancels_its_query(
+    direct: Any, database: str, admin: psycopg.Connection[Any], autocommit: bool
+) -> None:
+    async with await AsyncConn.connect(database, autocommit=autocommit, prepare_threshold=0) as conn:
+        await direct.afetch_all(conn, SLEEP, (0,))
+        await conn.commit()
+        task = asyncio.create_task(direct.afetch_all(conn, SLEEP, (600,)))
+        await wait_for_sleep(conn, admin)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not is_running(conn, admin)
+        assert conn.info.transaction_status is (IDLE if autocommit else INERROR)
+        await conn.rollback()
+        assert await direct.afetch_all(conn, ECHO, (1, "a")) == [(1, "a")]
+
+
+def test_an_interrupt_cancels_the_query(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
+    direct.fetch_all(conn, SLEEP, (0,))
+    conn.commit()
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    thread = threading.Thread(target=lambda: (asyncio.run(wait_for_sleep(conn, admin)), os.kill(os.getpid(), signal.SIGUSR1)))
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            direct.fetch_all(conn, SLEEP, (600,))
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert not is_running(conn, admin)
+    conn.rollback()
+    assert direct.fetch_all(conn, ECHO, (1, "a")) == [(1, "a")]
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_a_killed_connection_says_what_the_server_said(
+    direct: Any, database: str, admin: psycopg.Connection[Any], autocommit: bool
+) -> None:
+    with psycopg.connect(database, autocommit=autocommit, prepare_threshold=0) as conn:
+        direct.fetch_all(conn, ECHO, (1, ""))
+        conn.commit()
+        admin.execute("SELECT pg_terminate_backend(%s, 60000)", (conn.info.backend_pid,))
+        with pytest.raises(errors.AdminShutdown):
+            direct.fetch_all(conn, ECHO, (1, ""))
+        assert conn.broken
+    async with await AsyncConn.connect(database, autocommit=autocommit, prepare_threshold=0) as aconn:
+        await direct.afetch_all(aconn, ECHO, (1, ""))
+        await aconn.commit()
+        admin.execute("SELECT pg_terminate_backend(%s, 60000)", (aconn.info.backend_pid,))
+        with pytest.raises(errors.AdminShutdown):
+            await direct.afetch_all(aconn, ECHO, (1, ""))
+        assert aconn.broken
+
+
+async def test_a_call_whose_connection_is_closed_ends(direct: Any, database: str, admin: psycopg.Connection[Any]) -> None:
+    conn = await AsyncConn.connect(database, autocommit=True, prepare_threshold=0)
+    await direct.afetch_all(conn, SLEEP, (0,))
+    task = asyncio.create_task(direct.afetch_all(conn, SLEEP, (600,)))
+    await wait_for_sleep(conn, admin)
+    pid = conn.info.backend_pid
+    await conn.close()
+    with pytest.raises(psycopg.OperationalError):
+        await task
+    admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+# --- Threads, tasks, event loops, processes ----------------------------------------------------------------------------
+
+
+def test_threads_share_a_connection(direct: Any, conn: psycopg.Connection[Any]) -> None:
+    wrong: list[object] = []
+
+    def call(number: int) -> None:
+        for text in map(str, range(100)):
+            if (found := direct.fetch_all(conn, ECHO, (number, text))) != [(number, text)]:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_connection_moves_to_another_event_loop(direct: Any, database: str) -> None:
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    conn = first.run_until_complete(AsyncConn.connect(database, autocommit=True, prepare_threshold=0))
+    for number, loop in enumerate((first, first, second, second, first)):
+        assert loop.run_until_complete(direct.afetch_all(conn, ECHO, (number, ""))) == [(number, "")]
+    first.close()
+    for number in range(2):
+        assert second.run_until_complete(direct.afetch_all(conn, ECHO, (number, ""))) == [(number, "")]
+    second.run_until_complete(conn.close())
+    second.close()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+async def test_a_closed_connection_leaves_no_descriptor_open(direct: Any, database: str) -> None:
+    before = descriptors()
+    for _ in range(3):
+        async with await AsyncConn.connect(database, autocommit=True, prepare_threshold=0) as conn:
+            for _ in range(2):
+                await direct.afetch_all(conn, ECHO, (1, ""))
+        while descriptors() > before:  # noqa: ASYNC110 - until the server has hung up
+            await asyncio.sleep(0.01)
+
+
+async def test_a_notification_between_two_calls_does_not_keep_the_event_loop_busy(
+    direct: Any, database: str, admin: psycopg.Connection[Any]
+) -> None:
+    async with await AsyncConn.connect(database, autocommit=True, prepare_threshold=0) as conn:
+        received: list[str] = []
+        conn.add_notify_handler(lambda notification: received.append(notification.payload))
+        await conn.execute("LISTEN direct")
+        for _ in range(2):
+            await direct.afetch_all(conn, ECHO, (1, ""))
+        watched = descriptors()
+        admin.execute("NOTIFY direct, 'a'")
+        while descriptors() == watched:  # noqa: ASYNC110 - until the loop watches the connection no longer
+            await asyncio.sleep(0)
+        assert await direct.afetch_all(conn, ECHO, (2, "")) == [(2, "")]
+        assert received == ["a"]
+
+
+async def test_a_connection_that_nobody_holds_is_freed(direct: Any, database: str) -> None:
+    before = descriptors()
+    conn = await AsyncConn.connect(database, autocommit=True, prepare_threshold=0)
+    for _ in range(2):
+        await direct.afetch_all(conn, ECHO, (1, ""))
+    await conn.close()
+    gone = weakref.ref(conn)
+    del conn
+    gc.collect()
+    assert gone() is None
+    while descriptors() > before:  # noqa: ASYNC110 - until the loop has run what frees it
+        await asyncio.sleep(0)
+
+
+async def test_a_forked_process_leaves_the_connection_alone(direct: Any, database: str) -> None:
+    async with await AsyncConn.connect(database, autocommit=True, prepare_threshold=0) as conn:
+        for _ in range(2):
+            await direct.afetch_all(conn, ECHO, (1, ""))
+        child = os.fork()
+        if not child:
+            try:
+                direct.readers[conn].close()
+            finally:
+                os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        async with asyncio.timeout(60):
+            assert await direct.afetch_all(conn, ECHO, (2, "")) == [(2, "")]
