@@ -117,7 +117,7 @@ class _PreparedAtOnce(OrderedDict[tuple[bytes, tuple[int, ...]], bytes]):
 
 def prepare_at_once(conn: Any) -> None:
     """Make psycopg find every statement prepared, so that the first call is direct already."""
-    conn._prepared._names = _PreparedAtOnce(conn.pgconn)  # noqa: SLF001 - there is no other way in
+    conn._prepared._names = _PreparedAtOnce(conn.pgconn)
 
 
 async def wait(result: Any) -> Any:

@@ -12,8 +12,8 @@ from psycopg import sql
 
 from tests.support.sqlc import Recordings
 
-from .commands_project import OTHER_PROJECT as PROJECT
 from .commands_project import CALLS, OTHER_PACKAGES, Load, compile_project, prepare_at_once
+from .commands_project import OTHER_PROJECT as PROJECT
 
 DATABASE = "execution"
 

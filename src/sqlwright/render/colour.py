@@ -23,7 +23,9 @@ class Colour:
     each: str
 
 
-SYNC = Colour("Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "SentRows", "execute_now", "", "def ", "", "with ", "for ")
+SYNC = Colour(
+    "Connection", "RawCursor", "ConnectionPool", "Generator", "closing", "SentRows", "execute_now", "", "def ", "", "with ", "for "
+)
 ASYNC = Colour(
     "AsyncConnection",
     "AsyncRawCursor",

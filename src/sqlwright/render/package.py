@@ -72,7 +72,9 @@ def _files(
     if aio:
         yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
-            yield ir.SourceFile(f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}", direct=direct))
+            yield ir.SourceFile(
+                f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}", direct=direct)
+            )
 
 
 def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceFile]:

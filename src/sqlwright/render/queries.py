@@ -26,7 +26,13 @@ from sqlwright.types.formats import asks_binary, reads_binary
 
 
 def query_module(
-    package: ir.Package, module: ir.Module, colour: Colour, *, definitions: str = "", queriers: tuple[QuerierClass, ...] = (), direct: bool = False
+    package: ir.Package,
+    module: ir.Module,
+    colour: Colour,
+    *,
+    definitions: str = "",
+    queriers: tuple[QuerierClass, ...] = (),
+    direct: bool = False,
 ) -> str:
     """Return the text of a module of query functions, followed by classes of methods over them.
 
@@ -177,8 +183,8 @@ class _Function:
         lines = [*made, *statement(Group(f"{cursor}.execute(", self._arguments()), 1, self.colour.wait)]
         match self.query.result:
             case ir.One() as one:
-                row = self._local("row")
-                return [*lines, f"    {row} = {self.colour.wait}{cursor}.fetchone()", *self._one(one, row, f"{cursor}.rowcount")]
+                fetched = self._local("row")
+                return [*lines, f"    {fetched} = {self.colour.wait}{cursor}.fetchone()", *self._one(one, fetched, f"{cursor}.rowcount")]
             case ir.Many(shape=shape):
                 return [*lines, *self._many(shape, cursor)]
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from string import Template
 
 from sqlwright import ir
@@ -9,8 +10,8 @@ from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
 from sqlwright.render.direct.calls import EXECUTE, EXECUTE_COUNT, EXECUTE_PREPARED, FETCH_ALL, FETCH_ONE
-from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_IMPORTS, CALL, LIMITS, READER, READERS
-from sqlwright.render.direct.session import HELPERS, IMPORTS, SESSION, SESSIONS, STATES, TYPES
+from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, CALL, LIMITS, READER, READERS
+from sqlwright.render.direct.session import HELPERS, NAMES, SESSION, SESSIONS, STATES, TYPES
 from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import keeps_intervals
@@ -32,27 +33,29 @@ def makes_direct_calls(package: ir.Package) -> bool:
 def direct_module(package: ir.Package, clients: Clients) -> str:
     """Return the text of the module."""
     builder = ModuleBuilder(header=header_line(), doc="Calls of prepared statements without a cursor.", taken=())
-    asynchronous = clients is not Clients.SYNC
-    for imports in [IMPORTS, *[ASYNC_IMPORTS] * asynchronous]:
-        for module, names in imports.items():
-            for name in names:
-                builder.name(module, name)
-    if asynchronous:
+    colours = [SYNC] * (clients is not Clients.ASYNC) + [ASYNC] * (clients is not Clients.SYNC)
+    waits = ASYNC in colours
+    _import(builder, NAMES)
+    if waits:
         builder.module("os")
-    for constant in [TYPES, *[CALL] * asynchronous, STATES, *[LIMITS] * asynchronous]:
-        builder.add_constant(constant.splitlines())
-    builder.add_definition(SESSION.splitlines())
-    if asynchronous:
-        builder.add_definition(READER.splitlines())
-    builder.add_constant([SESSIONS])
-    if asynchronous:
-        builder.add_constant([READERS])
-    for colour in [*[SYNC] * (clients is not Clients.ASYNC), *[ASYNC] * asynchronous]:
-        for text in _functions(package):
-            builder.add_definition(_coloured(builder, text, colour).splitlines())
-    for text in [*HELPERS, *ASYNC_HELPERS * asynchronous]:
+        _import(builder, ASYNC_NAMES)
+    for constants in (TYPES, *[CALL] * waits, STATES, *[LIMITS] * waits):
+        builder.add_constant(constants.splitlines())
+    for class_ in (SESSION, *[READER] * waits):
+        builder.add_definition(class_.splitlines())
+    for kept in (SESSIONS, *[READERS] * waits):
+        builder.add_constant([kept])
+    functions = _functions(package)
+    texts = [_coloured(builder, text, colour) for colour in colours for text in functions]
+    for text in (*texts, *HELPERS, *ASYNC_HELPERS * waits):
         builder.add_definition(text.splitlines())
     return builder.text()
+
+
+def _import(builder: ModuleBuilder, names: Mapping[str, tuple[str, ...]]) -> None:
+    for module, members in names.items():
+        for name in members:
+            builder.name(module, name)
 
 
 def _results(package: ir.Package) -> list[ir.Result]:

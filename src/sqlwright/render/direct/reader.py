@@ -79,8 +79,12 @@ class Reader:
             context.run(generator.send, Ready.R)
         except StopIteration as finished:
             waiter.set_result(finished.value)
-        except Exception as error:
+        except Error as error:
             waiter.set_exception(error)
+        except BaseException as error:
+            # A notify handler's, or an interrupt: the event loop learns of it too.
+            waiter.set_exception(error)
+            raise
 
     def _look(self, loop: AbstractEventLoop) -> None:
         """Wake a call whose connection was closed, of which no event loop tells."""
@@ -143,9 +147,7 @@ async def wait_for(
         raise
 ''',
     '''\
-async def abandon(
-    conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
-) -> None:
+async def abandon(conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]) -> None:
     """Cancel the query on the server and fetch what it still sends."""
     if conn.pgconn.transaction_status == ACTIVE:
         with suppress(Exception):
@@ -154,24 +156,24 @@ async def abandon(
             await conn.wait(generator, timeout=CANCEL_TIMEOUT)
 ''',
 )
-LIMITS: Final = '''\
+LIMITS: Final = """\
 # Seconds between two looks at whether a connection is closed under a call.
 LOOK = 0.1
 # How often a socket may be readable between two calls and still be watched.
 MAX_IDLE = 8
 # Seconds, as for psycopg's own calls.
 CANCEL_TIMEOUT = 5.0
-'''
-CALL: Final = '''\
+"""
+CALL: Final = """\
 Call: TypeAlias = tuple[
     AsyncConnection[Any],
     PQGen[list[PGresult]],
     Future[list[PGresult]],
     Context,
 ]
-'''
+"""
 READERS: Final = "readers: WeakKeyDictionary[AsyncConnection[Any], Reader] = WeakKeyDictionary()"
-ASYNC_IMPORTS: Final = {
+ASYNC_NAMES: Final = {
     "asyncio": ("AbstractEventLoop", "CancelledError", "Future", "get_running_loop"),
     "contextvars": ("Context", "copy_context"),
     "weakref": ("finalize",),

@@ -117,7 +117,8 @@ def send(
     pgconn = conn.pgconn
     if status != IDLE or conn.autocommit:
         pgconn.send_query_prepared(name, values, formats, binary)
-        return generators.execute(pgconn)
+        generator: PQGen[list[PGresult]] = generators.execute(pgconn)
+        return generator
     begin = get_begin(conn)
     pgconn.enter_pipeline_mode()
     pgconn.send_query_params(begin, None)
@@ -189,12 +190,12 @@ HELPERS: Final = (
     FIND_FAILED,
     IS_OUTDATED,
 )
-TYPES: Final = '''\
+TYPES: Final = """\
 Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
 Settings: TypeAlias = tuple[bytes | None, ...]
 Loan: TypeAlias = tuple[abc.Transformer, Settings]
-'''
-STATES: Final = '''\
+"""
+STATES: Final = """\
 AUTO = PyFormat.AUTO
 OK = ConnStatus.OK
 IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
@@ -202,9 +203,9 @@ INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
 SUCCESSES = frozenset(
     {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC}
 )
-'''
+"""
 SESSIONS: Final = "sessions: WeakKeyDictionary[BaseConnection[Any], Session] = WeakKeyDictionary()"
-IMPORTS: Final = {
+NAMES: Final = {
     "collections": ("OrderedDict",),
     "collections.abc": ("Sequence",),
     "contextlib": ("suppress",),

@@ -6,6 +6,7 @@ from asyncio import AbstractEventLoop, CancelledError, Future, get_running_loop
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any, LiteralString, TypeAlias, cast
 from weakref import WeakKeyDictionary, finalize, proxy
 
@@ -32,29 +33,28 @@ from psycopg.waiting import Ready, Wait
 from ._execution import aexecute_now, execute_now
 
 Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
-
 Settings: TypeAlias = tuple[bytes | None, ...]
-
 Loan: TypeAlias = tuple[abc.Transformer, Settings]
 
+Call: TypeAlias = tuple[
+    AsyncConnection[Any],
+    PQGen[list[PGresult]],
+    Future[list[PGresult]],
+    Context,
+]
+
 AUTO = PyFormat.AUTO
-
 OK = ConnStatus.OK
-
+IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
+INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
 SUCCESSES = frozenset(
     {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC}
 )
 
-IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
-
-INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
-
 # Seconds between two looks at whether a connection is closed under a call.
 LOOK = 0.1
-
 # How often a socket may be readable between two calls and still be watched.
 MAX_IDLE = 8
-
 # Seconds, as for psycopg's own calls.
 CANCEL_TIMEOUT = 5.0
 
@@ -119,19 +119,18 @@ class Reader:
         self._loop: AbstractEventLoop | None = None
         self._descriptor = -1
         self._process = 0
-        self._pgconn: PGconn | None = None
-        self._waiter: Future[None] | None = None
+        self._call: Call | None = None
         self._looking: AbstractEventLoop | None = None
         self._idle = 0
 
-    def open(self, pgconn: PGconn) -> bool:
+    def open(self, conn: AsyncConnection[Any]) -> bool:
         """Watch the socket on the running loop; return whether that works."""
         loop = get_running_loop()
         if self._loop is loop:
             return True
         self.close()
         try:
-            descriptor = os.dup(pgconn.socket)
+            descriptor = os.dup(conn.fileno())
         except (OSError, OperationalError):
             return False
         try:
@@ -142,42 +141,64 @@ class Reader:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
         return True
 
-    async def wait(self, pgconn: PGconn) -> None:
-        """Wait until there is something to read, or the connection is closed."""
+    async def run(
+        self, conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
+    ) -> list[PGresult]:
+        """Run a generator that waits to read to its end."""
         loop = get_running_loop()
         if self._looking is not loop:
             self._looking = loop
             loop.call_later(LOOK, self._look, loop)
-        self._pgconn = pgconn
-        self._waiter = waiter = loop.create_future()
+        waiter: Future[list[PGresult]] = loop.create_future()
+        # The connection's handlers run in the context of the caller.
+        self._call = conn, generator, waiter, copy_context()
         try:
-            await waiter
+            return await waiter
         finally:
-            self._waiter = self._pgconn = None
+            self._call = None
             self._idle = 0
 
     def _wake(self) -> None:
-        if self._waiter is None or self._pgconn is None:
-            # A cursor's result, a notification, or the end of the connection.
-            self._idle += 1
-            if self._idle > MAX_IDLE:
-                self.close()
-        elif not self._waiter.done():
-            # The generator raises the error again.
-            with suppress(OperationalError):
-                self._pgconn.consume_input()
-            self._waiter.set_result(None)
+        if self._call is not None:
+            self._advance(*self._call)
+            return
+        # A cursor's result, a notification, or the end of the connection.
+        self._idle += 1
+        if self._idle > MAX_IDLE:
+            self.close()
+
+    def _advance(
+        self,
+        conn: AsyncConnection[Any],
+        generator: PQGen[list[PGresult]],
+        waiter: Future[list[PGresult]],
+        context: Context,
+    ) -> None:
+        if waiter.done():
+            return
+        try:
+            # An error if the connection is closed: the generator must not run then.
+            conn.fileno()
+            context.run(generator.send, Ready.R)
+        except StopIteration as finished:
+            waiter.set_result(finished.value)
+        except Error as error:
+            waiter.set_exception(error)
+        except BaseException as error:
+            # A notify handler's, or an interrupt: the event loop learns of it too.
+            waiter.set_exception(error)
+            raise
 
     def _look(self, loop: AbstractEventLoop) -> None:
         """Wake a call whose connection was closed, of which no event loop tells."""
         if self._looking is not loop:
             return
-        if self._waiter is None or self._pgconn is None:
+        if self._call is None:
             self._looking = None
             return
         loop.call_later(LOOK, self._look, loop)
-        if self._pgconn.status != OK and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._call[0].closed:
+            self._advance(*self._call)
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -497,7 +518,8 @@ def send(
     pgconn = conn.pgconn
     if status != IDLE or conn.autocommit:
         pgconn.send_query_prepared(name, values, formats, binary)
-        return generators.execute(pgconn)
+        generator: PQGen[list[PGresult]] = generators.execute(pgconn)
+        return generator
     begin = get_begin(conn)
     pgconn.enter_pipeline_mode()
     pgconn.send_query_params(begin, None)
@@ -536,7 +558,7 @@ def leave(pgconn: PGconn) -> None:
     """Leave the pipeline; close a connection on which results were not fetched."""
     if pgconn.transaction_status == ACTIVE:
         pgconn.finish()
-    elif pgconn.pipeline_status:
+    elif pgconn.pipeline_status and pgconn.status == OK:
         pgconn.exit_pipeline_mode()
 
 
@@ -578,26 +600,22 @@ async def wait_for(
     conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
 ) -> list[PGresult]:
     """Run a generator of psycopg to its end, like `AsyncConnection.wait`."""
-    pgconn = conn.pgconn
     try:
         wanted = next(generator)
-        reader = find_reader(conn)
-        if wanted != Wait.R or not reader.open(pgconn):
-            return await conn.wait(generator)
-        while True:
-            await reader.wait(pgconn)
-            generator.send(Ready.R)
     except StopIteration as finished:
         results: list[PGresult] = finished.value
         return results
+    reader = find_reader(conn)
+    try:
+        if wanted == Wait.R and reader.open(conn):
+            return await reader.run(conn, generator)
+        return await conn.wait(generator)
     except (CancelledError, KeyboardInterrupt):
         await abandon(conn, generator)
         raise
 
 
-async def abandon(
-    conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
-) -> None:
+async def abandon(conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]) -> None:
     """Cancel the query on the server and fetch what it still sends."""
     if conn.pgconn.transaction_status == ACTIVE:
         with suppress(Exception):
