@@ -15,8 +15,6 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlwright.postgres import devdb, embedded
 from tests.support.program import COMMAND, Sqlwright, environment
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def stopped_afterwards(project: Path) -> Iterator[None]:

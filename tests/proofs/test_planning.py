@@ -45,7 +45,7 @@ def test_what_cannot_be_planned_is_refused_with_its_place(database: psycopg.Conn
             plan(database, sql, sql.count("$"))
         # The transaction goes on.
         assert database.execute("SELECT 1").fetchone() == (1,)
-    assert caught.value.offset == (sql.index(pointed_at) if pointed_at else -1)
+    assert caught.value.offset == (sql.index(pointed_at) if pointed_at else None)
 
 
 @pytest.mark.parametrize(

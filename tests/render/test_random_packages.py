@@ -104,7 +104,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 params_class=ClassName(f"{ClassName.from_sql(function)}Params") if as_object else None,
                 result=found,
                 source=source,
-                rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, -1)),
+                rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, None)),
                 reads=tuple(draw(st.lists(_TEXT, max_size=3))),
                 writes=(),
             )

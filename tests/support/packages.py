@@ -55,7 +55,7 @@ def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tupl
         params_class=ClassName(f"{ClassName.from_sql(name)}Params") if isinstance(result, ir.Copied | ir.Batch) else None,
         result=result,
         source=source,
-        rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, -1)),
+        rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, None)),
         reads=("public.people",),
         writes=(),
     )

@@ -56,6 +56,8 @@ _CASES: list[tuple[str, str, dict[str, Any], str, Any]] = [
     ("lateral",
      ":many SELECT o.p FROM users LEFT JOIN LATERAL (SELECT price AS p FROM orders WHERE user_id = users.id) o ON true ORDER BY users.id",
      {}, "list[decimal.Decimal | None]", [Decimal("1.50"), None]),
+    ("floats", ":one SELECT @v::float8[] AS v", {"v": [1, 0.5, True]}, "list[float]", [1.0, 0.5, 1.0]),
+    ("matrix", ":one SELECT @v::float4[][] AS v", {"v": [[1, 0.5]]}, "list[list[float]]", [[1.0, 0.5]]),
     ("coalesced", ":many SELECT coalesce(nick, NULL) FROM users ORDER BY id", {},
      "list[str | None]", ["al", None]),
     ("union_null", ":many SELECT name FROM users WHERE id = 1 UNION ALL SELECT NULL", {},

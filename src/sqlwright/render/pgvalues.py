@@ -82,13 +82,24 @@ def has_own_conversion(found: ir.Type) -> bool:
             return False
 
 
+def is_float(found: ir.Type) -> bool:
+    """Return whether a type is a floating-point number, for which Python's type checkers accept an `int`."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value):
+            return is_float(value)
+        case ir.Scalar(postgres=postgres):
+            return postgres in {"float4", "float8"}
+        case _:
+            return False
+
+
 def is_dumped(found: ir.Type) -> bool:
     """Return whether a parameter is converted before psycopg sends it."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)
         case ir.ListOf(element=element):
-            return is_dumped(element) or is_box(element) or holds_arrays(found)
+            return is_dumped(element) or is_box(element) or is_float(element) or holds_arrays(found)
         case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
             return True
         case ir.Overridden(value=value, dump=dump):

@@ -21,6 +21,7 @@ from sqlwright.render.pgvalues import (
     has_own_conversion,
     innermost,
     is_dumped,
+    is_float,
 )
 from sqlwright.types.formats import is_converted
 from sqlwright.types.valuetypes import holds_arrays, is_box
@@ -151,6 +152,11 @@ class Values:
                 return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
             case ir.ListOf(element=element) if holds_arrays(found):
                 return ListComprehension(self._array_text(element, item), f"for {item} in {name}")
+            case ir.ListOf(element=element) if is_float(element):
+                # psycopg refuses a list that holds both int and float.
+                number = Group(f"{self._builder.builtin('float')}(", (item,))
+                each = NoneUnless(f"{item} is None", number) if isinstance(element, ir.Nullable) else number
+                return ListComprehension(each, f"for {item} in {name}")
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:

@@ -1,10 +1,12 @@
-"""The columns of a query: of a SELECT, of a set operation, of a VALUES list; those of RETURNING are in `returning`."""
+"""The columns that a query returns, and the scope that they are judged in."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.rules import cardinality, narrowing, returning
+from sqlwright.prove.rules import narrowing
+from sqlwright.prove.rules.queries import returning
+from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, both, either
 from sqlwright.prove.tree.enums import CmdType, SetOperation
@@ -13,7 +15,7 @@ from sqlwright.prove.tree.querytree import Query
 
 
 def outputs(prover: Prover, node: Node, parent: Scope | None) -> tuple[Verdict, ...]:
-    """Judge the columns that a query returns; `parent` is the scope it stands in."""
+    """Return the verdicts on the columns that a query returns; `parent` is the scope that the query stands in."""
     key = (id(node), id(parent))
     if key not in prover.outputs:
         if parent is not None:
@@ -23,26 +25,19 @@ def outputs(prover: Prover, node: Node, parent: Scope | None) -> tuple[Verdict, 
 
 
 def _judge(prover: Prover, query: Query, parent: Scope | None) -> tuple[Verdict, ...]:
-    if query.command is not CmdType.SELECT:
-        scope = returning.scope_of(prover, query, parent)
-        return tuple(prover.verdict(entry.expression, scope) for entry in query.outputs)
     operations = query.set_operations
-    if operations is not None:
+    if query.command is CmdType.SELECT and operations is not None:
         return _set_operation(prover, operations, query, Scope(query, parent))
     scope = scope_of(prover, query, parent)
     return tuple(prover.verdict(entry.expression, scope) for entry in query.outputs)
 
 
-def row_scope(prover: Prover, query: Query, parent: Scope | None) -> Scope:
-    """Return the scope behind WHERE and before grouping."""
-    scope = Scope(query, parent)
-    scope.known = narrowing.row_facts(prover, scope)
-    return scope
-
-
 def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
-    """Return the scope of a SELECT's output columns."""
-    rows = row_scope(prover, query, parent)
+    """Return the scope of the columns that a query returns: of the target list of a SELECT, else of RETURNING."""
+    if query.command is not CmdType.SELECT:
+        return returning.scope_of(prover, query, parent)
+    rows = Scope(query, parent)
+    rows.known = narrowing.row_facts(prover, rows)
     if not query.groups:
         return rows
     # A group without rows has a row all the same, of which WHERE says nothing.
@@ -52,7 +47,7 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
 
 
 def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope) -> tuple[Verdict, ...]:
-    """A row of UNION comes from either side, one of INTERSECT is on both sides, one of EXCEPT comes from the left side."""
+    """Return the verdicts on a set operation: rows of UNION come from either side, of INTERSECT from both, of EXCEPT from the left."""
     if node.tag == "RANGETBLREF":
         return outputs(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope)
     if node.tag != "SETOPERATIONSTMT":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.rules import cardinality, queries
 from sqlwright.prove.rules.exprtypes import is_array
+from sqlwright.prove.rules.queries.outputs import outputs
+from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import SubLinkType
@@ -19,7 +20,7 @@ def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
     if kind is SubLinkType.EXISTS:
         return never_null("EXISTS is true or false", place)
     subquery = node.node("subselect")
-    columns = queries.outputs(prover, subquery, scope)
+    columns = outputs(prover, subquery, scope)
     if kind is SubLinkType.ARRAY:
         # Over arrays it makes one of more dimensions, whose elements are theirs.
         gathers = is_array(prover, prover.query(subquery).outputs[0].expression)

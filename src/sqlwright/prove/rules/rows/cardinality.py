@@ -1,4 +1,4 @@
-"""How many rows: whether a query has at least one row, and whether it has at most one."""
+"""Cardinality: whether a query has at least one row, and whether it has at most one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.keys import Determination, Sense
-from sqlwright.prove.rules.reach import Reach, reach
+from sqlwright.prove.rules.rows.dependencies import FunctionalDependencies
+from sqlwright.prove.rules.rows.equalities import Sense
+from sqlwright.prove.rules.rows.reach import Reach, reach
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.tree.enums import (
     BuiltinFunction,
@@ -36,7 +37,7 @@ _MERGE_MISS = NullExtension(0, Side.RIGHT)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
+    """The proof of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
 
     at_least_one: bool
     at_most_one: bool
@@ -45,22 +46,22 @@ class Rows:
 
 
 def many(reason: str, place: int | None = None) -> Rows:
-    """Nothing is proven of the number of rows."""
+    """Return that nothing is proven."""
     return Rows(at_least_one=False, at_most_one=False, reason=reason, location=place)
 
 
 def at_most_one(reason: str, place: int | None = None) -> Rows:
-    """There is one row, or none."""
+    """Return that there is one row, or none."""
     return Rows(at_least_one=False, at_most_one=True, reason=reason, location=place)
 
 
 def exactly_one(reason: str) -> Rows:
-    """There is one row."""
+    """Return that there is one row."""
     return Rows(at_least_one=True, at_most_one=True, reason=reason)
 
 
 def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NOTHING) -> Rows:
-    """Count the rows of a query; with `fixed`, only those rows in which these output columns have one given value."""
+    """Return the number of rows of a query; with `fixed`, of those rows in which these output columns have one value."""
     try:
         query = prover.query(node)
         if query.command is CmdType.SELECT:
@@ -98,17 +99,17 @@ def _select(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) ->
     return _limited(query, rows)
 
 
-def _joined(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> tuple[Rows, Determination]:
+def _joined(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -> tuple[Rows, FunctionalDependencies]:
     scope = Scope(query, parent)
     least = at_least_one_input_row(prover, scope)
     scope.known = narrowing.row_facts(prover, scope)
-    found = Determination(prover, scope, fixed, _limits_entry)
+    found = FunctionalDependencies(prover, scope, fixed, _limits_entry)
     return Rows(
         at_least_one=least, at_most_one=found.all_determined, reason=_explain(prover, scope, found), location=_place_of_loose(scope, found)
     ), found
 
 
-def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
+def _explain(prover: Prover, scope: Scope, found: FunctionalDependencies) -> str:
     if not scope.tree.items:
         return "without FROM there is one row"
     loose = found.loose_item
@@ -131,7 +132,7 @@ def _explain(prover: Prover, scope: Scope, found: Determination) -> str:
     return ", and ".join(reasons) if reasons else "every item of FROM has one row"
 
 
-def _place_of_loose(scope: Scope, found: Determination) -> int | None:
+def _place_of_loose(scope: Scope, found: FunctionalDependencies) -> int | None:
     loose = found.loose_item
     if loose is None:
         return None
@@ -162,7 +163,7 @@ def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -
     return rows
 
 
-def _all_fixed(query: Query, clauses: Iterable[Node], found: Determination, fixed: Fixed) -> bool:
+def _all_fixed(query: Query, clauses: Iterable[Node], found: FunctionalDependencies, fixed: Fixed) -> bool:
     for clause in clauses:
         group = clause.number("tleSortGroupRef")
         target = next((t for t in query.targets if t.sort_group == group), None)
@@ -239,7 +240,7 @@ def _limited(query: Query, rows: Rows) -> Rows:
 
 
 def _with_ties(query: Query) -> bool:
-    """FETCH FIRST … WITH TIES."""
+    """Return whether the limit is FETCH FIRST … WITH TIES."""
     return query.node.enum("limitOption", LimitOption) is LimitOption.WITH_TIES
 
 
@@ -259,7 +260,7 @@ def constant_number(node: Node) -> int | None:
 
 
 def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> bool:
-    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
+    """Return whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
     if isinstance(entry, Node):
         return rows_of(prover, entry, scope, fixed).at_most_one
     if entry.kind is RTEKind.SUBQUERY:
@@ -358,7 +359,7 @@ def _inserted(prover: Prover, query: Query, parent: Scope | None, reached: Reach
 
 
 def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
-    """A MERGE acts once for each source row and target row that it matches, or once for a source row without a match."""
+    """Return the number of rows of a MERGE, which acts once for each matching pair of rows, or once for a source row without a match."""
     condition = query.merge_condition
     actions = query.merge_actions
     if reach(prover.facts, query).rewritten or query.node.flag("hasTargetSRFs"):
@@ -370,7 +371,7 @@ def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
     if query.result_relation is None:
         raise Unrecognised("a MERGE without a target")
     scope.tree.paths[query.result_relation] = (_MERGE_MISS,)
-    found = Determination(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
+    found = FunctionalDependencies(prover, scope, _NOTHING, _limits_entry, condition, frozenset({_MERGE_MISS}))
     if found.all_determined and query.result_relation in found.determined:
         return at_most_one("the source has one row, and the condition matches one row of the target with it")
     return many("the source or the matches may be many")

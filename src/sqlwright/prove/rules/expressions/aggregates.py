@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlwright.prove.catalog.totals import NEVER_NULL_AGGREGATES, NON_EMPTY_AGGREGATES, ORDERED_SET_AGGREGATES, VALUE_AGGREGATES
-from sqlwright.prove.rules import cardinality
+from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import AggKind, FrameOption
@@ -115,7 +115,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
 
 
 def _frame(query: Query, reference: int) -> bool:
-    """Whether the frame holds the current row for every row. Offsets are trusted in ROWS and GROUPS mode, where they only count."""
+    """Return whether the frame holds the current row for every row. Offsets are trusted in ROWS and GROUPS mode, where they only count."""
     for clause in query.node.nodes("windowClause"):
         if clause.number("winref") == reference:
             options = clause.number("frameOptions")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlwright.prove.rules import queries
+from sqlwright.prove.rules.queries.outputs import outputs
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict, never_null
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
@@ -12,7 +12,7 @@ from sqlwright.prove.tree.querytree import RangeEntry
 
 
 def cte_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> Verdict:
-    """Judge a column of a common table expression."""
+    """Return the verdict on a column of a common table expression."""
     item, scope = at.common_table(entry)
     verdicts = _columns(prover, item, scope)
     if attribute <= len(verdicts):
@@ -26,7 +26,7 @@ def cte_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> 
 def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
     node = item.node("ctequery")
     if not item.flag("cterecursive"):
-        return queries.outputs(prover, node, scope)
+        return outputs(prover, node, scope)
     key = (id(node), id(scope))
     if key in prover.assumed:
         return prover.assumed[key]
@@ -38,7 +38,7 @@ def _columns(prover: Prover, item: Node, scope: Scope) -> tuple[Verdict, ...]:
     settled = dict(prover.outputs)
     while True:
         prover.assumed[key] = assumption
-        found = queries.outputs(prover, node, scope)
+        found = outputs(prover, node, scope)
         prover.outputs = dict(settled)
         if len(found) != width:
             raise Unrecognised("the arms of a recursion differ in width")
@@ -58,7 +58,7 @@ def _weaker(old: Verdict, new: Verdict) -> Verdict:
 
 
 def _leftmost(prover: Prover, node: Node) -> Node:
-    """The first arm of a set operation, which names the columns."""
+    """Return the first arm of a set operation, which names the columns."""
     query = prover.query(node)
     arm = query.set_operations
     while arm is not None and arm.tag == "SETOPERATIONSTMT":
@@ -67,7 +67,7 @@ def _leftmost(prover: Prover, node: Node) -> Node:
 
 
 def _search_and_cycle(prover: Prover, item: Node, scope: Scope) -> list[Verdict]:
-    """The columns that SEARCH and CYCLE add, in this order: the sequence, the mark, the path."""
+    """Return the columns that SEARCH and CYCLE add, in this order: the sequence, the mark, the path."""
     found: list[Verdict] = []
     if item.has("search_clause"):
         found.append(never_null("the column of SEARCH is filled for every row", element_nullable=False))

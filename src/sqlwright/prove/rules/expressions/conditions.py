@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.rules import narrowing
-from sqlwright.prove.rules.functions import operator_is_total
+from sqlwright.prove.rules.expressions.functions import operator_is_total
 from sqlwright.prove.rules.narrowing import Ground
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
@@ -15,12 +15,12 @@ from sqlwright.prove.tree.nodetree import Node
 
 
 def test(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """IS NULL, IS TRUE and their kin answer for NULL too."""
+    """IS NULL, IS TRUE and the like are never NULL themselves."""
     return never_null("the test answers true or false for NULL too", location(node))
 
 
 def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """IS DISTINCT FROM answers for NULL too, and asks the type's `=` for other values: a user's operator may return NULL."""
+    """IS DISTINCT FROM compares other values by the type's `=`, and a user's operator may return NULL."""
     if not operator_is_total(prover, node):
         return may_be_null("the operator may return NULL", location(node))
     return never_null("the test answers true or false for NULL too", location(node))
