@@ -94,7 +94,7 @@ def test_a_container_proves_what_the_embedded_server_does(image: str, project: P
     assert (checked.code, checked.err) == (0, "")
 
 
-def test_without_a_daemon_it_is_said_and_nothing_else_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_daemon_it_is_an_error_and_no_other_server_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": "docker:postgres:18"}):
         pass

@@ -131,7 +131,7 @@ def test_a_later_dbmate_will_do(lonely_python: Path) -> None:
     assert programs.find_dbmate({"PATH": str(install(lonely_python, "dbmate", "dbmate version 2.41.0").parent)}).name == "dbmate"
 
 
-def test_what_is_installed_beside_python_comes_before_path(lonely_python: Path, tmp_path: Path) -> None:
+def test_programs_next_to_python_take_precedence_over_path(lonely_python: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     install(elsewhere, "sqlc", "v1.30.0")

@@ -208,7 +208,7 @@ def test_a_deferred_constraint_is_reported_where_its_file_ends(server: Server) -
     assert 'violates foreign key constraint "a_up_fkey"\n  --> 1.sql:2:1' in format_diagnostic(caught.value.diagnostics[0])
 
 
-def test_rows_of_a_dump_are_an_error_that_says_what_to_do(server: Server) -> None:
+def test_rows_of_a_dump_are_an_error_with_a_fix(server: Server) -> None:
     with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("CREATE TABLE t (id int);\nCOPY t FROM STDIN;\n")):
         pass
     assert format_diagnostic(caught.value.diagnostics[0]) == (

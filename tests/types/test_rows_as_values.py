@@ -174,7 +174,7 @@ def test_async_values_of_a_row_type(project: Project) -> None:
     assert asyncio.run(run()).old == user(project)
 
 
-def test_a_forgotten_registration_of_a_row_type_says_so(project: Project) -> None:
+def test_a_missing_registration_of_a_row_type_is_reported(project: Project) -> None:
     with project.connect(register=False) as conn, pytest.raises(TypeError, match=r"call typed_\d+.register"):
         project.module("queries").all_null(conn)
 
@@ -223,7 +223,7 @@ def test_a_record_that_may_have_several_shapes_is_object_with_a_warning(project:
     assert f"column `v` of query {name} has type record" in project.stderr
 
 
-def test_a_cursor_says_what_psycopg_makes_of_its_columns(project: Project, conn: psycopg.Connection[Any]) -> None:
+def test_a_cursor_is_typed_by_what_psycopg_loads(project: Project, conn: psycopg.Connection[Any]) -> None:
     queries = project.module("queries")
     cursor = queries.columns_of_cursor(conn)
     assert str(get_type_hints(queries.columns_of_cursor)["return"]).endswith("[tuple[int, str, str, object, object, object, int | None]]")
