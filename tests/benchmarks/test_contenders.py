@@ -23,7 +23,7 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 def everybody() -> Any:
     """The module that knows all contenders."""
     return pytest.importorskip(
-        "benchmarks.contenders.everybody", reason="the dependency group `bench` is not there: `make bench` installs it"
+        "benchmarks.contenders.everybody", reason="the dependency group `bench` is not installed: `make bench` installs it"
     )
 
 
@@ -43,7 +43,7 @@ def place(everybody: Any, proof_server: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def rows(place: Place) -> Rows:
-    """Reads rows with nobody's help, in the order of their keys; the table of inserts is empty."""
+    """Read rows without any contender, in the order of their keys; the table of inserts is empty."""
     with psycopg.connect(place.url) as conn:
         conn.execute("TRUNCATE added")
 

@@ -18,7 +18,7 @@ from tests.support.program import COMMAND, Sqlwright, environment
 
 @pytest.fixture
 def stopped_afterwards(project: Path) -> Iterator[None]:
-    """Leaves no server of the project behind."""
+    """Stop the project's server at the end."""
     yield
     assert embedded.release(project)
 

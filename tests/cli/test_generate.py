@@ -280,7 +280,7 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     ) as process:
         os.close(theirs)
         shown = b""
-        # At the end, Linux raises EIO and macOS gives no bytes.
+        # At the end, Linux raises EIO and macOS returns no bytes.
         try:
             while piece := os.read(ours, 4096):
                 shown += piece

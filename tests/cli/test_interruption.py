@@ -1,4 +1,4 @@
-"""What stops a run leaves the old package or the new one, nothing beside it, and says what happened."""
+"""Whatever stops a run leaves either the old package or the new one, no other files, and a message."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def start(project: Path, proof_server: str, prepare: Callable[[], None] | None =
 
 
 def package(project: Path) -> dict[str, str]:
-    """The generated files, and whatever else was left beside them."""
+    """Return the generated files, and any other files left next to them."""
     return tree(project / "generated")
 
 

@@ -16,7 +16,7 @@ from sqlwright.project.configuration import read_configuration
 
 @pytest.fixture
 def lonely_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Python beside which nothing is installed; gives its folder."""
+    """The folder of a Python without programs next to it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setattr("sys.executable", str(folder / "python"))
@@ -56,7 +56,7 @@ def test_a_missing_program_is_named_with_how_to_install_it(
 
 
 def compile_with(project: Path, server: str) -> None:
-    """Compile a project with the programs beside Python."""
+    """Compile a project with the programs next to Python."""
     environ = {"SQLWRIGHT_DATABASE_URL": server}
     compile_project(read_configuration(project / "sqlc.yaml"), environ, anew=False, report=lambda what, done, of: None)
 

@@ -1,4 +1,4 @@
-"""The lexer: code is told from quotes and comments, whatever the text."""
+"""The lexer distinguishes code from quotes and comments in any text."""
 
 from __future__ import annotations
 

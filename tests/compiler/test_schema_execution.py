@@ -251,7 +251,7 @@ def test_a_database_whose_dropping_was_interrupted_is_dropped_and_built_again(se
     for schema in schemas:
         with scratch_database(server, schema) as connection:
             names.append(connection.info.dbname)
-    # What DROP DATABASE does first, so that nobody uses a database of which parts are gone.
+    # DROP DATABASE does this first, so that no one uses a partly removed database.
     invalidate = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = ANY(%s)"
     remains = "SELECT datname FROM pg_database WHERE datconnlimit = -2"
     # The remains of a database, with roles of which nothing else is left.

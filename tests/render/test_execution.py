@@ -70,7 +70,7 @@ class Package:
         return importlib.import_module(f"{self._root}.{name}" if name else self._root)
 
     async def __call__(self, function: str, **arguments: object) -> Any:
-        """Call `module.function` with the connection and give its result."""
+        """Call `module.function` with the connection and return its result."""
         module, _, name = function.rpartition(".")
         found = getattr(importlib.import_module(f"{self._name}.{module}" if module else self._name), name)
         result = found(self.conn, **arguments)

@@ -1,4 +1,4 @@
-"""Schemas that nobody would draw up on purpose: what every query returns is what its function promises, all the way down."""
+"""Odd schemas: every query returns what its function promises, at every level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows as values: row types of tables, anonymous records, and cursors that give rows out."""
+"""Rows as values: row types of tables, anonymous records, and cursors that return rows."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ SELECT row(span)::stay AS s FROM stays;
 -- name: cursor_without_columns :execresult
 UPDATE stays SET at = 1;
 """
-# What gives records of several shapes, or fields that psycopg cannot load: each is `object`, and told.
+# Records of several shapes, or with fields that psycopg cannot load: each is `object`, with a warning.
 UNKNOWN = {
     "two_shapes": "SELECT row(1) AS v UNION ALL SELECT row('a'::text)",
     "either_shape": "SELECT CASE WHEN id > 1 THEN row(1) ELSE row('a'::text) END AS v FROM crm.users",
