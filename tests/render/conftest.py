@@ -335,7 +335,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for clients in Clients:
             name = f"{make.__name__}_{clients}"
             queriers = Queriers(sync=clients is not Clients.ASYNC, asynchronous=clients is not Clients.SYNC)
-            write(render(make(), package_name=name, clients=clients, queriers=queriers), folder / name)
+            write(render(make(), package_name=name, clients=clients, queriers=queriers, registry=True), folder / name)
     return folder
 
 

@@ -123,7 +123,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_formatter_and_linter_change_nothing(folder: Path, package: ir.Package, clients: Clients, with_queriers: bool) -> None:
     shutil.rmtree(folder)
     queriers = Queriers(sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC)
-    for file in render(package, package_name="shop_db", clients=clients, queriers=queriers):
+    for file in render(package, package_name="shop_db", clients=clients, queriers=queriers, registry=True):
         path = folder / "shop_db" / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.text, encoding="utf-8", newline="\n")
