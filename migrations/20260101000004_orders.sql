@@ -3,7 +3,7 @@ CREATE TYPE order_status AS ENUM ('placed', 'paid', 'shipped', 'cancelled');
 
 CREATE TABLE orders (
     id uuid CONSTRAINT orders_pkey PRIMARY KEY DEFAULT gen_random_uuid(),
-    -- A user with orders stays: what was sold to whom is kept.
+    -- A user with orders cannot be deleted: orders are kept.
     user_id uuid NOT NULL CONSTRAINT orders_user_id_fkey REFERENCES users (id) ON DELETE RESTRICT,
     status order_status NOT NULL DEFAULT 'placed',
     currency char(3) NOT NULL CONSTRAINT orders_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
@@ -13,7 +13,7 @@ CREATE TABLE orders (
     version integer NOT NULL DEFAULT 1
 );
 
--- A user's orders, newest first; and the foreign key's own look-up when a user is deleted.
+-- A user's orders, newest first; also the lookup of the foreign key when a user is deleted.
 CREATE INDEX orders_user_id_placed_at_id_idx ON orders (user_id, placed_at DESC, id DESC);
 
 CREATE TABLE order_lines (
@@ -28,19 +28,19 @@ CREATE TABLE order_lines (
 
 COMMENT ON TABLE orders IS 'An order of a user.';
 COMMENT ON COLUMN orders.id IS 'Random identifier.';
-COMMENT ON COLUMN orders.user_id IS 'Who ordered.';
-COMMENT ON COLUMN orders.status IS 'How far the order is.';
+COMMENT ON COLUMN orders.user_id IS 'The user who placed the order.';
+COMMENT ON COLUMN orders.status IS 'State of the order.';
 COMMENT ON COLUMN orders.currency IS 'ISO 4217 code of every amount of the order.';
-COMMENT ON COLUMN orders.total_minor IS 'Sum of the lines in minor units (cents); written with them.';
+COMMENT ON COLUMN orders.total_minor IS 'Sum of the lines in minor units (cents); written together with them.';
 COMMENT ON COLUMN orders.placed_at IS 'When the order was placed.';
 COMMENT ON COLUMN orders.updated_at IS 'When the row was last written; set by every UPDATE in queries/orders.sql.';
-COMMENT ON COLUMN orders.version IS 'Raised by every UPDATE: a writer names the version that it read, and changes nothing where that is not the current one.';
-COMMENT ON TABLE order_lines IS 'What an order is made of.';
+COMMENT ON COLUMN orders.version IS 'Incremented by every UPDATE: a writer names the version that it read, and changes nothing if that is not the current one.';
+COMMENT ON TABLE order_lines IS 'A line of an order.';
 COMMENT ON COLUMN order_lines.order_id IS 'The order.';
-COMMENT ON COLUMN order_lines.line_number IS 'Place in the order, from 1.';
-COMMENT ON COLUMN order_lines.sku IS 'Stock-keeping unit: which article.';
-COMMENT ON COLUMN order_lines.title IS 'The article''s name when it was ordered.';
-COMMENT ON COLUMN order_lines.quantity IS 'How many.';
+COMMENT ON COLUMN order_lines.line_number IS 'Position in the order, from 1.';
+COMMENT ON COLUMN order_lines.sku IS 'Stock-keeping unit of the article.';
+COMMENT ON COLUMN order_lines.title IS 'Name of the article when it was ordered.';
+COMMENT ON COLUMN order_lines.quantity IS 'Quantity ordered.';
 COMMENT ON COLUMN order_lines.unit_price_minor IS 'Price of one, in minor units, when it was ordered.';
 
 -- migrate:down

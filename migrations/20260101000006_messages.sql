@@ -14,12 +14,12 @@ CREATE TABLE outbox (
     dead_at timestamptz
 );
 
--- What waits, by aggregate: the relay looks for the first of each. What is published leaves these indexes, so they stay small.
+-- Pending events by aggregate: the relay looks up the first of each. Published events leave these indexes, so they stay small.
 CREATE INDEX outbox_waiting_position_idx ON outbox (position) WHERE published_at IS NULL AND dead_at IS NULL;
 CREATE INDEX outbox_waiting_aggregate_position_idx ON outbox (aggregate, position) WHERE published_at IS NULL AND dead_at IS NULL;
 -- For pruning.
 CREATE INDEX outbox_published_at_idx ON outbox (published_at) WHERE published_at IS NOT NULL;
--- Few, and looked at by people.
+-- Few, and inspected by people.
 CREATE INDEX outbox_dead_position_idx ON outbox (position) WHERE dead_at IS NOT NULL;
 
 CREATE TABLE inbox (
@@ -46,34 +46,34 @@ CREATE TABLE daily_sales (
     CONSTRAINT daily_sales_pkey PRIMARY KEY (day, currency)
 );
 
-COMMENT ON TABLE outbox IS 'Events on their way to the broker, written in the transaction of the change that they tell of.';
+COMMENT ON TABLE outbox IS 'Events to be published to the broker, written in the transaction of their change.';
 COMMENT ON COLUMN outbox.position IS 'Order of writing; events of one aggregate are published in this order.';
-COMMENT ON COLUMN outbox.message_id IS 'What the broker and the consumers know a repeated delivery by.';
-COMMENT ON COLUMN outbox.aggregate IS 'What changed, as in order:<id>.';
-COMMENT ON COLUMN outbox.event_type IS 'Which event, as in OrderPaid.';
+COMMENT ON COLUMN outbox.message_id IS 'Identifies repeated deliveries for the broker and the consumers.';
+COMMENT ON COLUMN outbox.aggregate IS 'The changed aggregate, as in order:<id>.';
+COMMENT ON COLUMN outbox.event_type IS 'Type of the event, as in OrderPaid.';
 COMMENT ON COLUMN outbox.payload IS 'The event.';
-COMMENT ON COLUMN outbox.trace_id IS 'Trace of the request that caused it.';
-COMMENT ON COLUMN outbox.occurred_at IS 'When the change was made.';
-COMMENT ON COLUMN outbox.attempts IS 'How often the broker refused it.';
-COMMENT ON COLUMN outbox.due_at IS 'Not to be published before.';
-COMMENT ON COLUMN outbox.last_error IS 'Why the broker refused it last.';
-COMMENT ON COLUMN outbox.published_at IS 'When the broker had stored it.';
-COMMENT ON COLUMN outbox.dead_at IS 'When it was given up.';
-COMMENT ON TABLE inbox IS 'Messages that a consumer has seen: one that was handled is not handled again.';
-COMMENT ON COLUMN inbox.consumer IS 'Who handles the message.';
-COMMENT ON COLUMN inbox.message_id IS 'The message, by the id that its outbox gave it.';
-COMMENT ON COLUMN inbox.event_type IS 'Which event, as in OrderPaid.';
-COMMENT ON COLUMN inbox.received_at IS 'When it came first.';
-COMMENT ON COLUMN inbox.attempts IS 'How often handling it failed.';
-COMMENT ON COLUMN inbox.last_error IS 'Why it failed last.';
-COMMENT ON COLUMN inbox.handled_at IS 'When it was handled, in the transaction of its effects.';
-COMMENT ON COLUMN inbox.dead_at IS 'When it was given up.';
-COMMENT ON COLUMN inbox.dead_message IS 'The message that was given up, for whoever looks into it.';
-COMMENT ON TABLE daily_sales IS 'Paid orders by day and currency, kept by the consumer `sales`.';
+COMMENT ON COLUMN outbox.trace_id IS 'Trace of the request that caused the event.';
+COMMENT ON COLUMN outbox.occurred_at IS 'Time of the change.';
+COMMENT ON COLUMN outbox.attempts IS 'Number of times that the broker refused it.';
+COMMENT ON COLUMN outbox.due_at IS 'Not to be published before this time.';
+COMMENT ON COLUMN outbox.last_error IS 'Reason of the last refusal by the broker.';
+COMMENT ON COLUMN outbox.published_at IS 'Time when the broker had stored it.';
+COMMENT ON COLUMN outbox.dead_at IS 'Time when it became a dead letter.';
+COMMENT ON TABLE inbox IS 'Messages received by consumers, to handle each of them once.';
+COMMENT ON COLUMN inbox.consumer IS 'Consumer of the message.';
+COMMENT ON COLUMN inbox.message_id IS 'Id of the message in the outbox.';
+COMMENT ON COLUMN inbox.event_type IS 'Type of the event, as in OrderPaid.';
+COMMENT ON COLUMN inbox.received_at IS 'Time of the first delivery.';
+COMMENT ON COLUMN inbox.attempts IS 'Number of failures to handle it.';
+COMMENT ON COLUMN inbox.last_error IS 'Reason of the last failure.';
+COMMENT ON COLUMN inbox.handled_at IS 'Time when it was handled, in the transaction of its effects.';
+COMMENT ON COLUMN inbox.dead_at IS 'Time when it became a dead letter.';
+COMMENT ON COLUMN inbox.dead_message IS 'Content of a dead letter, for inspection.';
+COMMENT ON TABLE daily_sales IS 'Paid orders by day and currency, written by the consumer `sales`.';
 COMMENT ON COLUMN daily_sales.day IS 'Day of payment or of cancellation, in UTC.';
 COMMENT ON COLUMN daily_sales.currency IS 'ISO 4217 code.';
-COMMENT ON COLUMN daily_sales.orders IS 'Orders paid on that day, less those that were cancelled on it after they were paid.';
-COMMENT ON COLUMN daily_sales.revenue_minor IS 'What they sum up to, in minor units; below zero where more was paid back than in.';
+COMMENT ON COLUMN daily_sales.orders IS 'Orders paid on that day, less paid orders cancelled on that day.';
+COMMENT ON COLUMN daily_sales.revenue_minor IS 'Their sum in minor units; negative if refunds exceed payments.';
 
 -- migrate:down
 DROP TABLE daily_sales;

@@ -5,13 +5,13 @@ ALTER TABLE outbox
     ADD COLUMN stream varchar(120),
     ADD COLUMN stream_sequence bigint;
 
--- By place in the stream: what the stream has lost, and whose place was given to another message.
+-- By place in the stream: to find events that the stream has lost, and places used for the second time.
 CREATE INDEX outbox_stream_sequence_idx ON outbox (stream, stream_sequence) WHERE stream IS NOT NULL;
 
-COMMENT ON COLUMN outbox.claim IS 'The relay pass that is publishing it.';
-COMMENT ON COLUMN outbox.claimed_until IS 'When the claim ends by itself, so that a relay that is frozen or dead holds nothing back.';
-COMMENT ON COLUMN outbox.stream IS 'The stream that holds it: name and time of creation, so that a stream made anew is another one.';
-COMMENT ON COLUMN outbox.stream_sequence IS 'Its place in the stream.';
+COMMENT ON COLUMN outbox.claim IS 'The claim of the relay pass that is publishing it.';
+COMMENT ON COLUMN outbox.claimed_until IS 'Time when the claim expires, so that a frozen or dead relay delays nothing for long.';
+COMMENT ON COLUMN outbox.stream IS 'The stream that stores it: name and time of creation, so that a recreated stream is another one.';
+COMMENT ON COLUMN outbox.stream_sequence IS 'Its sequence number in the stream.';
 
 -- migrate:down
 ALTER TABLE outbox

@@ -5,13 +5,13 @@ CREATE TABLE login_attempts (
     since timestamptz NOT NULL DEFAULT now()
 );
 
--- For removing those whose period is over.
+-- For the removal of logins whose period has ended.
 CREATE INDEX login_attempts_since_idx ON login_attempts (since);
 
-COMMENT ON TABLE login_attempts IS 'Logins that were tried and have not succeeded since, whether there is such a user or not.';
-COMMENT ON COLUMN login_attempts.login IS 'The address that was given, in lower case.';
-COMMENT ON COLUMN login_attempts.attempts IS 'How often in the period: counted before the password is looked at.';
-COMMENT ON COLUMN login_attempts.since IS 'When the period began.';
+COMMENT ON TABLE login_attempts IS 'Failed attempts to log in since the last success, whether the user exists or not.';
+COMMENT ON COLUMN login_attempts.login IS 'The e-mail address in lower case.';
+COMMENT ON COLUMN login_attempts.attempts IS 'Number of attempts in the period; counted before the password is verified.';
+COMMENT ON COLUMN login_attempts.since IS 'Start of the period.';
 
 -- migrate:down
 DROP TABLE login_attempts;

@@ -1,5 +1,5 @@
--- Count an attempt to log in, and return how many the period has now and how many of its seconds are left.
--- A period begins with the first attempt after the last one.
+-- Count an attempt to log in, and return the number of attempts in the period and the seconds until its end.
+-- A period begins with the first attempt after the end of the previous one.
 -- name: CountLoginAttempt :one
 INSERT INTO login_attempts AS known (login, attempts)
 VALUES (@login, 1)
@@ -8,13 +8,13 @@ SET attempts = CASE WHEN known.since <= now() - sqlc.arg('period')::interval THE
     since = CASE WHEN known.since <= now() - sqlc.arg('period')::interval THEN now() ELSE known.since END
 RETURNING attempts, extract(epoch FROM since + sqlc.arg('period')::interval - now())::float8 AS seconds_left;
 
--- Get how many seconds are left of the period of a login that was tried so often in it. No row where it was not.
+-- Get the seconds until the end of the period of a login with at least this number of attempts. Returns no row for fewer attempts.
 -- name: GetBlockedLogin :one
 SELECT extract(epoch FROM since + sqlc.arg('period')::interval - now())::float8 AS seconds_left
 FROM login_attempts
 WHERE login = @login AND attempts >= @attempts AND since > now() - sqlc.arg('period')::interval;
 
--- Remove logins whose period is over, oldest first. One that another transaction is writing is left alone.
+-- Remove logins whose period has ended, oldest first, except those locked by other transactions.
 -- name: RemoveOldLoginAttempts :execrows
 DELETE FROM login_attempts
 WHERE login IN (
@@ -25,7 +25,7 @@ WHERE login IN (
     FOR UPDATE SKIP LOCKED
 );
 
--- Forget the attempts of a login that has succeeded.
+-- Reset the attempts of a login after a success.
 -- name: ForgetLoginAttempts :execrows
 DELETE FROM login_attempts
 WHERE login = @login;

@@ -1,7 +1,7 @@
--- Place an order with all of its lines, in one round trip: the arrays hold one element for each line, in their order.
--- The total is summed up here, from what is written.
+-- Place an order with all of its lines, in one round trip: the arrays contain one element for each line, in order.
+-- The total is computed here from the lines.
 -- name: PlaceOrder :one
-WITH given AS (
+WITH lines AS (
     SELECT
         generate_subscripts(@skus::varchar[], 1)::smallint AS line_number,
         unnest(@skus::varchar[]) AS sku,
@@ -12,13 +12,13 @@ WITH given AS (
 placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT @user_id, @currency, coalesce(sum(quantity * unit_price_minor), 0)::bigint
-    FROM given
+    FROM lines
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (
     INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor)
-    SELECT placed.id, given.line_number, given.sku, given.title, given.quantity, given.unit_price_minor
-    FROM placed CROSS JOIN given
+    SELECT placed.id, lines.line_number, lines.sku, lines.title, lines.quantity, lines.unit_price_minor
+    FROM placed CROSS JOIN lines
 )
 SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version
 FROM placed;
@@ -31,7 +31,7 @@ JOIN order_lines ON order_lines.order_id = orders.id
 WHERE orders.id = @id
 ORDER BY order_lines.line_number;
 
--- Set an order's status, and return its new version and time. No row where the order has another version, or is not there.
+-- Set the status of an order, and return its new version and time. Returns no row if the order has another version or does not exist.
 -- name: SetOrderStatus :one
 UPDATE orders
 SET status = @status,
@@ -40,7 +40,7 @@ SET status = @status,
 WHERE id = @id AND version = @version
 RETURNING version, updated_at;
 
--- List a user's orders, newest first. A page starts behind the key (after_placed_at, after_id), the last row of the page before;
+-- List a user's orders, newest first. A page starts after the key (after_placed_at, after_id) of the previous page's last row;
 -- both are NULL for the first page.
 -- name: ListOrdersOfUser :many
 SELECT
@@ -55,7 +55,7 @@ WHERE user_id = @user_id
 ORDER BY placed_at DESC, id DESC
 LIMIT @page_size;
 
--- Sum up a user's orders, one row for each currency: how many in each status, and what the paid ones come to.
+-- Return the totals of a user's orders, one row for each currency: the number by status, and the sum of the paid ones.
 -- name: SummarizeOrdersOfUser :many
 SELECT
     currency,
@@ -71,7 +71,7 @@ WHERE user_id = @user_id
 GROUP BY currency
 ORDER BY currency;
 
--- Add to a day's sales; an order that was cancelled after it was paid is taken off with negative numbers.
+-- Add to the sales of a day; negative numbers subtract an order that was cancelled after its payment.
 -- name: AddToDailySales :exec
 INSERT INTO daily_sales (day, currency, orders, revenue_minor)
 VALUES (@day, @currency, @orders, @revenue_minor)
@@ -79,19 +79,19 @@ ON CONFLICT (day, currency) DO UPDATE
 SET orders = daily_sales.orders + EXCLUDED.orders,
     revenue_minor = daily_sales.revenue_minor + EXCLUDED.revenue_minor;
 
--- List the sales of the days from the given one on, newest first.
+-- List the sales since a day, newest first.
 -- name: ListDailySales :many
 SELECT day, currency, orders, revenue_minor
 FROM daily_sales
 WHERE day >= @since
 ORDER BY day DESC, currency;
 
--- Write many orders at once, without their lines, with ids and times of their own.
+-- Write many orders without their lines, with the given ids and times.
 -- name: SeedOrders :copyfrom
 INSERT INTO orders (id, user_id, status, currency, total_minor, placed_at, updated_at)
 VALUES (@id, @user_id, @status, @currency, @total_minor, @placed_at, @updated_at);
 
--- Write the lines of many orders at once.
+-- Write the lines of many orders.
 -- name: SeedOrderLines :copyfrom
 INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor)
 VALUES (@order_id, @line_number, @sku, @title, @quantity, @unit_price_minor);

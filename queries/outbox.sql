@@ -1,10 +1,10 @@
--- Write an event, in the transaction of the change that it tells of.
+-- Write an event, in the transaction of its change.
 -- name: AddToOutbox :exec
 INSERT INTO outbox (aggregate, event_type, payload, trace_id)
 VALUES (@aggregate, @event_type, @payload, @trace_id);
 
--- Claim the next events to publish, for as long as the lease: of each aggregate the first that waits, if it is due and no other relay has it.
--- The others of that aggregate stay behind it, whoever asks, until it is published or given up.
+-- Claim the next events to publish for the duration of the lease: of each aggregate the first pending one, if it is due and not claimed.
+-- Later events of that aggregate wait until it is published or a dead letter.
 -- name: ClaimOutboxBatch :many
 WITH due AS MATERIALIZED (
     SELECT candidate.position
@@ -33,8 +33,8 @@ RETURNING
     outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type, outbox.payload, outbox.trace_id, outbox.occurred_at,
     outbox.attempts;
 
--- Record where the broker has stored these, if they are still claimed by this pass. A message that held one of these places before was
--- lost by the broker, which gives no place twice otherwise: it waits again.
+-- Record the places of published events that this claim still holds. An event recorded at one of these places before was lost by the
+-- broker, which otherwise uses no place twice: it becomes pending again.
 -- name: MarkPublished :exec
 WITH stored AS (
     SELECT
@@ -62,7 +62,7 @@ FROM stored
 WHERE outbox.position = stored.position
   AND outbox.claim = @claim;
 
--- Record that the broker refused an event: it is tried again after a while, or given up.
+-- Record that the broker refused an event: it is retried after a while, or a dead letter.
 -- name: MarkRefused :exec
 UPDATE outbox
 SET attempts = attempts + 1,
@@ -74,7 +74,7 @@ SET attempts = attempts + 1,
 WHERE position = @position
   AND claim = @claim;
 
--- End a claim on what was neither published nor refused.
+-- Release the events of a claim that were neither published nor refused.
 -- name: ReleaseClaim :exec
 UPDATE outbox
 SET claim = NULL,
@@ -82,7 +82,7 @@ SET claim = NULL,
 WHERE position = ANY(@positions::bigint[])
   AND claim = @claim;
 
--- Have events published again that were published or given up, at most so many at once, and return their positions.
+-- Make published events and dead letters of a range pending again, at most `at_most`, and return their positions.
 -- name: RepublishOutbox :many
 WITH chosen AS MATERIALIZED (
     SELECT settled.position
@@ -107,7 +107,7 @@ FROM chosen
 WHERE outbox.position = chosen.position
 RETURNING outbox.position;
 
--- Count the events that were published within the given time and that the stream does not hold, and find the first and the last of them.
+-- Count the events published within the retention that are missing from the stream, and return the first and last position.
 -- name: MeasureStreamGap :one
 SELECT count(*) AS lost, min(position) AS first_position, max(position) AS last_position
 FROM outbox
@@ -121,12 +121,12 @@ WHERE (
   AND published_at > now() - @keep::interval
   AND published_at <= @known_at;
 
--- Get the time of the database, by which everything here is measured.
+-- Get the time of the database, which stamps all messages.
 -- name: GetTime :one
 SELECT now()::timestamptz AS time;
 
--- Measure how far the outbox is behind: how many events wait, for how many seconds the oldest does, and how many were given up. It counts
--- no further than 10,001, so that a long outage does not make this slow.
+-- Measure the lag of the outbox: the number of pending events, the age of the oldest in seconds, and the number of dead letters. Counts
+-- stop at 10,001, so that this remains fast after a long outage.
 -- name: MeasureOutbox :one
 SELECT
     (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL LIMIT 10001) AS counted) AS waiting,
@@ -137,7 +137,7 @@ SELECT
     ) AS lag_seconds,
     (SELECT count(*) FROM (SELECT FROM outbox WHERE dead_at IS NOT NULL LIMIT 10001) AS counted) AS dead;
 
--- Remove what was published before the given time, at most so many at once: short transactions, as often as needed.
+-- Remove events published before a time, oldest first, at most `at_most`, to keep transactions short.
 -- name: PruneOutbox :execrows
 DELETE FROM outbox
 WHERE position IN (

@@ -1,17 +1,17 @@
--- Keep all who write the sales away until the transaction ends. The inbox comes first, as it does for them.
+-- Lock out all writers of the sales until the transaction ends. The inbox is locked first, in the same order as by the writers.
 -- name: LockSales :exec
 LOCK TABLE inbox, daily_sales IN SHARE ROW EXCLUSIVE MODE;
 
--- Let this transaction take as long as it needs.
+-- Disable the statement timeout for this transaction.
 -- name: LiftStatementTimeout :exec
 SELECT set_config('statement_timeout', '0', true);
 
--- Remove all sales.
+-- Delete all sales.
 -- name: ClearDailySales :exec
 DELETE FROM daily_sales;
 
--- Sum up the sales anew from the audit log, which keeps everything, and enter every event that is counted here into the inbox as handled, so
--- that no delivery counts it again. One statement, and so one snapshot: what is counted and what is entered are the same.
+-- Rebuild the sales from the audit log, which is complete, and mark every counted event as handled in the inbox, so that no delivery
+-- counts it again. One statement, and so one snapshot: the counted and the marked events are the same.
 -- name: RebuildDailySales :execrows
 WITH moves AS (
     SELECT

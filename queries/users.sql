@@ -1,4 +1,4 @@
--- Register a user. The database gives the id and both timestamps.
+-- Register a user. The database generates the id and both timestamps.
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
@@ -10,13 +10,13 @@ SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
 FROM users
 WHERE id = @id;
 
--- Get a user by e-mail, whatever its case.
+-- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
 FROM users
 WHERE lower(email) = lower(@email);
 
--- Replace everything that users edit about themselves, and return the user as it is then. No row where the user has another version, or is not there.
+-- Replace a user's profile, and return the user as stored. Returns no row if the user has another version or does not exist.
 -- name: UpdateUserProfile :one
 UPDATE users
 SET first_name = @first_name,
@@ -28,7 +28,7 @@ SET first_name = @first_name,
 WHERE id = @id AND version = @version
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
 
--- Replace the password hash. No row is touched where the user has another version, or is not there.
+-- Replace a user's password hash. Changes no row if the user has another version or does not exist.
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
@@ -36,14 +36,14 @@ SET password = @password,
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- Get what anyone may know of the users with these ids. An unknown id has no row; the rows are in no particular order.
+-- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many
 SELECT id, first_name, last_name
 FROM users
 WHERE id = ANY(@ids::uuid[]);
 
--- List users by registration, oldest first, without their passwords. A page starts behind the key
--- (after_created_at, after_id), the last row of the page before; both are NULL for the first page.
+-- List users by registration, oldest first, without their passwords. A page starts after the key (after_created_at, after_id) of the
+-- previous page's last row; both are NULL for the first page.
 -- name: ListUsers :many
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version
 FROM users
@@ -54,7 +54,7 @@ WHERE (created_at, id) > (
 ORDER BY created_at, id
 LIMIT @page_size;
 
--- Get the addresses among these that users have, in lower case as these are.
+-- Get those of the given lower-case addresses that users have.
 -- name: GetTakenEmails :many
 SELECT lower(email)
 FROM users
@@ -64,12 +64,12 @@ WHERE lower(email) = ANY(@lower_emails::text[]);
 -- name: CountUsers :one
 SELECT count(*) FROM users;
 
--- Delete a user. No row is touched where no user has the id.
+-- Delete a user. Changes no row if no user has the id.
 -- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = @id;
 
--- Write many users at once, with ids and times of their own.
+-- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom
 INSERT INTO users (id, first_name, last_name, email, phone, password, created_at, updated_at)
 VALUES (@id, @first_name, @last_name, @email, sqlc.narg('phone'), @password, @created_at, @updated_at);

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from sqlwright.postgres import embedded
+from tests.support.projects import Compiler
+from tests.support.servers import ReadyCluster, Servers, newest_server
+from tests.support.sqlc import Recordings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the expectations of the golden cases anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # One that began last would leave the other processors without work.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def rewrite_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden expectations are to be written anew."""
@@ -33,13 +41,51 @@ def rewrite_golden(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def proof_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def recordings(shared: Path) -> Recordings:
+    """The answers of sqlc."""
+    return Recordings(shared / "sqlc")
+
+
+@pytest.fixture(scope="session")
+def ready_cluster(shared: Path) -> ReadyCluster:
+    """A data folder for embedded servers of a test's own."""
+    return ReadyCluster(shared)
+
+
+@pytest.fixture(scope="session")
+def proof_server(ready_cluster: ReadyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running PostgreSQL of the newest supported version."""
     project: Path = tmp_path_factory.mktemp("proof")
-    with embedded.running(project):
-        url = embedded.url(project, "postgres")
-        with psycopg.connect(url, autocommit=True) as admin:
-            # Nothing here needs to outlive the tests, so nothing has to wait for the disk.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("SELECT pg_reload_conf()")
+    ready_cluster.copy_to(project)
+    with newest_server(project) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def servers(proof_server: str) -> Iterator[Servers]:
+    """The servers of this test session, by major version."""
+    with ExitStack() as stack:
+        yield Servers(stack, proof_server)
+
+
+@pytest.fixture(scope="session")
+def compiler(proof_server: str, tmp_path_factory: pytest.TempPathFactory, recordings: Recordings) -> Iterator[Compiler]:
+    """The compiler on the newest server."""
+    path = list(sys.path)
+    yield Compiler(proof_server, tmp_path_factory.mktemp("types"), recordings)
+    sys.path[:] = path
+
+
+@pytest.fixture(scope="session")
+def debian_compiler(servers: Servers, tmp_path_factory: pytest.TempPathFactory, recordings: Recordings) -> Iterator[Compiler]:
+    """The compiler on Debian's server, which has the extensions of PostgreSQL's contrib; skips where it is not installed."""
+    path = list(sys.path)
+    yield Compiler(servers.conninfo(15), tmp_path_factory.mktemp("types"), recordings)
+    sys.path[:] = path

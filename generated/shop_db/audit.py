@@ -28,7 +28,7 @@ async def append_audit_entry(
     metadata: JsonValue,
     trace_id: str,
 ) -> None:
-    """Append to the audit log. There is no other way to write to it."""
+    """Append an entry to the audit log, the only write that it allows."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
         APPEND_AUDIT_ENTRY,
@@ -51,9 +51,9 @@ async def list_audit_entries(
     after_id: int | None,
     page_size: int,
 ) -> list[AuditLog]:
-    """List what happened, newest first.
+    """List all entries, newest first.
 
-    A page starts behind the entry after_id; NULL for the first page.
+    A page starts after the entry after_id, which is NULL for the first page.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_AUDIT_ENTRIES, (after_id, page_size))
@@ -77,10 +77,10 @@ async def list_audit_entries_of_subject(
     after_id: int | None,
     page_size: int,
 ) -> list[AuditLog]:
-    """List what happened to one subject, newest first, in pages as above.
+    """List the entries of one subject, newest first, in pages as above.
 
-    A query of its own: one for both would have a plan that is right for both, which
-    reads the whole log to find one subject.
+    A separate query: the generic plan of a combined one would read the whole log to
+    find one subject.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_AUDIT_ENTRIES_OF_SUBJECT, (subject, after_id, page_size))

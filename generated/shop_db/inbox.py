@@ -30,8 +30,8 @@ async def enter_inbox(
     message_id: UUID,
     event_type: str,
 ) -> bool:
-    """Enter a message into the inbox and lock it there until the transaction ends: a
-    second delivery waits, and then sees what became of the first.
+    """Enter a message into the inbox and lock it until the transaction ends: a
+    second delivery waits, and then sees the result of the first.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(ENTER_INBOX, (consumer, message_id, event_type), binary=True)
@@ -55,7 +55,7 @@ async def mark_handled(
     consumer: str,
     message_id: UUID,
 ) -> None:
-    """Note that a message was handled, in the transaction of its effects."""
+    """Mark a message as handled, in the transaction of its effects."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MARK_HANDLED, (consumer, message_id))
 
@@ -78,7 +78,7 @@ async def count_failure(
     event_type: str,
     error: str | None,
 ) -> int:
-    """Note that handling a message failed, and count how often it has."""
+    """Record a failure to handle a message, and return the number of its failures."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
         COUNT_FAILURE,
@@ -107,7 +107,7 @@ async def give_up(
     consumer: str,
     message_id: UUID,
 ) -> None:
-    """Give a message up, and keep it for whoever looks into it."""
+    """Make a message a dead letter, and keep its content for inspection."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
         GIVE_UP,
@@ -145,9 +145,7 @@ async def list_dead_messages(
     *,
     at_most: int,
 ) -> list[ListDeadMessagesRow]:
-    """List the messages that were given up, by their consumers and by the relay,
-    newest first.
-    """
+    """List the dead letters of the consumers and of the relay, newest first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_DEAD_MESSAGES, (at_most,), binary=True)
     return [ListDeadMessagesRow(*row) for row in await cur.fetchall()]
@@ -172,8 +170,8 @@ async def prune_inbox(
     before: datetime.datetime,
     at_most: int,
 ) -> int:
-    """Remove what was handled before the given time, at most so many at once, but
-    for what the outbox still has: that may be published again, and must be known then.
+    """Remove messages handled before a time, oldest first, at most `at_most`, except
+    those still in the outbox: they may be published again, and must then be recognised.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, PRUNE_INBOX, (before, at_most))

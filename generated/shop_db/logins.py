@@ -29,7 +29,7 @@ class CountLoginAttemptRow:
     """A row of `count_login_attempt`."""
 
     attempts: int
-    """How often in the period: counted before the password is looked at."""
+    """Number of attempts in the period; counted before the password is verified."""
     seconds_left: float
 
 
@@ -39,10 +39,10 @@ async def count_login_attempt(
     login: str,
     period: datetime.timedelta,
 ) -> CountLoginAttemptRow:
-    """Count an attempt to log in, and return how many the period has now and how
-    many of its seconds are left.
+    """Count an attempt to log in, and return the number of attempts in the period
+    and the seconds until its end.
 
-    A period begins with the first attempt after the last one.
+    A period begins with the first attempt after the end of the previous one.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(COUNT_LOGIN_ATTEMPT, (login, period), binary=True)
@@ -66,8 +66,8 @@ async def get_blocked_login(
     login: str,
     attempts: int,
 ) -> float | None:
-    """Get how many seconds are left of the period of a login that was tried so often
-    in it. No row where it was not.
+    """Get the seconds until the end of the period of a login with at least this
+    number of attempts. Returns no row for fewer attempts.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_BLOCKED_LOGIN, (period, login, attempts), binary=True)
@@ -95,9 +95,8 @@ async def remove_old_login_attempts(
     period: datetime.timedelta,
     at_most: int,
 ) -> int:
-    """Remove logins whose period is over, oldest first.
-
-    One that another transaction is writing is left alone.
+    """Remove logins whose period has ended, oldest first, except those locked by
+    other transactions.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, REMOVE_OLD_LOGIN_ATTEMPTS, (period, at_most))
@@ -111,7 +110,7 @@ WHERE login = $1::text
 
 
 async def forget_login_attempts(conn: AsyncConnection[Any], *, login: str) -> int:
-    """Forget the attempts of a login that has succeeded."""
+    """Reset the attempts of a login after a success."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, FORGET_LOGIN_ATTEMPTS, (login,))
     return cur.rowcount

@@ -16,26 +16,26 @@ JsonValue: TypeAlias = (
 
 @dataclass(slots=True)
 class AuditLog:
-    """Who did what, when, from where, and how it went. Append-only."""
+    """Who did what, when, from where, and with which outcome. Append-only."""
 
     id: int
     """Order of the entries."""
     at: datetime.datetime
-    """When, by the clock of the transaction."""
+    """Start time of the transaction."""
     actor: str
-    """Who: user:<id>, admin:<name>, system:<name> or anonymous."""
+    """Actor: user:<id>, admin:<name>, system:<name> or anonymous."""
     action: str
-    """What, as in order.pay."""
+    """Action, as in order.pay."""
     subject: str
-    """What it was done to, as in order:<id>."""
+    """Subject of the action, as in order:<id>."""
     origin: str
-    """From where: a command line, an address."""
+    """Origin of the request: a command line, an address."""
     outcome: AuditOutcome
     """Whether it was done or refused."""
     metadata: JsonValue
-    """What else there is to know; never a secret."""
+    """Further details; never a secret."""
     trace_id: str
-    """Ties the entry to log lines and messages of the same request."""
+    """Trace of the request, also in log lines and messages."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -55,20 +55,16 @@ class AuditLog:
 
 @dataclass(slots=True)
 class DailySale:
-    """Paid orders by day and currency, kept by the consumer `sales`."""
+    """Paid orders by day and currency, written by the consumer `sales`."""
 
     day: datetime.date
     """Day of payment or of cancellation, in UTC."""
     currency: str
     """ISO 4217 code."""
     orders: int
-    """Orders paid on that day, less those that were cancelled on it after they were
-    paid.
-    """
+    """Orders paid on that day, less paid orders cancelled on that day."""
     revenue_minor: Decimal
-    """What they sum up to, in minor units; below zero where more was paid back than
-    in.
-    """
+    """Their sum in minor units; negative if refunds exceed payments."""
 
 
 @dataclass(slots=True)
@@ -78,20 +74,20 @@ class Order:
     id: UUID
     """Random identifier."""
     user_id: UUID
-    """Who ordered."""
+    """The user who placed the order."""
     status: OrderStatus
-    """How far the order is."""
+    """State of the order."""
     currency: str
     """ISO 4217 code of every amount of the order."""
     total_minor: int
-    """Sum of the lines in minor units (cents); written with them."""
+    """Sum of the lines in minor units (cents); written together with them."""
     placed_at: datetime.datetime
     """When the order was placed."""
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes
-    nothing where that is not the current one.
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
     """
 
     @classmethod
@@ -111,18 +107,18 @@ class Order:
 
 @dataclass(slots=True)
 class OrderLine:
-    """What an order is made of."""
+    """A line of an order."""
 
     order_id: UUID
     """The order."""
     line_number: int
-    """Place in the order, from 1."""
+    """Position in the order, from 1."""
     sku: str
-    """Stock-keeping unit: which article."""
+    """Stock-keeping unit of the article."""
     title: str
-    """The article's name when it was ordered."""
+    """Name of the article when it was ordered."""
     quantity: int
-    """How many."""
+    """Quantity ordered."""
     unit_price_minor: int
     """Price of one, in minor units, when it was ordered."""
 
@@ -132,15 +128,15 @@ class User:
     """A registered user."""
 
     id: UUID
-    """Random identifier; says nothing about the user."""
+    """Random identifier; discloses nothing about the user."""
     first_name: str
     """Given name."""
     last_name: str
     """Family name."""
     email: str
-    """Address as the user wrote it; unique whatever its case."""
+    """Address as the user wrote it; unique in any case."""
     phone: str | None
-    """Phone number, where the user gave one."""
+    """Phone number, if the user provided one."""
     password: str
     """Hash of the password with its algorithm and parameters; never the password."""
     created_at: datetime.datetime
@@ -148,6 +144,6 @@ class User:
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes
-    nothing where that is not the current one.
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
     """

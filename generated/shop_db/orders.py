@@ -17,7 +17,7 @@ from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
 PLACE_ORDER: Final = """\
-WITH given AS (
+WITH lines AS (
     SELECT
         generate_subscripts($1::varchar[], 1)::smallint AS line_number,
         unnest($1::varchar[]) AS sku,
@@ -28,15 +28,15 @@ WITH given AS (
 placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT $5::uuid, $6::bpchar, coalesce(sum(quantity * unit_price_minor), 0)::bigint
-    FROM given
+    FROM lines
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (
     INSERT INTO order_lines (order_id, line_number, sku, title, quantity,
         unit_price_minor)
-    SELECT placed.id, given.line_number, given.sku, given.title, given.quantity,
-        given.unit_price_minor
-    FROM placed CROSS JOIN given
+    SELECT placed.id, lines.line_number, lines.sku, lines.title, lines.quantity,
+        lines.unit_price_minor
+    FROM placed CROSS JOIN lines
 )
 SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version
 FROM placed
@@ -53,10 +53,10 @@ async def place_order(
     user_id: UUID,
     currency: str,
 ) -> Order:
-    """Place an order with all of its lines, in one round trip: the arrays hold one
-    element for each line, in their order.
+    """Place an order with all of its lines, in one round trip: the arrays contain
+    one element for each line, in order.
 
-    The total is summed up here, from what is written.
+    The total is computed here from the lines.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -120,8 +120,8 @@ class SetOrderStatusRow:
     """A row of `set_order_status`."""
 
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes
-    nothing where that is not the current one.
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
     """
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
@@ -134,9 +134,9 @@ async def set_order_status(
     id: UUID,
     version: int,
 ) -> SetOrderStatusRow | None:
-    """Set an order's status, and return its new version and time.
+    """Set the status of an order, and return its new version and time.
 
-    No row where the order has another version, or is not there.
+    Returns no row if the order has another version or does not exist.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SET_ORDER_STATUS, (status, id, version), binary=True)
@@ -169,11 +169,11 @@ class ListOrdersOfUserRow:
     id: UUID
     """Random identifier."""
     status: OrderStatus
-    """How far the order is."""
+    """State of the order."""
     currency: str
     """ISO 4217 code of every amount of the order."""
     total_minor: int
-    """Sum of the lines in minor units (cents); written with them."""
+    """Sum of the lines in minor units (cents); written together with them."""
     placed_at: datetime.datetime
     """When the order was placed."""
     updated_at: datetime.datetime
@@ -204,8 +204,8 @@ async def list_orders_of_user(
 ) -> list[ListOrdersOfUserRow]:
     """List a user's orders, newest first.
 
-    A page starts behind the key (after_placed_at, after_id), the last row of the page
-    before; both are NULL for the first page.
+    A page starts after the key (after_placed_at, after_id) of the previous page's last
+    row; both are NULL for the first page.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -253,8 +253,8 @@ async def summarize_orders_of_user(
     *,
     user_id: UUID,
 ) -> list[SummarizeOrdersOfUserRow]:
-    """Sum up a user's orders, one row for each currency: how many in each status,
-    and what the paid ones come to.
+    """Return the totals of a user's orders, one row for each currency: the number by
+    status, and the sum of the paid ones.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(SUMMARIZE_ORDERS_OF_USER, (user_id,), binary=True)
@@ -278,8 +278,8 @@ async def add_to_daily_sales(
     orders: int,
     revenue_minor: Decimal,
 ) -> None:
-    """Add to a day's sales; an order that was cancelled after it was paid is taken
-    off with negative numbers.
+    """Add to the sales of a day; negative numbers subtract an order that was
+    cancelled after its payment.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
@@ -298,7 +298,7 @@ async def list_daily_sales(
     *,
     since: datetime.date,
 ) -> list[DailySale]:
-    """List the sales of the days from the given one on, newest first."""
+    """List the sales since a day, newest first."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_DAILY_SALES, (since,))
     return [DailySale(*row) for row in await cur.fetchall()]
@@ -327,9 +327,7 @@ async def seed_orders(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrdersParams] | AsyncIterable[SeedOrdersParams],
 ) -> int:
-    """Write many orders at once, without their lines, with ids and times of their
-    own.
-    """
+    """Write many orders without their lines, with the given ids and times."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     sent = AsyncSentRows(rows)
     copying = cur.copy(SEED_ORDERS)
@@ -375,7 +373,7 @@ async def seed_order_lines(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrderLinesParams] | AsyncIterable[SeedOrderLinesParams],
 ) -> int:
-    """Write the lines of many orders at once."""
+    """Write the lines of many orders."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     sent = AsyncSentRows(rows)
     copying = cur.copy(SEED_ORDER_LINES)

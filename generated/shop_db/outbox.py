@@ -28,7 +28,7 @@ async def add_to_outbox(
     payload: JsonValue,
     trace_id: str,
 ) -> None:
-    """Write an event, in the transaction of the change that it tells of."""
+    """Write an event, in the transaction of its change."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(ADD_TO_OUTBOX, (aggregate, event_type, Jsonb(payload), trace_id))
 
@@ -72,19 +72,19 @@ class ClaimOutboxBatchRow:
     position: int
     """Order of writing; events of one aggregate are published in this order."""
     message_id: UUID
-    """What the broker and the consumers know a repeated delivery by."""
+    """Identifies repeated deliveries for the broker and the consumers."""
     aggregate: str
-    """What changed, as in order:<id>."""
+    """The changed aggregate, as in order:<id>."""
     event_type: str
-    """Which event, as in OrderPaid."""
+    """Type of the event, as in OrderPaid."""
     payload: JsonValue
     """The event."""
     trace_id: str
-    """Trace of the request that caused it."""
+    """Trace of the request that caused the event."""
     occurred_at: datetime.datetime
-    """When the change was made."""
+    """Time of the change."""
     attempts: int
-    """How often the broker refused it."""
+    """Number of times that the broker refused it."""
 
 
 async def claim_outbox_batch(
@@ -94,11 +94,10 @@ async def claim_outbox_batch(
     lease: datetime.timedelta,
     batch_size: int,
 ) -> list[ClaimOutboxBatchRow]:
-    """Claim the next events to publish, for as long as the lease: of each aggregate
-    the first that waits, if it is due and no other relay has it.
+    """Claim the next events to publish for the duration of the lease: of each
+    aggregate the first pending one, if it is due and not claimed.
 
-    The others of that aggregate stay behind it, whoever asks, until it is published or
-    given up.
+    Later events of that aggregate wait until it is published or a dead letter.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(CLAIM_OUTBOX_BATCH, (claim, lease, batch_size), binary=True)
@@ -142,10 +141,10 @@ async def mark_published(
     streams: list[str],
     sequences: list[int],
 ) -> None:
-    """Record where the broker has stored these, if they are still claimed by this pass.
+    """Record the places of published events that this claim still holds.
 
-    A message that held one of these places before was lost by the broker, which gives
-    no place twice otherwise: it waits again.
+    An event recorded at one of these places before was lost by the broker, which
+    otherwise uses no place twice: it becomes pending again.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MARK_PUBLISHED, (claim, positions, streams, sequences))
@@ -173,8 +172,8 @@ async def mark_refused(
     position: int,
     claim: UUID,
 ) -> None:
-    """Record that the broker refused an event: it is tried again after a while, or
-    given up.
+    """Record that the broker refused an event: it is retried after a while, or a
+    dead letter.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MARK_REFUSED, (error, retry_after, give_up, position, claim))
@@ -195,7 +194,7 @@ async def release_claim(
     positions: list[int],
     claim: UUID,
 ) -> None:
-    """End a claim on what was neither published nor refused."""
+    """Release the events of a claim that were neither published nor refused."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(RELEASE_CLAIM, (positions, claim))
 
@@ -233,8 +232,8 @@ async def republish_outbox(
     last_position: int,
     at_most: int,
 ) -> list[int]:
-    """Have events published again that were published or given up, at most so many
-    at once, and return their positions.
+    """Make published events and dead letters of a range pending again, at most
+    `at_most`, and return their positions.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -279,8 +278,8 @@ async def measure_stream_gap(
     keep: datetime.timedelta,
     known_at: datetime.datetime,
 ) -> MeasureStreamGapRow:
-    """Count the events that were published within the given time and that the stream
-    does not hold, and find the first and the last of them.
+    """Count the events published within the retention that are missing from the
+    stream, and return the first and last position.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -300,7 +299,7 @@ SELECT now()::timestamptz AS time
 
 
 async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
-    """Get the time of the database, by which everything here is measured."""
+    """Get the time of the database, which stamps all messages."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_TIME, binary=True)
     row = await cur.fetchone()
@@ -337,9 +336,9 @@ class MeasureOutboxRow:
 
 
 async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
-    """Measure how far the outbox is behind: how many events wait, for how many
-    seconds the oldest does, and how many were given up. It counts no further than
-    10,001, so that a long outage does not make this slow.
+    """Measure the lag of the outbox: the number of pending events, the age of the
+    oldest in seconds, and the number of dead letters. Counts stop at 10,001, so that
+    this remains fast after a long outage.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(MEASURE_OUTBOX, binary=True)
@@ -367,8 +366,8 @@ async def prune_outbox(
     before: datetime.datetime,
     at_most: int,
 ) -> int:
-    """Remove what was published before the given time, at most so many at once:
-    short transactions, as often as needed.
+    """Remove events published before a time, oldest first, at most `at_most`, to
+    keep transactions short.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, PRUNE_OUTBOX, (before, at_most))

@@ -14,9 +14,9 @@ LOCK TABLE inbox, daily_sales IN SHARE ROW EXCLUSIVE MODE
 
 
 async def lock_sales(conn: AsyncConnection[Any]) -> None:
-    """Keep all who write the sales away until the transaction ends.
+    """Lock out all writers of the sales until the transaction ends.
 
-    The inbox comes first, as it does for them.
+    The inbox is locked first, in the same order as by the writers.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LOCK_SALES)
@@ -28,7 +28,7 @@ SELECT set_config('statement_timeout', '0', true)
 
 
 async def lift_statement_timeout(conn: AsyncConnection[Any]) -> None:
-    """Let this transaction take as long as it needs."""
+    """Disable the statement timeout for this transaction."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIFT_STATEMENT_TIMEOUT)
 
@@ -39,7 +39,7 @@ DELETE FROM daily_sales
 
 
 async def clear_daily_sales(conn: AsyncConnection[Any]) -> None:
-    """Remove all sales."""
+    """Delete all sales."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(CLEAR_DAILY_SALES)
 
@@ -77,10 +77,9 @@ GROUP BY day, currency
 
 
 async def rebuild_daily_sales(conn: AsyncConnection[Any]) -> int:
-    """Sum up the sales anew from the audit log, which keeps everything, and enter
-    every event that is counted here into the inbox as handled, so that no delivery
-    counts it again. One statement, and so one snapshot: what is counted and what is
-    entered are the same.
+    """Rebuild the sales from the audit log, which is complete, and mark every
+    counted event as handled in the inbox, so that no delivery counts it again. One
+    statement, and so one snapshot: the counted and the marked events are the same.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, REBUILD_DAILY_SALES)

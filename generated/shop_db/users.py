@@ -32,7 +32,7 @@ async def create_user(
     phone: str | None,
     password: str,
 ) -> User:
-    """Register a user. The database gives the id and both timestamps."""
+    """Register a user. The database generates the id and both timestamps."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
         CREATE_USER,
@@ -72,7 +72,7 @@ WHERE lower(email) = lower($1::text)
 
 
 async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User | None:
-    """Get a user by e-mail, whatever its case."""
+    """Get a user by e-mail address, in any case."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_USER_BY_EMAIL, (email,), binary=True)
     row = await cur.fetchone()
@@ -105,8 +105,9 @@ async def update_user_profile(
     id: UUID,
     version: int,
 ) -> User | None:
-    """Replace everything that users edit about themselves, and return the user as it
-    is then. No row where the user has another version, or is not there.
+    """Replace a user's profile, and return the user as stored.
+
+    Returns no row if the user has another version or does not exist.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(
@@ -136,9 +137,9 @@ async def update_user_password(
     id: UUID,
     version: int,
 ) -> int:
-    """Replace the password hash.
+    """Replace a user's password hash.
 
-    No row is touched where the user has another version, or is not there.
+    Changes no row if the user has another version or does not exist.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, UPDATE_USER_PASSWORD, (password, id, version))
@@ -157,7 +158,7 @@ class GetPublicProfilesRow:
     """A row of `get_public_profiles`."""
 
     id: UUID
-    """Random identifier; says nothing about the user."""
+    """Random identifier; discloses nothing about the user."""
     first_name: str
     """Given name."""
     last_name: str
@@ -169,9 +170,9 @@ async def get_public_profiles(
     *,
     ids: list[UUID],
 ) -> list[GetPublicProfilesRow]:
-    """Get what anyone may know of the users with these ids.
+    """Get the public profiles of the users with these ids, in no particular order.
 
-    An unknown id has no row; the rows are in no particular order.
+    An unknown id has no row.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_PUBLIC_PROFILES, (ids,), binary=True)
@@ -195,22 +196,22 @@ class ListUsersRow:
     """A row of `list_users`."""
 
     id: UUID
-    """Random identifier; says nothing about the user."""
+    """Random identifier; discloses nothing about the user."""
     first_name: str
     """Given name."""
     last_name: str
     """Family name."""
     email: str
-    """Address as the user wrote it; unique whatever its case."""
+    """Address as the user wrote it; unique in any case."""
     phone: str | None
-    """Phone number, where the user gave one."""
+    """Phone number, if the user provided one."""
     created_at: datetime.datetime
     """When the user registered."""
     updated_at: datetime.datetime
     """When the row was last written; set by every UPDATE in queries/users.sql."""
     version: int
-    """Raised by every UPDATE: a writer names the version that it read, and changes
-    nothing where that is not the current one.
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
     """
 
 
@@ -223,8 +224,8 @@ async def list_users(
 ) -> list[ListUsersRow]:
     """List users by registration, oldest first, without their passwords.
 
-    A page starts behind the key (after_created_at, after_id), the last row of the page
-    before; both are NULL for the first page.
+    A page starts after the key (after_created_at, after_id) of the previous page's last
+    row; both are NULL for the first page.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(LIST_USERS, (after_created_at, after_id, page_size), binary=True)
@@ -243,7 +244,7 @@ async def get_taken_emails(
     *,
     lower_emails: list[str],
 ) -> list[str]:
-    """Get the addresses among these that users have, in lower case as these are."""
+    """Get those of the given lower-case addresses that users have."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(GET_TAKEN_EMAILS, (lower_emails,), binary=True)
     return [row[0] for row in await cur.fetchall()]
@@ -272,7 +273,7 @@ WHERE id = $1::uuid
 
 
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
-    """Delete a user. No row is touched where no user has the id."""
+    """Delete a user. Changes no row if no user has the id."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await aexecute_now(cur, DELETE_USER, (id,))
     return cur.rowcount
@@ -302,7 +303,7 @@ async def seed_users(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedUsersParams] | AsyncIterable[SeedUsersParams],
 ) -> int:
-    """Write many users at once, with ids and times of their own."""
+    """Write many users, with the given ids and times."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     sent = AsyncSentRows(rows)
     copying = cur.copy(SEED_USERS)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .conftest import Sqlwright, tree
+from tests.support.program import Sqlwright, tree
+from tests.support.small_project import USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
 
 
-def test_a_generated_folder_is_up_to_date(project: Path, sqlwright: Sqlwright) -> None:
-    sqlwright("generate")
-    done = sqlwright("check")
+def test_a_generated_folder_is_up_to_date(project: Path, sqlwright_process: Sqlwright) -> None:
+    sqlwright_process("generate")
+    done = sqlwright_process("check")
     assert (done.code, done.out, done.err) == (0, f"{len(tree(project / PACKAGE))} generated files up to date.\n", "")
 
 
@@ -44,10 +45,12 @@ def test_an_edited_a_missing_and_an_orphaned_file_are_shown_and_left_alone(proje
     assert tree(project) == before
 
 
+ANOTHER_ORDER = declare({"queries/users.sql": USERS.replace("ORDER BY id", "ORDER BY name")})
+
+
 def test_a_changed_query_is_found(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
-    queries = project / "queries/users.sql"
-    queries.write_text(queries.read_text(encoding="utf-8").replace("ORDER BY id", "ORDER BY name"), encoding="utf-8")
+    write_files(project, ANOTHER_ORDER)
     document = json.loads(sqlwright("check", "--format", "json").out)
     assert document["ok"] is False
     assert document["files"]["changed"] == [f"{PACKAGE}/proofs.json", f"{PACKAGE}/users.py"]

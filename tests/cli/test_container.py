@@ -18,8 +18,7 @@ import pytest
 
 from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server
-
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 IMAGE = "sqlwright-tests-postgres"
 # What the official image does with its environment and its command, and no more.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.postgres import devdb, embedded
-
-from .conftest import UNSET, Sqlwright
+from tests.support.program import COMMAND, Sqlwright, environment
 
 
 @pytest.fixture
@@ -31,19 +29,19 @@ def applied(url: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("stopped_afterwards")
-def test_the_life_of_an_embedded_database(project: Path, embedded_sqlwright: Sqlwright) -> None:
+def test_the_life_of_an_embedded_database(project: Path, embedded_process: Sqlwright) -> None:
     """Made by up, kept running, undone by down, made again by reset, stopped by stop, and there again after the next up."""
-    status = embedded_sqlwright("db", "status")
+    status = embedded_process("db", "status")
     assert status.code == 0
     assert status.out.endswith("server:   stopped\nIt does not exist yet; create it: sqlwright db up\n")
 
-    up = embedded_sqlwright("db", "up")
+    up = embedded_process("db", "up")
     assert up.code == 0, up.err
     assert "Applied: 1_users.sql" in up.out
     assert up.out.endswith("It keeps running until: sqlwright db stop\n")
     assert embedded.is_running(project)
 
-    url = embedded_sqlwright("db", "url")
+    url = embedded_process("db", "url")
     assert (url.code, url.err) == (0, "")
     address = url.out.removesuffix("\n")
     assert applied(address) == ["1"]
@@ -51,27 +49,27 @@ def test_the_life_of_an_embedded_database(project: Path, embedded_sqlwright: Sql
 
     with psycopg.connect(address) as connection:
         connection.execute("INSERT INTO users VALUES (1, 'Ada')")
-    assert embedded_sqlwright("db", "shell", "--", "-Atc", "SELECT name FROM users").out == "Ada\n"
-    assert "[X] 1_users.sql" in embedded_sqlwright("db", "status").out
+    assert embedded_process("db", "shell", "--", "-Atc", "SELECT name FROM users").out == "Ada\n"
+    assert "[X] 1_users.sql" in embedded_process("db", "status").out
 
-    assert embedded_sqlwright("db", "down").code == 0
+    assert embedded_process("db", "down").code == 0
     assert applied(address) == []
-    assert embedded_sqlwright("db", "up").code == 0
-    assert embedded_sqlwright("db", "reset", "--yes").code == 0
+    assert embedded_process("db", "up").code == 0
+    assert embedded_process("db", "reset", "--yes").code == 0
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
-    assert embedded_sqlwright("db", "stop").out == "The embedded server is stopped.\n"
+    assert embedded_process("db", "stop").out == "The embedded server is stopped.\n"
     assert not embedded.is_running(project)
-    assert embedded_sqlwright("db", "url").err == "The server is stopped; start it: sqlwright db up\n"
-    embedded_sqlwright("db", "up")
+    assert embedded_process("db", "url").err == "The server is stopped; start it: sqlwright db up\n"
+    embedded_process("db", "up")
     assert applied(address) == ["1"]
 
 
-@pytest.mark.usefixtures("stopped_afterwards")
-def test_a_broken_migration_is_an_error_and_leaves_no_server_behind(project: Path, embedded_sqlwright: Sqlwright) -> None:
+@pytest.mark.usefixtures("started_before", "stopped_afterwards")
+def test_a_broken_migration_is_an_error_and_leaves_no_server_behind(project: Path, embedded_process: Sqlwright) -> None:
     (project / "migrations/2_broken.sql").write_text("-- migrate:up\nCREATE TABEL x ();\n-- migrate:down\n", encoding="utf-8")
-    done = embedded_sqlwright("db", "up")
+    done = embedded_process("db", "up")
     assert done.code == 1
     assert 'syntax error at or near "TABEL"' in done.err
     assert "error: dbmate up failed on postgres://postgres:***@/dev?host=" in done.err
@@ -85,12 +83,11 @@ def test_stopping_what_never_ran_is_fine(embedded_sqlwright: Sqlwright) -> None:
 
 def test_reset_asks_first_and_no_means_no(project: Path, proof_server: str) -> None:
     url = proof_server.replace("/postgres?", "/asked?")
-    environment = {name: value for name, value in os.environ.items() if name not in UNSET} | {"DATABASE_URL": url}
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app()", "db"]
-    subprocess.run([*command, "up"], cwd=project, env=environment, check=True, capture_output=True)
+    environ = environment({"DATABASE_URL": url})
+    subprocess.run([*COMMAND, "db", "up"], cwd=project, env=environ, check=True, capture_output=True)
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
-        [*command, "reset"], cwd=project, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*COMMAND, "db", "reset"], cwd=project, env=environ, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     os.write(ours, b"n\n")
     said, _ = done.communicate(timeout=60)
@@ -101,14 +98,14 @@ def test_reset_asks_first_and_no_means_no(project: Path, proof_server: str) -> N
     assert applied(url) == ["1"]
 
 
-def test_database_url_names_the_database(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
+def test_database_url_names_the_database(project: Path, embedded_process: Sqlwright, proof_server: str) -> None:
     url = proof_server.replace("/postgres?", "/named?")
-    done = sqlwright("db", "up", DATABASE_URL=url)
+    done = embedded_process("db", "up", DATABASE_URL=url)
     assert done.code == 0, done.err
     assert "It stays up" not in done.out
     assert applied(url) == ["1"]
     assert not (project / ".sqlwright").exists()
-    assert sqlwright("db", "shell", "--", "-Atc", "SELECT current_database()", DATABASE_URL=url).out == "named\n"
+    assert embedded_process("db", "shell", "--", "-Atc", "SELECT current_database()", DATABASE_URL=url).out == "named\n"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +149,8 @@ def test_what_is_no_postgresql_url_is_refused_and_not_repeated(embedded_sqlwrigh
     )
 
 
-def test_an_unreachable_server_is_an_error_that_hides_the_password(embedded_sqlwright: Sqlwright) -> None:
-    done = embedded_sqlwright("db", "up", DATABASE_URL="postgres://me:secret@127.0.0.1:1/shop")
+def test_an_unreachable_server_is_an_error_that_hides_the_password(embedded_process: Sqlwright) -> None:
+    done = embedded_process("db", "up", DATABASE_URL="postgres://me:secret@127.0.0.1:1/shop")
     assert done.code == 1
     assert done.err.endswith("error: dbmate up failed on postgres://me:***@127.0.0.1:1/shop\n  help: dbmate's own message is above.\n")
     assert "secret" not in done.err
@@ -168,8 +165,8 @@ def test_no_folder_of_migrations_is_an_error(project: Path, embedded_sqlwright: 
     )
 
 
-def test_a_new_migration_has_both_directions(project: Path, embedded_sqlwright: Sqlwright) -> None:
-    done = embedded_sqlwright("db", "new", "add_orders")
+def test_a_new_migration_has_both_directions(project: Path, embedded_process: Sqlwright) -> None:
+    done = embedded_process("db", "new", "add_orders")
     assert done.code == 0, done.err
     (made,) = (project / "migrations").glob("*_add_orders.sql")
     assert {"-- migrate:up", "-- migrate:down"} <= set(made.read_text(encoding="utf-8").splitlines())

@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CONFIGURATION, USERS, Sqlwright, tree
+from tests.support.program import COMMAND, Sqlwright, tree
+from tests.support.small_project import CONFIGURATION, USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
+_OTHER_BLOCK = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
 
 
 def without_seconds(text: str) -> str:
     return re.sub(r"[\d.]+ s$", "<seconds>", text.rstrip())
 
 
-def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright: Sqlwright) -> None:
-    done = sqlwright("generate")
+def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright_process: Sqlwright) -> None:
+    done = sqlwright_process("generate")
     assert (done.code, done.err) == (0, "")
     files = tree(project / PACKAGE)
     assert "def get_user(" in files["users.py"]
@@ -43,13 +45,15 @@ def test_a_second_run_touches_nothing(project: Path, sqlwright: Sqlwright) -> No
     assert {path: path.stat().st_mtime_ns for path in (project / PACKAGE).iterdir()} == before
 
 
+MORE = declare({"queries/more.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n"})
+
+
 def test_a_removed_query_file_takes_its_module_along_and_a_hand_written_file_stays(project: Path, sqlwright: Sqlwright) -> None:
-    queries = project / "queries"
-    (queries / "more.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, MORE)
     sqlwright("generate")
     mine = project / PACKAGE / "mine.py"
     mine.write_text("MINE = True\n", encoding="utf-8")
-    (queries / "more.sql").unlink()
+    (project / "queries/more.sql").unlink()
     done = sqlwright("generate")
     assert f"  removed  {PACKAGE}/more.py" in done.out.splitlines()
     assert not (project / PACKAGE / "more.py").exists()
@@ -113,16 +117,21 @@ def test_the_configuration_may_be_elsewhere(project: Path, sqlwright: Sqlwright,
     assert (other / PACKAGE / "users.py").is_file()
 
 
-def test_two_blocks_make_two_packages(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: CountUsers :one\nSELECT count(*) FROM users;\n", encoding="utf-8")
+TWO_BLOCKS = declare(
+    {
+        "sqlc.yaml": f"{CONFIGURATION}{_OTHER_BLOCK}        options: {{clients: async}}\n",
+        "reports/totals.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n",
+    }
+)
+
+
+def test_two_blocks_make_two_packages_each_with_its_options(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO_BLOCKS)
     done = sqlwright("generate")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("3 queries, 3 functions, ")
-    assert (project / PACKAGE / "users.py").is_file()
-    assert (project / "generated/reports_db/totals.py").is_file()
+    assert "\ndef get_user(" in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
+    assert "async def count_users(" in (project / "generated/reports_db/totals.py").read_text(encoding="utf-8")
 
 
 def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: Sqlwright) -> None:
@@ -137,13 +146,18 @@ def test_every_complaint_of_sqlc_points_at_its_place(project: Path, sqlwright: S
     assert not (project / "generated").exists()
 
 
+BOTH_WRONG = declare(
+    {
+        "sqlc.yaml": CONFIGURATION + _OTHER_BLOCK,
+        "reports/totals.sql": "-- name: A :one\nSELECT nope FROM users;\n",
+        # sqlc accepts this one, PostgreSQL refuses it.
+        "queries/users.sql": "-- name: B :many\nSELECT name, count(*) FROM users;\n",
+    }
+)
+
+
 def test_an_error_of_one_block_does_not_hide_those_of_another(project: Path, sqlwright: Sqlwright) -> None:
-    block = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: reports").replace("app_db", "reports_db")
-    (project / "sqlc.yaml").write_text(CONFIGURATION + block, encoding="utf-8")
-    (project / "reports").mkdir()
-    (project / "reports/totals.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
-    # sqlc accepts this one, PostgreSQL refuses it.
-    (project / "queries/users.sql").write_text("-- name: B :many\nSELECT name, count(*) FROM users;\n", encoding="utf-8")
+    write_files(project, BOTH_WRONG)
     done = sqlwright("generate")
     assert done.code == 1
     assert 'error: PostgreSQL refuses query A: column "nope" does not exist\n  --> reports/totals.sql:2:8\n' in done.err
@@ -163,8 +177,11 @@ def test_json_is_one_document_with_the_same_facts(project: Path, sqlwright: Sqlw
     }
 
 
+UNKNOWN_COLUMN = declare({"queries/users.sql": "-- name: A :one\nSELECT nope FROM users;\n"})
+
+
 def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "queries/users.sql").write_text("-- name: A :one\nSELECT nope FROM users;\n", encoding="utf-8")
+    write_files(project, UNKNOWN_COLUMN)
     done = sqlwright("generate", "--format=json")
     assert (done.code, done.err) == (1, "")
     assert json.loads(done.out) == {
@@ -257,7 +274,7 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     (project / "sqlc.yaml").unlink()
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app()", "generate"]
+    command = [*COMMAND, "generate"]
     with subprocess.Popen(
         command, cwd=project, env=environment | {"TERM": "xterm"} | environ, stderr=theirs, stdin=subprocess.DEVNULL
     ) as process:

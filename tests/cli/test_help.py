@@ -10,12 +10,11 @@ import pytest
 
 import sqlwright
 from sqlwright.postgres import embedded
-
-from .conftest import run_in
+from tests.support.program import run_here, run_process
 
 
 def test_the_versions_are_those_of_what_runs(tmp_path: Path) -> None:
-    lines = run_in(tmp_path, ("--version",), {}).out.splitlines()
+    lines = run_process(tmp_path, ("--version",), {}).out.splitlines()
     assert lines[0] == f"sqlwright {sqlwright.__version__}"
     assert lines[1] == "sqlc 1.31.1"
     assert lines[2].startswith(f"psycopg {psycopg.__version__} (libpq ")
@@ -25,7 +24,7 @@ def test_the_versions_are_those_of_what_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",)])
 def test_help_leads_through_a_first_round(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = run_in(tmp_path, arguments, {})
+    done = run_here(tmp_path, arguments, {})
     assert done.code == 0
     for words in ("sqlwright db new", "sqlwright db up", "sqlwright generate", "sqlwright check", "Exit codes: 0 fine, 1 something found"):
         assert words in done.out
@@ -33,7 +32,7 @@ def test_help_leads_through_a_first_round(tmp_path: Path, arguments: tuple[str, 
 
 @pytest.mark.parametrize("command", ["generate", "check", "inspect", "db shell", "db url"])
 def test_help_of_a_command_shows_an_example(tmp_path: Path, command: str) -> None:
-    done = run_in(tmp_path, (*command.split(), "--help"), {})
+    done = run_here(tmp_path, (*command.split(), "--help"), {})
     assert done.code == 0
     examples = done.out.split("Example", 1)[1]
     assert f"sqlwright {command}" in examples
@@ -41,7 +40,7 @@ def test_help_of_a_command_shows_an_example(tmp_path: Path, command: str) -> Non
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "reset", "url", "shell", "stop", "new"])
 def test_every_database_command_is_explained(tmp_path: Path, command: str) -> None:
-    listed = run_in(tmp_path, ("db", "--help"), {}).out
+    listed = run_here(tmp_path, ("db", "--help"), {}).out
     assert re.search(rf"│ {command} +[A-Z]\w+ .*", listed)
 
 
@@ -58,6 +57,6 @@ def test_every_database_command_is_explained(tmp_path: Path, command: str) -> No
     ],
 )
 def test_wrong_usage_ends_with_2_and_names_the_mistake(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = run_in(tmp_path, arguments, {})
+    done = run_here(tmp_path, arguments, {})
     assert (done.code, done.out) == (2, "")
     assert message in " ".join(done.err.replace("│", " ").split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
 
 
 def test_a_query_is_found_by_both_of_its_names(sqlwright: Sqlwright) -> None:

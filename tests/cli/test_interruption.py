@@ -8,7 +8,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,18 +16,29 @@ import pytest
 
 from sqlwright.project.folder import Comparison, Difference
 from sqlwright.project.writing import write
-
-from .conftest import Sqlwright, tree
+from tests.support.program import COMMAND, Sqlwright, tree
+from tests.support.small_project import declare, write_files
 
 PACKAGE = "generated/app_db"
 OTHER_COLUMN = "-- migrate:up\nCREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, age int);\n"
 KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
+CHANGED = declare({"migrations/1_users.sql": OTHER_COLUMN, "queries/more.sql": "-- name: AllUsers :many\nSELECT * FROM users;\n"})
+ENDING = declare(
+    {
+        "migrations/1_users.sql": (
+            "CREATE FUNCTION ended() RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT pg_terminate_backend(pg_backend_pid())';\n"
+            "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);\n"
+            "SELECT ended();\n"
+        )
+    }
+)
+
+
 def change(project: Path) -> None:
     """Change the models, the record and a module, and add a module."""
-    (project / "migrations/1_users.sql").write_text(OTHER_COLUMN, encoding="utf-8")
-    (project / "queries/more.sql").write_text("-- name: AllUsers :many\nSELECT * FROM users;\n", encoding="utf-8")
+    write_files(project, CHANGED)
 
 
 def start(project: Path, proof_server: str, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
@@ -40,7 +50,7 @@ def start(project: Path, proof_server: str, prepare: Callable[[], None] | None =
             prepare()
 
     return subprocess.Popen(
-        [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", "generate"],
+        [*COMMAND, "generate"],
         cwd=project,
         env=os.environ | {"SQLWRIGHT_DATABASE_URL": proof_server},
         stdin=subprocess.DEVNULL,
@@ -150,12 +160,7 @@ def test_a_disk_that_is_full_for_every_file_is_one_clear_error(project: Path, pr
 
 def test_a_server_that_ends_meanwhile_is_one_clear_error(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
     # The connection that proves is ended by what it proves: the schema's own function, which the planner folds.
-    (project / "migrations/1_users.sql").write_text(
-        "CREATE FUNCTION ended() RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT pg_terminate_backend(pg_backend_pid())';\n"
-        "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);\n"
-        "SELECT ended();\n",
-        encoding="utf-8",
-    )
+    write_files(project, ENDING)
     done = sqlwright("generate")
     assert done.code == 1
     assert "Traceback" not in done.err

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import COMMAND, Sqlwright
 
 SCHEMA = """\
 CREATE TYPE state AS ENUM ('new', 'open', 'done');
@@ -111,7 +110,7 @@ def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("check", "--format", "json", "--config", "none.yaml")])
 def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-c", "from sqlwright.cli import app; app(prog_name='sqlwright')", *arguments]
+    command = [*COMMAND, *arguments]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")

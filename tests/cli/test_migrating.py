@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import yaml
 from psycopg.conninfo import make_conninfo
-from typer.testing import CliRunner
 
-from sqlwright.cli.application import app
+from tests.support.program import run_here
+from tests.support.sqlc import Recordings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "migrating.md"
 # As sqlc-gen-python's own example has it, with an array of an enum and a query of many parameters.
@@ -68,15 +68,15 @@ def old_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def moved(old_project: Path, proof_server: str) -> Iterator[str]:
+def moved(old_project: Path, proof_server: str, recordings: Recordings) -> Iterator[str]:
     """The project after the page's steps: how to connect to its database."""
-    arguments, environment = ["generate", "--config", str(old_project / "sqlc.yaml")], {"SQLWRIGHT_DATABASE_URL": proof_server}
-    refused = CliRunner().invoke(app, arguments, env=environment)
-    assert refused.exit_code == 1, "the page says that old files are not overwritten"
+    environ = {"SQLWRIGHT_DATABASE_URL": proof_server}
+    refused = run_here(old_project, ("generate",), environ, recordings)
+    assert refused.code == 1, "the page says that old files are not overwritten"
     for name in ("models.py", "query.py"):
         (old_project / "src" / "authors" / name).unlink()
-    done = CliRunner().invoke(app, arguments, env=environment)
-    assert done.exit_code == 0, done.stderr
+    done = run_here(old_project, ("generate",), environ, recordings)
+    assert done.code == 0, done.err
     with psycopg.connect(proof_server, autocommit=True) as admin:
         admin.execute("CREATE DATABASE migrating")
     conninfo = make_conninfo(proof_server, dbname="migrating")

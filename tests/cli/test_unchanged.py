@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
+from tests.support.small_project import CONFIGURATION, MIGRATION, USERS, declare, write_files
 
 PACKAGE = Path("generated/app_db")
 
@@ -17,18 +18,25 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+COMMENT = declare({"queries/users.sql": USERS.replace("-- name: GetUser", "-- The one user.\n-- name: GetUser")})
+SELECTED = declare({"queries/users.sql": USERS.replace("SELECT name FROM", "SELECT lower(name) FROM")})
+NULLABLE = declare({"migrations/1_users.sql": MIGRATION.replace("name text NOT NULL", "name text")})
+ASYNC = declare({"sqlc.yaml": f"{CONFIGURATION}        options: {{clients: async}}\n"})
+UNPROVEN = declare({"queries/users.sql": USERS.replace("WHERE id = $1", "WHERE name = $1")})
+
+
 @pytest.mark.parametrize(
-    ("file", "old", "new", "shows"),
+    ("changed", "shows"),
     [
-        ("queries/users.sql", "-- name: GetUser", "-- The one user.\n-- name: GetUser", '    """The one user."""'),
-        ("queries/users.sql", "SELECT name FROM", "SELECT lower(name) FROM", "SELECT lower(name) FROM users"),
-        ("migrations/1_users.sql", "name text NOT NULL", "name text", "-> str | None:"),
-        ("sqlc.yaml", "out: generated/app_db", "out: generated/app_db\n        options: {clients: async}", "async def get_user("),
+        pytest.param(COMMENT, '    """The one user."""', id="a comment"),
+        pytest.param(SELECTED, "SELECT lower(name) FROM users", id="a query"),
+        pytest.param(NULLABLE, "-> str | None:", id="the schema"),
+        pytest.param(ASYNC, "async def get_user(", id="the configuration"),
     ],
 )
-def test_whatever_is_changed_shows(project: Path, sqlwright: Sqlwright, file: str, old: str, new: str, shows: str) -> None:
+def test_whatever_is_changed_shows(project: Path, sqlwright: Sqlwright, changed: dict[str, str], shows: str) -> None:
     sqlwright("generate")
-    edit(project / file, old, new)
+    write_files(project, changed)
     done = sqlwright("generate")
     assert done.code == 0, done.err
     assert shows in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
@@ -59,7 +67,7 @@ def test_an_orphan_is_removed_also_where_nothing_else_has_changed(project: Path,
 
 
 def test_warnings_are_shown_in_every_run(project: Path, sqlwright: Sqlwright) -> None:
-    edit(project / "queries/users.sql", "WHERE id = $1", "WHERE name = $1")
+    write_files(project, UNPROVEN)
     first, second = sqlwright("generate"), sqlwright("generate")
     assert "at most one row is not proven" in first.err
     assert second.err == first.err
@@ -83,18 +91,21 @@ def broken(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.usefixtures("started_before")
 @pytest.mark.parametrize("command", ["generate", "check"])
-def test_a_run_without_changes_compiles_nothing(project: Path, sqlwright: Sqlwright, tmp_path: Path, command: str) -> None:
+def test_a_run_without_changes_compiles_nothing(
+    project: Path, sqlwright: Sqlwright, sqlwright_process: Sqlwright, tmp_path: Path, command: str
+) -> None:
     sqlwright("generate", SQLWRIGHT_DATABASE_URL="")
     first = sqlwright(command, SQLWRIGHT_DATABASE_URL="")
-    second = sqlwright(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken"))
+    second = sqlwright_process(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken"))
     assert (second.code, second.err) == (0, ""), second.err
     assert ("up to date" in second.out) == ("up to date" in first.out)
     edit(project / "queries/users.sql", "SELECT name FROM", "SELECT lower(name) FROM")
-    assert "RuntimeError" in sqlwright(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken")).err
+    assert "RuntimeError" in sqlwright_process(command, SQLWRIGHT_DATABASE_URL="", **broken(tmp_path / "broken")).err
 
 
-def test_check_asks_a_named_server_every_time(project: Path, sqlwright: Sqlwright, tmp_path: Path) -> None:
+def test_check_asks_a_named_server_every_time(sqlwright: Sqlwright, sqlwright_process: Sqlwright, tmp_path: Path) -> None:
     sqlwright("generate")
     assert sqlwright("check").code == 0
-    assert "RuntimeError" in sqlwright("check", **broken(tmp_path / "broken")).err
+    assert "RuntimeError" in sqlwright_process("check", **broken(tmp_path / "broken")).err

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Sqlwright
+from tests.support.program import Sqlwright
+from tests.support.small_project import declare, write_files
 
 QUERIES = """\
 -- name: Totals :many
@@ -22,9 +23,12 @@ SELECT name FROM users WHERE id = @id;
 """
 
 
+EXPLAINED = declare({"queries/users.sql": QUERIES})
+
+
 @pytest.fixture(autouse=True)
 def queries(project: Path) -> None:
-    (project / "queries" / "users.sql").write_text(QUERIES, encoding="utf-8")
+    write_files(project, EXPLAINED)
 
 
 def test_every_column_and_the_rows_are_explained(sqlwright: Sqlwright) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -20,8 +19,7 @@ from sqlwright.diagnostics import CompileError, format_diagnostic
 from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
-
-from ..proofs.conftest import MAJORS, Servers  # noqa: TID252 - the tests are no package with a name of its own
+from tests.support.servers import MAJORS, ReadyCluster, Servers
 
 _FDW = "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;"
 _OWN = "DO $$ BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''k''', current_user); END $$;"
@@ -98,12 +96,6 @@ with postgres_server(project, {"SQLWRIGHT_DATABASE_URL": sys.argv[2]}) as server
 
 def schema_of(text: str) -> Schema:
     return Schema((SchemaFile("1.sql", text, text),), hashlib.sha256(text.encode()).hexdigest())
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    with ExitStack() as stack:
-        yield Servers(stack)
 
 
 @pytest.fixture
@@ -293,7 +285,9 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(server: Server, proof_s
         assert admin.execute(idle).fetchone() == (0,)
 
 
-def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_reported_in_a_sentence(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
+    ready_cluster.copy_to(tmp_path)
+
     def prove() -> None:
         schema = schema_of("CREATE TABLE t (id int)")
         with postgres_server(tmp_path, {}) as server, scratch_database(server, schema) as connection:

@@ -6,30 +6,35 @@ import importlib
 import inspect
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
-from typer.testing import CliRunner
 
-from sqlwright.cli.application import app
+from sqlwright.project.configuration import read_configuration
+from tests.support.program import run_here
+from tests.support.sqlc import Recordings
 
 PROJECT = Path(__file__).parent / "commands"
+OTHER_PROJECT = Path(__file__).parent / "project"
 PACKAGE = "commands_db"
+# Imports a module of a package by its name.
+Load: TypeAlias = Callable[[str], Any]
 SITUATIONS = ("transaction", "autocommit", "pipeline", "pool", "dict_row")
 COLOURS = ("sync", "async")
 
 
-def compile_commands(folder: Path, server: str) -> None:
-    """Generate the package and make it importable."""
-    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
-    result = CliRunner().invoke(app, ["generate", "--config", str(folder / "sqlc.yaml")], env={"SQLWRIGHT_DATABASE_URL": server})
-    assert result.exit_code == 0, result.stderr
+def compile_project(source: Path, folder: Path, server: str, recordings: Recordings) -> None:
+    """Generate the package of a project in a copy, and make it importable."""
+    shutil.copytree(source, folder)
+    recordings.record(read_configuration(project / "sqlc.yaml") for project in (PROJECT, OTHER_PROJECT))
+    done = run_here(folder, ("generate",), {"SQLWRIGHT_DATABASE_URL": server}, recordings)
+    assert done.code == 0, done.err
     sys.path.insert(0, str(folder))
 
 

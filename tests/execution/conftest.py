@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import shutil
-import sys
-from collections.abc import Callable, Generator
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Generator
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from typer.testing import CliRunner
 
-from sqlwright.cli.application import app
+from tests.support.sqlc import Recordings
 
-PROJECT = Path(__file__).parent / "project"
+from .commands_project import OTHER_PROJECT as PROJECT
+from .commands_project import Load, compile_project
+
 PACKAGE = "execution_db"
-Load: TypeAlias = Callable[[str], Any]
 
 
 @pytest.fixture(scope="session")
-def load(tmp_path_factory: pytest.TempPathFactory, proof_server: str) -> Load:
-    """Give a module of the package that is generated from `project`, by its name; "" is the package itself."""
-    folder = tmp_path_factory.mktemp("execution") / "project"
-    shutil.copytree(PROJECT, folder)
-    result = CliRunner().invoke(app, ["generate", "--config", str(folder / "sqlc.yaml")], env={"SQLWRIGHT_DATABASE_URL": proof_server})
-    assert result.exit_code == 0, result.stderr
-    sys.path.insert(0, str(folder))
+def load(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> Load:
+    """Import a module of the package that is generated from `project`, by its name; "" is the package itself."""
+    compile_project(PROJECT, tmp_path_factory.mktemp("execution") / "project", proof_server, recordings)
     return lambda name: importlib.import_module(f"{PACKAGE}.{name}" if name else PACKAGE)
 
 

@@ -16,13 +16,15 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from .commands_project import COLOURS, SITUATIONS, Client, compile_commands, connected, make_database, wait
+from tests.support.sqlc import Recordings
+
+from .commands_project import COLOURS, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str) -> str:
+def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> str:
     """The URL of a database with the schema; the package is importable."""
-    compile_commands(tmp_path_factory.mktemp("commands"), proof_server)
+    compile_project(PROJECT, tmp_path_factory.mktemp("commands") / "project", proof_server, recordings)
     return make_database(proof_server)
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from .conftest import Load
+from .commands_project import Load
 
 Conn = psycopg.Connection[Any]
 

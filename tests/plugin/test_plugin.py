@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from sqlwright.postgres import embedded
+from sqlwright.project.configuration import read_configuration
+from sqlwright.project.sqlc import REQUESTS
+from tests.support.golden import copy_project, expected, expected_files
+from tests.support.program import tree
+from tests.support.sqlc import Recordings
 
-CASES = Path(__file__).parents[1] / "golden" / "cases"
 BIN = Path(sys.executable).parent
 PLUGIN = "/plugin.CodegenService/Generate"
 
@@ -27,67 +32,79 @@ def sqlc_generate(project: Path, env: dict[str, str]) -> subprocess.CompletedPro
     return subprocess.run(["sqlc", "generate"], cwd=project, env=env, capture_output=True, text=True, check=False)  # noqa: S607 - PATH is ours
 
 
-@pytest.mark.parametrize("name", ["clients_both", "enums", "migrations"])
+def call_plugin(project: Path, env: dict[str, str], recordings: Recordings) -> subprocess.CompletedProcess[str]:
+    """Run the plugin in a folder with the request that sqlc makes there."""
+    configuration = read_configuration(project / "sqlc.yaml")
+    (entry,) = configuration.entries
+    with recordings.reading(configuration, os.environ) as run:
+        (request,) = (run.folder / REQUESTS).iterdir()
+        document = json.loads(request.read_bytes())
+    document["settings"] |= {name: list(paths) for name, paths in entry.paths}
+    document["settings"]["codegen"]["out"] = entry.out
+    command, env = [str(BIN / "sqlwright-plugin"), PLUGIN], {**env, "SQLC_VERSION": "v1.31.1"}
+    return subprocess.run(command, input=json.dumps(document), cwd=project, env=env, capture_output=True, text=True, check=False)
+
+
+def generated_project(folder: Path) -> Path:
+    """Copy the project of a case with its generated package."""
+    project = copy_project("migrations", folder)
+    for path, file in expected_files("migrations").items():
+        (project / "db" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, project / "db" / path)
+    return project
+
+
+@pytest.mark.parametrize("name", ["clients_both", "migrations"])
 def test_sqlc_alone_writes_the_same_bytes(name: str, tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / name
-    shutil.copytree(CASES / name, project, ignore=shutil.ignore_patterns("expected*"))
+    project = copy_project(name, tmp_path)
     finished = sqlc_generate(project, environment(proof_server))
     assert finished.returncode == 0, finished.stderr
-    written = {p.relative_to(project / "db"): p.read_bytes() for p in (project / "db").rglob("*") if p.is_file()}
-    expected = {p.relative_to(CASES / name / "expected"): p.read_bytes() for p in (CASES / name / "expected").rglob("*") if p.is_file()}
-    assert written == expected
+    assert tree(project / "db") == expected(name).files
 
 
 def test_sqlc_shows_our_errors_and_writes_nothing(tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(CASES / "error_postgres_refuses", project)
+    project = copy_project("error_postgres_refuses", tmp_path)
     finished = sqlc_generate(project, environment(proof_server))
     assert finished.returncode == 1
     assert "error: PostgreSQL refuses query A: operator does not exist: text > bigint\n  --> queries/users.sql:4:12\n" in finished.stderr
     assert not (project / "db").exists()
 
 
-def test_sqlc_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(CASES / "migrations", project)
+def test_the_plugin_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+    project = copy_project("migrations", tmp_path)
     mine = project / "db" / "users.py"
     mine.parent.mkdir()
     mine.write_text("MINE = True\n", encoding="utf-8")
-    finished = sqlc_generate(project, environment(proof_server))
+    finished = call_plugin(project, environment(proof_server), recordings)
     assert finished.returncode == 1
     assert "users.py was not written by sqlwright and is not overwritten" in finished.stderr
     assert mine.read_text(encoding="utf-8") == "MINE = True\n"
 
 
-def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(CASES / "migrations", project)
-    shutil.copytree(project / "expected", project / "db")
+def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+    project = generated_project(tmp_path)
     (project / "db" / "users.py").unlink()
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
-    finished = sqlc_generate(project, unreachable)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 0, finished.stderr
-    assert (project / "db" / "users.py").exists()
+    assert '"name": "users.py"' in finished.stdout
 
 
-def test_a_changed_query_without_a_server_is_told_what_to_run(tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(CASES / "migrations", project)
-    shutil.copytree(project / "expected", project / "db")
+def test_a_changed_query_without_a_server_is_told_what_to_run(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+    project = generated_project(tmp_path)
     (project / "queries" / "users.sql").write_text("-- name: ListUsers :many\nSELECT id FROM users;\n", encoding="utf-8")
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody:secret@127.0.0.1:1/none"}
-    finished = sqlc_generate(project, unreachable)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 1
     assert "1 of 1 queries has no valid proof on record" in finished.stderr
     assert "secret" not in finished.stderr
 
 
-def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str) -> None:
-    project = tmp_path / "p"
-    shutil.copytree(CASES / "migrations", project)
+def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+    project = copy_project("migrations", tmp_path)
     env = environment(proof_server)
     del env["SQLWRIGHT_DATABASE_URL"]
-    finished = sqlc_generate(project, env)
+    finished = call_plugin(project, env, recordings)
     assert finished.returncode == 0, finished.stderr
     assert not embedded.is_running(project)
 

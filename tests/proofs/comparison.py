@@ -12,17 +12,19 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 from psycopg import pq
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
+from tests.support.servers import Servers, fresh_database, newest_server
 
-from .conftest import Servers, fresh_database
 from .grammar import Embed, Writer, random_schema
 from .random_schemas import BEGINNING, Schema, Source
 
@@ -199,7 +201,8 @@ def main() -> None:
     parser.add_argument("--schema", type=int, help="look at this one schema only")
     asked = parser.parse_args()
     with ExitStack() as stack:
-        servers = Servers(stack)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = Servers(stack, stack.enter_context(newest_server(folder)))
         comparison = Comparison(stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}")))
         try:
             if asked.schema is None:

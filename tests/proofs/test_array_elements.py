@@ -9,8 +9,7 @@ import pytest
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 CHECK = "CHECK (array_position(tags, NULL) IS NULL)"
 HOLES = ("'{a,NULL}'", "'{{a,NULL},{b,c}}'", "'[5:6]={a,NULL}'", "ARRAY[NULL]::text[]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -12,9 +13,11 @@ import pytest
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, StatementProof, prove_statement
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
+
+pytestmark = pytest.mark.long
 
 ALL = read_cases()
 _RUNS = 6
@@ -34,27 +37,45 @@ _VALUES: dict[str, tuple[object, ...]] = {
 
 @dataclass
 class Database:
-    """A database with the schema of the cases: its connection and what was read from its catalogue."""
+    """Databases with the schema of the cases, of hostile rows, of users alone and of none, and what was read from the catalogue."""
 
-    connection: psycopg.Connection
+    connections: tuple[psycopg.Connection, ...]
     facts: SchemaFacts
-    seen: dict[str, list[bool]] = field(default_factory=dict[str, list[bool]])
+    proofs: dict[str, StatementProof] = field(default_factory=dict[str, StatementProof])
 
 
 @pytest.fixture(scope="session")
 def database(servers: Servers, major: int) -> Iterator[Database]:
-    with fresh_database(servers, major, "labelled") as connection:
-        connection.execute((CASES / "schema.sql").read_bytes())
-        connection.execute((CASES / "hostile.sql").read_bytes())
-        if major >= 18:
-            connection.execute((CASES / "schema18.sql").read_bytes())
-        yield Database(connection, SchemaFacts.load(connection))
+    with ExitStack() as stack:
+        connections = tuple(
+            stack.enter_context(fresh_database(servers, major, f"labelled_{name}")) for name in ("hostile", "users", "empty")
+        )
+        for connection, kept in zip(connections, (None, ["users"], []), strict=True):
+            connection.execute((CASES / "schema.sql").read_bytes())
+            connection.execute((CASES / "hostile.sql").read_bytes())
+            if major >= 18:
+                connection.execute((CASES / "schema18.sql").read_bytes())
+            if kept is not None:
+                empty(connection, kept)
+        yield Database(connections, SchemaFacts.load(connections[0]))
+
+
+def empty(connection: psycopg.Connection, kept: Sequence[str]) -> None:
+    """Delete every row of all tables but these, without triggers and rules."""
+    found = connection.execute(
+        "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+    )
+    deletes = "; ".join(f"DELETE FROM {name}" for (name,) in found.fetchall() if name not in kept)
+    connection.execute(f"SET session_replication_role = replica; {deletes}; RESET session_replication_role".encode())
+    connection.execute("REFRESH MATERIALIZED VIEW order_stats")
 
 
 def prove(database: Database, case: Case) -> StatementProof:
     if case.since > database.facts.major:
         pytest.skip(f"the query needs PostgreSQL {case.since}")
-    return prove_statement(database.connection, database.facts, case.statement)
+    if case.id not in database.proofs:
+        database.proofs[case.id] = prove_statement(database.connections[0], database.facts, case.statement)
+    return database.proofs[case.id]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
@@ -77,7 +98,7 @@ def test_no_data_contradicts_the_proof_and_some_data_shows_each_null(database: D
     nulls = [False] * len(case.columns)
     holes = [False] * len(case.columns)
     ran = 0
-    for rows in executions(database.connection, case, proof):
+    for rows in executions(database.connections, case, proof):
         ran += 1
         if proof.rows.cardinality is not Cardinality.MANY:
             assert len(rows) <= 1, "more than one row"
@@ -96,24 +117,13 @@ def test_no_data_contradicts_the_proof_and_some_data_shows_each_null(database: D
             assert holes[index] == (element == "?"), f"elements of column {index + 1} are labelled {element}"
 
 
-def executions(connection: psycopg.Connection, case: Case, proof: StatementProof) -> Iterator[list[tuple[bytes | None, ...]]]:
-    """Run the query on the hostile rows, on users alone and on empty tables, with several values for its parameters.
+def executions(connections: Sequence[psycopg.Connection], case: Case, proof: StatementProof) -> Iterator[list[tuple[bytes | None, ...]]]:
+    """Run the query on each database, with several values for its parameters; what it writes is rolled back.
 
     Values come as the server sends them: Python's loaders make None of a JSON null, and refuse an infinite date.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT c.oid::regclass::text FROM pg_class c WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
-        tables = [row[0] for row in cursor.fetchall()]
-    for kept, values in product((tables, ["users"], []), param_values(case, proof)):
+    for connection, values in product(connections, param_values(case, proof)):
         with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
-            emptied = [name for name in tables if name not in kept]
-            if emptied:
-                # Not TRUNCATE, which makes a file anew for every table and index; as a replica, without triggers and rules.
-                deletes = "; ".join(f"DELETE FROM {name}" for name in emptied)
-                cursor.execute(
-                    f"SET LOCAL session_replication_role = replica; {deletes}; SET LOCAL session_replication_role = origin".encode()
-                )
-                cursor.execute("REFRESH MATERIALIZED VIEW order_stats")
             try:
                 with connection.transaction():
                     cursor.execute(case.sql.encode(), values)

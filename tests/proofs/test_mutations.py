@@ -10,28 +10,16 @@ import psycopg
 import pytest
 
 from sqlwright.prove.catalog import facts, totals
-from sqlwright.prove.rules import (
-    EXPRESSIONS,
-    aggregates,
-    cardinality,
-    columns,
-    functions,
-    keys,
-    narrowing,
-    queries,
-    reach,
-    recursion,
-    returning,
-    setreturning,
-    values,
-    verdicts,
-)
+from sqlwright.prove.rules import EXPRESSIONS, narrowing, verdicts
+from sqlwright.prove.rules.expressions import aggregates, columns, functions, setreturning, values
+from sqlwright.prove.rules.queries import outputs, recursion, returning
+from sqlwright.prove.rules.rows import cardinality, dependencies, reach
 from sqlwright.prove.rules.verdicts import may_be_null
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
 from sqlwright.prove.tree import rowfacts
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .labelled import CASES, Case, read_cases
 
 pytestmark = pytest.mark.slow
@@ -66,28 +54,32 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "conclusions from ON conditions": (rowfacts, "close", lambda clauses: frozenset()),
     "conditions": (narrowing, "row_facts", lambda prover, scope: frozenset()),
     "merged columns of joins": (narrowing, "_through_alias", lambda ground, item, attribute: frozenset()),
-    "indexes on expressions": (keys.Determination, "_senses_of_expression", lambda self, key, item: set()),
-    "conditions of partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: False),
-    "caution with partial indexes": (keys.Determination, "_implies", lambda self, predicate, item: True),
-    "comparisons with one row of a subquery": (keys.Determination, "_has_one_value", lambda self, node: False),
-    "caution with subqueries that choose": (keys, "is_repeatable", lambda prover_facts, subquery: True),
-    "caution with views that choose": (keys, "relation_is_repeatable", lambda prover_facts, oid: True),
-    "caution with common tables that choose": (keys, "is_evaluated_once", lambda prover_facts, common_table: True),
-    "what is evaluated once": (keys, "is_evaluated_once", lambda prover_facts, common_table: False),
-    "IS NOT DISTINCT FROM": (keys.Determination, "_apply_likeness", lambda self, likeness: None),
-    "CHECK constraints that fix a key": (keys.Determination, "_take_checks", lambda self, item: None),
-    "caution with CHECK constraints that let NULL pass": (keys.Determination, "_not_null", lambda self, item: set(range(99))),
-    "functions of fixed columns": (keys.Determination, "_is_function_of_fixed", lambda self, key, item: False),
-    "caution with equal values that differ": (
-        keys.Determination,
-        "_is_exact",
-        lambda self, item, attribute: bool(cast("keys.Determination", self).fixed.get((item, attribute))),
+    "indexes on expressions": (dependencies.FunctionalDependencies, "_senses_of_expression", lambda self, key, item: set()),
+    "conditions of partial indexes": (dependencies.FunctionalDependencies, "_implies", lambda self, predicate, item: False),
+    "caution with partial indexes": (dependencies.FunctionalDependencies, "_implies", lambda self, predicate, item: True),
+    "comparisons with one row of a subquery": (dependencies.FunctionalDependencies, "_has_one_value", lambda self, node: False),
+    "caution with subqueries that choose": (dependencies, "is_repeatable", lambda prover_facts, subquery: True),
+    "caution with views that choose": (dependencies, "relation_is_repeatable", lambda prover_facts, oid: True),
+    "caution with common tables that choose": (dependencies, "is_evaluated_once", lambda prover_facts, common_table: True),
+    "what is evaluated once": (dependencies, "is_evaluated_once", lambda prover_facts, common_table: False),
+    "IS NOT DISTINCT FROM": (dependencies.FunctionalDependencies, "_apply_likeness", lambda self, likeness: None),
+    "CHECK constraints that fix a key": (dependencies.FunctionalDependencies, "_take_checks", lambda self, item: None),
+    "caution with CHECK constraints that let NULL pass": (
+        dependencies.FunctionalDependencies,
+        "_not_null",
+        lambda self, item: set(range(99)),
     ),
-    "boolean columns as conditions": (keys, "true_or_false_column", lambda node: None),
-    "caution with rows that may be absent": (keys.Determination, "_presence_is_fixed", lambda self, item: True),
-    "caution with values that vary": (keys.Determination, "_same", lambda self, node: True),
-    "equal values": (keys.Determination, "_same", lambda self, node: False),
-    "caution with ON conditions": (keys.Determination, "_counts", lambda self, guard, item: True),
+    "functions of fixed columns": (dependencies.FunctionalDependencies, "_is_function_of_fixed", lambda self, key, item: False),
+    "caution with equal values that differ": (
+        dependencies.FunctionalDependencies,
+        "_is_exact",
+        lambda self, item, attribute: bool(cast("dependencies.FunctionalDependencies", self).fixed.get((item, attribute))),
+    ),
+    "boolean columns as conditions": (dependencies, "true_or_false_column", lambda node: None),
+    "caution with rows that may be absent": (dependencies.FunctionalDependencies, "_presence_is_fixed", lambda self, item: True),
+    "caution with values that vary": (dependencies.FunctionalDependencies, "_same", lambda self, node: True),
+    "equal values": (dependencies.FunctionalDependencies, "_same", lambda self, node: False),
+    "caution with ON conditions": (dependencies.FunctionalDependencies, "_counts", lambda self, guard, item: True),
     "fixed groups": (cardinality, "_all_fixed", lambda *arguments: False),
     "LIMIT and OFFSET": (cardinality, "_limited", lambda query, rows: rows),
     "constants of LIMIT": (cardinality, "constant_number", lambda node: None),
@@ -148,7 +140,7 @@ def test_a_rule_is_needed(connection: psycopg.Connection, monkeypatch: pytest.Mo
 def test_a_piece_of_knowledge_is_needed(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
     owner, name, replacement = MUTANTS[mutant]
     monkeypatch.setattr(owner, name, replacement)
-    for user in (cardinality, columns, functions, aggregates, narrowing, queries, values):
+    for user in (cardinality, columns, functions, aggregates, narrowing, outputs, values):
         if getattr(user, name, None) is not None and user is not owner:
             monkeypatch.setattr(user, name, replacement)
     assert first_wrong_label(connection) is not None

@@ -9,8 +9,7 @@ import pytest
 
 from sqlwright.prove.asking.describe import Refused
 from sqlwright.prove.asking.planning import plan
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 SCHEMA = """
 CREATE TABLE a (id int PRIMARY KEY, e text);
@@ -46,7 +45,7 @@ def test_what_cannot_be_planned_is_refused_with_its_place(database: psycopg.Conn
             plan(database, sql, sql.count("$"))
         # The transaction goes on.
         assert database.execute("SELECT 1").fetchone() == (1,)
-    assert caught.value.offset == (sql.index(pointed_at) if pointed_at else -1)
+    assert caught.value.offset == (sql.index(pointed_at) if pointed_at else None)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from psycopg import pq
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Statement, prove_statement
+from tests.support.servers import Servers, fresh_database
 
 from .comparison import compare
-from .conftest import Servers, fresh_database
 
 _SCHEMA = """
 CREATE TABLE t (id int PRIMARY KEY, x int, name text, tags text[] NOT NULL DEFAULT '{}', day date UNIQUE, at timestamp UNIQUE);

@@ -11,8 +11,7 @@ from sqlwright.postgres import embedded
 from sqlwright.postgres.server import postgres_server
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import read_schema
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import ReadyCluster, Servers, fresh_database
 
 _CREATE = 'CREATE EXTENSION pgcrypto; CREATE EXTENSION "uuid-ossp"'
 _SIGNATURES = """
@@ -23,11 +22,14 @@ ORDER BY 1, 2, 3
 """
 
 
-def test_the_declarations_have_the_signatures_of_the_extensions_themselves(servers: Servers, tmp_path: Path) -> None:
+def test_the_declarations_have_the_signatures_of_the_extensions_themselves(
+    servers: Servers, tmp_path: Path, ready_cluster: ReadyCluster
+) -> None:
     with fresh_database(servers, 15, "real") as connection:
         connection.execute(_CREATE)
         real = connection.execute(_SIGNATURES).fetchall()
     (tmp_path / "1.sql").write_text(_CREATE, encoding="utf-8")
+    ready_cluster.copy_to(tmp_path)
     with postgres_server(tmp_path, {}) as server:
         with scratch_database(server, read_schema(tmp_path, ("1.sql",))) as connection:
             assert connection.execute(_SIGNATURES).fetchall() == real

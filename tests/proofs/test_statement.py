@@ -11,8 +11,7 @@ from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, join_before, prove_statement
 from sqlwright.prove.tree import querytree
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-
-from .conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 _SCHEMA = """
 CREATE TABLE users (id int PRIMARY KEY, name text);

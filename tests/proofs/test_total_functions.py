@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
+from tests.support.servers import Servers, fresh_database
 
-from .conftest import Servers, fresh_database
 from .sample_values import SETUP, call, split_signature
 
 _CALLS = int(os.environ.get("SQLWRIGHT_CALLS_PER_FUNCTION", "12"))

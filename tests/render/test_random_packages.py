@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import random
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from sqlwright import ir
@@ -19,6 +20,7 @@ from sqlwright.render.package import render
 from sqlwright.render.queriers import Queriers
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
 from sqlwright.types.pgtypes import scalar
+from tests.support.packages import write
 
 _SQL_NAME = st.one_of(
     st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=63),
@@ -102,7 +104,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 params_class=ClassName(f"{ClassName.from_sql(function)}Params") if as_object else None,
                 result=found,
                 source=source,
-                rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, -1)),
+                rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, None)),
                 reads=tuple(draw(st.lists(_TEXT, max_size=3))),
                 writes=(),
             )
@@ -112,27 +114,36 @@ def _packages(draw: st.DrawFn) -> ir.Package:
     return ir.Package((module,), models, tuple(enums), (), registrations=registrations)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that every example empties."""
-    return tmp_path_factory.mktemp("random")
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(package=_packages(), clients=st.sampled_from(Clients), with_queriers=st.booleans())
-def test_formatter_and_linter_change_nothing(folder: Path, package: ir.Package, clients: Clients, with_queriers: bool) -> None:
-    shutil.rmtree(folder)
-    queriers = Queriers(sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC)
-    for file in render(package, package_name="shop_db", clients=clients, queriers=queriers, registry=True):
-        path = folder / "shop_db" / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file.text, encoding="utf-8", newline="\n")
+def complaints(folder: Path) -> str:
+    """What the formatter and the linter have to say of every package in a folder."""
+    found = ""
     for arguments in (["format", "--diff"], ["check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", "."],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--no-cache", "."]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        found += f"{done.stdout}{done.stderr}" if done.returncode else ""
+    return found
+
+
+def test_formatter_and_linter_change_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    numbers = count()
+    seed_of_run: object = request.config.getoption("--hypothesis-seed") or random.randrange(10**9)  # noqa: S311 - no secret
+
+    def packages_of(*, each: bool) -> Callable[[], None]:
+        @seed(seed_of_run)
+        @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+        @given(package=_packages(), clients=st.sampled_from(Clients), with_queriers=st.booleans())
+        def run(package: ir.Package, clients: Clients, with_queriers: bool) -> None:
+            queriers = Queriers(
+                sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC
+            )
+            folder = tmp_path / f"{'each' if each else 'all'}" / f"package_{next(numbers)}"
+            write(render(package, package_name="shop_db", clients=clients, queriers=queriers, registry=True), folder)
+            assert not each or not complaints(folder)
+
+        return run
+
+    packages_of(each=False)()
+    if complaints(tmp_path / "all"):
+        # The same packages one by one, which finds the smallest that shows it.
+        packages_of(each=True)()
+        pytest.fail(complaints(tmp_path / "all"))

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sysconfig
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +39,7 @@ from shop.infrastructure.postgres.transactions.users import PostgresUserReposito
 from shop.local_servers import LocalServer, nats_server
 from sqlwright.postgres import container
 
+from .databases import Databases
 from .log_watch import LogWatch
 from .memory.broker import MemoryBroker
 from .memory.messaging import MemoryInbox, MemoryPendingMessages
@@ -111,22 +111,21 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_database(server_url: str) -> Iterator[Callable[[str], str]]:
-    """Create a database as a copy of the named one, and return its URL. They are dropped at the end if the server outlives the tests."""
-    created: list[str] = []
+def databases(server_url: str) -> Iterator[Databases]:
+    """The databases on the server of this test run. They are dropped at the end if the server outlives the tests."""
     with psycopg.connect(server_url, autocommit=True) as admin:
-
-        def create(template: str) -> str:
-            name = f"shop_test_{uuid.uuid4().hex}"
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-            created.append(name)
-            return urlsplit(server_url)._replace(path=f"/{name}").geturl()
-
-        yield create
+        databases = Databases(server_url, admin)
+        yield databases
         # The embedded server and a container disappear with their databases, and each DROP takes a checkpoint.
         own = os.environ.get("SQLWRIGHT_DATABASE_URL", CONTAINER)
-        for name in [] if own.startswith(CONTAINER) else created:
+        for name in [] if own.startswith(CONTAINER) else databases.created:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def new_database(databases: Databases) -> Callable[[str], str]:
+    """Create a database as a copy of the named one, and return its URL."""
+    return databases.copy
 
 
 @pytest.fixture(scope="session")
@@ -138,9 +137,11 @@ def migrated_template(new_database: Callable[[str], str], dbmate: Dbmate) -> str
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[str], str], migrated_template: str) -> str:
+def database_url(databases: Databases, migrated_template: str) -> Iterator[str]:
     """The URL of a migrated, empty database for this test."""
-    return new_database(migrated_template)
+    url = databases.lend(migrated_template)
+    yield url
+    databases.give_back(url)
 
 
 @pytest_asyncio.fixture

@@ -98,10 +98,10 @@ class Messaging:
             return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in letters]
 
 
-async def receive_all(subscription: Subscription, wait: float = 0.2) -> list[Message]:
-    """Receive and acknowledge messages until none arrives within `wait` seconds."""
+async def receive_all(subscription: Subscription, expected: int = 0, wait: float = 0.1) -> list[Message]:
+    """Receive and acknowledge the expected number of messages, and then more until none arrives within `wait` seconds."""
     messages: list[Message] = []
-    while delivery := await subscription.next(wait):
+    while delivery := await subscription.next(wait if len(messages) >= expected else 30):
         messages.append(read_message(delivery.body))
         await delivery.accept()
     return messages

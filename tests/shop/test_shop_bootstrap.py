@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +19,7 @@ from argon2 import Parameters, Type, extract_parameters
 from psycopg import AsyncConnection, sql
 
 import shop_db
+from shop import demo
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
 from shop.application.reads.query_service import QueryService
@@ -50,9 +52,9 @@ ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 # --- The pool -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_died_in_the_pool_is_not_lent(database_url: str) -> None:
+async def test_a_broken_connection_of_the_pool_is_not_lent(database_url: str) -> None:
     async with open_pool(database_url) as pool:
-        # A pool that is still filling would make another connection for us, and hide the dead one.
+        # A pool that is still filling would open another connection, and hide the broken one.
         await pool.wait()
         async with pool.connection() as conn:
             doomed = conn.info.backend_pid
@@ -67,7 +69,7 @@ async def test_closing_the_service_closes_its_connections(database_url: str) -> 
     async with open_shop(settings(database_url)) as shop:
         assert await shop.reads.count_users() == Ok(0)
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(300):
-        # A backend leaves pg_stat_activity a moment after its client has gone.
+        # A backend leaves pg_stat_activity shortly after its client.
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         while await (await conn.execute(others)).fetchone() != (0,):
             pass
@@ -79,7 +81,7 @@ async def test_a_server_that_does_not_answer_is_reported() -> None:
             pass
 
 
-async def test_a_url_that_is_none_is_reported_without_being_printed() -> None:
+async def test_an_invalid_url_is_reported_without_being_printed() -> None:
     with pytest.raises(DatabaseNotReady, match=r"^the database URL is not a PostgreSQL connection string$"):
         async with open_pool("http://ada:secret@localhost/shop"):
             pass
@@ -98,10 +100,10 @@ async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[
             pass
 
 
-async def test_questions_go_to_the_replica_and_everything_else_does_not(database_url: str, new_database: Callable[[str], str]) -> None:
+async def test_only_queries_go_to_the_replica(database_url: str, new_database: Callable[[str], str]) -> None:
     replica = new_database(urlsplit(database_url).path.removeprefix("/"))
     async with await AsyncConnection.connect(replica, autocommit=True) as conn:
-        # As a standby: whatever would write, or lock, is refused.
+        # As on a standby: writes and locks are refused.
         await conn.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(sql.Identifier(conn.info.dbname)))
     chosen = Settings.model_validate({"database_url": database_url, "database_read_url": replica})
     async with open_shop(chosen) as shop, open_shop(settings(database_url)) as primary:
@@ -109,13 +111,13 @@ async def test_questions_go_to_the_replica_and_everything_else_does_not(database
         assert (await shop.reads.count_users(), await primary.reads.count_users()) == (Ok(0), Ok(1))
 
 
-async def test_a_pooled_connection_knows_every_type_that_the_queries_need(database_url: str) -> None:
-    # The package has a `register` as soon as one of its queries needs a type that psycopg does not know by itself.
-    assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test hold it to that"
+async def test_a_pooled_connection_knows_every_type_of_the_queries(database_url: str) -> None:
+    # The package has a `register` if one of its queries needs a type that psycopg does not know.
+    assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test must verify it"
 
 
 class Flaky:
-    """Opens repositories where it is allowed to; else it is a replica that is down."""
+    """Opens read repositories while `is_up`; otherwise it behaves as a replica that is down."""
 
     def __init__(self, open_reads: OpenReadRepositories) -> None:
         self._open = open_reads
@@ -131,7 +133,7 @@ class Flaky:
             yield reads
 
 
-async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_replica_that_is_down_is_out_of_use_for_a_while(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
     flaky = Flaky(read_repositories(pool))
     now = 0.0
     reads = QueryService(read_repositories(pool), replica=Replica(flaky, pause=5, clock=lambda: now))
@@ -146,13 +148,13 @@ async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_a
     assert [record.getMessage() for record in caplog.records] == ["the replica is out of use: down", "the replica answers again"]
 
 
-async def test_a_replica_whose_migrations_are_behind_is_not_asked(database_url: str, new_database: Callable[[str], str]) -> None:
+async def test_a_replica_with_outdated_migrations_is_not_used(database_url: str, new_database: Callable[[str], str]) -> None:
     chosen = Settings.model_validate({"database_url": database_url, "database_read_url": new_database("template1")})
     async with open_shop(chosen) as shop:
         assert await shop.reads.count_users() == Ok(0)
 
 
-async def test_a_replica_that_is_frozen_is_not_waited_for(pool: Pool) -> None:
+async def test_a_frozen_replica_is_not_waited_for(pool: Pool) -> None:
     @asynccontextmanager
     async def frozen() -> AsyncGenerator[ReadRepositories]:
         await asyncio.Event().wait()
@@ -172,7 +174,7 @@ async def setting(conn: AsyncConnection[Any], name: str) -> str:
 
 
 @pytest.mark.parametrize(("default", "ours"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")])
-async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_default_is(
+async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_default(
     database_url: str, conn: AsyncConnection[Any], default: str, ours: str
 ) -> None:
     name = sql.Identifier(conn.info.dbname)
@@ -181,7 +183,7 @@ async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_defa
         assert await setting(lent, "synchronous_commit") == ours
 
 
-async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
+async def test_a_transaction_of_a_frozen_process_ends_and_releases_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
     async def freeze() -> None:
         async with open_pool(database_url, PoolOptions(idle_in_transaction_timeout=0.2)) as pool, units_of_work(pool)() as uow:
             await uow.repositories.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
@@ -196,7 +198,7 @@ async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_loc
     assert await (await conn.execute("SELECT count(*) FROM users")).fetchone() == (0,)
 
 
-async def test_a_consumer_of_a_cache_that_is_not_there_is_none(database_url: str) -> None:
+async def test_there_is_no_consumer_of_a_cache_without_a_cache(database_url: str) -> None:
     async with open_shop(settings(database_url), Adapters(broker=MemoryBroker())) as shop:
         assert shop.consumers is not None
         assert list(shop.consumers) == ["sales"]
@@ -205,7 +207,7 @@ async def test_a_consumer_of_a_cache_that_is_not_there_is_none(database_url: str
 # --- Other adapters -----------------------------------------------------------------------------------------------------
 
 
-async def test_other_adapters_are_swapped_in_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:
+async def test_adapters_can_be_replaced_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:
     adapters = Adapters(passwords=cheap_hasher, cache=MemoryCacheStore(), broker=MemoryBroker())
     async with open_shop(settings(database_url), adapters) as shop:
         registered = await shop.users.register(CONTEXT, ADA, Password("correct horse"))
@@ -237,7 +239,7 @@ def hasher(request: pytest.FixtureRequest, cheap_hasher: PasswordHasher) -> Pass
     return Argon2PasswordHasher(CHEAP) if request.param == "argon2" else cheap_hasher
 
 
-async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher) -> None:
+async def test_a_password_matches_its_own_hash_and_no_other(hasher: PasswordHasher) -> None:
     hashed = await hasher.hash("correct horse")
     assert await hasher.verify("correct horse", hashed)
     assert not await hasher.verify("Correct horse", hashed)
@@ -249,25 +251,25 @@ async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> No
 
 
 @pytest.mark.parametrize("parameters", [CHEAP, DEFAULT], ids=["cheap", "default"])
-async def test_without_a_hash_the_work_is_that_of_a_wrong_password_from_the_first_time_on(parameters: Parameters) -> None:
+async def test_without_a_hash_the_cost_is_that_of_a_wrong_password(parameters: Parameters) -> None:
     class Counting(Argon2PasswordHasher):
         async def hash(self, password: str) -> PasswordHash:  # noqa: ARG002 the port's signature
             raise AssertionError("this takes as long again")
 
     hasher = Counting(parameters)
-    # A decoy with other parameters would take another time; one that is no hash at all would take none.
+    # A decoy with other parameters would take another time; an invalid hash would take none.
     decoy = hasher._decoy  # pyright: ignore[reportPrivateUsage] its cost is the property, and no clock measures it
     assert extract_parameters(decoy.encoded) == parameters
     assert not await hasher.verify("", None)
     assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
 
 
-async def test_any_text_may_be_tried() -> None:
+async def test_any_text_can_be_verified() -> None:
     hasher = Argon2PasswordHasher(CHEAP)
-    assert not await hasher.verify("half a character: \ud800", await hasher.hash("correct horse"))
+    assert not await hasher.verify("a lone surrogate: \ud800", await hasher.hash("correct horse"))
 
 
-async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:
+async def test_a_new_hash_is_not_outdated(hasher: PasswordHasher) -> None:
     assert not hasher.is_outdated(await hasher.hash("correct horse"))
 
 
@@ -286,31 +288,59 @@ async def test_two_hashes_of_one_password_differ() -> None:
     assert await hasher.hash("correct horse") != await hasher.hash("correct horse")
 
 
-async def test_the_event_loop_turns_while_a_password_is_hashed() -> None:
+async def test_hashing_does_not_block_the_event_loop() -> None:
     hashing = asyncio.create_task(Argon2PasswordHasher().hash("correct horse"))
     turns = 0
     while not hashing.done():
         await asyncio.sleep(0)
         turns += 1
-    # Hashing on the loop would leave a turn or two before and after it.
+    # Hashing on the event loop would allow only one or two iterations.
     assert turns > 10
 
 
 # --- The demo -----------------------------------------------------------------------------------------------------------
 
 
-def run_demo(database_url: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    if database_url is not None:
-        environment["DATABASE_URL"] = database_url
+@dataclass
+class Ran:
+    """The result of a run of the demo."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+RunDemo: TypeAlias = Callable[[str | None], Ran]
+
+
+@pytest.fixture
+def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunDemo:
+    """Run the demo in this process."""
+
+    def run(database_url: str | None) -> Ran:
+        for name in [name for name in os.environ if name.endswith("_URL")]:
+            monkeypatch.delenv(name)
+        if database_url is not None:
+            monkeypatch.setenv("DATABASE_URL", database_url)
+        capsys.readouterr()
+        status = demo.main()
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return run
+
+
+def run_demo_process(database_url: str) -> Ran:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {"DATABASE_URL": database_url}
     command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
-    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
-def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(database_url: str) -> None:
-    for meeting in ("registered Ada", "exists from an earlier run: Ada"):
-        told = run_demo(database_url)
-        assert (told.returncode, told.stderr) == (0, "")
+def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_url: str, run_demo: RunDemo) -> None:
+    for meeting, run in (("registered Ada", run_demo_process), ("exists from an earlier run: Ada", run_demo)):
+        ran = run(database_url)
+        assert (ran.returncode, ran.stderr) == (0, "")
         for line in (
             meeting,
             "refused: the e-mail address ADA@EXAMPLE.ORG is taken",
@@ -318,22 +348,22 @@ def test_the_story_is_told_on_an_empty_database_and_again_on_what_it_left(databa
             "shipped, version 3",
             "the order does not exist",
         ):
-            assert f"  {line}" in told.stdout
+            assert f"  {line}" in ran.stdout
         for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 in a second pass", "each with effect once"):
-            assert f"{ending}\n" in told.stdout
-        assert told.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
+            assert f"{ending}\n" in ran.stdout
+        assert ran.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
 
 
-def test_the_demo_asks_for_a_database_url() -> None:
-    told = run_demo(None)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
+def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:
+    ran = run_demo(None)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
 
 
-def test_the_demo_asks_for_the_migrations(new_database: Callable[[str], str]) -> None:
-    told = run_demo(new_database("template1"))
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == (
+def test_the_demo_requires_the_migrations(new_database: Callable[[str], str], run_demo: RunDemo) -> None:
+    ran = run_demo(new_database("template1"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
         'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
         "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
     )

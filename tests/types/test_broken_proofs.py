@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TABLE people (id int NOT NULL CONSTRAINT people_key PRIMARY KEY, name text NOT NULL);
@@ -54,11 +54,12 @@ INSERT INTO people VALUES (1, 'a'), (2, 'b'), (2, 'c');
 CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER skipping BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION skip();
 """
+SOURCE = declare(SCHEMA, QUERIES)
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    found = compiler.compile(SCHEMA, QUERIES)
+    found = compiler.compile(SOURCE)
     with psycopg.connect(found.conninfo) as connection:
         connection.execute(BREAK)
     return found

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.range import Range
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -46,16 +46,18 @@ SELECT {COLUMNS} FROM stays ORDER BY id;
 -- @stream 2
 SELECT span FROM stays ORDER BY id;
 """
+PLAIN = declare(SCHEMA, QUERIES)
+MODELS = {model: declare(SCHEMA, QUERIES, intervals="exact", domains="newtype", model=model) for model in ("dataclass", "pydantic")}
 
 
-@pytest.fixture(scope="module", params=["dataclass", "pydantic"])
+@pytest.fixture(scope="module", params=MODELS)
 def project(compiler: Compiler, request: pytest.FixtureRequest) -> Project:
-    return compiler.compile(SCHEMA, QUERIES, intervals="exact", domains="newtype", model=request.param)
+    return compiler.compile(MODELS[request.param])
 
 
 @pytest.fixture(scope="module")
 def plain(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(PLAIN)
 
 
 def _rows(project: Project) -> list[dict[str, Any]]:

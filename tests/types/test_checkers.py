@@ -1,4 +1,8 @@
-"""Generated code of every type and option, as the user's formatter, linter and type checkers see it."""
+"""All generated code at once, as the user's formatter, linter and type checkers see it: each reads every package in one run.
+
+The packages are those that were rendered from every part of the IR, the golden cases, and projects of every type and option. Beside them
+stand calls of the functions: those that must type-check, and those that must not.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .conftest import Compiler
+from tests.support.golden import NAMES, expected
+from tests.support.packages import hostile, long, render_into, sample
+from tests.support.projects import Compiler, declare
+
 from .test_dimensions import QUERIES as DIMENSION_QUERIES
 from .test_dimensions import SCHEMA as DIMENSION_SCHEMA
 from .test_intervals import QUERIES as INTERVAL_QUERIES
@@ -24,7 +31,11 @@ from .test_rows_as_values import QUERIES as ROW_QUERIES
 from .test_rows_as_values import SCHEMA as ROW_SCHEMA
 from .test_schema_types import QUERIES as SCHEMA_TYPE_QUERIES
 from .test_schema_types import SCHEMA as SCHEMA_TYPE_SCHEMA
+from .test_stress import SOURCE as STRESS
 
+pytestmark = pytest.mark.long
+
+_CALLS = Path(__file__).parent / "calls"
 _VECTORS = "CREATE EXTENSION vector; CREATE TABLE v (one vector(2), many vector[] NOT NULL);"
 _VECTOR_QUERIES = """
 -- name: vectors :many
@@ -43,60 +54,130 @@ _OVERRIDES: list[dict[str, str]] = [
     {"db_type": "macaddr", "python_type": "user_types.Mac"},
     {"db_type": "numeric", "python_type": "user_types.Money", "from_python": "user_types.amount"},
 ]
-_PROJECTS: list[tuple[str, str, dict[str, Any]]] = [
-    (SCHEMA, QUERIES, {}),
-    (INTERVAL_SCHEMA, INTERVAL_QUERIES, {"intervals": "exact"}),
-    (_VECTORS, _VECTOR_QUERIES, {}),
-    (ROW_SCHEMA, ROW_QUERIES, {}),
-    (ROW_SCHEMA, ROW_QUERIES, {"model": "pydantic", "intervals": "exact", "domains": "newtype", "array_elements": "nullable"}),
-    (DIMENSION_SCHEMA, DIMENSION_QUERIES, {}),
-    (
+_SOURCES = [
+    declare(SCHEMA, QUERIES),
+    declare(INTERVAL_SCHEMA, INTERVAL_QUERIES, intervals="exact"),
+    declare(_VECTORS, _VECTOR_QUERIES),
+    declare(ROW_SCHEMA, ROW_QUERIES),
+    declare(ROW_SCHEMA, ROW_QUERIES, model="pydantic", intervals="exact", domains="newtype", array_elements="nullable"),
+    declare(DIMENSION_SCHEMA, DIMENSION_QUERIES),
+    declare(
         DIMENSION_SCHEMA,
         DIMENSION_QUERIES,
-        {
-            "array_elements": "nullable",
-            "json": {"games.docs": "user_types.Settings"},
-            "overrides": [{"db_type": "box", "python_type": "user_types.Email", "from_python": "user_types.email_text"}],
-        },
+        array_elements="nullable",
+        json={"games.docs": "user_types.Settings"},
+        overrides=[{"db_type": "box", "python_type": "user_types.Email", "from_python": "user_types.email_text"}],
     ),
-    *[
-        (schema, queries, {"model": model})
+    *(
+        declare(schema, queries, model=model)
         for schema, queries in ((OPTION_SCHEMA, OPTION_QUERIES), (SCHEMA_TYPE_SCHEMA, SCHEMA_TYPE_QUERIES))
         for model in ("dataclass", "frozen", "namedtuple", "pydantic")
-    ],
-    (OPTION_SCHEMA, OPTION_QUERIES, {"domains": "newtype", "array_elements": "nullable", "emit_str_enum": False}),
-    (OPTION_SCHEMA, OPTION_QUERIES, {"overrides": _OVERRIDES, "json": {"*.settings": "user_types.Settings", "*.data": "user_types.Data"}}),
+    ),
+    declare(OPTION_SCHEMA, OPTION_QUERIES, domains="newtype", array_elements="nullable", emit_str_enum=False),
+    declare(OPTION_SCHEMA, OPTION_QUERIES, overrides=_OVERRIDES, json={"*.settings": "user_types.Settings", "*.data": "user_types.Data"}),
+    STRESS,
 ]
+
+
+_SHOP = """
+from dataclasses import dataclass
+
+
+@dataclass
+class Settings:
+    theme: str
+
+
+class Box(Settings): ...
+
+
+class Label(Settings): ...
+
+
+class Email(str): ...
+
+
+class Mood(str): ...
+
+
+def email_text(email: Email) -> str:
+    return str(email)
+
+
+def mood_of(mood: object) -> Mood:
+    return Mood(mood)
+"""
 
 
 @pytest.fixture(scope="module")
 def folder(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package of each project, and the user's module in a library."""
+    """A folder with every package, the calls, and the user's modules in a library."""
     found = tmp_path_factory.mktemp("checked")
+    for name, package in {"sample": sample(), "hostile": hostile(), "long": long(step=15)}.items():
+        render_into(found, name, package)
+    for source in _SOURCES:
+        project = compiler.compile(source)
+        (project.folder / project.package).rename(found / project.package)
+    for name in NAMES:
+        for path, text in expected(name).files.items():
+            (found / f"golden_{name}" / path).parent.mkdir(parents=True, exist_ok=True)
+            (found / f"golden_{name}" / path).write_text(text, encoding="utf-8")
+    for calls in _CALLS.iterdir():
+        (found / calls.name).write_text(calls.read_text(encoding="utf-8"), encoding="utf-8")
     library = tmp_path_factory.mktemp("library")
     (library / "user_types.py").write_text(USER_TYPES)
-    for schema, queries, options in _PROJECTS:
-        project = compiler.compile(schema, queries, **options)
-        (project.folder / project.package).rename(found / project.package)
-    config = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "extraPaths": [str(library)]}
+    (library / "shop").mkdir()
+    (library / "shop" / "__init__.py").touch()
+    (library / "shop" / "domain.py").write_text(_SHOP)
+    config = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "extraPaths": [str(library)], "exclude": ["refused.py"]}
     (found / "pyrightconfig.json").write_text(json.dumps(config))
     (found / "mypy.ini").write_text(f"[mypy]\nmypy_path = {library}\n")
     return found
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(["ruff", "format", "--isolated", "--diff", "."], id="the formatter"),
-        pytest.param(
-            ["ruff", "check", "--isolated", "--select", "B,C4,E,F,I,PIE,PYI,RET,RUF,SIM,UP,W", "--ignore", "E501,UP042", "."],
-            id="the linter",
-        ),
-        pytest.param(["mypy", "--strict", "--python-version=3.11", "--config-file=mypy.ini", "."], id="mypy"),
-        pytest.param(["pyright", "--pythonpath", sys.executable, "."], id="pyright"),
-    ],
-)  # fmt: skip
-def test_tools_have_nothing_to_say(folder: Path, command: list[str]) -> None:
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Names of many lengths, which matter to the formatter alone."""
+    return render_into(tmp_path_factory.mktemp("long"), "long", long())
+
+
+def run_tool(folder: Path, *command: str) -> tuple[int, str]:
+    """Run a Python tool of this environment on everything in a folder; return its exit code and what it said."""
     environment = {**os.environ, "NO_COLOR": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([sys.executable, "-m", *command, "."], cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["format", "--diff"], id="the formatter's defaults"),
+        pytest.param(["format", "--diff", "--target-version", "py313"], id="the formatter for Python 3.13"),
+        pytest.param(["check"], id="the linter's default rules"),
+        pytest.param(["check", "--select", "B,C4,E,F,I,PIE,PYI,RET,RUF,SIM,UP,W", "--ignore", "E501,UP042"], id="many rules"),
+    ],
+)
+def test_ruff_has_nothing_to_say(folder: Path, arguments: Sequence[str]) -> None:
+    code, output = run_tool(
+        folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", ",".join(path.name for path in _CALLS.iterdir())
+    )
+    assert code == 0, output
+
+
+def test_mypy_strict_accepts_every_package_and_refuses_wrong_calls(folder: Path) -> None:
+    options = ("--strict", "--python-version=3.11", "--config-file=mypy.ini", "--no-error-summary", "--hide-error-context")
+    _, output = run_tool(folder, "mypy", *options)
+    errors = [line for line in output.splitlines() if ": note: " not in line]
+    found = {(*line.split(":")[:2], line.rsplit("[", 1)[-1].rstrip("]")) for line in errors}
+    wanted = {
+        ("refused.py", str(number), code)
+        for number, line in enumerate((_CALLS / "refused.py").read_text(encoding="utf-8").splitlines(), start=1)
+        if "  # " in line
+        for code in line.rsplit("  # ", 1)[1].split(", ")
+    }
+    assert found == wanted, output
+
+
+def test_pyright_strict_accepts_every_package(folder: Path) -> None:
+    code, output = run_tool(folder, "pyright", "--pythonpath", sys.executable)
+    assert code == 0, output

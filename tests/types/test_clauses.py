@@ -8,14 +8,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 _CASE = Path(__file__).parents[1] / "golden" / "cases" / "clauses"
+SOURCE = declare((_CASE / "schema.sql").read_text(), (_CASE / "queries" / "stock.sql").read_text())
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile((_CASE / "schema.sql").read_text(), (_CASE / "queries" / "stock.sql").read_text())
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture
@@ -68,30 +69,3 @@ def test_functions_and_procedures(queries: Any, conn: psycopg.Connection[Any]) -
     assert queries.twice(conn, n=4) == 8
     queries.clear(conn, kind="a")
     assert _plain(queries.of_kind(conn, kind="a")) == []
-
-
-def test_two_sql_blocks_give_two_packages(compiler: Compiler, tmp_path: Path, proof_server: str) -> None:
-    import json
-
-    from typer.testing import CliRunner
-
-    from sqlwright.cli.application import app
-
-    plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}, "env": ["SQLWRIGHT_DATABASE_URL"]}
-    blocks = [
-        {
-            "engine": "postgresql",
-            "schema": f"{name}.sql",
-            "queries": f"{name}_queries.sql",
-            "codegen": [{"plugin": "sqlwright", "out": f"out/{name}_db", "options": options}],
-        }
-        for name, options in (("users", {"clients": "async"}), ("goods", {"model": "frozen"}))
-    ]
-    (tmp_path / "sqlc.json").write_text(json.dumps({"version": "2", "plugins": [plugin], "sql": blocks}))
-    for name in ("users", "goods"):
-        (tmp_path / f"{name}.sql").write_text(f"CREATE TABLE {name} (id int PRIMARY KEY, name text);")
-        (tmp_path / f"{name}_queries.sql").write_text(f"-- name: all_{name} :many\nSELECT * FROM {name};\n")
-    result = CliRunner().invoke(app, ["generate", "--config", str(tmp_path / "sqlc.json")], env={"SQLWRIGHT_DATABASE_URL": proof_server})
-    assert result.exit_code == 0, result.stderr
-    assert "async def all_users" in (tmp_path / "out/users_db/users_queries.py").read_text()
-    assert "frozen=True" in (tmp_path / "out/goods_db/models.py").read_text()

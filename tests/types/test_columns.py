@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TABLE base (made int NOT NULL, note text);
@@ -64,12 +64,13 @@ SELECT sqlc.embed(liked), count(*) FROM liked JOIN added USING (id) GROUP BY lik
 -- name: GroupedStar :many
 SELECT liked.*, count(*) FROM liked JOIN added USING (id) GROUP BY liked.id, liked.note;
 """
+SOURCE = declare(SCHEMA, QUERIES, clients="sync")
 
 
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "pg15"])
 def project(request: pytest.FixtureRequest) -> Project:
     chosen: Compiler = request.getfixturevalue(request.param)
-    return chosen.compile(SCHEMA, QUERIES, clients="sync")
+    return chosen.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")

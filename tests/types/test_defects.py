@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pydantic import TypeAdapter
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -56,6 +56,8 @@ _CASES: list[tuple[str, str, dict[str, Any], str, Any]] = [
     ("lateral",
      ":many SELECT o.p FROM users LEFT JOIN LATERAL (SELECT price AS p FROM orders WHERE user_id = users.id) o ON true ORDER BY users.id",
      {}, "list[decimal.Decimal | None]", [Decimal("1.50"), None]),
+    ("floats", ":one SELECT @v::float8[] AS v", {"v": [1, 0.5, True]}, "list[float]", [1.0, 0.5, 1.0]),
+    ("matrix", ":one SELECT @v::float4[][] AS v", {"v": [[1, 0.5]]}, "list[list[float]]", [[1.0, 0.5]]),
     ("coalesced", ":many SELECT coalesce(nick, NULL) FROM users ORDER BY id", {},
      "list[str | None]", ["al", None]),
     ("union_null", ":many SELECT name FROM users WHERE id = 1 UNION ALL SELECT NULL", {},
@@ -87,12 +89,13 @@ _CASES: list[tuple[str, str, dict[str, Any], str, Any]] = [
 ]  # fmt: skip
 _EMBED = """-- name: embedded :many
 SELECT sqlc.embed(users), sqlc.embed(orders) FROM users LEFT JOIN orders ON orders.user_id = users.id ORDER BY users.id;"""
+_QUERIES = "\n\n".join(f"-- name: {name} {text.partition(' ')[0]}\n{text.partition(' ')[2]};" for name, text, *_ in _CASES)
+SOURCE = declare(SCHEMA, f"{_QUERIES}\n\n{_EMBED}\n")
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    queries = "\n\n".join(f"-- name: {name} {text.partition(' ')[0]}\n{text.partition(' ')[2]};" for name, text, *_ in _CASES)
-    return compiler.compile(SCHEMA, f"{queries}\n\n{_EMBED}\n")
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 import psycopg
 import pytest
 
-from .annotations import result_fits
-from .conftest import Compiler, Project
+from tests.support.annotations import result_fits
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -59,12 +59,20 @@ INSERT INTO games ({COLUMNS}) VALUES (@id, @m, @cube, @flat, @moods, @g, @boxes,
 SELECT * FROM games ORDER BY id;
 """
 )
+SOURCE = declare(SCHEMA, QUERIES)
+CONVERTED = declare(
+    "CREATE TABLE games (id int PRIMARY KEY, boxes box[][] NOT NULL, docs jsonb[][] NOT NULL);",
+    "-- name: add :one\nINSERT INTO games (id, boxes, docs) VALUES (@id, @boxes, @docs) RETURNING boxes, docs;\n",
+    array_elements="nullable",
+    json={"games.docs": "fractions.Fraction"},
+    overrides=[{"db_type": "box", "python_type": "pathlib.PurePath", "from_python": "str"}],
+)
 
 
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
 def project(request: pytest.FixtureRequest) -> Project:
     compiler: Compiler = request.getfixturevalue(request.param)
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(SOURCE)
 
 
 def game(project: Project, number: int) -> dict[str, Any]:
@@ -115,14 +123,7 @@ def test_async_functions_do_the_same(project: Project) -> None:
 
 
 def test_converted_elements_are_converted_in_every_dimension(compiler: Compiler) -> None:
-    options: dict[str, Any] = {
-        "array_elements": "nullable",
-        "json": {"games.docs": "fractions.Fraction"},
-        "overrides": [{"db_type": "box", "python_type": "pathlib.PurePath", "from_python": "str"}],
-    }
-    schema = "CREATE TABLE games (id int PRIMARY KEY, boxes box[][] NOT NULL, docs jsonb[][] NOT NULL);"
-    queries = "-- name: add :one\nINSERT INTO games (id, boxes, docs) VALUES (@id, @boxes, @docs) RETURNING boxes, docs;\n"
-    project = compiler.compile(schema, queries, **options)
+    project = compiler.compile(CONVERTED)
     sent: dict[str, Any] = {"boxes": [[PurePath("(3,4),(1,2)"), None]], "docs": [[Fraction(1, 2), None]]}
     with project.connect() as conn:
         found = project.module("queries").add(conn, id=1, **sent)

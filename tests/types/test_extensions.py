@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 _TEXT_TYPES = {
     "citext": 'Ünï "x", \\y{}',
@@ -40,11 +40,12 @@ SELECT @v::{name}[] AS v;
 """
     for name in _TEXT_TYPES
 )
+CONTRIB = declare(_SCHEMA, _QUERIES)
 
 
 @pytest.fixture(scope="module")
 def contrib(debian_compiler: Compiler) -> Project:
-    return debian_compiler.compile(_SCHEMA, _QUERIES)
+    return debian_compiler.compile(CONTRIB)
 
 
 @pytest.mark.parametrize(("name", "value"), _TEXT_TYPES.items())
@@ -84,20 +85,24 @@ def test_a_registered_connection_still_sends_a_dict_as_its_owner_wishes(contrib:
         conn.execute("SELECT %s", [{}])
 
 
-@pytest.fixture(scope="module")
-def vectors(compiler: Compiler) -> Project:
-    schema = """
+VECTORS = declare(
+    """
 CREATE EXTENSION vector;
 CREATE TABLE v (id int PRIMARY KEY, one vector(2), many vector[], half halfvec(2) NOT NULL, sparse sparsevec(3));
-"""
-    queries = """
+""",
+    """
 -- name: add :one
 INSERT INTO v (id, one, many, half, sparse) VALUES (@id, @one, @many, @half, @sparse) RETURNING one, many, half, sparse;
 
 -- name: nearest :many
 SELECT id, (one <-> @target)::float8 AS distance FROM v ORDER BY one <-> @target;
-"""
-    return compiler.compile(schema, queries)
+""",
+)
+
+
+@pytest.fixture(scope="module")
+def vectors(compiler: Compiler) -> Project:
+    return compiler.compile(VECTORS)
 
 
 def test_a_vector_is_a_list_of_floats(vectors: Project) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = "CREATE TABLE items (id int PRIMARY KEY, name text NOT NULL);"
 QUERIES = """
@@ -57,11 +57,12 @@ _BREAKING: dict[str, dict[str, Any]] = {
 }
 _SLEEPING = ("sleep_one", "sleep_many", "sleep_exec", "sleep_counted", "sleep_shown")
 _ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database() AND state = 'active'"
+SOURCE = declare(SCHEMA, QUERIES)
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    found = compiler.compile(SCHEMA, QUERIES)
+    found = compiler.compile(SOURCE)
     with psycopg.connect(found.conninfo) as conn:
         conn.execute("INSERT INTO items SELECT n, n::text FROM generate_series(1, 5) AS n")
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 _TYPES = ("date", "timestamp", "timestamptz", "interval")
 _RANGES = {"date": "daterange", "timestamp": "tsrange", "timestamptz": "tstzrange"}
@@ -28,11 +28,12 @@ _CASES = [
     for sort, extra in (("binary", ""), ("text", ", 0.5::float4 AS forces_text"))
     if (form != "in_a_range" or name in _RANGES) and (form != "in_a_record" or sort == "binary")
 ]
+SOURCE = declare(SCHEMA, "".join(f"-- name: {name} :one\nSELECT {query};\n\n" for name, query in _CASES))
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, "".join(f"-- name: {name} :one\nSELECT {query};\n\n" for name, query in _CASES))
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = "CREATE TYPE stay AS (span interval, spans interval[]);"
 QUERIES = """
@@ -32,16 +32,18 @@ SELECT (@v::text)::interval AS v;
 -- name: make_text :one
 SELECT (@v::text)::interval AS v, 0.5::float4 AS forces_text;
 """
+PLAIN = declare(SCHEMA, QUERIES)
+EXACT = declare(SCHEMA, QUERIES, intervals="exact")
 
 
 @pytest.fixture(scope="module")
 def plain(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(PLAIN)
 
 
 @pytest.fixture(scope="module")
 def exact(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES, intervals="exact")
+    return compiler.compile(EXACT)
 
 
 @pytest.mark.parametrize("text", ["1 mon", "-1 year 5 days", "1 year", "infinity", "1 mon -30 days"])

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 import psycopg
 import pytest
 
-from .annotations import result_fits
-from .conftest import Compiler, Project
+from tests.support.annotations import result_fits
+from tests.support.projects import Compiler, Project, declare
 
 NESTED = """
 CREATE TYPE mood AS ENUM ('sad', 'very happy', '');
@@ -158,15 +158,15 @@ _SCHEMAS = {
     "related": (RELATED, RELATED_ROWS, RELATED_QUERIES),
     "named": (NAMED, NAMED_ROWS, NAMED_QUERIES),
 }
+_SOURCES = {
+    name: declare(schema, "".join(f"-- name: {query} :many\n{text};\n\n" for query, text in queries.items()))
+    for name, (schema, _, queries) in _SCHEMAS.items()
+}
 
 
 @pytest.fixture(scope="module")
 def projects(compiler: Compiler) -> dict[str, Project]:
-    found: dict[str, Project] = {}
-    for name, (schema, _, queries) in _SCHEMAS.items():
-        texts = "".join(f"-- name: {query} :many\n{text};\n\n" for query, text in queries.items())
-        found[name] = compiler.compile(schema, texts)
-    return found
+    return {name: compiler.compile(source) for name, source in _SOURCES.items()}
 
 
 @pytest.mark.parametrize("query", [query for query in NESTED_QUERIES if "star" in query])

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from .annotations import result_fits
-from .conftest import Compiler, Project
+from tests.support.annotations import result_fits
+from tests.support.projects import Compiler, Project, Source, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -86,6 +86,10 @@ class Data(TypedDict):
 """
 
 
+PLAIN = declare(SCHEMA, QUERIES)
+MODELS = {model: declare(SCHEMA, QUERIES, model=model) for model in ("dataclass", "frozen", "namedtuple", "pydantic")}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def user_types(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("user")
@@ -102,9 +106,9 @@ def values(project: Project) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["dataclass", "frozen", "namedtuple", "pydantic"])
+@pytest.mark.parametrize("model", MODELS)
 def test_rows_are_what_model_says(compiler: Compiler, model: str) -> None:
-    project = compiler.compile(SCHEMA, QUERIES, model=model)
+    project = compiler.compile(MODELS[model])
     queries, sent = project.module("queries"), values(project)
     with project.connect() as conn:
         row = queries.add(conn, **sent)
@@ -126,8 +130,11 @@ def test_rows_are_what_model_says(compiler: Compiler, model: str) -> None:
             assert row.model_dump(mode="json")["mood"] == "happy"
 
 
+SQLC_GEN_PYTHON = declare(SCHEMA, QUERIES, emit_pydantic_models=True, emit_str_enum=False, emit_exact_table_names=True)
+
+
 def test_sqlc_gen_pythons_names_of_options_mean_the_same(compiler: Compiler) -> None:
-    project = compiler.compile(SCHEMA, QUERIES, emit_pydantic_models=True, emit_str_enum=False, emit_exact_table_names=True)
+    project = compiler.compile(SQLC_GEN_PYTHON)
     models, mood = project.module("models"), project.module("enums").Mood
     assert issubclass(models.Customers, BaseModel)
     assert [base.__name__ for base in mood.__bases__] == ["str", "Enum"]
@@ -135,22 +142,25 @@ def test_sqlc_gen_pythons_names_of_options_mean_the_same(compiler: Compiler) -> 
         assert project.module("queries").add(conn, **values(project)).mood is mood.HAPPY
 
 
+OVERRIDDEN = declare(
+    SCHEMA,
+    QUERIES,
+    overrides=[
+        {
+            "column": "customers.mail",
+            "python_type": "user_types.Email",
+            "to_python": "user_types.Email",
+            "from_python": "user_types.email_text",
+        },
+        {"db_type": "macaddr", "python_type": "user_types.Mac"},
+        {"column": "*.price", "python_type": "user_types.Money", "from_python": "user_types.amount"},
+    ],
+    rename={"customers": "Client", "tags": "labels", "id": "key", "mood": "Feeling", "data": "note"},
+)
+
+
 def test_overrides_convert_both_ways(compiler: Compiler, user_types: Any) -> None:
-    project = compiler.compile(
-        SCHEMA,
-        QUERIES,
-        overrides=[
-            {
-                "column": "customers.mail",
-                "python_type": "user_types.Email",
-                "to_python": "user_types.Email",
-                "from_python": "user_types.email_text",
-            },
-            {"db_type": "macaddr", "python_type": "user_types.Mac"},
-            {"column": "*.price", "python_type": "user_types.Money", "from_python": "user_types.amount"},
-        ],
-        rename={"customers": "Client", "tags": "labels", "id": "key", "mood": "Feeling", "data": "note"},
-    )
+    project = compiler.compile(OVERRIDDEN)
     queries, email = project.module("queries"), user_types.Email("a@b")
     assert hasattr(project.module("enums"), "Feeling")
     sent: dict[str, Any] = {
@@ -166,9 +176,15 @@ def test_overrides_convert_both_ways(compiler: Compiler, user_types: Any) -> Non
         assert [found.mail for found in queries.by_mail(conn, mail=email)] == [email, email]
 
 
+VALIDATED = declare(
+    SCHEMA,
+    QUERIES.replace("-- name: add_order :exec", "-- @json data: user_types.Data\n-- name: add_order :exec"),
+    json={"customers.settings": "user_types.Settings"},
+)
+
+
 def test_json_is_validated_in_and_out(compiler: Compiler, user_types: Any) -> None:
-    annotated = QUERIES.replace("-- name: add_order :exec", "-- @json data: user_types.Data\n-- name: add_order :exec")
-    project = compiler.compile(SCHEMA, annotated, json={"customers.settings": "user_types.Settings"})
+    project = compiler.compile(VALIDATED)
     queries, sent = project.module("queries"), values(project)
     sent["settings"] = user_types.Settings(theme="dark", sizes={1, 2})
     with project.connect() as conn:
@@ -181,8 +197,11 @@ def test_json_is_validated_in_and_out(compiler: Compiler, user_types: Any) -> No
             queries.orders(conn)
 
 
+NEW_TYPES = declare(SCHEMA, QUERIES, domains="newtype")
+
+
 def test_a_domain_can_be_a_type_of_its_own(compiler: Compiler) -> None:
-    project = compiler.compile(SCHEMA, QUERIES, domains="newtype")
+    project = compiler.compile(NEW_TYPES)
     annotations = project.module("models").Customer.__annotations__
     email: Any = project.module("models").Email
     assert annotations["mail"] is email
@@ -190,8 +209,11 @@ def test_a_domain_can_be_a_type_of_its_own(compiler: Compiler) -> None:
     assert project.module("queries").by_mail.__annotations__["mail"] is email
 
 
+NULLABLE_ELEMENTS = declare(SCHEMA, QUERIES, array_elements="nullable")
+
+
 def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
-    project = compiler.compile(SCHEMA, QUERIES, array_elements="nullable")
+    project = compiler.compile(NULLABLE_ELEMENTS)
     queries, sent = project.module("queries"), values(project)
     assert project.module("models").Customer.__annotations__["tags"] == list[str | None]
     assert queries.add.__annotations__["tags"] == list[str | None]
@@ -199,25 +221,44 @@ def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
         assert queries.add(conn, **(sent | {"tags": [None, "a"]})).tags == [None, "a"]
 
 
+CONSTRAINED = declare(
+    "CREATE TABLE lists (plain text[] NOT NULL, filled text[] NOT NULL CHECK (array_position(filled, NULL) IS NULL));",
+    "-- name: add :one\nINSERT INTO lists (plain, filled) VALUES (@plain, @filled) RETURNING *;\n",
+    array_elements="nullable",
+)
+
+
 def test_an_array_whose_nulls_a_constraint_refuses_is_without_none(compiler: Compiler) -> None:
-    schema = "CREATE TABLE lists (plain text[] NOT NULL, filled text[] NOT NULL CHECK (array_position(filled, NULL) IS NULL));"
-    queries = "-- name: add :one\nINSERT INTO lists (plain, filled) VALUES (@plain, @filled) RETURNING *;\n"
-    project = compiler.compile(schema, queries, array_elements="nullable")
+    project = compiler.compile(CONSTRAINED)
     add, row = project.module("queries").add, project.module("models").List
     for types in (add.__annotations__, row.__annotations__):
         assert [types[name] for name in ("plain", "filled")] == [list[str | None], list[str]]
 
 
-@pytest.mark.parametrize("domains", ["base", "newtype"])
-def test_a_domain_over_an_array_may_hold_null_as_other_stored_arrays_do(compiler: Compiler, domains: str) -> None:
-    schema = """
+DOMAINS = {
+    domains: declare(
+        """
 CREATE DOMAIN numbers AS int[];
 CREATE TYPE pair AS (own numbers, plain int[]);
 CREATE TABLE lists (id int PRIMARY KEY, own numbers NOT NULL, many numbers[] NOT NULL, two pair);
-"""
-    queries = "-- name: all_of :many\nSELECT *, (two).own AS part FROM lists;\n-- name: add :one\n"
-    queries += "INSERT INTO lists (id, own, many) VALUES (@id, @own, '{}') RETURNING own;\n"
-    project = compiler.compile(schema, queries, array_elements="nullable", domains=domains)
+""",
+        """
+-- name: all_of :many
+SELECT *, (two).own AS part FROM lists;
+
+-- name: add :one
+INSERT INTO lists (id, own, many) VALUES (@id, @own, '{}') RETURNING own;
+""",
+        array_elements="nullable",
+        domains=domains,
+    )
+    for domains in ("base", "newtype")
+}
+
+
+@pytest.mark.parametrize("domains", DOMAINS)
+def test_a_domain_over_an_array_may_hold_null_as_other_stored_arrays_do(compiler: Compiler, domains: str) -> None:
+    project = compiler.compile(DOMAINS[domains])
     functions = project.module("queries")
     with project.connect() as conn:
         added = functions.add(conn, id=1, own=[None, 1])
@@ -229,14 +270,19 @@ CREATE TABLE lists (id int PRIMARY KEY, own numbers NOT NULL, many numbers[] NOT
         assert (row.own, row.many, row.part) == ([None, 1], [[None], [2], None], [None, 1])
 
 
-def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:
-    schema = """
+STRICT_DOMAINS = declare(
+    """
 CREATE DOMAIN present AS text NOT NULL;
 CREATE DOMAIN presents AS present[];
 CREATE TABLE lists (id int PRIMARY KEY, plain text[] NOT NULL, strict present[] NOT NULL, domain presents NOT NULL);
-"""
-    queries = "-- name: add :one\nINSERT INTO lists (id, plain, strict, domain) VALUES (@id, @plain, @strict, @domain) RETURNING *;\n"
-    project = compiler.compile(schema, queries, array_elements="nullable")
+""",
+    "-- name: add :one\nINSERT INTO lists (id, plain, strict, domain) VALUES (@id, @plain, @strict, @domain) RETURNING *;\n",
+    array_elements="nullable",
+)
+
+
+def test_an_array_of_a_domain_that_refuses_null_is_sent_without_none(compiler: Compiler) -> None:
+    project = compiler.compile(STRICT_DOMAINS)
     add = project.module("queries").add
     sent = ("plain", "strict", "domain")
     assert [add.__annotations__[name] for name in sent] == [list[str | None], list[str], list[str]]
@@ -257,11 +303,17 @@ SELECT * FROM customers;
 -- name: unsettled :many
 SELECT c.* FROM orders o LEFT JOIN customers c ON c.id = o.customer;
 """
+OF_THE_TABLE = declare(SCHEMA, NARROWED.format(annotation=""))
+NARROW = [
+    declare(SCHEMA, NARROWED.format(annotation=""), narrow_rows=True),
+    declare(SCHEMA, NARROWED.format(annotation="-- @narrow\n")),
+    declare(SCHEMA, NARROWED.format(annotation="-- @notnull pos the place is always known\n")),
+]
 
 
 def test_rows_of_which_conditions_prove_more_are_of_the_tables_class_unless_the_narrower_one_is_asked_for(compiler: Compiler) -> None:
-    def returned(annotation: str = "", **options: Any) -> tuple[str, Any]:
-        project = compiler.compile(SCHEMA, NARROWED.format(annotation=annotation), **options)
+    def returned(source: Source) -> tuple[str, Any]:
+        project = compiler.compile(source)
         assert "warning" not in project.stderr
         queries = project.module("queries")
         assert queries.all_customers.__annotations__["return"].__args__[0].__name__ == "Customer"
@@ -274,26 +326,33 @@ def test_rows_of_which_conditions_prove_more_are_of_the_tables_class_unless_the_
             assert isinstance(found, row)
         return row.__name__, row.__annotations__["mood"]
 
-    sharp = [returned(narrow_rows=True), returned("-- @narrow\n"), returned("-- @notnull pos the place is always known\n")]
-    assert returned()[0] == "Customer"
+    sharp = [returned(source) for source in NARROW]
+    assert returned(OF_THE_TABLE)[0] == "Customer"
     assert [name for name, _ in sharp] == ["SettledRow"] * 3
     assert [annotation.__name__ for _, annotation in sharp] == ["Mood"] * 3
 
 
+NEEDLESS = declare(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * FROM customers;\n")
+
+
 def test_narrowing_what_is_not_narrower_is_needless(compiler: Compiler) -> None:
-    project = compiler.compile(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * FROM customers;\n")
+    project = compiler.compile(NEEDLESS)
     assert "@narrow on query all_customers is needless" in project.stderr
 
 
+WITHOUT_MODELS = declare(SCHEMA, "-- name: one :one\nSELECT 1 AS one;\n")
+EVERY_MODEL = declare(SCHEMA, "-- name: one :one\nSELECT 1 AS one;\n", omit_unused_models=False)
+
+
 def test_unused_models_are_there_on_request(compiler: Compiler) -> None:
-    query = "-- name: one :one\nSELECT 1 AS one;\n"
-    assert not (compiler.compile(SCHEMA, query).folder / "models.py").exists()
-    models = compiler.compile(SCHEMA, query, omit_unused_models=False).module("models")
+    without = compiler.compile(WITHOUT_MODELS)
+    assert not (without.folder / without.package / "models.py").exists()
+    models = compiler.compile(EVERY_MODEL).module("models")
     assert {"Customer", "Order", "Point3"} <= set(dir(models))
 
 
 def test_slices_are_arrays(compiler: Compiler) -> None:
-    project = compiler.compile(SCHEMA, QUERIES)
+    project = compiler.compile(PLAIN)
     queries, sent = project.module("queries"), values(project)
     with project.connect() as conn:
         for number in (1, 2, 3):
@@ -304,27 +363,31 @@ def test_slices_are_arrays(compiler: Compiler) -> None:
         assert queries.not_by_ids(conn, ids=[], least=1) == [2, 3]
 
 
+_UNKNOWN = ("CREATE TABLE t (id int PRIMARY KEY, size pg_catalog.pg_brin_bloom_summary);", "-- name: sizes :many\nSELECT size FROM t;\n")
+UNKNOWN = declare(*_UNKNOWN)
+KNOWN = declare(*_UNKNOWN, overrides=[{"db_type": "pg_brin_bloom_summary", "python_type": "str"}])
+
+
 def test_an_unknown_type_is_object_until_it_is_overridden(compiler: Compiler) -> None:
-    schema = "CREATE TABLE t (id int PRIMARY KEY, size pg_catalog.pg_brin_bloom_summary);"
-    query = "-- name: sizes :many\nSELECT size FROM t;\n"
-    project = compiler.compile(schema, query)
+    project = compiler.compile(UNKNOWN)
     assert "has type pg_brin_bloom_summary, which has no Python type: it is annotated `object`" in project.stderr
     assert project.module("queries").sizes.__annotations__["return"] == list[object]
-    cured = compiler.compile(schema, query, overrides=[{"db_type": "pg_brin_bloom_summary", "python_type": "str"}])
+    cured = compiler.compile(KNOWN)
     assert cured.stderr.count("warning") == 0
     assert cured.module("queries").sizes.__annotations__["return"] == list[str | None]
 
 
-@pytest.mark.parametrize("by", ["column", "annotation"])
+_SHELVES = "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL, more json[]);"
+_ADD_SHELF = "-- name: add_shelf :one\nINSERT INTO shelves (id, many, more) VALUES (@id, @many, @more) RETURNING many, more;\n"
+JSON_ARRAYS = {
+    "column": declare(_SHELVES, _ADD_SHELF, json={"shelves.*": "user_types.Settings"}),
+    "annotation": declare(_SHELVES, f"-- @json many: user_types.Settings\n-- @json more: user_types.Settings\n{_ADD_SHELF}"),
+}
+
+
+@pytest.mark.parametrize("by", JSON_ARRAYS)
 def test_each_element_of_an_array_of_json_is_validated_in_and_out(compiler: Compiler, user_types: Any, by: str) -> None:
-    schema = "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL, more json[]);"
-    annotation = "-- @json many: user_types.Settings\n-- @json more: user_types.Settings\n" if by == "annotation" else ""
-    queries = f"""
-{annotation}-- name: add_shelf :one
-INSERT INTO shelves (id, many, more) VALUES (@id, @many, @more) RETURNING many, more;
-"""
-    options = {"json": {"shelves.*": "user_types.Settings"}} if by == "column" else {}
-    project = compiler.compile(schema, queries, **options)
+    project = compiler.compile(JSON_ARRAYS[by])
     add, dark = project.module("queries").add_shelf, user_types.Settings(theme="dark", sizes={1, 2})
     assert add.__annotations__["many"] == list[user_types.Settings]
     with project.connect() as conn:
@@ -339,23 +402,35 @@ INSERT INTO shelves (id, many, more) VALUES (@id, @many, @more) RETURNING many, 
             add(conn, id=4, many=[dark], more=None)
 
 
+NULLABLE_JSON = declare(
+    "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL);",
+    "-- name: add_shelf :one\nINSERT INTO shelves (id, many) VALUES (@id, @many) RETURNING many;\n",
+    json={"shelves.many": "user_types.Settings"},
+    array_elements="nullable",
+)
+
+
 def test_elements_of_an_array_of_json_may_be_null_where_the_option_says_so(compiler: Compiler, user_types: Any) -> None:
-    schema = "CREATE TABLE shelves (id int PRIMARY KEY, many jsonb[] NOT NULL);"
-    queries = "-- name: add_shelf :one\nINSERT INTO shelves (id, many) VALUES (@id, @many) RETURNING many;\n"
-    project = compiler.compile(schema, queries, json={"shelves.many": "user_types.Settings"}, array_elements="nullable")
+    project = compiler.compile(NULLABLE_JSON)
     dark = user_types.Settings(theme="dark", sizes={1, 2})
     with project.connect() as conn:
         assert project.module("queries").add_shelf(conn, id=1, many=[None, dark]) == [None, dark]
 
 
-def test_stored_arrays_may_hold_null_where_a_condition_says_that_the_array_is_there(compiler: Compiler) -> None:
-    queries = """
+BOXES = declare(
+    "CREATE TABLE boxes (id int PRIMARY KEY, tags text[]);",
+    """
 -- name: returned :many
 UPDATE boxes SET id = id WHERE tags IS NOT NULL RETURNING tags;
 
 -- name: deleted :many
 DELETE FROM boxes WHERE tags IS NOT NULL RETURNING tags;
-"""
-    project = compiler.compile("CREATE TABLE boxes (id int PRIMARY KEY, tags text[]);", queries, array_elements="nullable")
+""",
+    array_elements="nullable",
+)
+
+
+def test_stored_arrays_may_hold_null_where_a_condition_says_that_the_array_is_there(compiler: Compiler) -> None:
+    project = compiler.compile(BOXES)
     annotations = [getattr(project.module("queries"), name).__annotations__["return"] for name in ("returned", "deleted")]
     assert annotations == [list[list[str | None]]] * 2

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.range import Range
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE EXTENSION vector;
@@ -43,11 +43,12 @@ INSERT INTO users (id, mood) SELECT 1, (@place::place).mood WHERE 'sad' = ANY(@m
     AND NOT isempty(@span::floatrange);
 """
 _MESSAGE = r"call typed_\d+\.register \(or typed_\d+\.aio\.register\) on this connection first"
+SOURCE = declare(SCHEMA, _QUERIES + _SENDING)
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, _QUERIES + _SENDING)
+    return compiler.compile(SOURCE)
 
 
 @pytest.mark.parametrize("name", _NEEDS_IT)

@@ -20,8 +20,7 @@ from psycopg.types.range import Range
 
 from sqlwright.ir.naming import ClassName
 from sqlwright.types.pgtypes import names
-
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 _NO_NUL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 _WHEN = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 - zones are put on where there are any
@@ -154,11 +153,12 @@ SELECT @v::c_{name}[] AS v;
 """
     for name in VALUES
 )
+SOURCE = declare(SCHEMA, QUERIES)
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import psycopg
 import pytest
 
-from .annotations import result_fits
-from .conftest import Compiler, Project
+from tests.support.annotations import result_fits
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -112,13 +112,17 @@ UNKNOWN = {
     "unlike": "SELECT array[row(1), row('a'::text)] AS v",
     "shapes_of_values": "SELECT * FROM (VALUES (row(1)), (row('a'::text))) AS x (v)",
 }
+SOURCE = declare(
+    SCHEMA,
+    QUERIES + "".join(f"\n-- name: {name} :many\n{query};\n" for name, query in UNKNOWN.items()),
+    json={"crm.users.tags": "decimal.Decimal"},
+)
 
 
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
 def project(request: pytest.FixtureRequest) -> Project:
     compiler: Compiler = request.getfixturevalue(request.param)
-    unknown = "".join(f"\n-- name: {name} :many\n{query};\n" for name, query in UNKNOWN.items())
-    return compiler.compile(SCHEMA, QUERIES + unknown, json={"crm.users.tags": "decimal.Decimal"})
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'very happy');
@@ -42,11 +42,12 @@ UPDATE residents SET who.home = @home WHERE id = @id;
 -- name: wanted :many
 SELECT id FROM residents WHERE mail = ANY(@mails::email[]) OR s = @s::single;
 """
+SOURCE = declare(SCHEMA, QUERIES)
 
 
 @pytest.fixture(scope="module")
 def project(compiler: Compiler) -> Project:
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(SOURCE)
 
 
 def row(project: Project) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def test_registration_leaves_a_connection_outside_of_a_transaction(project: Proj
 
 
 def test_two_packages_do_not_teach_one_connection_the_same_type(project: Project, compiler: Compiler) -> None:
-    other = compiler.compile(SCHEMA, QUERIES)
+    other = compiler.compile(SOURCE)
     with project.connect() as conn:
         project.module().register(conn)
         with pytest.raises(RuntimeError, match=r"this connection already loads public\.mood as <enum 'Mood'>"):

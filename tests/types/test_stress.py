@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from typer.testing import CliRunner
 
-from sqlwright.cli.application import app
+from tests.support.projects import Compiler, Project, declare_files
 
 FILES = {
     "migrations/001_start.sql": """\
@@ -91,35 +85,16 @@ SELECT count(*) FROM audit;
 }
 
 
-@pytest.fixture(scope="module")
-def project(proof_server: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("stress")
-    for name, text in FILES.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    block = {
-        "engine": "postgresql",
-        "schema": ["migrations", "stubs.sql", "both"],
-        "queries": ["a", "b", "both/*.sql"],
-        "codegen": [{"plugin": "sqlwright", "out": "stress_db", "options": {"clients": "sync"}}],
-    }
-    plugin = {"name": "sqlwright", "process": {"cmd": "sqlwright-plugin", "format": "json"}}
-    (folder / "sqlc.json").write_text(json.dumps({"version": "2", "plugins": [plugin], "sql": [block]}), encoding="utf-8")
-    result = CliRunner().invoke(app, ["generate", "--config", str(folder / "sqlc.json")], env={"SQLWRIGHT_DATABASE_URL": proof_server})
-    assert result.exit_code == 0, result.stderr
-    return folder, result.stderr
+SOURCE = declare_files(FILES, schema=["migrations", "stubs.sql", "both"], queries=["a", "b", "both/*.sql"], clients="sync")
 
 
 @pytest.fixture(scope="module")
-def package(project: tuple[Path, str]) -> Any:
-    sys.path.insert(0, str(project[0]))
-    yield importlib.import_module("stress_db")
-    sys.path.remove(str(project[0]))
+def project(compiler: Compiler) -> Project:
+    return compiler.compile(SOURCE)
 
 
 @pytest.fixture(scope="module")
-def conn(proof_server: str, package: Any) -> Any:
-    del package
+def conn(proof_server: str) -> Any:
     with psycopg.connect(proof_server, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS stress")
         admin.execute("CREATE DATABASE stress")
@@ -138,48 +113,40 @@ def conn(proof_server: str, package: Any) -> Any:
         yield connection
 
 
-def test_files_of_one_name_are_one_module(package: Any, conn: psycopg.Connection[Any]) -> None:
-    users = importlib.import_module("stress_db.users")
+def test_files_of_one_name_are_one_module(project: Project, conn: psycopg.Connection[Any]) -> None:
+    users = project.module("users")
     first, second = users.archived(conn)
     assert (first.u.age, first.a, second.a.gone.year) == (36, None, 2020)
     assert users.listed(conn, user_ids=[2, 1]) == [1, 2]
     assert users.after.__kwdefaults__ is None
     assert "task_inserted_ats" in users.after.__annotations__
-    assert package.__doc__
+    assert project.module().__doc__
 
 
-def test_a_numbered_parameter_gives_way_to_a_named_one(package: Any, conn: psycopg.Connection[Any]) -> None:
-    del package
-    users = importlib.import_module("stress_db.users")
+def test_a_numbered_parameter_gives_way_to_a_named_one(project: Project, conn: psycopg.Connection[Any]) -> None:
+    users = project.module("users")
     users.upsert(conn, id=2, name_2="Bea", name="Ben")
     assert conn.execute("SELECT name FROM users WHERE id = 2").fetchall() == [("Ben",)]
 
 
-def test_columns_of_one_name_are_numbered_with_a_warning(project: tuple[Path, str], package: Any, conn: psycopg.Connection[Any]) -> None:
-    del package
-    users = importlib.import_module("stress_db.users")
+def test_columns_of_one_name_are_numbered_with_a_warning(project: Project, conn: psycopg.Connection[Any]) -> None:
+    users = project.module("users")
     row = users.two_ids(conn)[0]
     assert list(type(row).__annotations__) == ["id", "id_3", "id_2"]
-    assert 'would be `id`: "id" is `id_3`' in project[1]
+    assert 'would be `id`: "id" is `id_3`' in project.stderr
 
 
-def test_a_file_may_hold_tables_and_queries(package: Any, conn: psycopg.Connection[Any]) -> None:
-    del package
-    notes = importlib.import_module("stress_db.notes")
+def test_a_file_may_hold_tables_and_queries(project: Project, conn: psycopg.Connection[Any]) -> None:
+    notes = project.module("notes")
     assert notes.copy_notes(conn, [notes.CopyNotesParams(id=1, body="hello", tags=["a"])]) == 1
     assert [(row.id, row.start, row.body) for row in notes.short_notes(conn)] == [(1, "he", "hello")]
     notes.make_audit(conn)
-    assert importlib.import_module("stress_db.users").audited(conn) == 0
+    assert project.module("users").audited(conn) == 0
     with pytest.raises(psycopg.errors.StringDataRightTruncation):
         notes.copy_notes(conn, [notes.CopyNotesParams(id=2, body="too long", tags=[])])
 
 
-def test_prose_with_an_at_sign_stays_in_the_docstring(package: Any) -> None:
-    del package
-    doc = importlib.import_module("stress_db.notes").short_notes.__doc__
+def test_prose_with_an_at_sign_stays_in_the_docstring(project: Project) -> None:
+    doc = project.module("notes").short_notes.__doc__
     assert "@alice asked for this" in doc
     assert "@param" not in doc
-
-
-def test_it_passes_mypy(project: tuple[Path, str]) -> None:
-    subprocess.run([sys.executable, "-m", "mypy", "--strict", "stress_db"], cwd=project[0], check=True, stdout=subprocess.PIPE)

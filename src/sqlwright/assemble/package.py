@@ -48,7 +48,7 @@ def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> i
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Schema:
     """The catalog, by the names that proofs use."""
 
@@ -161,7 +161,7 @@ class _Schema:
         table = self.tables[proven.schema, proven.table]
         own = {column.sql_name: column for column in self.table_columns(table)}
         columns = tuple(own[column] for column in proven.columns)
-        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness)
+        return ir.Embedded(name, self.table_class(table), columns, proven.absent, proven.witness if proven.witness >= 0 else None)
 
     def row_class(self, table: Table) -> ir.RowClass:
         """Build a table's row class."""
@@ -244,7 +244,7 @@ def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tupl
 
 
 def _place(query: ir.UnprovenQuery, proof: QueryProof, offset: int) -> PlaceInQuery:
-    return PlaceInQuery(query.source, proof.sql, offset)
+    return PlaceInQuery(query.source, proof.sql, offset if offset >= 0 else None)
 
 
 def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.Result:

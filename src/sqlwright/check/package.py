@@ -131,7 +131,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
                 severity=Severity.WARNING,
             )
     for field in fields:
-        if isinstance(field, ir.Embedded) and field.optional and field.witness < 0:
+        if isinstance(field, ir.Embedded) and field.optional and field.presence_column is None:
             yield Diagnostic(
                 f"query {query.name} embeds `{field.name}`, whose row may be absent, but no column of the table is NOT NULL to show when",
                 place,

@@ -45,14 +45,15 @@ class Rows:
 class Embedded:
     """A whole table row as a field of another row: `sqlc.embed`.
 
-    `optional` rows may be absent, and then the column at index `witness` of `columns`, and only then, is NULL. `numbered`: see `Column`.
+    `optional` rows may be absent; then, and only then, the presence column is NULL, which is given by its index in `columns`. `numbered`:
+    see `Column`.
     """
 
     name: Identifier
     row_class: ClassName
     columns: tuple[Column, ...]
     optional: bool
-    witness: int
+    presence_column: int | None
     numbered: bool = False
 
 

@@ -210,8 +210,8 @@ def _entry(name: str, text: str, block: _Node, code: _Node, way: _Path) -> Entry
         problem = f"`out` of a codegen entry of {name} is not a path" if out else f"a codegen entry of {name} has no `out`"
         raise _error(problem, _place(name, text, (*way, "out")), help="out: generated/my_db")
     for key in ("schema", "queries"):
-        value = block.get(key)
-        paths = value if isinstance(value, list) else [value]
+        value = cast("object", block.get(key))
+        paths = cast("list[object]", value) if isinstance(value, list) else [value]
         is_absent = key == "schema" and value is None
         if not (is_absent or all(isinstance(path, str) and path for path in paths)):
             problem = f"a `sql:` block of {name} has no `{key}`" if value is None else f"`{key}` of a `sql:` block of {name} is no path"

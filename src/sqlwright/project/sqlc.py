@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 CAPTURE_VARIABLE = "SQLWRIGHT_CAPTURE"
 
-_REQUESTS = "requests"
-_STDERR = "stderr"
+REQUESTS = "requests"
+STDERR = "stderr"
 # Seconds between two checks for new requests.
 _PATIENCE = 0.05
 _UNFINISHED = ".part"
@@ -46,10 +46,10 @@ class Run:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], sqlc: Path, configuration: Configuration, folder: Path) -> None:
-        self._process = process
+        self.process = process
         self._sqlc = sqlc
         self._configuration = configuration
-        self._folder = folder
+        self.folder = folder
         self._seen: set[Path] = set()
         self._answered: set[int] = set()
 
@@ -62,17 +62,17 @@ class Run:
         running = True
         while running:
             try:
-                self._process.wait(_PATIENCE)
+                self.process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
             else:
                 running = False
             yield from self._arrived()
-        if any((self._folder / _REQUESTS).glob(f"*{_UNFINISHED}")):
+        if any((self.folder / REQUESTS).glob(f"*{_UNFINISHED}")):
             raise CompileError(
                 [
                     Diagnostic(
-                        f"cannot store sqlc's requests in {self._folder.parent}",
+                        f"cannot store sqlc's requests in {self.folder.parent}",
                         help="free some disk space, or raise the limit on files.",
                     )
                 ]
@@ -84,18 +84,18 @@ class Run:
         Raises:
             CompileError: sqlc is of another version, or does not run.
         """
-        failed, complete = self._process.returncode != 0, len(self._answered) == len(self._configuration.entries)
+        failed, complete = self.process.returncode != 0, len(self._answered) == len(self._configuration.entries)
         if not failed and complete:
             return ()
         # Only now, since it is rarely necessary: a request carries its sender's version.
         refuse_another_sqlc(self._sqlc)
-        stderr = (self._folder / _STDERR).read_text(encoding="utf-8", errors="replace")
+        stderr = (self.folder / STDERR).read_text(encoding="utf-8", errors="replace")
         complaints: tuple[Diagnostic, ...] = ()
         panic = next((line for line in stderr.splitlines() if line.startswith("panic: ")), "")
         if failed and not panic:
             from sqlwright.project.complaints import read_complaints
 
-            complaints = read_complaints(stderr, self._folder, self._configuration)
+            complaints = read_complaints(stderr, self.folder, self._configuration)
         if not complaints and not complete:
             # It may also exit successfully: its main goroutine does not wait for the one that crashes.
             complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
@@ -104,7 +104,7 @@ class Run:
     def _arrived(self) -> Iterator[tuple[Entry, GenerateRequest]]:
         from sqlwright.resolve import protocol
 
-        for path in sorted((self._folder / _REQUESTS).iterdir()):
+        for path in sorted((self.folder / REQUESTS).iterdir()):
             if path in self._seen or path.suffix == _UNFINISHED:
                 continue
             self._seen.add(path)
@@ -131,13 +131,13 @@ def reading(configuration: Configuration, environ: Mapping[str, str]) -> Generat
     sqlc, plugin = find_sqlc(environ), find_plugin(environ)
     with tempfile.TemporaryDirectory(prefix="sqlwright-") as temporary:
         folder = Path(temporary).resolve()
-        requests = folder / _REQUESTS
+        requests = folder / REQUESTS
         requests.mkdir()
         # Named as the user's, since sqlc's errors about the configuration mention the name.
         config = folder / configuration.path.name
         config.write_text(capturing(configuration, folder, _catcher(folder, plugin), CAPTURE_VARIABLE), encoding="utf-8")
         try:
-            with (folder / _STDERR).open("wb") as stderr:
+            with (folder / STDERR).open("wb") as stderr:
                 process = subprocess.Popen(
                     [str(behind_launcher(sqlc)), "generate", "-f", str(config)],
                     env={**environ, **_thrift(environ), CAPTURE_VARIABLE: str(requests)},

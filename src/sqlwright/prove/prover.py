@@ -1,4 +1,4 @@
-"""Proving queries: what PostgreSQL is asked of each, and what is made of its answers."""
+"""The proof of a query: the questions to PostgreSQL, and the record of its answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Everything about a scratch database that the proofs of all queries over its schema share."""
+    """A connection to a scratch database, and the facts that the proofs of all queries over its schema share."""
 
     connection: psycopg.Connection[Any]
     facts: SchemaFacts
@@ -71,7 +71,7 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
 
 @contextmanager
 def connected() -> Generator[None]:
-    """Report a connection that ends inside the block.
+    """Turn the loss of the connection inside the block into a diagnostic.
 
     Raises:
         CompileError: the server ended it, or is gone.
@@ -96,7 +96,7 @@ def prove_queries(
     proofs: Mapping[tuple[str, str], QueryProof],
     progress: Progress,
 ) -> Proofs:
-    """Prove the queries, given with their files, that `proofs` lacks; return all proofs.
+    """Prove the queries, paired with their files, that `proofs` lacks; return all proofs.
 
     Raises:
         CompileError: PostgreSQL refuses queries (all of them are reported), or the connection was lost.
@@ -133,7 +133,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         expanded = Expanded(with_casts(query.sql, casts), expanded.outputs)
         described = describe(session.connection, expanded.sql, {})
     if described.params != guessed.params:
-        raise Refused("a cast to the inferred type changes the type of a parameter", -1, "write the casts of the parameters out.", "")
+        raise Refused("a cast to the inferred type changes the type of a parameter", hint="write the casts of the parameters out.")
     plan(session.connection, expanded.sql, len(described.params))
     if query.copied is not None:
         _try_copy(session.connection, query.copied, query.sql)
@@ -172,7 +172,7 @@ def _recorded(place: int | None) -> int:
 
 
 def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
-    """Write out what the stars of a text stand for. Where the tree cannot be read they stay, as they do no harm."""
+    """Return a text with its stars expanded. If the tree cannot be read, they stay, which does no harm."""
     stars = stars_in(sql)
     if not stars:
         return Expanded(sql, {})
@@ -201,7 +201,7 @@ def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mappin
 
 
 def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: Description) -> None:
-    """`x = sqlc.slice(ids)` would take a single value, though the name says a list."""
+    """Raise `Refused` for `x = sqlc.slice(ids)`, which would take a single value."""
     for param in query.params:
         if (
             param.sliced
@@ -210,19 +210,19 @@ def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: 
         ):
             raise Refused(
                 f"sqlc.slice({param.name}) stands for a list, and is used as a single value",
-                _placeholder(query.sql, param.number),
-                f"write `IN (sqlc.slice({param.name}))`, or `= ANY (sqlc.slice({param.name}))`; for one value, sqlc.arg({param.name}).",
-                "",
+                offset=_placeholder(query.sql, param.number),
+                hint=f"write `IN (sqlc.slice({param.name}))`, or `= ANY (sqlc.slice({param.name}))`; "
+                f"for one value, sqlc.arg({param.name}).",
                 by_postgres=False,
             )
 
 
-def _placeholder(sql: str, number: int) -> int:
-    return next((token.start for token in significant(sql) if token.text == f"${number}"), -1)
+def _placeholder(sql: str, number: int) -> int | None:
+    return next((token.start for token in significant(sql) if token.text == f"${number}"), None)
 
 
 def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) -> tuple[int, int]:
-    """Which result columns an embedded row has: the first one, and how many."""
+    """Return which result columns an embedded row has: the first one, and how many."""
     span = expanded.outputs.get(embed.star)
     if span is None:
         raise _no_row(query, embed, "is not among the columns that the query itself returns")
@@ -231,7 +231,7 @@ def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) 
 
 def _no_row(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, why: str) -> Refused:
     star = stars_in(query.sql)[embed.star]
-    return Refused(f"sqlc.embed({embed.name}) {why}", star.start, "select the columns one by one.", "", by_postgres=False)
+    return Refused(f"sqlc.embed({embed.name}) {why}", offset=star.start, hint="select the columns one by one.", by_postgres=False)
 
 
 def _embed(session: Session, query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, first: int, found: EmbedProof | None) -> ProvenEmbed:
@@ -269,7 +269,7 @@ def _stand_ins(session: Session, sql: str, param_types: tuple[int, ...]) -> tupl
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
-    """Copy no rows: PostgreSQL says whether it would take some. COPY has no casts, so those that are written must change nothing."""
+    """Copy no rows, to see whether PostgreSQL accepts the COPY. It has no casts, so those in the query must change nothing."""
     for column, number, cast in zip(copied.columns, copied.params, copied.casts, strict=True):
         if cast:
             both = f"SELECT {column}, NULL::{cast} FROM {copied.table} LIMIT 0"  # noqa: S608 - parts of the query, which was prepared before
@@ -278,9 +278,8 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
             if result is None or result.ftype(0) != result.ftype(1) or result.fmod(1) != -1:
                 raise Refused(
                     f":copyfrom casts a parameter to {cast}, which is not the type of column {column} as it is",
-                    _placeholder(sql, number),
-                    "remove the cast: a parameter has the type of its column.",
-                    "",
+                    offset=_placeholder(sql, number),
+                    hint="remove the cast: a parameter has the type of its column.",
                     by_postgres=False,
                 )
     try:
@@ -288,12 +287,12 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
             pass
     except psycopg.Error as error:
         raise Refused(
-            error.diag.message_primary or str(error), -1, error.diag.message_hint or "use :batchexec.", error.diag.sqlstate or ""
+            error.diag.message_primary or str(error), hint=error.diag.message_hint or "use :batchexec.", sqlstate=error.diag.sqlstate
         ) from error
 
 
 def _param_dimensions(query: ir.UnprovenQuery, described: Description, types: TypeNames) -> dict[int, int]:
-    """How many dimensions array parameters have: as many as are written behind them or declared of their column or their domain."""
+    """Return how many dimensions array parameters have: those of the cast in the query, or of their column or domain."""
     written = {param.number: param.sqlc_type.count("[]") for param in query.params}
     counts = {n: max(written.get(n, 0), types.proof_name(oid).count("[]")) for n, oid in enumerate(described.params, start=1)}
     return {number: count for number, count in counts.items() if count > 1}
@@ -322,7 +321,7 @@ def _columns(
     columns: list[ProvenColumn] = []
     for column, verdict, said in zip(described.columns, found, _said(query, described, spans), strict=True):
         type_name = with_dimensions(session.types.proof_name(column.type), verdict.dimensions)
-        place = session.located.get((column.table, column.attribute))
+        place = session.located.get(column.origin) if column.origin else None
         columns.append(
             ProvenColumn(
                 name=column.name,
@@ -355,7 +354,7 @@ def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
 
 
 def _said(query: ir.UnprovenQuery, described: Description, spans: Sequence[tuple[int, int]]) -> list[ir.UnprovenColumn | None]:
-    """What sqlc says of each column that PostgreSQL returns: nothing of embedded ones, and nothing from where it names another."""
+    """Return sqlc's view of each column that PostgreSQL returns: None for embedded ones, and from where the names differ."""
     embedded = {index for first, count in spans for index in range(first, first + count)}
     pending = list(query.columns)
     said: list[ir.UnprovenColumn | None] = []
@@ -366,7 +365,7 @@ def _said(query: ir.UnprovenQuery, described: Description, spans: Sequence[tuple
 
 
 def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> str:
-    """What sqlc said of the column, where PostgreSQL says otherwise; "" where both agree."""
+    """Return the type that sqlc inferred for the column, if PostgreSQL disagrees; "" if both agree."""
     if canonical_name(said.sqlc_type) == type_name and said.sqlc_not_null is not nullable:
         return ""
     return f"{said.sqlc_type or 'any'}{' not null' if said.sqlc_not_null else ''}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import psycopg
+from psycopg.rows import args_row
 
 from sqlwright.ir.proofs import Catalog, Constraint, Enum, Table, TableColumn
 from sqlwright.prove.asking.describe import TypeNames, with_dimensions
@@ -61,6 +63,21 @@ ORDER BY 1, 2, 3
 """  # noqa: S608 - as above
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A row of `_TABLES`: a column and its table."""
+
+    schema: str
+    table: str
+    table_comment: str
+    name: str
+    type: int
+    comment: str
+    relation: int
+    number: int
+    row_type: int
+
+
 def read_catalog(
     connection: psycopg.Connection[Any], types: TypeNames, facts: SchemaFacts
 ) -> tuple[Catalog, dict[tuple[int, int], tuple[str, str, str]]]:
@@ -69,41 +86,44 @@ def read_catalog(
     A place is schema, table and column. Whether a column is NOT NULL is proven as for a query that reads it: the catalog's own flag also
     stands for constraints that do not hold, and says nothing of a view.
     """
-    rows = connection.execute(_TABLES).fetchall()
+    rows = connection.cursor(row_factory=args_row(_Column)).execute(_TABLES).fetchall()
     prover = Prover(facts, EXPRESSIONS)
     constraints: defaultdict[tuple[str, str], list[Constraint]] = defaultdict(list)
     for schema, table, name, definition in connection.execute(_CONSTRAINTS).fetchall():
         constraints[schema, table].append(Constraint(name, definition))
     tables = tuple(
-        Table(
-            schema,
-            table,
-            types.cast_name(row_type),
-            comment,
-            tuple(
-                _table_column(prover, types, relation, number, name, type_oid, column_comment)
-                for _, _, _, name, type_oid, column_comment, relation, number, _ in members
-            ),
-            tuple(constraints[schema, table]),
-        )
-        for (schema, table, comment, row_type), members in groupby(rows, key=lambda r: (r[0], r[1], r[2], r[8]))
+        _table(prover, types, tuple(members), tuple(constraints[schema, name]))
+        for (schema, name), members in groupby(rows, key=lambda row: (row.schema, row.table))
     )
     enums = tuple(
         Enum(schema, name, types.proof_name(oid), tuple(labels), comment)
         for schema, name, oid, labels, comment in connection.execute(_ENUMS).fetchall()
     )
-    return Catalog(tables, enums, read_user_types(connection, types)), {(r[6], r[7]): (r[0], r[1], r[3]) for r in rows}
+    places = {(row.relation, row.number): (row.schema, row.table, row.name) for row in rows}
+    return Catalog(tables, enums, read_user_types(connection, types)), places
 
 
-def _table_column(prover: Prover, types: TypeNames, relation: int, number: int, name: str, type_oid: int, comment: str) -> TableColumn:
-    dimensions = column_dimensions(prover, prover.facts.relation(relation), number)
-    verdict = prover.verdict(column_of(1, number), table_scope(prover, relation))
+def _table(prover: Prover, types: TypeNames, columns: tuple[_Column, ...], constraints: tuple[Constraint, ...]) -> Table:
+    first = columns[0]
+    return Table(
+        first.schema,
+        first.table,
+        types.cast_name(first.row_type),
+        first.table_comment,
+        tuple(_table_column(prover, types, column) for column in columns),
+        constraints,
+    )
+
+
+def _table_column(prover: Prover, types: TypeNames, column: _Column) -> TableColumn:
+    dimensions = column_dimensions(prover, prover.facts.relation(column.relation), column.number)
+    verdict = prover.verdict(column_of(1, column.number), table_scope(prover, column.relation))
     return TableColumn(
-        name=name,
-        type=with_dimensions(types.proof_name(type_oid), dimensions),
-        declared=with_dimensions(types.declared_name(type_oid), dimensions),
+        name=column.name,
+        type=with_dimensions(types.proof_name(column.type), dimensions),
+        declared=with_dimensions(types.declared_name(column.type), dimensions),
         not_null=not verdict.nullable,
         element_nullable=verdict.element_nullable,
         reason=verdict.reason,
-        comment=comment,
+        comment=column.comment,
     )

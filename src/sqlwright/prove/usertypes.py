@@ -1,10 +1,12 @@
-"""The types that a schema makes or its extensions bring, read from PostgreSQL's catalog. Enums are in `catalog`: they have labels."""
+"""The types of a schema and its extensions, read from PostgreSQL's catalogue. Enums, which have labels, are read with the tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.rows import args_row
 
 from sqlwright.ir.proofs import TypeKind, UserType
 from sqlwright.prove.asking.describe import TypeNames, with_dimensions
@@ -13,7 +15,7 @@ from sqlwright.prove.asking.describe import TypeNames, with_dimensions
 # whatever its schema is.
 _TYPES = """
 SELECT n.nspname, t.typname, t.oid::int8, t.typtype::text, coalesce(obj_description(t.oid, 'pg_type'), ''), coalesce(x.extname, ''),
-       t.typbasetype::int8, coalesce(r.rngsubtype, m.rngsubtype, 0)::int8,
+       coalesce(nullif(t.typbasetype, 0), r.rngsubtype, m.rngsubtype)::int8,
        coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
                  WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
        coalesce((SELECT array_agg(a.atttypid::int8 ORDER BY a.attnum) FROM pg_attribute a
@@ -35,34 +37,39 @@ ORDER BY n.nspname, t.typname
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A row of `_TYPES`. `under` is the type below a domain or inside a range, the last lists are a composite's fields."""
+
+    schema: str
+    name: str
+    oid: int
+    kind: str
+    comment: str
+    extension: str
+    under: int | None
+    fields: list[str]
+    field_types: list[int]
+    field_dimensions: list[int]
+    dimensions: int
+
+
 def read_user_types(connection: psycopg.Connection[Any], types: TypeNames) -> tuple[UserType, ...]:
     """Read domains, composites, ranges, multiranges and base types, sorted by schema and name."""
+    rows = connection.cursor(row_factory=args_row(_Type)).execute(_TYPES).fetchall()
     return tuple(
         UserType(
-            kind=TypeKind(kind),
-            schema=schema,
-            name=name,
-            type=types.cast_name(oid),
-            base=with_dimensions(types.declared_name(base or subtype), dimensions) if base or subtype else "",
+            kind=TypeKind(row.kind),
+            schema=row.schema,
+            name=row.name,
+            type=types.cast_name(row.oid),
+            base="" if row.under is None else with_dimensions(types.declared_name(row.under), row.dimensions),
             fields=tuple(
-                (field, with_dimensions(types.declared_name(field_oid), max(count, 1)))
-                for field, field_oid, count in zip(fields, field_types, counts, strict=True)
+                (field, with_dimensions(types.declared_name(oid), max(dimensions, 1)))
+                for field, oid, dimensions in zip(row.fields, row.field_types, row.field_dimensions, strict=True)
             ),
-            extension=extension,
-            comment=comment,
+            extension=row.extension,
+            comment=row.comment,
         )
-        for (
-            schema,
-            name,
-            oid,
-            kind,
-            comment,
-            extension,
-            base,
-            subtype,
-            fields,
-            field_types,
-            counts,
-            dimensions,
-        ) in connection.execute(_TYPES).fetchall()
+        for row in rows
     )

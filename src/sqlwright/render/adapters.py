@@ -21,7 +21,7 @@ from sqlwright.render.pgvalues import (
 )
 from sqlwright.render.registration import REGISTER
 from sqlwright.types.formats import is_converted
-from sqlwright.types.valuetypes import holds_interval, is_box, needing_registration, parts
+from sqlwright.types.valuetypes import holds_arrays, holds_interval, is_box, needing_registration, parts
 
 _VECTOR_LOADER = "VectorLoader"
 _LOADERS = ("IntervalLoader", "IntervalBinaryLoader")
@@ -112,6 +112,22 @@ def boxes_text(value: list[Any]) -> str:
     return f"{{{';'.join(written(item) for item in value)}}}"
 '''
 
+_ARRAYS_NEED = {"typing": ("Any",), "psycopg.adapt": ("PyFormat", "Transformer")}
+_ARRAYS = '''\
+def array_text(value: list[Any]) -> str:
+    """Format an array as an element; psycopg sends nested lists as one array."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, list):
+            items: list[Any] = item
+            return [plain(each) for each in items]
+        return f"\\\\x{item.hex()}" if isinstance(item, bytes) else item
+
+    found = plain(value)
+    dumper = Transformer().get_dumper(found, PyFormat.TEXT)
+    return bytes(dumper.dump(found) or b"").decode()
+'''
+
 
 def needs_adapters(package: ir.Package) -> bool:
     """Return whether a package needs the module."""
@@ -132,13 +148,14 @@ class _Needs:
         self.hstore = ir.Hstore in kinds
         self.vector = ir.Vector in kinds
         self.boxes = any(isinstance(part, ir.ListOf) and is_box(part.element) for part in everything)
+        self.arrays = any(isinstance(part, ir.ListOf) and holds_arrays(part) for part in everything)
         self.json = ir.TypedJson in kinds
         self.registered = any(is_converted(found) and list(needing_registration(found)) for found in loaded)
 
     @property
     def any(self) -> bool:
         """Whether it uses any."""
-        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.json or self.registered
+        return self.exact or self.intervals or self.hstore or self.vector or self.boxes or self.arrays or self.json or self.registered
 
 
 def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str:
@@ -161,7 +178,16 @@ def adapters_module(package: ir.Package, *, package_name: str, aio: bool) -> str
     if needs.boxes:
         builder.name("typing", "Any")
         builder.add_definition(_BOXES.splitlines())
+    if needs.arrays:
+        _add_arrays(builder)
     return builder.text()
+
+
+def _add_arrays(builder: ModuleBuilder) -> None:
+    for module, names in _ARRAYS_NEED.items():
+        for name in names:
+            builder.name(module, name)
+    builder.add_definition(_ARRAYS.splitlines())
 
 
 def _add_intervals(builder: ModuleBuilder, *, exact: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from sqlwright import ir
-from sqlwright.types.valuetypes import holds_interval, is_box, parts
+from sqlwright.types.valuetypes import holds_arrays, holds_interval, is_box, parts
 
 # Names in the generated adapters module: the function that checks that a value was loaded, the one that makes a cursor load
 # intervals without loss, the class of exact intervals, and what validates JSON.
@@ -17,6 +17,7 @@ DUMP_JSON = "dump_json"
 HSTORE_TEXT = "hstore_text"
 VECTOR_TEXT = "vector_text"
 BOXES_TEXT = "boxes_text"
+ARRAY_TEXT = "array_text"
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -81,13 +82,24 @@ def has_own_conversion(found: ir.Type) -> bool:
             return False
 
 
+def is_float(found: ir.Type) -> bool:
+    """Return whether a type is a floating-point number, for which Python's type checkers accept an `int`."""
+    match found:
+        case ir.Nullable(value=value) | ir.DomainRef(value=value):
+            return is_float(value)
+        case ir.Scalar(postgres=postgres):
+            return postgres in {"float4", "float8"}
+        case _:
+            return False
+
+
 def is_dumped(found: ir.Type) -> bool:
     """Return whether a parameter is converted before psycopg sends it."""
     match found:
         case ir.Nullable(value=value) | ir.DomainRef(value=value):
             return is_dumped(value)
         case ir.ListOf(element=element):
-            return is_dumped(element) or is_box(element)
+            return is_dumped(element) or is_box(element) or is_float(element) or holds_arrays(found)
         case ir.Json() | ir.TypedJson() | ir.CompositeRef() | ir.ExactInterval() | ir.Hstore() | ir.Vector():
             return True
         case ir.Overridden(value=value, dump=dump):

@@ -135,7 +135,9 @@ def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
         made = Group(f"{row_class}.{from_row_name(field.columns)}(", (part,))
     else:
         made = Group(f"{row_class}(", (f"*{part}",))
-    return NoneUnless(f"row[{start + field.witness}] is None", made) if field.optional else made
+    if not field.optional or field.presence_column is None:
+        return made
+    return NoneUnless(f"row[{start + field.presence_column}] is None", made)
 
 
 def _pydantic_config(builder: ModuleBuilder) -> list[str]:

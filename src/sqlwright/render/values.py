@@ -8,6 +8,7 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless
 from sqlwright.render.pgvalues import (
+    ARRAY_TEXT,
     BOXES_TEXT,
     DUMP_JSON,
     HSTORE_TEXT,
@@ -20,9 +21,10 @@ from sqlwright.render.pgvalues import (
     has_own_conversion,
     innermost,
     is_dumped,
+    is_float,
 )
 from sqlwright.types.formats import is_converted
-from sqlwright.types.valuetypes import is_box
+from sqlwright.types.valuetypes import holds_arrays, is_box
 
 
 class Values:
@@ -123,7 +125,7 @@ class Values:
             case _:
                 return value
 
-    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901 - as above
+    def dumped(self, found: ir.Type, name: str, item: str) -> Node:  # noqa: C901, PLR0912 - as above
         """Return the expression that psycopg sends for the parameter `name`; `item` is a free name for a loop."""
         match found:
             case ir.Nullable(value=inner):
@@ -148,10 +150,23 @@ class Values:
                 return self.dumped(inner, sent, item) if is_dumped(inner) else sent
             case ir.ListOf(element=element) if is_box(element):
                 return Group(f"{self._builder.name(self._adapters, BOXES_TEXT)}(", (self._boxes(element, name, item),))
+            case ir.ListOf(element=element) if holds_arrays(found):
+                return ListComprehension(self._array_text(element, item), f"for {item} in {name}")
+            case ir.ListOf(element=element) if is_float(element):
+                # psycopg refuses a list that holds both int and float.
+                number = Group(f"{self._builder.builtin('float')}(", (item,))
+                each = NoneUnless(f"{item} is None", number) if isinstance(element, ir.Nullable) else number
+                return ListComprehension(each, f"for {item} in {name}")
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:
                 return name
+
+    def _array_text(self, element: ir.Type, name: str) -> Node:
+        """Return an element that is an array, as its text."""
+        if isinstance(element, ir.Nullable):
+            return NoneUnless(f"{name} is None", self._array_text(element.value, name))
+        return Group(f"{self._builder.name(self._adapters, ARRAY_TEXT)}(", (self.dumped(element, name, f"{name}_"),))
 
     def _boxes(self, element: ir.Type, name: str, item: str) -> Node:
         """Return the items of an array of boxes, each as its text."""

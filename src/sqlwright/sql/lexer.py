@@ -118,10 +118,11 @@ def statement_spans(sql: str) -> Iterator[Span]:
     Semicolons inside parentheses or in the body of an SQL-standard routine (`BEGIN ATOMIC … END`) do not separate statements.
     """
     depth, opened, before = 0, 0, ""
-    start, end = -1, -1
+    start: int | None = None
+    end = 0
     for token in significant(sql):
         word = token.text.lower()
-        if start < 0:
+        if start is None:
             if word == ";":
                 continue
             start = token.start
@@ -132,9 +133,9 @@ def statement_spans(sql: str) -> Iterator[Span]:
             opened = 1
         if word == ";" and depth <= 0 and not opened:
             yield Span(start, token.start, closed=True)
-            depth, start = 0, -1
+            depth, start = 0, None
         before, end = word, token.end
-    if start >= 0:
+    if start is not None:
         yield Span(start, end, closed=False)
 
 

@@ -38,20 +38,20 @@ def _without_meta_commands(text: str) -> str:
     parts: list[str] = []
     position = 0
     # A command's text is not SQL (`\echo it's`), so the lexer restarts after each.
-    while (start := _meta_command(text, position)) >= 0:
+    while (start := _meta_command(text, position)) is not None:
         end = _line_end(text, start)
         parts += [text[position:start], " " * (end - start)]
         position = end
     return "".join([*parts, text[position:]])
 
 
-def _meta_command(text: str, position: int) -> int:
-    """The offset of the first command after a position, -1 if there is none."""
+def _meta_command(text: str, position: int) -> int | None:
+    """The offset of the first command after a position, None if there is none."""
     for token in tokenize(text[position:]):
         start = position + token.start
         if token.kind is Kind.SYMBOL and token.text == "\\" and (start == 0 or text[start - 1] in "\r\n"):
             return start
-    return -1
+    return None
 
 
 def _line_end(text: str, position: int) -> int:

@@ -88,18 +88,18 @@ class QuerySource:
 
 @dataclass(frozen=True, slots=True)
 class PlaceInQuery:
-    """A character of sqlc's text of a query, -1 for the query as a whole.
+    """A character of sqlc's text of a query, or with no offset the query as a whole.
 
     It is resolved lazily: finding it in the file takes time, and few places are ever shown.
     """
 
     source: QuerySource
     sql: str
-    offset: int
+    offset: int | None
 
     def in_file(self) -> Place:
         """The place in the user's file."""
-        return self.source.place_of(self.sql, self.offset) if self.offset >= 0 else self.source.header_place()
+        return self.source.place_of(self.sql, self.offset) if self.offset is not None else self.source.header_place()
 
 
 def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:

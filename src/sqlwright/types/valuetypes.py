@@ -14,7 +14,7 @@ from sqlwright.types.formats import is_binary
 from sqlwright.types.pgtypes import builtin, builtin_array_is_registered, canonical_name, of_extension
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ValueTypes:
     """The types of a schema, by the names that proofs use."""
 
@@ -295,6 +295,15 @@ def is_box(found: ir.Type) -> bool:
             return postgres == "box"
         case _:
             return False
+
+
+def holds_arrays(found: ir.ListOf) -> bool:
+    """Return whether the elements of an array are arrays themselves, as those of a domain over an array are, and no further dimension."""
+    element: ir.Type = found.element
+    own = found.postgres.removesuffix("[]")
+    while isinstance(element, ir.Nullable | ir.Overridden | ir.DomainRef):
+        element = element.value
+    return isinstance(element, ir.ListOf) and element.postgres != own
 
 
 def parts(found: ir.Type) -> Iterator[ir.ValueType]:

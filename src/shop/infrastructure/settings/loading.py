@@ -12,7 +12,7 @@ from pydantic_settings import EnvSettingsSource
 from shop.infrastructure.settings.model import URL_READERS, Settings
 from shop.infrastructure.settings.sources import (
     DotenvSource,
-    Given,
+    RawSetting,
     UnreadableSource,
     YamlSource,
     left_over,
@@ -56,37 +56,37 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
         file: the YAML file, which must exist; by default `shop.yaml` in the working directory, if it exists.
         overrides: keys and values of the command line.
     """
-    given: dict[str, Given] = {}
+    raw: dict[str, RawSetting] = {}
     problems: list[str] = []
     try:
         if file is not None or DEFAULT_FILE.exists():
             from_file = YamlSource(Settings, file or DEFAULT_FILE)
-            given, problems = from_file(), from_file.problems
+            raw, problems = from_file(), from_file.problems
         variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}
     except UnreadableSource as error:
         raise SettingsError([str(error)]) from None
     for name, source in variables.items():
-        given |= {key: Given(variable_of(key), value, name) for key, value in source().items()}
-    given |= {key.lower(): Given(key, value, "command line") for key, value in (overrides or {}).items()}
+        raw |= {key: RawSetting(variable_of(key), value, name) for key, value in source().items()}
+    raw |= {key.lower(): RawSetting(key, value, "command line") for key, value in (overrides or {}).items()}
     unread = [each for name, source in variables.items() for each in left_over(source, name)]
     # Without the URL, its parts were meant to define it.
-    problems += [sentence for sentence, url in unread if url is None or url not in given]
+    problems += [sentence for sentence, url in unread if url is None or url not in raw]
     fields = Settings.model_fields
-    problems += [f"{each}: there is no such setting{suggestion(key, fields)}" for key, each in given.items() if key not in fields]
+    problems += [f"{each}: there is no such setting{suggestion(key, fields)}" for key, each in raw.items() if key not in fields]
     try:
-        settings = Settings.model_validate({key: each.value for key, each in given.items() if key in fields})
+        settings = Settings.model_validate({key: each.value for key, each in raw.items() if key in fields})
     except ValidationError as error:
         raise SettingsError(
-            [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], given) for each in error.errors())]
+            [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], raw) for each in error.errors())]
         ) from None
     if problems:
         raise SettingsError(problems)
     return LoadedSettings(
-        settings, {key: each.source for key, each in given.items()}, tuple(sentence for sentence, url in unread if url is not None)
+        settings, {key: each.source for key, each in raw.items()}, tuple(sentence for sentence, url in unread if url is not None)
     )
 
 
-def _problem(key: str, kind: str, message: str, given: Mapping[str, Given]) -> str:
+def _problem(key: str, kind: str, message: str, raw: Mapping[str, RawSetting]) -> str:
     if kind == "missing":
         return f"{key}: is not set; set {variable_of(key)} in the environment or in .env, or {key} in {DEFAULT_FILE}"
-    return f"{given.get(key, key)}: {message.removeprefix('Value error, ')}"
+    return f"{raw.get(key, key)}: {message.removeprefix('Value error, ')}"

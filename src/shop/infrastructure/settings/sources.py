@@ -34,7 +34,7 @@ class UnreadableSource(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RawSetting:
     """A value with its `name` as written, as in `pool.max_size`, and its `source`, as in `shop.yaml:3`."""
 
     name: str
@@ -60,7 +60,7 @@ def left_over(source: EnvSettingsSource, name: str) -> Iterator[tuple[str, str |
     """
     known = [variable_of(key) for key in source.settings_cls.model_fields]
     for lower, value in source.env_vars.items():
-        variable = Given(lower.upper(), value, name)
+        variable = RawSetting(lower.upper(), value, name)
         is_injected = _INJECTED.fullmatch(variable.name) and (not variable.name.endswith("_PORT") or _INJECTED_VALUE.fullmatch(value or ""))
         if variable.name in known or is_injected:
             continue
@@ -87,7 +87,7 @@ class DotenvSource(DotEnvSettingsSource):
 
 
 class YamlSource(YamlConfigSettingsSource):
-    """A file in which `pool: {max_size: 5}` means `pool_max_size: 5`. Each value is a `Given`; `problems` lists duplicate keys.
+    """A file in which `pool: {max_size: 5}` means `pool_max_size: 5`. Each value is a `RawSetting`; `problems` lists duplicate keys.
 
     Raises `UnreadableSource`.
     """
@@ -113,16 +113,16 @@ class YamlSource(YamlConfigSettingsSource):
         except (ValueError, RecursionError):
             # An invalid date, or deeply nested brackets.
             raise UnreadableSource(f"{files}: is not YAML") from None
-        given: dict[str, Given] = {}
+        raw: dict[str, RawSetting] = {}
         self.problems = []
         for key, each in flat:
-            if key in given:
-                self.problems.append(f"{each}: is already set by {given[key]}")
-            given[key] = each
-        return given
+            if key in raw:
+                self.problems.append(f"{each}: is already set by {raw[key]}")
+            raw[key] = each
+        return raw
 
 
-def _flat(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, above: tuple[str, ...]) -> Iterator[tuple[str, Given]]:
+def _flat(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, above: tuple[str, ...]) -> Iterator[tuple[str, RawSetting]]:
     loader.flatten_mapping(node)
     for key_node, value_node in node.value:
         names = (*above, str(_value(loader, key_node)))
@@ -130,7 +130,7 @@ def _flat(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, above: tup
         if isinstance(value_node, yaml.MappingNode) and len(names) < _YAML_DEPTH:
             yield from _flat(loader, value_node, path, names)
         else:
-            yield "_".join(names).lower(), Given(".".join(names), _value(loader, value_node), f"{path}:{key_node.start_mark.line + 1}")
+            yield "_".join(names).lower(), RawSetting(".".join(names), _value(loader, value_node), f"{path}:{key_node.start_mark.line + 1}")
 
 
 def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:

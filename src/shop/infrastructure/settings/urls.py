@@ -100,7 +100,7 @@ def _require_scheme(url: str, *schemes: str) -> None:
     if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     if not url.isprintable() or " " in url:
-        raise ValueError("holds a blank or a control character")
+        raise ValueError("contains white space or a control character")
 
 
 def _require_ports(ports: Iterable[str]) -> None:

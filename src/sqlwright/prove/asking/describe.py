@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import errors as e
 from psycopg import pq
+from psycopg.rows import args_row
 
-from sqlwright.sql.lexer import Kind, significant
+from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.placeholders import placeholder_number
 
 _TYPES = """
@@ -24,29 +25,37 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_type e
 
 @dataclass(frozen=True, slots=True)
 class ResultColumn:
-    """A column of a RowDescription message; `table` and `attribute` are 0 where it is not a plain column."""
+    """A column of a RowDescription message; `origin` is the OID and the attribute number of the table column that it is, if it is one."""
 
     name: str
     type: int
-    table: int
-    attribute: int
+    origin: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What Describe says of a prepared statement; types are OIDs. In `columns`, domains are already replaced by their base."""
+    """The description of a prepared statement; types are OIDs. In `columns`, domains are already replaced by their base."""
 
     params: tuple[int, ...]
     columns: tuple[ResultColumn, ...]
 
 
 class Refused(Exception):
-    """The statement is refused. `offset` counts characters from 0, -1 where there is no place.
+    """The statement is refused. `offset` is the character that the message is about, if there is one.
 
     `by_postgres`: the message is PostgreSQL's. `sql` is the text that `offset` counts in, where it is not the query's as sqlc has it.
     """
 
-    def __init__(self, message: str, offset: int, hint: str, sqlstate: str, *, by_postgres: bool = True, sql: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        offset: int | None = None,
+        hint: str | None = None,
+        sqlstate: str | None = None,
+        by_postgres: bool = True,
+        sql: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
@@ -73,10 +82,10 @@ def describe(connection: psycopg.Connection[Any], sql: str, fallback_types: Mapp
         except (e.IndeterminateDatatype, e.AmbiguousParameter) as error:
             refused = _refused(error)
             number = _placeholder_meant(sql, refused)
-            type_name = fallback_types.get(number, "")
-            oid = _resolve_type(connection, type_name) if type_name and not given[number - 1] else None
-            if oid is None:
-                refused.offset = next((t.start for t in significant(sql) if t.text == f"${number}"), -1)
+            type_name = fallback_types.get(number) if number is not None else None
+            oid = _resolve_type(connection, type_name) if number is not None and type_name and not given[number - 1] else None
+            if number is None or oid is None:
+                refused.offset = next((t.start for t in significant(sql) if t.text == f"${number}"), None)
                 raise refused from error
             given[number - 1] = oid
         except psycopg.Error as error:
@@ -97,19 +106,28 @@ def _describe(pgconn: pq.abc.PGconn, sql: str, types: Sequence[int]) -> Descript
     return Description(
         tuple(described.param_type(i) for i in range(described.nparams)),
         tuple(
-            ResultColumn((described.fname(i) or b"").decode(), described.ftype(i), described.ftable(i), described.ftablecol(i))
-            for i in range(described.nfields)
+            ResultColumn((described.fname(i) or b"").decode(), described.ftype(i), _origin(described, i)) for i in range(described.nfields)
         ),
     )
 
 
-def _placeholder_meant(sql: str, refused: Refused) -> int:
-    """The placeholder that an error speaks of: named in its text (in every language), or standing at its position."""
+def _origin(described: pq.abc.PGresult, column: int) -> tuple[int, int] | None:
+    table = described.ftable(column)
+    return (table, described.ftablecol(column)) if table else None
+
+
+def _placeholder_meant(sql: str, refused: Refused) -> int | None:
+    """Return the placeholder that an error speaks of: named in its text (in every language), or at its position."""
     named = re.search(r"\$([0-9]+)", refused.message)
     if named:
         return int(named[1])
-    placeholders = (token for token in significant(sql) if token.kind is Kind.PLACEHOLDER)
-    return next((placeholder_number(token) for token in placeholders if token.start <= refused.offset < token.end), 0)
+    token = token_at(significant(sql), refused.offset)
+    return placeholder_number(token) if token is not None and token.kind is Kind.PLACEHOLDER else None
+
+
+def token_at(tokens: Sequence[Token], offset: int | None) -> Token | None:
+    """Return the token that a character belongs to."""
+    return next((token for token in tokens if token.start <= offset < token.end), None) if offset is not None else None
 
 
 def _resolve_type(connection: psycopg.Connection[Any], name: str) -> int | None:
@@ -118,42 +136,65 @@ def _resolve_type(connection: psycopg.Connection[Any], name: str) -> int | None:
 
 
 def _refused(error: psycopg.Error) -> Refused:
-    position = int(error.diag.statement_position or 0)
-    return Refused(error.diag.message_primary or str(error), position - 1, error.diag.message_hint or "", error.diag.sqlstate or "")
+    position = error.diag.statement_position
+    return Refused(
+        error.diag.message_primary or str(error),
+        offset=int(position) - 1 if position else None,
+        hint=error.diag.message_hint,
+        sqlstate=error.diag.sqlstate,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A row of `_TYPES`; `quoted_schema` and `quoted_name` are as identifiers are written."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    element: int
+    base: int
+    is_array: bool
+    visible: bool
+    quoted_schema: str
+    quoted_name: str
+    dimensions: int
 
 
 class TypeNames:
-    """Names of types by OID, asked of the catalog once for all types."""
+    """Names of types by OID, read from the catalogue once for all types."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._rows = {row[0]: row for row in connection.execute(_TYPES).fetchall()}
+        rows = connection.cursor(row_factory=args_row(_Type)).execute(_TYPES).fetchall()
+        self._types = {row.oid: row for row in rows}
 
     def cast_name(self, oid: int) -> str:
-        """What to write behind `::` for the type."""
-        _, schema, name, _, element, _, is_array, visible, quoted_schema, quoted_name, _ = self._rows[oid]
-        if is_array:
-            return f"{self.cast_name(element)}[]"
-        if schema == "pg_catalog":
+        """Return the type as it is written after `::`."""
+        found = self._types[oid]
+        if found.is_array:
+            return f"{self.cast_name(found.element)}[]"
+        if found.schema == "pg_catalog":
             # Unquoted, these two are grammar words for a length of 1, and would cut the value.
-            return f'"{name}"' if name in {"bit", "char"} else str(name)
-        return str(quoted_name) if visible else f"{quoted_schema}.{quoted_name}"
+            return f'"{found.name}"' if found.name in {"bit", "char"} else found.name
+        return found.quoted_name if found.visible else f"{found.quoted_schema}.{found.quoted_name}"
 
     def declared_name(self, oid: int) -> str:
-        """As `proof_name`, but a domain by its own name."""
-        _, _, _, kind, element, _, is_array, _, _, _, _ = self._rows[oid]
-        if is_array:
-            return f"{self.declared_name(element)}[]"
-        return self.cast_name(oid) if kind == "d" else self.proof_name(oid)
+        """Return the same as `proof_name`, but a domain by its own name."""
+        found = self._types[oid]
+        if found.is_array:
+            return f"{self.declared_name(found.element)}[]"
+        return self.cast_name(oid) if found.kind == "d" else self.proof_name(oid)
 
     def proof_name(self, oid: int) -> str:
-        """The type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
-        _, schema, name, kind, element, base, is_array, _, _, _, dimensions = self._rows[oid]
-        if kind == "d":
-            return with_dimensions(self.proof_name(base), dimensions)
+        """Return the type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
+        found = self._types[oid]
+        if found.kind == "d":
+            return with_dimensions(self.proof_name(found.base), found.dimensions)
         # An array of a domain stays one: psycopg does not know its type, though it knows the base type's array.
-        if is_array and self._rows[element][3] != "d":
-            return f"{self.proof_name(element)}[]"
-        return str(name) if schema == "pg_catalog" else self.cast_name(oid)
+        if found.is_array and self._types[found.element].kind != "d":
+            return f"{self.proof_name(found.element)}[]"
+        return found.name if found.schema == "pg_catalog" else self.cast_name(oid)
 
 
 def with_dimensions(type_name: str, dimensions: int) -> str:

@@ -1,4 +1,4 @@
-"""What PostgreSQL's planner refuses although its analyser takes it: the query would be prepared, and fail whenever it runs."""
+"""Statements that PostgreSQL's planner refuses although its analyser accepts them: they can be prepared, but always fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GENERIC = 16
 
 
 def plan(connection: psycopg.Connection[Any], sql: str, param_count: int) -> None:
-    """Let PostgreSQL plan a statement that it can prepare, for any values of its parameters. Nothing is executed.
+    """Have PostgreSQL plan a statement that it can prepare, for any values of its parameters. Nothing is executed.
 
     A statement without a plan, such as NOTIFY, passes.
 
@@ -47,10 +47,13 @@ def plan(connection: psycopg.Connection[Any], sql: str, param_count: int) -> Non
             connection.pgconn.exec_(_UNDO.encode())
     connection.pgconn.exec_(b"RELEASE SAVEPOINT sqlwright_plan")
     if error is not None and _is_refusal(error):
-        position = int(error.diag.statement_position or 0)
-        offset = position - 1 - len(before) if position else _clause(sql, error.sqlstate or "")
+        position = error.diag.statement_position
         raise Refused(
-            error.diag.message_primary or str(error), offset, error.diag.message_hint or "", error.sqlstate or "", sql=sql
+            error.diag.message_primary or str(error),
+            offset=int(position) - 1 - len(before) if position else _clause(sql, error.sqlstate),
+            hint=error.diag.message_hint,
+            sqlstate=error.sqlstate,
+            sql=sql,
         ) from error
 
 
@@ -59,10 +62,10 @@ def _is_refusal(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_CLASSES) and not isinstance(error, _UNPLANNED) and not error.diag.context
 
 
-def _clause(sql: str, sqlstate: str) -> int:
-    wanted = _CLAUSES.get(sqlstate, ())
+def _clause(sql: str, sqlstate: str | None) -> int | None:
+    wanted = _CLAUSES.get(sqlstate, ()) if sqlstate else ()
     words = significant(sql)
     for index, token in enumerate(words if wanted else ()):
         if tuple(word.text.lower() for word in words[index : index + len(wanted)]) == wanted:
             return token.start
-    return -1
+    return None

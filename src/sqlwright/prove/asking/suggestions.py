@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses, as a diagnostic: the caret on the mistake, and what was probably meant, by the scratch database's catalogue."""
+"""Refusals of PostgreSQL as diagnostics: the caret on the mistake, and a suggestion from the scratch database's catalogue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from sqlwright.diagnostics import Diagnostic
-from sqlwright.prove.asking.describe import Refused
+from sqlwright.prove.asking.describe import Refused, token_at
 from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.macros import misread_operand
 from sqlwright.sql.sources import QuerySource
@@ -32,7 +32,7 @@ _LABELS = """
 SELECT t.typname::text, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid
 GROUP BY t.oid, t.typname
 """
-# Words behind which a name is that of a table.
+# Words after which a name is that of a table.
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "ONLY", "USING", "TABLE"})
 _LISTED = 12
 _ADVICE = {
@@ -52,17 +52,18 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
         return misread
     sql = refused.sql or sql
     tokens = significant(sql)
-    index = next((n for n, token in enumerate(tokens) if token.start <= refused.offset < token.end), None)
+    token = token_at(tokens, refused.offset)
+    index = tokens.index(token) if token is not None else None
     meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
-    if meant is None and tokens and refused.offset >= tokens[-1].end:
+    if meant is None and tokens and refused.offset is not None and refused.offset >= tokens[-1].end:
         # The end of the input: the last word is the nearest place.
         meant = len(tokens) - 1
     offset = refused.offset if meant is None else tokens[meant].start
-    place = source.place_of(sql, offset) if offset >= 0 else source.header_place()
+    place = source.place_of(sql, offset) if offset is not None else source.header_place()
     return Diagnostic(
         f"PostgreSQL refuses query {name}: {refused.message}" if refused.by_postgres else f"query {name}: {refused.message}",
         place,
-        help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate, _DEFAULT),
+        help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate or "", _DEFAULT),
     )
 
 
@@ -129,7 +130,7 @@ def _label(connection: psycopg.Connection[Any], label: str, message: str) -> str
 
 
 def _tables_of(connection: psycopg.Connection[Any], tokens: Sequence[Token]) -> dict[str, str]:
-    """The tables that a query names, by alias or name: approximately, which is enough for advice."""
+    """Return the tables that a query names, by alias or name: approximately, which is enough for advice."""
     known = {row[0].rpartition(".")[2] for row in connection.execute(_RELATIONS).fetchall()}
     found: dict[str, str] = {}
     for index, token in enumerate(tokens):
@@ -152,7 +153,7 @@ _AFTER_TABLES = frozenset(
 
 
 def _last_part(tokens: Sequence[Token], index: int) -> int:
-    """The last part of the dotted name that begins here."""
+    """Return the last part of the dotted name that begins here."""
     while _text(tokens, index + 1) == "." and index + 2 < len(tokens):
         index += 2
     return index

@@ -1,19 +1,21 @@
-"""What the catalogue knows: read once for a scratch database, the big parts when they are first needed."""
+"""Facts of the catalogue, read once for a scratch database; the large parts on first use."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import psycopg
+from psycopg.rows import args_row
 
 from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
+from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
 from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, parse
+from sqlwright.prove.tree.nodetree import Node, Unrecognised, parse
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -33,7 +35,7 @@ _RULES = """
 SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
 """
 _FUNCTIONS = """
-SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' ELSE '' END,
+SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' END,
        p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
 FROM pg_proc p
 """
@@ -47,8 +49,8 @@ SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attri
 JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
 """
 _TYPES = """
-SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, t.typelem::int8,
-       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, t.typarray::int8,
+SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, nullif(t.typelem, 0)::int8,
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, nullif(t.typarray, 0)::int8,
        t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
@@ -73,22 +75,27 @@ SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
 WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
   AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
 """
-_INDEXES = """
-SELECT i.indrelid::int8, c.relname, i.indkey::text, i.indexprs::text, i.indpred::text, i.indcollation::text, i.indnkeyatts,
-       i.indnullsnotdistinct,
-       (SELECT string_agg(oc.opcfamily::text, ' ' ORDER BY k.n) FROM unnest(i.indclass::oid[]) WITH ORDINALITY k(class, n)
-        JOIN pg_opclass oc ON oc.oid = k.class)
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
-WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND m.amname = 'btree' AND i.indrelid >= 16384
-ORDER BY NOT i.indisprimary, c.relname
-"""
 _TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
 
 
-class SchemaFacts:
-    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A row of `_ATTRIBUTES`. `declared`: the column is marked NOT NULL."""
 
-    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL, where no constraint refuses it.
+    relation: int
+    number: int
+    name: str
+    type: int
+    declared: bool
+    dropped: bool
+    generated: bool
+    dimensions: int
+
+
+class SchemaFacts:
+    """All facts that proofs take from the catalogue of one scratch database, whose schema no longer changes.
+
+    `stored_elements_nullable` is the user's setting for arrays in tables: whether they may hold NULL where no constraint forbids it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
@@ -103,7 +110,7 @@ class SchemaFacts:
 
     @classmethod
     def load(cls, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> SchemaFacts:
-        """Read the facts that most queries need. The connection is kept for the others."""
+        """Read the facts that most queries need; the connection is kept to read the others later."""
         facts = cls(connection, stored_elements_nullable=stored_elements_nullable)
         facts._read_relations(None)
         return facts
@@ -132,12 +139,8 @@ class SchemaFacts:
             relation.before_triggers = self._trigger_events(family, TriggerType.BEFORE)
             relation.instead_triggers = self._trigger_events((relation.oid,), TriggerType.INSTEAD)
         raw: dict[int, dict[int, Attribute]] = defaultdict(dict)
-        for oid, number, name, type_oid, declared, dropped, generated, dimensions in self._connection.execute(
-            _ATTRIBUTES, {"oid": only}
-        ).fetchall():
-            raw[oid][number] = self._attribute(
-                found[oid], number, name, type_oid, declared=declared, dropped=dropped, generated=generated, dimensions=dimensions
-            )
+        for column in self._connection.cursor(row_factory=args_row(_Column)).execute(_ATTRIBUTES, {"oid": only}).fetchall():
+            raw[column.relation][column.number] = self._attribute(found[column.relation], column)
         self._relations.update(found)
         for relation in found.values():
             relation.attributes = raw[relation.oid]
@@ -148,30 +151,29 @@ class SchemaFacts:
             for child in relation.descendants:
                 self._weaken(relation, self.relation(child))
 
-    def _attribute(
-        self, relation: Relation, number: int, name: str, type_oid: int, *, declared: bool, dropped: bool, generated: bool, dimensions: int
-    ) -> Attribute:
-        label = f"`{relation.name}.{name}`"
+    def _attribute(self, relation: Relation, column: _Column) -> Attribute:
+        label, slot = f"`{relation.name}.{column.name}`", (relation.oid, column.number)
+        strict_domain = not column.dropped and self.is_strict_domain(column.type)  # a dropped column has no type
         proven, why = False, f"{label} has no NOT NULL constraint"
-        if dropped:
+        if column.dropped:
             why = f"{label} is dropped"
         elif relation.kind is RelKind.FOREIGN_TABLE:
             why = f"{label} is a column of a foreign table, whose constraints PostgreSQL does not enforce"
-        elif declared and (relation.oid, number) in self._not_valid:
+        elif column.declared and slot in self._not_valid:
             why = f"the NOT NULL constraint of {label} is NOT VALID"
-        elif declared:
+        elif column.declared:
             proven, why = True, f"{label} is NOT NULL"
-        elif (relation.oid, number) in self._checked:
-            proven, why = True, f"{label} is never NULL by the constraint `{self._checked[relation.oid, number]}`"
-        elif self.is_strict_domain(type_oid):
+        elif slot in self._checked:
+            proven, why = True, f"{label} is never NULL by the constraint `{self._checked[slot]}`"
+        elif strict_domain:
             # The NULL of an empty subquery is of the domain's type already and is stored unchecked (manual, CREATE DOMAIN, Notes).
-            domain = self.type(type_oid).name
+            domain = self.type(column.type).name
             why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
-        accepts = not (declared or dropped or generated or self.is_strict_domain(type_oid) or (relation.oid, number) in self._checked)
-        return Attribute(name, type_oid, proven, why, dropped, generated, accepts, dimensions)
+        refuses = column.declared or column.dropped or column.generated or strict_domain or slot in self._checked
+        return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, column.dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
-        """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
+        """Restrict the facts about a parent to those that hold in a child too, whose rows a read of the parent includes."""
         by_name = {attribute.name: attribute for attribute in child.attributes.values() if not attribute.dropped}
         for number, attribute in parent.attributes.items():
             own = by_name.get(attribute.name)
@@ -232,7 +234,7 @@ class SchemaFacts:
         return self.checks.columns(column_without_null_elements)
 
     def elements_nullable(self, relation: Relation, attribute: int) -> bool:
-        """Return whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
+        """Return whether a stored array may hold NULL: as the user has set it for all, unless a constraint forbids it in all children."""
         return self.stored_elements_nullable and attribute not in relation.without_null_elements
 
     def view_query(self, oid: int) -> Node:
@@ -257,17 +259,7 @@ class SchemaFacts:
 
     @cached_property
     def _indexes(self) -> dict[int, list[UniqueIndex]]:
-        found: dict[int, list[UniqueIndex]] = defaultdict(list)
-        for relation, name, keys, expressions, predicate, collations, count, nulls, families in self._connection.execute(
-            _INDEXES
-        ).fetchall():
-            try:
-                found[relation].append(
-                    _unique_index(name, keys, expressions, predicate, collations, count, families, nulls_not_distinct=nulls)
-                )
-            except UNREADABLE:
-                continue
-        return found
+        return read_unique_indexes(self._connection)
 
     def unique_indexes(self, oid: int) -> list[UniqueIndex]:
         """Return the unique indexes of a table, the primary key first."""
@@ -277,7 +269,7 @@ class SchemaFacts:
 
     @cached_property
     def _functions(self) -> dict[int, Function]:
-        return {row[0]: Function(*row) for row in self._connection.execute(_FUNCTIONS).fetchall()}
+        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(Function)).execute(_FUNCTIONS).fetchall()}
 
     def function(self, oid: int) -> Function:
         """Return a function by its OID."""
@@ -300,29 +292,30 @@ class SchemaFacts:
         return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
 
     def field_dimensions(self, composite: int, number: int) -> int:
-        """Return the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
-        while self.type(composite).kind is TypType.DOMAIN:
-            composite = self.type(composite).base
-        return self._field_dimensions.get((composite, number), 1)
+        """Return the dimensions that an array in a composite type or row type is declared with; 1 if unknown."""
+        return self._field_dimensions.get((self.below_domains(composite).oid, number), 1)
 
     @cached_property
-    def _type_rows(self) -> dict[int, tuple[DataType, bool]]:
-        return {
-            row[0]: (DataType(row[0], row[1], TypType(row[2]), *row[3:8]), row[8]) for row in self._connection.execute(_TYPES).fetchall()
-        }
+    def _types(self) -> dict[int, DataType]:
+        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(_data_type)).execute(_TYPES).fetchall()}
 
     def type(self, oid: int) -> DataType:
         """Return a type by its OID."""
         try:
-            return self._type_rows[oid][0]
+            return self._types[oid]
         except KeyError:
             raise Unrecognised(f"no type {oid}") from None
 
+    def below_domains(self, oid: int) -> DataType:
+        """Return the type that a domain is over in the end; any other type as it is."""
+        found = self.type(oid)
+        while found.kind is TypType.DOMAIN:
+            found = self.type(found.base)
+        return found
+
     def is_array(self, oid: int) -> bool:
         """Return whether values of the type are arrays of any length, domains over them included."""
-        while self.type(oid).kind is TypType.DOMAIN:
-            oid = self.type(oid).base
-        return self._type_rows[oid][1]
+        return self.below_domains(oid).is_array
 
     def is_strict_domain(self, oid: int) -> bool:
         """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
@@ -364,35 +357,5 @@ class SchemaFacts:
         return self._type_names[name]
 
 
-def _unique_index(
-    name: str,
-    keys: str,
-    expressions: str | None,
-    predicate: str | None,
-    collations: str,
-    count: int,
-    families: str,
-    *,
-    nulls_not_distinct: bool,
-) -> UniqueIndex:
-    trees = parse(expressions) if expressions else []
-    if not isinstance(trees, list):
-        raise Unrecognised("index expressions are not a list")
-    pending = iter(trees)
-    parts: list[int | Node] = []
-    for key in keys.split()[:count]:
-        if int(key):
-            parts.append(int(key))
-            continue
-        expression = next(pending, None)
-        if not isinstance(expression, Node):
-            raise Unrecognised("an index expression is missing")
-        parts.append(expression)
-    return UniqueIndex(
-        name,
-        tuple(parts),
-        tuple(int(family) for family in families.split()[:count]),
-        tuple(int(collation) for collation in collations.split()[:count]),
-        parse(predicate) if predicate else None,
-        nulls_not_distinct,
-    )
+def _data_type(oid: int, name: str, kind: str, *others: Any) -> DataType:
+    return DataType(oid, name, TypType(kind), *others)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlwright.prove.rules import aggregates, columns, conditions, functions, subqueries, values
+from sqlwright.prove.rules.expressions import aggregates, columns, conditions, functions, subqueries, values
 from sqlwright.prove.rules.scopes import Rule
 
 EXPRESSIONS: Mapping[str, Rule] = {

@@ -1,6 +1,6 @@
-"""The fields of anonymous records: Describe says no more of one than `record`, the query tree shows what it is made of.
+"""The fields of anonymous records: Describe reports only `record`, the query tree shows the fields.
 
-Only where one expression makes every record of the column: the arms of a UNION, of CASE or of COALESCE may make records of several shapes.
+They are known only if a single expression makes every record: the arms of a UNION, CASE or COALESCE may differ in shape.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlwright.prove.rules import queries, returning
 from sqlwright.prove.rules.exprtypes import type_of
+from sqlwright.prove.rules.queries.outputs import outputs, scope_of
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability
 from sqlwright.prove.shape.dimensions import dimensions_of, output_dimensions
-from sqlwright.prove.tree.enums import BuiltinType, CmdType, RTEKind, SubLinkType
+from sqlwright.prove.tree.enums import BuiltinType, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 
 
@@ -36,16 +36,16 @@ Fields: TypeAlias = tuple[RecordField, ...] | None
 
 
 def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fields]:
-    """Return the fields of each column of a query that is an anonymous record or an array of such; None for what is not, or not known."""
+    """Return the fields of each column of a query that is an anonymous record or an array of such; else None."""
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
-    scope = queries.scope_of(prover, query, parent) if query.command is CmdType.SELECT else returning.scope_of(prover, query, parent)
+    scope = scope_of(prover, query, parent)
     return [fields_of(prover, entry.expression, scope) for entry in query.outputs]
 
 
 def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
-    """Return the fields of the record that an expression is, or of those in the array that it is."""
+    """Return the fields of an expression that is a record or an array of records."""
     try:
         return _fields_of(prover, node, scope) if _is_record(prover, node) else None
     except UNREADABLE:
@@ -84,7 +84,7 @@ def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
-    """Follow a column to the expression that makes it. The row of a subquery as a whole is a record of its columns."""
+    """Return the fields of a column, from the expression that makes it. A subquery's whole row is a record of its columns."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     match entry.kind:
         case RTEKind.GROUP if at.row is not None:
@@ -107,5 +107,5 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
     types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
         RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullability, own)
-        for index, (oid, verdict, own) in enumerate(zip(types, queries.outputs(prover, inner, scope), fields, strict=True))
+        for index, (oid, verdict, own) in enumerate(zip(types, outputs(prover, inner, scope), fields, strict=True))
     )

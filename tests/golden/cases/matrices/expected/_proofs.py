@@ -7,6 +7,7 @@ PROOFS: Final[dict[str, str]] = {
     "AddGame": "exactly one (one row is inserted)",
     "AllLabels": "exactly one (aggregates without GROUP BY give one row)",
     "Echo": "exactly one (without FROM there is one row)",
+    "Grids": "exactly one (without FROM there is one row)",
 }
 
 

@@ -9,6 +9,7 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
 from ._proofs import ProofBrokenError
+from .adapters import array_text, registered
 from .models import Game
 
 ADD_GAME: Final = """\
@@ -79,3 +80,23 @@ def echo(
     if row is None or cur.rowcount > 1:
         raise ProofBrokenError("Echo", cur.rowcount)
     return EchoRow(*row)
+
+
+GRIDS: Final = """\
+SELECT $1::grid[] AS grids
+"""
+
+
+def grids(
+    conn: Connection[Any],
+    *,
+    grids: builtins.list[builtins.list[builtins.list[int | None]]],
+) -> builtins.list[builtins.list[builtins.list[int | None]]]:
+    """See queries/games.sql:10."""
+    cur = RawCursor(conn, row_factory=tuple_row)
+    cur.execute(GRIDS, ([array_text(item) for item in grids],))
+    row = cur.fetchone()
+    if row is None or cur.rowcount > 1:
+        raise ProofBrokenError("Grids", cur.rowcount)
+    value: builtins.list[builtins.list[builtins.list[int | None]]] = registered(row[0])
+    return value

@@ -6,3 +6,6 @@ SELECT array_agg(labels) AS labels FROM games;
 
 -- name: Echo :one
 SELECT @matrix::int[][] AS matrix, @list::int[] AS list;
+
+-- name: Grids :one
+SELECT @grids::grid[] AS grids;

@@ -1,0 +1,1 @@
+"""Rules for expressions, a module for each kind."""

@@ -1,0 +1,108 @@
+"""Databases for tests: copies of a migrated one, which are emptied and reused if only their rows were changed."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import Connection, sql
+
+# A copy is about 300 files: creating and removing one for each test would take longer than most tests.
+_SCHEMA = """
+    SELECT md5(string_agg(item, chr(10) ORDER BY item COLLATE "C"))
+    FROM (
+        SELECT concat_ws(' ', 'relation', oid, relname, relkind, relhastriggers, relacl, reloptions)
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT concat_ws(' ', 'column', attrelid, attname, atttypid, atttypmod, attnotnull, attisdropped)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT concat_ws(' ', 'default', oid, pg_get_expr(adbin, adrelid)) FROM pg_attrdef
+        UNION ALL
+        SELECT concat_ws(' ', 'constraint', oid, conname) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT concat_ws(' ', 'trigger', oid, tgname, tgenabled) FROM pg_trigger
+        UNION ALL
+        SELECT concat_ws(' ', 'function', oid, proname, md5(prosrc)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
+        WHERE datname = current_database()
+        UNION ALL
+        SELECT concat_ws(' ', 'migration', version) FROM schema_migrations
+    ) AS items (item)
+"""
+_SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+_FILLED = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations' AND pg_relation_size(oid) > 0
+"""
+_RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"
+# How many of the least recently used databases are checked before another copy is created.
+_CANDIDATES = 3
+
+
+class Databases:
+    """The databases of one server."""
+
+    def __init__(self, server_url: str, admin: Connection[Any]) -> None:
+        self._server_url = server_url
+        self._admin = admin
+        self._used: deque[str] = deque()
+        self._schemas: dict[str, str] = {}
+        self.created: list[str] = []
+
+    def copy(self, template: str) -> str:
+        """Create a database as a copy of the named one, and return its URL."""
+        name = f"shop_test_{uuid.uuid4().hex}"
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._admin.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
+        self.created.append(name)
+        return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
+
+    def lend(self, template: str) -> str:
+        """Return the URL of an empty database with the schema of the template: one that was used before, or a new one."""
+        for _ in range(min(_CANDIDATES, len(self._used))):
+            url = self._used.popleft()
+            match self._emptied(url, self._schemas[template]):
+                case True:
+                    return url
+                case None:
+                    self._used.append(url)
+                case False:
+                    pass
+        url = self.copy(template)
+        if template not in self._schemas:
+            with psycopg.connect(url) as conn:
+                self._schemas[template] = _schema_of(conn)
+        return url
+
+    def give_back(self, url: str) -> None:
+        """Make a database available for reuse."""
+        self._used.append(url)
+
+    def _emptied(self, url: str, schema: str) -> bool | None:
+        """Empty a database and return whether its schema is unchanged; None while there are other sessions."""
+        with psycopg.connect(url, autocommit=True) as conn:
+            if conn.execute(_SESSIONS).fetchone() != (0,):
+                return None
+            if _schema_of(conn) != schema:
+                return False
+            # Disables the trigger that protects the audit log.
+            conn.execute("SET session_replication_role = replica")
+            filled = [sql.Identifier(name) for (name,) in conn.execute(_FILLED).fetchall()]
+            if filled:
+                conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(filled)))
+            conn.execute(_RESTART)
+            return True
+
+
+def _schema_of(conn: Connection[Any]) -> str:
+    row = conn.execute(_SCHEMA).fetchone()
+    assert row is not None
+    return str(row[0])
