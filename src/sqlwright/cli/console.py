@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,7 +14,6 @@ from sqlwright.cli.options import Format
 from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic, unusable
 from sqlwright.postgres.embedded import EmbeddedUnavailable
 from sqlwright.postgres.server import ServerUnavailable
-from sqlwright.project.compilation import Report
 from sqlwright.project.interruption import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -106,32 +104,6 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
         if errors > 1 or closing:
             err().print(f"\n{errors} error{'s' if errors > 1 else ''}{closing}")
     raise typer.Exit(code)
-
-
-@contextmanager
-def progress() -> Generator[Report]:
-    """Show progress on stderr if it is a terminal, and nothing otherwise."""
-    console = err()
-    if not console.is_terminal:
-        yield _import_results
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("", total=None)
-
-        def report(what: str, done: int, of: int) -> None:
-            shown.update(task, description=what, completed=done, total=of or None)
-            _import_results(what, done, of)
-
-        yield report
-
-
-def _import_results(what: str, done: int, of: int) -> None:
-    """Import what the end of the run needs: the first report comes while sqlc runs and a processor is idle."""
-    del what, done, of
-    import_module("sqlwright.cli.results")
 
 
 def _styled(text: str, severity: Severity) -> Text:

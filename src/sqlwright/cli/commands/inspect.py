@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sqlwright.cli.console import findings, print_json, progress
+from sqlwright.cli.console import findings, print_json
 from sqlwright.cli.options import ConfigOption
+from sqlwright.cli.progress import progress
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.project.compilation import compile_project
 from sqlwright.project.configuration import CONFIG, read_configuration
