@@ -214,7 +214,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
             CONFIGURATION.replace("        out: generated/app_db\n", ""),
             "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml:11:9\n",
         ),
-        (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
+        (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: duplicate key "out"\n  --> sqlc.yaml:13:9\n'),
         (
             CONFIGURATION + "        options: &a {rename: *a}\n",
             "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",

@@ -85,7 +85,7 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "unclosed_name": (
         '-- name: A :many\nSELECT "x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n',
         "error: unterminated quoted identifier",
-        '2 | SELECT "x FROM t;\n    |        ^ it is opened here',
+        '2 | SELECT "x FROM t;\n    |        ^ it begins here',
     ),
     "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (

@@ -104,7 +104,7 @@ def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path
             anew=False,
             report=lambda what, done, of: None,
         )
-    assert f"sqlc of an unknown version ({program}) does not do" in str(caught.value)
+    assert f"sqlc of an unknown version ({program}) is not supported" in str(caught.value)
 
 
 def test_where_the_launcher_of_the_wheel_is_found_its_program_runs() -> None:

@@ -337,7 +337,7 @@ NEEDLESS = declare(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * F
 
 def test_narrowing_what_is_not_narrower_is_needless(compiler: Compiler) -> None:
     project = compiler.compile(NEEDLESS)
-    assert "@narrow on query all_customers is needless" in project.stderr
+    assert "@narrow on query all_customers is redundant" in project.stderr
 
 
 WITHOUT_MODELS = declare(SCHEMA, "-- name: one :one\nSELECT 1 AS one;\n")
