@@ -117,7 +117,7 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_mistake_is_said_where_it_is(complaints: dict[str, str], name: str) -> None:
+def test_a_mistake_is_reported_at_its_place(complaints: dict[str, str], name: str) -> None:
     _, first, other = CASES[name]
     assert complaints[name].startswith(first)
     assert other in complaints[name]

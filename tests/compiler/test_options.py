@@ -61,7 +61,7 @@ def test_model_and_its_other_name_may_not_contradict_each_other() -> None:
     assert read_options(b'{"emit_pydantic_models": true}', out="x").row_style == "pydantic"
 
 
-def test_options_without_a_value_are_none_given() -> None:
+def test_options_without_a_value_are_the_defaults() -> None:
     assert read_options(b"null", b"null", out="x") == read_options(b"", out="x")
 
 
