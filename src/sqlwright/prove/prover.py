@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.types.copying import copy_sql
 from sqlwright.types.pgtypes import canonical_name
+
+# psycopg logs errors that it ignores while it cleans up after another one, which is the one to report.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
