@@ -83,7 +83,7 @@ def test_line_ends_of_the_machine_are_no_difference(project: Path, sqlwright: Sq
     assert sqlwright("check").code == 0
 
 
-def test_without_a_server_the_record_is_believed_and_a_warning_says_so(sqlwright: Sqlwright) -> None:
+def test_without_a_server_the_record_is_trusted_with_a_warning(sqlwright: Sqlwright) -> None:
     assert sqlwright("generate").code == 0
     done = sqlwright("check", SQLWRIGHT_DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
     assert done.code == 0
@@ -93,7 +93,7 @@ def test_without_a_server_the_record_is_believed_and_a_warning_says_so(sqlwright
     )
 
 
-def test_a_record_that_was_edited_is_never_believed_and_the_error_says_what_was(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_record_that_was_edited_is_never_trusted_and_the_error_names_the_edit(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
     before = tree(project / PACKAGE)
     record = project / PACKAGE / "proofs.json"

@@ -23,8 +23,6 @@ from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server, shown
 from tests.support.servers import ReadyCluster
 
-pytestmark = pytest.mark.long
-
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
 import sys
@@ -209,7 +207,7 @@ def test_a_damaged_password_is_an_error_whose_help_works(new_project: Path, cont
     )
 
 
-def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
+def test_a_data_folder_without_passwords_gets_them(project: Path) -> None:
     with postgres_server(project, {}):
         pass
     data = project / ".sqlwright/postgres"
@@ -319,7 +317,7 @@ def test_no_part_of_a_password_is_shown_however_it_was_escaped(password: str, fo
     assert not {piece for piece in pieces if piece in url.replace("postgres://bob:***@", "").replace("host:5432", "")}
 
 
-def test_a_user_who_may_not_create_databases_is_told_so(tmp_path: Path, proof_server: str) -> None:
+def test_a_user_who_may_not_create_databases_gets_an_error(tmp_path: Path, proof_server: str) -> None:
     with psycopg.connect(proof_server, autocommit=True) as connection:
         connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
     url = re.sub("//.*@", "//guest:guest@", proof_server)

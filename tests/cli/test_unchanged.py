@@ -42,7 +42,7 @@ def test_whatever_is_changed_shows(project: Path, sqlwright: Sqlwright, changed:
     assert shows in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
 
 
-def test_a_file_that_somebody_changed_is_written_again(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_file_that_was_changed_is_written_again(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
     users = project / PACKAGE / "users.py"
     before = users.read_text(encoding="utf-8")

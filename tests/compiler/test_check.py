@@ -16,7 +16,7 @@ from tests.support.stages import column, options, param, proof, proofs, sources,
 
 USERS = table("users", id="int4", name="text", nick="text?", data="jsonb?")
 NAME, NICK, DATA = column("name", table="users"), column("nick", nullable=True, table="users"), column("data", "jsonb", table="users")
-_NEEDLESS = "a claim on query A is needless: `name` is never None: the reason of name"
+_REDUNDANT = "a claim on query A is redundant: `name` is never None: the reason of name"
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
@@ -32,7 +32,7 @@ def of_query(header: str, found: QueryProof, *, embedded: bool = False, **wanted
     return complaints(unproven(f"-- name: A {header}\nSELECT 1;\n"), proofs((USERS,), A=found), embedded=embedded, **wanted)
 
 
-def test_nothing_is_said_of_a_sound_package() -> None:
+def test_a_sound_package_has_no_diagnostics() -> None:
     assert of_query(":one", proof(NAME, NICK, rows=ir.Cardinality.AT_MOST_ONE), json={"users.data": "app.Data"}) == []
 
 
@@ -58,13 +58,13 @@ def test_a_row_class_that_a_table_has_already_is_an_error() -> None:
     assert found == [(ERROR, "the row class of query A and the row class of table public.a_row would both be class `ARow`")]
 
 
-def test_an_embedded_row_that_may_be_absent_needs_a_column_that_tells() -> None:
+def test_an_embedded_row_that_may_be_absent_needs_a_presence_column() -> None:
     found = sources("-- name: A :many\nSELECT 1 AS n, sqlc.embed(u) FROM users u;\n")
     loose = table("users", nick="text?")
     embed = ProvenEmbed(first=1, schema="public", table="users", columns=("nick",), absent=True, witness=-1)
     given = proofs((loose,), A=proof(column("n", "int4"), NICK, embeds=(embed,)))
     assert complaints(resolve((wire(found["A"]),), found), given) == [
-        (ERROR, "query A embeds `u`, whose row may be absent, and no column of the table is NOT NULL to tell when")
+        (ERROR, "query A embeds `u`, whose row may be absent, but no column of the table is NOT NULL to show when")
     ]
 
 
@@ -72,8 +72,8 @@ def test_an_embedded_row_that_may_be_absent_needs_a_column_that_tells() -> None:
     ("command", "sql", "message"),
     [
         (":many", "DELETE FROM users", "query A is :many but returns no columns"),
-        (":execrows", "SET search_path = app", "query A is :execrows, and SET counts no rows"),
-        (":exec", "COPY users FROM STDIN", "query A is a COPY, which streams outside of a query's result"),
+        (":execrows", "SET search_path = app", "query A is :execrows, but SET reports no row count"),
+        (":exec", "COPY users FROM STDIN", "query A is a COPY, which does not return its data as a query result"),
     ],
 )
 def test_a_statement_that_its_command_cannot_run_is_an_error(command: str, sql: str, message: str) -> None:
@@ -98,14 +98,14 @@ def test_parameters_that_would_share_a_name_are_an_error() -> None:
     ]
 
 
-def test_what_python_has_no_type_for_is_a_warning() -> None:
+def test_a_type_without_a_python_type_is_a_warning() -> None:
     assert of_query(":many", proof(column("p", "pg_brin_bloom_summary"), NAME)) == [
-        (WARNING, "column `p` of query A has type pg_brin_bloom_summary, which has no Python type: it is `object`")
+        (WARNING, "column `p` of query A has type pg_brin_bloom_summary, which has no Python type: it is annotated `object`")
     ]
 
 
 def test_columns_that_are_numbered_are_a_warning() -> None:
-    assert of_query(":many", proof(NAME, NAME)) == [(WARNING, 'query A returns several columns that would be `name`: "name" is `name_2`')]
+    assert of_query(":many", proof(NAME, NAME)) == [(WARNING, 'query A returns several columns named `name`: "name" becomes `name_2`')]
 
 
 @pytest.mark.parametrize(
@@ -116,31 +116,31 @@ def test_columns_that_are_numbered_are_a_warning() -> None:
             id="of a column that is not returned",
         ),
         pytest.param(
-            ":many\n-- @notnull name it is", proof(NAME), (WARNING, _NEEDLESS),
+            ":many\n-- @notnull name it is", proof(NAME), (WARNING, _REDUNDANT),
             id="that is proven",
         ),
         pytest.param(
-            ":many\n-- @nullable name it may be", proof(NAME), (WARNING, _NEEDLESS),
+            ":many\n-- @nullable name it may be", proof(NAME), (WARNING, _REDUNDANT),
             id="that is refuted, on the safe side",
         ),
         pytest.param(
             ":many\n-- @notnull n it is", proof(column("n", nullable=True, always_null=True)),
-            (ERROR, "query A claims that `n` is never None, and it always is: the reason of n"), id="that is refuted",
+            (ERROR, "query A claims that `n` is never None, but it always is: the reason of n"), id="that is refuted",
         ),
         pytest.param(":many\n-- @one exactly it is", proof(NAME), (ERROR, "@one on query A, which is :many"), id="of one row of many"),
         pytest.param(
             ":one\n-- @one exactly it is", proof(NAME, rows=ir.Cardinality.EXACTLY_ONE),
-            (WARNING, "a claim on query A is needless: exactly one row is proven: the reason of the rows"), id="of one row that is proven",
+            (WARNING, "a claim on query A is redundant: exactly one row is proven: the reason of the rows"), id="of one row that is proven",
         ),
     ],
 )  # fmt: skip
-def test_a_claim_is_held_against_the_proof(header: str, found: QueryProof, said: tuple[Severity, str]) -> None:
+def test_a_claim_is_checked_against_the_proof(header: str, found: QueryProof, said: tuple[Severity, str]) -> None:
     assert of_query(header, found) == [said]
 
 
 @pytest.mark.parametrize(("wanted", "severity"), [({}, WARNING), ({"strict_one": True}, ERROR)])
 def test_a_single_row_that_is_not_proven_is_a_warning_or_by_option_an_error(wanted: dict[str, Any], severity: Severity) -> None:
-    message = "query A is :one, and at most one row is not proven: the reason of the rows"
+    message = "query A is :one, but is not proven to return at most one row: the reason of the rows"
     assert of_query(":one", proof(NAME), **wanted) == [(severity, message)]
     assert of_query(":one\n-- @one first any will do", proof(NAME), **wanted) == []
 
@@ -159,7 +159,7 @@ def test_an_option_that_fits_nothing_in_the_schema_is_a_warning_each() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("date", "@json on query A names `date`, which is no column or parameter of it"),
+        ("date", "@json on query A names `date`, which is not one of its columns or parameters"),
         ("name", "@json on query A names `name`, which is of type text"),
     ],
 )
@@ -167,7 +167,7 @@ def test_json_of_what_is_none_is_an_error(name: str, message: str) -> None:
     assert of_query(f":many\n-- @json {name}: app.Data", proof(NAME, DATA)) == [(ERROR, message)]
 
 
-def test_extensions_that_are_only_declared_are_said_once_where_the_embedded_server_proved() -> None:
+def test_declared_extensions_are_reported_once_if_the_embedded_server_proved() -> None:
     package = unproven("-- name: A :many\nSELECT 1;\n\n-- name: B :many\nSELECT 1;\n")
     given = proofs((USERS,), A=proof(NAME, stand_ins=("pgcrypto",)), B=proof(NAME, stand_ins=("pgcrypto",)))
     ((severity, message),) = complaints(package, given, embedded=True)

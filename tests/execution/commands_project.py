@@ -39,7 +39,7 @@ def compile_project(source: Path, folder: Path, server: str, recordings: Recordi
 
 
 def make_database(server: str) -> str:
-    """Make a database with the project's schema, and give its URL."""
+    """Create a database with the project's schema and return its URL."""
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {PACKAGE} WITH (FORCE)")
         admin.execute(f"CREATE DATABASE {PACKAGE}")
@@ -58,7 +58,7 @@ class Client:
         self.functions: Any = self.module if colour == "sync" else importlib.import_module(f"{PACKAGE}.aio.items")
 
     async def __call__(self, function: str, *arguments: object, **named: object) -> Any:
-        """Call a function with the connection and give its result."""
+        """Call a function with the connection and return its result."""
         return await wait(getattr(self.functions, function)(self.conn, *arguments, **named))
 
     def rows(self, name: str, *rows: tuple[object, ...]) -> list[Any]:

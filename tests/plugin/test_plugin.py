@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from sqlwright.postgres import embedded
+from sqlwright.project.configuration import read_configuration
+from sqlwright.project.sqlc import REQUESTS
 from tests.support.golden import copy_project, expected, expected_files
 from tests.support.program import tree
+from tests.support.sqlc import Recordings
 
 BIN = Path(sys.executable).parent
 PLUGIN = "/plugin.CodegenService/Generate"
@@ -28,6 +32,19 @@ def sqlc_generate(project: Path, env: dict[str, str]) -> subprocess.CompletedPro
     return subprocess.run(["sqlc", "generate"], cwd=project, env=env, capture_output=True, text=True, check=False)  # noqa: S607 - PATH is ours
 
 
+def call_plugin(project: Path, env: dict[str, str], recordings: Recordings) -> subprocess.CompletedProcess[str]:
+    """Run the plugin in a folder with the request that sqlc makes there."""
+    configuration = read_configuration(project / "sqlc.yaml")
+    (entry,) = configuration.entries
+    with recordings.reading(configuration, os.environ) as run:
+        (request,) = (run.folder / REQUESTS).iterdir()
+        document = json.loads(request.read_bytes())
+    document["settings"] |= {name: list(paths) for name, paths in entry.paths}
+    document["settings"]["codegen"]["out"] = entry.out
+    command, env = [str(BIN / "sqlwright-plugin"), PLUGIN], {**env, "SQLC_VERSION": "v1.31.1"}
+    return subprocess.run(command, input=json.dumps(document), cwd=project, env=env, capture_output=True, text=True, check=False)
+
+
 def generated_project(folder: Path) -> Path:
     """Copy the project of a case with its generated package."""
     project = copy_project("migrations", folder)
@@ -37,7 +54,7 @@ def generated_project(folder: Path) -> Path:
     return project
 
 
-@pytest.mark.parametrize("name", ["clients_both", "enums", "migrations"])
+@pytest.mark.parametrize("name", ["clients_both", "migrations"])
 def test_sqlc_alone_writes_the_same_bytes(name: str, tmp_path: Path, proof_server: str) -> None:
     project = copy_project(name, tmp_path)
     finished = sqlc_generate(project, environment(proof_server))
@@ -53,41 +70,43 @@ def test_sqlc_shows_our_errors_and_writes_nothing(tmp_path: Path, proof_server: 
     assert not (project / "db").exists()
 
 
-def test_sqlc_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str) -> None:
+def test_the_plugin_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = copy_project("migrations", tmp_path)
     mine = project / "db" / "users.py"
     mine.parent.mkdir()
     mine.write_text("MINE = True\n", encoding="utf-8")
-    finished = sqlc_generate(project, environment(proof_server))
+    finished = call_plugin(project, environment(proof_server), recordings)
     assert finished.returncode == 1
     assert "users.py was not written by sqlwright and is not overwritten" in finished.stderr
     assert mine.read_text(encoding="utf-8") == "MINE = True\n"
 
 
-def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str) -> None:
+def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = generated_project(tmp_path)
     (project / "db" / "users.py").unlink()
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
-    finished = sqlc_generate(project, unreachable)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 0, finished.stderr
-    assert (project / "db" / "users.py").exists()
+    assert '"name": "users.py"' in finished.stdout
 
 
-def test_a_changed_query_without_a_server_is_told_what_to_run(tmp_path: Path, proof_server: str) -> None:
+def test_the_error_for_a_changed_query_without_a_server_names_the_command_to_run(
+    tmp_path: Path, proof_server: str, recordings: Recordings
+) -> None:
     project = generated_project(tmp_path)
     (project / "queries" / "users.sql").write_text("-- name: ListUsers :many\nSELECT id FROM users;\n", encoding="utf-8")
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody:secret@127.0.0.1:1/none"}
-    finished = sqlc_generate(project, unreachable)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 1
     assert "1 of 1 queries has no valid proof on record" in finished.stderr
     assert "secret" not in finished.stderr
 
 
-def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str) -> None:
+def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = copy_project("migrations", tmp_path)
     env = environment(proof_server)
     del env["SQLWRIGHT_DATABASE_URL"]
-    finished = sqlc_generate(project, env)
+    finished = call_plugin(project, env, recordings)
     assert finished.returncode == 0, finished.stderr
     assert not embedded.is_running(project)
 

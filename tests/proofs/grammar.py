@@ -46,7 +46,7 @@ def random_schema(source: random.Random) -> Schema:
 
 @dataclass(frozen=True)
 class Embed:
-    """The columns of one item of FROM among those of a statement: the first, the last, and the one that tells whether its row is absent."""
+    """The columns of one item of FROM among those of a statement: the first, the last, and the presence column."""
 
     first: int
     last: int
@@ -79,7 +79,7 @@ class Writer:
         return query, len(columns)
 
     def _lookup(self) -> tuple[str, int]:
-        """A query for the row of a key, in a table alone or beside another."""
+        """Return a query for the row of a key, in a table alone or joined with another."""
         first, second = (self._random.choice(self._sources) for _ in range(2))
         columns = [Column(f"x.{name}", type_name) for name, type_name in first.columns]
         others = [Column(f"y.{name}", type_name) for name, type_name in second.columns]

@@ -110,7 +110,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN 'error';
 END $$;
 """
-"""What the sample values need in a session, and a function that tells whether a query's value is NULL, a value or an error."""
+"""Prepare a session for the sample values; the function returns whether a query's value is NULL, a value or an error."""
 
 
 def split_signature(signature: str) -> tuple[str, list[str]]:

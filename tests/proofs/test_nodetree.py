@@ -87,5 +87,5 @@ def test_deep_nesting_is_not_recognised_instead_of_a_crash() -> None:
         parse("(" * 100_000)
 
 
-def test_walk_gives_every_node_outer_first() -> None:
+def test_walk_yields_every_node_outermost_first() -> None:
     assert [n.tag for n in walk(parse("{A :x {B :y 1} :z ({C :y 1} ({D :y 2}))}"))] == ["A", "B", "C", "D"]

@@ -62,7 +62,7 @@ def test_the_join_of_a_condition_is_found(sql: str, place: str) -> None:
     assert sql[join_before(sql, sql.index("HERE")) :].startswith(place)
 
 
-def test_tables_behind_views_are_read(connection: psycopg.Connection) -> None:
+def test_tables_under_views_are_read(connection: psycopg.Connection) -> None:
     proof = proof_of(connection, "WITH w AS (INSERT INTO orders VALUES (1, 2, 3) RETURNING id) SELECT w.id FROM w, named")
     assert (proof.reads, proof.writes) == (("public.named", "public.orders", "public.users"), ("public.orders",))
 

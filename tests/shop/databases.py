@@ -1,4 +1,4 @@
-"""Databases of tests: copies of a migrated one, emptied and lent again as long as only rows were changed."""
+"""Databases for tests: copies of a migrated one, which are emptied and reused if only their rows were changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FILLED = """
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations' AND pg_relation_size(oid) > 0
 """
 _RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"
-# How many of those that were used longest ago are looked at before another copy is made.
+# How many of the least recently used databases are checked before another copy is created.
 _CANDIDATES = 3
 
 
@@ -83,7 +83,7 @@ class Databases:
         return url
 
     def give_back(self, url: str) -> None:
-        """Let another test use a database, if its schema is unchanged by then."""
+        """Make a database available for reuse."""
         self._used.append(url)
 
     def _emptied(self, url: str, schema: str) -> bool | None:
@@ -93,7 +93,7 @@ class Databases:
                 return None
             if _schema_of(conn) != schema:
                 return False
-            # Without the trigger that refuses to truncate the audit log.
+            # Disables the trigger that protects the audit log.
             conn.execute("SET session_replication_role = replica")
             filled = [sql.Identifier(name) for (name,) in conn.execute(_FILLED).fetchall()]
             if filled:

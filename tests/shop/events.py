@@ -40,7 +40,7 @@ EVENTS: list[Event] = [
 
 
 def message(event: Event) -> Message:
-    """Give a message of a day that is over in UTC, and not everywhere."""
+    """Return a message of an event, at a time whose date depends on the time zone."""
     encoded = encode(event)
     return Message(
         id=uuid.uuid4(),

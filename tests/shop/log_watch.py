@@ -1,4 +1,4 @@
-"""Reads every line that is logged while the tests run, at every level, for what no line may hold."""
+"""Inspects every line that is logged while the tests run, at every level, for text that no line may contain."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ FORBIDDEN = re.compile(
     | ://[^\s*"]+@                                # credentials in a URL
     | \$(?:argon2\w*|v[12])\$                     # a password's hash, real or of the cheap hasher
     | \+\d[\d ]{6,}                               # a phone number
-    | DETAIL: | CONTEXT: | Failing\ row | Key\ \( # what PostgreSQL says of rows
+    | DETAIL: | CONTEXT: | Failing\ row | Key\ \( # what PostgreSQL reports of rows
     | correct.horse | battery | s3cret | guessed  # the passwords of the tests
-    | Lovelace | Hopper | Punched | MUG- | BOOK-  # who orders what in the tests
+    | Lovelace | Hopper | Punched | MUG- | BOOK-  # names and articles of the tests
     """,
     re.VERBOSE,
 )
 
 
 class LogWatch:
-    """The lines of all loggers as the service would write them, whatever level and handlers a test sets."""
+    """The lines of all loggers as formatted by the service, whatever levels and handlers a test configures."""
 
     def __init__(self) -> None:
         self._formatter = log_formatter(LogFormat.JSON)
         self._found: list[str] = []
 
     def take(self) -> list[str]:
-        """Return the lines since the last call that hold what they may not."""
+        """Return the lines with forbidden text since the last call."""
         found, self._found = self._found, []
         return found
 
     @contextmanager
     def watching(self) -> Generator[LogWatch]:
-        """Read all lines for the length of the block."""
+        """Inspect all lines until the end of the block."""
         is_enabled, call_handlers = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 
         def allow(_logger: logging.Logger, _level: int) -> bool:
@@ -53,7 +53,7 @@ class LogWatch:
             if is_enabled(logger, record.levelno):
                 call_handlers(logger, record)
 
-        # At the loggers and not by a handler: levels and handlers are what the tests and the service set.
+        # At the loggers and not by a handler: tests and service change levels and handlers.
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logging.Logger, "isEnabledFor", allow)
             patch.setattr(logging.Logger, "callHandlers", see)

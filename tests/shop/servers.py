@@ -1,4 +1,4 @@
-"""What tests do to servers."""
+"""Manipulation of servers by tests."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shop.local_servers import LocalServer
 
 
 def info(server: LocalServer, section: str) -> dict[str, Any]:
-    """A section of what a Redis server says of itself."""
-    with Redis.from_url(server.url) as client:  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments half
+    """Return a section of the INFO of a Redis server."""
+    with Redis.from_url(server.url) as client:  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
         found: dict[str, Any] = client.info(section)  # pyright: ignore[reportUnknownMemberType] as above
     return found
 
 
 @contextmanager
 def frozen(server: LocalServer) -> Generator[None]:
-    """Have a server hold its connections and answer nothing for the length of the block."""
+    """Freeze a server until the end of the block: it keeps its connections and answers nothing."""
     process_id: int = info(server, "server")["process_id"]
     os.kill(process_id, signal.SIGSTOP)
     try:

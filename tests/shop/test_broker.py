@@ -34,7 +34,7 @@ def test_a_message_of_an_unknown_form_is_unreadable(event_type: str, payload: An
         decode(message(EVENTS[0]).model_copy(update={"event_type": event_type, "payload": payload}))
 
 
-def test_what_is_no_message_has_the_same_id_each_time() -> None:
+def test_a_body_that_is_not_a_message_has_a_stable_id() -> None:
     first, second = read_message(b"\xff\0"), read_message(b"\xff\0")
     assert (first.id, first.event_type) == (second.id, "Unreadable")
     assert "\0" not in str(first.payload)
@@ -53,7 +53,7 @@ async def test_messages_are_delivered_in_the_order_of_their_publishing(broker: B
     assert await receive_all(broker.subscribe("sales"), len(messages)) == messages
 
 
-async def test_each_consumer_has_its_own_place_and_keeps_it(broker: Broker) -> None:
+async def test_each_consumer_has_its_own_durable_position(broker: Broker) -> None:
     first, second = message(EVENTS[0]), message(EVENTS[1])
     await broker.publish(first)
     assert await receive_all(broker.subscribe("sales"), 1) == [first]
@@ -69,7 +69,7 @@ async def test_a_message_that_was_published_twice_is_stored_once(broker: Broker)
     assert await receive_all(broker.subscribe("sales"), 1) == [once]
 
 
-async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broker) -> None:
+async def test_a_redelivered_message_is_counted(broker: Broker) -> None:
     await broker.publish(message(EVENTS[0]))
     subscription = broker.subscribe("sales")
     for count in (1, 2, 3):
@@ -80,7 +80,7 @@ async def test_a_message_that_is_to_come_again_does_and_is_counted(broker: Broke
     assert await subscription.next(0.2) is None
 
 
-async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks(broker: Broker) -> None:
+async def test_later_messages_wait_for_all_subscribers_until_a_message_is_settled(broker: Broker) -> None:
     first, second = message(EVENTS[0]), message(EVENTS[1])
     await broker.publish(first)
     await broker.publish(second)
@@ -92,7 +92,7 @@ async def test_what_is_behind_a_message_waits_until_that_is_settled_whoever_asks
     assert await receive_all(other, 2) == [first, second]
 
 
-async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsBroker) -> None:
+async def test_a_consumer_that_was_created_without_ordering_is_updated(nats_broker: NatsBroker) -> None:
     jetstream = await nats_broker.jetstream()
     await jetstream.add_consumer("SHOP", ConsumerConfig(durable_name="sales", ack_policy=AckPolicy.EXPLICIT))  # pyright: ignore[reportUnknownMemberType]
     await nats_broker.publish(message(EVENTS[0]))
@@ -102,18 +102,18 @@ async def test_a_consumer_that_was_made_without_order_gets_it(nats_broker: NatsB
     assert await subscription.next(0.2) is None
 
 
-async def test_a_consumer_that_waits_while_its_stream_is_deleted_gets_what_comes_into_the_new_one(nats_broker: NatsBroker) -> None:
+async def test_a_waiting_consumer_whose_stream_is_deleted_receives_from_the_recreated_one(nats_broker: NatsBroker) -> None:
     subscription = nats_broker.subscribe("sales")
     assert await receive_all(subscription) == []
     await (await nats_broker.jetstream()).delete_stream("SHOP")
-    told = message(EVENTS[0])
+    sent = message(EVENTS[0])
     found: list[Message] = []
     async with asyncio.timeout(300):
         while not found:
             with suppress(BrokerUnavailable):
-                await nats_broker.publish(told)
+                await nats_broker.publish(sent)
                 found = await receive_all(subscription)
-    assert found == [told]
+    assert found == [sent]
 
 
 async def test_a_cancelled_wait_is_cancelled_though_the_connection_is_closed_at_the_same_time(nats_broker: NatsBroker) -> None:
@@ -124,7 +124,7 @@ async def test_a_cancelled_wait_is_cancelled_though_the_connection_is_closed_at_
             with suppress(NotFoundError):
                 if (await jetstream.consumer_info("SHOP", "sales")).num_waiting:
                     break
-    # The client's error of the closed connection comes in place of the cancellation.
+    # The client raises an error of the closed connection instead of the cancellation.
     closing = asyncio.create_task(nats_broker.close())
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -137,7 +137,7 @@ async def test_a_message_that_is_too_large_is_refused(nats_broker: NatsBroker) -
         await nats_broker.publish(message(EVENTS[0]).model_copy(update={"payload": "x" * 2_000_000}))
 
 
-async def test_a_broker_that_is_not_there_is_unavailable() -> None:
+async def test_a_broker_that_does_not_exist_is_unavailable() -> None:
     async with open_broker("nats://127.0.0.1:1") as broker:
         with pytest.raises(BrokerUnavailable):
             await broker.publish(message(EVENTS[0]))
@@ -145,7 +145,7 @@ async def test_a_broker_that_is_not_there_is_unavailable() -> None:
             await broker.subscribe("sales").next(0.1)
 
 
-async def test_a_stream_keeps_messages_as_long_as_it_is_told_last(nats: LocalServer, nats_broker: NatsBroker) -> None:
+async def test_the_latest_retention_of_a_stream_applies(nats: LocalServer, nats_broker: NatsBroker) -> None:
     async with open_broker(nats.url, keep=timedelta(days=2)) as later:
         jetstream = await later.jetstream()
         assert (await jetstream.stream_info("SHOP")).config.max_age == timedelta(days=2).total_seconds()

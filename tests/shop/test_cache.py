@@ -36,7 +36,7 @@ class Number(BaseModel):
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A Redis server of this module's."""
+    """The Redis server of this module."""
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
@@ -48,14 +48,14 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[CacheStore]:
         yield MemoryCacheStore()
         return
     server: LocalServer = request.getfixturevalue("redis")
-    # What these tests say of a store holds on a busy machine too.
+    # These tests must also pass on a busy machine.
     async with open_cache_store(server.url, answer_within=30) as store:
         yield store
 
 
 @pytest.fixture
 def key() -> str:
-    """A key that no other test uses."""
+    """A key for this test."""
     return f"test:{uuid.uuid4()}"
 
 
@@ -68,24 +68,24 @@ async def leased(store: CacheStore, key: str, seconds: float = 30) -> Lease:
 # --- The store ----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_filled_in_is_there(store: CacheStore, key: str) -> None:
+async def test_a_filled_value_is_a_hit(store: CacheStore, key: str) -> None:
     assert await store.fill(key, await leased(store, key), b"\x00value\xff", 30)
     assert await store.look_up(key, 30) == Hit(b"\x00value\xff")
 
 
-async def test_one_loads_and_the_others_see_that(store: CacheStore, key: str) -> None:
+async def test_one_caller_gets_the_lease_and_the_others_are_busy(store: CacheStore, key: str) -> None:
     lookups = await asyncio.gather(*(store.look_up(key, 30) for _ in range(20)))
     assert sum(isinstance(lookup, Lease) for lookup in lookups) == 1
     assert lookups.count(Busy()) == 19
 
 
-async def test_a_value_ends(store: CacheStore, key: str) -> None:
+async def test_a_value_expires(store: CacheStore, key: str) -> None:
     await store.fill(key, await leased(store, key), b"value", 0.05)
     await asyncio.sleep(0.1)
     assert isinstance(await store.look_up(key, 30), Lease)
 
 
-async def test_a_lease_ends_and_then_fills_nothing(store: CacheStore, key: str) -> None:
+async def test_an_expired_lease_fills_nothing(store: CacheStore, key: str) -> None:
     old = await leased(store, key, 0.05)
     await asyncio.sleep(0.1)
     new = await leased(store, key)
@@ -94,7 +94,7 @@ async def test_a_lease_ends_and_then_fills_nothing(store: CacheStore, key: str) 
     assert await store.look_up(key, 30) == Hit(b"new")
 
 
-async def test_a_released_lease_is_for_the_next(store: CacheStore, key: str) -> None:
+async def test_a_released_lease_is_available_again(store: CacheStore, key: str) -> None:
     await store.release(key, await leased(store, key))
     lease = await leased(store, key)
     await store.release(key, Lease("another"))
@@ -102,13 +102,13 @@ async def test_a_released_lease_is_for_the_next(store: CacheStore, key: str) -> 
     assert await store.fill(key, lease, b"value", 30)
 
 
-async def test_an_invalidated_value_is_gone(store: CacheStore, key: str) -> None:
+async def test_an_invalidated_value_is_a_miss(store: CacheStore, key: str) -> None:
     await store.fill(key, await leased(store, key), b"value", 30)
     await store.invalidate([key, "test:another"])
     assert isinstance(await store.look_up(key, 30), Lease)
 
 
-async def test_what_was_loaded_before_an_invalidation_is_not_kept_after_it(store: CacheStore, key: str) -> None:
+async def test_a_value_loaded_before_an_invalidation_is_not_stored_after_it(store: CacheStore, key: str) -> None:
     lease = await leased(store, key)
     await store.invalidate([key])
     assert not await store.fill(key, lease, b"stale", 30)
@@ -119,7 +119,7 @@ async def test_what_was_loaded_before_an_invalidation_is_not_kept_after_it(store
 
 
 class Loader:
-    """Counts how often it is asked."""
+    """Counts its calls."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
         self.calls = 0
@@ -132,26 +132,26 @@ class Loader:
         return Ok(Number(value=self.calls)) if self.answer is None else self.answer
 
 
-async def test_the_second_to_ask_is_answered_from_the_cache(store: CacheStore, key: str) -> None:
+async def test_the_second_lookup_is_a_hit(store: CacheStore, key: str) -> None:
     cache, load = ReadCache(store), Loader()
     assert [await cache.get(key, Number, load) for _ in range(3)] == [Ok(Number(value=1))] * 3
     assert (load.calls, cache.hits, cache.misses) == (1, 2, 1)
 
 
-async def test_many_who_ask_at_once_load_once(store: CacheStore, key: str) -> None:
+async def test_concurrent_lookups_load_once(store: CacheStore, key: str) -> None:
     cache, load = ReadCache(store, CacheOptions(lease=30, patience=30)), Loader(seconds=0.1)
     answers = await asyncio.gather(*(cache.get(key, Number, load) for _ in range(50)))
     assert set(map(str, answers)) == {str(Ok(Number(value=1)))}
     assert load.calls == 1
 
 
-async def test_whoever_waits_too_long_for_another_loads_too(store: CacheStore, key: str) -> None:
+async def test_a_caller_that_has_waited_too_long_loads_too(store: CacheStore, key: str) -> None:
     await leased(store, key)
     cache, load = ReadCache(store, CacheOptions(patience=0.05)), Loader()
     assert await cache.get(key, Number, load) == Ok(Number(value=1))
 
 
-async def test_a_failure_is_not_kept(store: CacheStore, key: str) -> None:
+async def test_an_error_is_not_cached(store: CacheStore, key: str) -> None:
     cache, load = ReadCache(store), Loader()
     load.answer = Err("not found")
     assert await cache.get(key, Number, load) == Err("not found")
@@ -159,7 +159,7 @@ async def test_a_failure_is_not_kept(store: CacheStore, key: str) -> None:
     assert await cache.get(key, Number, load) == Ok(Number(value=2))
 
 
-async def test_a_loader_that_raises_leaves_nobody_waiting(store: CacheStore, key: str) -> None:
+async def test_a_loader_that_raises_releases_its_lease(store: CacheStore, key: str) -> None:
     cache, load = ReadCache(store), Loader()
 
     async def fail() -> Result[Number, str]:
@@ -171,13 +171,13 @@ async def test_a_loader_that_raises_leaves_nobody_waiting(store: CacheStore, key
     assert cache.misses == 2
 
 
-async def test_a_value_of_another_shape_is_loaded_anew_and_kept(store: CacheStore, key: str) -> None:
+async def test_a_value_of_another_shape_is_loaded_and_replaced(store: CacheStore, key: str) -> None:
     await store.fill(key, await leased(store, key), b'{"name": "x"}', 30)
     cache, load = ReadCache(store), Loader()
     assert [await cache.get(key, Number, load) for _ in range(3)] == [Ok(Number(value=1)), Ok(Number(value=2)), Ok(Number(value=2))]
 
 
-async def test_events_say_what_is_wrong_now(store: CacheStore) -> None:
+async def test_events_invalidate_stale_values(store: CacheStore) -> None:
     cache, load = ReadCache(store), Loader()
     invalidation = CacheInvalidation(cache)
     paid = OrderPaid(OrderId(uuid.UUID(int=1)), USER, Money(1, Currency.EUR))
@@ -193,7 +193,7 @@ async def test_events_say_what_is_wrong_now(store: CacheStore) -> None:
 # --- Without Redis ------------------------------------------------------------------------------------------------------
 
 
-async def test_without_redis_everything_is_loaded_and_nothing_is_wrong(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
+async def test_without_redis_everything_is_loaded_and_correct(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         async with open_cache_store(server.url) as store:
             cache, load = ReadCache(CacheBreaker(store, pause=0.05, lifetime=30)), Loader()
@@ -227,14 +227,14 @@ async def test_a_frozen_store_is_asked_once_and_logged_once(redis: LocalServer, 
     assert [(record.name, record.exc_info) for record in caplog.records] == [("shop.cache", None)]
 
 
-async def test_what_a_store_missed_is_forgotten_before_it_is_read_again(
+async def test_missed_invalidations_are_replayed_before_the_store_is_read(
     redis: LocalServer, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_cache_store(redis.url, answer_within=0.2) as store:
         cache, load = ReadCache(CacheBreaker(store, pause=0.5, lifetime=3600)), Loader()
         assert await cache.get(key, Number, load) == Ok(Number(value=1))
         with frozen(redis):
-            # The first is on its way to the store; the second is kept from it.
+            # The first is sent to the store; the second is stopped by the open circuit.
             for missed in (f"{key}:another", key):
                 with pytest.raises(CacheUnavailable):
                     await cache.invalidate([missed])

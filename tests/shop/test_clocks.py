@@ -27,8 +27,8 @@ ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 LINE = OrderLine("BOOK-1", "A book", 1, Money(10_00, Currency.EUR))
 
 
-async def test_no_update_sets_a_row_back_in_time(queries: Queries, pg_users: PostgresUserRepository, conn: AsyncConnection[Any]) -> None:
-    # As after a write of a transaction that began later, or by a clock that was set back since.
+async def test_no_update_decreases_updated_at(queries: Queries, pg_users: PostgresUserRepository, conn: AsyncConnection[Any]) -> None:
+    # As after a write of a transaction that began later, or before the clock was set back.
     orders = PostgresOrderRepository(queries, CollectedEvents())
     added = await pg_users.add(NewUser(ADA, HASH))
     assert isinstance(added, Ok)
@@ -48,7 +48,7 @@ async def test_no_update_sets_a_row_back_in_time(queries: Queries, pg_users: Pos
         assert result.value.updated_at.year == 2100
 
 
-async def test_an_event_from_the_future_is_not_behind(conn: AsyncConnection[Any], database_url: str) -> None:
+async def test_an_event_from_the_future_has_no_lag(conn: AsyncConnection[Any], database_url: str) -> None:
     await conn.execute(
         "INSERT INTO outbox (aggregate, event_type, payload, trace_id, occurred_at) VALUES ('a', 'b', '1', '', '2100-01-01Z')"
     )
@@ -56,7 +56,7 @@ async def test_an_event_from_the_future_is_not_behind(conn: AsyncConnection[Any]
 
 
 def readings(path: Path) -> Iterator[str]:
-    """The places where a module asks this machine for the date."""
+    """Yield the places where a module reads the clock of this machine."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case (
@@ -69,5 +69,5 @@ def readings(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", ["domain", "application", "infrastructure/postgres", "infrastructure/nats", "infrastructure/redis"])
-def test_nothing_is_decided_by_the_date_of_this_machine(package: str) -> None:
+def test_no_decision_depends_on_the_clock_of_this_machine(package: str) -> None:
     assert [place for path in sorted((SOURCES / package).rglob("*.py")) for place in readings(path)] == []

@@ -37,8 +37,8 @@ SOLD = [DailySales(day=DAY, currency=Currency.EUR, orders=1, revenue_minor=25_00
 # --- The inbox ----------------------------------------------------------------------------------------------------------
 
 
-async def is_settled(messaging: Messaging, told: Message, consumer: str = "sales") -> bool:
-    async with messaging.inbox(consumer).enter(told) as entry:
+async def is_settled(messaging: Messaging, sent: Message, consumer: str = "sales") -> bool:
+    async with messaging.inbox(consumer).enter(sent) as entry:
         return entry.is_settled
 
 
@@ -50,7 +50,7 @@ async def test_a_message_that_was_handled_is_settled_for_its_consumer_alone(mess
     assert (await is_settled(messaging, paid), await is_settled(messaging, paid, "stock")) == (True, False)
 
 
-async def test_what_was_not_noted_as_handled_had_no_effect(messaging: Messaging) -> None:
+async def test_a_message_that_was_not_marked_as_handled_has_no_effect(messaging: Messaging) -> None:
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     async with messaging.inbox("sales").enter(paid) as entry:
         await entry.effects.add(DAY, Currency.EUR, orders=1, revenue_minor=1)
@@ -58,7 +58,7 @@ async def test_what_was_not_noted_as_handled_had_no_effect(messaging: Messaging)
     assert await messaging.sales() == []
 
 
-async def test_a_message_that_another_has_entered_is_waited_for(messaging: Messaging) -> None:
+async def test_a_second_delivery_waits_for_the_first(messaging: Messaging) -> None:
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     async with messaging.inbox("sales").enter(paid) as entry:
         waiting = asyncio.create_task(is_settled(messaging, paid))
@@ -68,13 +68,13 @@ async def test_a_message_that_another_has_entered_is_waited_for(messaging: Messa
     assert await waiting
 
 
-async def test_failures_are_counted_and_do_not_settle(messaging: Messaging) -> None:
+async def test_failures_are_counted_and_do_not_settle_a_message(messaging: Messaging) -> None:
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     assert [await inbox.count_failure(paid, "a mistake") for _ in range(3)] == [1, 2, 3]
     assert not await is_settled(messaging, paid)
 
 
-async def test_what_is_given_up_is_settled_and_a_dead_letter(messaging: Messaging) -> None:
+async def test_a_dead_letter_is_settled_and_listed(messaging: Messaging) -> None:
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     await inbox.count_failure(paid, "a mistake")
     await inbox.bury(paid)
@@ -82,7 +82,7 @@ async def test_what_is_given_up_is_settled_and_a_dead_letter(messaging: Messagin
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 1, "a mistake")]
 
 
-async def test_what_was_handled_after_all_is_no_dead_letter(messaging: Messaging) -> None:
+async def test_a_handled_message_does_not_become_a_dead_letter(messaging: Messaging) -> None:
     paid, inbox = message(OrderPaid(ORDER, USER, TOTAL)), messaging.inbox("sales")
     await inbox.count_failure(paid, "a mistake")
     async with inbox.enter(paid) as entry:
@@ -94,14 +94,14 @@ async def test_what_was_handled_after_all_is_no_dead_letter(messaging: Messaging
 # --- The consumer -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_message_that_comes_twice_has_its_effect_once(messaging: Messaging) -> None:
+async def test_a_message_delivered_twice_takes_effect_once(messaging: Messaging) -> None:
     process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert [await process(paid), await process(paid)] == [Verdict.HANDLED, Verdict.HANDLED]
     assert await messaging.sales() == SOLD
 
 
-async def test_a_message_that_comes_to_several_at_once_has_its_effect_once(messaging: Messaging) -> None:
+async def test_a_message_delivered_concurrently_takes_effect_once(messaging: Messaging) -> None:
     process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert set(await asyncio.gather(*(process(paid) for _ in range(8)))) == {Verdict.HANDLED}
@@ -116,14 +116,14 @@ async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
     assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=1, revenue_minor=2 * large.minor - TOTAL.minor)]
 
 
-async def test_a_refund_is_taken_off(messaging: Messaging) -> None:
+async def test_a_refund_is_subtracted(messaging: Messaging) -> None:
     process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     for event in (OrderPaid(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, None)):
         assert await process(message(event)) is Verdict.HANDLED
     assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=0, revenue_minor=0)]
 
 
-async def test_a_handler_that_fails_leaves_no_effect_and_its_message_is_a_dead_letter_in_the_end(messaging: Messaging) -> None:
+async def test_a_failing_handler_has_no_effect_and_its_message_becomes_a_dead_letter(messaging: Messaging) -> None:
     async def add_and_fail(event: Event, message: Message, ledger: SalesLedger) -> None:
         await record_sales(event, message, ledger)
         raise RuntimeError("a mistake")
@@ -135,7 +135,7 @@ async def test_a_handler_that_fails_leaves_no_effect_and_its_message_is_a_dead_l
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
 
 
-async def test_a_handler_that_fails_once_is_tried_again(messaging: Messaging) -> None:
+async def test_a_handler_that_fails_once_is_retried(messaging: Messaging) -> None:
     failures = [RuntimeError("a hiccup")]
 
     async def fail_once(event: Event, message: Message, ledger: SalesLedger) -> None:
@@ -150,7 +150,7 @@ async def test_a_handler_that_fails_once_is_tried_again(messaging: Messaging) ->
     assert await messaging.sales() == SOLD
 
 
-async def test_a_message_that_nobody_can_read_is_a_dead_letter_at_once(messaging: Messaging) -> None:
+async def test_an_unreadable_message_is_a_dead_letter_at_once(messaging: Messaging) -> None:
     unreadable = read_message(b"not a message")
     assert await IdempotentConsumer(messaging.inbox("sales"), record_sales)(unreadable) is Verdict.DEAD
     assert await messaging.dead() == [("sales", unreadable.id, "Unreadable", 1, "unknown event type Unreadable")]
@@ -166,14 +166,14 @@ UNKEEPABLE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", UNKEEPABLE, ids=lambda change: next(iter(change)))
-async def test_what_the_inbox_could_not_keep_is_a_dead_letter_too(messaging: Messaging, change: dict[str, Any]) -> None:
+async def test_a_message_that_the_inbox_cannot_store_is_a_dead_letter(messaging: Messaging, change: dict[str, Any]) -> None:
     foreign = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update=change)
     process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
     assert await process(read_message(foreign.model_dump_json().encode())) is Verdict.DEAD
     assert [event_type for _, _, event_type, *_ in await messaging.dead()] == ["Unreadable"]
 
 
-async def test_a_dead_letter_is_kept_with_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:
+async def test_a_dead_letter_has_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:
     assert (
         await IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)(read_message(b"not a message"))
         is Verdict.DEAD
@@ -182,7 +182,7 @@ async def test_a_dead_letter_is_kept_with_its_content(pool: Pool, conn: AsyncCon
     assert await cur.fetchone() == ("not a message",)
 
 
-async def test_a_database_that_is_down_counts_against_no_message(messaging: Messaging) -> None:
+async def test_a_database_outage_counts_as_no_failure(messaging: Messaging) -> None:
     async def lose(event: Event, message: Message, ledger: SalesLedger) -> None:
         raise StoreLost("down")
 
@@ -192,7 +192,7 @@ async def test_a_database_that_is_down_counts_against_no_message(messaging: Mess
     assert await messaging.inbox("sales").count_failure(paid, "the first") == 1
 
 
-async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
     broker, stop = MemoryBroker(), asyncio.Event()
     await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
     subscription = broker.subscribe("sales")
@@ -225,7 +225,7 @@ async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messag
     ]
 
 
-async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_others_through(messaging: Messaging, broker: Broker) -> None:
+async def test_a_failing_message_delays_later_ones_until_it_is_a_dead_letter(messaging: Messaging, broker: Broker) -> None:
     order: list[Event] = [OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER)]
     for event in order:
         await broker.publish(message(event))
@@ -241,7 +241,7 @@ async def test_a_failing_handler_keeps_the_order_and_what_is_given_up_lets_the_o
     assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
 
 
-async def test_a_consumer_that_is_told_to_stop_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:
+async def test_a_stopped_consumer_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:
     for number in range(3):
         await broker.publish(message(OrderPaid(OrderId(uuid.UUID(int=number)), USER, TOTAL)))
     stop = asyncio.Event()

@@ -11,7 +11,7 @@ from shop.domain.result import Err, Ok
 
 
 @given(st.text(), st.tuples(st.text(), st.text()))
-def test_a_cursor_gives_back_its_key(listing: str, key: tuple[str, str]) -> None:
+def test_a_cursor_decodes_to_its_key(listing: str, key: tuple[str, str]) -> None:
     assert decode_cursor(listing, encode_cursor(listing, *key), 2) == Ok(key)
 
 
@@ -22,5 +22,5 @@ def test_a_cursor_of_another_listing_is_refused(listing: str, other: str) -> Non
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", encode_cursor("users", "a", "b")[:-1], encode_cursor("users", "a")])
-def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+def test_text_that_is_not_a_cursor_is_refused(cursor: str) -> None:
     assert decode_cursor("users", cursor, 2) == Err(InvalidCursor("users"))

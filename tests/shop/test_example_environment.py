@@ -55,7 +55,7 @@ def test_no_server_of_the_compose_file_is_open_to_others_or_of_another_registry(
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
-def test_the_broker_of_the_compose_file_understands_its_configuration(tmp_path: Path) -> None:
+def test_the_configuration_of_the_broker_in_the_compose_file_is_valid(tmp_path: Path) -> None:
     server = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
     assert server is not None
     (tmp_path / "shop.conf").write_text(COMPOSE["configs"]["nats"]["content"], encoding="utf-8")
@@ -64,7 +64,7 @@ def test_the_broker_of_the_compose_file_understands_its_configuration(tmp_path: 
 
 
 @pytest.mark.parametrize(("target", "command"), [("migrate-down", "sqlwright db down"), ("migrate-status", "sqlwright db status")])
-def test_make_reaches_what_dbmate_can(target: str, command: str) -> None:
+def test_make_has_targets_for_the_commands_of_dbmate(target: str, command: str) -> None:
     make = shutil.which("make")
     assert make is not None
     planned = subprocess.run([make, "--dry-run", target], cwd=REPOSITORY, capture_output=True, text=True, check=True)

@@ -52,14 +52,14 @@ PASSWORD = Password("correct horse")
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[LocalServer]:
-    """A NATS server of this test's."""
+    """The NATS server of this test."""
     with nats_server(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[LocalServer]:
-    """A Redis server of this test's."""
+    """The Redis server of this test."""
     with redis_server(tmp_path) as server:
         yield server
 
@@ -76,7 +76,7 @@ async def registered(shop: Shop) -> User:
 
 
 async def placed_and_paid(shop: Shop, user_id: UserId) -> OrderId | None:
-    """Place an order and pay it; None where the database was down."""
+    """Place and pay an order; return None if the database was down."""
     placed = await shop.orders.place(CONTEXT, NewOrder(user_id, (LINE,)))
     if isinstance(placed, Err):
         return None
@@ -95,7 +95,7 @@ async def totals(conn: AsyncConnection[Any]) -> tuple[Any, ...] | None:
 
 @asynccontextmanager
 async def at_work(shop: Shop) -> AsyncGenerator[None]:
-    """Run a relay and the consumer of sales for the length of the block."""
+    """Run a relay and the consumer of sales until the end of the block."""
     assert shop.relay is not None
     assert shop.consumers is not None
     stop = asyncio.Event()
@@ -136,7 +136,7 @@ async def test_nats_killed_under_load_loses_and_repeats_nothing(
 
 @contextmanager
 def program(database_url: str, nats_url: str, *arguments: str) -> Generator[subprocess.Popen[bytes]]:
-    """Run `shop` in a process of its own for the length of the block."""
+    """Run `shop` in a separate process until the end of the block."""
     command = [sys.executable, "-m", "shop.cli", *arguments]
     environment = os.environ | {"DATABASE_URL": database_url, "NATS_URL": nats_url}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -157,7 +157,7 @@ async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
             found = await totals(conn)
             return found is not None and found[1] > 0
 
-        # Both are killed in the middle of their work, and those of this process take over.
+        # Both are killed while they work, and those of this process take over.
         async with asyncio.timeout(300):
             with program(database_url, nats.url, "relay"), program(database_url, nats.url, "consume", "sales"):
                 while not await are_at_work():
@@ -172,7 +172,7 @@ async def test_relay_and_consumer_killed_under_load_lose_and_repeat_nothing(
 
 
 @pytest.mark.slow
-async def test_what_a_frozen_relay_has_claimed_is_published_by_another(
+async def test_events_claimed_by_a_frozen_relay_are_published_by_another(
     database_url: str, nats: LocalServer, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
 ) -> None:
     async def number(query: str) -> int:
@@ -189,7 +189,7 @@ async def test_what_a_frozen_relay_has_claimed_is_published_by_another(
     async with open_shop(settings(database_url), Adapters(passwords=cheap_hasher)) as shop:
         await registered(shop)
     with ExitStack() as stack:
-        # Whoever connects there waits for an answer.
+        # It accepts connections and never answers.
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         frozen = stack.enter_context(program(database_url, f"nats://127.0.0.1:{silent.getsockname()[1]}", "relay"))
         await until(is_claimed)
@@ -198,8 +198,8 @@ async def test_what_a_frozen_relay_has_claimed_is_published_by_another(
         await until(is_published)
 
 
-async def test_a_frozen_server_is_waited_for_no_longer_than_its_limit(database_url: str) -> None:
-    # PostgreSQL's own limits are frozen with it.
+async def test_the_wait_for_a_frozen_server_is_limited(database_url: str) -> None:
+    # PostgreSQL's own timeouts are frozen too.
     async with open_pool(database_url, PoolOptions(statement_timeout=20, answer_margin=3)) as pool:
 
         @asynccontextmanager
@@ -241,7 +241,7 @@ async def test_connections_killed_under_load_lose_and_repeat_nothing(
     async with open_shop(settings(database_url, nats_url=nats.url), Adapters(passwords=cheap_hasher)) as shop:
         user = await registered(shop)
         killed = 0
-        # Each time at another moment of the work.
+        # Each time at another point of the work.
         moments = cycle(milliseconds / 1000 for milliseconds in range(0, 30, 2))
 
         async def kill_one_in(seconds: float) -> None:
@@ -256,14 +256,14 @@ async def test_connections_killed_under_load_lose_and_repeat_nothing(
         async with at_work(shop):
             known: list[OrderId] = []
             while len(known) < ORDERS:
-                # The order after it is left alone: where connecting is slow nothing would get done.
+                # The order after it is not interrupted: with slow connections nothing would ever finish.
                 interrupted, _ = await asyncio.gather(placed_and_paid(shop, user.id), kill_one_in(next(moments)))
                 left_alone = await placed_and_paid(shop, user.id)
                 known += [order_id for order_id in (interrupted, left_alone) if order_id is not None]
             assert killed > 0
 
             async def all_arrived() -> bool:
-                # More may be paid than we know of: a commit whose answer was lost.
+                # More orders may be paid than known: the answer of a commit may be lost.
                 found = await totals(conn)
                 return found is not None and found[0] >= ORDERS and found[1:] == (found[0], 0, 0, 0)
 
@@ -273,7 +273,9 @@ async def test_connections_killed_under_load_lose_and_repeat_nothing(
             assert await cur.fetchone() == ("paid",)
 
 
-async def test_redis_killed_under_load_makes_no_answer_wrong(database_url: str, redis: LocalServer, cheap_hasher: PasswordHasher) -> None:
+async def test_answers_are_correct_while_redis_is_killed_under_load(
+    database_url: str, redis: LocalServer, cheap_hasher: PasswordHasher
+) -> None:
     async with open_shop(settings(database_url, redis_url=redis.url), Adapters(passwords=cheap_hasher)) as shop:
         user = await registered(shop)
         for number in range(1, ORDERS + 1):
@@ -289,7 +291,7 @@ async def test_redis_killed_under_load_makes_no_answer_wrong(database_url: str, 
         assert shop.cache.hits > 0
 
 
-async def test_a_frozen_redis_costs_a_line_in_the_log_and_no_write(
+async def test_a_frozen_redis_delays_no_write_and_is_logged_once(
     database_url: str, redis: LocalServer, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_shop(settings(database_url, redis_url=redis.url), Adapters(passwords=cheap_hasher)) as shop:
@@ -310,14 +312,14 @@ async def test_a_frozen_redis_costs_a_line_in_the_log_and_no_write(
     assert [(record.name, record.exc_info) for record in caplog.records if record.levelno >= logging.WARNING] == [("shop.cache", None)] * 2
 
 
-async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledged(
+async def test_a_server_killed_during_commits_keeps_acknowledged_orders(
     tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., str], cheap_hasher: PasswordHasher
 ) -> None:
     project = tmp_path_factory.mktemp("killed")
     with embedded.running(project):
         admin_url = embedded.url(project, "postgres")
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            # A server that would keep what it acknowledged in memory for as long as it may: the service does not have that.
+            # A server that by default acknowledges commits long before they are on disk; the service overrides that.
             admin.execute("ALTER SYSTEM SET synchronous_commit = off")
             admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
             admin.execute("SELECT pg_reload_conf()")
@@ -344,11 +346,11 @@ async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledg
                             return
 
             workers = [asyncio.create_task(work()) for _ in range(5)]
-            while len(acknowledged) < 100:  # noqa: ASYNC110 a number is waited for
+            while len(acknowledged) < 100:  # noqa: ASYNC110 the condition is a number
                 await asyncio.sleep(0.01)
             state = project / ".sqlwright" / "postgres" / "postmaster.pid"
             os.kill(int(state.read_text(encoding="utf-8").split()[0]), signal.SIGKILL)
-            # The postmaster is gone; its children end when they notice.
+            # The postmaster is gone; its children terminate when they detect that.
             await asyncio.gather(*workers)
         assert outcomes <= {Unavailable, OutcomeUnknown}
         assert outcomes
@@ -357,7 +359,7 @@ async def test_a_server_killed_in_the_middle_of_commits_keeps_what_it_acknowledg
         assert {order.id for order in acknowledged} <= there
 
 
-async def test_a_stream_that_lost_its_end_by_a_power_cut_is_seen_and_filled_up_again(
+async def test_a_stream_that_lost_its_end_in_a_power_failure_is_detected_and_refilled(
     tmp_path: Path, database_url: str, nats: LocalServer, cheap_hasher: PasswordHasher
 ) -> None:
     chosen = settings(database_url, nats_url=nats.url)
@@ -375,7 +377,7 @@ async def test_a_stream_that_lost_its_end_by_a_power_cut_is_seen_and_filled_up_a
                 try:
                     return await shop.relay.run_until_empty()
                 except BrokerUnavailable:
-                    # It is on its way up.
+                    # It is starting.
                     await asyncio.sleep(0.05)
 
     async with open_shop(chosen, Adapters(passwords=cheap_hasher)) as shop:
@@ -389,13 +391,13 @@ async def test_a_stream_that_lost_its_end_by_a_power_cut_is_seen_and_filled_up_a
         assert await placed_and_paid(shop, user.id) is not None
         assert await published(shop) == 2
         nats.kill()
-        # What was acknowledged since, and was not on the disk when the power went.
+        # Restore the state on disk at the power failure: messages acknowledged since are lost.
         [kept], [lost] = (list(folder.rglob("msgs")) for folder in (tmp_path / "synced", storage))
         shutil.rmtree(lost)
         shutil.copytree(kept, lost)
         nats.start()
         assert await stream() == (False, "2 published events are missing from the stream; run: shop outbox republish 4 5")
-        # The stream counts on from before the loss: what comes now gets the places of what was lost, which the relay takes for what it is.
+        # The stream reuses the sequence numbers of the lost messages, which the relay detects.
         assert await placed_and_paid(shop, user.id) is not None
         assert await published(shop) == 4
         assert await stream() == (True, "complete, 7 messages")

@@ -20,16 +20,16 @@ QUERIES: dict[str, str] = {
     for name, value in vars(import_module(module.name)).items()
     if name.isupper() and isinstance(value, str)
 }
-# They ask for all rows there are.
+# They read all rows by design.
 WHOLE = {"COUNT_USERS", "CLEAR_DAILY_SALES", "REBUILD_DAILY_SALES"}
-# It reads nothing, and has no plan.
+# It has no plan.
 UTILITY = {"LOCK_SALES"}
-# Their filters throw rows away, each for a reason.
+# Their filters discard rows, each for a reason.
 FILTERING = {
-    "CLAIM_OUTBOX_BATCH": "what waits is in the index, and nearly all of it is due",
-    "MEASURE_STREAM_GAP": "asked once on a connection of its own, so planned with its values: then by place in the stream",
+    "CLAIM_OUTBOX_BATCH": "pending events are in the index, and nearly all of them are due",
+    "MEASURE_STREAM_GAP": "runs once per connection, so it is planned with its values: by place in the stream",
     "RELEASE_CLAIM": "the rows of one batch by their keys, and nearly all of them are still claimed",
-    "REPUBLISH_OUTBOX": "the range that was asked for, and nearly all of it was published",
+    "REPUBLISH_OUTBOX": "the requested range, and nearly all of it was published",
 }
 
 
@@ -40,7 +40,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def finds_one_row(conn: AsyncConnection[Any], node: dict[str, Any]) -> bool:
-    """Whether an index scan fixes all columns of a unique key: then its filter looks at one row."""
+    """Return whether an index scan fixes all columns of a unique key: then its filter applies to one row."""
     cur = await conn.execute(
         """
         SELECT attname::text
@@ -59,10 +59,10 @@ async def is_partial(conn: AsyncConnection[Any], index: str) -> bool:
 
 
 async def wasteful(conn: AsyncConnection[Any], sql: str) -> list[str]:
-    """List the scans of a query that read rows only to throw them away.
+    """Return the scans of a query that read rows only to discard them.
 
-    These are scans of a table, of a whole index, and with a filter that should have been an index condition.
-    PostgreSQL scans a table here only where it has to, so a database without data shows them too.
+    These are scans of a table, of a whole index, and with a filter that should be an index condition.
+    PostgreSQL scans a table here only if there is no alternative, so an empty database is sufficient.
     """
     await conn.execute("SET enable_seqscan = off")
     cur = await conn.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {sql}".encode())
@@ -79,14 +79,14 @@ async def wasteful(conn: AsyncConnection[Any], sql: str) -> list[str]:
     return found
 
 
-async def test_every_query_finds_its_rows_by_an_index(conn: AsyncConnection[Any]) -> None:
+async def test_every_query_looks_up_its_rows_by_an_index(conn: AsyncConnection[Any]) -> None:
     left_out = WHOLE | UTILITY | FILTERING.keys()
     explainable = {name: sql for name, sql in QUERIES.items() if name not in left_out and not sql.startswith("COPY ")}
     assert explainable.keys() >= {"GET_USER", "PLACE_ORDER"}
     assert {name: scans for name, sql in explainable.items() if (scans := await wasteful(conn, sql))} == {}
 
 
-async def test_a_missing_index_is_found(conn: AsyncConnection[Any]) -> None:
+async def test_a_missing_index_is_detected(conn: AsyncConnection[Any]) -> None:
     await conn.execute("DROP INDEX orders_user_id_placed_at_id_idx")
     assert await wasteful(conn, QUERIES["SUMMARIZE_ORDERS_OF_USER"])
 
@@ -94,17 +94,17 @@ async def test_a_missing_index_is_found(conn: AsyncConnection[Any]) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        # One plan for a subject and for all: backward through the whole log, with a filter.
+        # One plan for one subject and for all: backward through the whole log, with a filter.
         "SELECT id FROM audit_log WHERE ($1::varchar IS NULL OR subject = $1) AND id < $2::bigint ORDER BY id DESC LIMIT $3",
-        # The first column of a unique key is not the key.
+        # The first column of a unique key is not unique.
         "SELECT 1 FROM inbox WHERE consumer = $1 AND event_type = $2",
         "SELECT count(id) FROM audit_log",
     ],
 )
-async def test_an_index_scan_that_throws_rows_away_is_found(conn: AsyncConnection[Any], sql: str) -> None:
+async def test_an_index_scan_that_discards_rows_is_detected(conn: AsyncConnection[Any], sql: str) -> None:
     assert await wasteful(conn, sql)
 
 
 @pytest.mark.parametrize("name", FILTERING)
-async def test_a_reason_to_filter_is_still_needed(conn: AsyncConnection[Any], name: str) -> None:
+async def test_every_exception_is_still_needed(conn: AsyncConnection[Any], name: str) -> None:
     assert await wasteful(conn, QUERIES[name])

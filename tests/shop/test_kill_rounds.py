@@ -52,7 +52,7 @@ _log = logging.getLogger("kill rounds")
 
 
 class World:
-    """All servers and processes of a shop, each of which can be killed and started again."""
+    """All servers and processes of a shop, each of which can be killed and restarted."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._stack = stack
@@ -63,7 +63,7 @@ class World:
         self.redis: LocalServer = stack.enter_context(redis_server(folder))
         admin_url = embedded.url(folder, "postgres")
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            # The service has to promise by itself.
+            # The service must ensure durability itself.
             admin.execute("ALTER SYSTEM SET synchronous_commit = off")
             admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
             admin.execute("CREATE DATABASE shop")
@@ -76,7 +76,7 @@ class World:
             try:
                 self._stack.enter_context(embedded.running(self._project))
             except embedded.EmbeddedUnavailable:
-                # The children of the killed one may not be gone yet.
+                # The children of the killed server may still be running.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
@@ -84,7 +84,7 @@ class World:
                 return
 
     def start_processes(self) -> None:
-        """Start those that do not run, as a supervisor would: they end where the database is down when they begin."""
+        """Start those that are not running, as a supervisor would: they exit if the database is down at their start."""
         for name, arguments in {"relay": ["relay"], "sales": ["consume", "sales"], "cache": ["consume", "cache"]}.items():
             known = self._processes.get(name)
             if known is None or known.poll() is not None:
@@ -124,7 +124,7 @@ class World:
 
 @pytest_asyncio.fixture
 async def world(tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., str]) -> AsyncIterator[World]:
-    """A shop of this test's own."""
+    """The shop of this test."""
     with ExitStack() as stack:
         world = await asyncio.to_thread(World, stack, tmp_path_factory.mktemp("world"))
         dbmate(world.database_url, "up")
@@ -134,7 +134,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., 
 
 @dataclass
 class Customer:
-    """Orders, pays, cancels now and then, and believes what was acknowledged: the order's status, and how many orders there are."""
+    """Orders, pays, sometimes cancels, and records what was acknowledged: the status of each order, and the number of orders."""
 
     shop: Shop
     id: UserId
@@ -165,7 +165,7 @@ class Customer:
             await self.move(order_id, self.shop.orders.cancel, "cancelled")
 
     async def move(self, order_id: OrderId, step: Callable[[Context, OrderId], Awaitable[Result[Any, Any]]], to: str) -> None:
-        """Try until it is done. After an outcome that is not known it may turn out to have been done before."""
+        """Retry until it is done. After an unknown outcome it may turn out that it was done before."""
         while True:
             moved = self.seen(await step(CONTEXT, order_id))
             match moved:
@@ -196,10 +196,10 @@ async def numbers(conn: AsyncConnection[Any], query: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.slow
-async def test_whatever_is_killed_nothing_acknowledged_is_lost_and_nothing_counts_twice(world: World, cheap_hasher: PasswordHasher) -> None:
+async def test_nothing_acknowledged_is_lost_and_nothing_is_counted_twice(world: World, cheap_hasher: PasswordHasher) -> None:
     urls = {name.lower(): value for name, value in world.environment.items()}
     settings = Settings.model_validate({**urls, "connect_timeout": 10})
-    chance = random.Random(11)  # noqa: S311 the moments of the kills, the same each time
+    chance = random.Random(11)  # noqa: S311 repeatable times of the kills
     world.start_processes()
     kills: Counter[str] = Counter()
     async with open_shop(settings, Adapters(passwords=cheap_hasher)) as shop:
@@ -242,7 +242,7 @@ async def test_whatever_is_killed_nothing_acknowledged_is_lost_and_nothing_count
 
 
 async def check(conn: AsyncConnection[Any], world: World, customers: list[Customer]) -> None:
-    """Wait until every event has arrived, and hold everything that there is against everything else."""
+    """Wait until every event is handled, and compare all data with each other."""
     unsettled = """
         SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL),
                (SELECT count(*) FROM inbox WHERE handled_at IS NULL),
@@ -255,17 +255,17 @@ async def check(conn: AsyncConnection[Any], world: World, customers: list[Custom
 
     await until(all_arrived)
 
-    # What was acknowledged is there, in the state that was acknowledged, and what is there was acknowledged or left open.
+    # Acknowledged orders exist in their acknowledged status, and all others have an unknown outcome.
     there = dict(await (await conn.execute("SELECT id, status::text FROM orders")).fetchall())
     acknowledged = {order_id: status for customer in customers for order_id, status in customer.acknowledged.items()}
     assert {order_id: there.get(order_id) for order_id in acknowledged} == acknowledged
     assert len(there) <= len(acknowledged) + sum(customer.maybe_placed for customer in customers)
 
-    # Each order counts once, and what was paid back does not.
+    # Each order is counted once, and refunded ones are not.
     paid = sum(status == "paid" for status in there.values())
     assert await numbers(conn, "SELECT sum(orders)::int, sum(revenue_minor)::int FROM daily_sales") == (paid, paid * 10_00)
 
-    # An event for each change, and none for what is not there; the stream holds them all, and the consumer has handled each.
+    # One event for each change; the stream contains all of them, and the consumer has handled each.
     assert await numbers(conn, "SELECT count(*) FROM outbox WHERE event_type = 'OrderPlaced'") == (len(there),)
     published = {row[0] for row in await (await conn.execute("SELECT message_id FROM outbox")).fetchall()}
     async with open_broker(world.nats.url) as broker:
@@ -275,7 +275,7 @@ async def check(conn: AsyncConnection[Any], world: World, customers: list[Custom
     in_places = "SELECT count(*) FROM outbox WHERE stream = %s AND stream_sequence BETWEEN %s AND %s"
     assert await (await conn.execute(in_places, [extent.stream, extent.first, extent.last])).fetchone() == (len(published),)
 
-    # The cache forgets everything that an unknown commit made wrong, and each answer is the database's.
+    # Values made stale by unknown commits are invalidated, and each answer is that of the database.
     async def cache_is_right() -> bool:
         for customer in customers:
             [total] = await numbers(conn, f"SELECT count(*) FROM orders WHERE user_id = '{customer.id}'")

@@ -25,14 +25,14 @@ from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from .ports import Repositories
 
 CONTEXT = Context(Actor.anonymous(), "pytest")
-ADA, NOBODY = EmailAddress("ada@example.org"), EmailAddress("nobody@example.org")
+ADA, UNKNOWN = EmailAddress("ada@example.org"), EmailAddress("nobody@example.org")
 PASSWORD = Password("correct horse")
 LIMIT = LoginLimit(attempts=3, period=timedelta(hours=1))
 
 
 @dataclass
 class CountingHasher:
-    """A hasher that notes what it is asked."""
+    """A hasher that records its calls."""
 
     hasher: PasswordHasher
     asked: list[str] = field(default_factory=list[str])
@@ -51,13 +51,13 @@ class CountingHasher:
 
 @pytest.fixture
 def hasher(cheap_hasher: PasswordHasher) -> CountingHasher:
-    """A hasher that notes what it is asked."""
+    """A hasher that records its calls."""
     return CountingHasher(cheap_hasher)
 
 
 @pytest.fixture
 def logins(begin: BeginUnitOfWork[Repositories], hasher: CountingHasher) -> UserCommands:
-    """Users who may be tried three times."""
+    """User commands with a limit of three attempts."""
     return UserCommands(Transactions(begin), hasher, LIMIT)
 
 
@@ -75,26 +75,26 @@ async def outcomes(users: UserCommands, email: EmailAddress, *passwords: str) ->
 # --- The port -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_login_is_blocked_after_so_many_attempts_in_any_case_and_no_other_is(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_a_login_is_blocked_after_the_maximum_of_attempts_in_any_case_and_no_other_is(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         assert [await uow.repositories.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
         blocked = await uow.repositories.logins.count(EmailAddress("ADA@example.org"), LIMIT)
-        assert await uow.repositories.logins.count(NOBODY, LIMIT) is None
+        assert await uow.repositories.logins.count(UNKNOWN, LIMIT) is None
     assert blocked is not None
     assert 0 < blocked.retry_after <= 3600
 
 
-async def test_a_login_is_open_again_when_it_is_forgotten_and_when_its_period_is_over(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_a_login_is_unblocked_by_a_reset_and_by_the_end_of_its_period(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         for _ in range(3):
             await uow.repositories.logins.count(ADA, LIMIT)
         await uow.repositories.logins.forget(EmailAddress("ADA@example.org"))
         assert [await uow.repositories.logins.count(ADA, LIMIT) for _ in range(3)] == [None] * 3
-        # A period that is over by the time of the next call.
+        # A period that has ended by the next call.
         assert await uow.repositories.logins.count(ADA, LoginLimit(attempts=3, period=timedelta())) is None
 
 
-async def test_logins_whose_period_is_over_are_removed(pool: Pool, database_url: str) -> None:
+async def test_logins_whose_period_has_ended_are_removed(pool: Pool, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("INSERT INTO login_attempts SELECT 'old' || i, 1, now() - interval '2h' FROM generate_series(1, 15) AS i")
         for _ in range(2):
@@ -107,22 +107,22 @@ async def test_logins_whose_period_is_over_are_removed(pool: Pool, database_url:
 # --- Logins -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_user_and_nobody_take_the_same_steps(logins: UserCommands, hasher: CountingHasher) -> None:
+async def test_known_and_unknown_users_take_the_same_steps(logins: UserCommands, hasher: CountingHasher) -> None:
     await registered(logins)
     steps: list[tuple[list[type[object]], list[str]]] = []
-    for email in (ADA, NOBODY):
+    for email in (ADA, UNKNOWN):
         hasher.asked.clear()
         steps.append((await outcomes(logins, email, *["guessed"] * 4, PASSWORD.text), list(hasher.asked)))
     assert steps == [([WrongCredentials] * 3 + [TooManyAttempts] * 2, ["verify"] * 3)] * 2
 
 
-async def test_a_login_that_succeeds_forgets_the_attempts(logins: UserCommands) -> None:
+async def test_a_successful_login_resets_the_attempts(logins: UserCommands) -> None:
     await registered(logins)
     for _ in range(2):
         assert await outcomes(logins, ADA, "guessed", "guessed", PASSWORD.text) == [WrongCredentials, WrongCredentials, User]
 
 
-async def test_guessing_the_old_password_is_an_attempt_too(logins: UserCommands) -> None:
+async def test_a_guess_of_the_old_password_counts_as_an_attempt(logins: UserCommands) -> None:
     user = await registered(logins)
     new = Password("battery staple")
     for _ in range(3):
@@ -131,7 +131,7 @@ async def test_guessing_the_old_password_is_an_attempt_too(logins: UserCommands)
     assert await outcomes(logins, ADA, PASSWORD.text) == [TooManyAttempts]
 
 
-async def test_guesses_at_once_are_no_way_around_the_limit(pool: Pool, hasher: CountingHasher) -> None:
+async def test_concurrent_guesses_do_not_exceed_the_limit(pool: Pool, hasher: CountingHasher) -> None:
     logins = UserCommands(Transactions(units_of_work(pool)), hasher, LIMIT)
     await registered(logins)
     hasher.asked.clear()
@@ -139,7 +139,7 @@ async def test_guesses_at_once_are_no_way_around_the_limit(pool: Pool, hasher: C
     assert hasher.asked == ["verify"] * 3
 
 
-async def test_without_the_counts_nobody_is_let_in(pool: Pool, hasher: CountingHasher) -> None:
+async def test_no_login_succeeds_without_the_counts(pool: Pool, hasher: CountingHasher) -> None:
     logins = UserCommands(Transactions(units_of_work(pool)), hasher, LIMIT)
     await registered(logins)
     hasher.asked.clear()

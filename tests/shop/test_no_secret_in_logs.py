@@ -34,7 +34,7 @@ ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"), Ph
 PASSWORD = Password("correct horse")
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 
-# What a schema may answer with: each quotes the row, in its message, its DETAIL or its CONTEXT.
+# Errors of a schema: each quotes the row, in its message, its DETAIL or its CONTEXT.
 TRIGGER = """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;
     CREATE TRIGGER refuse BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION refuse();
@@ -59,18 +59,18 @@ FAILURES = {
 
 @pytest_asyncio.fixture
 async def shop(database_url: str, cheap_hasher: PasswordHasher) -> AsyncIterator[Shop]:
-    """The service on PostgreSQL alone."""
+    """The service on PostgreSQL only."""
     async with open_shop(Settings.model_validate({"database_url": database_url}), Adapters(passwords=cheap_hasher)) as shop:
         yield shop
 
 
 def forbidden(error: BaseException) -> list[str]:
-    """What anybody who logs an error, by whatever formatter, would log."""
+    """Return the forbidden text that any log of an error could contain."""
     return FORBIDDEN.findall(str(error) + "".join(traceback.format_exception(error, limit=0)))
 
 
 @pytest.mark.parametrize("schema", DEFECTS.values(), ids=list(DEFECTS))
-async def test_a_defect_names_no_value_nor_does_its_cause(shop: Shop, database_url: str, schema: str) -> None:
+async def test_neither_a_defect_nor_its_cause_contains_a_value(shop: Shop, database_url: str, schema: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(schema.encode())
     with pytest.raises(StoreDefect) as registered:
@@ -79,11 +79,11 @@ async def test_a_defect_names_no_value_nor_does_its_cause(shop: Shop, database_u
     with pytest.raises(StoreDefect) as seeded:
         await shop.seeds.write(CONTEXT, 7, batch)
     assert (forbidden(registered.value), forbidden(seeded.value)) == ([], [])
-    assert "create_user" in str(traceback.extract_tb(registered.value.__traceback__)), "where it happened is what remains to look for"
+    assert "create_user" in str(traceback.extract_tb(registered.value.__traceback__)), "the traceback must show where it happened"
 
 
 @pytest.mark.parametrize("schema", FAILURES.values(), ids=list(FAILURES))
-async def test_a_failure_names_no_value(shop: Shop, database_url: str, schema: str) -> None:
+async def test_a_failure_contains_no_value(shop: Shop, database_url: str, schema: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(schema.encode())
     failed = await shop.users.register(CONTEXT, ADA, PASSWORD)
@@ -91,7 +91,7 @@ async def test_a_failure_names_no_value(shop: Shop, database_url: str, schema: s
     assert FORBIDDEN.search(str(failed.error)) is None
 
 
-async def test_a_server_that_is_not_reached_is_named_without_credentials() -> None:
+async def test_an_unreachable_server_is_reported_without_credentials() -> None:
     with pytest.raises(DatabaseNotReady, match=r"127\.0\.0\.1") as refused:
         async with open_pool("postgres://ada:s3cret@127.0.0.1:1/shop"):
             pass
@@ -100,7 +100,7 @@ async def test_a_server_that_is_not_reached_is_named_without_credentials() -> No
 
 async def test_another_library_s_exception_is_logged_without_its_text(log_watch: LogWatch) -> None:
     logger = logging.getLogger("shop.test")
-    # Not written out below: a traceback quotes the source.
+    # In a variable, since a traceback quotes the source.
     row = f"Failing row contains ({ADA.name})"
     try:
         TypeAdapter(int).validate_python(row)
@@ -110,15 +110,15 @@ async def test_another_library_s_exception_is_logged_without_its_text(log_watch:
     async def fail() -> None:
         raise ValueError(row)
 
-    # Nobody awaits it, so asyncio logs its representation.
+    # It is not awaited, so asyncio logs its representation.
     task = asyncio.create_task(fail())
     await asyncio.wait([task])
     del task
     assert log_watch.take() == []
 
 
-async def test_what_redis_answers_names_no_value(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server, Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType] half typed
+async def test_an_error_of_redis_contains_no_value(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server, Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType] partially typed
         rights = ["+@all", "-evalsha", "-eval"]
         redis.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], commands=rights)  # pyright: ignore[reportUnknownMemberType] as above
         async with open_cache_store(server.url.replace("redis://", "redis://plain@")) as store:
@@ -147,5 +147,5 @@ async def test_a_url_is_logged_without_its_credentials(log_watch: LogWatch, secr
     "text",
     ["ada@example.org", "$argon2id$v=19$m=8", "$v2$aa", "+44 20 7946 0018", "DETAIL:  Key (email)", "correct horse", "postgres://a:b@h"],
 )
-def test_the_watch_finds_what_may_not_be_there(text: str) -> None:
+def test_the_watch_detects_forbidden_text(text: str) -> None:
     assert FORBIDDEN.search(f'{{"event": "{text}"}}')

@@ -30,7 +30,7 @@ from shop_db.orders import LIST_ORDERS_OF_USER
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 EUROS = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
 POUNDS = OrderLine("BOOK-2", "Another book", 1, Money(7_00, Currency.GBP))
-NOBODY = UserId(uuid.UUID(int=1))
+UNKNOWN = UserId(uuid.UUID(int=1))
 
 
 async def register(users: UserRepository, name: str = "ada") -> UserId:
@@ -50,7 +50,7 @@ async def place(orders: OrderRepository, user_id: UserId, line: OrderLine = EURO
     return placed.value
 
 
-async def test_an_order_is_shown_with_what_it_comes_to(users: UserRepository, orders: OrderRepository, reads: ReadRepositories) -> None:
+async def test_an_order_is_listed_with_its_total(users: UserRepository, orders: OrderRepository, reads: ReadRepositories) -> None:
     user_id = await register(users)
     order = await place(orders, user_id, EUROS, OrderStatus.PAID)
     page = await reads.orders.history(user_id, 10)
@@ -66,7 +66,7 @@ async def test_an_order_is_shown_with_what_it_comes_to(users: UserRepository, or
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
-async def test_pages_of_any_size_show_every_order_of_the_user_once_newest_first(
+async def test_pages_of_any_size_contain_every_order_of_the_user_once_newest_first(
     users: UserRepository, orders: OrderRepository, reads: ReadRepositories, size: int
 ) -> None:
     user_id, other_id = await register(users), await register(users, "other")
@@ -83,7 +83,7 @@ async def test_pages_of_any_size_show_every_order_of_the_user_once_newest_first(
     assert (found, after) == (placed[::-1], None)
 
 
-async def test_orders_are_summed_up_by_currency(users: UserRepository, orders: OrderRepository, reads: ReadRepositories) -> None:
+async def test_orders_are_totalled_by_currency(users: UserRepository, orders: OrderRepository, reads: ReadRepositories) -> None:
     user_id = await register(users)
     await place(orders, user_id)
     await place(orders, user_id, EUROS, OrderStatus.PAID)
@@ -122,7 +122,7 @@ async def test_a_sum_is_not_limited_by_the_column_of_one_order(conn: AsyncConnec
     assert totals.spent == Money(3 * largest, Currency.EUR)
 
 
-async def test_sales_are_rebuilt_to_any_sum(conn: Connection, queries: Queries) -> None:
+async def test_rebuilt_sales_have_no_limit(conn: Connection, queries: Queries) -> None:
     user_id = await register(PostgresUserRepository(queries, CollectedEvents()))
     largest = 2**63 - 1
     await conn.execute(
@@ -142,18 +142,18 @@ async def test_sales_are_rebuilt_to_any_sum(conn: Connection, queries: Queries) 
 
 
 async def test_a_user_without_orders_has_an_empty_summary(reads: ReadRepositories) -> None:
-    assert await reads.orders.summary(NOBODY) == UserOrderSummary(user_id=NOBODY, totals=())
+    assert await reads.orders.summary(UNKNOWN) == UserOrderSummary(user_id=UNKNOWN, totals=())
 
 
-async def test_a_page_of_nothing_cannot_be_asked_for(reads: ReadRepositories) -> None:
+async def test_the_size_of_a_page_is_at_least_1(reads: ReadRepositories) -> None:
     with pytest.raises(ValueError, match="a page has at least one order, not 0"):
-        await reads.orders.history(NOBODY, 0)
+        await reads.orders.history(UNKNOWN, 0)
     with pytest.raises(ValueError, match="a page has at least one entry, not 0"):
         await reads.audit.page(None, 0)
 
 
 @pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
-async def test_a_history_is_read_from_the_index_of_its_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
+async def test_a_history_is_read_from_the_index_with_its_sort_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
     await conn.execute(f"SET plan_cache_mode = {plan_cache_mode}")
     await conn.execute("SET enable_sort = off")
     await conn.execute(f"PREPARE page (uuid, timestamptz, uuid, bigint) AS {LIST_ORDERS_OF_USER}")
@@ -170,7 +170,7 @@ def entry(subject: str, action: str = "order.pay") -> AuditEntry:
     return AuditEntry(Context(Actor.admin("clerk"), "pytest", "trace-1"), action, subject, AuditOutcome.REFUSED, {"reason": "é\"'"})
 
 
-async def test_an_entry_is_shown_as_it_was_appended(audit: AuditLog, reads: ReadRepositories) -> None:
+async def test_an_entry_is_listed_as_appended(audit: AuditLog, reads: ReadRepositories) -> None:
     await audit.append(entry("order:1"))
     [shown] = (await reads.audit.page(None, 10)).entries
     assert (shown.actor, shown.action, shown.subject, shown.origin) == ("admin:clerk", "order.pay", "order:1", "pytest")
@@ -178,7 +178,7 @@ async def test_an_entry_is_shown_as_it_was_appended(audit: AuditLog, reads: Read
     assert shown.at.tzinfo is not None
 
 
-async def test_entries_come_in_pages_newest_first_of_one_subject_or_of_all(audit: AuditLog, reads: ReadRepositories) -> None:
+async def test_entries_of_one_subject_and_of_all_are_paged_newest_first(audit: AuditLog, reads: ReadRepositories) -> None:
     for number in range(6):
         await audit.append(entry(f"order:{number % 2}", f"action.{number}"))
     for subject, expected in (("order:1", [5, 3, 1]), (None, [5, 4, 3, 2, 1, 0]), ("order:2", [])):

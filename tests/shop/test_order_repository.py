@@ -38,7 +38,7 @@ async def register(users: UserRepository, address: str = "ada@example.org") -> U
     return added.value.id
 
 
-async def test_a_placed_order_is_found_as_it_was_given(users: UserRepository, orders: OrderRepository) -> None:
+async def test_a_placed_order_is_returned_unchanged(users: UserRepository, orders: OrderRepository) -> None:
     user_id = await register(users)
     placed = ok(await orders.add(NewOrder(user_id, (BOOK, PEN, BOOK))))
     assert (placed.user_id, placed.lines, placed.status, placed.version) == (user_id, (BOOK, PEN, BOOK), OrderStatus.PLACED, 1)
@@ -48,7 +48,7 @@ async def test_a_placed_order_is_found_as_it_was_given(users: UserRepository, or
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(lines, min_size=1, max_size=100))
-async def test_any_lines_come_back_as_given_and_in_their_order(
+async def test_any_lines_are_returned_unchanged_and_in_order(
     users: UserRepository, orders: OrderRepository, ordered: list[OrderLine]
 ) -> None:
     user_id = await register(users, f"{uuid.uuid4().hex}@example.org")
@@ -56,9 +56,11 @@ async def test_any_lines_come_back_as_given_and_in_their_order(
     assert ok(await orders.get(placed.id)).lines == tuple(ordered)
 
 
-async def test_an_order_of_nobody_is_user_not_found_and_the_transaction_goes_on(users: UserRepository, orders: OrderRepository) -> None:
-    nobody = UserId(uuid.UUID(int=1))
-    assert await orders.add(NewOrder(nobody, (BOOK,))) == Err(UserNotFound(nobody))
+async def test_an_order_of_an_unknown_user_is_user_not_found_and_the_transaction_continues(
+    users: UserRepository, orders: OrderRepository
+) -> None:
+    unknown = UserId(uuid.UUID(int=1))
+    assert await orders.add(NewOrder(unknown, (BOOK,))) == Err(UserNotFound(unknown))
     assert isinstance(await orders.add(NewOrder(await register(users), (BOOK,))), Ok)
 
 
@@ -69,7 +71,7 @@ async def test_an_unknown_order_is_order_not_found(users: UserRepository, orders
     assert await orders.save_status(replace(placed, id=unknown)) == Err(OrderNotFound(unknown))
 
 
-async def test_saving_writes_the_status_and_raises_the_version(users: UserRepository, orders: OrderRepository) -> None:
+async def test_saving_writes_the_status_and_increments_the_version(users: UserRepository, orders: OrderRepository) -> None:
     user_id = await register(users)
     placed, bystander = [ok(await orders.add(NewOrder(user_id, (BOOK, PEN)))) for _ in range(2)]
     paid = ok(await orders.save_status(ok(placed.pay())))
@@ -79,14 +81,14 @@ async def test_saving_writes_the_status_and_raises_the_version(users: UserReposi
     assert await orders.get(bystander.id) == Ok(bystander)
 
 
-async def test_saving_what_somebody_else_has_changed_writes_nothing(users: UserRepository, orders: OrderRepository) -> None:
+async def test_saving_an_outdated_version_writes_nothing(users: UserRepository, orders: OrderRepository) -> None:
     placed = ok(await orders.add(NewOrder(await register(users), (BOOK,))))
     paid = ok(await orders.save_status(ok(placed.pay())))
     assert await orders.save_status(ok(placed.cancel())) == Err(ChangedMeanwhile("order", placed.id))
     assert await orders.get(placed.id) == Ok(paid)
 
 
-async def test_a_user_with_orders_stays_and_the_transaction_goes_on(users: UserRepository, orders: OrderRepository) -> None:
+async def test_a_user_with_orders_is_not_deleted_and_the_transaction_continues(users: UserRepository, orders: OrderRepository) -> None:
     added = await users.get(await register(users))
     assert isinstance(added, Ok)
     user = added.value

@@ -73,13 +73,13 @@ async def until(conn: AsyncConnection[Any], condition: str) -> None:
 
 @pytest.fixture
 def transactions(pool: Pool) -> Transactions[Repositories]:
-    """What runs use cases on the test's database."""
+    """The runner of use cases on the test's database."""
     return Transactions(units_of_work(pool), retries=Retries(attempts=50, first_wait=0.001, longest_wait=0.02))
 
 
 @pytest_asyncio.fixture
 async def order(transactions: Transactions[Repositories]) -> Order:
-    """An order that was placed."""
+    """A placed order."""
 
     async def work(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
@@ -96,7 +96,7 @@ async def order(transactions: Transactions[Repositories]) -> Order:
 # --- Rivals -------------------------------------------------------------------------------------------------------------
 
 
-async def test_registrations_of_one_address_at_once_leave_one_user(
+async def test_concurrent_registrations_of_one_address_create_one_user(
     transactions: Transactions[Repositories], cheap_hasher: PasswordHasher, conn: AsyncConnection[Any]
 ) -> None:
     users = UserCommands(transactions, cheap_hasher)
@@ -106,7 +106,7 @@ async def test_registrations_of_one_address_at_once_leave_one_user(
     assert (await count(conn, "users"), await count(conn, "outbox"), await count(conn, "audit_log")) == (1, 1, 20)
 
 
-async def test_payments_of_one_order_at_once_pay_it_once(
+async def test_concurrent_payments_of_one_order_pay_it_once(
     transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any]
 ) -> None:
     orders = OrderCommands(transactions)
@@ -116,13 +116,13 @@ async def test_payments_of_one_order_at_once_pay_it_once(
     assert await count(conn, "outbox WHERE event_type = 'OrderPaid'") == 1
 
 
-async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_serialization_failure_is_retried(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
     begin = units_of_work(pool, Isolation.SERIALIZABLE)
     transactions = Transactions(begin, retries=Retries(attempts=50, first_wait=0.001, longest_wait=0.02))
     barrier = asyncio.Barrier(2)
     attempts = 0
 
-    # Write skew: each looks whether there is anybody, and adds a user of its own if there is nobody.
+    # Write skew: each checks that the other user does not exist, and adds its own.
     async def work(operation: Operation[Repositories], profile: Profile, other: Profile) -> Result[bool, None]:
         nonlocal attempts
         attempts += 1
@@ -144,9 +144,7 @@ async def test_a_serialization_failure_is_answered_by_doing_it_again(pool: Pool,
     assert "serialization failure" in caplog.text
 
 
-async def test_a_deadlock_is_answered_by_doing_it_again(
-    transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any]
-) -> None:
+async def test_a_deadlock_is_retried(transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any]) -> None:
     async def place(operation: Operation[Repositories]) -> Result[Order, UserNotFound]:
         placed = await operation.repositories.orders.add(NewOrder(order.user_id, (LINE,)))
         await operation.done("order")
@@ -183,7 +181,7 @@ async def test_a_deadlock_is_answered_by_doing_it_again(
 # --- Lost connections ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_killed_in_the_middle_is_an_outcome_and_leaves_nothing(
+async def test_a_connection_killed_before_the_commit_is_an_outcome_and_writes_nothing(
     transactions: Transactions[Repositories], conn: AsyncConnection[Any]
 ) -> None:
     async def work(operation: Operation[Repositories]) -> Result[User, None]:
@@ -209,7 +207,7 @@ async def test_a_connection_killed_in_the_middle_is_an_outcome_and_leaves_nothin
 
 @pytest_asyncio.fixture
 async def slow_commit(conn: AsyncConnection[Any]) -> AsyncIterator[AsyncConnection[Any]]:
-    """Hold every commit that registers a user, until the connection that this gives lets go of an advisory lock."""
+    """Delay every commit that registers a user, until this connection releases an advisory lock."""
     await conn.execute("""
         CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -245,7 +243,7 @@ async def test_a_connection_killed_during_the_commit_leaves_the_outcome_unknown(
     assert await running == Err(OutcomeUnknown("user.register"))
 
 
-async def test_a_commit_that_the_server_refuses_for_sure_is_not_unknown(pool: Pool, slow_commit: AsyncConnection[Any]) -> None:
+async def test_a_commit_refused_by_the_server_is_not_unknown(pool: Pool, slow_commit: AsyncConnection[Any]) -> None:
     async def register() -> None:
         async with units_of_work(pool)() as uow:
             await add(uow, ADA)
@@ -253,14 +251,14 @@ async def test_a_commit_that_the_server_refuses_for_sure_is_not_unknown(pool: Po
 
     running = asyncio.create_task(register())
     await until(slow_commit, IN_COMMIT)
-    # Cancels the statement and not the connection: the transaction is rolled back, and we are told.
+    # Cancels the statement and not the connection: the transaction is rolled back, and the server reports it.
     await slow_commit.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT'")
     with pytest.raises(StoreLost):
         await running
     assert await count(slow_commit, "users") == 0
 
 
-async def test_a_swallowed_error_is_found_by_the_commit(pool: Pool) -> None:
+async def test_a_suppressed_error_is_detected_by_the_commit(pool: Pool) -> None:
     async def swallow() -> None:
         async with units_of_work(pool)() as uow:
             with suppress(errors.StringDataRightTruncation):
@@ -283,7 +281,7 @@ async def test_an_exhausted_pool_is_an_outcome(database_url: str) -> None:
         assert inner == Ok(Err(Unavailable("all connections are in use, or none can be established")))
 
 
-async def test_a_statement_that_takes_too_long_is_an_outcome(database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
+async def test_a_statement_timeout_is_an_outcome(database_url: str, order: Order, conn: AsyncConnection[Any]) -> None:
     async with open_pool(database_url, PoolOptions(statement_timeout=0.2, lock_timeout=30)) as pool, conn.transaction():
         await conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.id])
         result = await OrderCommands(Transactions(units_of_work(pool))).pay(CONTEXT, order.id)
@@ -293,7 +291,7 @@ async def test_a_statement_that_takes_too_long_is_an_outcome(database_url: str, 
 # --- Locks and deadlines ------------------------------------------------------------------------------------------------
 
 
-async def test_a_locked_row_is_waited_for_once_and_what_is_after_something_else_goes_on(
+async def test_a_locked_row_is_waited_for_once_and_does_not_block_other_work(
     database_url: str, order: Order, conn: AsyncConnection[Any]
 ) -> None:
     async with open_pool(database_url, PoolOptions(max_size=2, lock_timeout=0.1)) as pool, conn.transaction():
@@ -340,7 +338,7 @@ async def test_all_attempts_together_have_a_deadline(pool: Pool, database_url: s
         assert await transactions.run(CONTEXT, "test", pay) == late
 
 
-async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: AsyncConnection[Any]) -> None:
+async def test_a_deadline_interrupts_no_commit(database_url: str, slow_commit: AsyncConnection[Any]) -> None:
     async def register(operation: Operation[Repositories]) -> Result[User, None]:
         user = await add(operation, ADA)
         await operation.done("user")
@@ -352,7 +350,7 @@ async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: Asy
         is_in_commit = False
         while not is_in_commit:
             running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
-            # On a busy machine the deadline may pass before the commit begins; then the transaction is rolled back, and this is repeated.
+            # On a busy machine the deadline may pass before the commit begins; then it is rolled back, and tried again.
             while not is_in_commit and not running.done():
                 cur = await slow_commit.execute(f"SELECT {IN_COMMIT}".encode())
                 is_in_commit = await cur.fetchone() == (True,)
@@ -362,7 +360,7 @@ async def test_a_deadline_cuts_off_no_commit(database_url: str, slow_commit: Asy
         assert isinstance(await running, Ok)
 
 
-async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
+async def test_work_that_lifts_its_deadline_has_none(pool: Pool) -> None:
     lifted = False
 
     async def work(operation: Operation[Repositories]) -> Result[None, None]:
@@ -382,10 +380,10 @@ async def test_work_that_takes_its_time_has_no_deadline(pool: Pool) -> None:
 # --- Cancellation -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_cancelled_copy_is_cancelled_and_nothing_else(
+async def test_a_cancelled_copy_is_a_cancellation_and_no_outage(
     transactions: Transactions[Repositories], conn: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # More than fits into the socket's buffers while the server waits at the first row.
+    # More data than the socket's buffers can hold while the server waits at the first row.
     batches = list(generate(1, 5000, HASH))
     users = tuple(user for batch in batches for user in batch.users)
     await conn.execute("""
@@ -408,16 +406,16 @@ async def test_a_cancelled_copy_is_cancelled_and_nothing_else(
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_it(
+async def test_events_that_may_be_committed_are_reported_also_after_a_cancellation(
     pool: Pool, slow_commit: AsyncConnection[Any], is_killed: bool
 ) -> None:
-    told: list[Event] = []
+    reported: list[Event] = []
     ended = asyncio.Event()
 
     async def after_commit(events: Sequence[Event]) -> None:
-        # The connection is back in the pool before anything is reported: the pool has two, and lends them both.
+        # The connection is returned to the pool before the report: the pool has two connections, and lends both.
         async with pool.connection(), pool.connection():
-            told.extend(events)
+            reported.extend(events)
         ended.set()
 
     async def register(operation: Operation[Repositories]) -> Result[User, None]:
@@ -436,7 +434,7 @@ async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_
     with pytest.raises(asyncio.CancelledError):
         await running
     assert ended.is_set()
-    assert [type(event) for event in told] == [UserRegistered]
+    assert [type(event) for event in reported] == [UserRegistered]
     assert await count(slow_commit, "users") == int(not is_killed)
 
 
@@ -445,7 +443,7 @@ async def test_what_may_have_been_committed_is_told_also_where_nobody_waits_for_
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["pay", "ship", "cancel"]), max_size=6))
-async def test_any_sequence_of_moves_leaves_in_the_database_what_the_domain_says(
+async def test_any_sequence_of_transitions_has_the_result_of_the_domain(
     transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any], moves: list[str]
 ) -> None:
     commands = OrderCommands(transactions)
@@ -463,7 +461,7 @@ async def test_any_sequence_of_moves_leaves_in_the_database_what_the_domain_says
             assert result == wanted
     cur = await conn.execute("SELECT status, version FROM orders WHERE id = %s", [expected.id])
     assert await cur.fetchone() == (expected.status.value, done + 1)
-    # One event and one audit entry for each step that was taken, and entries alone for those that were refused.
+    # One event and one audit entry for each transition, and only an entry for each refused one.
     assert await count(conn, f"outbox WHERE aggregate = 'order:{expected.id}'") == done + 1
     assert await count(conn, f"audit_log WHERE subject = 'order:{expected.id}'") == len(moves) + 1
 
@@ -476,7 +474,7 @@ def test_the_database_and_the_domain_have_the_same_statuses() -> None:
 
 
 def test_every_constraint_is_either_an_outcome_or_waived_with_a_reason() -> None:
-    # `sqlwright check` holds the generated names against the migrations.
+    # `sqlwright check` compares the generated names with the migrations.
     classes = [each for each in vars(constraints).values() if isinstance(each, type) and issubclass(each, StrEnum) and each is not StrEnum]
     assert {name for each in classes for name in each} == EXPECTED | WAIVED.keys()
     assert not EXPECTED & WAIVED.keys()
@@ -486,7 +484,7 @@ def test_every_constraint_is_either_an_outcome_or_waived_with_a_reason() -> None
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log", "TRUNCATE audit_log"])
-async def test_not_even_its_owner_changes_the_audit_log(order: Order, conn: AsyncConnection[Any], statement: str) -> None:
+async def test_not_even_its_owner_can_change_the_audit_log(order: Order, conn: AsyncConnection[Any], statement: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege, match="audit_log is append-only"):
         await conn.execute(statement.encode())
     assert await count(conn, "audit_log") == 2
@@ -495,7 +493,7 @@ async def test_not_even_its_owner_changes_the_audit_log(order: Order, conn: Asyn
 # --- The log of queries -------------------------------------------------------------------------------------------------
 
 
-async def test_each_query_is_logged_by_name_and_duration_and_no_parameter_is(
+async def test_each_query_is_logged_by_name_and_duration_without_parameters(
     pool: Pool, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture, new_database: Callable[[str], str]
 ) -> None:
     with caplog.at_level(logging.DEBUG, "shop.queries"):

@@ -24,7 +24,7 @@ HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 OTHER_HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$b3RoZXI")
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("Ada@Example.org"), PhoneNumber("+44 20 7946 0018"))
 GRACE = Profile(PersonName("Grace", "Hopper"), EmailAddress("grace@example.org"))
-NOBODY = UserId(uuid.UUID(int=1))
+UNKNOWN = UserId(uuid.UUID(int=1))
 
 
 def ok(result: Result[User, object]) -> User:
@@ -32,7 +32,7 @@ def ok(result: Result[User, object]) -> User:
     return result.value
 
 
-async def test_after_an_email_was_taken_the_transaction_goes_on_and_commits(
+async def test_after_a_taken_address_the_transaction_continues_and_commits(
     conn: AsyncConnection[Any], pg_users: UserRepository, database_url: str
 ) -> None:
     ok(await pg_users.add(NewUser(ADA, HASH)))
@@ -51,7 +51,7 @@ async def test_a_write_is_undone_with_the_transaction_of_its_caller(conn: AsyncC
     assert await pg_users.get_by_email(ADA.email) == Err(UserNotFound(ADA.email))
 
 
-async def test_of_two_transactions_that_register_one_address_the_later_waits_and_is_refused(
+async def test_a_second_registration_of_an_address_waits_for_the_first_and_is_refused(
     conn: AsyncConnection[Any], pg_users: UserRepository, database_url: str
 ) -> None:
     async with await AsyncConnection.connect(database_url, autocommit=True) as rival:
@@ -70,7 +70,7 @@ async def _until_waiting(conn: AsyncConnection[Any], backend_pid: int) -> None:
                 return
 
 
-async def test_a_row_that_the_domain_refuses_is_reported_with_its_id_and_the_rule(
+async def test_a_row_that_violates_the_domain_is_reported_with_its_id_and_the_rule(
     conn: AsyncConnection[Any], pg_users: UserRepository
 ) -> None:
     cur = await conn.execute(
@@ -82,7 +82,7 @@ async def test_a_row_that_the_domain_refuses_is_reported_with_its_id_and_the_rul
         await pg_users.get(UserId(row[0]))
 
 
-async def test_a_violation_of_another_unique_constraint_is_not_taken_for_the_address(
+async def test_a_violation_of_another_unique_constraint_is_not_mistaken_for_the_address(
     conn: AsyncConnection[Any], pg_users: UserRepository
 ) -> None:
     await conn.execute("CREATE UNIQUE INDEX users_last_name_key ON users (last_name)")
@@ -91,7 +91,7 @@ async def test_a_violation_of_another_unique_constraint_is_not_taken_for_the_add
         await pg_users.add(NewUser(Profile(ADA.name, GRACE.email), HASH))
 
 
-async def test_an_error_that_no_caller_expects_is_not_swallowed(conn: AsyncConnection[Any], pg_users: UserRepository) -> None:
+async def test_an_unexpected_error_is_not_suppressed(conn: AsyncConnection[Any], pg_users: UserRepository) -> None:
     await conn.execute("ALTER TABLE users ADD CONSTRAINT no_ada CHECK (first_name <> 'Ada')")
     with pytest.raises(psycopg.errors.CheckViolation, match="no_ada"):
         await pg_users.add(NewUser(ADA, HASH))

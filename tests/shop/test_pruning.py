@@ -36,13 +36,13 @@ async def publish(messaging: Messaging) -> list[Message]:
         return [waiting.message for waiting in batch.messages]
 
 
-async def handle(messaging: Messaging, told: Message) -> None:
-    async with messaging.inbox("sales").enter(told) as entry:
+async def handle(messaging: Messaging, sent: Message) -> None:
+    async with messaging.inbox("sales").enter(sent) as entry:
         await entry.handled()
 
 
-async def is_known(messaging: Messaging, told: Message) -> bool:
-    async with messaging.inbox("sales").enter(told) as entry:
+async def is_known(messaging: Messaging, sent: Message) -> bool:
+    async with messaging.inbox("sales").enter(sent) as entry:
         return entry.is_settled
 
 
@@ -63,7 +63,7 @@ async def prune_inbox(messaging: Messaging, before: datetime, at_most: int = 100
 # --- The outbox ---------------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_published_before_is_removed_and_what_was_published_since_is_not(messaging: Messaging) -> None:
+async def test_messages_published_before_a_time_are_removed(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER), UserDeleted(USER))
     await publish(messaging)
     between = await now(messaging)
@@ -73,16 +73,16 @@ async def test_what_was_published_before_is_removed_and_what_was_published_since
     assert await prune_outbox(messaging, await later(messaging)) == 1
 
 
-async def test_what_waits_and_what_was_given_up_stays_in_the_outbox(messaging: Messaging) -> None:
+async def test_pending_messages_and_dead_letters_stay_in_the_outbox(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     async with messaging.pending.claim(1, 60) as batch:
         await batch.refused(batch.messages[0].position, "too large", 0, is_final=True)
     assert await prune_outbox(messaging, await later(messaging)) == 0
     assert [consumer for consumer, *_ in await messaging.dead()] == ["relay"]
-    assert [told.event_type for told in await publish(messaging)] == ["OrderPlaced"]
+    assert [sent.event_type for sent in await publish(messaging)] == ["OrderPlaced"]
 
 
-async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(messaging: Messaging) -> None:
+async def test_no_more_than_the_maximum_is_removed_from_the_outbox(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     await publish(messaging)
     assert [await prune_outbox(messaging, await later(messaging), at_most=1) for _ in range(3)] == [1, 1, 0]
@@ -91,7 +91,7 @@ async def test_no_more_is_removed_from_the_outbox_at_once_than_was_asked_for(mes
 # --- The inbox ----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_handled_before_is_forgotten_and_what_was_handled_since_is_not(messaging: Messaging) -> None:
+async def test_messages_handled_before_a_time_are_removed(messaging: Messaging) -> None:
     first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
     await handle(messaging, first)
     between = await now(messaging)
@@ -100,7 +100,7 @@ async def test_what_was_handled_before_is_forgotten_and_what_was_handled_since_i
     assert (await is_known(messaging, first), await is_known(messaging, second)) == (False, True)
 
 
-async def test_no_more_is_forgotten_at_once_than_was_asked_for_and_the_oldest_first(messaging: Messaging) -> None:
+async def test_no_more_than_the_maximum_is_removed_from_the_inbox_oldest_first(messaging: Messaging) -> None:
     first, second = message(UserRegistered(USER)), message(UserDeleted(USER))
     await handle(messaging, first)
     await handle(messaging, second)
@@ -117,8 +117,8 @@ async def test_failures_and_dead_letters_stay_in_the_inbox(messaging: Messaging)
     assert len(await messaging.dead()) == 1
 
 
-async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Messaging) -> None:
-    # The broker has it and a consumer handled it, and the relay died before it noted that.
+async def test_a_message_that_the_relay_may_publish_again_stays_in_the_inbox(messaging: Messaging) -> None:
+    # Published and handled, but the relay died before it recorded that.
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     async with messaging.pending.claim(1, 60) as batch:
         paid = batch.messages[0].message
@@ -130,7 +130,7 @@ async def test_what_the_relay_may_publish_again_is_not_forgotten(messaging: Mess
     assert [day.orders for day in await messaging.sales()] == [1]
 
 
-async def test_what_the_outbox_still_has_is_not_forgotten_for_it_may_be_published_again(messaging: Messaging) -> None:
+async def test_a_message_that_is_still_in_the_outbox_stays_in_the_inbox(messaging: Messaging) -> None:
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     [paid] = await publish(messaging)
     await handle(messaging, paid)
@@ -148,10 +148,10 @@ async def audited(messaging: Messaging) -> list[tuple[str, str, dict[str, str]]]
     return [(entry.actor, entry.action, entry.metadata) for entry in page.entries]
 
 
-async def test_pruning_goes_by_batches_until_nothing_is_left_each_with_its_audit_entry(messaging: Messaging) -> None:
+async def test_pruning_removes_batches_with_an_audit_entry_each(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
-    for told in await publish(messaging):
-        await handle(messaging, told)
+    for sent in await publish(messaging):
+        await handle(messaging, sent)
     pruning = MessagePruning(Transactions(messaging.begin), timedelta(0), batch_size=1)
     outcomes = [await pruning.prune_batch(CONTEXT) for _ in range(3)]
     assert sum((outcome.value for outcome in outcomes if isinstance(outcome, Ok)), Pruned(0, 0)) == Pruned(2, 2)
@@ -159,9 +159,9 @@ async def test_pruning_goes_by_batches_until_nothing_is_left_each_with_its_audit
     assert await audited(messaging) == [("admin:clerk", "messages.prune", {"outbox": "1", "inbox": "1"})] * 2
 
 
-async def test_what_is_younger_than_messages_are_kept_is_left_alone(messaging: Messaging) -> None:
+async def test_messages_within_the_retention_are_not_removed(messaging: Messaging) -> None:
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
-    for told in await publish(messaging):
-        await handle(messaging, told)
+    for sent in await publish(messaging):
+        await handle(messaging, sent)
     assert await MessagePruning(Transactions(messaging.begin), timedelta(days=1)).prune_batch(CONTEXT) == Ok(Pruned(0, 0))
     assert await audited(messaging) == []

@@ -61,7 +61,7 @@ class Shopping:
         return paid.value
 
     async def consume(self, most: int) -> int:
-        """Publish everything, and handle so many messages."""
+        """Publish everything, and handle at most this number of messages."""
         await self.relay.run_until_empty()
         consumer = Consumer(self.broker.subscribe("sales"), self.process, wait=0.01)
         handled = 0
@@ -77,9 +77,9 @@ class Shopping:
         return sum(day.orders for day in days), sum(day.revenue_minor for day in days)
 
 
-# Of the eleven messages of the history below, so many were handled before the sales are built anew.
+# How many of the eleven messages below are handled before the sales are rebuilt.
 @pytest.mark.parametrize("handled_before", [0, 5, 11])
-async def test_sales_that_are_built_anew_are_those_of_all_events_and_no_later_delivery_counts_again(
+async def test_rebuilt_sales_include_all_events_and_no_later_delivery_counts_again(
     messaging: Messaging, cheap_hasher: PasswordHasher, handled_before: int
 ) -> None:
     shopping = Shopping(messaging)
@@ -99,7 +99,7 @@ async def test_sales_that_are_built_anew_are_those_of_all_events_and_no_later_de
     assert await shopping.sales() == (3, 30_00)
 
 
-async def test_a_dead_letter_of_sales_is_settled_where_they_are_built_anew(messaging: Messaging, cheap_hasher: PasswordHasher) -> None:
+async def test_rebuilding_sales_settles_their_dead_letters(messaging: Messaging, cheap_hasher: PasswordHasher) -> None:
     async def fail(event: Event, message: Message, ledger: SalesLedger) -> None:
         raise RuntimeError("a mistake")
 
@@ -113,7 +113,7 @@ async def test_a_dead_letter_of_sales_is_settled_where_they_are_built_anew(messa
     assert [event_type for _, _, event_type, *_ in await messaging.dead()].count("OrderPaid") == 0
 
 
-async def test_sales_that_are_built_anew_while_events_are_handled_are_right(messaging: Messaging, cheap_hasher: PasswordHasher) -> None:
+async def test_sales_rebuilt_while_events_are_handled_are_correct(messaging: Messaging, cheap_hasher: PasswordHasher) -> None:
     shopping = Shopping(messaging)
     user = await shopping.customer(cheap_hasher)
 

@@ -37,7 +37,7 @@ from .ports import Broker, Messaging, receive_all
 
 LEASE = 60.0
 
-# --- The queue ----------------------------------------------------------------------------------------------------------
+# --- The pending messages ----------------------------------------------------------------------------------------------------------
 
 
 async def claimed(queue: PendingMessages, most: int = 100) -> list[str]:
@@ -45,33 +45,33 @@ async def claimed(queue: PendingMessages, most: int = 100) -> list[str]:
         return [waiting.message.event_type for waiting in batch.messages]
 
 
-async def test_of_each_aggregate_the_first_is_claimed_in_the_order_of_their_writing(messaging: Messaging) -> None:
+async def test_the_first_event_of_each_aggregate_is_claimed_in_order(messaging: Messaging) -> None:
     await messaging.write(OrderPlaced(ORDER, USER, TOTAL), UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL))
     assert await claimed(messaging.pending) == ["OrderPlaced", "UserRegistered"]
     assert await claimed(messaging.pending, most=1) == ["OrderPlaced"]
 
 
-async def test_what_was_rolled_back_was_never_told(messaging: Messaging) -> None:
+async def test_an_event_that_was_rolled_back_is_not_published(messaging: Messaging) -> None:
     async with messaging.begin() as uow:
         await uow.outbox.add(UserRegistered(USER), "trace-1")
     assert await claimed(messaging.pending) == []
 
 
-async def test_what_one_relay_has_claimed_no_other_gets_nor_what_is_behind_it(messaging: Messaging) -> None:
+async def test_a_claimed_event_and_its_successors_are_not_claimed_by_others(messaging: Messaging) -> None:
     await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
     async with messaging.pending.claim(100, LEASE):
         assert await claimed(messaging.pending) == []
     assert await claimed(messaging.pending) == ["OrderPlaced"]
 
 
-async def test_what_was_noted_as_published_is_not_claimed_again(messaging: Messaging) -> None:
+async def test_a_published_event_is_not_claimed_again(messaging: Messaging) -> None:
     await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
     async with messaging.pending.claim(100, LEASE) as batch:
         await batch.published({batch.messages[0].position: Place("SHOP", 1)})
     assert await claimed(messaging.pending) == ["OrderPaid"]
 
 
-async def test_what_was_recorded_in_a_claim_that_raises_is_kept_and_the_rest_is_free_again(messaging: Messaging) -> None:
+async def test_a_claim_that_raises_keeps_its_results_and_releases_the_rest(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
 
     async def die() -> None:
@@ -84,7 +84,7 @@ async def test_what_was_recorded_in_a_claim_that_raises_is_kept_and_the_rest_is_
     assert await claimed(messaging.pending) == ["OrderPlaced"]
 
 
-async def test_a_claim_ends_with_its_lease_and_what_its_holder_records_later_counts_for_nothing(messaging: Messaging) -> None:
+async def test_a_claim_ends_with_its_lease_and_later_results_are_ignored(messaging: Messaging) -> None:
     await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL))
     async with messaging.pending.claim(100, 0.0) as frozen:
         [waiting] = frozen.messages
@@ -97,8 +97,8 @@ async def test_a_claim_ends_with_its_lease_and_what_its_holder_records_later_cou
     assert await messaging.dead() == []
 
 
-async def test_a_message_whose_place_was_given_to_another_waits_again(messaging: Messaging) -> None:
-    # The stream lost its end, as by a power cut, and counts on from before.
+async def test_a_message_whose_place_is_used_by_another_is_pending_again(messaging: Messaging) -> None:
+    # The stream lost its end, as in a power failure, and reuses sequence numbers.
     await messaging.write(UserRegistered(USER), OrderPlaced(ORDER, USER, TOTAL))
     for _ in range(2):
         async with messaging.pending.claim(1, LEASE) as batch:
@@ -133,7 +133,7 @@ class Refusing:
         return Place("SHOP", len(self.published))
 
 
-async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging, broker: Broker) -> None:
+async def test_events_are_published_once_and_in_order(messaging: Messaging, broker: Broker) -> None:
     await messaging.write(*EVENTS)
     relay = Relay(messaging.pending, broker)
     assert await relay.run_until_empty() == len(EVENTS)
@@ -144,7 +144,7 @@ async def test_what_was_told_is_published_once_and_in_order(messaging: Messaging
         assert [e for e in published if aggregate_of(e) == aggregate] == [e for e in EVENTS if aggregate_of(e) == aggregate]
 
 
-async def test_relays_at_once_publish_nothing_twice_and_keep_the_order_of_each_aggregate(messaging: Messaging) -> None:
+async def test_concurrent_relays_publish_nothing_twice_and_keep_the_order_of_each_aggregate(messaging: Messaging) -> None:
     orders = [OrderId(uuid.UUID(int=number)) for number in range(20)]
     for order in orders:
         await messaging.write(OrderPlaced(order, USER, TOTAL), OrderPaid(order, USER, TOTAL), OrderShipped(order, USER))
@@ -159,7 +159,7 @@ async def test_relays_at_once_publish_nothing_twice_and_keep_the_order_of_each_a
         assert types == ["OrderPlaced", "OrderPaid", "OrderShipped"]
 
 
-async def test_a_refused_message_holds_back_its_aggregate_alone_and_is_given_up_in_the_end(messaging: Messaging) -> None:
+async def test_a_refused_message_delays_only_its_aggregate_and_becomes_a_dead_letter(messaging: Messaging) -> None:
     await messaging.write(OrderPlaced(ORDER, USER, TOTAL), OrderPaid(ORDER, USER, TOTAL), UserRegistered(USER))
     publisher = Refusing("OrderPlaced")
     relay = Relay(messaging.pending, publisher, attempts=3, backoff=Backoff(first=0.0, longest=0.0))
@@ -180,7 +180,7 @@ async def test_a_message_that_is_not_due_waits(messaging: Messaging) -> None:
     assert (await relay.run_once()).published == 0
 
 
-async def test_a_broker_that_is_down_counts_against_no_message(messaging: Messaging) -> None:
+async def test_a_broker_outage_counts_as_no_attempt(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER))
     relay = Relay(messaging.pending, Refusing("UserRegistered", error=BrokerUnavailable("down")), attempts=1)
     for _ in range(3):
@@ -189,12 +189,12 @@ async def test_a_broker_that_is_down_counts_against_no_message(messaging: Messag
         assert [waiting.attempts for waiting in batch.messages] == [0]
 
 
-async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
     await messaging.write(UserRegistered(USER))
     stop = asyncio.Event()
 
     class Lost:
-        """A queue that cannot be read five times."""
+        """Pending messages that cannot be read five times."""
 
         tries = 0
 
@@ -228,13 +228,13 @@ async def test_an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends(messag
     ]
 
 
-async def test_what_a_dying_relay_had_published_is_published_again_and_stored_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
+async def test_a_message_published_by_a_dying_relay_is_stored_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
     await messaging.write(UserRegistered(USER))
 
     async def die() -> None:
         async with messaging.pending.claim(10, LEASE) as batch:
             await nats_broker.publish(batch.messages[0].message)
-            raise StoreLost("killed between publishing and noting it")
+            raise StoreLost("killed between publishing and recording it")
 
     with pytest.raises(StoreLost):
         await die()
@@ -243,7 +243,7 @@ async def test_what_a_dying_relay_had_published_is_published_again_and_stored_on
 
 
 class Silent:
-    """A publisher that looks around, and then never answers."""
+    """A publisher that calls a function and then never answers."""
 
     def __init__(self, look: Callable[[], Awaitable[object]]) -> None:
         self.look = look
@@ -254,13 +254,13 @@ class Silent:
         raise AssertionError(message)
 
 
-async def test_a_broker_that_never_answers_is_waited_for_no_longer_than_the_lease(messaging: Messaging) -> None:
+async def test_the_wait_for_a_broker_is_limited_by_the_lease(messaging: Messaging) -> None:
     await messaging.write(UserRegistered(USER))
     assert (await Relay(messaging.pending, Silent(asyncio.Event().wait), lease=0.1).run_once()).is_broker_lost
     assert await claimed(messaging.pending) == ["UserRegistered"]
 
 
-async def test_no_transaction_is_open_while_the_broker_is_waited_for(pool: Pool, conn: AsyncConnection[Any]) -> None:
+async def test_no_transaction_is_open_while_waiting_for_the_broker(pool: Pool, conn: AsyncConnection[Any]) -> None:
     seen: list[tuple[Any, ...] | None] = []
 
     async def look() -> None:
@@ -274,9 +274,7 @@ async def test_no_transaction_is_open_while_the_broker_is_waited_for(pool: Pool,
     assert seen == [(0,)]
 
 
-async def test_what_a_lost_stream_held_is_published_again_from_the_outbox_and_counted_once(
-    messaging: Messaging, nats_broker: NatsBroker
-) -> None:
+async def test_events_of_a_lost_stream_are_republished_and_counted_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     relay = Relay(messaging.pending, nats_broker)
     sales = IdempotentConsumer(messaging.inbox("sales"), record_sales)
@@ -294,13 +292,13 @@ async def test_what_a_lost_stream_held_is_published_again_from_the_outbox_and_co
     assert [day.orders for day in await messaging.sales()] == [1]
 
 
-async def test_a_message_that_the_broker_knows_and_has_lost_is_not_taken_for_stored(nats_broker: NatsBroker) -> None:
-    # It acknowledges a known id without storing anything, also where the message is gone.
-    told = message(UserRegistered(USER))
-    await nats_broker.publish(told)
+async def test_a_lost_message_whose_id_the_broker_remembers_is_not_mistaken_for_stored(nats_broker: NatsBroker) -> None:
+    # It acknowledges a known id without storing anything, even if the message was deleted.
+    sent = message(UserRegistered(USER))
+    await nats_broker.publish(sent)
     await (await nats_broker.jetstream()).purge_stream("SHOP")
     with pytest.raises(BrokerUnavailable, match="has lost a message"):
-        await nats_broker.publish(told)
+        await nats_broker.publish(sent)
 
 
 async def republish(messaging: Messaging, first: int = 1, last: int = 1_000_000) -> list[int]:
@@ -309,7 +307,7 @@ async def republish(messaging: Messaging, first: int = 1, last: int = 1_000_000)
     return list(outcome.value)
 
 
-async def test_what_is_republished_waits_again_by_range_and_what_waits_is_left_alone(messaging: Messaging) -> None:
+async def test_a_range_is_republished_except_pending_events(messaging: Messaging) -> None:
     await messaging.write(*(UserRegistered(UserId(uuid.UUID(int=number))) for number in range(4)))
     async with messaging.pending.claim(3, LEASE) as batch:
         first, second, third = (waiting.position for waiting in batch.messages)
@@ -322,7 +320,7 @@ async def test_what_is_republished_waits_again_by_range_and_what_waits_is_left_a
     assert await messaging.dead() == []
 
 
-async def test_a_relay_that_is_told_to_stop_does(messaging: Messaging) -> None:
+async def test_a_relay_can_be_stopped(messaging: Messaging) -> None:
     stop = asyncio.Event()
     broker = MemoryBroker()
     running = asyncio.create_task(Relay(messaging.pending, broker).run(stop))

@@ -25,18 +25,18 @@ def batch(number: int = 7, users: int = 20) -> SeedBatch:
     return invented
 
 
-def test_the_same_number_gives_the_same_data_and_another_gives_other() -> None:
+def test_the_same_number_yields_the_same_data_and_another_yields_other_data() -> None:
     assert batch(7) == batch(7)
     assert {user.id for user in batch(7).users}.isdisjoint(user.id for user in batch(8).users)
 
 
-def test_any_amount_comes_in_batches() -> None:
+def test_large_amounts_are_split_into_batches() -> None:
     batches = list(generate(7, 1200, HASH))
     assert len(batches) > 1
     assert len(set(chain.from_iterable((user.id for user in each.users) for each in batches))) == 1200
 
 
-async def test_what_was_written_is_there_as_it_was_invented(messaging: Messaging) -> None:
+async def test_generated_data_is_written_unchanged(messaging: Messaging) -> None:
     invented = batch()
     async with messaging.begin() as uow:
         assert await uow.repositories.seeds.add(invented) == len(invented.users)
@@ -46,7 +46,7 @@ async def test_what_was_written_is_there_as_it_was_invented(messaging: Messaging
         assert [await uow.repositories.orders.get(order.id) for order in invented.orders] == [Ok(order) for order in invented.orders]
 
 
-async def test_what_is_there_already_is_left_alone_with_its_orders(messaging: Messaging) -> None:
+async def test_existing_users_are_left_out_with_their_orders(messaging: Messaging) -> None:
     invented = batch()
     half = SeedBatch(invented.users[:10], ())
     async with messaging.begin() as uow:
@@ -59,7 +59,7 @@ async def test_what_is_there_already_is_left_alone_with_its_orders(messaging: Me
     assert found == [order.user_id not in old for order in invented.orders]
 
 
-async def test_whose_address_is_taken_is_left_out_with_its_orders(messaging: Messaging) -> None:
+async def test_users_whose_address_is_taken_are_left_out_with_their_orders(messaging: Messaging) -> None:
     invented = batch()
     rival = invented.users[3]
     shouted = replace(rival.profile, email=EmailAddress(rival.profile.email.text.upper()))
@@ -72,7 +72,7 @@ async def test_whose_address_is_taken_is_left_out_with_its_orders(messaging: Mes
     assert found == [order.user_id != rival.id for order in invented.orders]
 
 
-async def test_a_batch_is_audited_and_one_that_was_there_is_not(messaging: Messaging) -> None:
+async def test_a_batch_is_audited_unless_it_existed(messaging: Messaging) -> None:
     commands = SeedCommands(Transactions(messaging.begin))
     assert [await commands.write(CONTEXT, 7, batch()) for _ in range(2)] == [Ok(20), Ok(0)]
     async with messaging.open_reads() as reads:

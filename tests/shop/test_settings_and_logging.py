@@ -35,7 +35,7 @@ def problems(**overrides: str) -> list[str]:
     return caught.value.problems
 
 
-def test_each_source_overrules_those_before_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_overrides_those_before_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ["pool_max_size", "pool_wait_timeout", "retry_attempts", "cache_ttl"]
     (folder / "shop.yaml").write_text("\n".join([f"database_url: {URL}", *(f"{key}: 11" for key in keys)]), encoding="utf-8")
     (folder / ".env").write_text("\n".join(["OTHERS=1", *(f"SHOP_{key.upper()}=12" for key in keys[1:])]), encoding="utf-8")
@@ -47,7 +47,7 @@ def test_each_source_overrules_those_before_it(folder: Path, monkeypatch: pytest
     assert loaded.settings.pool_min_size == 1
 
 
-def test_urls_have_the_names_that_every_tool_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_urls_have_their_conventional_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("REDIS_URL", "redis://localhost")
     monkeypatch.setenv("NATS_URL", "nats://localhost")
@@ -61,11 +61,11 @@ def test_urls_are_read_from_the_file_that_dbmate_reads_too(folder: Path) -> None
     assert load_settings().sources == {"database_url": ".env"}
 
 
-def test_a_missing_setting_says_where_it_may_be_set() -> None:
+def test_a_missing_setting_is_reported_with_where_to_set_it() -> None:
     assert problems() == ["database_url: is not set; set DATABASE_URL in the environment or in .env, or database_url in shop.yaml"]
 
 
-def test_a_wrong_value_names_its_key_and_source_and_all_are_told_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_values_are_reported_together_with_key_and_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "shop.yaml").write_text("database_url: mysql://u:s3cret@h/d\nlog_level: loud\nnonsense: 1\n", encoding="utf-8")
     (folder / ".env").write_text("SHOP_CACHE_TTL=soon\n", encoding="utf-8")
     monkeypatch.setenv("SHOP_POOL_MAX_SIZE", "0")
@@ -95,7 +95,7 @@ def test_a_wrong_value_names_its_key_and_source_and_all_are_told_at_once(folder:
     ],
     ids=range(8),
 )
-def test_a_file_that_says_no_settings_is_refused_with_the_place(folder: Path, text: str, said: str) -> None:
+def test_an_invalid_file_is_refused_with_the_place(folder: Path, text: str, said: str) -> None:
     (folder / "shop.yaml").write_text(text, encoding="utf-8")
     assert said in problems(database_url=URL)
 
@@ -106,15 +106,15 @@ def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
         assert problems(database_url=URL) == [f"{name}: cannot be read: byte 12 is not UTF-8"]
 
 
-def test_a_line_of_the_variables_file_that_cannot_be_read_is_refused_with_its_number(folder: Path) -> None:
-    # python-dotenv alone goes on without the lines that the open quote has swallowed.
+def test_an_invalid_line_of_the_variables_file_is_refused_with_its_number(folder: Path) -> None:
+    # python-dotenv skips the lines that the open quote includes.
     (folder / ".env").write_text("OTHERS=1\n\nSHOP_LOG_LEVEL='info\nSHOP_CACHE_TTL=12\n", encoding="utf-8")
     assert problems(database_url=URL) == [".env:3: is not of the form NAME=value"]
     (folder / ".env").write_text("OTHERS\nSHOP_CACHE_TTL\n", encoding="utf-8")
     assert problems(database_url=URL) == ["SHOP_CACHE_TTL in .env: Input should be a valid number, unable to parse string as a number"]
 
 
-def test_names_are_understood_whatever_their_case(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_case_insensitive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "shop.yaml").write_text("Pool: {MAX_SIZE: 11}\n", encoding="utf-8")
     (folder / ".env").write_text(f"database_url={URL}\nshop_retry_attempts=12\n", encoding="utf-8")
     monkeypatch.setenv("Shop_Cache_Ttl", "13")
@@ -122,7 +122,7 @@ def test_names_are_understood_whatever_their_case(folder: Path, monkeypatch: pyt
     assert (settings.pool_max_size, settings.retry_attempts, settings.cache_ttl, settings.log_level) == (11, 12, 13, LogLevel.INFO)
 
 
-def test_a_named_file_must_be_there(folder: Path) -> None:
+def test_a_named_file_must_exist(folder: Path) -> None:
     with pytest.raises(SettingsError, match=r"other\.yaml: cannot be read: No such file or directory"):
         load_settings(file=folder / "other.yaml")
 
@@ -136,19 +136,19 @@ def test_sections_of_the_file_are_prefixes(folder: Path) -> None:
     assert loaded.sources["pool_wait_timeout"] == "shop.yaml:4"
 
 
-def test_a_pool_is_not_smaller_than_its_smallest() -> None:
+def test_the_maximum_of_a_pool_is_at_least_its_minimum() -> None:
     found = problems(database_url=URL, pool_min_size="20", pool_max_size="10")
     assert found == ["pool_max_size on the command line: is less than pool_min_size, which is 20"]
-    # Its default is a size too.
+    # The default counts too.
     assert problems(database_url=URL, pool_min_size="20") == ["pool_max_size: is less than pool_min_size, which is 20"]
 
 
-def test_no_timeout_is_so_short_that_postgresql_takes_it_for_none() -> None:
+def test_no_timeout_is_so_short_that_postgresql_ignores_it() -> None:
     [problem] = problems(database_url=URL, lock_timeout="0.0001")
     assert problem == "lock_timeout on the command line: Input should be greater than or equal to 0.001"
 
 
-# --- Variables that nobody reads ----------------------------------------------------------------------------------------
+# --- Unknown variables --------------------------------------------------------------------------------------------------
 
 
 def test_a_mistyped_variable_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_parts_of_a_url_are_refused_where_the_url_is_missing_and_reported_where_
     )
 
 
-def test_what_kubernetes_sets_for_a_service_of_that_name_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_kubernetes_injects_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SHOP_SERVICE_HOST", "SHOP_SERVICE_PORT_HTTP", "SHOP_PORT_80_TCP_PROTO", "REDIS_SERVICE_HOST"):
         monkeypatch.setenv(name, "10.0.0.1")
     for name in ("SHOP_PORT", "REDIS_PORT"):
@@ -238,7 +238,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in SHOWN.items() for url in urls])
-def test_a_url_is_shown_as_its_client_reads_it_without_what_is_secret(key: str, url: str) -> None:
+def test_a_url_is_shown_as_its_client_parses_it_without_secrets(key: str, url: str) -> None:
     loaded = load_settings(overrides={"database_url": URL, key: url})
     shown = {key: value for key, value, _ in loaded.shown()}
     assert shown[key] == SHOWN[key][url]
@@ -246,7 +246,7 @@ def test_a_url_is_shown_as_its_client_reads_it_without_what_is_secret(key: str, 
 
 
 @pytest.mark.parametrize("url", SHOWN["nats_url"])
-def test_nats_urls_are_read_as_by_its_client(url: str) -> None:
+def test_nats_urls_are_parsed_as_by_its_client(url: str) -> None:
     read = Client._parse_server_uri(url)  # pyright: ignore[reportPrivateUsage] the client has no public parser
     shown = dict(pair.split("=") for pair in SHOWN["nats_url"][url].split())
     assert (shown["scheme"], shown["host"], shown["port"]) == (read.scheme, read.hostname, str(read.port))
@@ -254,7 +254,7 @@ def test_nats_urls_are_read_as_by_its_client(url: str) -> None:
 
 
 @pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(24))
-def test_a_url_that_its_client_reads_otherwise_than_it_looks_is_refused_and_not_quoted(key: str, url: str) -> None:
+def test_a_url_that_its_client_would_misinterpret_is_refused_and_not_quoted(key: str, url: str) -> None:
     [problem] = problems(**{"database_url": URL, key: url})
     assert problem.startswith(f"{key} on the command line: ")
     assert not any(part in problem for part in ("s3", "cret", "99999"))
@@ -269,7 +269,7 @@ def test_all_settings_are_shown() -> None:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What is logged, by loggers as they are before and after the test."""
+    """The log output, with loggers restored after the test."""
     root, shop = logging.getLogger(), logging.getLogger("shop")
     handlers, levels = root.handlers, (root.level, shop.level)
     yield io.StringIO()
@@ -278,7 +278,7 @@ def log() -> Iterator[io.StringIO]:
     shop.setLevel(levels[1])
 
 
-def test_a_line_for_machines_is_json_with_the_trace(log: io.StringIO) -> None:
+def test_a_json_line_has_the_trace(log: io.StringIO) -> None:
     configure_logging(LogFormat.JSON, LogLevel.DEBUG, log)
     token = CURRENT_TRACE.set("trace-1")
     logging.getLogger("shop.queries").debug("query", extra={"query": "users.get_user", "ms": 1.5})
@@ -299,7 +299,7 @@ def test_no_secret_is_logged(log: io.StringIO, log_format: LogFormat) -> None:
 
 
 @pytest.mark.parametrize("name", ["asyncio", "psycopg", "psycopg.pool"])
-def test_of_what_a_library_says_in_many_lines_the_first_is_logged(log: io.StringIO, name: str) -> None:
+def test_only_the_first_line_of_a_library_message_is_logged(log: io.StringIO, name: str) -> None:
     configure_logging(LogFormat.JSON, LogLevel.INFO, log)
     logging.getLogger(name).error("connection failed: %s", "FATAL: not yet\nDETAIL: of a row")
     assert json.loads(log.getvalue())["event"] == "connection failed: FATAL: not yet"

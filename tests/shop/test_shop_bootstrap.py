@@ -52,9 +52,9 @@ ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 # --- The pool -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_died_in_the_pool_is_not_lent(database_url: str) -> None:
+async def test_a_broken_connection_of_the_pool_is_not_lent(database_url: str) -> None:
     async with open_pool(database_url) as pool:
-        # A pool that is still filling would make another connection for us, and hide the dead one.
+        # A pool that is still filling would open another connection, and hide the broken one.
         await pool.wait()
         async with pool.connection() as conn:
             doomed = conn.info.backend_pid
@@ -69,7 +69,7 @@ async def test_closing_the_service_closes_its_connections(database_url: str) -> 
     async with open_shop(settings(database_url)) as shop:
         assert await shop.reads.count_users() == Ok(0)
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(300):
-        # A backend leaves pg_stat_activity a moment after its client has gone.
+        # A backend leaves pg_stat_activity shortly after its client.
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         while await (await conn.execute(others)).fetchone() != (0,):
             pass
@@ -81,7 +81,7 @@ async def test_a_server_that_does_not_answer_is_reported() -> None:
             pass
 
 
-async def test_a_url_that_is_none_is_reported_without_being_printed() -> None:
+async def test_an_invalid_url_is_reported_without_being_printed() -> None:
     with pytest.raises(DatabaseNotReady, match=r"^the database URL is not a PostgreSQL connection string$"):
         async with open_pool("http://ada:secret@localhost/shop"):
             pass
@@ -100,10 +100,10 @@ async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[
             pass
 
 
-async def test_questions_go_to_the_replica_and_everything_else_does_not(database_url: str, new_database: Callable[[str], str]) -> None:
+async def test_only_queries_go_to_the_replica(database_url: str, new_database: Callable[[str], str]) -> None:
     replica = new_database(urlsplit(database_url).path.removeprefix("/"))
     async with await AsyncConnection.connect(replica, autocommit=True) as conn:
-        # As a standby: whatever would write, or lock, is refused.
+        # As on a standby: writes and locks are refused.
         await conn.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(sql.Identifier(conn.info.dbname)))
     chosen = Settings.model_validate({"database_url": database_url, "database_read_url": replica})
     async with open_shop(chosen) as shop, open_shop(settings(database_url)) as primary:
@@ -111,13 +111,13 @@ async def test_questions_go_to_the_replica_and_everything_else_does_not(database
         assert (await shop.reads.count_users(), await primary.reads.count_users()) == (Ok(0), Ok(1))
 
 
-async def test_a_pooled_connection_knows_every_type_that_the_queries_need(database_url: str) -> None:
-    # The package has a `register` as soon as one of its queries needs a type that psycopg does not know by itself.
-    assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test hold it to that"
+async def test_a_pooled_connection_knows_every_type_of_the_queries(database_url: str) -> None:
+    # The package has a `register` if one of its queries needs a type that psycopg does not know.
+    assert not hasattr(shop_db, "register"), "open_pool must call shop_db.register in configure, and this test must verify it"
 
 
 class Flaky:
-    """Opens repositories where it is allowed to; else it is a replica that is down."""
+    """Opens read repositories while `is_up`; otherwise it behaves as a replica that is down."""
 
     def __init__(self, open_reads: OpenReadRepositories) -> None:
         self._open = open_reads
@@ -133,7 +133,7 @@ class Flaky:
             yield reads
 
 
-async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_again(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_replica_that_is_down_is_out_of_use_for_a_while(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
     flaky = Flaky(read_repositories(pool))
     now = 0.0
     reads = QueryService(read_repositories(pool), replica=Replica(flaky, pause=5, clock=lambda: now))
@@ -148,13 +148,13 @@ async def test_a_replica_that_is_down_is_left_alone_for_a_while_and_then_asked_a
     assert [record.getMessage() for record in caplog.records] == ["the replica is out of use: down", "the replica answers again"]
 
 
-async def test_a_replica_whose_migrations_are_behind_is_not_asked(database_url: str, new_database: Callable[[str], str]) -> None:
+async def test_a_replica_with_outdated_migrations_is_not_used(database_url: str, new_database: Callable[[str], str]) -> None:
     chosen = Settings.model_validate({"database_url": database_url, "database_read_url": new_database("template1")})
     async with open_shop(chosen) as shop:
         assert await shop.reads.count_users() == Ok(0)
 
 
-async def test_a_replica_that_is_frozen_is_not_waited_for(pool: Pool) -> None:
+async def test_a_frozen_replica_is_not_waited_for(pool: Pool) -> None:
     @asynccontextmanager
     async def frozen() -> AsyncGenerator[ReadRepositories]:
         await asyncio.Event().wait()
@@ -174,7 +174,7 @@ async def setting(conn: AsyncConnection[Any], name: str) -> str:
 
 
 @pytest.mark.parametrize(("default", "ours"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")])
-async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_default_is(
+async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_default(
     database_url: str, conn: AsyncConnection[Any], default: str, ours: str
 ) -> None:
     name = sql.Identifier(conn.info.dbname)
@@ -183,7 +183,7 @@ async def test_every_session_of_the_service_waits_for_the_disk_whatever_the_defa
         assert await setting(lent, "synchronous_commit") == ours
 
 
-async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
+async def test_a_transaction_of_a_frozen_process_ends_and_releases_its_locks(database_url: str, conn: AsyncConnection[Any]) -> None:
     async def freeze() -> None:
         async with open_pool(database_url, PoolOptions(idle_in_transaction_timeout=0.2)) as pool, units_of_work(pool)() as uow:
             await uow.repositories.users.add(NewUser(ADA, PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")))
@@ -198,7 +198,7 @@ async def test_a_transaction_whose_process_is_frozen_ends_and_lets_go_of_its_loc
     assert await (await conn.execute("SELECT count(*) FROM users")).fetchone() == (0,)
 
 
-async def test_a_consumer_of_a_cache_that_is_not_there_is_none(database_url: str) -> None:
+async def test_there_is_no_consumer_of_a_cache_without_a_cache(database_url: str) -> None:
     async with open_shop(settings(database_url), Adapters(broker=MemoryBroker())) as shop:
         assert shop.consumers is not None
         assert list(shop.consumers) == ["sales"]
@@ -207,7 +207,7 @@ async def test_a_consumer_of_a_cache_that_is_not_there_is_none(database_url: str
 # --- Other adapters -----------------------------------------------------------------------------------------------------
 
 
-async def test_other_adapters_are_swapped_in_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:
+async def test_adapters_can_be_replaced_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:
     adapters = Adapters(passwords=cheap_hasher, cache=MemoryCacheStore(), broker=MemoryBroker())
     async with open_shop(settings(database_url), adapters) as shop:
         registered = await shop.users.register(CONTEXT, ADA, Password("correct horse"))
@@ -239,7 +239,7 @@ def hasher(request: pytest.FixtureRequest, cheap_hasher: PasswordHasher) -> Pass
     return Argon2PasswordHasher(CHEAP) if request.param == "argon2" else cheap_hasher
 
 
-async def test_a_password_opens_its_own_hash_and_no_other(hasher: PasswordHasher) -> None:
+async def test_a_password_matches_its_own_hash_and_no_other(hasher: PasswordHasher) -> None:
     hashed = await hasher.hash("correct horse")
     assert await hasher.verify("correct horse", hashed)
     assert not await hasher.verify("Correct horse", hashed)
@@ -251,25 +251,25 @@ async def test_without_a_hash_no_password_is_right(hasher: PasswordHasher) -> No
 
 
 @pytest.mark.parametrize("parameters", [CHEAP, DEFAULT], ids=["cheap", "default"])
-async def test_without_a_hash_the_work_is_that_of_a_wrong_password_from_the_first_time_on(parameters: Parameters) -> None:
+async def test_without_a_hash_the_cost_is_that_of_a_wrong_password(parameters: Parameters) -> None:
     class Counting(Argon2PasswordHasher):
         async def hash(self, password: str) -> PasswordHash:  # noqa: ARG002 the port's signature
             raise AssertionError("this takes as long again")
 
     hasher = Counting(parameters)
-    # A decoy with other parameters would take another time; one that is no hash at all would take none.
+    # A decoy with other parameters would take another time; an invalid hash would take none.
     decoy = hasher._decoy  # pyright: ignore[reportPrivateUsage] its cost is the property, and no clock measures it
     assert extract_parameters(decoy.encoded) == parameters
     assert not await hasher.verify("", None)
     assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
 
 
-async def test_any_text_may_be_tried() -> None:
+async def test_any_text_can_be_verified() -> None:
     hasher = Argon2PasswordHasher(CHEAP)
-    assert not await hasher.verify("half a character: \ud800", await hasher.hash("correct horse"))
+    assert not await hasher.verify("a lone surrogate: \ud800", await hasher.hash("correct horse"))
 
 
-async def test_a_fresh_hash_is_not_outdated(hasher: PasswordHasher) -> None:
+async def test_a_new_hash_is_not_outdated(hasher: PasswordHasher) -> None:
     assert not hasher.is_outdated(await hasher.hash("correct horse"))
 
 
@@ -288,13 +288,13 @@ async def test_two_hashes_of_one_password_differ() -> None:
     assert await hasher.hash("correct horse") != await hasher.hash("correct horse")
 
 
-async def test_the_event_loop_turns_while_a_password_is_hashed() -> None:
+async def test_hashing_does_not_block_the_event_loop() -> None:
     hashing = asyncio.create_task(Argon2PasswordHasher().hash("correct horse"))
     turns = 0
     while not hashing.done():
         await asyncio.sleep(0)
         turns += 1
-    # Hashing on the loop would leave a turn or two before and after it.
+    # Hashing on the event loop would allow only one or two iterations.
     assert turns > 10
 
 

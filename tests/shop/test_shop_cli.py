@@ -43,7 +43,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 @dataclass
 class Ran:
-    """What a call came to."""
+    """The result of a call."""
 
     returncode: int
     stdout: str
@@ -51,7 +51,7 @@ class Ran:
 
 
 class Program:
-    """`shop`, with the settings of a test: in this process, which is quicker, or in one of its own."""
+    """`shop` with the settings of a test: in this process, which is faster, or in a separate one."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -70,7 +70,7 @@ class Program:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-X", "utf8", "-m", "shop.cli", *arguments]
         environment = os.environ | self.environment
-        # A shell's background has SIGINT ignored, and a child of what ignores it would ignore it too.
+        # A background process of a shell ignores SIGINT, and its children inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return subprocess.Popen(
@@ -82,7 +82,7 @@ class Program:
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty working directory, an environment without URLs, and the loggers as they were at the end."""
+    """An empty working directory, an environment without URLs, and loggers restored at the end."""
     monkeypatch.chdir(tmp_path)
     for name in ("DATABASE_URL", "REDIS_URL", "NATS_URL", "NATS_MONITORING_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -94,7 +94,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def program(database_url: str) -> Program:
-    """The program on a database alone."""
+    """The program on a database only."""
     return Program({"DATABASE_URL": database_url})
 
 
@@ -125,7 +125,7 @@ def test_a_user_from_registration_to_deletion(program: Program) -> None:
     assert problem["instance"].startswith("urn:shop:trace:")
 
 
-def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program, database_url: str) -> None:
+def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_url: str) -> None:
     user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
     lines = ("--line", "MUG-01:Mug:2:9.90 EUR", "--line", "BOOK:A book:1:12.50 EUR")
     order = whole.json("--as", user, "orders", "place", user, *lines)
@@ -157,9 +157,9 @@ def test_an_order_its_events_and_what_is_known_of_it_afterwards(whole: Program, 
     assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
 
 
-def test_people_get_tables_and_sentences(program: Program) -> None:
-    told = program(*REGISTER, stdin=PASSWORD)
-    assert "first name  Ada" in told.stdout
+def test_the_default_output_is_tables_and_sentences(program: Program) -> None:
+    ran = program(*REGISTER, stdin=PASSWORD)
+    assert "first name  Ada" in ran.stdout
     refused = program(*REGISTER, stdin=PASSWORD)
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", "shop: the e-mail address ada@example.org is taken\n")
 
@@ -167,7 +167,7 @@ def test_people_get_tables_and_sentences(program: Program) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "kind"),
     [
-        (("users", "login", "nobody", "--password-stdin"), 2, "invalid-value"),
+        (("users", "login", "unknown", "--password-stdin"), 2, "invalid-value"),
         (("users", "login", "nobody@example.org", "--password-stdin"), 1, "wrong-credentials"),
         (("orders", "place", str(uuid.UUID(int=1)), "--line", "MUG:Mug:1:1 EUR"), 1, "user-not-found"),
         (("orders", "pay", str(uuid.UUID(int=1))), 1, "order-not-found"),
@@ -192,9 +192,7 @@ def test_people_get_tables_and_sentences(program: Program) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_script_knows_each_outcome_by_its_exit_status_and_kind(
-    program: Program, arguments: tuple[str, ...], code: int, kind: str | None
-) -> None:
+def test_each_outcome_has_its_exit_status_and_kind(program: Program, arguments: tuple[str, ...], code: int, kind: str | None) -> None:
     document = program.json(*arguments, stdin="guessed\n", code=code)
     assert document.get("type") == (None if kind is None else f"urn:shop:problem:{kind}")
 
@@ -251,7 +249,7 @@ def test_invalid_arguments_are_a_usage_problem(call_main: Callable[..., Ran], ar
 
 @pytest.mark.parametrize("arguments", [("users", "show", "\udcff"), ("users", "login", "ada@example.org")], ids=["bytes", "no terminal"])
 def test_invalid_arguments_of_a_process_are_a_usage_problem(program: Program, arguments: tuple[str, ...]) -> None:
-    # Arguments are bytes, and a password is prompted for on a terminal, which is not there.
+    # Arguments are bytes, and there is no terminal for the password prompt.
     with program.start("--json", *arguments) as called:
         out, err = called.communicate(timeout=300)
     assert (called.returncode, json.loads(out)["type"]) == (2, "urn:shop:problem:usage"), err
@@ -265,7 +263,7 @@ def test_a_password_that_is_not_utf_8_is_refused(program: Program) -> None:
     assert (ran.exit_code, json.loads(ran.stdout)["detail"]) == (2, "stdin is not UTF-8")
 
 
-def test_what_an_update_does_not_name_stays(program: Program) -> None:
+def test_an_update_changes_only_the_given_values(program: Program) -> None:
     user = program.json(*REGISTER, "--phone", "+44 20 7946 0018", stdin=PASSWORD)["id"]
     changed = program.json("users", "update", user, "--last", "King")
     assert (changed["first_name"], changed["last_name"], changed["phone"]) == ("Ada", "King", "+44 20 7946 0018")
@@ -274,13 +272,13 @@ def test_what_an_update_does_not_name_stays(program: Program) -> None:
     assert program.json("users", "update", user, "--first", "A", "--version", "9" * 30, code=1)["title"] == "Changed meanwhile"
 
 
-def test_a_title_may_hold_colons(program: Program) -> None:
+def test_a_title_may_contain_colons(program: Program) -> None:
     user = program.json(*REGISTER, stdin=PASSWORD)["id"]
     order = program.json("orders", "place", user, "--line", "MUG:Mug: large, 1:1:2:9.90 EUR")
     assert order["lines"] == ["2 × MUG Mug: large, 1:1, 9.90 EUR each"]
 
 
-def test_a_role_without_rights_is_named(program: Program, database_url: str) -> None:
+def test_a_role_without_rights_is_reported(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS shop_without_rights")
         conn.execute("CREATE ROLE shop_without_rights LOGIN PASSWORD 's3cret'")
@@ -301,7 +299,7 @@ def test_a_role_without_rights_is_named(program: Program, database_url: str) -> 
     )
 
 
-def test_a_database_that_takes_no_writes_is_unavailable(program: Program, database_url: str) -> None:
+def test_a_database_that_accepts_no_writes_is_unavailable(program: Program, database_url: str) -> None:
     program.environment["DATABASE_URL"] += f"{'&' if urlsplit(database_url).query else '?'}options=-c%20default_transaction_read_only%3Don"
     assert program.json("users", "count")["users"] == 0
     ran = program("--json", *REGISTER, stdin=PASSWORD)
@@ -311,7 +309,7 @@ def test_a_database_that_takes_no_writes_is_unavailable(program: Program, databa
     )
 
 
-def test_what_nobody_expected_is_a_defect_without_its_text(program: Program, database_url: str) -> None:
+def test_an_unexpected_error_is_a_defect_without_its_text(program: Program, database_url: str) -> None:
     user = program.json(*REGISTER, stdin=PASSWORD)["id"]
     with psycopg.connect(database_url) as conn:
         conn.execute("INSERT INTO daily_sales VALUES (current_date, 'XXX', 1, 1)")
@@ -322,7 +320,7 @@ def test_what_nobody_expected_is_a_defect_without_its_text(program: Program, dat
         assert not any(value in ran.stdout + ran.stderr for value in ("XXX", "Lovelace"))
 
 
-def test_seeds_leave_out_whose_address_is_taken(program: Program) -> None:
+def test_seeds_leave_out_users_whose_address_is_taken(program: Program) -> None:
     taken = ("--first", "Ada", "--last", "Lovelace", "--email", "USER3.7@example.org")
     program.json("users", "register", *taken, "--password-stdin", stdin=PASSWORD)
     assert program.json("seed", "20", "--number", "7")["new_users"] == 19
@@ -366,12 +364,12 @@ def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: 
                     WHERE total_minor <> (SELECT sum(quantity * unit_price_minor) FROM order_lines WHERE order_id = id)),
                    (SELECT count(*) FROM audit_log)
         """).fetchone()
-    # One entry for each batch that wrote something.
+    # One entry for each batch with new users.
     assert counted == (600, first["orders"], 0, 2)
     assert program.json("users", "list", "--size", "2")["next_cursor"]
 
 
-def test_old_messages_are_pruned_and_young_ones_are_not(program: Program, database_url: str) -> None:
+def test_only_old_messages_are_pruned(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     assert program.json("prune") == {"outbox": 0, "inbox": 0}
     with psycopg.connect(database_url) as conn:
@@ -385,7 +383,7 @@ def test_old_messages_are_pruned_and_young_ones_are_not(program: Program, databa
     assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0"]
 
 
-def test_ctrl_c_while_seeds_are_written_is_ctrl_c_and_no_outage(program: Program, database_url: str) -> None:
+def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         # The server stops reading in the middle of a COPY.
         conn.execute("""
@@ -408,7 +406,7 @@ def test_ctrl_c_while_seeds_are_written_is_ctrl_c_and_no_outage(program: Program
         assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
 
-def test_what_was_given_up_is_listed(program: Program, database_url: str) -> None:
+def test_dead_letters_are_listed(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     assert program.json("dead")["items"] == []
     with psycopg.connect(database_url) as conn:
@@ -417,30 +415,30 @@ def test_what_was_given_up_is_listed(program: Program, database_url: str) -> Non
     assert (item["consumer"], item["event_type"], item["attempts"], item["last_error"]) == ("relay", "UserRegistered", 8, "too large")
 
 
-def test_a_relay_without_its_broker_says_so(program: Program) -> None:
+def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     problem = program.json("--set", "log_level=error", "--set", "nats_url=nats://127.0.0.1:1", "relay", "--once", code=69)
     assert problem["type"] == "urn:shop:problem:broker-unavailable"
 
 
-def test_health_tells_of_each_part(whole: Program, database_url: str) -> None:
+def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
     items = {item["name"]: item for item in whole.json("health")["items"]}
     assert list(items) == ["postgres", "migrations", "durability", "outbox", "redis", "nats", "stream", "nats durability"]
     with psycopg.connect(database_url) as conn:
         fsync = conn.execute("SHOW fsync").fetchone()
-    # The tests' own server does not sync, and then health must say so.
+    # The server of the tests does not sync, which the check must report.
     assert {name for name, item in items.items() if not item["is_healthy"]} == (set() if fsync == ("on",) else {"durability"})
     assert f"fsync={'on' if fsync == ('on',) else 'off'}" in items["durability"]["detail"]
 
 
-def test_health_says_what_the_services_sessions_promise_whatever_the_default_is(program: Program, database_url: str) -> None:
+def test_health_reports_the_durability_of_the_service_whatever_the_default(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(f'ALTER DATABASE "{conn.info.dbname}" SET synchronous_commit = off'.encode())
     [durability] = [item for item in program.json("health")["items"] if item["name"] == "durability"]
     assert "synchronous_commit=on" in durability["detail"]
 
 
-def test_health_says_when_nats_acknowledges_before_it_syncs(program: Program, tmp_path: Path) -> None:
+def test_health_reports_when_nats_acknowledges_before_it_syncs(program: Program, tmp_path: Path) -> None:
     def found(*settings: str) -> dict[str, Any]:
         arguments = [argument for setting in settings for argument in ("--set", setting)]
         return next(item for item in program.json(*arguments, "health")["items"] if item["name"] == "nats durability")
@@ -452,7 +450,7 @@ def test_health_says_when_nats_acknowledges_before_it_syncs(program: Program, tm
         assert not found(f"nats_url={nats.url}", "nats_monitoring_url=http://127.0.0.1:1")["is_healthy"]
 
 
-def test_a_stream_that_was_lost_is_seen_and_made_good(whole: Program) -> None:
+def test_a_lost_stream_is_detected_and_restored(whole: Program) -> None:
     def stream() -> tuple[bool, str]:
         [item] = [item for item in whole.json("health")["items"] if item["name"] == "stream"]
         return item["is_healthy"], item["detail"]
@@ -483,7 +481,7 @@ def test_a_stream_that_was_lost_is_seen_and_made_good(whole: Program) -> None:
     assert [day["orders"] for day in whole.json("orders", "sales")["items"]] == [1]
 
 
-def test_what_a_stream_lost_in_its_middle_or_at_its_end_is_seen(whole: Program) -> None:
+def test_a_single_lost_message_is_detected(whole: Program) -> None:
     async def lose() -> None:
         async with open_broker(whole.environment["NATS_URL"]) as broker:
             await (await broker.jetstream()).delete_msg("SHOP", 2)
@@ -497,7 +495,7 @@ def test_what_a_stream_lost_in_its_middle_or_at_its_end_is_seen(whole: Program) 
     assert item["detail"].endswith("shop outbox republish 2 2")
 
 
-def test_a_replica_that_is_down_is_shown_and_stops_nothing(program: Program) -> None:
+def test_a_replica_that_is_down_is_reported_and_stops_nothing(program: Program) -> None:
     program.environment["DATABASE_READ_URL"] = "postgres://postgres@127.0.0.1:1/shop"
     program.json(*REGISTER, stdin=PASSWORD)
     assert json.loads(program("--json", "users", "count").stdout) == {"users": 1}
@@ -521,11 +519,11 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
     assert (items["migrations"], items["outbox"]) == (False, False)
 
 
-def test_the_newest_migration_is_the_one_that_health_looks_for() -> None:
+def test_health_requires_the_newest_migration() -> None:
     assert max(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql")) == SCHEMA_VERSION
 
 
-def test_settings_are_shown_with_their_source_and_without_secrets(program: Program) -> None:
+def test_settings_are_shown_with_source_and_without_secrets(program: Program) -> None:
     program.environment["REDIS_URL"] = "redis://:s3cret@localhost"
     shown = program("--set", "log_level=info", "config", "show")
     assert "s3cret" not in shown.stdout

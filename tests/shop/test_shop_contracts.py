@@ -120,7 +120,7 @@ def test_every_contract_is_broken_by_a_case() -> None:
 
 
 @pytest.mark.parametrize(("module", "imported", "contract"), BREAKING)
-def test_an_import_that_breaks_a_contract_is_found(report: str, module: str, imported: str | None, contract: str) -> None:
+def test_an_import_that_breaks_a_contract_is_reported(report: str, module: str, imported: str | None, contract: str) -> None:
     assert f"{contract} BROKEN" in report
     # A section of the report for each broken contract, under its name.
     section = report.partition("Broken contracts")[2].partition(f"\n{contract}\n")[2].partition("\n---")[0]

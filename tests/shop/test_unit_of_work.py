@@ -26,7 +26,7 @@ LINE = OrderLine("BOOK-1", "A book", 1, Money(10_00, Currency.EUR))
 
 
 class ChangedMyMind(Exception):
-    """What a block raises that wants nothing kept."""
+    """Raised by a block to roll back."""
 
 
 async def add(uow: UnitOfWork[Repositories], profile: Profile) -> User:
@@ -40,20 +40,20 @@ async def is_there(begin: BeginUnitOfWork[Repositories], profile: Profile) -> bo
         return isinstance(await uow.repositories.users.get_by_email(profile.email), Ok)
 
 
-async def test_what_was_committed_is_there(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_committed_writes_are_visible(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         await add(uow, ADA)
         await uow.commit()
     assert await is_there(begin, ADA)
 
 
-async def test_what_was_not_committed_is_not(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_uncommitted_writes_are_rolled_back(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         await add(uow, ADA)
     assert not await is_there(begin, ADA)
 
 
-async def test_a_block_that_raises_leaves_nothing_behind(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_a_block_that_raises_writes_nothing(begin: BeginUnitOfWork[Repositories]) -> None:
     with suppress(ChangedMyMind):
         async with begin() as uow:
             await add(uow, ADA)
@@ -61,14 +61,14 @@ async def test_a_block_that_raises_leaves_nothing_behind(begin: BeginUnitOfWork[
     assert not await is_there(begin, ADA)
 
 
-async def test_others_do_not_see_what_is_not_committed_yet(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_uncommitted_writes_are_invisible_to_others(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         await add(uow, ADA)
         assert not await is_there(begin, ADA)
         await uow.commit()
 
 
-async def test_a_savepoint_that_raises_is_undone_and_what_was_before_is_kept(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_a_savepoint_that_raises_undoes_only_its_own_writes(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         await add(uow, ADA)
         with suppress(ChangedMyMind):
@@ -79,7 +79,7 @@ async def test_a_savepoint_that_raises_is_undone_and_what_was_before_is_kept(beg
     assert (await is_there(begin, ADA), await is_there(begin, GRACE)) == (True, False)
 
 
-async def test_an_inner_savepoint_goes_with_the_outer_one(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_an_outer_savepoint_undoes_the_inner_one(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         with suppress(ChangedMyMind):
             async with uow.savepoint():
@@ -107,7 +107,7 @@ async def test_repositories_are_closed_by_the_commit(begin: BeginUnitOfWork[Repo
             await uow.commit()
 
 
-async def test_of_two_who_read_the_same_the_later_to_write_loses_no_update(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_the_later_of_two_writers_of_one_version_is_refused(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         ada = await add(uow, ADA)
         await uow.commit()
@@ -130,7 +130,7 @@ async def test_of_two_who_read_the_same_the_later_to_write_loses_no_update(begin
         assert kept.value.profile.phone == PhoneNumber("+1 555 0001")
 
 
-async def test_the_events_of_what_was_saved_are_collected_in_order_and_none_of_what_was_not(begin: BeginUnitOfWork[Repositories]) -> None:
+async def test_the_events_of_saved_aggregates_are_collected_in_order(begin: BeginUnitOfWork[Repositories]) -> None:
     async with begin() as uow:
         users, orders = uow.repositories.users, uow.repositories.orders
         ada, grace = await add(uow, ADA), await add(uow, GRACE)

@@ -55,7 +55,7 @@ PASSWORD = Password("correct horse")
 CONTEXT = Context(Actor.admin("test"), "pytest", "trace-1")
 LINE = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
 TOTAL = Money(25_00, Currency.EUR)
-NOBODY = UserId(uuid.UUID(int=1))
+UNKNOWN = UserId(uuid.UUID(int=1))
 
 
 T = TypeVar("T")
@@ -63,17 +63,17 @@ T = TypeVar("T")
 
 @dataclass
 class Service:
-    """Use cases on a store that can be made to fail."""
+    """Use cases on a store with injected failures."""
 
     hasher: PasswordHasher
     store: MemoryStore = field(default_factory=MemoryStore)
     failures: list[Exception] = field(default_factory=list[Exception])
     waits: list[float] = field(default_factory=list[float])
-    told: list[Event] = field(default_factory=list[Event])
+    notified: list[Event] = field(default_factory=list[Event])
 
     def __post_init__(self) -> None:
         self.transactions = Transactions(
-            self.begin, after_commit=self.tell, retries=Retries(attempts=3, first_wait=0.1, longest_wait=0.15), sleep=self.wait
+            self.begin, after_commit=self.notify, retries=Retries(attempts=3, first_wait=0.1, longest_wait=0.15), sleep=self.wait
         )
         self.users = UserCommands(self.transactions, self.hasher)
         self.orders = OrderCommands(self.transactions)
@@ -88,8 +88,8 @@ class Service:
     async def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
 
-    async def tell(self, events: Sequence[Event]) -> None:
-        self.told.extend(events)
+    async def notify(self, events: Sequence[Event]) -> None:
+        self.notified.extend(events)
 
     @property
     def audit(self) -> list[tuple[str, str, str]]:
@@ -127,7 +127,7 @@ async def test_registering_writes_the_user_an_audit_entry_and_an_event_with_the_
     assert service.audit == [("user.register", f"user:{user.id}", "done")]
     assert service.events == [UserRegistered(user.id)]
     assert [row.message.trace_id for row in service.store.state.outbox.values()] == ["trace-1"]
-    assert service.told == [UserRegistered(user.id)]
+    assert service.notified == [UserRegistered(user.id)]
 
 
 async def test_registering_a_taken_address_is_refused_and_audited(service: Service) -> None:
@@ -137,14 +137,14 @@ async def test_registering_a_taken_address_is_refused_and_audited(service: Servi
     assert service.events == [UserRegistered(user.id)]
 
 
-async def test_who_knows_the_password_is_let_in(service: Service) -> None:
+async def test_the_right_password_authenticates(service: Service) -> None:
     user = await service.registered()
     assert await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text) == Ok(user)
     assert service.audit[-1] == ("user.authenticate", f"user:{user.id}", "done")
 
 
 @pytest.mark.parametrize("address", ["ada@example.org", "nobody@example.org"])
-async def test_a_failed_login_is_audited_and_told_and_says_not_what_was_wrong(service: Service, address: str) -> None:
+async def test_a_failed_login_is_audited_and_published_without_the_reason(service: Service, address: str) -> None:
     await service.registered()
     email = EmailAddress(address)
     assert await service.users.authenticate(CONTEXT, email, "guessed") == Err(WrongCredentials())
@@ -168,7 +168,7 @@ async def test_a_profile_is_replaced(service: Service) -> None:
     assert service.events[-1] == UserProfileUpdated(user.id)
 
 
-async def test_a_profile_that_somebody_else_has_changed_is_left_alone(service: Service) -> None:
+async def test_an_outdated_profile_change_is_refused(service: Service) -> None:
     user = await service.registered()
     updated = ok(await service.users.update_profile(CONTEXT, user.id, ADA, version=1))
     assert await service.users.update_profile(CONTEXT, user.id, ADA, version=1) == Err(ChangedMeanwhile("user", user.id))
@@ -176,7 +176,7 @@ async def test_a_profile_that_somebody_else_has_changed_is_left_alone(service: S
     assert service.audit[-1] == ("user.update_profile", f"user:{user.id}", "refused")
 
 
-async def test_who_knows_the_old_password_sets_a_new_one(service: Service) -> None:
+async def test_the_old_password_allows_a_new_one(service: Service) -> None:
     user = await service.registered()
     new = Password("battery staple")
     assert await service.users.change_password(CONTEXT, user.id, PASSWORD.text, new) == Ok(None)
@@ -192,12 +192,12 @@ async def test_a_wrong_old_password_changes_nothing(service: Service) -> None:
     assert service.events[-1] == AuthenticationFailed(ADA.email)
 
 
-async def test_whose_password_is_changed_must_be_there_and_the_attempt_is_audited(service: Service) -> None:
-    assert await service.users.change_password(CONTEXT, NOBODY, "guessed", Password("battery staple")) == Err(UserNotFound(NOBODY))
-    assert service.audit == [("user.change_password", f"user:{NOBODY}", "refused")]
+async def test_a_password_change_of_an_unknown_user_is_refused_and_audited(service: Service) -> None:
+    assert await service.users.change_password(CONTEXT, UNKNOWN, "guessed", Password("battery staple")) == Err(UserNotFound(UNKNOWN))
+    assert service.audit == [("user.change_password", f"user:{UNKNOWN}", "refused")]
 
 
-async def test_a_deleted_user_is_gone(service: Service) -> None:
+async def test_a_deleted_user_does_not_exist(service: Service) -> None:
     user = await service.registered()
     assert await service.users.delete(CONTEXT, user.id) == Ok(None)
     assert await service.users.delete(CONTEXT, user.id) == Err(UserNotFound(user.id))
@@ -213,7 +213,7 @@ async def test_a_user_with_orders_is_not_deleted(service: Service) -> None:
 # --- Orders -------------------------------------------------------------------------------------------------------------
 
 
-async def test_an_order_is_placed_paid_and_shipped_and_each_step_is_told(service: Service) -> None:
+async def test_an_order_is_placed_paid_and_shipped_with_an_event_each(service: Service) -> None:
     order = await service.placed()
     ok(await service.orders.pay(CONTEXT, order.id))
     shipped = ok(await service.orders.ship(CONTEXT, order.id))
@@ -226,7 +226,7 @@ async def test_an_order_is_placed_paid_and_shipped_and_each_step_is_told(service
 
 
 @pytest.mark.parametrize(("paid", "refund"), [(False, None), (True, TOTAL)])
-async def test_a_cancelled_order_refunds_what_was_paid(service: Service, paid: bool, refund: Money | None) -> None:
+async def test_a_cancelled_order_refunds_the_paid_amount(service: Service, paid: bool, refund: Money | None) -> None:
     order = await service.placed()
     if paid:
         ok(await service.orders.pay(CONTEXT, order.id))
@@ -246,17 +246,17 @@ async def test_a_shipped_order_is_not_cancelled(service: Service) -> None:
     assert service.audit[-1] == ("order.cancel", f"order:{order.id}", "refused")
 
 
-async def test_an_order_of_nobody_and_an_unknown_order_are_refused(service: Service) -> None:
+async def test_an_unknown_user_and_an_unknown_order_are_refused(service: Service) -> None:
     unknown = OrderId(uuid.UUID(int=2))
-    assert await service.orders.place(CONTEXT, NewOrder(NOBODY, (LINE,))) == Err(UserNotFound(NOBODY))
+    assert await service.orders.place(CONTEXT, NewOrder(UNKNOWN, (LINE,))) == Err(UserNotFound(UNKNOWN))
     assert await service.orders.pay(CONTEXT, unknown) == Err(OrderNotFound(unknown))
     assert [outcome for _, _, outcome in service.audit] == ["refused", "refused"]
 
 
-# --- What goes wrong beneath -------------------------------------------------------------------------------------------
+# --- Failures beneath --------------------------------------------------------------------------------------------------
 
 
-async def test_a_conflict_is_answered_by_doing_all_of_it_again(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_conflict_is_retried(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.failures = [TransactionConflict("deadlock"), TransactionConflict("deadlock")]
     with caplog.at_level(logging.INFO, "shop.transactions"):
         user = await service.registered()
@@ -266,10 +266,10 @@ async def test_a_conflict_is_answered_by_doing_all_of_it_again(service: Service,
     assert sum("conflict in attempt" in line for line in caplog.messages) == 2
 
 
-async def test_conflicts_without_end_are_given_up(service: Service) -> None:
+async def test_repeated_conflicts_are_an_outcome(service: Service) -> None:
     service.failures = [TransactionConflict("deadlock")] * 3
     assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(TooMuchContention(3))
-    assert (service.store.state.users, service.audit, service.told) == ({}, [], [])
+    assert (service.store.state.users, service.audit, service.notified) == ({}, [], [])
 
 
 async def test_a_lost_database_is_an_outcome(service: Service) -> None:
@@ -277,19 +277,19 @@ async def test_a_lost_database_is_an_outcome(service: Service) -> None:
     assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(Unavailable("no connection"))
 
 
-async def test_an_unknown_outcome_of_a_commit_is_told_and_never_tried_again(service: Service) -> None:
+async def test_an_unknown_outcome_of_a_commit_is_returned_and_never_retried(service: Service) -> None:
     service.failures = [CommitOutcomeUnknown("the connection broke")]
     assert await service.users.register(CONTEXT, ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
-    assert (service.waits, service.told) == ([], [])
+    assert (service.waits, service.notified) == ([], [])
 
 
-async def test_a_defect_is_no_outcome(service: Service) -> None:
+async def test_a_defect_is_raised(service: Service) -> None:
     service.failures = [StoreDefect("42P01: no such table")]
     with pytest.raises(StoreDefect):
         await service.registered()
 
 
-async def test_what_fails_after_the_commit_is_no_failure_of_the_use_case(
+async def test_a_failure_after_the_commit_is_no_failure_of_the_use_case(
     service: Service, cheap_hasher: PasswordHasher, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(events: Sequence[Event]) -> None:
@@ -300,7 +300,7 @@ async def test_what_fails_after_the_commit_is_no_failure_of_the_use_case(
     assert "user.register: the listener failed after the commit" in caplog.messages
 
 
-async def test_the_trace_is_known_within_a_use_case_and_nowhere_else(service: Service) -> None:
+async def test_the_trace_is_set_only_within_a_use_case(service: Service) -> None:
     async def work(operation: Operation[Repositories]) -> Result[str, None]:
         return Ok(CURRENT_TRACE.get())
 

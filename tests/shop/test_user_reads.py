@@ -39,12 +39,10 @@ async def everyone(user_reads: UserReadRepository, size: int) -> list[UserId]:
     pytest.fail("the listing does not end")
 
 
-async def test_public_profiles_are_of_the_users_asked_for_and_unknown_ids_are_missing(
-    users: UserRepository, user_reads: UserReadRepository
-) -> None:
+async def test_public_profiles_are_returned_without_unknown_ids(users: UserRepository, user_reads: UserReadRepository) -> None:
     ada, grace, _ = [await register(users, name) for name in ("Ada", "Grace", "Barbara")]
-    nobody = UserId(uuid.UUID(int=1))
-    assert await user_reads.public_profiles([grace.id, nobody, ada.id, ada.id]) == {
+    unknown = UserId(uuid.UUID(int=1))
+    assert await user_reads.public_profiles([grace.id, unknown, ada.id, ada.id]) == {
         ada.id: PublicProfile(id=ada.id, first_name="Ada", last_name="Example"),
         grace.id: PublicProfile(id=grace.id, first_name="Grace", last_name="Example"),
     }
@@ -55,7 +53,7 @@ async def test_no_ids_have_no_public_profiles(users: UserRepository, user_reads:
     assert await user_reads.public_profiles([]) == {}
 
 
-async def test_a_page_shows_all_of_a_user_but_the_password(users: UserRepository, user_reads: UserReadRepository) -> None:
+async def test_a_page_shows_all_data_of_a_user_except_the_password(users: UserRepository, user_reads: UserReadRepository) -> None:
     ada = await register(users, "Ada", PhoneNumber("+44 20 7946 0018"))
     page = await user_reads.page(10)
     shown = UserSummary(
@@ -77,7 +75,7 @@ async def test_the_page_of_an_empty_table_is_the_last(user_reads: UserReadReposi
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
-async def test_pages_of_any_size_show_every_user_once_oldest_first(
+async def test_pages_of_any_size_contain_every_user_once_oldest_first(
     users: UserRepository, user_reads: UserReadRepository, size: int
 ) -> None:
     registered = [await register(users, f"user{number}") for number in range(5)]
@@ -85,7 +83,7 @@ async def test_pages_of_any_size_show_every_user_once_oldest_first(
 
 
 @pytest.mark.parametrize("index_scans", ["on", "off"])
-async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
+async def test_users_of_the_same_time_are_sorted_by_id_whatever_the_plan(
     conn: AsyncConnection[Any], pg_users: UserRepository, queries: Queries, index_scans: LiteralString
 ) -> None:
     user_reads = PostgresUserReadRepository(queries)
@@ -97,7 +95,7 @@ async def test_users_of_one_moment_are_told_apart_by_id_whatever_the_plan(
     assert await everyone(user_reads, 2) == sorted(user.id for user in registered)
 
 
-async def test_a_key_stays_good_when_its_user_is_deleted(users: UserRepository, user_reads: UserReadRepository) -> None:
+async def test_a_key_remains_valid_when_its_user_is_deleted(users: UserRepository, user_reads: UserReadRepository) -> None:
     first, second, third = [await register(users, f"user{number}") for number in range(3)]
     page = await user_reads.page(2)
     assert page.following == UserPageKey(second.created_at, second.id)
@@ -106,7 +104,7 @@ async def test_a_key_stays_good_when_its_user_is_deleted(users: UserRepository, 
     assert [user.id for user in (await user_reads.page(2, page.following)).users] == [third.id]
 
 
-async def test_a_page_of_no_users_cannot_be_asked_for(user_reads: UserReadRepository) -> None:
+async def test_the_size_of_a_page_of_users_is_at_least_1(user_reads: UserReadRepository) -> None:
     with pytest.raises(ValueError, match="a page has at least one user, not 0"):
         await user_reads.page(0)
 
@@ -121,7 +119,7 @@ async def test_count_is_the_number_of_users(users: UserRepository, user_reads: U
 
 
 @pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
-async def test_a_page_is_read_from_the_index_of_its_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
+async def test_a_page_is_read_from_the_index_with_its_sort_order(conn: AsyncConnection[Any], plan_cache_mode: LiteralString) -> None:
     await conn.execute(f"SET plan_cache_mode = {plan_cache_mode}")
     await conn.execute("SET enable_sort = off")
     await conn.execute(f"PREPARE page (timestamptz, uuid, bigint) AS {LIST_USERS}")

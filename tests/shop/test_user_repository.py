@@ -15,7 +15,7 @@ HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 OTHER_HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$b3RoZXI")
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("Ada@Example.org"), PhoneNumber("+44 20 7946 0018"))
 GRACE = Profile(PersonName("Grace", "Hopper"), EmailAddress("grace@example.org"))
-NOBODY = UserId(uuid.UUID(int=1))
+UNKNOWN = UserId(uuid.UUID(int=1))
 
 
 def ok(result: Result[User, object]) -> User:
@@ -23,7 +23,7 @@ def ok(result: Result[User, object]) -> User:
     return result.value
 
 
-async def test_an_added_user_has_what_was_given_an_id_and_the_time(users: UserRepository) -> None:
+async def test_an_added_user_has_an_id_and_times(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     assert (user.profile, user.profile.email.text, user.password) == (ADA, "Ada@Example.org", HASH)
     assert user.id.version == 4
@@ -35,7 +35,7 @@ async def test_a_user_without_a_phone_has_none(users: UserRepository) -> None:
     assert ok(await users.add(NewUser(GRACE, HASH))).profile.phone is None
 
 
-async def test_names_come_back_as_given_whatever_their_script(users: UserRepository) -> None:
+async def test_names_of_any_script_are_returned_unchanged(users: UserRepository) -> None:
     name = PersonName("Zoë 🜁 محمد‌رضا", "O'Brien; DROP TABLE users --%s $1")
     user = ok(await users.add(NewUser(Profile(name, GRACE.email), HASH)))
     assert ok(await users.get(user.id)).profile.name == name
@@ -52,14 +52,14 @@ async def test_the_longest_values_of_the_domain_fit_into_the_columns(users: User
     assert ok(await users.get(ok(await users.add(new)).id)).profile == longest
 
 
-async def test_a_user_is_found_by_id(users: UserRepository) -> None:
+async def test_a_user_is_returned_by_id(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     ok(await users.add(NewUser(GRACE, HASH)))
     assert await users.get(user.id) == Ok(user)
 
 
 @pytest.mark.parametrize("spelling", ["Ada@Example.org", "ada@example.org", "ADA@EXAMPLE.ORG"])
-async def test_a_user_is_found_by_email_whatever_its_case(users: UserRepository, spelling: str) -> None:
+async def test_a_user_is_returned_by_email_in_any_case(users: UserRepository, spelling: str) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     ok(await users.add(NewUser(GRACE, HASH)))
     assert await users.get_by_email(EmailAddress(spelling)) == Ok(user)
@@ -71,15 +71,15 @@ async def test_a_wildcard_in_an_address_matches_nothing_but_itself(users: UserRe
     assert await users.get_by_email(pattern) == Err(UserNotFound(pattern))
 
 
-async def test_an_unknown_id_is_user_not_found_to_every_method(users: UserRepository) -> None:
-    unknown = replace(ok(await users.add(NewUser(GRACE, HASH))), id=NOBODY)
+async def test_an_unknown_id_is_user_not_found_in_every_method(users: UserRepository) -> None:
+    unknown = replace(ok(await users.add(NewUser(GRACE, HASH))), id=UNKNOWN)
     results = [
-        await users.get(NOBODY),
+        await users.get(UNKNOWN),
         await users.save_profile(unknown),
         await users.save_password(unknown),
         await users.delete(unknown),
     ]
-    assert results == [Err(UserNotFound(NOBODY))] * 4
+    assert results == [Err(UserNotFound(UNKNOWN))] * 4
 
 
 async def test_an_unknown_address_is_user_not_found(users: UserRepository) -> None:
@@ -100,13 +100,13 @@ async def test_a_profile_that_takes_the_address_of_another_is_email_taken_and_ch
     assert await users.get(grace.id) == Ok(grace)
 
 
-async def test_a_user_may_write_the_own_address_in_another_case(users: UserRepository) -> None:
+async def test_a_user_may_change_the_case_of_the_address(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     updated = ok(await users.save_profile(replace(user, profile=Profile(ADA.name, EmailAddress("ada@example.org")))))
     assert updated.profile.email.text == "ada@example.org"
 
 
-async def test_updating_a_profile_changes_the_profile_and_the_update_time_alone(users: UserRepository) -> None:
+async def test_saving_a_profile_changes_only_profile_update_time_and_version(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     bystander = ok(await users.add(NewUser(Profile(GRACE.name, EmailAddress("bystander@example.org")), HASH)))
     updated = ok(await users.save_profile(replace(user, profile=GRACE)))
@@ -116,7 +116,7 @@ async def test_updating_a_profile_changes_the_profile_and_the_update_time_alone(
     assert await users.get(bystander.id) == Ok(bystander)
 
 
-async def test_updating_a_password_changes_the_password_and_the_update_time_alone(users: UserRepository) -> None:
+async def test_saving_a_password_changes_only_password_update_time_and_version(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     bystander = ok(await users.add(NewUser(GRACE, HASH)))
     assert await users.save_password(user.change_password(OTHER_HASH)) == Ok(None)

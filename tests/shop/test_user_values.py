@@ -21,7 +21,7 @@ NAME_PARTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")),
 
 
 @given(ADDRESSES, BLANKS, BLANKS)
-def test_an_address_is_kept_as_written_without_surrounding_blanks(address: str, before: str, after: str) -> None:
+def test_an_address_is_kept_as_written_without_surrounding_white_space(address: str, before: str, after: str) -> None:
     parsed = EmailAddress.parse(before + address + after)
     assert isinstance(parsed, Ok)
     assert parsed.value.text == str(parsed.value) == address
@@ -33,7 +33,7 @@ def test_an_address_equals_itself_in_every_case_and_hashes_alike(address: str) -
 
 
 @given(ADDRESSES, ADDRESSES)
-def test_addresses_are_equal_only_where_they_differ_in_nothing_but_case(one: str, other: str) -> None:
+def test_addresses_are_equal_only_if_they_differ_in_case(one: str, other: str) -> None:
     assert (EmailAddress(one) == EmailAddress(other)) is (one.lower() == other.lower())
 
 
@@ -75,12 +75,12 @@ def test_an_address_has_at_most_64_characters_before_the_at() -> None:
 
 
 @given(NAME_PARTS, NAME_PARTS, BLANKS)
-def test_a_name_is_kept_as_written_without_surrounding_blanks(first: str, last: str, blanks: str) -> None:
+def test_a_name_is_kept_as_written_without_surrounding_white_space(first: str, last: str, blanks: str) -> None:
     assert PersonName.parse(blanks + first, last + blanks) == Ok(PersonName(first, last))
 
 
 @given(st.text(st.characters(categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=1))
-def test_a_name_holds_no_control_character(character: str) -> None:
+def test_a_name_contains_no_control_character(character: str) -> None:
     assert unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
     assert PersonName.parse(f"A{character}B", "C") == Err(InvalidValue("first name", "contains a control character"))
 

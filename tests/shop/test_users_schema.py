@@ -20,7 +20,7 @@ INSERT = (
 )
 GOOD = {"first": "A", "last": "B", "email": "a@example.org", "phone": None, "password": "$argon2id$x"}
 
-# Everything that a migration may leave behind in the schema, by pg_catalog.
+# Everything in the schema that a migration can change, by pg_catalog.
 SHAPE = """
 SELECT 'relation', c.relname, c.relkind::text, coalesce(pg_get_indexdef(c.oid), '')
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
@@ -57,20 +57,20 @@ def table(database_url: str) -> Any:
 
 
 @pytest.mark.parametrize(("column", "name"), [("first", "first_name"), ("last", "last_name"), ("email", "email"), ("password", "password")])
-def test_a_user_must_have_a_name_an_address_and_a_password(table: Connection[Any], column: str, name: str) -> None:
+def test_name_address_and_password_are_required(table: Connection[Any], column: str, name: str) -> None:
     with pytest.raises(errors.NotNullViolation) as caught:
         table.execute(INSERT, GOOD | {column: None})
     assert caught.value.diag.column_name == name
 
 
 @pytest.mark.parametrize(("column", "length"), [("first", 100), ("last", 100), ("email", 100), ("phone", 20), ("password", 255)])
-def test_a_value_longer_than_its_column_is_refused_and_never_cut(table: Connection[Any], column: str, length: int) -> None:
+def test_a_value_longer_than_its_column_is_refused_and_not_truncated(table: Connection[Any], column: str, length: int) -> None:
     table.execute(INSERT, GOOD | {column: "é" * length})
     with pytest.raises(errors.StringDataRightTruncation):
         table.execute(INSERT, GOOD | {"email": "other@example.org"} | {column: "é" * (length + 1)})
 
 
-def test_an_address_is_unique_whatever_its_case(table: Connection[Any]) -> None:
+def test_an_address_is_unique_in_any_case(table: Connection[Any]) -> None:
     table.execute(INSERT, GOOD)
     with pytest.raises(errors.UniqueViolation) as caught:
         table.execute(INSERT, GOOD | {"email": "A@Example.ORG"})
@@ -78,7 +78,7 @@ def test_an_address_is_unique_whatever_its_case(table: Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize("column", ["created_at", "updated_at"])
-def test_a_user_always_has_both_times(table: Connection[Any], column: LiteralString) -> None:
+def test_both_times_are_required(table: Connection[Any], column: LiteralString) -> None:
     table.execute(INSERT, GOOD)
     with pytest.raises(errors.NotNullViolation):
         table.execute(f"UPDATE users SET {column} = NULL")
@@ -91,12 +91,10 @@ def test_the_domain_and_the_index_agree_on_the_case_of_addresses(table: Connecti
     assert row == (EmailAddress(address).text.lower(), address.lower())
 
 
-def test_going_down_leaves_a_database_as_it_was_found_and_up_again_as_it_was(
-    new_database: Callable[[str], str], dbmate: Callable[..., str]
-) -> None:
+def test_down_restores_the_original_schema_and_up_the_migrated_one(new_database: Callable[[str], str], dbmate: Callable[..., str]) -> None:
     database_url = new_database("template1")
     with psycopg.connect(database_url) as conn:
-        # dbmate's own table, which it makes on the first `up` and never drops.
+        # dbmate's own table, created by the first `up` and never dropped.
         conn.execute("CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY)")
     shapes = [shape(database_url)]
     migrations = sorted(MIGRATIONS.glob("*.sql"))

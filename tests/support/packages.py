@@ -62,7 +62,7 @@ def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tupl
 
 
 def own_row(query_name: str, cols: tuple[ir.Column, ...]) -> ir.RowRef:
-    """The row of a query with a class of its own."""
+    """The row of a query with its own class."""
     return ir.RowRef(ClassName(f"{ClassName.from_sql(query_name)}Row"), cols, shared=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .conftest import Compiler, Project
+from tests.support.projects import Compiler, Project, declare
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
@@ -34,12 +34,13 @@ SELECT {COLUMNS} FROM t WHERE id <> @id;
 -- name: Lengths :one
 SELECT cardinality(i) AS outer_length, cardinality(i[1]) AS inner_length FROM t WHERE i = @i;
 """
+DECLARED = declare(SCHEMA, QUERIES)
 
 
 @pytest.fixture(scope="module", params=["compiler", "debian_compiler"], ids=["newest", "oldest"])
 def project(request: pytest.FixtureRequest) -> Project:
     compiler: Compiler = request.getfixturevalue(request.param)
-    return compiler.compile(SCHEMA, QUERIES)
+    return compiler.compile(DECLARED)
 
 
 def values(project: Project, number: int) -> dict[str, Any]:

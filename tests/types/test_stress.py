@@ -123,7 +123,7 @@ def test_files_of_one_name_are_one_module(project: Project, conn: psycopg.Connec
     assert project.module().__doc__
 
 
-def test_a_numbered_parameter_gives_way_to_a_named_one(project: Project, conn: psycopg.Connection[Any]) -> None:
+def test_a_named_parameter_takes_precedence_over_a_numbered_one(project: Project, conn: psycopg.Connection[Any]) -> None:
     users = project.module("users")
     users.upsert(conn, id=2, name_2="Bea", name="Ben")
     assert conn.execute("SELECT name FROM users WHERE id = 2").fetchall() == [("Ben",)]

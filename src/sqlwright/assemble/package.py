@@ -48,7 +48,7 @@ def assemble(package: ir.UnprovenPackage, proofs: Proofs, options: Options) -> i
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Schema:
     """The catalog, by the names that proofs use."""
 

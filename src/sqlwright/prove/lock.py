@@ -1,8 +1,8 @@
-"""`proofs.json`: the recorded proofs beside the generated code, one line for each query, table and type.
+"""`proofs.json`: the recorded proofs, next to the generated code, with one line for each query, table and type.
 
 With it, a query that did not change needs no server: its key is the hash of all that its proof depends on. A record of another version of
-the prover is passed over as a whole. Every proof, and the catalogue, bears a seal, the hash of its text, so that what was edited by hand
-or merged badly is not believed; that lines are sealed one by one lets two branches be merged.
+the prover is ignored as a whole. Every proof, and the catalogue, carries a seal, the hash of its text, so that manual edits and bad merges
+are rejected; since each line has its own seal, two branches can be merged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
 
 def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, *, nullable_elements: bool) -> str:
-    """Hash what a query's proof depends on: its text, what sqlc says of it, the schema, PostgreSQL's major version and our rules."""
+    """Return the hash of what a query's proof depends on: its text, sqlc's types, the schema, PostgreSQL's major version and our rules."""
     parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
     parts += [[p.number, p.name, p.sqlc_type, p.optional, p.sliced] for p in query.params]
     parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
@@ -77,7 +77,7 @@ def dump(proofs: Proofs) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """The file at `path`: its proofs, None where there are none to reuse; `damage` is what is wrong with a file that was changed since."""
+    """The file at `path`: its proofs, None if none can be reused; `damage` says what is wrong with a file that was changed since."""
 
     path: str
     proofs: Proofs | None = None
@@ -103,7 +103,7 @@ def read_record(file: Path, path: str) -> Record:
 
 
 class Damaged(Exception):
-    """A record is not as it was written; the message says what is wrong, as the end of a sentence about it."""
+    """A record is not as it was written; the message completes a sentence that begins with the file's name."""
 
 
 def load(text: str) -> Proofs | None:
@@ -160,7 +160,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _fields(value: object) -> dict[str, object]:
-    """A dataclass with slots as a dictionary; what is inside it stays as it is, unlike with `dataclasses.asdict`, which copies it all."""
+    """Return the fields of a dataclass with slots, without the deep copy that `dataclasses.asdict` makes."""
     names: tuple[str, ...] = _slots(value)
     return {name: getattr(value, name) for name in names}
 

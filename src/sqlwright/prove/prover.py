@@ -1,4 +1,4 @@
-"""Proving queries: what PostgreSQL is asked of each, and what is made of its answers."""
+"""The proof of a query: the questions to PostgreSQL, and the record of its answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Everything about a scratch database that the proofs of all queries over its schema share."""
+    """A connection to a scratch database, and the facts that the proofs of all queries over its schema share."""
 
     connection: psycopg.Connection[Any]
     facts: SchemaFacts
@@ -71,7 +71,7 @@ def open_session(server: Server, schema: Schema, *, nullable_elements: bool) -> 
 
 @contextmanager
 def connected() -> Generator[None]:
-    """Report a connection that ends inside the block.
+    """Turn the loss of the connection inside the block into a diagnostic.
 
     Raises:
         CompileError: the server ended it, or is gone.
@@ -97,7 +97,7 @@ def prove_queries(
     proofs: Mapping[tuple[str, str], QueryProof],
     progress: Progress,
 ) -> Proofs:
-    """Prove the queries, given with their files, that `proofs` lacks; return all proofs.
+    """Prove the queries, paired with their files, that `proofs` lacks; return all proofs.
 
     Raises:
         CompileError: PostgreSQL refuses queries (all of them are reported), or the connection was lost.
@@ -173,7 +173,7 @@ def _recorded(place: int | None) -> int:
 
 
 def _expand(session: Session, sql: str, param_types: Sequence[str]) -> Expanded:
-    """Write out what the stars of a text stand for. Where the tree cannot be read they stay, as they do no harm."""
+    """Return a text with its stars expanded. If the tree cannot be read, they stay, which does no harm."""
     stars = stars_in(sql)
     if not stars:
         return Expanded(sql, {})
@@ -202,7 +202,7 @@ def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mappin
 
 
 def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: Description) -> None:
-    """`x = sqlc.slice(ids)` would take a single value, though the name says a list."""
+    """Raise `Refused` for `x = sqlc.slice(ids)`, which would take a single value."""
     for param in query.params:
         if (
             param.sliced
@@ -223,7 +223,7 @@ def _placeholder(sql: str, number: int) -> int | None:
 
 
 def _span(query: ir.UnprovenQuery, embed: ir.UnprovenEmbed, expanded: Expanded) -> tuple[int, int]:
-    """Which result columns an embedded row has: the first one, and how many."""
+    """Return which result columns an embedded row has: the first one, and how many."""
     span = expanded.outputs.get(embed.star)
     if span is None:
         raise _no_row(query, embed, "is not among the columns that the query itself returns")
@@ -270,7 +270,7 @@ def _stand_ins(session: Session, sql: str, param_types: tuple[int, ...]) -> tupl
 
 
 def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql: str) -> None:
-    """Copy no rows: PostgreSQL says whether it would take some. COPY has no casts, so those that are written must change nothing."""
+    """Copy no rows, to see whether PostgreSQL accepts the COPY. It has no casts, so those in the query must change nothing."""
     for column, number, cast in zip(copied.columns, copied.params, copied.casts, strict=True):
         if cast:
             both = f"SELECT {column}, NULL::{cast} FROM {copied.table} LIMIT 0"  # noqa: S608 - parts of the query, which was prepared before
@@ -293,7 +293,7 @@ def _try_copy(connection: psycopg.Connection[Any], copied: ir.CopiedColumns, sql
 
 
 def _param_dimensions(query: ir.UnprovenQuery, described: Description, types: TypeNames) -> dict[int, int]:
-    """How many dimensions array parameters have: as many as are written behind them or declared of their column or their domain."""
+    """Return how many dimensions array parameters have: those of the cast in the query, or of their column or domain."""
     written = {param.number: param.sqlc_type.count("[]") for param in query.params}
     counts = {n: max(written.get(n, 0), types.proof_name(oid).count("[]")) for n, oid in enumerate(described.params, start=1)}
     return {number: count for number, count in counts.items() if count > 1}
@@ -355,7 +355,7 @@ def _fields(fields: Fields, types: TypeNames) -> tuple[RecordField, ...] | None:
 
 
 def _said(query: ir.UnprovenQuery, described: Description, spans: Sequence[tuple[int, int]]) -> list[ir.UnprovenColumn | None]:
-    """What sqlc says of each column that PostgreSQL returns: nothing of embedded ones, and nothing from where it names another."""
+    """Return sqlc's view of each column that PostgreSQL returns: None for embedded ones, and from where the names differ."""
     embedded = {index for first, count in spans for index in range(first, first + count)}
     pending = list(query.columns)
     said: list[ir.UnprovenColumn | None] = []
@@ -366,7 +366,7 @@ def _said(query: ir.UnprovenQuery, described: Description, spans: Sequence[tuple
 
 
 def _overruled(said: ir.UnprovenColumn, type_name: str, *, nullable: bool) -> str:
-    """What sqlc said of the column, where PostgreSQL says otherwise; "" where both agree."""
+    """Return the type that sqlc inferred for the column, if PostgreSQL disagrees; "" if both agree."""
     if canonical_name(said.sqlc_type) == type_name and said.sqlc_not_null is not nullable:
         return ""
     return f"{said.sqlc_type or 'any'}{' not null' if said.sqlc_not_null else ''}"

@@ -24,7 +24,7 @@ def prove(
 ) -> tuple[Proofs, list[Diagnostic]]:
     """Prove every query of the package, and return the proofs with warnings about the record.
 
-    Recorded proofs are reused where nothing that they depend on has changed; where that is all of them, no session is opened. With `anew`
+    Recorded proofs are reused if nothing that they depend on has changed; if all are, no session is opened. With `anew`
     every query is proven again, unless there is no server and everything is on record. `progress` is called with how many of how many are
     proven.
 

@@ -1,6 +1,6 @@
-"""What the packages of a run share while they are proven: one server, and one scratch database for each schema.
+"""The resources that the packages of a run share while they are proven: one server, and one scratch database for each schema.
 
-Everything is opened when it is first needed, since mostly every proof is on record; psycopg and the prover are imported then too.
+Everything is opened on first use, since usually every proof is on record; psycopg and the prover are imported only then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ OpenServer: TypeAlias = Callable[[], AbstractContextManager[Server]]
 class Sessions:
     """The server of a run and its sessions with scratch databases; a context manager, which closes them all.
 
-    What failed once is not tried again: the other packages over the same schema get the same error at once. `embedded` says whether the
-    server is the embedded one.
+    A failure is not retried: the other packages over the same schema get the same error at once. `embedded`: the server is the embedded
+    one.
     """
 
     def __init__(self, open_server: OpenServer, *, embedded: bool) -> None:

@@ -1,4 +1,4 @@
-"""Proving one statement: what is asked, what is answered, and the steps between."""
+"""The proof of one statement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
 class Statement:
     """A statement to prove. `sql` is the final text; `param_types` are SQL type names in order.
 
-    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is what Describe said,
+    `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is as Describe reports,
     `param_dimensions` are those of array parameters by number where they are more than one. `embeds` are the columns that are embedded
     rows: the first one, and how many.
     """
@@ -72,9 +72,9 @@ class RowsProof:
 
 @dataclass(frozen=True, slots=True)
 class StatementProof:
-    """All that is proven of a statement; `reads` and `writes` are tables and views as "schema.table", sorted.
+    """The proof of a statement; `reads` and `writes` are tables and views as "schema.table", sorted.
 
-    `embeds` are in the order in which they were asked for; nothing where the statement cannot be read.
+    `embeds` are in the order of the question; none if the statement cannot be read.
     """
 
     columns: tuple[ColumnProof, ...]
@@ -86,7 +86,7 @@ class StatementProof:
 
 
 def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> StatementProof:
-    """Prove a statement against the scratch database that `facts` were read from. Nothing is run, nothing stays behind.
+    """Prove a statement against the scratch database that `facts` were read from. Nothing is executed, and nothing persists.
 
     Parameters come first, since columns depend on which of them may be None.
 
@@ -142,7 +142,7 @@ def _embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProof | N
 
 
 def _null_constants(prover: Prover, tree: Node) -> list[bool]:
-    """Which output columns are the constant NULL itself; behind a set operation that cannot be said of a column."""
+    """Return which output columns are the constant NULL itself; none of a set operation."""
     query = prover.query(tree)
     return [
         query.set_operations is None and entry.expression.tag == "CONST" and entry.expression.flag("constisnull") for entry in query.outputs
@@ -181,7 +181,7 @@ def _cardinality(rows: cardinality.Rows) -> Cardinality:
 
 
 def unproven_column(reason: str) -> ColumnProof:
-    """Return what is said of each column of a statement that cannot be read."""
+    """Return the proof of each column of a statement that cannot be read."""
     nullability = Nullability(nullable=True, element_nullable=True)
     return ColumnProof(nullability, reason, None, always_null=False, dimensions=1, fields=None)
 
@@ -198,7 +198,7 @@ def _unproven(statement: Statement, reason: str) -> StatementProof:
 
 
 class _CharacterOffsets:
-    """PostgreSQL counts bytes of its encoding, we count characters."""
+    """Converts PostgreSQL's offsets, in bytes of its encoding, to characters."""
 
     def __init__(self, sql: str, encoding: str) -> None:
         self._encoded = sql.encode(encoding)

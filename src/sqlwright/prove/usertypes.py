@@ -1,4 +1,4 @@
-"""The types that a schema makes or its extensions bring, read from PostgreSQL's catalog. Enums are in `catalog`: they have labels."""
+"""The types of a schema and its extensions, read from PostgreSQL's catalogue. Enums, which have labels, are read with the tables."""
 
 from __future__ import annotations
 

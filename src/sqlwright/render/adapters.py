@@ -115,7 +115,7 @@ def boxes_text(value: list[Any]) -> str:
 _ARRAYS_NEED = {"typing": ("Any",), "psycopg.adapt": ("PyFormat", "Transformer")}
 _ARRAYS = '''\
 def array_text(value: list[Any]) -> str:
-    """Write an array that is an element: psycopg takes a list of lists for one array."""
+    """Format an array as an element; psycopg sends nested lists as one array."""
 
     def plain(item: Any) -> Any:
         if isinstance(item, list):

@@ -7,7 +7,6 @@ PostgreSQL decides what a star means; sqlc contributes the number of each parame
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sqlwright.diagnostics import Code, Diagnostic
@@ -97,16 +96,6 @@ def read_statement(text: str, known: Mapping[str, int]) -> Reading:
         index += macro.length
         position = tokens[index - 1].end
     return Reading("".join([*parts, statement[position:]]), names, tuple(embeds))
-
-
-def macro_arguments(text: str, kinds: AbstractSet[str]) -> list[str]:
-    """Return the arguments of sqlc's macros of these kinds, in order."""
-    # Most queries use no macro, and a substring search is cheaper than the lexer.
-    if "sqlc" not in text.lower():
-        return []
-    tokens = significant(text)
-    found = (_macro_at(tokens, index) for index in range(len(tokens)))
-    return [macro.argument for macro in found if macro is not None and macro.kind in kinds]
 
 
 def misread_operand(source: QuerySource) -> Diagnostic | None:

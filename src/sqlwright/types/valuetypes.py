@@ -14,7 +14,7 @@ from sqlwright.types.formats import is_binary
 from sqlwright.types.pgtypes import builtin, builtin_array_is_registered, canonical_name, of_extension
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ValueTypes:
     """The types of a schema, by the names that proofs use."""
 

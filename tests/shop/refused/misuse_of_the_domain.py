@@ -1,4 +1,4 @@
-"""Code that must not type-check, and beside it the same done right. A line's marker is the error code that mypy must give it."""
+"""Code that must not type-check, next to its correct form. The marker of a line is the error code that mypy must report."""
 
 import uuid
 from typing import assert_never

@@ -1,1 +1,1 @@
-"""Questions that PostgreSQL answers about a statement's text: its types, whether it can be planned, what is wrong with it."""
+"""Questions to PostgreSQL about a statement's text: its types, whether it can be planned, and what is wrong with it."""

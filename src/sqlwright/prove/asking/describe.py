@@ -34,7 +34,7 @@ class ResultColumn:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What Describe says of a prepared statement; types are OIDs. In `columns`, domains are already replaced by their base."""
+    """The description of a prepared statement; types are OIDs. In `columns`, domains are already replaced by their base."""
 
     params: tuple[int, ...]
     columns: tuple[ResultColumn, ...]
@@ -117,7 +117,7 @@ def _origin(described: pq.abc.PGresult, column: int) -> tuple[int, int] | None:
 
 
 def _placeholder_meant(sql: str, refused: Refused) -> int | None:
-    """The placeholder that an error speaks of: named in its text (in every language), or standing at its position."""
+    """Return the placeholder that an error speaks of: named in its text (in every language), or at its position."""
     named = re.search(r"\$([0-9]+)", refused.message)
     if named:
         return int(named[1])
@@ -163,14 +163,14 @@ class _Type:
 
 
 class TypeNames:
-    """Names of types by OID, asked of the catalog once for all types."""
+    """Names of types by OID, read from the catalogue once for all types."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         rows = connection.cursor(row_factory=args_row(_Type)).execute(_TYPES).fetchall()
         self._types = {row.oid: row for row in rows}
 
     def cast_name(self, oid: int) -> str:
-        """Return what to write behind `::` for the type."""
+        """Return the type as it is written after `::`."""
         found = self._types[oid]
         if found.is_array:
             return f"{self.cast_name(found.element)}[]"

@@ -1,4 +1,4 @@
-"""What PostgreSQL's planner refuses although its analyser takes it: the query would be prepared, and fail whenever it runs."""
+"""Statements that PostgreSQL's planner refuses although its analyser accepts them: they can be prepared, but always fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GENERIC = 16
 
 
 def plan(connection: psycopg.Connection[Any], sql: str, param_count: int) -> None:
-    """Let PostgreSQL plan a statement that it can prepare, for any values of its parameters. Nothing is executed.
+    """Have PostgreSQL plan a statement that it can prepare, for any values of its parameters. Nothing is executed.
 
     A statement without a plan, such as NOTIFY, passes.
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses, as a diagnostic: the caret on the mistake, and what was probably meant, by the scratch database's catalogue."""
+"""Refusals of PostgreSQL as diagnostics: the caret on the mistake, and a suggestion from the scratch database's catalogue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LABELS = """
 SELECT t.typname::text, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid
 GROUP BY t.oid, t.typname
 """
-# Words behind which a name is that of a table.
+# Words after which a name is that of a table.
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "ONLY", "USING", "TABLE"})
 _LISTED = 12
 _ADVICE = {
@@ -131,7 +131,7 @@ def _label(connection: psycopg.Connection[Any], label: str, message: str) -> str
 
 
 def _tables_of(connection: psycopg.Connection[Any], tokens: Sequence[Token]) -> dict[str, str]:
-    """The tables that a query names, by alias or name: approximately, which is enough for advice."""
+    """Return the tables that a query names, by alias or name: approximately, which is enough for advice."""
     known = {row[0].rpartition(".")[2] for row in connection.execute(_RELATIONS).fetchall()}
     found: dict[str, str] = {}
     for index, token in enumerate(tokens):
@@ -154,7 +154,7 @@ _AFTER_TABLES = frozenset(
 
 
 def _last_part(tokens: Sequence[Token], index: int) -> int:
-    """The last part of the dotted name that begins here."""
+    """Return the last part of the dotted name that begins here."""
     while _text(tokens, index + 1) == "." and index + 2 < len(tokens):
         index += 2
     return index

@@ -1,1 +1,1 @@
-"""What PostgreSQL's catalogs and documentation say: relations, keys, constraints, functions."""
+"""Facts from PostgreSQL's catalogues and documentation: relations, keys, constraints, functions."""

@@ -1,4 +1,4 @@
-"""CHECK constraints, as far as they say something of every stored row: each is met by a condition that is true or NULL."""
+"""CHECK constraints that are valid for every stored row. A row satisfies one if its condition is true or NULL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST_WITH_NOT_ENFORCED = 18
 
 
 class Checks:
-    """The valid CHECK constraints of a database, taken apart into the conditions that hold together."""
+    """The valid CHECK constraints of a database, split into the conditions that AND joins."""
 
     def __init__(self, connection: psycopg.Connection[Any], major: int) -> None:
         self._connection = connection
@@ -41,7 +41,7 @@ class Checks:
         return self._conditions.get(relation, [])
 
     def columns(self, column_of: Callable[[Node], int | None]) -> dict[tuple[int, int], str]:
-        """Return the columns, by table and attribute number, that a condition is about, each with its constraint's name."""
+        """Return the columns, by table and attribute number, that `column_of` finds in a condition, each with its constraint's name."""
         found: dict[tuple[int, int], str] = {}
         for oid, conditions in self._conditions.items():
             for name, condition in conditions:
@@ -83,13 +83,13 @@ def column_without_null_elements(condition: Node) -> int | None:
 
 
 def _attribute(node: Node) -> int | None:
-    """The number of the column that an expression is; system columns and whole rows count as none."""
+    """Return the number of the column that an expression is; system columns and whole rows count as none."""
     number = node.number("varattno") if node.tag == "VAR" else 0
     return number if number > 0 else None
 
 
 def _uncoerced(node: Node) -> Node:
-    """Take away what changes the type or collation of a value, or of all elements of an array, but not the value."""
+    """Return an expression without what changes only the type or collation of a value or of array elements."""
     while node.tag in ("RELABELTYPE", "COLLATEEXPR") or (node.tag == "ARRAYCOERCEEXPR" and _is_relabelled(node.node("elemexpr"))):
         node = node.node("arg")
     return node

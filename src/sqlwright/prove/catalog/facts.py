@@ -1,4 +1,4 @@
-"""What the catalogue knows: read once for a scratch database, the big parts when they are first needed."""
+"""Facts of the catalogue, read once for a scratch database; the large parts on first use."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ class _Column:
 
 
 class SchemaFacts:
-    """Everything that proofs ask the catalogue, for one scratch database whose schema does not change any more.
+    """All facts that proofs take from the catalogue of one scratch database, whose schema no longer changes.
 
-    `stored_elements_nullable` is what the user says of arrays in tables: whether they hold NULL, where no constraint refuses it.
+    `stored_elements_nullable` is the user's setting for arrays in tables: whether they may hold NULL where no constraint forbids it.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> None:
@@ -110,7 +110,7 @@ class SchemaFacts:
 
     @classmethod
     def load(cls, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> SchemaFacts:
-        """Read the facts that most queries need. The connection is kept for the others."""
+        """Read the facts that most queries need; the connection is kept to read the others later."""
         facts = cls(connection, stored_elements_nullable=stored_elements_nullable)
         facts._read_relations(None)
         return facts
@@ -173,7 +173,7 @@ class SchemaFacts:
         return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, column.dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
-        """A read of the parent reads the children's rows too, so what is NOT NULL must be so there as well."""
+        """Restrict the facts about a parent to those that hold in a child too, whose rows a read of the parent includes."""
         by_name = {attribute.name: attribute for attribute in child.attributes.values() if not attribute.dropped}
         for number, attribute in parent.attributes.items():
             own = by_name.get(attribute.name)
@@ -234,7 +234,7 @@ class SchemaFacts:
         return self.checks.columns(column_without_null_elements)
 
     def elements_nullable(self, relation: Relation, attribute: int) -> bool:
-        """Return whether a stored array may hold NULL: as the user says of all of them, unless a constraint refuses it in all children."""
+        """Return whether a stored array may hold NULL: as the user has set it for all, unless a constraint forbids it in all children."""
         return self.stored_elements_nullable and attribute not in relation.without_null_elements
 
     def view_query(self, oid: int) -> Node:
@@ -292,7 +292,7 @@ class SchemaFacts:
         return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
 
     def field_dimensions(self, composite: int, number: int) -> int:
-        """Return the dimensions that an array in a composite type or row type is declared with; 1 where there is nothing to tell."""
+        """Return the dimensions that an array in a composite type or row type is declared with; 1 if unknown."""
         return self._field_dimensions.get((self.below_domains(composite).oid, number), 1)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The unique indexes of a database, as far as they hold at any moment."""
+"""The unique indexes of a database that are enforced at all times (valid and not deferrable)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ORDER BY NOT i.indisprimary, c.relname
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the query above; lists are as the catalogue's text forms have them, separated by spaces."""
+    """A row of the query above; lists are texts, separated by spaces."""
 
     relation: int
     name: str

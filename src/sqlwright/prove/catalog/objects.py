@@ -1,4 +1,4 @@
-"""Relations, indexes, functions and types, as the catalogue has them."""
+"""Relations, indexes, functions and types of the catalogue."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from sqlwright.prove.tree.enums import CmdType, RelKind, TypType
 from sqlwright.prove.tree.nodetree import Node, Tree
 
 FIRST_USER_OID = 16384
-"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`): users make no objects there."""
+"""OIDs below are PostgreSQL's own (`FirstNormalObjectId`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A column of a relation. `not_null`: constraints hold for every stored row, in all children; `why` says which, or what is missing.
+    """A column of a relation. `not_null`: constraints rule out NULL in all stored rows, also of children; `why` names them.
 
-    `accepts_null` tells whether NULL may be written to it. `dimensions` are those that an array is declared with, at least 1.
+    `accepts_null`: NULL may be written to it. `dimensions` are those that an array is declared with, at least 1.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class UniqueIndex:
-    """A unique btree index that holds at any moment. A key is an attribute number, or an expression over Var 1."""
+    """A unique btree index that is enforced at all times. A key is an attribute number, or an expression over Var 1."""
 
     name: str
     keys: tuple[int | Node, ...]
@@ -91,8 +91,8 @@ class Function:
 class DataType:
     """A type. `base` and `not_null` are for domains: the type under it, and whether a value that is coerced to it is refused when NULL.
 
-    `element` is the type of what it holds, if it can be subscripted; `array` is the type of its arrays, and `is_array` tells one whose
-    values are arrays of any length.
+    `element` is the type of its elements, if it can be subscripted; `array` is the type of arrays of it. `is_array`: its values are arrays
+    of any length.
     """
 
     oid: int

@@ -24,7 +24,7 @@ ANY_ARGUMENT = _SECTIONS["not NULL when some argument is not NULL"]
 ALWAYS = _SECTIONS["never NULL"]
 
 MONOTONIC_FIELDS = frozenset({"century", "decade", "epoch", "isoyear", "julian", "millennium", "year"})
-"""Fields that `extract` can tell of infinity; of the others it says NULL."""
+"""Fields that `extract` has a value for in infinite dates; for the others it returns NULL."""
 
 NEVER_NULL_AGGREGATES = frozenset({"count", "regr_count"})
 """Aggregates, by name, that are not NULL even without rows."""
@@ -34,7 +34,7 @@ NON_EMPTY_AGGREGATES = frozenset({"array_agg", "json_agg", "json_object_agg", "j
     for kind in ("json", "jsonb")
     for what in ("agg_strict", "object_agg_strict", "object_agg_unique", "object_agg_unique_strict")
 )
-"""Aggregates that are NULL only without rows: they take NULLs up."""
+"""Aggregates that are NULL only without rows: they include NULLs."""
 
 VALUE_AGGREGATES = frozenset(
     {
@@ -57,7 +57,7 @@ VALUE_AGGREGATES = frozenset(
         "xmlagg",
     }
 )
-"""Aggregates that are NULL only when there is no value: they pass over NULLs."""
+"""Aggregates that are NULL only when there is no value: they ignore NULLs."""
 
 ORDERED_SET_AGGREGATES = frozenset({"mode", "percentile_cont", "percentile_disc"})
-"""Ordered-set aggregates that are NULL only when there is no value, given direct arguments."""
+"""Ordered-set aggregates that are NULL only when there is no value, if their direct arguments are not NULL."""

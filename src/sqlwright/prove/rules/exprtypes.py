@@ -1,4 +1,4 @@
-"""The type of an expression in a query tree: each kind of node tells it in a field of its own."""
+"""The type of an expression in a query tree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlwright.prove.rules.scopes import Prover
 from sqlwright.prove.tree.enums import BuiltinType, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
 
-# Where a node tells the type of its value.
+# The fields that hold the type of a node's value.
 _TYPE_FIELDS = {
     "AGGREF": "aggtype",
     "ARRAYCOERCEEXPR": "resulttype",

@@ -1,10 +1,10 @@
 # ruff: noqa: ARG001 - all rules have one signature
-"""What follows from a condition: a row for which `o.total > $1` is true has a total.
+"""Narrowing: the facts that a condition implies. A row for which `o.total > $1` is true has a total.
 
-`true(condition)` gives what is known of a row for which the condition is true, `present(expression)` what is known when the expression is
-not NULL. Both rest on strictness: PostgreSQL does not call a strict function with a NULL, its result is NULL then, and NULL is not true.
+`true(condition)` returns the facts about a row for which the condition is true, `present(expression)` those if the expression is not NULL.
+Both rest on strictness: PostgreSQL does not call a strict function with a NULL; its result is NULL, and NULL is not true.
 
-Only columns, parameters and aggregates are learned of, never other expressions: a volatile function may answer differently the next time.
+Facts are about columns, parameters and aggregates, never about other expressions: a volatile function may return another value next time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NONE: RowFacts = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a condition stands: its scope, and the events that could have null-extended items at that place (None: all on their paths)."""
+    """The place of a condition: its scope, and the null extensions that may have happened there (None: all on the items' paths)."""
 
     prover: Prover
     scope: Scope
@@ -58,27 +58,27 @@ def _apply(table: Mapping[str, Inference], ground: Ground, node: Node) -> RowFac
 
 
 def true(ground: Ground, node: Node) -> RowFacts:
-    """Return what is known when the condition is true."""
+    """Return the facts if the condition is true."""
     return _apply(TRUTHS, ground, node) | present(ground, node)
 
 
 def false(ground: Ground, node: Node) -> RowFacts:
-    """Return what is known when the condition is false (and not NULL)."""
+    """Return the facts if the condition is false (and not NULL)."""
     return _apply(FALSEHOODS, ground, node) | present(ground, node) | not_true(ground, node)
 
 
 def not_true(ground: Ground, node: Node) -> RowFacts:
-    """Return what is known when the condition is false or NULL."""
+    """Return the facts if the condition is false or NULL."""
     return _apply(REFUSALS, ground, node)
 
 
 def present(ground: Ground, node: Node) -> RowFacts:
-    """Return what is known when the expression is not NULL."""
+    """Return the facts if the expression is not NULL."""
     return _apply(PRESENCES, ground, node)
 
 
 def row_facts(prover: Prover, scope: Scope) -> RowFacts:
-    """Return what the conditions of a query level tell of each row of the join tree."""
+    """Return the facts that the conditions of a query level imply about each row of the join tree."""
     clauses: list[tuple[frozenset[NullExtension], RowFacts]] = []
     for condition in scope.tree.conditions:
         findings = true(Ground(prover, scope, condition.below), condition.expression)
@@ -144,7 +144,7 @@ def _present_function(ground: Ground, node: Node) -> RowFacts:
 
 
 def _present_operator(ground: Ground, node: Node) -> RowFacts:
-    """A strict operator had no NULL; NULLIF(a, b) gives a or NULL, so only a is known."""
+    """A strict operator had no NULL; NULLIF(a, b) returns a or NULL, so only a is known."""
     if node.tag == "NULLIFEXPR":
         return present(ground, node.nodes("args")[0])
     function = ground.prover.facts.function(node.number("opfuncid"))
@@ -169,7 +169,7 @@ def _present_wrapped(ground: Ground, node: Node) -> RowFacts:
 
 
 def _present_converted(ground: Ground, node: Node) -> RowFacts:
-    """Built-in input functions give NULL for NULL."""
+    """Built-in input functions return NULL for NULL."""
     return present(ground, node.node("arg")) if ground.prover.facts.type(node.number("resulttype")).builtin_io else NONE
 
 

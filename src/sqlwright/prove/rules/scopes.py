@@ -18,11 +18,11 @@ from sqlwright.prove.tree.rowfacts import RowFact, RowFacts
 
 @dataclass(eq=False)
 class Scope:
-    """Where an expression stands: its query level, the levels around it, and what is known of every row at that place.
+    """The context of an expression: its query level, the levels around it, and the facts about every row at that place.
 
-    `row` is the place before grouping, for a scope that stands behind it. `test` is what a CaseTestExpr stands for, `test_node` its
-    expression. `sublink` holds the columns of the subquery whose comparison is evaluated. `written` answers for the columns of the
-    written table in RETURNING, `excluded` for those of `excluded` in DO UPDATE.
+    `row` is the scope before grouping, for a scope after it. `test` is the verdict on a CaseTestExpr, `test_node` its
+    expression. `sublink` holds the columns of the subquery whose comparison is evaluated. `written` judges the columns of the
+    written table in RETURNING, `excluded` those of `excluded` in DO UPDATE.
     """
 
     query: Query
@@ -55,7 +55,7 @@ class Scope:
         raise Unrecognised(f"no WITH item {name}")
 
     def knowing(self, facts: Iterable[RowFact]) -> Scope:
-        """Return the same scope with more known of the row."""
+        """Return the same scope with further facts about the row."""
         more = self.known | frozenset(facts)
         return self if more == self.known else replace(self, known=more)
 
@@ -77,7 +77,7 @@ class Prover:
     `nullable_params` may be None, `nullable_elements` may hold None inside an array; `param_dimensions` are those that are more than one.
 
     `outputs` caches the verdicts on a subquery's columns by the identity of its node and of the scope around it, which `kept_scopes`
-    keeps alive; `assumed` holds what a recursive query assumes of itself.
+    keeps alive; `assumed` holds the assumptions of recursive queries about themselves.
     """
 
     facts: SchemaFacts
@@ -118,10 +118,7 @@ class Prover:
 
 
 def _grouped_away(node: Node, query: Query) -> bool:
-    """Before PostgreSQL 18: whether an expression behind grouping is one that some grouping set leaves out.
-
-    Later trees mark it themselves.
-    """
+    """Return whether an expression after grouping is one that some grouping set omits; since PostgreSQL 18, trees mark it."""
     sets = query.grouping_sets
     if sets is None or ("hasGroupRTE" in query.node.fields and query.node.flag("hasGroupRTE")):
         return False

@@ -1,4 +1,4 @@
-"""Whether an expression or a subquery may give another value each time it is evaluated."""
+"""Volatility: whether an expression or a subquery may return another value each time it is evaluated."""
 
 from __future__ import annotations
 

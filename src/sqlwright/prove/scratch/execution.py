@@ -1,8 +1,8 @@
-"""Executing the schema's files: statement by statement, in the transactions that PostgreSQL allows.
+"""Execution of the schema's files, statement by statement, in the transactions that PostgreSQL allows.
 
 A file is one transaction, as migration tools have it. A statement that refuses to run in a transaction (CREATE INDEX CONCURRENTLY, a CALL
-that commits), or needs what came before it to be committed (a new label of an enum), ends it and begins another behind itself. It is
-PostgreSQL that says so: no statement is recognised by its text.
+that commits), or needs what came before it to be committed (a new label of an enum), ends it, and another begins after it. PostgreSQL
+decides: no statement is recognised by its text.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def execute_schema(connection: psycopg.Connection[Any], schema: Schema, prepared
 
 
 class _Execution:
-    """A session, and whether the transaction that it is in is the file's own or ours."""
+    """A session, and whether its transaction is the file's own or ours."""
 
     def __init__(self, connection: psycopg.Connection[Any], roles: frozenset[str], prepared: Prepared) -> None:
         self._connection = connection
@@ -127,7 +127,9 @@ class _Execution:
     def _refusal(self, file: SchemaFile, start: int, text: str, error: psycopg.Error) -> CompileError:
         """End the session, in whatever state it is, and describe the error."""
         position = error.diag.statement_position
-        message = f"PostgreSQL refuses the schema: {_message(error, self._prepared.failures.get(surroundings.extension_made_by(text), ''))}"
+        extension = surroundings.extension_made_by(text)
+        better = self._prepared.failures.get(extension) if extension is not None else None
+        message = f"PostgreSQL refuses the schema: {better or _message(error)}"
         advice = _help(error)
         if self._is_copying():
             message, advice = "COPY FROM STDIN has no data to read here", "a schema needs no rows: leave them out (pg_dump --schema-only)."
@@ -139,8 +141,8 @@ class _Execution:
         )
 
 
-def _message(error: psycopg.Error, better: str = "") -> str:
-    return better or error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
+def _message(error: psycopg.Error) -> str:
+    return error.diag.message_primary or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _help(error: psycopg.Error) -> str:
@@ -161,7 +163,7 @@ def _place(file: SchemaFile, offset: int) -> Place:
 
 
 def _offset_in(file: SchemaFile, offset: int) -> int:
-    """Blanked lines are shorter than the file's: go by line and column."""
+    """Return the offset in the file, by line and column, since blanked lines are shorter."""
     line = file.sql.count("\n", 0, offset)
     column = offset - (file.sql.rfind("\n", 0, offset) + 1)
     return sum(len(text) + 1 for text in file.text.split("\n")[:line]) + column

@@ -1,7 +1,7 @@
-"""Extensions that only a superuser may create, created before the schema's own text runs.
+"""Extensions that only a superuser may create, created before the schema's text is executed.
 
-PostgreSQL lets the owner of a database create *trusted* extensions, so those are left to the text. For the others the superuser's session
-works on the empty database alone: their scripts meet no function, operator or setting of the text's, which could be made to run in them.
+PostgreSQL lets the owner of a database create *trusted* extensions, so those are left to the text. The others are created in the
+empty database: their scripts meet no function, operator or setting of the text, which they could be made to execute.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ WHERE e.name = %s AND v.superuser AND NOT v.trusted
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a CREATE EXTENSION asks for; a `schema` or `version` of "" is not given."""
+    """What a CREATE EXTENSION asks for; `schema` and `version` where they are written."""
 
     name: str
-    schema: str = ""
-    version: str = ""
+    schema: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The extensions and schemas that are there before the text runs, and why an extension is not."""
+    """The extensions and schemas that exist before the text is executed, and the reasons why others do not."""
 
     extensions: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
@@ -84,7 +84,7 @@ def wanted_in(text: str) -> Iterator[Wanted]:
 
 
 def string_body(token: Token) -> str:
-    """Return what stands between the quotes of a string."""
+    """Return the text between the quotes of a string."""
     quote = token.text[: token.text.index("$", 1) + 1] if token.text.startswith("$") else "'"
     return token.text.partition(quote)[2].removesuffix(quote)
 
@@ -98,7 +98,8 @@ def _wanted(tokens: tuple[Token, ...], index: int) -> Wanted:
     if [_word(tokens, index + i) for i in range(3)] == ["if", "not", "exists"]:
         index += 3
     name = name_of(tokens[index]) if index < len(tokens) else ""
-    schema = version = ""
+    schema: str | None = None
+    version: str | None = None
     index += 1
     while (word := _word(tokens, index)) in {"with", "schema", "version", "cascade"}:
         if word in {"schema", "version"} and index + 1 < len(tokens):
@@ -110,8 +111,8 @@ def _wanted(tokens: tuple[Token, ...], index: int) -> Wanted:
     return Wanted(name, schema, version)
 
 
-def _word(tokens: tuple[Token, ...], index: int) -> str:
-    return tokens[index].text.lower() if index < len(tokens) and tokens[index].kind is Kind.WORD else ""
+def _word(tokens: tuple[Token, ...], index: int) -> str | None:
+    return tokens[index].text.lower() if index < len(tokens) and tokens[index].kind is Kind.WORD else None
 
 
 def _create(connection: psycopg.Connection[Any], extension: Wanted, owner: str) -> set[str]:
@@ -130,6 +131,6 @@ def _create(connection: psycopg.Connection[Any], extension: Wanted, owner: str) 
 
 
 def _share_wrappers(connection: psycopg.Connection[Any], role: str) -> None:
-    """Let the text declare foreign tables; what a wrapper does on the server, PostgreSQL guards by rights that the role has not."""
+    """Let the text declare foreign tables. PostgreSQL guards access to the server itself by rights that the role lacks."""
     for (wrapper,) in connection.execute("SELECT fdwname FROM pg_foreign_data_wrapper").fetchall():
         connection.execute(sql.SQL("GRANT USAGE ON FOREIGN DATA WRAPPER {} TO {}").format(sql.Identifier(wrapper), sql.Identifier(role)))

@@ -1,4 +1,4 @@
-"""Statements about what surrounds a database: roles and their rights, tablespaces, replication, how the server was built.
+"""Statements about the surroundings of a database: roles and their rights, tablespaces, replication, how the server was built.
 
 No query's types depend on them, roles belong to the whole server, and a schema that comes from `pg_dump` is full of them. PostgreSQL is
 asked to execute each as it stands. Only what it refuses, for want of a right or of the thing named, is executed without the part in
@@ -54,7 +54,7 @@ _OPENERS = frozenset({";", "begin", "then", "else", "loop"})
 
 
 def instead_of(text: str, error: psycopg.Error, roles: frozenset[str], prepared: Prepared) -> str | None:
-    """Return what to execute instead of a statement that was refused, "" for nothing, None where the refusal stands.
+    """Return the text to execute instead of a refused statement, "" for nothing, None if the refusal stands.
 
     `roles` are those that the schema makes, `prepared` are the extensions that were made for it. The text keeps its length, so that places
     in it hold.
@@ -82,10 +82,10 @@ def roles_made_in(text: str) -> Iterator[str]:
             yield name_of(tokens[index + 2])
 
 
-def extension_made_by(text: str) -> str:
-    """Return the name in a CREATE EXTENSION, "" for other statements."""
+def extension_made_by(text: str) -> str | None:
+    """Return the name in a CREATE EXTENSION; None for other statements."""
     found = next(wanted_in(text), None) if _starts(significant(text), "create", "extension") else None
-    return found.name if found else ""
+    return found.name if found else None
 
 
 def _is_about_surroundings(words: Sequence[Token], roles: frozenset[str]) -> bool:
@@ -106,7 +106,7 @@ def _is_about_surroundings(words: Sequence[Token], roles: frozenset[str]) -> boo
 
 def _makes_role(words: Sequence[Token]) -> bool:
     is_role = any(_starts(words, "create", kind) for kind in _ROLE_KINDS) and not _starts(words[1:], "user", "mapping")
-    return is_role and _name_at(words, 2) != ""
+    return is_role and _name_at(words, 2) is not None
 
 
 def _without_surroundings(text: str, words: Sequence[Token]) -> str:
@@ -146,16 +146,16 @@ def _within_block(text: str, words: Sequence[Token], roles: frozenset[str]) -> s
 
 
 def _executed(words: Sequence[Token]) -> Sequence[Token]:
-    """The statement itself, or the one in the string that is given to EXECUTE."""
+    """Return the statement itself, or the one in the string argument of EXECUTE."""
     if not _starts(words, "execute"):
         return words
     string = next((token for token in words if token.kind is Kind.STRING), None)
     return significant(string_body(string)) if string else words
 
 
-def _name_at(words: Sequence[Token], index: int) -> str:
+def _name_at(words: Sequence[Token], index: int) -> str | None:
     is_name = len(words) > index and words[index].kind in {Kind.WORD, Kind.QUOTED_NAME}
-    return name_of(words[index]) if is_name else ""
+    return name_of(words[index]) if is_name else None
 
 
 def _starts(words: Sequence[Token], *beginning: str) -> bool:

@@ -1,1 +1,1 @@
-"""What the parameters and columns of a statement are, beyond types and nullability: dimensions, fields, embeds, stars."""
+"""The parameters and columns of a statement beyond types and nullability: dimensions, fields, embeds, stars."""

@@ -1,4 +1,4 @@
-"""Which tables and views a statement reads and writes, views taken apart."""
+"""The tables and views that a statement reads and writes, those under views included."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _visit(facts: SchemaFacts, tree: Node, reads: set[str], writes: set[str], se
 
 
 def _is_read(entry: Node, permissions: list[Node]) -> bool:
-    """Whether the statement needs the SELECT privilege for its target too."""
+    """Return whether the statement needs the SELECT privilege for its target too."""
     if "perminfoindex" in entry.fields:
         index = entry.number("perminfoindex")
         if not 1 <= index <= len(permissions):

@@ -1,7 +1,7 @@
-"""How many dimensions an array has. PostgreSQL's types do not say; what a column is declared with does, and so does what makes an array.
+"""The number of dimensions of arrays, which is not part of PostgreSQL's types: from declarations and from the expressions that make arrays.
 
-A declaration is not enforced: `int[][]` is the author's word for a matrix, as `int[]` is for a list. What nothing is known of has one. The
-arms of CASE, COALESCE or UNION may make arrays of different dimensions; that is said too.
+Declarations are not enforced: `int[][]` documents a matrix, as `int[]` documents a list. The default is one. The arms of CASE, COALESCE or
+UNION may differ; then the number varies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlwright.prove.tree.enums import ParamKind, RelKind, RTEKind, SetOperation
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.tree.querytree import Query
 
-_NDIM = 5  # in the bytes of a constant: behind their number and the length of the value
+_NDIM = 5  # in the bytes of a constant: after their count and the length of the value
 
 _SAME_AS_ARGUMENT = frozenset(
     {
@@ -43,12 +43,12 @@ _SAME_AS_ARGUMENT = frozenset(
 
 
 VARYING = 0
-"""The number of dimensions of what may have different ones."""
+"""The number of dimensions where it varies."""
 
 _Dimensions: TypeAlias = frozenset[int]
 _ONE: _Dimensions = frozenset({1})
 _ANY: _Dimensions = frozenset()
-"""Of NULL and of the empty array, which fit anything."""
+"""Of NULL and of the empty array, which fit any number."""
 _ITSELF = -1
 """As many as the recursive query itself has."""
 
@@ -59,7 +59,7 @@ def output_dimensions(prover: Prover, node: Node, parent: Scope | None, index: i
 
 
 def dimensions_of(prover: Prover, node: Node, scope: Scope) -> int:
-    """Return the number of dimensions of an expression; 1 for what is no array, and for what is not known."""
+    """Return the number of dimensions of an expression; 1 if it is not an array, or unknown."""
     return _number(_of(prover, node, scope))
 
 
@@ -98,12 +98,12 @@ def _of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:
 
 
 def _of_all(prover: Prover, nodes: Iterable[Node], scope: Scope) -> _Dimensions:
-    """Of a value that is one of several."""
+    """Return the dimensions of a value that is one of several."""
     return _ANY.union(*(_of(prover, node, scope) for node in nodes))
 
 
 def _gathered(found: _Dimensions) -> _Dimensions:
-    """Of an array of arrays. The arrays in a recursive query may grow with each round."""
+    """Return the dimensions of an array of arrays. Those of a recursive query may grow with each iteration."""
     return frozenset(VARYING if count in (VARYING, _ITSELF) else count + 1 for count in found)
 
 
@@ -190,7 +190,7 @@ def _of_relation(prover: Prover, relation: Relation, attribute: int) -> _Dimensi
 
 
 def _assigned(node: Node, attribute: int, at: Scope) -> list[Node]:
-    """What the statement itself puts into a column: that of its target in RETURNING, or that of `excluded`."""
+    """Return the expressions that the statement itself assigns to a column of its target in RETURNING, or of `excluded`."""
     if at.written is not None and node.number("varno") == at.query.result_relation:
         return returning.assigned_values(at.query, attribute)
     conflict = at.query.on_conflict
@@ -200,7 +200,7 @@ def _assigned(node: Node, attribute: int, at: Scope) -> list[Node]:
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
-    """Follow a column to what it is declared with, or to the expression that makes it."""
+    """Return the dimensions of a column, from its declaration or from the expression that makes it."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     if attribute <= 0:
         return _ONE

@@ -1,8 +1,8 @@
 """`sqlc.embed`: which table's row it is, and whether the row may be absent.
 
 Columns are matched by what they are: the range table entry and the attribute number of each. A row is absent where an outer join found no
-partner for its own range table entry, whatever its columns hold; what a view holds NULL does not make the view's row absent. A subquery or
-WITH item that hands on the columns of one table hands on its rows.
+partner for its own range table entry, whatever its columns hold; NULLs inside a view do not make the view's row absent. A subquery or
+WITH item that passes on the columns of one table passes on its rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlwright.prove.tree.rowfacts import JoinMatched, NullExtension
 
 @dataclass(frozen=True, slots=True)
 class EmbedProof:
-    """A row of `relation`: the attribute number of each column, and the verdict on it in a row that is there. `absent`: it need not be."""
+    """A row of `relation`: the attribute number of each column, and its verdict in a row that is present. `absent`: it may not be."""
 
     relation: int
     attributes: tuple[int, ...]
@@ -61,7 +61,7 @@ def prove_embed(prover: Prover, tree: Node, first: int, count: int) -> EmbedProo
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A column of a table, and the range table entries, from the outermost query inwards, through which it is read."""
+    """A column of a table, and the path of range table entries to it, from the outermost query inwards."""
 
     path: tuple[int, ...]
     relation: int
@@ -69,7 +69,7 @@ class _Source:
 
 
 def _source(prover: Prover, scope: Scope, item: int, attribute: int) -> _Source:
-    """Follow a column through subqueries and WITH items that hand it on unchanged."""
+    """Return the table column behind a column that subqueries and WITH items pass on unchanged."""
     entry = scope.query.entry(item)
     match entry.kind:
         case RTEKind.RELATION:
@@ -92,7 +92,7 @@ def _source(prover: Prover, scope: Scope, item: int, attribute: int) -> _Source:
 
 
 def _may_null(column: Node, join: int) -> bool:
-    """Whether a join null-extends the column; before PostgreSQL 16, the tree does not say."""
+    """Return whether a join null-extends the column; before PostgreSQL 16, the tree does not say."""
     return "varnullingrels" not in column.fields or join in column.numbers("varnullingrels")
 
 
@@ -103,7 +103,7 @@ def _knowing(scope: Scope, events: tuple[NullExtension, ...]) -> Scope:
 
 
 def _present(prover: Prover, column: Node, scope: Scope, found: Verdict) -> Verdict:
-    """The verdict on a column of RETURNING in a row that is there."""
+    """Return the verdict on a column of RETURNING in a row that is present."""
     if not found.nullability.null_extended:
         return found
     if scope.written is None:

@@ -2,8 +2,7 @@
 
 A test (`$1 IS NULL`) shows that its author expects NULL, whatever else the parameter is used for, unless it is also written to a column
 that refuses NULL. Without a test every use must agree, since it is one value: a parameter that is also compared may not be None. The way
-into a column allows casts, and the ways in which an INSERT or UPDATE hands rows on: VALUES lists, subqueries, and `unnest`, where it is
-the elements of an array that may be None.
+into a column may pass through casts, VALUES lists, subqueries, and `unnest`, where the elements of an array may be None.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ _CASTS = (CoercionForm.EXPLICIT_CAST, CoercionForm.IMPLICIT_CAST)
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A use of a parameter that ends in a column; `elements` when it is the array's elements that get there.
+    """A use that writes a parameter to a column; with `elements`, the elements of an array are written.
 
-    `whole` when it is an array that gets there, and may hold NULL there.
+    `whole`: an array is written, and may hold NULL in the column.
     """
 
     column: str
@@ -37,7 +36,7 @@ class _Use:
 
 
 def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[NullProof, ...]:
-    """Judge the parameters $1 to $count of a statement."""
+    """Return the proofs of the parameters $1 to $count of a statement."""
     uses: dict[int, list[_Use | None]] = defaultdict(list)
     written = dict(_Writes(facts, tree).find())
     tests = {id(node): words for node, words in _tests(facts, tree)}
@@ -103,7 +102,7 @@ def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Null
 
 
 class _Writes:
-    """Follows the values that a statement writes back to the parameters they come from."""
+    """Traces the values that a statement writes back to parameters."""
 
     def __init__(self, facts: SchemaFacts, tree: Node) -> None:
         self._facts = facts
@@ -129,14 +128,14 @@ class _Writes:
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
     def _refuses_holes(self, array: int) -> bool:
-        """Whether the elements are of a domain that refuses NULL: it is checked where a parameter's text is read."""
+        """Return whether the elements are of a domain that refuses NULL, which is checked when a parameter is read."""
         element = self._facts.below_domains(array).element
         return element is not None and self._facts.is_strict_domain(element)
 
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
-        """The stored column that a column of the target is, and whether an array may hold NULL there.
+        """Return the stored column that a column of the target is, and whether an array may hold NULL there.
 
-        None for what a view computes or a trigger takes.
+        None for a column that a view computes or a trigger handles.
         """
         if relation.kind is not RelKind.VIEW:
             column = relation.attributes.get(number)
@@ -189,7 +188,7 @@ class _Writes:
 
 
 def uncast(facts: SchemaFacts, node: Node) -> Node:
-    """Take away the casts that give NULL for NULL."""
+    """Return an expression without the casts that return NULL for NULL."""
     while True:
         if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
             node.tag == "COERCETODOMAIN" and not facts.is_strict_domain(node.number("resulttype"))
@@ -207,7 +206,7 @@ def _is_plain_cast(facts: SchemaFacts, node: Node) -> bool:
 
 
 def _assignments(query: Query) -> Iterator[Node]:
-    """The target entries that assign columns of the written table."""
+    """Return the target entries that assign columns of the written table."""
     for target in query.targets:
         if not target.junk:
             yield target.node
@@ -218,7 +217,7 @@ def _assignments(query: Query) -> Iterator[Node]:
 
 
 def _only_written(query: Query, item: int, attribute: int, direct: set[int]) -> bool:
-    """Whether a column of FROM is used for nothing but assignments. Its mention in the column list of a join is no use."""
+    """Return whether a column of FROM is used for nothing but assignments. The column list of a join does not count."""
     for node in _uses(query.node):
         if node.tag != "VAR" or node.number("varlevelsup"):
             continue
@@ -231,7 +230,7 @@ def _only_written(query: Query, item: int, attribute: int, direct: set[int]) -> 
 
 
 def _uses(tree: Tree) -> Iterator[Node]:
-    """Walk a query without the column lists of its joins and without its subqueries in FROM, which have their own columns."""
+    """Yield the nodes of a query, except the column lists of its joins and the insides of subqueries, which have their own columns."""
     stack: list[Tree] = [tree]
     while stack:
         part = stack.pop()

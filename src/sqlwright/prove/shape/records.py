@@ -1,6 +1,6 @@
-"""The fields of anonymous records: Describe says no more of one than `record`, the query tree shows what it is made of.
+"""The fields of anonymous records: Describe reports only `record`, the query tree shows the fields.
 
-Only where one expression makes every record of the column: the arms of a UNION, of CASE or of COALESCE may make records of several shapes.
+They are known only if a single expression makes every record: the arms of a UNION, CASE or COALESCE may differ in shape.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Fields: TypeAlias = tuple[RecordField, ...] | None
 
 
 def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fields]:
-    """Return the fields of each column of a query that is an anonymous record or an array of such; None for what is not, or not known."""
+    """Return the fields of each column of a query that is an anonymous record or an array of such; else None."""
     query = prover.query(node)
     if query.set_operations is not None or not any(_is_record(prover, entry.expression) for entry in query.outputs):
         return [None] * len(query.outputs)
@@ -45,7 +45,7 @@ def output_fields(prover: Prover, node: Node, parent: Scope | None) -> list[Fiel
 
 
 def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
-    """Return the fields of the record that an expression is, or of those in the array that it is."""
+    """Return the fields of an expression that is a record or an array of records."""
     try:
         return _fields_of(prover, node, scope) if _is_record(prover, node) else None
     except UNREADABLE:
@@ -84,7 +84,7 @@ def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
-    """Follow a column to the expression that makes it. The row of a subquery as a whole is a record of its columns."""
+    """Return the fields of a column, from the expression that makes it. A subquery's whole row is a record of its columns."""
     entry, attribute = at.query.entry(node.number("varno")), node.number("varattno")
     match entry.kind:
         case RTEKind.GROUP if at.row is not None:

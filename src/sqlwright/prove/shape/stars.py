@@ -1,6 +1,6 @@
-"""Stars, expanded as PostgreSQL expands them: the query tree marks each column that a star stands for with the star's place in the text.
+"""Stars, expanded as PostgreSQL expands them: in the query tree, each column of a star has the star's place in the text.
 
-The generated text names the columns, so that a column that is added to a table later changes no result.
+The generated text names the columns, so that a column added to a table later changes no result.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from sqlwright.sql.lexer import Kind, Token, significant
 _NAMES = frozenset({Kind.WORD, Kind.QUOTED_NAME})
 
 Quote: TypeAlias = Callable[[Sequence[str]], Mapping[str, str]]
-"""How PostgreSQL quotes names."""
+"""Returns names as PostgreSQL quotes them."""
 
 Describe: TypeAlias = Callable[[str], Sequence[str]]
-"""The names of the result columns of a text; none where PostgreSQL refuses it."""
+"""Returns the names of a text's result columns; none if PostgreSQL refuses it."""
 
 _MARK = "sqlwright star"
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """A `*` of the text: what stands before it (`t.`, or ""), where both begin, and where they end. `nested`: inside parentheses."""
+    """A `*` of the text, from the beginning of its prefix (`t.`, or "") to its end. `nested`: inside parentheses."""
 
     prefix: str
     start: int
@@ -40,7 +40,7 @@ class Star:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A text whose stars are columns. `outputs` says which of its result columns a star became: the first one, and how many."""
+    """A text whose stars are columns. `outputs` maps a star to its result columns: the first one, and how many."""
 
     sql: str
     outputs: Mapping[int, tuple[int, int]]
@@ -55,7 +55,7 @@ def stars_in(sql: str) -> list[Star]:
 
 
 def expand_stars(facts: SchemaFacts, tree: Tree, sql: str, stars: Sequence[Star], quote: Quote, describe: Describe) -> Expanded:
-    """Write the columns that `tree`, which PostgreSQL made of the text, has in the place of each star. What cannot be named stays a star.
+    """Return the text with the columns of `tree`, its query tree, in the place of each star. A star stays if a column has no name there.
 
     Raises:
         Unrecognised: the tree is not shaped as this program knows it.
@@ -87,7 +87,7 @@ _Found: TypeAlias = tuple[Query, list[TargetEntry]]
 
 
 def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
-    """The entries of a target list that each star became, with the query that they are of."""
+    """Return the entries of a target list that each star became, with the query that they are of."""
     found: dict[int, _Found] = {}
     for node in walk(tree):
         if node.tag != "QUERY":
@@ -108,12 +108,12 @@ def _targets(tree: Node, places: Mapping[int, int]) -> dict[int, _Found]:
 
 
 def _hides_places(query: Query) -> bool:
-    """Since PostgreSQL 18, a column that is grouped by has no place."""
+    """Return whether grouped columns have lost their places, as since PostgreSQL 18."""
     return "hasGroupRTE" in query.node.fields and query.node.flag("hasGroupRTE")
 
 
 def _grouped_targets(tree: Node, sql: str, stars: Sequence[Star], describe: Describe) -> dict[int, _Found]:
-    """The entries of a grouped query's target list that each of its stars became: those that are gone when a mark is in its place."""
+    """Return the target entries of each star of a grouped query: those that disappear when a marker replaces the star."""
     query = Query(tree)
     found: dict[int, _Found] = {}
     if not _hides_places(query) or query.set_operations is not None:
@@ -127,7 +127,7 @@ def _grouped_targets(tree: Node, sql: str, stars: Sequence[Star], describe: Desc
 
 
 def _owner(query: Query, entry: TargetEntry) -> RangeEntry | None:
-    """What a column must be qualified with: the item of FROM that it is of; None where a join made it."""
+    """Return the item of FROM that qualifies a column; None for the merged column of a join."""
     column = column_below_grouping(query, entry.expression)
     if column.tag != "VAR":
         return None
@@ -153,7 +153,7 @@ def _aliases(facts: SchemaFacts, found: Iterable[_Found]) -> set[str]:
 def _written(
     facts: SchemaFacts, query: Query, star: Star, entry: TargetEntry, entries: Sequence[TargetEntry], quoted: Mapping[str, str]
 ) -> str:
-    """How the text names a column; "" where it cannot."""
+    """Return a column as the text can name it; "" if it cannot."""
     name = quoted[entry.name]
     if star.prefix:
         return f"{star.prefix}{name}"
@@ -180,7 +180,7 @@ def _star(sql: str, tokens: tuple[Token, ...], index: int) -> Star:
 
 
 def _spaced(sql: str, star: Star, columns: str) -> str:
-    """`SELECT*FROM t` needs no spaces around its star."""
+    """Return the columns with spaces around them where the star had none, as in `SELECT*FROM t`."""
     before = " " if star.start and (sql[star.start - 1].isalnum() or sql[star.start - 1] == "_") else ""
     after = " " if star.end < len(sql) and (sql[star.end].isalnum() or sql[star.end] == "_") else ""
     return f"{before}{columns}{after}"

@@ -1,4 +1,4 @@
-"""What an expression is, looked at by itself: its place in the text, the columns that it names, whether it is written like another."""
+"""Properties of an expression by itself: its place in the text, the columns that it names, its structure."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Join:
 
 
 class JoinTree:
-    """The join tree of one query level, taken apart."""
+    """The join tree of one query level: the joins, the conditions, and the null extensions of each item."""
 
     def __init__(self, query: Query) -> None:
         self.paths: dict[int, tuple[NullExtension, ...]] = {}

@@ -22,11 +22,11 @@ _E = TypeVar("_E", bound=IntEnum)
 
 
 class Unrecognised(Exception):
-    """The tree is not shaped as this program knows it: an unknown node, field or value."""
+    """The tree has an unknown shape: a node, a field or a value that is not expected."""
 
 
 UNREADABLE = (Unrecognised, LookupError, ValueError, RecursionError)
-"""What reading a tree of another shape than the known one may raise. Whoever catches it gives the safe answer."""
+"""The exceptions that an unknown shape of a tree may raise. Callers that catch them return the safe answer."""
 
 
 class Node:
@@ -42,7 +42,7 @@ class Node:
         return f"Node({self.tag}, {self.fields})"
 
     def raw(self, name: str) -> Tree:
-        """Return a field as it is; raises `Unrecognised` when the node has none of that name."""
+        """Return a field as it is. Raises `Unrecognised` if the node has none of that name."""
         try:
             return self.fields[name]
         except KeyError:
@@ -139,7 +139,7 @@ class Node:
 
 
 def as_nodes(items: list[Tree]) -> list[Node]:
-    """Take a list that holds nothing but nodes; raises `Unrecognised` for another."""
+    """Return a list of nodes as such. Raises `Unrecognised` if it holds anything else."""
     found: list[Node] = []
     for item in items:
         if not isinstance(item, Node):
@@ -149,7 +149,7 @@ def as_nodes(items: list[Tree]) -> list[Node]:
 
 
 def unescape(token: str) -> str:
-    """Take the backslashes away. A dumped tree may break a line at an escaped space, so white space is written as one space."""
+    """Return a token without its backslashes. A dumped tree may break a line at an escaped space, so any white space becomes a space."""
     return re.sub(r"\s", " ", _ESCAPE.sub(r"\1", token)) if "\\" in token else token
 
 

@@ -1,8 +1,7 @@
-"""The analysed query tree: how to get it from the server, and its parts under their own names.
+"""The analysed query tree: how it is obtained from the server, and its parts by name.
 
 The tree comes out of `debug_print_parse`: while it is on, the server sends the tree of each statement it parses as a LOG message. That
-costs one round trip and no catalogue write, and it keeps the place of every expression, which PostgreSQL 17 and later drop from the trees
-they store.
+costs one round trip and no catalogue write, and keeps the place of every expression, which PostgreSQL 17 and later drop from stored trees.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class TargetEntry:
 
 
 class RangeEntry:
-    """An entry of the range table: what one item of FROM (or a join, or the target) is."""
+    """An entry of the range table: an item of FROM, a join, or the target."""
 
     __slots__ = ("kind", "node")
 
@@ -56,7 +55,7 @@ class RangeEntry:
 
     @property
     def alias(self) -> str:
-        """The name the query calls it by; "" for joins without one."""
+        """The name that the query uses for it; "" for joins without one."""
         eref = self.node.optional("eref")
         name = eref.text("aliasname") if eref else ""
         return "" if name == "unnamed_join" else name
@@ -79,7 +78,7 @@ class RangeEntry:
 
 
 class Query:
-    """A QUERY node with its parts. Lists are read when asked for, so that an unknown part harms only the proofs that need it."""
+    """A QUERY node with its parts. Lists are read on demand, so that an unknown part affects only the proofs that need it."""
 
     def __init__(self, node: Node) -> None:
         if node.tag != "QUERY":
@@ -189,7 +188,7 @@ class Query:
         return expanded
 
     def values_rows(self, entry: RangeEntry) -> list[list[Node]]:
-        """The rows of a VALUES entry."""
+        """Return the rows of a VALUES entry."""
         rows: list[list[Node]] = []
         for row in entry.node.items("values_lists"):
             if not isinstance(row, list):
@@ -199,7 +198,7 @@ class Query:
 
 
 def _expand(item: Node) -> list[frozenset[int]]:
-    """Expand one grouping set."""
+    """Return the sets that an item of GROUP BY stands for."""
     match item.enum("kind", GroupingSetKind):
         case GroupingSetKind.EMPTY:
             return [frozenset()]
@@ -229,12 +228,12 @@ def null_test(node: Node) -> NullTestType | None:
 
 
 def returning_type(var: Node) -> VarReturningType:
-    """Return whether a column in RETURNING is written as one of OLD or NEW, which PostgreSQL 18 brought."""
+    """Return whether a column in RETURNING is one of OLD or NEW, which exist since PostgreSQL 18."""
     return var.enum("varreturningtype", VarReturningType) if "varreturningtype" in var.fields else VarReturningType.DEFAULT
 
 
 def analysed_query(connection: psycopg.Connection[Any], sql: str, param_types: Sequence[int]) -> Tree:
-    """Let the server parse and analyse a statement, and give its tree. Nothing is run, and nothing stays behind.
+    """Return the tree that the server makes when it parses and analyses a statement. Nothing is executed, and nothing persists.
 
     Raises:
         psycopg.Error: PostgreSQL refuses the statement.

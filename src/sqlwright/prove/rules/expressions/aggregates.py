@@ -115,7 +115,7 @@ def window_function(prover: Prover, node: Node, scope: Scope) -> Verdict:  # noq
 
 
 def _frame(query: Query, reference: int) -> bool:
-    """Whether the frame holds the current row for every row. Offsets are trusted in ROWS and GROUPS mode, where they only count."""
+    """Return whether the frame holds the current row for every row. Offsets are trusted in ROWS and GROUPS mode, where they only count."""
     for clause in query.node.nodes("windowClause"):
         if clause.number("winref") == reference:
             options = clause.number("frameOptions")

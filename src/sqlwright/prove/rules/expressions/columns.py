@@ -1,4 +1,4 @@
-"""Columns: what a Var stands for, through joins, views, subqueries, CTEs, functions and VALUES."""
+"""Columns: the sources of a Var, through joins, views, subqueries, CTEs, functions and VALUES."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def var(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 
 def label(prover: Prover, entry: RangeEntry) -> str:
-    """Name an item of FROM as a reader knows it: `orders o`."""
+    """Return the name of an item of FROM for readers: `orders o`."""
     if entry.kind is RTEKind.RELATION:
         name = prover.facts.relation(entry.relation).name
         return f"`{name}`" if entry.alias in ("", name) else f"`{name} {entry.alias}`"
@@ -77,14 +77,14 @@ def label(prover: Prover, entry: RangeEntry) -> str:
 
 
 def describe(prover: Prover, entry: RangeEntry, attribute: int) -> str:
-    """Name a column of an item of FROM: `o.total`."""
+    """Return the name of a column of an item of FROM: `o.total`."""
     names = entry.column_names
     prefix = f"{entry.alias}." if entry.alias and not entry.alias.startswith("*") else ""
     return f"`{prefix}{names[attribute - 1]}`" if 0 < attribute <= len(names) else label(prover, entry)
 
 
 def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdict:
-    """PostgreSQL 18 marks a grouped column as a column of an entry of its own, which its grouping sets may null."""
+    """A grouped column of PostgreSQL 18, which belongs to a range table entry that grouping sets may null."""
     expressions = entry.node.nodes("groupexprs")
     index, number = node.number("varattno"), node.number("varno")
     if not 1 <= index <= len(expressions) or at.row is None:
@@ -105,7 +105,7 @@ def _grouped(prover: Prover, node: Node, at: Scope, entry: RangeEntry) -> Verdic
 
 
 def _group_numbers(at: Scope, own: Node) -> set[int]:
-    """The sort-group references under which an expression is grouped."""
+    """Return the sort-group references under which an expression is grouped."""
     wanted = structure(own)
     found: set[int] = set()
     for target in at.query.targets:
@@ -117,7 +117,7 @@ def _group_numbers(at: Scope, own: Node) -> set[int]:
 
 
 def _grouped_away(at: Scope, node: Node) -> bool:
-    """Before PostgreSQL 18: whether a column behind grouping is part of an expression that some grouping set leaves out."""
+    """Return whether a column after grouping is part of an expression that some grouping set omits; for trees before PostgreSQL 18."""
     sets = at.query.grouping_sets
     if sets is None:
         return False
@@ -136,7 +136,7 @@ def _learned(at: Scope, item: int, attribute: int) -> bool:
 
 
 def source(prover: Prover, at: Scope, item: int, attribute: int, place: int | None) -> Verdict:
-    """Judge a column as it comes out of its item of FROM, before any outer join touches it."""
+    """Return the verdict on a column of an item of FROM, before any outer join."""
     entry = at.query.entry(item)
     if attribute == 0:
         return _whole_row(prover, entry, place)

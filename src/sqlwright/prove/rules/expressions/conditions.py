@@ -15,12 +15,12 @@ from sqlwright.prove.tree.nodetree import Node
 
 
 def test(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """IS NULL, IS TRUE and their kin answer for NULL too."""
+    """IS NULL, IS TRUE and the like are never NULL themselves."""
     return never_null("the test answers true or false for NULL too", location(node))
 
 
 def distinct(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """IS DISTINCT FROM answers for NULL too, and asks the type's `=` for other values: a user's operator may return NULL."""
+    """IS DISTINCT FROM compares other values by the type's `=`, and a user's operator may return NULL."""
     if not operator_is_total(prover, node):
         return may_be_null("the operator may return NULL", location(node))
     return never_null("the test answers true or false for NULL too", location(node))

@@ -1,7 +1,4 @@
-"""Functions and operators: what they do with values that are not NULL.
-
-XML and JSON constructors, which have node types of their own, too.
-"""
+"""Functions and operators, and the XML and JSON constructors."""
 
 from __future__ import annotations
 
@@ -59,12 +56,12 @@ def operator(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 
 def operator_is_total(prover: Prover, node: Node) -> bool:
-    """Return whether the operator of a comparison gives no NULL for values that are not."""
+    """Return whether the operator of a comparison never returns NULL for values that are not NULL."""
     return prover.facts.function(node.number("opfuncid")).signature in TOTAL
 
 
 def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope, place: int | None, *, variadic: bool) -> Verdict:
-    """Judge a call by the tables in `totals`; a user's function is not believed."""
+    """Return the verdict on a call, by the tables in `totals`; users' functions may always return NULL."""
     verdicts = [prover.verdict(argument, scope) for argument in arguments]
     nullable = first_nullable(verdicts)
     holes = _element_nullable(function, verdicts)
@@ -99,7 +96,7 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
 def constant_text(node: Node) -> str | None:
     """Return the value of a text constant in lower case; None for anything else.
 
-    Behind the length come four bytes of header, then the characters.
+    Its bytes are the length, four bytes of header, and the characters.
     """
     value = (
         node.raw("constvalue")
@@ -112,7 +109,7 @@ def constant_text(node: Node) -> str | None:
 
 
 def _element_nullable(function: Function, verdicts: list[Verdict]) -> bool:
-    """Whether an array that a built-in function returns may hold NULL."""
+    """Return whether an array that a built-in function returns may hold NULL."""
     signature = function.signature
     if signature in _FULL_ARRAYS:
         return bool(signature.startswith("array_fill") and verdicts[0].nullable)

@@ -15,11 +15,11 @@ from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import Node, Unrecognised
 from sqlwright.prove.tree.rowfacts import ParameterPresent
 
-_BITMAP = slice(9, 13)  # in an array: behind the length, the third word of four bytes
+_BITMAP = slice(9, 13)  # in an array: after the length, the third word of four bytes
 
 
 def constant(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """A constant; of an array, the bytes tell whether it has a NULL bitmap (its offset, the third word, is not 0)."""
+    """A constant; of an array, the bytes show whether it has a NULL bitmap (its offset, the third word, is not 0)."""
     if node.flag("constisnull"):
         return may_be_null("it is the constant NULL", location(node))
     holes = True
@@ -75,20 +75,20 @@ def checked_by_domain(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 
 def tested_value(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """The value that a simple CASE or an element-wise cast stands on."""
+    """The value that a simple CASE or an element-wise cast is applied to."""
     if scope.test is None:
         raise Unrecognised("a test value outside of CASE")
     return scope.test
 
 
 def coalesce(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """COALESCE gives its first value that is not NULL."""
+    """COALESCE returns its first value that is not NULL."""
     verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
     return _any_of(verdicts, "every argument of COALESCE may be NULL", location(node))
 
 
 def greatest(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """GREATEST and LEAST pass over NULLs."""
+    """GREATEST and LEAST ignore NULLs."""
     verdicts = [prover.verdict(argument, scope) for argument in node.nodes("args")]
     return _any_of(verdicts, "every argument of GREATEST or LEAST may be NULL", location(node))
 
@@ -103,12 +103,12 @@ def _any_of(verdicts: Sequence[Verdict], otherwise: str, place: int | None) -> V
 
 
 def nullif(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """NULLIF is there to give NULL."""
+    """NULLIF may always return NULL."""
     return may_be_null("NULLIF gives NULL when both are equal", location(node))
 
 
 def case(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """CASE: every result that can be reached must be proven, each with what its condition tells."""
+    """CASE: every result that can be reached must be proven, each with what its condition implies."""
     test = node.optional("arg")
     inner = scope if test is None else replace(scope, test=prover.verdict(test, scope), test_node=test)
     verdicts: list[Verdict] = []
@@ -161,7 +161,7 @@ def field(prover: Prover, node: Node, scope: Scope) -> Verdict:
 
 
 def value_function(prover: Prover, node: Node, scope: Scope) -> Verdict:
-    """CURRENT_DATE and its kin always have a value; CURRENT_SCHEMA is NULL when the search path is empty."""
+    """CURRENT_DATE and the like always have a value; CURRENT_SCHEMA is NULL when the search path is empty."""
     if node.enum("op", SQLValueFunctionOp) is SQLValueFunctionOp.CURRENT_SCHEMA:
         return may_be_null("CURRENT_SCHEMA is NULL when no schema of the search path exists", location(node))
     return never_null("the session and the clock always have a value", location(node))

@@ -47,7 +47,7 @@ def scope_of(prover: Prover, query: Query, parent: Scope | None) -> Scope:
 
 
 def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope) -> tuple[Verdict, ...]:
-    """A row of UNION comes from either side, one of INTERSECT is on both sides, one of EXCEPT comes from the left side."""
+    """Return the verdicts on a set operation: rows of UNION come from either side, of INTERSECT from both, of EXCEPT from the left."""
     if node.tag == "RANGETBLREF":
         return outputs(prover, query.entry(node.number("rtindex")).node.node("subquery"), scope)
     if node.tag != "SETOPERATIONSTMT":

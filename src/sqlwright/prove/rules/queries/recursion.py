@@ -12,7 +12,7 @@ from sqlwright.prove.tree.querytree import RangeEntry
 
 
 def cte_column(prover: Prover, at: Scope, entry: RangeEntry, attribute: int) -> Verdict:
-    """Judge a column of a common table expression."""
+    """Return the verdict on a column of a common table expression."""
     item, scope = at.common_table(entry)
     verdicts = _columns(prover, item, scope)
     if attribute <= len(verdicts):
@@ -58,7 +58,7 @@ def _weaker(old: Verdict, new: Verdict) -> Verdict:
 
 
 def _leftmost(prover: Prover, node: Node) -> Node:
-    """The first arm of a set operation, which names the columns."""
+    """Return the first arm of a set operation, which names the columns."""
     query = prover.query(node)
     arm = query.set_operations
     while arm is not None and arm.tag == "SETOPERATIONSTMT":
@@ -67,7 +67,7 @@ def _leftmost(prover: Prover, node: Node) -> Node:
 
 
 def _search_and_cycle(prover: Prover, item: Node, scope: Scope) -> list[Verdict]:
-    """The columns that SEARCH and CYCLE add, in this order: the sequence, the mark, the path."""
+    """Return the columns that SEARCH and CYCLE add, in this order: the sequence, the mark, the path."""
     found: list[Verdict] = []
     if item.has("search_clause"):
         found.append(never_null("the column of SEARCH is filled for every row", element_nullable=False))

@@ -1,4 +1,4 @@
-"""RETURNING: the columns of the written table before and after, and the scope around them."""
+"""RETURNING: the columns of the written table before and after the statement."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Written:
         self._reach = reach(prover.facts, query)
 
     def column(self, item: int, attribute: int, which: VarReturningType) -> Verdict:
-        """Judge a column of the row that RETURNING shows by default, or of OLD or NEW."""
+        """Return the verdict on a column of the row that RETURNING shows by default, or of OLD or NEW."""
         if item != self._query.result_relation:
             return self._source(item, attribute)
         relation = self._relation
@@ -83,7 +83,7 @@ class _Written:
         return assigned.with_elements(nullable=assigned.element_nullable or holes)
 
     def _source(self, item: int, attribute: int) -> Verdict:
-        """A column of the source of a MERGE."""
+        """Return the verdict on a column of the source of a MERGE."""
         verdict = self._prover.verdict(column_of(item, attribute), replace(self._rows, written=None))
         actions = self._query.merge_actions
         if any("matchKind" not in a.fields or a.enum("matchKind", MergeMatchKind) is MergeMatchKind.NOT_MATCHED_BY_SOURCE for a in actions):
@@ -96,7 +96,7 @@ class _Written:
         return verdict
 
     def _assigned(self, item: int, attribute: int, present: Verdict) -> Verdict:
-        """The row after an INSERT or UPDATE, in a column that may hold NULL: what the statement puts there, unless a trigger interferes."""
+        """Return the verdict on a nullable column after an INSERT or UPDATE: on the assigned value, if no trigger interferes."""
         relation = self._relation
         if self._reach.altered:
             return present
@@ -123,7 +123,7 @@ class _Written:
         return present
 
     def _values(self, attribute: int) -> list[Verdict]:
-        """The verdicts on the values that the statement itself may put into a column."""
+        """Return the verdicts on the values that the statement itself may put into a column."""
         query, found = self._query, list[Verdict]()
         if query.command is CmdType.INSERT:
             found.append(inserted_value(self._prover, query, self._relation, attribute, self._rows))
@@ -142,7 +142,7 @@ class _Written:
         return found
 
     def _conflict_scope(self, conflict: Node) -> Scope:
-        """The scope of DO UPDATE SET: the row that is there already, and `excluded`, the one that was to be inserted."""
+        """Return the scope of DO UPDATE SET: the existing row, and `excluded`, the row proposed for insertion."""
         item = conflict.number("exclRelIndex")
 
         def excluded(at: int, attribute: int) -> Verdict | None:
@@ -154,7 +154,7 @@ class _Written:
         return scope.knowing(narrowing.true(narrowing.Ground(self._prover, scope), condition)) if condition is not None else scope
 
     def _excluded(self, attribute: int) -> Verdict:
-        """A column of `excluded`: what was to be inserted, as triggers left it. Constraints are checked before conflicts are looked for."""
+        """Return the verdict on a column of `excluded`: the proposed value after triggers. Constraints are checked before conflicts."""
         stored = stored_column(self._prover, self._relation, attribute)
         inserted = inserted_value(self._prover, self._query, self._relation, attribute, self._rows)
         elements = stored.element_nullable or inserted.element_nullable
@@ -163,12 +163,12 @@ class _Written:
 
 
 def supplied_values(query: Query, attribute: int) -> list[Node]:
-    """Return what the target list of an INSERT or UPDATE puts into a column of the target."""
+    """Return the values that the target list of an INSERT or UPDATE assigns to a column."""
     return [target.expression for target in query.targets if target.number == attribute and not target.junk]
 
 
 def assigned_values(query: Query, attribute: int) -> list[Node]:
-    """Return the expressions that a statement puts into a column of its target."""
+    """Return all expressions that a statement assigns to a column of its target."""
     entries = [entry for action in query.merge_actions for entry in action.nodes("targetList")]
     if query.on_conflict is not None:
         entries += query.on_conflict.nodes("onConflictSet")
@@ -176,7 +176,7 @@ def assigned_values(query: Query, attribute: int) -> list[Node]:
 
 
 def inserted_value(prover: Prover, query: Query, relation: Relation, attribute: int, rows: Scope) -> Verdict:
-    """Judge what an INSERT puts into a column: its own value, or the default."""
+    """Return the verdict on the value that an INSERT assigns to a column: its own, or the default."""
     for value in supplied_values(query, attribute):
         if value.tag != "SETTODEFAULT":
             return prover.verdict(value, rows)
@@ -184,7 +184,7 @@ def inserted_value(prover: Prover, query: Query, relation: Relation, attribute: 
 
 
 def _default_value(prover: Prover, relation: Relation, attribute: int) -> Verdict:
-    """Judge what is inserted into a column that a statement does not name. A view's column without a default has that of what it shows."""
+    """Return the verdict on an omitted column. A view's column without a default has that of the column below."""
     default = prover.facts.defaults(relation.oid).get(attribute)
     if default is not None:
         verdict = prover.verdict(default, table_scope(prover, relation.oid))
@@ -209,7 +209,7 @@ def _column_below(prover: Prover, view: Relation, attribute: int) -> tuple[Relat
 
 
 def stored_column(prover: Prover, relation: Relation, attribute: int) -> Verdict:
-    """Judge a column by its constraints alone. A row written through a view need not satisfy the view's WHERE."""
+    """Return the verdict on a column by its constraints alone: a row written through a view need not satisfy the view's WHERE."""
     if relation.kind is RelKind.VIEW:
         below = _column_below(prover, relation, attribute)
         if below is None:

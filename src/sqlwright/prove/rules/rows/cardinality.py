@@ -1,4 +1,4 @@
-"""How many rows: whether a query has at least one row, and whether it has at most one."""
+"""Cardinality: whether a query has at least one row, and whether it has at most one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MERGE_MISS = NullExtension(0, Side.RIGHT)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is proven of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
+    """The proof of a number of rows, and why; `location` is a byte offset into the statement, if there is a place to point at."""
 
     at_least_one: bool
     at_most_one: bool
@@ -46,22 +46,22 @@ class Rows:
 
 
 def many(reason: str, place: int | None = None) -> Rows:
-    """Nothing is proven of the number of rows."""
+    """Return that nothing is proven."""
     return Rows(at_least_one=False, at_most_one=False, reason=reason, location=place)
 
 
 def at_most_one(reason: str, place: int | None = None) -> Rows:
-    """There is one row, or none."""
+    """Return that there is one row, or none."""
     return Rows(at_least_one=False, at_most_one=True, reason=reason, location=place)
 
 
 def exactly_one(reason: str) -> Rows:
-    """There is one row."""
+    """Return that there is one row."""
     return Rows(at_least_one=True, at_most_one=True, reason=reason)
 
 
 def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NOTHING) -> Rows:
-    """Count the rows of a query; with `fixed`, only those rows in which these output columns have one given value."""
+    """Return the number of rows of a query; with `fixed`, of those rows in which these output columns have one value."""
     try:
         query = prover.query(node)
         if query.command is CmdType.SELECT:
@@ -240,7 +240,7 @@ def _limited(query: Query, rows: Rows) -> Rows:
 
 
 def _with_ties(query: Query) -> bool:
-    """FETCH FIRST … WITH TIES."""
+    """Return whether the limit is FETCH FIRST … WITH TIES."""
     return query.node.enum("limitOption", LimitOption) is LimitOption.WITH_TIES
 
 
@@ -260,7 +260,7 @@ def constant_number(node: Node) -> int | None:
 
 
 def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> bool:
-    """Whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
+    """Return whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
     if isinstance(entry, Node):
         return rows_of(prover, entry, scope, fixed).at_most_one
     if entry.kind is RTEKind.SUBQUERY:
@@ -359,7 +359,7 @@ def _inserted(prover: Prover, query: Query, parent: Scope | None, reached: Reach
 
 
 def _merged(prover: Prover, query: Query, parent: Scope | None) -> Rows:
-    """A MERGE acts once for each source row and target row that it matches, or once for a source row without a match."""
+    """Return the number of rows of a MERGE, which acts once for each matching pair of rows, or once for a source row without a match."""
     condition = query.merge_condition
     actions = query.merge_actions
     if reach(prover.facts, query).rewritten or query.node.flag("hasTargetSRFs"):

@@ -1,4 +1,4 @@
-"""Which items of FROM can supply only one row: those of which a unique key is fixed.
+"""Functional dependencies: the items of FROM that can supply only one row, because a unique key of theirs is fixed.
 
 A column is *fixed* when it has the same value in every row of the result, as an equality operator sees it; an item is *determined* when
 it is the same row in all of them (or is null-extended). Equalities with constants, parameters and determined items fix columns; a unique
@@ -44,10 +44,10 @@ _BINARY = 2
 
 
 class FunctionalDependencies:
-    """Works out which columns of one query level are fixed and which items are determined.
+    """The fixed columns and the determined items of one query level.
 
-    `outputs` are output columns that the surroundings fix; `row_limit` tells whether a subquery has at most one row once some of its
-    columns are fixed.
+    `outputs` are output columns that the surrounding query fixes; `row_limit` returns whether a subquery has at most one row once some of
+    its columns are fixed.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FunctionalDependencies:
 
     @property
     def all_determined(self) -> bool:
-        """Whether the result has at most one row before grouping: every item is determined, and no FULL JOIN can give two halves."""
+        """Whether the result has at most one row before grouping: every item is determined, and no FULL JOIN can yield two halves."""
         for join in self._scope.tree.joins.values():
             if join.type is JoinType.FULL and not {NullExtension(join.number, side) for side in Side} & self._excluded:
                 return False
@@ -132,7 +132,7 @@ class FunctionalDependencies:
             self._likenesses.append(Equality(stripped(node.node("arg")), node, frozenset({ANY_SENSE}), guard))
 
     def _has_one_value(self, node: Node) -> bool:
-        """Whether a comparison with a subquery compares all rows with the same row.
+        """Return whether a comparison with a subquery compares all rows with the same row.
 
         A row subquery is evaluated once, and fails where it finds two rows. One of IN may be evaluated again for each row.
         """
@@ -159,12 +159,12 @@ class FunctionalDependencies:
                 self._checked[item, column[1]] = name
 
     def _counts(self, guard: frozenset[NullExtension], item: int) -> bool:
-        """Whether a condition holds in every row in which the item is not null-extended."""
+        """Return whether a condition holds in every row in which the item is not null-extended."""
         path = self._scope.tree.paths.get(item, ())
         return all(event in path or event in self._excluded for event in guard)
 
     def _presence_is_fixed(self, item: int) -> bool:
-        """Whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
+        """Return whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
         for event in self._scope.tree.paths.get(item, ()):
             if event in self._excluded:
                 continue
@@ -178,14 +178,14 @@ class FunctionalDependencies:
         return True
 
     def _is_constant(self, item: int) -> bool:
-        """Whether the item is the same row, or the same lack of one, in all rows."""
+        """Return whether the item is the same row in all rows, or absent in all."""
         return item in self.determined and self._presence_is_fixed(item)
 
     def _are_constant(self, items: set[int]) -> bool:
         return all(self._is_constant(item) for item in items)
 
     def _same(self, node: Tree) -> bool:
-        """Whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
+        """Return whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
         for part in walk(node):
             match part.tag:
                 case "VAR":
@@ -228,7 +228,7 @@ class FunctionalDependencies:
         return before != self._size()
 
     def _size(self) -> int:
-        """How much is known."""
+        """Return the number of facts."""
         return (
             len(self.determined) + len(self._changing) + sum(len(senses) for found in (self.fixed, self.alike) for senses in found.values())
         )
@@ -250,7 +250,7 @@ class FunctionalDependencies:
                 self.fixed[column] |= likeness.senses
 
     def _senses_of(self, equality: Equality) -> frozenset[Sense]:
-        """The senses in which the right side, and so the left one, is fixed."""
+        """Return the senses in which the right side, and so the left one, is fixed."""
         if self._same(equality.right):
             return equality.senses
         other = plain_column(equality.right)
@@ -301,7 +301,7 @@ class FunctionalDependencies:
         return False
 
     def _changes(self, item: int) -> bool:
-        """Whether a join may evaluate an item anew for each row of another one, and get another row."""
+        """Return whether a join may evaluate an item anew for each row of another one, and get another row."""
         facts, entry = self._prover.facts, self._scope.query.entry(item)
         query = self._scope.query
         joined = {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
@@ -334,7 +334,7 @@ class FunctionalDependencies:
         return True
 
     def _senses_of_expression(self, key: Node, item: int) -> set[Sense]:
-        """The senses in which an indexed expression is fixed: where it stands in a condition as in the index, or all its columns are."""
+        """Return the senses in which an indexed expression is fixed: by a condition that contains it, or because all its columns are."""
         if self._is_function_of_fixed(key, item):
             return {ANY_SENSE}
         wanted = structure_for(key, item)
@@ -345,7 +345,7 @@ class FunctionalDependencies:
         return found
 
     def _is_function_of_fixed(self, key: Node, item: int) -> bool:
-        """Whether an indexed expression is made of columns that are the very same value in all rows, and is not NULL.
+        """Return whether an indexed expression is made of columns that are the very same value in all rows, and is not NULL.
 
         What is indexed is immutable, so it is the same for the same bytes. A unique index allows any number of NULLs.
         """
@@ -357,12 +357,12 @@ class FunctionalDependencies:
         return not self._prover.verdict(key, scope).nullable
 
     def _is_exact(self, item: int, attribute: int) -> bool:
-        """Whether a fixed column holds the same bytes in all rows, and not just equal values."""
+        """Return whether a fixed column holds the same bytes in all rows, and not just equal values."""
         exact = self._prover.facts.exact_families
         return any(sense == ANY_SENSE or (sense[0] in exact and not sense[1]) for sense in self.fixed.get((item, attribute), ()))
 
     def _implies(self, predicate: Tree, item: int) -> bool:
-        """Whether the conditions contain each condition of a partial index, as it stands there, or at least that its column is not NULL."""
+        """Return whether the conditions contain each condition of a partial index literally, or imply its IS NOT NULL."""
         for part in predicate if isinstance(predicate, list) else [predicate]:
             if not isinstance(part, Node):
                 return False

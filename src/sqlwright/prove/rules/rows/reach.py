@@ -1,8 +1,7 @@
-"""What is reached through a relation that a statement writes: the views behind it, down to the table, and what acts on the rows on the way.
+"""The path from a relation that a statement writes, through the views over it, down to the table: rules and triggers on the way.
 
 PostgreSQL rewrites a statement on a view into one on the relation under it, level by level, and each level may have rules and INSTEAD OF
-triggers of its own. At the end there is a table, whose partitions and children have row triggers too. Every rule that speaks of written
-rows asks here.
+triggers. At the end is a table, whose partitions and children have row triggers too. Every rule about written rows uses this module.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _WRITES = frozenset({CmdType.INSERT, CmdType.UPDATE, CmdType.DELETE})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What may come between a statement and the rows that it returns; each is a reason in words, where there is one.
+    """What may come between a statement and the rows that it returns; each is a reason in words, or None.
 
     `rewritten`: a rule replaces or accompanies the statement. `replaced`: an INSTEAD OF trigger decides what is written and returned.
     `altered`: rows may be skipped or changed on their way into the table.
@@ -31,7 +30,7 @@ class Reach:
 
     @property
     def decided(self) -> str | None:
-        """Why something else than the statement decides which rows are returned, and what they hold."""
+        """The reason why the statement does not decide which rows are returned and what they hold."""
         return self.rewritten or self.replaced
 
 

@@ -18,7 +18,7 @@ def registered(value: Any) -> Any:
 
 
 def array_text(value: list[Any]) -> str:
-    """Write an array that is an element: psycopg takes a list of lists for one array."""
+    """Format an array as an element; psycopg sends nested lists as one array."""
 
     def plain(item: Any) -> Any:
         if isinstance(item, list):
