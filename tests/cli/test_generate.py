@@ -189,6 +189,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         "diagnostics": [
             {
                 "severity": "error",
+                "code": "refused-query",
                 "message": 'PostgreSQL refuses query A: column "nope" does not exist',
                 "file": "queries/users.sql",
                 "line": 2,
