@@ -327,5 +327,5 @@ def render_into(folder: Path, name: str, package: ir.Package) -> Path:
     for clients in Clients:
         queriers = Queriers(sync=clients is not Clients.ASYNC, asynchronous=clients is not Clients.SYNC)
         package_name = f"{name}_{clients}"
-        write(render(package, package_name=package_name, clients=clients, queriers=queriers), folder / package_name)
+        write(render(package, package_name=package_name, clients=clients, queriers=queriers, registry=True), folder / package_name)
     return folder
