@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-MAKE_ROOM = "make room on the disk, or raise the limit."
+MAKE_ROOM = "free some disk space, or raise the limit."
 # A frame shows no more of a line than this, and of what is before the mistake.
 _LONGEST_LINE = 400
 _BEFORE_CARET = 60

@@ -50,7 +50,7 @@ def _read_config(project: Path) -> tuple[str, str]:
 
 
 def _hidden_name_line(name: str, project: Path, files: list[Path]) -> Diagnostic:
-    """Report a name that sqlc reads from a comment which stands behind a statement or spans several lines."""
+    """Report a name that sqlc reads from a comment that follows a statement or spans several lines."""
     place = None
     for file in files:
         for number, line in enumerate(read_text(file, relative_name(file, project)).split("\n"), start=1):
@@ -58,9 +58,9 @@ def _hidden_name_line(name: str, project: Path, files: list[Path]) -> Diagnostic
                 place = Place(relative_name(file, project), number, found.start(1) + 1, line.rstrip("\r"), len(name))
     return Diagnostic(
         Code.UNREAD_NAME_LINE,
-        f"query {name} has no line of its own for its name",
+        f"query {name} has no name line of its own",
         place,
-        help=f"a name line begins in the first column and stands above its statement: `-- name: {name} :command`.",
+        help=f"start the name line in the first column, above its statement: `-- name: {name} :command`.",
     )
 
 

@@ -52,7 +52,7 @@ def _unnamed(first: QuerySource) -> Iterator[Diagnostic]:
         if is_query(head.text[span.start : span.end]):
             yield Diagnostic(
                 Code.UNNAMED_STATEMENT,
-                "a statement without a name line, which would be passed over",
+                "a statement without a name line, which would be ignored",
                 head.place_at(span.start, _width(head, span)),
                 help=f"write a name line above it: `{_NAME_FORM.format('Name')}`, with a small n in `name`.",
             )
