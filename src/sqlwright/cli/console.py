@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sqlwright.cli.options import Format
-from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic, unusable
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Severity, format_diagnostic, unusable
 from sqlwright.postgres.embedded import EmbeddedUnavailable
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.project.interruption import Interrupted, interruptible
@@ -58,10 +58,11 @@ def print_json(document: Any) -> None:
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """Return a diagnostic for JSON: severity, message, file, line, column (0 where there is none), label and help."""
+    """Return a diagnostic for JSON: severity, code, message, file, line, column (0 where there is none), label and help."""
     place = diagnostic.place
     return {
         "severity": diagnostic.severity.value,
+        "code": diagnostic.code.value,
         "message": diagnostic.message,
         "file": place.file if place else "",
         "line": place.line if place else 0,
@@ -83,7 +84,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
         with interruptible():
             yield
     except Interrupted as error:
-        diagnostics, code = (Diagnostic(f"stopped by {error.name}"),), error.exit_code
+        diagnostics, code = (Diagnostic(Code.INTERRUPTED, f"stopped by {error.name}"),), error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -93,7 +94,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
     except ServerUnavailable as error:
         diagnostics = (error.diagnostic,)
     except EmbeddedUnavailable as error:
-        diagnostics = (Diagnostic(f"the embedded PostgreSQL is not available: {error}", help=error.fix),)
+        diagnostics = (Diagnostic(Code.UNUSABLE_POSTGRESQL, f"the embedded PostgreSQL is not available: {error}", help=error.fix),)
     else:
         return
     if form is Format.JSON:

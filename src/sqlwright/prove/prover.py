@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
 from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import Server
@@ -86,6 +86,7 @@ def connected() -> Generator[None]:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.UNUSABLE_POSTGRESQL,
                     "the connection to PostgreSQL was lost while queries were proven",
                     help=f"PostgreSQL's last words: {' '.join(str(error).split())}\nits log says more; run this again when it is up.",
                 )
