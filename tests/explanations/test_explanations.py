@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,27 +12,27 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.diagnostics import Code
+from sqlwright.cli import console
+from sqlwright.diagnostics import Code, Diagnostic, format_diagnostic
 from sqlwright.explanations import EXPLANATIONS, SECTIONS
 from sqlwright.explanations.examples import QUERY, SCHEMA, Example
-from tests.support.program import environment
+from tests.support.program import environment, run_here
 
 _PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 _BIN = Path(sys.executable).parent
-# The program and the plugin, which report the codes of what they show.
-_PROGRAM = f"""\
+# The plugin, which reports the codes of what it shows.
+_REPORTING_PLUGIN = f"""\
 #!{sys.executable}
 import sys
-from sqlwright import cli, plugin
-from sqlwright.cli import console
+from sqlwright import plugin
 from sqlwright.diagnostics import format_diagnostic
 
 def shown(diagnostic):
-    print("code:", diagnostic.code, file=sys.stderr, flush=True)
+    print("code:", diagnostic.code, file=sys.stderr)
     return format_diagnostic(diagnostic)
 
-console.format_diagnostic = plugin.format_diagnostic = shown
-{{}}
+plugin.format_diagnostic = shown
+plugin.main()
 """
 _PLUGIN = "plugins:\n  - name: sqlwright\n    process: {cmd: sqlwright-plugin, format: json}\n    env: [SQLWRIGHT_DATABASE_URL]\n"
 _OF_SQL = [code for code, found in EXPLANATIONS.items() if found.example.is_about_sql]
@@ -45,24 +47,39 @@ def block(folder: str, example: Example) -> str:
 
 
 def codes(project: Path, example: Example, server: str) -> set[str]:
-    """The codes that an example brings about in a project."""
+    """Run an example in a project and return the codes of its diagnostics."""
+    environ = {"SQLWRIGHT_DATABASE_URL": server, "PATH": os.pathsep.join((str(_BIN), os.environ["PATH"]))}
+    if example.setup:
+        bash(example.setup, project, environ)
+    environ |= dict(example.environ)
+    program, *arguments = shlex.split(example.command)
+    if program == "sqlwright":
+        found: list[Code] = []
+
+        def shown(diagnostic: Diagnostic) -> str:
+            found.append(diagnostic.code)
+            return format_diagnostic(diagnostic)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(console, "format_diagnostic", shown)
+            run_here(project, tuple(arguments), environ)
+        return set(found)
     programs = project.parent / "programs"
-    programs.mkdir(exist_ok=True)
-    for name, call in (("sqlwright", "cli.app(prog_name='sqlwright')"), ("sqlwright-plugin", "plugin.main()")):
-        (programs / name).write_text(_PROGRAM.format(call), encoding="utf-8")
-        (programs / name).chmod(0o755)
-    environ = environment({"SQLWRIGHT_DATABASE_URL": server, "PATH": os.pathsep.join(map(str, (programs, _BIN, os.environ["PATH"])))})
-    for script, variables in ((example.setup, ()), (example.command, example.environ)):
-        done = subprocess.run(
-            ["/bin/bash", "-c", script],
-            cwd=project,
-            env=environ | dict(variables),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-    return {line.removeprefix("code: ") for line in done.stderr.splitlines() if line.startswith("code: ")}
+    programs.mkdir()
+    (programs / "sqlwright-plugin").write_text(_REPORTING_PLUGIN, encoding="utf-8")
+    (programs / "sqlwright-plugin").chmod(0o755)
+    done = bash(example.command, project, environ | {"PATH": f"{programs}{os.pathsep}{environ['PATH']}"})
+    # A run that is interrupted shows text.
+    return set(re.findall("^code: (.*)$", done, re.MULTILINE)) | {
+        "interrupted" for _ in re.findall("^error: stopped by ", done, re.MULTILINE)
+    }
+
+
+def bash(script: str, project: Path, environ: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        ["/bin/bash", "-c", script], cwd=project, env=environment(environ), capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stderr
 
 
 def test_every_code_is_explained_once() -> None:
