@@ -98,5 +98,5 @@ def test_without_a_daemon_it_is_an_error_and_no_other_server_is_used(tmp_path: P
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": "docker:postgres:18"}):
         pass
-    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, but no Docker daemon answers")
+    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, but no Docker daemon responds")
     assert list(tmp_path.iterdir()) == []

@@ -189,6 +189,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         "diagnostics": [
             {
                 "severity": "error",
+                "code": "refused-query",
                 "message": 'PostgreSQL refuses query A: column "nope" does not exist',
                 "file": "queries/users.sql",
                 "line": 2,
@@ -318,5 +319,5 @@ def test_a_name_that_sqlc_reads_where_no_name_line_is_is_an_error_at_its_place(p
     (project / "queries/users.sql").write_text(text, encoding="utf-8")
     done = sqlwright("generate")
     assert done.code == 1
-    assert "error: query B has no line of its own for its name\n  --> queries/users.sql:2:31\n" in done.err
-    assert "error: query C has no line of its own for its name\n  --> queries/users.sql:5:10\n" in done.err
+    assert "error: query B has no name line of its own\n  --> queries/users.sql:2:31\n" in done.err
+    assert "error: query C has no name line of its own\n  --> queries/users.sql:5:10\n" in done.err

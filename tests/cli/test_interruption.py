@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_the_old_package(project: Path, sqlwright: Sqlwright,
             write(Comparison(differences, 0, {out: files}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "make room on the disk" in str(caught.value)
+    assert "free some disk space" in str(caught.value)
     assert package(project) == old
 
 

@@ -273,7 +273,7 @@ def test_a_full_disk_is_called_so_when_the_server_is_first_made(tmp_path: Path, 
         [sys.executable, "-B", "-c", FIRST_START, str(tmp_path), str(most)], env={}, capture_output=True, text=True, check=False
     )
     assert process.stdout == "", process.stderr
-    assert ": File too large\nfor the embedded server: make room on the disk, or raise the limit.\n" in process.stderr
+    assert ": File too large\nfor the embedded server: free some disk space, or raise the limit.\n" in process.stderr
 
 
 def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:

@@ -69,7 +69,7 @@ def test_an_orphan_is_removed_also_where_nothing_else_has_changed(project: Path,
 def test_warnings_are_shown_in_every_run(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, UNPROVEN)
     first, second = sqlwright("generate"), sqlwright("generate")
-    assert "at most one row is not proven" in first.err
+    assert "is not proven to return at most one row" in first.err
     assert second.err == first.err
     assert "1 warning" in second.out
 

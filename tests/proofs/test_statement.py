@@ -44,7 +44,7 @@ def test_a_reason_counts_characters_and_not_bytes(connection: psycopg.Connection
     assert sql[proof_of(connection, sql).columns[1].location :].startswith("name")
 
 
-def test_a_nullable_column_of_an_absent_row_is_no_witness(connection: psycopg.Connection) -> None:
+def test_a_nullable_column_of_an_absent_row_is_no_presence_column(connection: psycopg.Connection) -> None:
     column = proof_of(connection, "SELECT u.name FROM orders o LEFT JOIN users u ON u.id = o.user_id").columns[0]
     assert (column.nullable, column.nullability.null_extended, column.nullability.presence_column) == (True, True, False)
 

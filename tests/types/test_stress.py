@@ -133,7 +133,7 @@ def test_columns_of_one_name_are_numbered_with_a_warning(project: Project, conn:
     users = project.module("users")
     row = users.two_ids(conn)[0]
     assert list(type(row).__annotations__) == ["id", "id_3", "id_2"]
-    assert 'would be `id`: "id" is `id_3`' in project.stderr
+    assert 'named `id`: "id" becomes `id_3`' in project.stderr
 
 
 def test_a_file_may_hold_tables_and_queries(project: Project, conn: psycopg.Connection[Any]) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.project.configuration import Configuration, Entry, capturing
 from sqlwright.project.programs import behind_launcher, find_plugin, find_sqlc, refuse_another_sqlc
 
@@ -72,6 +72,7 @@ class Run:
             raise CompileError(
                 [
                     Diagnostic(
+                        Code.UNUSABLE_FILE,
                         f"cannot store sqlc's requests in {self.folder.parent}",
                         help="free some disk space, or raise the limit on files.",
                     )
@@ -98,7 +99,7 @@ class Run:
             complaints = read_complaints(stderr, self.folder, self._configuration)
         if not complaints and not complete:
             # It may also exit successfully: its main goroutine does not wait for the one that crashes.
-            complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
+            complaints = (Diagnostic(Code.SQLC_CRASHED, "sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return complaints
 
     def _arrived(self) -> Iterator[tuple[Entry, GenerateRequest]]:

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sqlwright import __version__, ir
-from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.ir.proofs import Catalog, Enum, Proofs, QueryProof, Table, UserType
 
 FILE_NAME = "proofs.json"
@@ -93,6 +93,7 @@ def read_record(file: Path, path: str) -> Record:
         return Record(
             path,
             damage=Diagnostic(
+                Code.DAMAGED_RECORD,
                 f"{path} {what}; nothing of it is believed",
                 Place(path),
                 help="every query is proven anew, and `sqlwright generate` writes the file again.",
