@@ -82,3 +82,8 @@ SELECT ';'; ; CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);
 CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;
 COMMIT"""
     assert [f"{token.text}@{token.start}" for token in statements(sql)] == ["SELECT@9", "CREATE@23", "CREATE@80", "COMMIT@174"]
+
+
+def test_only_ascii_white_space_separates_words() -> None:
+    # As in PostgreSQL's scanner, where every other character above ASCII belongs to a name.
+    assert [token.text for token in significant("a\u00a0b\u2003c\td\x0be")] == ["a\u00a0b\u2003c", "d", "e"]

@@ -33,6 +33,12 @@ def test_sets_of_numbers_have_a_kind_in_front() -> None:
     assert [tree.numbers(name) for name in ("bits", "ints", "oids", "none", "empty")] == [[3, 70], [1, 2], [23], [], []]
 
 
+@pytest.mark.parametrize("character", ["\u00a0", "\u2003", "\x85", "\r", "\x0b", "\x1c"])
+def test_a_name_may_hold_what_only_python_takes_for_white_space(character: str) -> None:
+    # pg_strtok ends a token at a space, a newline or a tab, and outToken escapes those.
+    assert node(f"{{ALIAS :aliasname a{character}b :x 1}}").text("aliasname") == f"a{character}b"
+
+
 def test_names_lose_their_escapes_and_quotes() -> None:
     tree = node(r'{ALIAS :aliasname odd\ \{name\} :colnames ("a" "b\ c" "\"")}')
     assert tree.text("aliasname") == "odd {name}"
