@@ -89,7 +89,7 @@ def test_without_a_server_the_record_is_trusted_with_a_warning(sqlwright: Sqlwri
     assert done.code == 0
     assert done.out.endswith("generated files up to date.\n")
     assert done.err.startswith(
-        "warning: nothing was proven anew, generated/app_db/proofs.json was believed: cannot connect to SQLWRIGHT_DATABASE_URL"
+        "warning: nothing was proven anew; the proofs in generated/app_db/proofs.json were reused: cannot connect to SQLWRIGHT_DATABASE_URL"
     )
 
 
@@ -100,7 +100,7 @@ def test_a_record_that_was_edited_is_never_trusted_and_the_error_names_the_edit(
     record.write_text(record.read_text(encoding="utf-8").replace('"nullable": false', '"nullable": true', 1), encoding="utf-8")
     assert tree(project / PACKAGE) != before
     nowhere = "postgres://nobody@127.0.0.1:1/none"
-    said = f"{PACKAGE}/proofs.json was edited: what it says of GetUser is not what was recorded; nothing of it is believed"
+    said = f"{PACKAGE}/proofs.json was edited: its record of GetUser does not match its seal; the whole file is ignored"
     alone = sqlwright("check", SQLWRIGHT_DATABASE_URL=nowhere)
     assert alone.code == 1
     assert f"warning: {said}\n" in alone.err

@@ -89,7 +89,7 @@ class Client:
 
 
 async def wait(result: Any) -> Any:
-    """Give the result, awaited where it is to be."""
+    """Return the result, awaited where it is to be."""
     return await result if inspect.isawaitable(result) else result
 
 
