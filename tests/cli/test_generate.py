@@ -300,7 +300,7 @@ def test_a_crash_of_sqlc_is_reported_with_its_known_causes(project: Path, sqlwri
     done = sqlwright("generate")
     assert done.code == 1
     assert "error: sqlc crashed" in done.err
-    assert "add `RETURNS record` to the function" in done.err
+    assert "a function that has OUT parameters and no RETURNS (add `RETURNS record`" in done.err
     schema.write_text(schema.read_text().replace("LANGUAGE", "RETURNS record LANGUAGE"))
     assert sqlwright("generate").code == 0
 

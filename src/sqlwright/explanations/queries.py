@@ -115,8 +115,8 @@ READING: Mapping[Code, Explanation] = {
     ),
     Code.SQLC_CRASHED: Explanation(
         "sqlc crashed",
-        "It does so where a query calls a function that has OUT parameters and no RETURNS.",
-        "Add `RETURNS record` to the function, which means the same.",
+        "Two causes are known: a function that has OUT parameters and no RETURNS, and a VALUES list as a subquery in an expression.",
+        "Add `RETURNS record` to the function, which means the same; write `SELECT` in place of `VALUES`.",
         Example(
             "-- name: Pair :one\nSELECT pair() AS pair;\n",
             "CREATE FUNCTION pair(OUT first int, OUT second int) LANGUAGE sql AS 'SELECT 1, 2';\n",

@@ -33,8 +33,8 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
-    "function, which means the same."
+    "two causes are known: a function that has OUT parameters and no RETURNS (add `RETURNS record`, which means the same), and a VALUES "
+    "list as a subquery in an expression (write `SELECT` instead)."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
