@@ -23,11 +23,13 @@ _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s]+)(?:#[^)\s]*
 
 
 class _File(Protocol):
-    src_uri: str
+    @property
+    def src_uri(self) -> str: ...
 
 
 class _Page(Protocol):
-    file: _File
+    @property
+    def file(self) -> _File: ...
 
 
 def on_pre_build(config: object) -> None:

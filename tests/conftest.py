@@ -18,15 +18,15 @@ from tests.support.sqlc import Recordings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # PostgreSQL refuses to run as root and runs as another user then, who must reach its data. pytest closes the folder that all of its
-    # sessions share to everybody else whenever one starts.
+    # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its
+    # sessions share to all other users whenever one starts.
     if os.geteuid() == 0 and not config.option.basetemp:
         config.option.basetemp = tempfile.mkdtemp(prefix="sqlwright-tests-")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite-golden", action="store_true", help="write the expectations of the golden cases anew")
+    parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expectations of the golden cases")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def rewrite_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether golden expectations are to be written anew."""
+    """Whether golden expectations are to be rewritten."""
     return bool(request.config.getoption("--rewrite-golden"))
 
 

@@ -12,10 +12,74 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-MAKE_ROOM = "make room on the disk, or raise the limit."
+MAKE_ROOM = "free some disk space, or raise the limit."
 # A frame shows no more of a line than this, and of what is before the mistake.
 _LONGEST_LINE = 400
 _BEFORE_CARET = 60
+
+
+class Code(StrEnum):
+    """The kind of a diagnostic. `explanations` has a title, an example and a fix for each; docs/errors.md is generated from it."""
+
+    AMBIGUOUS_AT_SIGN = "ambiguous-at-sign"
+    ANNOTATION_WITHOUT_COLUMN = "annotation-without-column"
+    CONTRADICTING_CLAIMS = "contradicting-claims"
+    CONTRADICTING_OPTIONS = "contradicting-options"
+    DAMAGED_RECORD = "damaged-record"
+    DBMATE_FAILED = "dbmate-failed"
+    DECLARED_EXTENSION = "declared-extension"
+    FOREIGN_FILE = "foreign-file"
+    INCOMPLETE_ANNOTATION = "incomplete-annotation"
+    INTERRUPTED = "interrupted"
+    INVALID_CONFIGURATION = "invalid-configuration"
+    INVALID_OPTION = "invalid-option"
+    INVALID_URL = "invalid-url"
+    JSON_ON_OTHER_TYPE = "json-on-other-type"
+    LINE_TOO_LONG = "line-too-long"
+    MALFORMED_REQUEST = "malformed-request"
+    MISPLACED_ANNOTATION = "misplaced-annotation"
+    MISSING_CONFIGURATION = "missing-configuration"
+    MISSING_PATH = "missing-path"
+    MISSING_SEMICOLON = "missing-semicolon"
+    NAME_COLLISION = "name-collision"
+    NOT_A_COPY = "not-a-copy"
+    NO_ENTRY = "no-entry"
+    NO_PYTHON_TYPE = "no-python-type"
+    NO_QUERIES = "no-queries"
+    NUMBERED_COLUMNS = "numbered-columns"
+    OPTION_WITHOUT_EFFECT = "option-without-effect"
+    OUTPUT_BLOCKED = "output-blocked"
+    QUERY_WITHOUT_STATEMENT = "query-without-statement"
+    QUOTED_PARAMETER = "quoted-parameter"
+    REDUNDANT_ANNOTATION = "redundant-annotation"
+    REFUSED_BY_SQLC = "refused-by-sqlc"
+    REFUSED_QUERY = "refused-query"
+    REFUSED_SCHEMA = "refused-schema"
+    REFUTED_CLAIM = "refuted-claim"
+    REMOTE_DATABASE = "remote-database"
+    SECOND_STATEMENT = "second-statement"
+    SQLC_CRASHED = "sqlc-crashed"
+    UNDETECTABLE_ABSENCE = "undetectable-absence"
+    UNKNOWN_ANNOTATION = "unknown-annotation"
+    UNKNOWN_COLUMN = "unknown-column"
+    UNKNOWN_FUNCTION_COLUMNS = "unknown-function-columns"
+    UNKNOWN_OPTION = "unknown-option"
+    UNKNOWN_QUERY = "unknown-query"
+    UNNAMED_STATEMENT = "unnamed-statement"
+    UNPROVEN_ONE = "unproven-one"
+    UNQUOTED_STAR = "unquoted-star"
+    UNREADABLE_TEXT = "unreadable-text"
+    UNREAD_NAME_LINE = "unread-name-line"
+    UNSUPPORTED_COMMAND = "unsupported-command"
+    UNSUPPORTED_ENGINE = "unsupported-engine"
+    UNSUPPORTED_STATEMENT = "unsupported-statement"
+    UNTERMINATED = "unterminated"
+    UNTYPED_PARAMETER = "untyped-parameter"
+    UNUSABLE_FIELD = "unusable-field"
+    UNUSABLE_FILE = "unusable-file"
+    UNUSABLE_POSTGRESQL = "unusable-postgresql"
+    UNUSABLE_PROGRAM = "unusable-program"
+    WRONG_COMMAND = "wrong-command"
 
 
 class Severity(StrEnum):
@@ -50,6 +114,7 @@ class Diagnostic:
     `second` is another relevant place, with its own label.
     """
 
+    code: Code
     message: str
     place: Place | None = None
     label: str = ""
@@ -71,6 +136,7 @@ def unusable(error: OSError) -> Diagnostic:
     """Return the diagnostic for a file or folder that the operating system refuses to let us use."""
     path = error.filename2 or error.filename
     return Diagnostic(
+        Code.UNUSABLE_FILE,
         f"cannot use {path}: {error.strerror}" if path else f"the operating system refused: {error.strerror or error}",
         help=MAKE_ROOM if error.errno in FULL_DISK else "",
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.ir import RowStyle
 
 if TYPE_CHECKING:
@@ -214,7 +214,11 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
         if not isinstance(given, dict | None):
             place = _place_of_key("options", config_name, config_text)
             raise CompileError(
-                [Diagnostic(f"options are {json.dumps(given)}", place, help="write a mapping: `options: {clients: async}`.")]
+                [
+                    Diagnostic(
+                        Code.INVALID_OPTION, f"options are {json.dumps(given)}", place, help="write a mapping: `options: {clients: async}`."
+                    )
+                ]
             )
         values |= given or {}
     folder = out.rstrip("/").rsplit("/", 1)[-1]
@@ -252,6 +256,7 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
     ):
         if wanted and options.clients is missing:
             yield Diagnostic(
+                Code.CONTRADICTING_OPTIONS,
                 f'option "{key}" contradicts clients: {missing}',
                 _place_of_key(key, config_name, config_text),
                 help="leave `clients` out, or set it to both.",
@@ -260,6 +265,7 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
 
 def _no_name_for_package(out: str, folder: str, config_name: str, config_text: str) -> Diagnostic:
     return Diagnostic(
+        Code.INVALID_OPTION,
         f'the package is named after the last part of out, "{out}", but "{folder}" is not an import name',
         _place_of_key("out", config_name, config_text),
         help="rename that folder, or set the option `package` to an import name such as shop_db.",
@@ -274,10 +280,13 @@ def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diag
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, _ACCEPTED, n=1)
         meant = f'did you mean "{close[0]}"? ' if close else ""
-        return Diagnostic(f'unknown option "{key}"', place, help=f"{meant}accepted options: {', '.join(sorted(_ACCEPTED))}.")
+        return Diagnostic(
+            Code.UNKNOWN_OPTION, f'unknown option "{key}"', place, help=f"{meant}accepted options: {', '.join(sorted(_ACCEPTED))}."
+        )
     if error["type"] == key:
-        return Diagnostic(f'option "{key}" {error["msg"]}', place, help="keep one of them.")
+        return Diagnostic(Code.CONTRADICTING_OPTIONS, f'option "{key}" {error["msg"]}', place, help="keep one of them.")
     return Diagnostic(
+        Code.INVALID_OPTION,
         f'bad value for option "{key}": {json.dumps(error["input"])}',
         place,
         help=f"accepted: {_ACCEPTED[key]}." if error["type"] != "missing" else "",
@@ -289,6 +298,7 @@ def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -
     path = [part for part in error["loc"] if part != "[key]"]
     reason = error["msg"].removeprefix("Value error, ")
     return Diagnostic(
+        Code.INVALID_OPTION,
         f'bad value for option "{key}", at {".".join(map(str, path[1:]))}: {reason[:1].lower()}{reason[1:]}',
         _place_of_path(path, config_name, config_text) or _place_of_key(key, config_name, config_text),
         help=f"accepted: {_ACCEPTED[key]}.",

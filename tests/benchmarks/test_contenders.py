@@ -23,7 +23,7 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 def everybody() -> Any:
     """The module that knows all contenders."""
     return pytest.importorskip(
-        "benchmarks.contenders.everybody", reason="the dependency group `bench` is not there: `make bench` installs it"
+        "benchmarks.contenders.everybody", reason="the dependency group `bench` is not installed: `make bench` installs it"
     )
 
 
@@ -43,7 +43,7 @@ def place(everybody: Any, proof_server: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def rows(place: Place) -> Rows:
-    """Reads rows with nobody's help, in the order of their keys; the table of inserts is empty."""
+    """Read rows without any contender, in the order of their keys; the table of inserts is empty."""
     with psycopg.connect(place.url) as conn:
         conn.execute("TRUNCATE added")
 
@@ -124,7 +124,7 @@ async def test_every_way_to_look_up_finds_the_same(everybody: Any, place: Place,
                 assert [plain(row) for row in await find()] == expected, way
 
 
-def test_every_stream_reads_all_rows_and_tells_the_memory_of_its_process(place: Place) -> None:
+def test_every_stream_reads_all_rows_and_reports_the_memory_of_its_process(place: Place) -> None:
     found = streams.measurements(place, "a stream", 2500, 1)
     assert [one.contender for one in found] == [*streams.CONTENDERS]
     assert all(one.peak_memory and one.peak_memory > 10_000 for one in found)
@@ -134,5 +134,5 @@ def _last(rows: Rows, count: int) -> list[NewPerson]:
     return [NewPerson(*row[1:]) for row in rows(f"(SELECT * FROM added ORDER BY id DESC LIMIT {count}) AS last ORDER BY id")]
 
 
-def test_the_tables_hold_as_many_rows_as_the_names_say(rows: Rows) -> None:
+def test_the_tables_have_as_many_rows_as_their_names_say(rows: Rows) -> None:
     assert len(rows("people")) == PEOPLE

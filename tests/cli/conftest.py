@@ -54,7 +54,7 @@ def started_before(project: Path, ready_cluster: ReadyCluster) -> None:
 
 @pytest.fixture
 def embedded_sqlwright(project: Path, recorded: Recordings) -> Sqlwright:
-    """Run the program in the project, in this process, with a server of its own."""
+    """Run the program in the project, in this process, with the project's own server."""
 
     def run(*arguments: str, **environ: str) -> Run:
         return run_here(project, arguments, environ, recorded)
@@ -64,7 +64,7 @@ def embedded_sqlwright(project: Path, recorded: Recordings) -> Sqlwright:
 
 @pytest.fixture
 def embedded_process(project: Path) -> Sqlwright:
-    """Run the program in the project as users do, with a server of its own."""
+    """Run the program in the project as users do, with the project's own server."""
 
     def run(*arguments: str, **environ: str) -> Run:
         return run_process(project, arguments, environ)

@@ -83,24 +83,24 @@ def test_line_ends_of_the_machine_are_no_difference(project: Path, sqlwright: Sq
     assert sqlwright("check").code == 0
 
 
-def test_without_a_server_the_record_is_believed_and_a_warning_says_so(sqlwright: Sqlwright) -> None:
+def test_without_a_server_the_record_is_trusted_with_a_warning(sqlwright: Sqlwright) -> None:
     assert sqlwright("generate").code == 0
     done = sqlwright("check", SQLWRIGHT_DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
     assert done.code == 0
     assert done.out.endswith("generated files up to date.\n")
     assert done.err.startswith(
-        "warning: nothing was proven anew, generated/app_db/proofs.json was believed: cannot connect to SQLWRIGHT_DATABASE_URL"
+        "warning: nothing was proven anew; the proofs in generated/app_db/proofs.json were reused: cannot connect to SQLWRIGHT_DATABASE_URL"
     )
 
 
-def test_a_record_that_was_edited_is_never_believed_and_the_error_says_what_was(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_record_that_was_edited_is_never_trusted_and_the_error_names_the_edit(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
     before = tree(project / PACKAGE)
     record = project / PACKAGE / "proofs.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"nullable": false', '"nullable": true', 1), encoding="utf-8")
     assert tree(project / PACKAGE) != before
     nowhere = "postgres://nobody@127.0.0.1:1/none"
-    said = f"{PACKAGE}/proofs.json was edited: what it says of GetUser is not what was recorded; nothing of it is believed"
+    said = f"{PACKAGE}/proofs.json was edited: its record of GetUser does not match its seal; the whole file is ignored"
     alone = sqlwright("check", SQLWRIGHT_DATABASE_URL=nowhere)
     assert alone.code == 1
     assert f"warning: {said}\n" in alone.err

@@ -73,7 +73,7 @@ def image() -> Iterator[str]:
     """An image of PostgreSQL that was built here: nothing is pulled."""
     if sys.platform != "linux":
         pytest.skip("the embedded server's programs run in no container here: they are not Linux's")
-    # In a process of its own: docker-py leaves a socket open where nobody answers.
+    # In a separate process: docker-py leaves a socket open where no daemon responds.
     asked = subprocess.run([sys.executable, "-c", "import docker; docker.from_env()"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         pytest.skip(f"no Docker daemon responds: {asked.stderr.strip().splitlines()[-1]}")
@@ -89,14 +89,14 @@ def image() -> Iterator[str]:
 
 def test_a_container_proves_what_the_embedded_server_does(image: str, project: Path, sqlwright: Sqlwright) -> None:
     assert sqlwright("generate").code == 0
-    # As fresh as on the day of its writing, and nobody has any record to believe.
+    # As in a new project, without recorded proofs.
     checked = sqlwright("check", SQLWRIGHT_DATABASE_URL=f"docker:{image}", **NO_REAPER)
     assert (checked.code, checked.err) == (0, "")
 
 
-def test_without_a_daemon_it_is_said_and_nothing_else_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_daemon_it_is_an_error_and_no_other_server_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ServerUnavailable) as caught, postgres_server(tmp_path, {"SQLWRIGHT_DATABASE_URL": "docker:postgres:18"}):
         pass
-    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, but no Docker daemon answers")
+    assert caught.value.diagnostic.message.startswith("SQLWRIGHT_DATABASE_URL names a container, but no Docker daemon responds")
     assert list(tmp_path.iterdir()) == []

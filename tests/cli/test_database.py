@@ -18,7 +18,7 @@ from tests.support.program import COMMAND, Sqlwright, environment
 
 @pytest.fixture
 def stopped_afterwards(project: Path) -> Iterator[None]:
-    """Leaves no server of the project behind."""
+    """Stop the project's server at the end."""
     yield
     assert embedded.release(project)
 
@@ -67,7 +67,7 @@ def test_the_life_of_an_embedded_database(project: Path, embedded_process: Sqlwr
 
 
 @pytest.mark.usefixtures("started_before", "stopped_afterwards")
-def test_a_broken_migration_is_an_error_and_leaves_no_server_behind(project: Path, embedded_process: Sqlwright) -> None:
+def test_a_broken_migration_is_an_error_and_leaves_no_server_running(project: Path, embedded_process: Sqlwright) -> None:
     (project / "migrations/2_broken.sql").write_text("-- migrate:up\nCREATE TABEL x ();\n-- migrate:down\n", encoding="utf-8")
     done = embedded_process("db", "up")
     assert done.code == 1

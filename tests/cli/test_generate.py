@@ -24,7 +24,7 @@ def without_seconds(text: str) -> str:
     return re.sub(r"[\d.]+ s$", "<seconds>", text.rstrip())
 
 
-def test_a_first_run_writes_the_package_and_says_so(project: Path, sqlwright_process: Sqlwright) -> None:
+def test_a_first_run_writes_the_package_and_reports_it(project: Path, sqlwright_process: Sqlwright) -> None:
     done = sqlwright_process("generate")
     assert (done.code, done.err) == (0, "")
     files = tree(project / PACKAGE)
@@ -98,7 +98,7 @@ def test_a_folder_where_a_file_goes_is_an_error(project: Path, sqlwright: Sqlwri
     assert tree(project / "generated") == {}
 
 
-def test_bare_sqlc_gives_the_same_bytes(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
+def test_bare_sqlc_writes_the_same_bytes(project: Path, sqlwright: Sqlwright, proof_server: str) -> None:
     sqlwright("generate")
     ours = tree(project / "generated")
     shutil.rmtree(project / "generated")
@@ -189,6 +189,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         "diagnostics": [
             {
                 "severity": "error",
+                "code": "refused-query",
                 "message": 'PostgreSQL refuses query A: column "nope" does not exist',
                 "file": "queries/users.sql",
                 "line": 2,
@@ -214,7 +215,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
             CONFIGURATION.replace("        out: generated/app_db\n", ""),
             "error: a codegen entry of sqlc.yaml has no `out`\n  --> sqlc.yaml:11:9\n",
         ),
-        (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: key "out" is given twice\n  --> sqlc.yaml:13:9\n'),
+        (CONFIGURATION + "        out: other\n", 'error: sqlc.yaml is not valid YAML: duplicate key "out"\n  --> sqlc.yaml:13:9\n'),
         (
             CONFIGURATION + "        options: &a {rename: *a}\n",
             "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",
@@ -248,7 +249,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
         ),
     ],
 )
-def test_a_bad_configuration_says_what_is_wrong(project: Path, sqlwright: Sqlwright, text: str | None, message: str) -> None:
+def test_the_error_for_a_bad_configuration_names_the_mistake(project: Path, sqlwright: Sqlwright, text: str | None, message: str) -> None:
     if text is None:
         (project / "sqlc.yaml").unlink()
     else:
@@ -280,7 +281,7 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     ) as process:
         os.close(theirs)
         shown = b""
-        # At the end, Linux raises EIO and macOS gives no bytes.
+        # At the end, Linux raises EIO and macOS returns no bytes.
         try:
             while piece := os.read(ours, 4096):
                 shown += piece
@@ -292,14 +293,14 @@ def test_errors_are_coloured_on_a_terminal_unless_no_color_is_set(project: Path,
     assert (b"\x1b[1;31merror:" in shown) is coloured
 
 
-def test_a_crash_of_sqlc_is_told_with_what_is_known_to_cause_it(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_crash_of_sqlc_is_reported_with_its_known_causes(project: Path, sqlwright: Sqlwright) -> None:
     schema = project / "migrations" / "1_users.sql"
     schema.write_text("-- migrate:up\nCREATE FUNCTION f(OUT a int, OUT b text) LANGUAGE sql AS $$ SELECT 1, 'a' $$;\n")
     (project / "queries" / "users.sql").write_text("-- name: Parts :one\nSELECT f() AS parts;\n")
     done = sqlwright("generate")
     assert done.code == 1
     assert "error: sqlc crashed" in done.err
-    assert "add `RETURNS record` to the function" in done.err
+    assert "a function that has OUT parameters and no RETURNS (add `RETURNS record`" in done.err
     schema.write_text(schema.read_text().replace("LANGUAGE", "RETURNS record LANGUAGE"))
     assert sqlwright("generate").code == 0
 
@@ -318,5 +319,5 @@ def test_a_name_that_sqlc_reads_where_no_name_line_is_is_an_error_at_its_place(p
     (project / "queries/users.sql").write_text(text, encoding="utf-8")
     done = sqlwright("generate")
     assert done.code == 1
-    assert "error: query B has no line of its own for its name\n  --> queries/users.sql:2:31\n" in done.err
-    assert "error: query C has no line of its own for its name\n  --> queries/users.sql:5:10\n" in done.err
+    assert "error: query B has no name line of its own\n  --> queries/users.sql:2:31\n" in done.err
+    assert "error: query C has no name line of its own\n  --> queries/users.sql:5:10\n" in done.err

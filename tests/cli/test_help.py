@@ -23,10 +23,10 @@ def test_the_versions_are_those_of_what_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",)])
-def test_help_leads_through_a_first_round(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_help_shows_how_to_get_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = run_here(tmp_path, arguments, {})
     assert done.code == 0
-    for words in ("sqlwright db new", "sqlwright db up", "sqlwright generate", "sqlwright check", "Exit codes: 0 fine, 1 something found"):
+    for words in ("sqlwright db new", "sqlwright db up", "sqlwright generate", "sqlwright check", "Exit codes: 0 success, 1 errors"):
         assert words in done.out
 
 

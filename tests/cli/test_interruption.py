@@ -1,4 +1,4 @@
-"""What stops a run leaves the old package or the new one, nothing beside it, and says what happened."""
+"""Whatever stops a run leaves either the old package or the new one, no other files, and a message."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def start(project: Path, proof_server: str, prepare: Callable[[], None] | None =
 
 
 def package(project: Path) -> dict[str, str]:
-    """The generated files, and whatever else was left beside them."""
+    """Return the generated files, and any other files left next to them."""
     return tree(project / "generated")
 
 
@@ -101,7 +101,7 @@ def test_a_run_that_is_stopped_at_any_time_leaves_the_old_package_or_the_new_one
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_the_exit_code_tells_the_signal_and_one_line_says_so(project: Path, proof_server: str, kind: signal.Signals) -> None:
+def test_the_exit_code_and_one_line_name_the_signal(project: Path, proof_server: str, kind: signal.Signals) -> None:
     # A schema that no other test has: its scratch database is not there yet, and a lock on PostgreSQL's list of databases holds the
     # run where it creates it.
     (project / "migrations/2_mark.sql").write_text(f"CREATE TABLE mark_{kind.name} (id int);\n", encoding="utf-8")
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_the_old_package(project: Path, sqlwright: Sqlwright,
             write(Comparison(differences, 0, {out: files}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "make room on the disk" in str(caught.value)
+    assert "free some disk space" in str(caught.value)
     assert package(project) == old
 
 

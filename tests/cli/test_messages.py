@@ -37,7 +37,7 @@ MISTAKES = {
 }
 
 
-def test_every_mistake_is_shown_at_its_place_with_what_was_meant_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
+def test_every_mistake_is_shown_at_its_place_with_a_suggestion_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
     (project / "migrations/1_users.sql").write_text(SCHEMA, encoding="utf-8")
     queries = "\n".join(f"-- name: {name} :many\n{sql};\n" for name, sql in MISTAKES.items())
     (project / "queries/users.sql").write_text(queries, encoding="utf-8")
@@ -63,7 +63,7 @@ def test_every_mistake_is_shown_at_its_place_with_what_was_meant_in_one_run(proj
         ),
     ],
 )
-def test_a_file_that_is_no_text_is_named(project: Path, sqlwright: Sqlwright, name: str, content: bytes, said: str) -> None:
+def test_a_file_that_is_not_text_is_named(project: Path, sqlwright: Sqlwright, name: str, content: bytes, said: str) -> None:
     (project / name).write_bytes(content)
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_text_is_named(project: Path, sqlwright: Sqlwright, na
     assert "Traceback" not in done.err
 
 
-def test_every_sql_file_that_is_no_text_is_named_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
+def test_every_sql_file_that_is_not_text_is_named_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
     queries = project / "queries"
     (project / "migrations/1_users.sql").write_bytes(b"\xef\xbb\xbfCREATE TABLE t (\nid int DEFAULT '\x00');\n")
     (queries / "latin.sql").write_bytes(b"-- name: A :one\nSELECT 'caf\xe9';\n")
@@ -116,7 +116,7 @@ def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Pat
     assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 
 
-def test_a_folder_that_is_not_there_is_named_with_the_key_that_names_it(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_missing_folder_is_reported_with_its_key(project: Path, sqlwright: Sqlwright) -> None:
     (project / "migrations").rename(project / "elsewhere")
     done = sqlwright("generate")
     assert done.code == 1

@@ -85,7 +85,7 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "unclosed_name": (
         '-- name: A :many\nSELECT "x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n',
         "error: unterminated quoted identifier",
-        '2 | SELECT "x FROM t;\n    |        ^ it is opened here',
+        '2 | SELECT "x FROM t;\n    |        ^ it begins here',
     ),
     "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (
@@ -117,7 +117,7 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_mistake_is_said_where_it_is(complaints: dict[str, str], name: str) -> None:
+def test_a_mistake_is_reported_at_its_place(complaints: dict[str, str], name: str) -> None:
     _, first, other = CASES[name]
     assert complaints[name].startswith(first)
     assert other in complaints[name]

@@ -16,7 +16,7 @@ from sqlwright.project.configuration import read_configuration
 
 @pytest.fixture
 def lonely_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Python beside which nothing is installed; gives its folder."""
+    """The folder of a Python without programs next to it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setattr("sys.executable", str(folder / "python"))
@@ -56,7 +56,7 @@ def test_a_missing_program_is_named_with_how_to_install_it(
 
 
 def compile_with(project: Path, server: str) -> None:
-    """Compile a project with the programs beside Python."""
+    """Compile a project with the programs next to Python."""
     environ = {"SQLWRIGHT_DATABASE_URL": server}
     compile_project(read_configuration(project / "sqlc.yaml"), environ, anew=False, report=lambda what, done, of: None)
 
@@ -104,7 +104,7 @@ def test_a_sqlc_that_cannot_be_run_is_refused(lonely_python: Path, project: Path
             anew=False,
             report=lambda what, done, of: None,
         )
-    assert f"sqlc of an unknown version ({program}) does not do" in str(caught.value)
+    assert f"sqlc of an unknown version ({program}) is not supported" in str(caught.value)
 
 
 def test_where_the_launcher_of_the_wheel_is_found_its_program_runs() -> None:
@@ -131,7 +131,7 @@ def test_a_later_dbmate_will_do(lonely_python: Path) -> None:
     assert programs.find_dbmate({"PATH": str(install(lonely_python, "dbmate", "dbmate version 2.41.0").parent)}).name == "dbmate"
 
 
-def test_what_is_installed_beside_python_comes_before_path(lonely_python: Path, tmp_path: Path) -> None:
+def test_programs_next_to_python_take_precedence_over_path(lonely_python: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     install(elsewhere, "sqlc", "v1.30.0")

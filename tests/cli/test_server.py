@@ -207,7 +207,7 @@ def test_a_damaged_password_is_an_error_whose_help_works(new_project: Path, cont
     )
 
 
-def test_a_data_folder_that_trusted_everybody_is_closed(project: Path) -> None:
+def test_a_data_folder_without_passwords_gets_them(project: Path) -> None:
     with postgres_server(project, {}):
         pass
     data = project / ".sqlwright/postgres"
@@ -273,7 +273,7 @@ def test_a_full_disk_is_called_so_when_the_server_is_first_made(tmp_path: Path, 
         [sys.executable, "-B", "-c", FIRST_START, str(tmp_path), str(most)], env={}, capture_output=True, text=True, check=False
     )
     assert process.stdout == "", process.stderr
-    assert ": File too large\nfor the embedded server: make room on the disk, or raise the limit.\n" in process.stderr
+    assert ": File too large\nfor the embedded server: free some disk space, or raise the limit.\n" in process.stderr
 
 
 def test_a_named_server_is_used_and_the_embedded_one_not_touched(tmp_path: Path, proof_server: str) -> None:
@@ -317,7 +317,7 @@ def test_no_part_of_a_password_is_shown_however_it_was_escaped(password: str, fo
     assert not {piece for piece in pieces if piece in url.replace("postgres://bob:***@", "").replace("host:5432", "")}
 
 
-def test_a_user_who_may_not_create_databases_is_told_so(tmp_path: Path, proof_server: str) -> None:
+def test_a_user_who_may_not_create_databases_gets_an_error(tmp_path: Path, proof_server: str) -> None:
     with psycopg.connect(proof_server, autocommit=True) as connection:
         connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
     url = re.sub("//.*@", "//guest:guest@", proof_server)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.program import Sqlwright
 from tests.support.small_project import declare, write_files
 
-_NOTE = "the embedded PostgreSQL has no pgcrypto: it knows its functions by their signatures alone"
+_NOTE = "the embedded PostgreSQL has no pgcrypto: it knows only the signatures of its functions"
 
 
 GOOD = "-- name: Digest :one\nSELECT digest(name, 'sha256') AS digest FROM users WHERE id = @id;\n"

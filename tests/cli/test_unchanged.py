@@ -42,7 +42,7 @@ def test_whatever_is_changed_shows(project: Path, sqlwright: Sqlwright, changed:
     assert shows in (project / PACKAGE / "users.py").read_text(encoding="utf-8")
 
 
-def test_a_file_that_somebody_changed_is_written_again(project: Path, sqlwright: Sqlwright) -> None:
+def test_a_file_that_was_changed_is_written_again(project: Path, sqlwright: Sqlwright) -> None:
     sqlwright("generate")
     users = project / PACKAGE / "users.py"
     before = users.read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_an_orphan_is_removed_also_where_nothing_else_has_changed(project: Path,
 def test_warnings_are_shown_in_every_run(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, UNPROVEN)
     first, second = sqlwright("generate"), sqlwright("generate")
-    assert "at most one row is not proven" in first.err
+    assert "is not proven to return at most one row" in first.err
     assert second.err == first.err
     assert "1 warning" in second.out
 

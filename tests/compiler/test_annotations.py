@@ -34,7 +34,7 @@ def test_claims_are_kept_with_their_reasons() -> None:
         ("@one maybe so", "-- @one exactly reason, or -- @one first reason"),
     ],
 )
-def test_an_incomplete_annotation_is_told_its_form(line: str, form: str) -> None:
+def test_the_error_for_an_incomplete_annotation_shows_its_form(line: str, form: str) -> None:
     (diagnostic,) = read_annotations(query(line)).diagnostics
     assert diagnostic.help == f"the form is `{form}`."
 

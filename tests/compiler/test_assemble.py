@@ -143,7 +143,7 @@ def test_only_types_in_use_are_generated_until_all_are_asked_for() -> None:
     few = assembled(":many", proof(column("m", "mood[]"), column("n")), enums=moods)
     assert ([enum.name for enum in few.enums], [each.name for each in few.models]) == (["Mood"], [])
     assert few.enums[0].members == (("SAD", "sad"), ("VERY_HAPPY", "very happy"))
-    # psycopg must be told of the enum where it stands in an array.
+    # The enum must be registered with psycopg if it occurs in an array.
     assert [each.class_name for each in few.registrations] == ["Mood"]
     every = assembled(":many", proof(column("m", "mood[]"), column("n")), enums=moods, omit_unused_models=False)
     assert ([enum.name for enum in every.enums], [each.name for each in every.models]) == (["Mood", "Unused"], ["User"])

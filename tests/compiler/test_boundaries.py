@@ -90,7 +90,7 @@ def test_a_query_whose_statement_another_takes_is_reported_once() -> None:
 def test_a_query_before_the_first_name_line_is_an_error_except_in_the_schema() -> None:
     text = "-- Name: A :one\nSELECT 1;\n\n-- name: B :one\nSELECT 2;\n"
     (problem,) = problems(text)
-    assert problem.startswith("error: a statement without a name line, which would be passed over\n  --> q.sql:2:1\n")
+    assert problem.startswith("error: a statement without a name line, which would be ignored\n  --> q.sql:2:1\n")
     assert problems(text, schema=True) == []
     assert problems("SET search_path = a;\n-- name: A :one\nSELECT 1;\n") == []
 

@@ -32,7 +32,7 @@ def of_query(header: str, found: QueryProof, *, embedded: bool = False, **wanted
     return complaints(unproven(f"-- name: A {header}\nSELECT 1;\n"), proofs((USERS,), A=found), embedded=embedded, **wanted)
 
 
-def test_nothing_is_said_of_a_sound_package() -> None:
+def test_a_sound_package_has_no_diagnostics() -> None:
     assert of_query(":one", proof(NAME, NICK, rows=ir.Cardinality.AT_MOST_ONE), json={"users.data": "app.Data"}) == []
 
 
@@ -58,7 +58,7 @@ def test_a_row_class_that_a_table_has_already_is_an_error() -> None:
     assert found == [(ERROR, "the row class of query A and the row class of table public.a_row would both be class `ARow`")]
 
 
-def test_an_embedded_row_that_may_be_absent_needs_a_column_that_tells() -> None:
+def test_an_embedded_row_that_may_be_absent_needs_a_presence_column() -> None:
     found = sources("-- name: A :many\nSELECT 1 AS n, sqlc.embed(u) FROM users u;\n")
     loose = table("users", nick="text?")
     embed = ProvenEmbed(first=1, schema="public", table="users", columns=("nick",), absent=True, witness=-1)
@@ -98,7 +98,7 @@ def test_parameters_that_would_share_a_name_are_an_error() -> None:
     ]
 
 
-def test_what_python_has_no_type_for_is_a_warning() -> None:
+def test_a_type_without_a_python_type_is_a_warning() -> None:
     assert of_query(":many", proof(column("p", "pg_brin_bloom_summary"), NAME)) == [
         (WARNING, "column `p` of query A has type pg_brin_bloom_summary, which has no Python type: it is annotated `object`")
     ]
@@ -134,7 +134,7 @@ def test_columns_that_are_numbered_are_a_warning() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_claim_is_held_against_the_proof(header: str, found: QueryProof, said: tuple[Severity, str]) -> None:
+def test_a_claim_is_checked_against_the_proof(header: str, found: QueryProof, said: tuple[Severity, str]) -> None:
     assert of_query(header, found) == [said]
 
 
@@ -167,7 +167,7 @@ def test_json_of_what_is_none_is_an_error(name: str, message: str) -> None:
     assert of_query(f":many\n-- @json {name}: app.Data", proof(NAME, DATA)) == [(ERROR, message)]
 
 
-def test_extensions_that_are_only_declared_are_said_once_where_the_embedded_server_proved() -> None:
+def test_declared_extensions_are_reported_once_if_the_embedded_server_proved() -> None:
     package = unproven("-- name: A :many\nSELECT 1;\n\n-- name: B :many\nSELECT 1;\n")
     given = proofs((USERS,), A=proof(NAME, stand_ins=("pgcrypto",)), B=proof(NAME, stand_ins=("pgcrypto",)))
     ((severity, message),) = complaints(package, given, embedded=True)

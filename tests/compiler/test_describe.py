@@ -61,7 +61,7 @@ def test_where_postgresql_cannot_infer_a_type_sqlc_is_asked(connection: psycopg.
     assert param_casts(connection, "SELECT 1 FROM t WHERE $1 IS NULL OR id > $2", {1: "text", 2: "text"}) == ["text", "int4"]
 
 
-def test_where_nobody_knows_a_type_the_placeholder_is_named(connection: psycopg.Connection[Any]) -> None:
+def test_a_placeholder_of_unknown_type_is_named(connection: psycopg.Connection[Any]) -> None:
     with pytest.raises(Refused) as caught:
         describe(connection, "SELECT 1 WHERE $1 IS NULL", {})
     assert (caught.value.message, caught.value.offset) == ("could not determine data type of parameter $1", 15)

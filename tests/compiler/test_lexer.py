@@ -1,4 +1,4 @@
-"""The lexer: code is told from quotes and comments, whatever the text."""
+"""The lexer distinguishes code from quotes and comments in any text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(_PIECES).map("".join)))
-def test_tokens_joined_give_the_text_back(sql: str) -> None:
+def test_tokens_joined_are_the_text(sql: str) -> None:
     assert "".join(token.text for token in tokenize(sql)) == sql
 
 
@@ -76,9 +76,14 @@ def test_a_cast_is_one_token() -> None:
     assert [token.kind for token in significant("$1::int")] == [Kind.PLACEHOLDER, Kind.CAST, Kind.WORD]
 
 
-def test_statements_begin_behind_semicolons_that_separate() -> None:
+def test_statements_begin_after_separating_semicolons() -> None:
     sql = """-- first
 SELECT ';'; ; CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);
 CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;
 COMMIT"""
     assert [f"{token.text}@{token.start}" for token in statements(sql)] == ["SELECT@9", "CREATE@23", "CREATE@80", "COMMIT@174"]
+
+
+def test_only_ascii_white_space_separates_words() -> None:
+    # As in PostgreSQL's scanner, where every other character above ASCII belongs to a name.
+    assert [token.text for token in significant("a\u00a0b\u2003c\td\x0be")] == ["a\u00a0b\u2003c", "d", "e"]

@@ -61,7 +61,7 @@ def test_model_and_its_other_name_may_not_contradict_each_other() -> None:
     assert read_options(b'{"emit_pydantic_models": true}', out="x").row_style == "pydantic"
 
 
-def test_options_without_a_value_are_none_given() -> None:
+def test_options_without_a_value_are_the_defaults() -> None:
     assert read_options(b"null", b"null", out="x") == read_options(b"", out="x")
 
 
@@ -78,7 +78,7 @@ def test_a_folder_that_no_import_can_name_is_an_error_at_out_unless_the_package_
     with pytest.raises(CompileError) as caught:
         read_options(b"", out=f"gen/{name}", config_name="sqlc.yaml", config_text=CONFIG)
     (found,) = caught.value.diagnostics
-    assert found.message == f'the package is named after the last part of out, "gen/{name}", and "{name}" cannot be imported'
+    assert found.message == f'the package is named after the last part of out, "gen/{name}", but "{name}" is not an import name'
     assert str(found.place) == "sqlc.yaml:4:9"
     assert read_options(b'{"package": "shop_db"}', out=f"gen/{name}").package == "shop_db"
     with pytest.raises(CompileError, match='bad value for option "package"'):

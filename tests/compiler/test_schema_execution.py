@@ -208,7 +208,7 @@ def test_a_deferred_constraint_is_reported_where_its_file_ends(server: Server) -
     assert 'violates foreign key constraint "a_up_fkey"\n  --> 1.sql:2:1' in format_diagnostic(caught.value.diagnostics[0])
 
 
-def test_rows_of_a_dump_are_an_error_that_says_what_to_do(server: Server) -> None:
+def test_rows_of_a_dump_are_an_error_with_a_fix(server: Server) -> None:
     with pytest.raises(CompileError) as caught, scratch_database(server, schema_of("CREATE TABLE t (id int);\nCOPY t FROM STDIN;\n")):
         pass
     assert format_diagnostic(caught.value.diagnostics[0]) == (
@@ -251,7 +251,7 @@ def test_a_database_whose_dropping_was_interrupted_is_dropped_and_built_again(se
     for schema in schemas:
         with scratch_database(server, schema) as connection:
             names.append(connection.info.dbname)
-    # What DROP DATABASE does first, so that nobody uses a database of which parts are gone.
+    # DROP DATABASE does this first, so that no one uses a partly removed database.
     invalidate = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = ANY(%s)"
     remains = "SELECT datname FROM pg_database WHERE datconnlimit = -2"
     # The remains of a database, with roles of which nothing else is left.

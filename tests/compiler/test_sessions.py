@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.postgres.server import Server, ServerUnavailable, postgres_server
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
 from sqlwright.prove.sessions import Sessions
@@ -60,7 +60,7 @@ def test_a_schema_that_was_refused_is_not_tried_again(sessions: Sessions) -> Non
 def test_a_server_that_is_not_there_is_not_looked_for_again(opened: list[str]) -> None:
     def nothing() -> AbstractContextManager[Server]:
         opened.append("tried")
-        raise ServerUnavailable(Diagnostic("there is none"))
+        raise ServerUnavailable(Diagnostic(Code.UNUSABLE_POSTGRESQL, "there is none"))
 
     with Sessions(nothing, embedded=False) as sessions:
         for _ in range(2):

@@ -71,7 +71,7 @@ def test_windows_line_ends_do_not_shift_places() -> None:
     assert str(query.place_of("SELECT 1,\r\n  nope", 13)) == "q.sql:3:3"
 
 
-def test_a_folder_gives_its_sql_files_by_name(tmp_path: Path) -> None:
+def test_a_folder_is_read_as_its_sql_files_by_name(tmp_path: Path) -> None:
     for name in ("b.sql", "a.sql", "c.txt", ".hidden.sql"):
         (tmp_path / name).touch()
     (tmp_path / "deeper").mkdir()
@@ -96,7 +96,7 @@ def test_name_lines_count_where_no_token_goes_over_the_start_of_the_line(text: s
     assert [query.line for query in split_queries("q.sql", text) if query.name == "Q"] == lines
 
 
-def test_a_file_says_at_its_head_that_it_is_for_sqlc_only() -> None:
+def test_a_file_may_be_marked_at_its_head_as_for_sqlc_only() -> None:
     assert is_for_sqlc_only("-- Stubs.\n/* x */\n-- @sqlc-only: the extension has them\nCREATE TABLE t ();")
     assert not is_for_sqlc_only("CREATE TABLE t ();\n-- @sqlc-only\n")
 

@@ -45,7 +45,7 @@ def compile_project(source: Path, folder: Path, server: str, recordings: Recordi
 
 
 def make_database(server: str) -> str:
-    """Make a database with the project's schema, and give its URL."""
+    """Create a database with the project's schema and return its URL."""
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS commands WITH (FORCE)")
         admin.execute("CREATE DATABASE commands")
@@ -68,7 +68,7 @@ class Client:
             prepare_at_once(conn)
 
     async def __call__(self, function: str, *arguments: object, **named: object) -> Any:
-        """Call a function with the connection and give its result."""
+        """Call a function with the connection and return its result."""
         return await wait(getattr(self.functions, function)(self.conn, *arguments, **named))
 
     def rows(self, name: str, *rows: tuple[object, ...]) -> list[Any]:
@@ -121,7 +121,7 @@ def prepare_at_once(conn: Any) -> None:
 
 
 async def wait(result: Any) -> Any:
-    """Give the result, awaited where it is to be."""
+    """Return the result, awaited where it is to be."""
     return await result if inspect.isawaitable(result) else result
 
 

@@ -245,7 +245,7 @@ async def test_batchexec_runs_for_every_item(client: Client) -> None:
     assert await client("names_below", client.rows("NamesBelowParams", (9,))) == [["a", "2", "c"]]
 
 
-async def test_batchone_gives_a_result_for_every_item_in_order(client: Client) -> None:
+async def test_batchone_returns_a_result_for_every_item_in_order(client: Client) -> None:
     await client.items(1, 2, 3)
     found = await client("find_items", client.rows("FindItemsParams", (3,), (9,), (1,), (3,)))
     assert [item and item.id for item in found] == [3, None, 1, 3]
@@ -254,7 +254,7 @@ async def test_batchone_gives_a_result_for_every_item_in_order(client: Client) -
     assert await client("find_sizes", client.rows("FindSizesParams", (1,), (2,), (9,))) == [Decimal("1.50"), None, None]
 
 
-async def test_batchmany_gives_a_list_for_every_item_in_order(client: Client) -> None:
+async def test_batchmany_returns_a_list_for_every_item_in_order(client: Client) -> None:
     await client.items(1, 2)
     assert await client("names_below", client.rows("NamesBelowParams", (3,), (0,), (2,))) == [["1", "2"], [], ["1"]]
 
@@ -361,7 +361,7 @@ async def test_a_cancelled_sync_batch_names_the_item_that_was_running(url: str) 
 # --- @stream -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_stream_gives_every_row(client: Client) -> None:
+async def test_a_stream_yields_every_row(client: Client) -> None:
     await client.items(*range(25))
     if in_pipeline(client):
         with pytest.raises(psycopg.ProgrammingError, match="pipeline"):

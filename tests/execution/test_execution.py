@@ -124,7 +124,7 @@ def test_a_domain_refuses_what_its_check_refuses(queries: Any, load: Load, conn:
         queries.create_user(conn, id=3, name="C", nick=None, mood=mood.SAD, moods=[], size=0, tags=[], short="much too long", data=None)
 
 
-async def test_async_functions_give_the_same(load: Load, database: str, calls: str) -> None:
+async def test_async_functions_return_the_same(load: Load, database: str, calls: str) -> None:
     aio, queries = load("aio"), load("aio.queries")
     mood = load("enums").Mood
     async with await psycopg.AsyncConnection.connect(database) as conn, conn.transaction(force_rollback=True):

@@ -1,4 +1,4 @@
-"""What all cases need: the answers of sqlc, and the expectations written anew where that is asked for."""
+"""Shared by all cases: the answers of sqlc, and the rewriting of expectations on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recorded(request: pytest.FixtureRequest, recordings: Recordings, rewrite_gol
 def rewritten(
     request: pytest.FixtureRequest, recordings: Recordings, rewrite_golden: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Write the expectations anew, in the first worker that comes here, where that is asked for."""
+    """Rewrite the expectations on request, in the first worker that gets here."""
     if not rewrite_golden:
         return
     server: str = request.getfixturevalue("proof_server")

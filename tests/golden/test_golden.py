@@ -2,7 +2,7 @@
 
 `cases/<name>` holds a project (sqlc.yaml, schema, queries) and what `sqlwright generate` makes of it: in `expected/` the files that the
 case shows, in `expected.same` those that another case shows, and in `expected.stderr` its warnings, or its errors where it must fail; then
-nothing may be written. `pytest tests/golden --rewrite-golden` writes them all anew; read the diff before you commit it.
+nothing may be written. `pytest tests/golden --rewrite-golden` rewrites all of them; read the diff before you commit it.
 """
 
 from __future__ import annotations

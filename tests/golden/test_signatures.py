@@ -31,7 +31,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _promises(name: str) -> Iterator[tuple[str, str]]:
-    """Each annotation of a parameter, a result and a field of a package, behind the name of what has it."""
+    """Return each annotation of a parameter, a result and a field of a package, after its name."""
     for file in _files(name):
         if file.name in _AROUND:
             continue

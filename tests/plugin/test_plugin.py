@@ -90,7 +90,9 @@ def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str, recor
     assert '"name": "users.py"' in finished.stdout
 
 
-def test_a_changed_query_without_a_server_is_told_what_to_run(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+def test_the_error_for_a_changed_query_without_a_server_names_the_command_to_run(
+    tmp_path: Path, proof_server: str, recordings: Recordings
+) -> None:
     project = generated_project(tmp_path)
     (project / "queries" / "users.sql").write_text("-- name: ListUsers :many\nSELECT id FROM users;\n", encoding="utf-8")
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody:secret@127.0.0.1:1/none"}

@@ -3,7 +3,7 @@
     python -m tests.proofs.comparison --major 18 --count 34000 --seed 1
 
 prints how many queries were compared, and how many in a second; it stops at the first proof that rows contradict and says how to see it
-again (`--seed` and `--schema`). Run one for each processor, each with a seed of its own: the choices depend on the seed and the number of
+again (`--seed` and `--schema`). Run one for each processor, each with its own seed: the choices depend on the seed and the number of
 the schema alone.
 """
 
@@ -89,7 +89,7 @@ class Comparison:
             if not sources:
                 return
             facts = SchemaFacts.load(self._connection)
-            # The schemas bring no functions and operators of their own, and reading PostgreSQL's takes longer than everything else.
+            # The schemas define no functions or operators, and reading PostgreSQL's takes longer than everything else.
             vars(facts).update(
                 {name: getattr(self._shared, name) for name in ("_functions", "_equality_families", "exact_families", "loose_collations")}
             )

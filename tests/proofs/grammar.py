@@ -46,7 +46,7 @@ def random_schema(source: random.Random) -> Schema:
 
 @dataclass(frozen=True)
 class Embed:
-    """The columns of one item of FROM among those of a statement: the first, the last, and the one that tells whether its row is absent."""
+    """The columns of one item of FROM among those of a statement: the first, the last, and the presence column."""
 
     first: int
     last: int
@@ -64,7 +64,7 @@ class Writer:
         self.embeds: tuple[Embed, ...] = ()
 
     def statement(self) -> tuple[str, int]:
-        """Give a random statement and the number of its columns."""
+        """Return a random statement and the number of its columns."""
         self.embeds = ()
         kind = self._random.random()
         if kind < 0.18:
@@ -79,7 +79,7 @@ class Writer:
         return query, len(columns)
 
     def _lookup(self) -> tuple[str, int]:
-        """A query for the row of a key, in a table alone or beside another."""
+        """Return a query for the row of a key, in a table alone or joined with another."""
         first, second = (self._random.choice(self._sources) for _ in range(2))
         columns = [Column(f"x.{name}", type_name) for name, type_name in first.columns]
         others = [Column(f"y.{name}", type_name) for name, type_name in second.columns]
@@ -115,7 +115,7 @@ class Writer:
     # --- queries ----------------------------------------------------------------------------------------------------------
 
     def select(self, depth: int, outer: Sequence[Column] = (), wanted: Sequence[str] | None = None) -> tuple[str, list[str]]:
-        """Give a query and the types of its columns; `outer` columns may be named in it."""
+        """Return a query and the types of its columns; `outer` columns may be named in it."""
         kind = self._random.random()
         if depth and kind < 0.13:
             return self._set_operation(depth, outer, wanted)
@@ -372,7 +372,7 @@ class Writer:
     # --- expressions ----------------------------------------------------------------------------------------------------------
 
     def expression(self, columns: Sequence[Column], outer: Sequence[Column], depth: int, type_name: str, level: int = 0) -> str:
-        """Give an expression of the type."""
+        """Return an expression of the type."""
         fitting = [c for c in columns if c.type == type_name]
         if outer and self._random.random() < 0.2:
             fitting += [c for c in outer if c.type == type_name]

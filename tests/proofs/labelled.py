@@ -7,7 +7,7 @@ Each case is a comment that says what it shows, a label, and a query:
     SELECT u.id, o.total FROM users u LEFT JOIN orders o ON o.user_id = u.id;
 
 The label has a mark for each column: `!` never NULL, `?` may be NULL, `~` never NULL, but no rule proves it (a known miss). `[!]`, `[?]`
-and `[~]` behind a mark say the same of an array's elements. Then the number of rows: `1`, `0..1` or `many`. Then, if they matter, the
+and `[~]` after a mark say the same of an array's elements. Then the number of rows: `1`, `0..1` or `many`. Then, if they matter, the
 parameters: `$1!` may not be None, `$1?` may; a parameter with `?` that the query does not write to a column counts as asked for by
 sqlc.narg, but for `$1?*`, which the query itself tests for NULL.
 """

@@ -110,7 +110,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN 'error';
 END $$;
 """
-"""What the sample values need in a session, and a function that tells whether a query's value is NULL, a value or an error."""
+"""Prepare a session for the sample values; the function returns whether a query's value is NULL, a value or an error."""
 
 
 def split_signature(signature: str) -> tuple[str, list[str]]:
@@ -120,7 +120,7 @@ def split_signature(signature: str) -> tuple[str, list[str]]:
 
 
 def literal(type_name: str, source: random.Random) -> str:
-    """Give a random value of the type, as an expression of that type."""
+    """Return a random value of the type, as an expression of that type."""
     value = source.choice(POOLS[type_name])
     if type_name in _POLYMORPHIC:
         return value
@@ -128,7 +128,7 @@ def literal(type_name: str, source: random.Random) -> str:
 
 
 def call(signature: str, source: random.Random, *, nulls: frozenset[int] = frozenset()) -> str:
-    """Give a call of the function with random values; the arguments in `nulls` are NULL of their type."""
+    """Return a call of the function with random values; the arguments in `nulls` are NULL of their type."""
     name, types = split_signature(signature)
     if types == ['"any"']:
         types = [source.choice(("integer", "text")) for _ in range(2)]

@@ -79,7 +79,7 @@ def prove(database: Database, case: Case) -> StatementProof:
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
-def test_the_proof_is_what_the_label_says(database: Database, case: Case) -> None:
+def test_the_proof_equals_the_label(database: Database, case: Case) -> None:
     proof = prove(database, case)
     shown = [(("?" if c.nullable else "!"), c.reason) for c in proof.columns]
     assert [mark for mark, _ in shown] == [mark.replace("~", "?") for mark in case.columns], shown

@@ -33,6 +33,12 @@ def test_sets_of_numbers_have_a_kind_in_front() -> None:
     assert [tree.numbers(name) for name in ("bits", "ints", "oids", "none", "empty")] == [[3, 70], [1, 2], [23], [], []]
 
 
+@pytest.mark.parametrize("character", ["\u00a0", "\u2003", "\x85", "\r", "\x0b", "\x1c"])
+def test_a_name_may_hold_what_only_python_takes_for_white_space(character: str) -> None:
+    # pg_strtok ends a token at a space, a newline or a tab, and outToken escapes those.
+    assert node(f"{{ALIAS :aliasname a{character}b :x 1}}").text("aliasname") == f"a{character}b"
+
+
 def test_names_lose_their_escapes_and_quotes() -> None:
     tree = node(r'{ALIAS :aliasname odd\ \{name\} :colnames ("a" "b\ c" "\"")}')
     assert tree.text("aliasname") == "odd {name}"
@@ -87,5 +93,5 @@ def test_deep_nesting_is_not_recognised_instead_of_a_crash() -> None:
         parse("(" * 100_000)
 
 
-def test_walk_gives_every_node_outer_first() -> None:
+def test_walk_yields_every_node_outermost_first() -> None:
     assert [n.tag for n in walk(parse("{A :x {B :y 1} :z ({C :y 1} ({D :y 2}))}"))] == ["A", "B", "C", "D"]

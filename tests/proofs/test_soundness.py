@@ -75,7 +75,7 @@ FLAT, MATRIX = "an array of one dimension", "an array of two dimensions"
 
 @dataclass(frozen=True)
 class Hole:
-    """A query, and what its rows show in its first column or in their number. `$1` may be None where it is given so."""
+    """A query, and what its rows show in its first column or in their number. `$1` may be None where it is passed as None."""
 
     sql: str
     shows: str

@@ -44,7 +44,7 @@ def test_a_reason_counts_characters_and_not_bytes(connection: psycopg.Connection
     assert sql[proof_of(connection, sql).columns[1].location :].startswith("name")
 
 
-def test_a_nullable_column_of_an_absent_row_is_no_witness(connection: psycopg.Connection) -> None:
+def test_a_nullable_column_of_an_absent_row_is_no_presence_column(connection: psycopg.Connection) -> None:
     column = proof_of(connection, "SELECT u.name FROM orders o LEFT JOIN users u ON u.id = o.user_id").columns[0]
     assert (column.nullable, column.nullability.null_extended, column.nullability.presence_column) == (True, True, False)
 
@@ -62,7 +62,7 @@ def test_the_join_of_a_condition_is_found(sql: str, place: str) -> None:
     assert sql[join_before(sql, sql.index("HERE")) :].startswith(place)
 
 
-def test_tables_behind_views_are_read(connection: psycopg.Connection) -> None:
+def test_tables_under_views_are_read(connection: psycopg.Connection) -> None:
     proof = proof_of(connection, "WITH w AS (INSERT INTO orders VALUES (1, 2, 3) RETURNING id) SELECT w.id FROM w, named")
     assert (proof.reads, proof.writes) == (("public.named", "public.orders", "public.users"), ("public.orders",))
 

@@ -41,7 +41,7 @@ def known(connection: psycopg.Connection, signatures: frozenset[str]) -> list[st
     return sorted(signatures & {row[0] for row in rows})
 
 
-def test_a_total_function_gives_no_null_for_values(connection: psycopg.Connection) -> None:
+def test_a_total_function_returns_no_null_for_values(connection: psycopg.Connection) -> None:
     source = random.Random(_SEED)  # noqa: S311 - the seed is the point
     signatures = known(connection, TOTAL | FIRST_ARGUMENT | ANY_ARGUMENT | ALWAYS)
     assert len(signatures) > 1000
@@ -54,7 +54,7 @@ def test_a_total_function_gives_no_null_for_values(connection: psycopg.Connectio
     assert len(silent) <= len(signatures) // 50, f"never called with values that they accept: {silent}, seed {_SEED}"
 
 
-def test_a_function_that_takes_nulls_gives_none_for_them(connection: psycopg.Connection) -> None:
+def test_a_function_that_accepts_nulls_returns_none_for_them(connection: psycopg.Connection) -> None:
     source = random.Random(_SEED)  # noqa: S311 - the seed is the point
     queries: list[str] = []
     for signatures, safe in ((ALWAYS, 0), (FIRST_ARGUMENT, 1)):
@@ -85,7 +85,7 @@ def test_a_function_that_takes_nulls_gives_none_for_them(connection: psycopg.Con
         ("regexp_match(text, text)", "the pattern may not match"),
     ],
 )
-def test_a_strict_function_that_may_give_null_is_not_in_the_table(connection: psycopg.Connection, signature: str, because: str) -> None:
+def test_a_strict_function_that_may_return_null_is_not_in_the_table(connection: psycopg.Connection, signature: str, because: str) -> None:
     source = random.Random(_SEED)  # noqa: S311 - the seed is the point
     assert signature not in TOTAL
     assert "null" in probe(connection, [f"SELECT {call(signature, source)} IS NULL" for _ in range(200)]), because

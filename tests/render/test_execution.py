@@ -70,7 +70,7 @@ class Package:
         return importlib.import_module(f"{self._root}.{name}" if name else self._root)
 
     async def __call__(self, function: str, **arguments: object) -> Any:
-        """Call `module.function` with the connection and give its result."""
+        """Call `module.function` with the connection and return its result."""
         module, _, name = function.rpartition(".")
         found = getattr(importlib.import_module(f"{self._name}.{module}" if module else self._name), name)
         result = found(self.conn, **arguments)
@@ -95,21 +95,21 @@ async def _person(package: Package, **changes: object) -> Any:
     return await package("people.create_person", **values | changes)
 
 
-async def test_one_gives_the_row_or_none(package: Package) -> None:
+async def test_one_returns_the_row_or_none(package: Package) -> None:
     ada = await _person(package)
     assert ada == package.module("models").Person(ada.id, "Ada", dt.date(1815, 12, 10), Decimal("1.50"), None)
     assert await package("people.get_person", id=ada.id) == ada
     assert await package("people.get_person", id=0) is None
 
 
-async def test_many_gives_a_list_of_rows(package: Package) -> None:
+async def test_many_returns_a_list_of_rows(package: Package) -> None:
     assert await package("people.list_people") == []
     people = [await _person(package, name=name) for name in "ab"]
     assert await package("people.list_people") == people
     assert await package("people.person_names") == ["a", "b"]
 
 
-async def test_exec_gives_none_and_execrows_the_number_of_rows(package: Package) -> None:
+async def test_exec_returns_none_and_execrows_the_number_of_rows(package: Package) -> None:
     ada = await _person(package)
     assert await package("people.rename_person", id=ada.id, name="Augusta") == 1
     assert await package("people.rename_person", id=0, name="Augusta") == 0
@@ -117,7 +117,7 @@ async def test_exec_gives_none_and_execrows_the_number_of_rows(package: Package)
     assert await package("people.count_people") == 0
 
 
-async def test_execresult_gives_a_cursor_of_tuples(package: Package) -> None:
+async def test_execresult_returns_a_cursor_of_tuples(package: Package) -> None:
     ada = await _person(package, name="a_b")
     cursor = await package("people.find_people", ids=[])
     row = cursor.fetchone()
@@ -152,7 +152,7 @@ async def test_a_null_json_parameter_is_sql_null(package: Package, url: str) -> 
         assert conn.execute("SELECT profile IS NULL FROM people").fetchone() == (True,)
 
 
-async def test_types_without_a_python_type_are_what_psycopg_gives(package: Package) -> None:
+async def test_types_without_a_python_type_are_as_psycopg_loads_them(package: Package) -> None:
     assert await package("echoes.echo_point", place="(1,2)") == "(1,2)"
     assert await package("echoes.echo_points", place="(1,2)") == ["(1,2)"]
 

@@ -1,4 +1,4 @@
-"""Literals and docstrings say what they were given, for any text."""
+"""Literals and docstrings reproduce any text."""
 
 from __future__ import annotations
 

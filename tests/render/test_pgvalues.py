@@ -67,7 +67,7 @@ def test_every_type_of_the_table_is_measured() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in _VALUES.items() for value in values])
-def test_binary_and_text_give_the_same_value(conn: psycopg.Connection, name: str, value: str) -> None:
+def test_binary_and_text_load_the_same_value(conn: psycopg.Connection, name: str, value: str) -> None:
     for expression in (f"({value})::{name}", f"ARRAY[({value})::{name}, NULL]", f"ARRAY[]::{name}[]"):
         text, binary = (_load(conn, expression, binary=binary) for binary in (False, True))
         assert (type(binary), repr(binary)) == (type(text), repr(text))

@@ -137,7 +137,7 @@ def test_formatter_and_linter_change_nothing(tmp_path: Path, request: pytest.Fix
                 sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC
             )
             folder = tmp_path / f"{'each' if each else 'all'}" / f"package_{next(numbers)}"
-            write(render(package, package_name="shop_db", clients=clients, queriers=queriers, calls=calls), folder)
+            write(render(package, package_name="shop_db", clients=clients, queriers=queriers, registry=True, calls=calls), folder)
             assert not each or not complaints(folder)
 
         return run

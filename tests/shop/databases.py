@@ -31,6 +31,9 @@ _SCHEMA = """
         SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
         WHERE datname = current_database()
         UNION ALL
+        SELECT concat_ws(' ', 'statistics', starelid) FROM pg_statistic JOIN pg_class ON pg_class.oid = starelid
+        WHERE relnamespace = 'public'::regnamespace
+        UNION ALL
         SELECT concat_ws(' ', 'migration', version) FROM schema_migrations
     ) AS items (item)
 """
@@ -38,9 +41,11 @@ _SESSIONS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-_FILLED = """
+# A table that was vacuumed is planned for otherwise than a new one, also if it is empty.
+_USED = """
     SELECT relname FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations' AND pg_relation_size(oid) > 0
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations'
+      AND (pg_relation_size(oid) > 0 OR reltuples >= 0)
 """
 _RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"
 # How many of the least recently used databases are checked before another copy is created.
@@ -95,9 +100,9 @@ class Databases:
                 return False
             # Disables the trigger that protects the audit log.
             conn.execute("SET session_replication_role = replica")
-            filled = [sql.Identifier(name) for (name,) in conn.execute(_FILLED).fetchall()]
-            if filled:
-                conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(filled)))
+            used = [sql.Identifier(name) for (name,) in conn.execute(_USED).fetchall()]
+            if used:
+                conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(used)))
             conn.execute(_RESTART)
             return True
 

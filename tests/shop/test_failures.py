@@ -41,8 +41,11 @@ from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 from shop.infrastructure.postgres.transactions.unit_of_work import PostgresUnitOfWork
 from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.postgres import embedded
+from tests.support.servers import ReadyCluster
 
 from .servers import frozen
+
+pytestmark = pytest.mark.long
 
 CONTEXT = Context(Actor.system("test"), "pytest")
 ORDERS = 40
@@ -313,9 +316,10 @@ async def test_a_frozen_redis_delays_no_write_and_is_logged_once(
 
 
 async def test_a_server_killed_during_commits_keeps_acknowledged_orders(
-    tmp_path_factory: pytest.TempPathFactory, dbmate: Callable[..., str], cheap_hasher: PasswordHasher
+    tmp_path_factory: pytest.TempPathFactory, ready_cluster: ReadyCluster, dbmate: Callable[..., str], cheap_hasher: PasswordHasher
 ) -> None:
     project = tmp_path_factory.mktemp("killed")
+    ready_cluster.copy_to(project)
     with embedded.running(project):
         admin_url = embedded.url(project, "postgres")
         with psycopg.connect(admin_url, autocommit=True) as admin:

@@ -347,13 +347,11 @@ async def test_a_deadline_interrupts_no_commit(database_url: str, slow_commit: A
     async with open_pool(database_url, PoolOptions(lock_timeout=30)) as pool:
         await pool.wait(300)
         transactions = Transactions(units_of_work(pool), retries=Retries(deadline=0.5))
-        is_in_commit = False
-        while not is_in_commit:
-            running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
-            # On a busy machine the deadline may pass before the commit begins; then it is rolled back, and tried again.
-            while not is_in_commit and not running.done():
-                cur = await slow_commit.execute(f"SELECT {IN_COMMIT}".encode())
-                is_in_commit = await cur.fetchone() == (True,)
+        running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
+        while await (await slow_commit.execute(f"SELECT {IN_COMMIT}".encode())).fetchone() != (True,):
+            if running.done():
+                # On a busy machine the deadline may pass before the commit begins; then it is rolled back, and tried again.
+                running = asyncio.create_task(transactions.run(CONTEXT, "user.register", register))
         done, _ = await asyncio.wait([running], timeout=0.6)
         assert not done
         await slow_commit.execute("SELECT pg_advisory_unlock_all()")

@@ -40,6 +40,8 @@ from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
 from .memory.broker import MemoryBroker
 
+pytestmark = pytest.mark.long
+
 
 def settings(database_url: str) -> Settings:
     return Settings.model_validate({"database_url": database_url})

@@ -38,6 +38,8 @@ from shop.local_servers import nats_server, redis_server
 
 from .log_watch import FORBIDDEN
 
+pytestmark = pytest.mark.long
+
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 

@@ -10,7 +10,7 @@ from psycopg.types.range import Range
 
 
 def fits(value: Any, annotation: Any) -> bool:  # noqa: C901 - a case for each kind of annotation
-    """Tell whether the value is of the annotated type; `Any` fits nothing, since generated code may not promise it."""
+    """Return whether the value is of the annotated type; `Any` fits nothing, since generated code may not promise it."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     kind: Any = value.__class__
     if annotation is object:
@@ -37,7 +37,7 @@ def fits(value: Any, annotation: Any) -> bool:  # noqa: C901 - a case for each k
 
 
 def result_fits(function: Any, result: Any) -> bool:
-    """Tell whether what a generated function returned is what it promises; the rows of a stream are to be in a list."""
+    """Return whether what a generated function returned is what it promises; the rows of a stream are to be in a list."""
     annotation = get_type_hints(function)["return"]
     if getattr(get_origin(annotation), "__name__", "") == "Generator":
         return all(fits(row, get_args(annotation)[0]) for row in result)

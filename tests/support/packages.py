@@ -62,7 +62,7 @@ def query(name: str, command: ir.Command, sql: str, result: ir.Result, doc: tupl
 
 
 def own_row(query_name: str, cols: tuple[ir.Column, ...]) -> ir.RowRef:
-    """The row of a query with a class of its own."""
+    """The row of a query with its own class."""
     return ir.RowRef(ClassName(f"{ClassName.from_sql(query_name)}Row"), cols, shared=False)
 
 
@@ -327,5 +327,5 @@ def render_into(folder: Path, name: str, package: ir.Package) -> Path:
     for clients in Clients:
         queriers = Queriers(sync=clients is not Clients.ASYNC, asynchronous=clients is not Clients.SYNC)
         package_name = f"{name}_{clients}"
-        write(render(package, package_name=package_name, clients=clients, queriers=queriers), folder / package_name)
+        write(render(package, package_name=package_name, clients=clients, queriers=queriers, registry=True), folder / package_name)
     return folder

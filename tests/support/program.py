@@ -1,4 +1,4 @@
-"""The program on a project: in this process, or in one of its own where a terminal, a signal or the end of a process is the point."""
+"""The program on a project: in this process, or in a separate one where a terminal, a signal or the end of a process is tested."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class Compiler:
         recordings.record(map(read_configuration, declared))
 
     def compile(self, source: Source) -> Project:
-        """Compile a declared project into a package with a name of its own."""
+        """Compile a declared project into a package with a unique name."""
         package = f"typed_{next(_NUMBERS)}"
         folder = self._folder / package
         config = source.write(folder, package)

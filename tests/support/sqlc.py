@@ -116,7 +116,7 @@ class Recordings:
 
 
 def _record_together(asked: list[tuple[Path, Configuration]]) -> None:
-    """Ask sqlc once for all of them, and record those answers that can be told apart."""
+    """Run sqlc once for all of them, and record the answers that can be distinguished."""
     blocks: list[Any] = []
     entries: list[Entry] = []
     owners: list[tuple[Configuration, int]] = []
@@ -156,7 +156,7 @@ def _answer(run: Run) -> _Recorded:
 
 
 def _complaints_about(configuration: Configuration, stderr: str, folder: Path) -> str:
-    """The lines about the configuration's files, behind the line that sqlc writes above those of a block."""
+    """Return the lines about the configuration's files, after the line that sqlc writes above those of a block."""
     start = os.path.relpath(configuration.project.resolve(), folder) + os.sep
     lines = stderr.splitlines(keepends=True)
     found = [line for line in lines if line.startswith(start)]

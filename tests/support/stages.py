@@ -83,7 +83,7 @@ def proof(
 
 
 def table(name: str, /, **columns: str) -> Table:
-    """A table: types by the names of its columns; a `?` behind a type lets the column be NULL."""
+    """A table: types by the names of its columns; a `?` after a type makes the column nullable."""
     found = tuple(
         TableColumn(
             name=each,

@@ -105,7 +105,7 @@ async def test_a_row_count_that_breaks_the_proof_is_an_error_that_names_query_an
     assert str(copy.copy(caught.value)) == str(caught.value)
 
 
-async def test_a_batch_says_which_row_it_is_about(call: Any, project: Project) -> None:
+async def test_an_error_in_a_batch_names_its_row(call: Any, project: Project) -> None:
     queries = project.module("queries")
     broken = project.module().ProofBrokenError
     with pytest.raises(
@@ -117,7 +117,7 @@ async def test_a_batch_says_which_row_it_is_about(call: Any, project: Project) -
     assert await call("count_each", rows=[queries.CountEachParams(id=2)]) == [2]
 
 
-async def test_the_first_row_will_do_where_nothing_is_proven_or_a_claim_says_so(call: Any) -> None:
+async def test_the_first_row_will_do_where_nothing_is_proven_or_a_claim_allows_it(call: Any) -> None:
     assert (await call("first", name="")).id == 1
     assert (await call("loose", name="")).id == 1
     assert (await call("find", id=1)).name == "a"

@@ -157,7 +157,7 @@ def run_tool(folder: Path, *command: str) -> tuple[int, str]:
         pytest.param(["check", "--select", "B,C4,E,F,I,PIE,PYI,RET,RUF,SIM,UP,W", "--ignore", "E501,UP042"], id="many rules"),
     ],
 )
-def test_ruff_has_nothing_to_say(folder: Path, arguments: Sequence[str]) -> None:
+def test_ruff_reports_nothing(folder: Path, arguments: Sequence[str]) -> None:
     code, output = run_tool(
         folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", ",".join(path.name for path in _CALLS.iterdir())
     )

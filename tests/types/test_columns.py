@@ -120,7 +120,7 @@ def test_a_with_item_that_hands_on_a_table_s_columns_hands_on_its_rows(project: 
     assert second.liked is None
 
 
-def test_the_class_of_a_view_says_what_is_proven_of_its_columns(project: Project) -> None:
+def test_the_class_of_a_view_has_the_proven_types_of_its_columns(project: Project) -> None:
     view = project.module("models").Seen
     assert view.__annotations__ == {"id": int, "note": str | None, "shout": str, "words": list[str | None]}
     assert project.module("queries").seen_alone.__annotations__["return"].__args__ == (view,)

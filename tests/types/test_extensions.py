@@ -74,7 +74,7 @@ def test_an_hstore_is_a_dict(contrib: Project) -> None:
         check()
 
 
-def test_a_forgotten_registration_of_hstore_says_so(contrib: Project) -> None:
+def test_a_missing_registration_of_hstore_is_reported(contrib: Project) -> None:
     sent: dict[str, Any] = {"h": {}, "hs": None, "c": "A", "cs": ["B"], "held": None, "isbn": "978-0-11-000533-1"}
     with contrib.connect(register=False) as conn, pytest.raises(TypeError, match="on this connection first"):
         contrib.module("queries").add(conn, **sent)

@@ -1,4 +1,4 @@
-"""Schemas that nobody would draw up on purpose: what every query returns is what its function promises, all the way down."""
+"""Odd schemas: every query returns what its function promises, at every level."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def projects(compiler: Compiler) -> dict[str, Project]:
 
 
 @pytest.mark.parametrize("query", [query for query in NESTED_QUERIES if "star" in query])
-def test_a_star_is_what_postgresql_finds_behind_it(projects: dict[str, Project], query: str) -> None:
+def test_a_star_expands_to_the_columns_of_postgresql(projects: dict[str, Project], query: str) -> None:
     row = get_type_hints(getattr(projects["nested"].module("queries"), query))["return"].__args__[0]
     assert [*get_type_hints(row)] == ["x", "ys", "z"]
 

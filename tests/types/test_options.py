@@ -107,7 +107,7 @@ def values(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_rows_are_what_model_says(compiler: Compiler, model: str) -> None:
+def test_rows_are_of_the_kind_that_model_sets(compiler: Compiler, model: str) -> None:
     project = compiler.compile(MODELS[model])
     queries, sent = project.module("queries"), values(project)
     with project.connect() as conn:
@@ -212,7 +212,7 @@ def test_a_domain_can_be_a_type_of_its_own(compiler: Compiler) -> None:
 NULLABLE_ELEMENTS = declare(SCHEMA, QUERIES, array_elements="nullable")
 
 
-def test_stored_arrays_may_be_said_to_hold_null(compiler: Compiler) -> None:
+def test_stored_arrays_may_be_declared_to_contain_null(compiler: Compiler) -> None:
     project = compiler.compile(NULLABLE_ELEMENTS)
     queries, sent = project.module("queries"), values(project)
     assert project.module("models").Customer.__annotations__["tags"] == list[str | None]
@@ -335,9 +335,9 @@ def test_rows_of_which_conditions_prove_more_are_of_the_tables_class_unless_the_
 NEEDLESS = declare(SCHEMA, "-- name: all_customers :many\n-- @narrow\nSELECT * FROM customers;\n")
 
 
-def test_narrowing_what_is_not_narrower_is_needless(compiler: Compiler) -> None:
+def test_narrowing_what_is_not_narrower_is_redundant(compiler: Compiler) -> None:
     project = compiler.compile(NEEDLESS)
-    assert "@narrow on query all_customers is needless" in project.stderr
+    assert "@narrow on query all_customers is redundant" in project.stderr
 
 
 WITHOUT_MODELS = declare(SCHEMA, "-- name: one :one\nSELECT 1 AS one;\n")
@@ -410,7 +410,7 @@ NULLABLE_JSON = declare(
 )
 
 
-def test_elements_of_an_array_of_json_may_be_null_where_the_option_says_so(compiler: Compiler, user_types: Any) -> None:
+def test_elements_of_an_array_of_json_may_be_null_with_the_option(compiler: Compiler, user_types: Any) -> None:
     project = compiler.compile(NULLABLE_JSON)
     dark = user_types.Settings(theme="dark", sizes={1, 2})
     with project.connect() as conn:
@@ -430,7 +430,7 @@ DELETE FROM boxes WHERE tags IS NOT NULL RETURNING tags;
 )
 
 
-def test_stored_arrays_may_hold_null_where_a_condition_says_that_the_array_is_there(compiler: Compiler) -> None:
+def test_stored_arrays_may_contain_null_where_a_condition_proves_the_array_not_null(compiler: Compiler) -> None:
     project = compiler.compile(BOXES)
     annotations = [getattr(project.module("queries"), name).__annotations__["return"] for name in ("returned", "deleted")]
     assert annotations == [list[list[str | None]]] * 2

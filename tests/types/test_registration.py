@@ -52,7 +52,7 @@ def project(compiler: Compiler) -> Project:
 
 
 @pytest.mark.parametrize("name", _NEEDS_IT)
-def test_a_forgotten_registration_says_so(project: Project, name: str) -> None:
+def test_a_missing_registration_is_reported(project: Project, name: str) -> None:
     with project.connect(register=False) as conn, pytest.raises(TypeError, match=_MESSAGE):
         getattr(project.module("queries"), name)(conn)
     with project.connect() as conn:
@@ -60,7 +60,7 @@ def test_a_forgotten_registration_says_so(project: Project, name: str) -> None:
     assert not isinstance(found, str)
 
 
-def test_async_functions_say_so_too(project: Project) -> None:
+def test_async_functions_report_it_too(project: Project) -> None:
     async def run(*, register: bool) -> list[str]:
         refused: list[str] = []
         async with await psycopg.AsyncConnection.connect(project.conninfo) as conn:

@@ -1,4 +1,4 @@
-"""Rows as values: row types of tables, anonymous records, and cursors that give rows out."""
+"""Rows as values: row types of tables, anonymous records, and cursors that return rows."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ SELECT row(span)::stay AS s FROM stays;
 -- name: cursor_without_columns :execresult
 UPDATE stays SET at = 1;
 """
-# What gives records of several shapes, or fields that psycopg cannot load: each is `object`, and told.
+# Records of several shapes, or with fields that psycopg cannot load: each is `object`, with a warning.
 UNKNOWN = {
     "two_shapes": "SELECT row(1) AS v UNION ALL SELECT row('a'::text)",
     "either_shape": "SELECT CASE WHEN id > 1 THEN row(1) ELSE row('a'::text) END AS v FROM crm.users",
@@ -174,7 +174,7 @@ def test_async_values_of_a_row_type(project: Project) -> None:
     assert asyncio.run(run()).old == user(project)
 
 
-def test_a_forgotten_registration_of_a_row_type_says_so(project: Project) -> None:
+def test_a_missing_registration_of_a_row_type_is_reported(project: Project) -> None:
     with project.connect(register=False) as conn, pytest.raises(TypeError, match=r"call typed_\d+.register"):
         project.module("queries").all_null(conn)
 
@@ -223,7 +223,7 @@ def test_a_record_that_may_have_several_shapes_is_object_with_a_warning(project:
     assert f"column `v` of query {name} has type record" in project.stderr
 
 
-def test_a_cursor_says_what_psycopg_makes_of_its_columns(project: Project, conn: psycopg.Connection[Any]) -> None:
+def test_a_cursor_is_typed_by_what_psycopg_loads(project: Project, conn: psycopg.Connection[Any]) -> None:
     queries = project.module("queries")
     cursor = queries.columns_of_cursor(conn)
     assert str(get_type_hints(queries.columns_of_cursor)["return"]).endswith("[tuple[int, str, str, object, object, object, int | None]]")

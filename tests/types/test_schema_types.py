@@ -108,7 +108,7 @@ def test_a_field_of_a_composite_is_a_value_like_any_other(project: Project) -> N
         assert queries.wanted(conn, mails=["x@y"], s=project.module("models").Single(value="no")) == []
 
 
-def test_a_forgotten_registration_says_so(project: Project) -> None:
+def test_a_missing_registration_is_reported(project: Project) -> None:
     with project.connect(register=False) as conn, pytest.raises(TypeError, match=r"call typed_\d+.register .* on this connection first"):
         project.module("queries").add(conn, **row(project))
 

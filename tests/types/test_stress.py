@@ -123,7 +123,7 @@ def test_files_of_one_name_are_one_module(project: Project, conn: psycopg.Connec
     assert project.module().__doc__
 
 
-def test_a_numbered_parameter_gives_way_to_a_named_one(project: Project, conn: psycopg.Connection[Any]) -> None:
+def test_a_named_parameter_takes_precedence_over_a_numbered_one(project: Project, conn: psycopg.Connection[Any]) -> None:
     users = project.module("users")
     users.upsert(conn, id=2, name_2="Bea", name="Ben")
     assert conn.execute("SELECT name FROM users WHERE id = 2").fetchall() == [("Ben",)]
@@ -133,7 +133,7 @@ def test_columns_of_one_name_are_numbered_with_a_warning(project: Project, conn:
     users = project.module("users")
     row = users.two_ids(conn)[0]
     assert list(type(row).__annotations__) == ["id", "id_3", "id_2"]
-    assert 'would be `id`: "id" is `id_3`' in project.stderr
+    assert 'named `id`: "id" becomes `id_3`' in project.stderr
 
 
 def test_a_file_may_hold_tables_and_queries(project: Project, conn: psycopg.Connection[Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlwright import ir
 from sqlwright.assemble.claims import ONE_ROW, claims_not_null, column_name, marked_name
-from sqlwright.diagnostics import Diagnostic, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
 from sqlwright.sql.annotations import OneClaim
 
@@ -37,6 +37,7 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
         for name in claimed:
             if name not in names:
                 yield Diagnostic(
+                    Code.ANNOTATION_WITHOUT_COLUMN,
                     f"query {query.name} claims @{word} for `{name}`, which it does not return",
                     place,
                     help=f"its columns: {', '.join(sorted(names)) or 'none'}.",
@@ -49,12 +50,16 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
             yield _redundant(query, f"`{name}` is never None: {column.reason}")
         if claims_not_null(query, column) and column.always_null:
             yield Diagnostic(
-                f"query {query.name} claims that `{name}` is never None, but it always is: {column.reason}", place, help="remove the claim."
+                Code.REFUTED_CLAIM,
+                f"query {query.name} claims that `{name}` is never None, but it always is: {column.reason}",
+                place,
+                help="remove the claim.",
             )
     if claims.one is not None:
         yield from _check_one(query, proof)
     elif query.command in ONE_ROW and proof.cardinality is ir.Cardinality.MANY:
         yield Diagnostic(
+            Code.UNPROVEN_ONE,
             f"query {query.name} is {query.command}, but is not proven to return at most one row: {proof.cardinality_reason}",
             place,
             help=f"{_WRITTEN if proof.writes else _READ}; if the first row will do, say why: `-- @one first reason`.",
@@ -66,7 +71,10 @@ def _check_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnosti
     claim = query.annotations.one
     if query.command not in ONE_ROW:
         yield Diagnostic(
-            f"@one on query {query.name}, which is {query.command}", query.source.header_place(), help="remove it, or use :one."
+            Code.MISPLACED_ANNOTATION,
+            f"@one on query {query.name}, which is {query.command}",
+            query.source.header_place(),
+            help="remove it, or use :one.",
         )
     elif claim is OneClaim.EXACTLY and proof.cardinality is ir.Cardinality.EXACTLY_ONE:
         yield _redundant(query, f"exactly one row is proven: {proof.cardinality_reason}")
@@ -76,6 +84,7 @@ def _check_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnosti
 
 def _redundant(query: ir.UnprovenQuery, proven: str) -> Diagnostic:
     return Diagnostic(
+        Code.REDUNDANT_ANNOTATION,
         f"a claim on query {query.name} is redundant: {proven}",
         query.source.header_place(),
         help="remove the claim.",

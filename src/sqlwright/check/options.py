@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlwright import ir
 from sqlwright.assemble.claims import column_name
-from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
 from sqlwright.options import Options
 from sqlwright.types.pgtypes import canonical_name, names
@@ -29,6 +29,7 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
     types |= {str(numbers[number]): param.type for number, param in enumerate(proof.params, start=1)}
     if query.annotations.narrow and not _is_narrower(proof, proofs):
         yield Diagnostic(
+            Code.REDUNDANT_ANNOTATION,
             f"@narrow on query {query.name} is redundant: every column that is proven not NULL is NOT NULL in its table",
             query.source.header_place(),
             help="remove it.",
@@ -38,12 +39,14 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
         if name not in types:
             known = ", ".join(f"`{each}`" for each in types)
             yield Diagnostic(
+                Code.ANNOTATION_WITHOUT_COLUMN,
                 f"@json on query {query.name} names `{name}`, which is not one of its columns or parameters",
                 query.source.header_place(),
                 help=f"columns and parameters: {known}." if known else "",
             )
         elif types[name].replace("[]", "") not in {"json", "jsonb"}:
             yield Diagnostic(
+                Code.JSON_ON_OTHER_TYPE,
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
                 query.source.header_place(),
                 help="it applies to json, jsonb and arrays of them; use the option `overrides` for other types.",
@@ -83,4 +86,4 @@ def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[
 
 
 def _without_effect(message: str, place: Place | None) -> Diagnostic:
-    return Diagnostic(message, place, help="check its spelling, or remove it.", severity=Severity.WARNING)
+    return Diagnostic(Code.OPTION_WITHOUT_EFFECT, message, place, help="check its spelling, or remove it.", severity=Severity.WARNING)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from sqlwright import ir
-from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.sql.lexer import first_word
 from sqlwright.types.valuetypes import parts
 
@@ -48,6 +48,7 @@ def check_package(package: ir.Package) -> list[Diagnostic]:
 def _modules(package: ir.Package) -> Iterator[Diagnostic]:
     for first, second in _pairs(package.modules, lambda module: module.name):
         yield Diagnostic(
+            Code.NAME_COLLISION,
             f"{first.source_file} and {second.source_file} would both be module `{second.name}`",
             Place(second.source_file),
             help="rename one of the files.",
@@ -66,6 +67,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
     for named in (shared, constraints):
         for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
             yield Diagnostic(
+                Code.NAME_COLLISION,
                 f"{first} and {second} would both be class `{name}`",
                 help="rename one of them with the option `rename`, or in the schema.",
             )
@@ -74,6 +76,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
             for own, kind in ((_own_row(query), "row"), (query.params_class, "parameters")):
                 for what in (what for name, what in shared if name == own) if own in names else ():
                     yield Diagnostic(
+                        Code.NAME_COLLISION,
                         f"the {kind} class of query {query.name} and {what} would both be class `{own}`",
                         query.source.header_place(),
                         help="rename the query.",
@@ -88,6 +91,7 @@ def _fields(package: ir.Package) -> Iterator[Diagnostic]:
             for field in ir.fields_of(query.result) if _has_row(query) else ():
                 if field.name in reserved or (package.row_style in _WITHOUT_UNDERSCORE and field.name.startswith("_")):
                     yield Diagnostic(
+                        Code.UNUSABLE_FIELD,
                         f"column `{field.name}` of query {query.name} cannot be a field where `model` is {package.row_style}",
                         query.source.header_place(),
                         help="rename it with `… AS other_name` or the option `rename`, or choose another `model`.",
@@ -95,6 +99,7 @@ def _fields(package: ir.Package) -> Iterator[Diagnostic]:
     for model in package.models:
         for first, second in _pairs(model.fields, lambda field: field.name) if model.composite else ():
             yield Diagnostic(
+                Code.NAME_COLLISION,
                 f"{_sql_name(first)} and {_sql_name(second)} of the composite type {model.composite} would both be field `{second.name}`",
                 help="rename one of them with the option `rename`.",
             )
@@ -107,6 +112,7 @@ def _has_row(query: ir.Query) -> bool:
 def _functions(module: ir.Module) -> Iterator[Diagnostic]:
     for first, second in _pairs(module.queries, lambda query: query.function):
         yield Diagnostic(
+            Code.NAME_COLLISION,
             f"queries {first.name} and {second.name} would both be function `{second.function}`",
             second.source.header_place(),
             label=f"{first.name} is at line {first.source.line}",
@@ -118,13 +124,17 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
     place = query.source.header_place()
     for _, param in _pairs(query.params, lambda param: param.name):
         yield Diagnostic(
-            f"query {query.name} has two parameters named `{param.name}`", place, help="rename one of them: sqlc.arg(other_name)."
+            Code.NAME_COLLISION,
+            f"query {query.name} has two parameters named `{param.name}`",
+            place,
+            help="rename one of them: sqlc.arg(other_name).",
         )
     fields = ir.fields_of(query.result)
     for field in fields:
         if field.numbered:
             name = field.name.rpartition("_")[0]
             yield Diagnostic(
+                Code.NUMBERED_COLUMNS,
                 f"query {query.name} returns several columns named `{name}`: {_sql_name(field)} becomes `{field.name}`",
                 place,
                 help="rename it: `… AS other_name`.",
@@ -133,6 +143,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
     for field in fields:
         if isinstance(field, ir.Embedded) and field.optional and field.presence_column is None:
             yield Diagnostic(
+                Code.UNDETECTABLE_ABSENCE,
                 f"query {query.name} embeds `{field.name}`, whose row may be absent, but no column of the table is NOT NULL to show when",
                 place,
                 help="select the columns one by one, or add a NOT NULL constraint to the table.",
@@ -140,6 +151,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
     if ir.shape_of(query.result) is not None and not fields:
         instead = ":batchexec" if query.takes_rows else ":exec or :execrows"
         yield Diagnostic(
+            Code.WRONG_COMMAND,
             f"query {query.name} is {query.command} but returns no columns",
             place,
             help=f"use {instead}, or add a RETURNING clause; where a rule makes another kind of statement of it, nothing is returned.",
@@ -147,6 +159,7 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
     yield from _statement(query)
     for kind, name, opaque in _opaque(query):
         yield Diagnostic(
+            Code.NO_PYTHON_TYPE,
             f"{kind} `{name}` of query {query.name} has type {opaque}, which has no Python type: it is annotated `object`",
             place,
             help=_FIXES.get(opaque.removesuffix("[]"), _FIX),
@@ -160,12 +173,15 @@ def _statement(query: ir.Query) -> Iterator[Diagnostic]:
     word = first_word(query.sql)
     if word == "copy" and query.command is not ir.Command.COPYFROM:
         yield Diagnostic(
+            Code.UNSUPPORTED_STATEMENT,
             f"query {query.name} is a COPY, which does not return its data as a query result",
             place,
             help="write an INSERT and use :copyfrom, or a SELECT with `-- @stream`.",
         )
     if query.command is ir.Command.EXECROWS and word not in _COUNTED:
-        yield Diagnostic(f"query {query.name} is :execrows, but {word.upper()} reports no row count", place, help="use :exec.")
+        yield Diagnostic(
+            Code.WRONG_COMMAND, f"query {query.name} is :execrows, but {word.upper()} reports no row count", place, help="use :exec."
+        )
 
 
 def _sql_name(field: ir.Field) -> str:

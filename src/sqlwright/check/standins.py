@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlwright import ir
-from sqlwright.diagnostics import Diagnostic, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Severity
 from sqlwright.ir.proofs import Proofs
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import URL_VARIABLE
@@ -16,6 +16,7 @@ def check_stand_ins(package: ir.UnprovenPackage, proofs: Proofs) -> list[Diagnos
         for query in module.queries:
             for extension in proofs.queries[module.source_file, query.name].stand_ins:
                 warning = Diagnostic(
+                    Code.DECLARED_EXTENSION,
                     standins.explain(extension),
                     query.source.header_place(),
                     severity=Severity.WARNING,

@@ -6,16 +6,14 @@ import json
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from sqlwright.cli.options import Format
-from sqlwright.diagnostics import CompileError, Diagnostic, Severity, format_diagnostic, unusable
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Severity, format_diagnostic, unusable
 from sqlwright.postgres.embedded import EmbeddedUnavailable
 from sqlwright.postgres.server import ServerUnavailable
-from sqlwright.project.compilation import Report
 from sqlwright.project.interruption import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -60,10 +58,11 @@ def print_json(document: Any) -> None:
 
 
 def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """Return a diagnostic for JSON: severity, message, file, line, column (0 where there is none), label and help."""
+    """Return a diagnostic for JSON: severity, code, message, file, line, column (0 where there is none), label and help."""
     place = diagnostic.place
     return {
         "severity": diagnostic.severity.value,
+        "code": diagnostic.code.value,
         "message": diagnostic.message,
         "file": place.file if place else "",
         "line": place.line if place else 0,
@@ -85,7 +84,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
         with interruptible():
             yield
     except Interrupted as error:
-        diagnostics, code = (Diagnostic(f"stopped by {error.name}"),), error.exit_code
+        diagnostics, code = (Diagnostic(Code.INTERRUPTED, f"stopped by {error.name}"),), error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -95,7 +94,7 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
     except ServerUnavailable as error:
         diagnostics = (error.diagnostic,)
     except EmbeddedUnavailable as error:
-        diagnostics = (Diagnostic(f"the embedded PostgreSQL is not available: {error}", help=error.fix),)
+        diagnostics = (Diagnostic(Code.UNUSABLE_POSTGRESQL, f"the embedded PostgreSQL is not available: {error}", help=error.fix),)
     else:
         return
     if form is Format.JSON:
@@ -106,32 +105,6 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
         if errors > 1 or closing:
             err().print(f"\n{errors} error{'s' if errors > 1 else ''}{closing}")
     raise typer.Exit(code)
-
-
-@contextmanager
-def progress() -> Generator[Report]:
-    """Show progress on stderr if it is a terminal, and nothing otherwise."""
-    console = err()
-    if not console.is_terminal:
-        yield _import_results
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("", total=None)
-
-        def report(what: str, done: int, of: int) -> None:
-            shown.update(task, description=what, completed=done, total=of or None)
-            _import_results(what, done, of)
-
-        yield report
-
-
-def _import_results(what: str, done: int, of: int) -> None:
-    """Import what the end of the run needs: the first report comes while sqlc runs and a processor is idle."""
-    del what, done, of
-    import_module("sqlwright.cli.results")
 
 
 def _styled(text: str, severity: Severity) -> Text:

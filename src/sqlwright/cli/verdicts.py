@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sqlwright import ir
 from sqlwright.cli.console import out
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
 from sqlwright.postgres import standins
 from sqlwright.sql.sources import PlaceInQuery
@@ -96,9 +96,13 @@ def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
     places = ", ".join(f"{q.source.file}:{q.name}" for q in found)
     raise CompileError(
         [
-            Diagnostic(f"{len(found)} queries are named {name}", help=f"specify one of {places}.")
+            Diagnostic(Code.UNKNOWN_QUERY, f"{len(found)} queries are named {name}", help=f"specify one of {places}.")
             if found
-            else Diagnostic(f"there is no query {wanted}", help=f"there are: {', '.join(sorted(q.name for q in queries)) or 'none'}.")
+            else Diagnostic(
+                Code.UNKNOWN_QUERY,
+                f"there is no query {wanted}",
+                help=f"there are: {', '.join(sorted(q.name for q in queries)) or 'none'}.",
+            )
         ]
     )
 
@@ -124,7 +128,9 @@ def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ())
     columns = tuple(found for found in every if column in {"", found.sql_name, found.name})
     if column and not columns:
         names = ", ".join(found.sql_name for found in every) or "none"
-        raise CompileError([Diagnostic(f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")])
+        raise CompileError(
+            [Diagnostic(Code.UNKNOWN_COLUMN, f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")]
+        )
     return Verdicts(query, columns, whole=not column, stand_ins=stand_ins)
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ADMIN_DATABASE, shown
 
@@ -74,6 +74,7 @@ def choose(project: Path, environ: Mapping[str, str]) -> DevDatabase:
                 raise CompileError(
                     [
                         Diagnostic(
+                            Code.INVALID_URL,
                             f"{place} is not a PostgreSQL URL",
                             help="the form is postgres://user:password@host:5432/database; %-escape odd characters in the password",
                         )
@@ -123,7 +124,11 @@ def run_dbmate(
     finished = subprocess.run(command, cwd=database.project, env=environment, stdin=subprocess.DEVNULL, check=False)
     if finished.returncode:
         raise CompileError(
-            [Diagnostic(f"dbmate {' '.join(arguments)} failed on {database.display}", help="dbmate's own message is above.")]
+            [
+                Diagnostic(
+                    Code.DBMATE_FAILED, f"dbmate {' '.join(arguments)} failed on {database.display}", help="dbmate's own message is above."
+                )
+            ]
         )
 
 

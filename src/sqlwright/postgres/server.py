@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.postgres import cluster, container, embedded, standins
 
 URL_VARIABLE = "SQLWRIGHT_DATABASE_URL"
@@ -79,6 +79,7 @@ def postgres_server(project: Path, environ: Mapping[str, str]) -> Generator[Serv
         except container.ContainerUnavailable as error:
             raise ServerUnavailable(
                 Diagnostic(
+                    Code.UNUSABLE_POSTGRESQL,
                     message=f"{URL_VARIABLE} names a container, but {error}",
                     help=f"{error.fix}; or unset {URL_VARIABLE} to use the embedded server",
                 )
@@ -116,6 +117,7 @@ def _surviving(server: str) -> Generator[None]:
             raise
         raise ServerUnavailable(
             Diagnostic(
+                Code.UNUSABLE_POSTGRESQL,
                 message=f"{server} failed while it was proving: {_first_line(error)}",
                 help="run it again; if it fails again, the server's log says why.",
             )
@@ -159,6 +161,7 @@ def _named_server(given: str) -> Server:
     except ValueError:
         raise ServerUnavailable(
             Diagnostic(
+                Code.INVALID_URL,
                 message=f"{URL_VARIABLE} is not a connection URL that PostgreSQL understands",
                 help="the form is postgres://user:password@host:5432/database; %-escape odd characters in the password",
             )
@@ -175,6 +178,7 @@ def _named_server(given: str) -> Server:
     except psycopg.OperationalError as error:
         raise ServerUnavailable(
             Diagnostic(
+                Code.UNUSABLE_POSTGRESQL,
                 message=f"cannot connect to {URL_VARIABLE} ({url}): {_first_line(error)}",
                 help=f"start that server, correct the URL, or unset {URL_VARIABLE} to use the embedded server",
             )
@@ -184,6 +188,7 @@ def _named_server(given: str) -> Server:
     if lacking:
         raise ServerUnavailable(
             Diagnostic(
+                Code.UNUSABLE_POSTGRESQL,
                 message=f"the user of {URL_VARIABLE} ({url}) may not create {' and '.join(lacking)}",
                 help="queries are proven in a scratch database, by a role that owns only that database:"
                 " ALTER ROLE … CREATEDB CREATEROLE, or use another user",
@@ -199,6 +204,7 @@ def _first_line(error: Exception) -> str:
 
 def _no_embedded(error: embedded.EmbeddedUnavailable) -> Diagnostic:
     return Diagnostic(
+        Code.UNUSABLE_POSTGRESQL,
         message=f"no PostgreSQL to prove with: {error}",
         help="\n".join(
             (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlwright.diagnostics import Diagnostic, Place, in_order
+from sqlwright.diagnostics import Code, Diagnostic, Place, in_order
 from sqlwright.ir import Command
 from sqlwright.project.configuration import Configuration
 from sqlwright.project.misreadings import better
@@ -63,7 +63,7 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
     if any(_NO_QUERIES in line for line in other):
         placed |= dict.fromkeys(_without_queries(configuration))
         other = [line for line in other if _NO_QUERIES not in line]
-    rest = [Diagnostic(f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
+    rest = [Diagnostic(Code.REFUSED_BY_SQLC, f"sqlc: {' '.join(line.strip() for line in other)}")] if other else []
     return (*rest, *in_order(placed))
 
 
@@ -75,17 +75,19 @@ def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
             continue
         for query in queries:
             advice = "write the statement, or remove the name line."
-            yield Diagnostic(f"query {query.name} has no statement", query.header_place(), help=advice)
+            yield Diagnostic(Code.QUERY_WITHOUT_STATEMENT, f"query {query.name} has no statement", query.header_place(), help=advice)
         if not queries:
             place = place_of_path(configuration, "queries", entry.queries[0]) if entry.queries else Place(configuration.path.name)
             advice = "write one in a .sql file: a line `-- name: GetUser :one`, and the statement under it."
-            yield Diagnostic(f"there is no query in {', '.join(entry.queries)}", place, help=advice)
+            yield Diagnostic(Code.NO_QUERIES, f"there is no query in {', '.join(entry.queries)}", place, help=advice)
 
 
 def _about_file(file: Path, line: int, column: int, message: str, configuration: Configuration) -> list[Diagnostic]:
     name = Path(os.path.relpath(file, configuration.project.resolve())).as_posix()
     found = better(message, name, file.read_bytes(), line)
-    return found or [Diagnostic(_plain(message), _place(file, name, line, column, message), help=_help(message, configuration))]
+    return found or [
+        Diagnostic(Code.REFUSED_BY_SQLC, _plain(message), _place(file, name, line, column, message), help=_help(message, configuration))
+    ]
 
 
 def _plain(message: str) -> str:

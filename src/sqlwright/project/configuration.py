@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 
 PLUGIN_NAME = "sqlwright-plugin"
 CONFIG = Path("sqlc.yaml")
@@ -77,20 +77,27 @@ def read_configuration(path: Path) -> Configuration:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise _error(f"{path.name} was not found in {path.parent}", help=f"a minimal {path.name}:\n{_EXAMPLE}") from None
+        raise _error(
+            Code.MISSING_CONFIGURATION, f"{path.name} was not found in {path.parent}", help=f"a minimal {path.name}:\n{_EXAMPLE}"
+        ) from None
     except OSError as error:
-        raise _error(f"cannot read {path}: {error.strerror}") from error
+        raise _error(Code.UNUSABLE_FILE, f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise _error(f"{path.name} is not UTF-8", Place(path.name), help="save the file as UTF-8.") from None
+        raise _error(Code.UNREADABLE_TEXT, f"{path.name} is not UTF-8", Place(path.name), help="save the file as UTF-8.") from None
     document = _load(path.name, text)
     if not isinstance(document, dict) or str(cast("_Node", document).get("version")) != "2":
-        raise _error(f"{path.name} is not a sqlc configuration of version 2", Place(path.name), help='it begins with: version: "2"')
+        raise _error(
+            Code.INVALID_CONFIGURATION,
+            f"{path.name} is not a sqlc configuration of version 2",
+            Place(path.name),
+            help='it begins with: version: "2"',
+        )
     configuration = cast("_Node", document)
     plugins = _our_plugins(configuration)
     entries = tuple(_entry(path.name, text, *each) for each in _ours(configuration, plugins))
     if not entries:
         minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
-        raise _error(f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
+        raise _error(Code.NO_ENTRY, f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
     return Configuration(path, entries, configuration)
 
 
@@ -117,15 +124,20 @@ def _load(name: str, text: str) -> object:
         mark = error.problem_mark
         lines = text.splitlines()
         where = mark and Place(name, mark.line + 1, mark.column + 1, lines[mark.line] if mark.line < len(lines) else "")
-        raise _error(f"{name} is not valid YAML: {error.problem}", where or Place(name)) from None
+        raise _error(Code.INVALID_CONFIGURATION, f"{name} is not valid YAML: {error.problem}", where or Place(name)) from None
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
-        raise _error(f"{name} is not valid YAML: {said}", Place(name)) from None
+        raise _error(Code.INVALID_CONFIGURATION, f"{name} is not valid YAML: {said}", Place(name)) from None
     except RecursionError:
-        raise _error(f"{name} is nested too deeply", Place(name)) from None
+        raise _error(Code.INVALID_CONFIGURATION, f"{name} is nested too deeply", Place(name)) from None
     except (TypeError, ValueError) as error:
         # An alias of a node that contains it, a key that is a date.
-        raise _error(f"{name} has a value sqlc cannot read: {error}", Place(name), help="use mappings, lists and plain values.") from None
+        raise _error(
+            Code.INVALID_CONFIGURATION,
+            f"{name} has a value sqlc cannot read: {error}",
+            Place(name),
+            help="use mappings, lists and plain values.",
+        ) from None
     return cast("object", document)
 
 
@@ -199,6 +211,7 @@ def _paths(block: _Node, key: str) -> tuple[str, ...]:
 def _entry(name: str, text: str, block: _Node, code: _Node, way: _Path) -> Entry:
     if (engine := block.get("engine")) != "postgresql":
         raise _error(
+            Code.UNSUPPORTED_ENGINE,
             f'engine "{engine}" of {name} is not supported: sqlwright proves queries with PostgreSQL'
             if engine
             else f"a `sql:` block of {name} has no `engine`",
@@ -208,14 +221,19 @@ def _entry(name: str, text: str, block: _Node, code: _Node, way: _Path) -> Entry
     out = code.get("out")
     if not isinstance(out, str) or not out:
         problem = f"`out` of a codegen entry of {name} is not a path" if out else f"a codegen entry of {name} has no `out`"
-        raise _error(problem, _place(name, text, (*way, "out")), help="out: generated/my_db")
+        raise _error(Code.INVALID_CONFIGURATION, problem, _place(name, text, (*way, "out")), help="out: generated/my_db")
     for key in ("schema", "queries"):
         value = cast("object", block.get(key))
         paths = cast("list[object]", value) if isinstance(value, list) else [value]
         is_absent = key == "schema" and value is None
         if not (is_absent or all(isinstance(path, str) and path for path in paths)):
             problem = f"a `sql:` block of {name} has no `{key}`" if value is None else f"`{key}` of a `sql:` block of {name} is no path"
-            raise _error(problem, _place(name, text, (*way[:2], key)), help=f"{key}: {key}, or a list of files and folders.")
+            raise _error(
+                Code.INVALID_CONFIGURATION,
+                problem,
+                _place(name, text, (*way[:2], key)),
+                help=f"{key}: {key}, or a list of files and folders.",
+            )
     return Entry(_paths(block, "schema"), _paths(block, "queries"), out)
 
 
@@ -234,5 +252,5 @@ def _place(name: str, text: str, way: _Path) -> Place:
     return Place(name, node.start_mark.line + 1, node.start_mark.column + 1, text.splitlines()[node.start_mark.line])
 
 
-def _error(message: str, place: Place | None = None, help: str = "") -> CompileError:  # noqa: A002 the field's name
-    return CompileError([Diagnostic(message, place, help=help)])
+def _error(code: Code, message: str, place: Place | None = None, help: str = "") -> CompileError:  # noqa: A002 the field's name
+    return CompileError([Diagnostic(code, message, place, help=help)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
 from sqlwright.project.output import refuse_foreign_files
 from sqlwright.render.header import is_generated
@@ -79,6 +79,7 @@ def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
         out = Path(compilation.out)
         found += [
             Diagnostic(
+                Code.OUTPUT_BLOCKED,
                 f"{path.as_posix()} is a file, but the generated package needs a folder there",
                 help="move the file elsewhere, or change `out` in sqlc.yaml.",
             )
@@ -92,6 +93,7 @@ def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
         paths = [Path(compilation.out, file.path) for file in compilation.files]
         found += [
             Diagnostic(
+                Code.OUTPUT_BLOCKED,
                 f"{path.as_posix()} is a folder, but a generated file goes there",
                 help="move the folder elsewhere, or change `out` in sqlc.yaml.",
             )
@@ -105,7 +107,7 @@ def _refuse(project: Path, compilations: tuple[Compilation, ...]) -> None:
 def _relative(diagnostic: Diagnostic, project: Path) -> Diagnostic:
     prefix = f"{project}{os.sep}"
     place = diagnostic.place and Place(diagnostic.place.file.removeprefix(prefix))
-    return Diagnostic(diagnostic.message.removeprefix(prefix), place, help=diagnostic.help)
+    return Diagnostic(diagnostic.code, diagnostic.message.removeprefix(prefix), place, help=diagnostic.help)
 
 
 def _same(before: str, after: str) -> bool:

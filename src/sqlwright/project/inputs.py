@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Inputs
 from sqlwright.prove import lock
 from sqlwright.prove.scratch.schema import Schema, read_schema
@@ -50,16 +50,17 @@ def _read_config(project: Path) -> tuple[str, str]:
 
 
 def _hidden_name_line(name: str, project: Path, files: list[Path]) -> Diagnostic:
-    """Report a name that sqlc reads from a comment which stands behind a statement or spans several lines."""
+    """Report a name that sqlc reads from a comment that follows a statement or spans several lines."""
     place = None
     for file in files:
         for number, line in enumerate(read_text(file, relative_name(file, project)).split("\n"), start=1):
             if found := re.search(rf"name:\s*({re.escape(name)})\b", line):
                 place = Place(relative_name(file, project), number, found.start(1) + 1, line.rstrip("\r"), len(name))
     return Diagnostic(
-        f"query {name} has no line of its own for its name",
+        Code.UNREAD_NAME_LINE,
+        f"query {name} has no name line of its own",
         place,
-        help=f"a name line begins in the first column and stands above its statement: `-- name: {name} :command`.",
+        help=f"start the name line in the first column, above its statement: `-- name: {name} :command`.",
     )
 
 
@@ -67,6 +68,7 @@ def _misplaced(project: Path, path: str) -> CompileError:
     return CompileError(
         [
             Diagnostic(
+                Code.MISSING_PATH,
                 f"{path} was not found in {project}",
                 help="sqlc does not tell a plugin where sqlc.yaml is: run sqlc in that folder, or run `sqlwright generate`.",
             )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlwright
-from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.postgres.embedded import STATE_FOLDER, find_binaries, make_state_folder
 from sqlwright.postgres.server import URL_VARIABLE
 from sqlwright.project.configuration import Configuration
@@ -152,7 +152,8 @@ def _is_as_written(configuration: Configuration, files: Mapping[str, str]) -> bo
 
 def _warning(document: dict[str, Any]) -> Diagnostic:
     place = document["place"]
-    fields: dict[str, Any] = document | {"place": Place(**place) if place else None, "severity": Severity(document["severity"])}
+    enums = {"code": Code(document["code"]), "severity": Severity(document["severity"])}
+    fields: dict[str, Any] = document | enums | {"place": Place(**place) if place else None}
     return Diagnostic(**fields)
 
 

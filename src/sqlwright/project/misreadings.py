@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from sqlwright.diagnostics import Diagnostic, Place
+from sqlwright.diagnostics import Code, Diagnostic, Place
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, first_word, significant, statement_spans, tokenize
 from sqlwright.sql.macros import misread_operand, read_statement
@@ -36,7 +36,12 @@ def _long_line(message: str, name: str, text: str, line: int) -> Iterator[Diagno
         for number, each in enumerate(text.split("\n"), start=1):
             if len(each.encode()) >= _LONGEST_LINE:
                 place = Place(name, number, 1, f"{each[:60]}…")
-                yield Diagnostic(f"line {number} of {name} is longer than 64 kB, which sqlc does not read", place, help="break the line.")
+                yield Diagnostic(
+                    Code.LINE_TOO_LONG,
+                    f"line {number} of {name} is longer than 64 kB, which sqlc does not read",
+                    place,
+                    help="break the line.",
+                )
 
 
 def _lost_statements(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
@@ -53,7 +58,11 @@ def _unterminated(message: str, name: str, text: str, line: int) -> Iterator[Dia
     opened = next((t for t in tokenize(text) if found and t.end == len(text) and _line(text, t.start) >= line), None)
     if found and opened:
         yield Diagnostic(
-            found[1], _place(name, text, opened.start), "it begins here", help="terminate it; everything after it is part of it."
+            Code.UNTERMINATED,
+            found[1],
+            _place(name, text, opened.start),
+            "it begins here",
+            help="terminate it; everything after it is part of it.",
         )
 
 
@@ -64,6 +73,7 @@ def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Di
         if before.text.lower() == "sqlc" and macro.text.lower() in _MACROS and bracket.text == "(" and argument.text.startswith('"'):
             plain = argument.text.strip('"')
             yield Diagnostic(
+                Code.QUOTED_PARAMETER,
                 f"sqlc.{macro.text.lower()} takes no name in double quotes",
                 _place(name, text, argument.start, len(argument.text)),
                 help=f"write sqlc.{macro.text.lower()}({plain}), or '{plain}' in single quotes.",
@@ -71,6 +81,7 @@ def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Di
     for sign, argument in pairwise(tokens):
         if sign.text == "@" and argument.kind is Kind.QUOTED_NAME and sign.end == argument.start:
             yield Diagnostic(
+                Code.QUOTED_PARAMETER,
                 "a parameter takes no name in double quotes",
                 _place(name, text, sign.start, argument.end - sign.start),
                 help="write @ and a plain name, such as @user_id.",
@@ -85,6 +96,7 @@ def _table_statement(message: str, name: str, text: str, line: int) -> Iterator[
             if span and first_word(query.text[span.start : span.end]) == "table":
                 table = query.text[span.start + len("table") : span.end].strip()
                 yield Diagnostic(
+                    Code.UNSUPPORTED_STATEMENT,
                     f"query {query.name} is a TABLE statement, which sqlc does not read",
                     query.place_at(span.start, span.end - span.start),
                     help=f"write `SELECT * FROM {table}`.",  # noqa: S608 - shown, never sent
@@ -101,6 +113,7 @@ def _edited_star(message: str, name: str, text: str, line: int) -> Iterator[Diag
         (first, offset), *others = starred
         among = ", or one of the stars after it" if others else ""
         yield Diagnostic(
+            Code.UNQUOTED_STAR,
             f"sqlc expands this star{among} to names that it does not quote",
             first.place_at(offset),
             help="write out the columns, with quotes around the names that need them.",
@@ -129,6 +142,7 @@ def _untyped(message: str, name: str, text: str, line: int) -> Iterator[Diagnost
     if wanted is not None:
         token = next(t for t in significant(query.text) if t.text.strip("'\"").lower() == wanted.name.lower())
         yield Diagnostic(
+            Code.UNTYPED_PARAMETER,
             f"the type of parameter `{wanted.name}` cannot be inferred",
             query.place_at(token.start, len(token.text)),
             help=f"add a cast: `@{wanted.name}::text`.",
@@ -146,6 +160,7 @@ def _field_of_function(message: str, name: str, text: str, line: int) -> Iterato
     if index is not None and function is not None and tokens[function + 1].kind is Kind.WORD:
         called = tokens[function + 1].text
         yield Diagnostic(
+            Code.UNKNOWN_FUNCTION_COLUMNS,
             f'column "{found[1]}" does not exist: sqlc does not know the columns of {called}(…)',
             query.place_at(tokens[index].start, len(tokens[index].text)),
             help=f"name its columns: `{called}(…) AS f ({found[1]}, …)`.",
@@ -165,6 +180,7 @@ def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagno
     found = next((m for m in _COPY_DATA.finditer(text) if _line(text, m.start()) <= line), None)
     if found is not None and _line(text, found.end()) + 1 == line:
         yield Diagnostic(
+            Code.UNSUPPORTED_STATEMENT,
             "the data of COPY … FROM stdin is not SQL",
             _place(name, text, found.start(), len(found[0])),
             help="dump only the schema: pg_dump -s.",

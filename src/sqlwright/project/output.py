@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.ir import SourceFile
 from sqlwright.render.header import is_generated
 
@@ -20,6 +20,7 @@ def refuse_foreign_files(out: Path, files: Iterable[SourceFile]) -> None:
     if foreign:
         raise CompileError(
             Diagnostic(
+                Code.FOREIGN_FILE,
                 f"{path} was not written by sqlwright and is not overwritten",
                 Place(str(path)),
                 help="move the file elsewhere or delete it, or change `out` in sqlc.yaml.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.project.configuration import Configuration
 from sqlwright.sql.sources import expand_paths
 
@@ -35,6 +35,7 @@ def _is_there(configuration: Configuration, path: str) -> bool:
 
 def _missing(configuration: Configuration, key: str, path: str) -> Diagnostic:
     return Diagnostic(
+        Code.MISSING_PATH,
         f"{path} does not exist",
         place_of_path(configuration, key, path),
         help=f"paths are relative to the folder of {configuration.path.name}; create the folder, or correct `{key}:`.",

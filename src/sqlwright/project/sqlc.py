@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.project.configuration import Configuration, Entry, capturing
 from sqlwright.project.programs import behind_launcher, find_plugin, find_sqlc, refuse_another_sqlc
 
@@ -33,8 +33,8 @@ PATH="$PATH:/usr/bin:/bin"
 cat >"${CAPTURE_VARIABLE}/$${_UNFINISHED}" && mv "${CAPTURE_VARIABLE}/$${_UNFINISHED}" "${CAPTURE_VARIABLE}/$$" && echo '{{}}'
 """
 _CRASH = (
-    "it does so where a query calls a function that has OUT parameters and no RETURNS, often silently: add `RETURNS record` to the "
-    "function, which means the same."
+    "two causes are known: a function that has OUT parameters and no RETURNS (add `RETURNS record`, which means the same), and a VALUES "
+    "list as a subquery in an expression (write `SELECT` instead)."
 )
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
 
@@ -72,6 +72,7 @@ class Run:
             raise CompileError(
                 [
                     Diagnostic(
+                        Code.UNUSABLE_FILE,
                         f"cannot store sqlc's requests in {self.folder.parent}",
                         help="free some disk space, or raise the limit on files.",
                     )
@@ -98,7 +99,7 @@ class Run:
             complaints = read_complaints(stderr, self.folder, self._configuration)
         if not complaints and not complete:
             # It may also exit successfully: its main goroutine does not wait for the one that crashes.
-            complaints = (Diagnostic("sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
+            complaints = (Diagnostic(Code.SQLC_CRASHED, "sqlc crashed", help=f"{_CRASH} {panic}".strip()),)
         return complaints
 
     def _arrived(self) -> Iterator[tuple[Entry, GenerateRequest]]:

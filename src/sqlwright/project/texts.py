@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place, in_order, unusable
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place, in_order, unusable
 from sqlwright.project.configuration import Configuration
 from sqlwright.sql.sources import expand_paths, not_utf8, relative_name
 
@@ -33,11 +33,13 @@ def _problems(file: Path, project: Path) -> Iterator[Diagnostic]:
         name.encode()
     except UnicodeEncodeError:
         shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-        yield Diagnostic(f"the name of {shown} is not UTF-8", help="rename the file.")
+        yield Diagnostic(Code.UNREADABLE_TEXT, f"the name of {shown} is not UTF-8", help="rename the file.")
         return
     if file.exists() and not file.is_file():
         what = "a folder" if file.is_dir() else "not a regular file"
-        yield Diagnostic(f"{name} is {what}, but its name ends with .sql", Place(name), help="rename it, or move it elsewhere.")
+        yield Diagnostic(
+            Code.UNREADABLE_TEXT, f"{name} is {what}, but its name ends with .sql", Place(name), help="rename it, or move it elsewhere."
+        )
         return
     try:
         content = file.read_bytes()
@@ -50,13 +52,18 @@ def _problems(file: Path, project: Path) -> Iterator[Diagnostic]:
         yield not_utf8(content, name, error.start)
         return
     if content.startswith(_MARK):
-        yield Diagnostic(f"{name} begins with a byte order mark", Place(name, 1, 1, _line(text.removeprefix("\ufeff"), 0)), help=_NO_TEXT)
+        yield Diagnostic(
+            Code.UNREADABLE_TEXT,
+            f"{name} begins with a byte order mark",
+            Place(name, 1, 1, _line(text.removeprefix("\ufeff"), 0)),
+            help=_NO_TEXT,
+        )
     if (offset := text.find("\0")) >= 0:
         start = text.rfind("\n", 0, offset) + 1
         # The place is shown, since a terminal does not display such a byte.
         shown = _line(text, start).replace("\0", "␀")
         place = Place(name, text.count("\n", 0, offset) + 1, offset - start + 1, shown)
-        yield Diagnostic(f"{name} contains a NUL byte, which SQL text cannot", place, help="remove it.")
+        yield Diagnostic(Code.UNREADABLE_TEXT, f"{name} contains a NUL byte, which SQL text cannot", place, help="remove it.")
 
 
 def _line(text: str, start: int) -> str:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, unusable
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, unusable
 from sqlwright.project.folder import Comparison, Difference
 from sqlwright.project.interruption import uninterrupted
 
@@ -76,6 +76,7 @@ def _unwritable(error: OSError) -> Diagnostic:
     path = error.filename2 or error.filename
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         return Diagnostic(
+            Code.OUTPUT_BLOCKED,
             f"{path} is a file, but the generated package needs a folder there",
             help="move the file elsewhere, or change `out` in sqlc.yaml.",
         )

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sqlwright import __version__, ir
-from sqlwright.diagnostics import Diagnostic, Place, Severity
+from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.ir.proofs import Catalog, Enum, Proofs, QueryProof, Table, UserType
 
 FILE_NAME = "proofs.json"
@@ -89,11 +89,12 @@ def read_record(file: Path, path: str) -> Record:
     try:
         return Record(path, load(file.read_text(encoding="utf-8")) if file.is_file() else None)
     except (Damaged, UnicodeDecodeError) as error:
-        what = str(error) if isinstance(error, Damaged) else "is not a text in UTF-8"
+        what = str(error) if isinstance(error, Damaged) else "is not UTF-8 text"
         return Record(
             path,
             damage=Diagnostic(
-                f"{path} {what}; nothing of it is believed",
+                Code.DAMAGED_RECORD,
+                f"{path} {what}; the whole file is ignored",
                 Place(path),
                 help="every query is proven anew, and `sqlwright generate` writes the file again.",
                 severity=Severity.WARNING,
@@ -116,17 +117,17 @@ def load(text: str) -> Proofs | None:
     except ValidationError:
         if _WRITER not in text:
             return None
-        raise Damaged("is not a record of proofs any more") from None
+        raise Damaged("is no longer a valid record of proofs") from None
     if document.writer != _WRITER:
         return None
     lines = text.replace("\r\n", "\n").split("\n")
     start, end = (next((n for n, line in enumerate(lines) if line.startswith(mark)), 0) for mark in ('"tables": ', '"seal": '))
     if _seal("".join(f"{line}\n" for line in lines[start:end])) != document.seal:
-        raise Damaged("was edited: what it says of the schema is not what was recorded")
+        raise Damaged("was edited: its record of the schema does not match its seal")
     sealed = {match["seal"] for line in lines[end:] if (match := _SEALED.match(line)) and _seal(f"{{{match['rest']}") == match["seal"]}
     broken = [named.name for named in document.queries if named.seal not in sealed]
     if broken:
-        raise Damaged(f"was edited: what it says of {', '.join(broken)} is not what was recorded")
+        raise Damaged(f"was edited: its record of {', '.join(broken)} does not match its seal")
     return Proofs(
         postgres_major=document.postgres,
         schema_digest=document.schema_digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
 from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import Server
@@ -34,6 +35,9 @@ from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.types.copying import copy_sql
 from sqlwright.types.pgtypes import canonical_name
+
+# psycopg logs errors that it ignores while it cleans up after another one, which is the one to report.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _Located: TypeAlias = Mapping[tuple[int, int], tuple[str, str, str]]
 
@@ -82,6 +86,7 @@ def connected() -> Generator[None]:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.UNUSABLE_POSTGRESQL,
                     "the connection to PostgreSQL was lost while queries were proven",
                     help=f"PostgreSQL's last words: {' '.join(str(error).split())}\nits log says more; run this again when it is up.",
                 )

@@ -39,7 +39,7 @@ def prove(
     except ServerUnavailable as unavailable:
         doubt = replace(
             unavailable.diagnostic,
-            message=f"nothing was proven anew, {record.path} was believed: {unavailable.diagnostic.message}",
+            message=f"nothing was proven anew; the proofs in {record.path} were reused: {unavailable.diagnostic.message}",
             severity=Severity.WARNING,
         )
         return _prove(package, schema, sessions, record.proofs, progress, anew=False), [doubt]

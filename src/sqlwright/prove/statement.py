@@ -106,7 +106,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             statement.param_dimensions,
         )
         # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
-        verdicts = outputs(prover, tree, None) if statement.returns_rows else []
+        verdicts = outputs(prover, tree, None) if statement.returns_rows else ()
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
     except UNREADABLE as problem:

@@ -113,14 +113,17 @@ def boxes_text(value: list[Any]) -> str:
 '''
 
 _ARRAYS_NEED = {"typing": ("Any",), "psycopg.adapt": ("PyFormat", "Transformer")}
+# `is_array` keeps pyright from narrowing the item to a list of unknown values.
 _ARRAYS = '''\
 def array_text(value: list[Any]) -> str:
     """Format an array as an element; psycopg sends nested lists as one array."""
 
+    def is_array(item: Any) -> bool:
+        return isinstance(item, list)
+
     def plain(item: Any) -> Any:
-        if isinstance(item, list):
-            items: list[Any] = item
-            return [plain(each) for each in items]
+        if is_array(item):
+            return [plain(each) for each in item]
         return f"\\\\x{item.hex()}" if isinstance(item, bytes) else item
 
     found = plain(value)

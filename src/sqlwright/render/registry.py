@@ -32,7 +32,7 @@ def registry_module(modules: Iterable[ir.Module]) -> str:
             *(f"    {name}: {annotation}" for name, annotation in _FIELDS),
         ]
     )
-    lines = [f"QUERIES: {builder.name('typing', 'Final')}[dict[str, Query]] = {{"]
+    lines: list[str] = []
     for module in modules:
         for query in module.queries:
             call = Group(
@@ -47,7 +47,8 @@ def registry_module(modules: Iterable[ir.Module]) -> str:
                 ),
             )
             lines += lay_out(call, 1, f"{string_literal(query.name)}: ", ",")
-    builder.add_constant(exempt_if_too_long([*lines, "}"]))
+    head = f"QUERIES: {builder.name('typing', 'Final')}[dict[str, Query]] = {{"
+    builder.add_constant(exempt_if_too_long([head, *lines, "}"] if lines else [f"{head}}}"]))
     return builder.text()
 
 

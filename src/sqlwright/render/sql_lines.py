@@ -107,11 +107,12 @@ def _pieces(line: list[Token]) -> list[_Piece]:
         if _is_gap(token):
             gap = token.text
             continue
-        is_item = words[index] in _CONNECTIVES or (before is not None and before.text == ",")
+        behind_comma = before is not None and before.text == ","
+        is_item = behind_comma or words[index] in _CONNECTIVES
         is_alias = words[index] == "AS" and words[index + 1 : index + 2] != ["("]
         # Two strings with a line break between them would be one string.
         are_strings = before is not None and before.kind is token.kind is Kind.STRING
-        if not pieces or ((gap or is_item) and not are_strings):
+        if not pieces or ((gap or behind_comma) and not are_strings):
             pieces.append(_Piece(gap, token.text, depth, _begins_clause(words, index), is_item, is_alias))
         else:
             pieces[-1] = pieces[-1]._replace(text=f"{pieces[-1].text}{gap}{token.text}")

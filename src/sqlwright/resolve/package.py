@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from sqlwright import ir
-from sqlwright.diagnostics import CompileError, Diagnostic, in_order
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.resolve.copying import Unfit, copied_columns
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
@@ -81,6 +81,7 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
     if wire.cmd == ":execlastid":
         found.append(
             Diagnostic(
+                Code.UNSUPPORTED_COMMAND,
                 f"command :execlastid of query {wire.name} does not exist in PostgreSQL",
                 place,
                 help="add `RETURNING id` to the statement and use :one.",
@@ -88,7 +89,12 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
         )
     elif wire.cmd not in set(ir.Command):
         found.append(
-            Diagnostic(f"command {wire.cmd} of query {wire.name} is not supported", place, help=f"supported commands: {_SUPPORTED}.")
+            Diagnostic(
+                Code.UNSUPPORTED_COMMAND,
+                f"command {wire.cmd} of query {wire.name} is not supported",
+                place,
+                help=f"supported commands: {_SUPPORTED}.",
+            )
         )
     return found
 
@@ -97,12 +103,19 @@ def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> lis
     """Report annotations that the query's command does not accept."""
     if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
         return []
-    return [Diagnostic(f"@stream on query {wire.name}, which is {wire.cmd}", source.header_place(), help="remove it, or use :many.")]
+    return [
+        Diagnostic(
+            Code.MISPLACED_ANNOTATION,
+            f"@stream on query {wire.name}, which is {wire.cmd}",
+            source.header_place(),
+            help="remove it, or use :many.",
+        )
+    ]
 
 
 def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
     place = source.place_of(reading.sql, unfit.offset)
-    return Diagnostic(f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
+    return Diagnostic(Code.NOT_A_COPY, f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
 
 
 def _query(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
 from sqlwright import SQLC_VERSION
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir import SourceFile
 
 
@@ -103,6 +103,7 @@ def decode(data: bytes) -> GenerateRequest:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.MALFORMED_REQUEST,
                     f"malformed request: {problems}",
                     help="sqlwright-plugin reads sqlc's JSON protocol: in sqlc.yaml, set `process: {cmd: sqlwright-plugin, format: json}`.",
                 )
@@ -112,6 +113,7 @@ def decode(data: bytes) -> GenerateRequest:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.UNUSABLE_PROGRAM,
                     f"called by sqlc {request.sqlc_version.removeprefix('v')}; sqlwright works with {SQLC_VERSION}",
                     help="run the sqlc installed with sqlwright (pip install --force-reinstall sqlwright), or `sqlwright generate`.",
                 )
@@ -121,6 +123,7 @@ def decode(data: bytes) -> GenerateRequest:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.UNSUPPORTED_ENGINE,
                     f'engine "{request.settings.engine}" is not supported: sqlwright proves queries with PostgreSQL',
                     help="set `engine: postgresql` in this `sql:` block of sqlc.yaml, or use another plugin for the block.",
                 )

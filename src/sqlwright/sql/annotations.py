@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.sql.sources import QuerySource
 
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
@@ -92,7 +92,12 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
             diagnostics.append(_malformed(source, line, word))
     both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
-        Diagnostic(f"query {source.name} claims both @nullable and @notnull for `{name}`", source.header_place(), help="keep only one.")
+        Diagnostic(
+            Code.CONTRADICTING_CLAIMS,
+            f"query {source.name} claims both @nullable and @notnull for `{name}`",
+            source.header_place(),
+            help="keep only one.",
+        )
         for name in both
     ]
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
@@ -129,10 +134,18 @@ def split_alias(name: str) -> tuple[str, bool | None]:
 def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
     place = source.doc_place(line)
     if word in _FORMS:
-        return Diagnostic(f"incomplete annotation @{word} on query {source.name}", place, help=f"the form is `{_FORMS[word]}`.")
+        return Diagnostic(
+            Code.INCOMPLETE_ANNOTATION,
+            f"incomplete annotation @{word} on query {source.name}",
+            place,
+            help=f"the form is `{_FORMS[word]}`.",
+        )
     meant = _meant(word)
     return Diagnostic(
-        f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?", place, help=f"the form is `{_FORMS[meant]}`."
+        Code.UNKNOWN_ANNOTATION,
+        f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?",
+        place,
+        help=f"the form is `{_FORMS[meant]}`.",
     )
 
 

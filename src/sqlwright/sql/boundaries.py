@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import groupby, zip_longest
 
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.sql.lexer import Span, first_word, statement_spans
 from sqlwright.sql.sources import QuerySource
 
@@ -51,7 +51,8 @@ def _unnamed(first: QuerySource) -> Iterator[Diagnostic]:
     for span in statement_spans(head.text):
         if is_query(head.text[span.start : span.end]):
             yield Diagnostic(
-                "a statement without a name line, which would be passed over",
+                Code.UNNAMED_STATEMENT,
+                "a statement without a name line, which would be ignored",
                 head.place_at(span.start, _width(head, span)),
                 help=f"write a name line above it: `{_NAME_FORM.format('Name')}`, with a small n in `name`.",
             )
@@ -62,6 +63,7 @@ def _problems(query: QuerySource, following: QuerySource | None, *, is_schema: b
     if not spans:
         if following is not None:
             yield Diagnostic(
+                Code.QUERY_WITHOUT_STATEMENT,
                 f"query {query.name} has no statement, so sqlc takes that of query {following.name} for it",
                 query.header_place(),
                 second=following.header_place(),
@@ -70,7 +72,7 @@ def _problems(query: QuerySource, following: QuerySource | None, *, is_schema: b
             )
         elif not query.text.strip():
             # Under a comment it is a query that is commented out.
-            yield Diagnostic(f"query {query.name} has no statement", query.header_place(), help=_NO_STATEMENT)
+            yield Diagnostic(Code.QUERY_WITHOUT_STATEMENT, f"query {query.name} has no statement", query.header_place(), help=_NO_STATEMENT)
         return
     for extra in spans[1:]:
         if is_schema and not is_query(query.text[extra.start : extra.end]):
@@ -78,6 +80,7 @@ def _problems(query: QuerySource, following: QuerySource | None, *, is_schema: b
         yield _second_statement(query, extra)
     if following is not None and not spans[-1].closed:
         yield Diagnostic(
+            Code.MISSING_SEMICOLON,
             f"query {query.name} does not end with a semicolon, and swallows query {following.name}",
             query.place_at(spans[-1].end - 1),
             "a `;` is missing after this",
@@ -89,6 +92,7 @@ def _problems(query: QuerySource, following: QuerySource | None, *, is_schema: b
 
 def _second_statement(query: QuerySource, extra: Span) -> Diagnostic:
     return Diagnostic(
+        Code.SECOND_STATEMENT,
         f"query {query.name} has a second statement, which would be ignored",
         query.place_at(extra.start, _width(query, extra)),
         "this statement has no name line",
@@ -104,6 +108,7 @@ def _width(query: QuerySource, span: Span) -> int:
 
 def _unread(query: QuerySource) -> Diagnostic:
     return Diagnostic(
+        Code.UNREAD_NAME_LINE,
         f"query {query.name} is not read by sqlc",
         query.header_place(),
         help=f"start the name line in the first column, above its statement: `{_NAME_FORM.format(query.name)}`.",

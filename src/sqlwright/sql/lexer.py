@@ -44,7 +44,7 @@ class Token(NamedTuple):
 # Order matters: the first alternative that matches wins. An unterminated string runs to the end of the text.
 _TOKEN = re.compile(
     r"""
-      (?P<SPACE>\s+)
+      (?P<SPACE>[ \t\n\r\f\v]+)
     | (?P<LINE_COMMENT>--[^\r\n]*)
     | (?P<BLOCK_COMMENT>/\*)
     | (?P<STRING>

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.sql.lexer import Kind, Token, significant, statement_spans, tokenize
 from sqlwright.sql.placeholders import placeholder_number
 from sqlwright.sql.sources import QuerySource
@@ -117,6 +117,7 @@ def misread_operand(source: QuerySource) -> Diagnostic | None:
             if end < len(tokens) and tokens[end].text in _ARITHMETIC and not is_longer:
                 name = tokens[index + 1]
                 return Diagnostic(
+                    Code.AMBIGUOUS_AT_SIGN,
                     f"sqlc reads `@{name.text} {tokens[end].text} …` as the operator @ applied to the whole expression",
                     source.place_at(tokens[index].start, name.end - tokens[index].start),
                     help=f"write (@{name.text}), or sqlc.arg({name.text}).",

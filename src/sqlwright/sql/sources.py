@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.sql.lexer import Kind, Token, significant, tokenize
 
 # The possible names of sqlc's configuration, in the order sqlc tries them.
@@ -142,7 +142,7 @@ def not_utf8(content: bytes, name: str, offset: int) -> Diagnostic:
     start = content.rfind(b"\n", 0, offset) + 1
     line = content[start:].split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
     place = Place(name, content.count(b"\n", 0, offset) + 1, len(content[start:offset].decode("utf-8")) + 1, line)
-    return Diagnostic(f"{name} is not UTF-8: byte 0x{content[offset]:02x}", place, help="save the file as UTF-8.")
+    return Diagnostic(Code.UNREADABLE_TEXT, f"{name} is not UTF-8: byte 0x{content[offset]:02x}", place, help="save the file as UTF-8.")
 
 
 def is_for_sqlc_only(text: str) -> bool:

@@ -6,8 +6,9 @@ import os
 
 import typer
 
-from sqlwright.cli.console import findings, progress
+from sqlwright.cli.console import findings
 from sqlwright.cli.options import ConfigOption, Format, FormatOption
+from sqlwright.cli.progress import progress
 from sqlwright.project.configuration import CONFIG
 from sqlwright.project.updating import examine
 

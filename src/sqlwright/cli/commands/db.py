@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sqlwright.cli.console import err, findings, out
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.postgres import devdb, embedded
 from sqlwright.project.programs import find_dbmate, find_psql
 
@@ -109,6 +109,7 @@ def reset(
             raise CompileError(
                 [
                     Diagnostic(
+                        Code.REMOTE_DATABASE,
                         f"{database.display} is on another machine and is not dropped without --yes",
                         help="if it really is a development database: sqlwright db reset --yes",
                     )
@@ -183,6 +184,7 @@ def _require_folder(database: devdb.DevDatabase, migrations: Path) -> None:
         raise CompileError(
             [
                 Diagnostic(
+                    Code.MISSING_PATH,
                     f"there is no folder {migrations} in {database.project}",
                     help="create a first migration: sqlwright db new create_users, or name the folder: --migrations FOLDER",
                 )

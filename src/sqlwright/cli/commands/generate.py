@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from sqlwright.cli.console import findings, progress
+from sqlwright.cli.console import findings
 from sqlwright.cli.options import ConfigOption, Format, FormatOption
+from sqlwright.cli.progress import progress
 from sqlwright.project.configuration import CONFIG
 from sqlwright.project.updating import update
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sqlwright.cli.console import findings, print_json, progress
+from sqlwright.cli.console import findings, print_json
 from sqlwright.cli.options import ConfigOption
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.cli.progress import progress
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.project.compilation import compile_project
 from sqlwright.project.configuration import CONFIG, read_configuration
 
@@ -55,5 +56,5 @@ def _named(queries: list[ir.Query], name: str) -> list[ir.Query]:
 
         close = difflib.get_close_matches(name, [each for query in queries for each in (query.name, query.function)], n=3)
         meant = f"did you mean {' or '.join(close)}?" if close else "`sqlwright inspect` without a name shows all queries."
-        raise CompileError([Diagnostic(f"there is no query {name}", help=meant)])
+        raise CompileError([Diagnostic(Code.UNKNOWN_QUERY, f"there is no query {name}", help=meant)])
     return found

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sqlwright.cli.console import findings, print_json, progress
+from sqlwright.cli.console import findings, print_json
 from sqlwright.cli.options import ConfigOption, Format, FormatOption
+from sqlwright.cli.progress import progress
 from sqlwright.postgres.server import URL_VARIABLE
 from sqlwright.project.compilation import compile_project
 from sqlwright.project.configuration import CONFIG, read_configuration

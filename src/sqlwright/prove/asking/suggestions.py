@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.diagnostics import Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.prove.asking.describe import Refused, token_at
 from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.macros import misread_operand
@@ -61,6 +61,7 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
     offset = refused.offset if meant is None else tokens[meant].start
     place = source.place_of(sql, offset) if offset is not None else source.header_place()
     return Diagnostic(
+        Code.REFUSED_QUERY,
         f"PostgreSQL refuses query {name}: {refused.message}" if refused.by_postgres else f"query {name}: {refused.message}",
         place,
         help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate or "", _DEFAULT),

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.prove.scratch import surroundings
 from sqlwright.prove.scratch.extensions import Prepared
 from sqlwright.prove.scratch.schema import Schema, SchemaFile
@@ -60,7 +60,9 @@ class _Execution:
         start = 0
         for start, text in _statements(file.sql):
             if [token.text.lower() for token in significant(text)[:2]] == ["prepare", "transaction"]:
-                raise CompileError([Diagnostic("the schema leaves a prepared transaction", _place(file, start), help=_OUTLIVES)])
+                raise CompileError(
+                    [Diagnostic(Code.REFUSED_SCHEMA, "the schema leaves a prepared transaction", _place(file, start), help=_OUTLIVES)]
+                )
             attempt = text
             while (error := self._attempt(attempt)) is not None:
                 replacement = surroundings.instead_of(attempt, error, self._roles, self._prepared)
@@ -134,7 +136,9 @@ class _Execution:
         elif self._connection.broken:
             message = f"PostgreSQL ended the session at this statement: {_message(error)}"
         self._connection.close()
-        return CompileError([Diagnostic(message, _place(file, start + (int(position) - 1 if position else 0)), help=advice)])
+        return CompileError(
+            [Diagnostic(Code.REFUSED_SCHEMA, message, _place(file, start + (int(position) - 1 if position else 0)), help=advice)]
+        )
 
 
 def _message(error: psycopg.Error) -> str:

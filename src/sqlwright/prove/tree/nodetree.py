@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 
 Tree: TypeAlias = "Node | list[Tree] | str | None"
 
-_TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
+_TOKEN = re.compile(r"[{}()]|(?:\\.|[^ \n\t{}()\\])+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SET_KINDS = frozenset({"b", "i", "o", "x"})
 _E = TypeVar("_E", bound=IntEnum)
