@@ -141,10 +141,10 @@ class Reader:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
         return True
 
-    async def run(
+    def start(
         self, conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
-    ) -> list[PGresult]:
-        """Run a generator that waits to read to its end."""
+    ) -> Future[list[PGresult]]:
+        """Run a generator whenever there is something to read."""
         loop = get_running_loop()
         if self._looking is not loop:
             self._looking = loop
@@ -152,11 +152,12 @@ class Reader:
         waiter: Future[list[PGresult]] = loop.create_future()
         # The connection's handlers run in the context of the caller.
         self._call = conn, generator, waiter, copy_context()
-        try:
-            return await waiter
-        finally:
-            self._call = None
-            self._idle = 0
+        return waiter
+
+    def stop(self) -> None:
+        """Let go of the generator."""
+        self._call = None
+        self._idle = 0
 
     def _wake(self) -> None:
         if self._call is not None:
@@ -608,7 +609,10 @@ async def wait_for(
     reader = find_reader(conn)
     try:
         if wanted == Wait.R and reader.open(conn):
-            return await reader.run(conn, generator)
+            try:
+                return await reader.start(conn, generator)
+            finally:
+                reader.stop()
         return await conn.wait(generator)
     except (CancelledError, KeyboardInterrupt):
         await abandon(conn, generator)
