@@ -235,6 +235,9 @@ def test_a_dropped_statement_is_prepared_anew(direct: Any, database: str, how: s
     for autocommit in (True, False):
         with psycopg.connect(database, autocommit=True, prepare_threshold=0) as conn:
             conn.autocommit = autocommit or how == "discard"
+            # psycopg does not see a second one, if nothing was prepared at the first.
+            conn.execute("DEALLOCATE ALL", prepare=False)
+            conn.commit()
             direct.fetch_all(conn, ECHO, (1, "a"))
             conn.execute(FORGET[how], prepare=False)
             conn.commit()

@@ -118,7 +118,7 @@ ${define}${a}execute_prepared(
                 $results
             finally:
                 leave(pgconn)
-    # psycopg drops its own statements when a cursor executes this.
-    ${wait}$cursor(conn).execute("DEALLOCATE ALL")
+    # psycopg forgets its statements when a cursor executes this, if it is a new text.
+    ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
 '''
