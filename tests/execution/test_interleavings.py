@@ -179,12 +179,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(["commit", "rollback"]))
     def end(self, how: str) -> None:
+        # psycopg forgets what was prepared when it sends a ROLLBACK.
+        forgets = how == "rollback" and self.status != IDLE
         try:
             self.finish(how)
         except errors.OperationalError:
             assert self.killed
             self.reopen()
-        self.stale = self.stale and how == "commit"
+        self.stale = self.stale and not forgets
 
     def command(self, text: LiteralString | bytes) -> bool:
         """Execute with a cursor; return whether that worked."""

@@ -18,7 +18,7 @@ ${define}${a}fetch_all(
         loan = session.lend()
         result = ${wait}${a}execute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples)
+            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
     cur = $cursor(conn, row_factory=tuple_row)
     ${wait}cur.execute(query, params or None, binary=binary)
     return ${wait}cur.fetchall()
@@ -38,7 +38,7 @@ ${define}${a}fetch_one(
         result = ${wait}${a}execute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
             count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1))
+            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
             return (rows[0] if rows else None), count
     cur = $cursor(conn, row_factory=tuple_row)
     ${wait}cur.execute(query, params or None, binary=binary)
@@ -86,11 +86,12 @@ ${define}${a}execute_prepared(
 ) -> PGresult | None:
     """Return the result of a prepared statement, or None where it takes a cursor."""
     transformer, _ = loan
-    values = None
-    # A cursor raises the error again, and leaves the connection as psycopg does.
-    with suppress(Exception):
+    try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
-    if values is None or transformer.types is None:
+    except DUMP_ERRORS:
+        # A cursor raises the error again, and leaves the connection as psycopg does.
+        return None
+    if transformer.types is None:
         return None
     pgconn = conn.pgconn
     key = query.encode(), transformer.types

@@ -179,6 +179,7 @@ Call: TypeAlias = tuple[
 READERS: Final = "readers: WeakKeyDictionary[AsyncConnection[Any], Reader] = WeakKeyDictionary()"
 ASYNC_NAMES: Final = {
     "asyncio": ("AbstractEventLoop", "CancelledError", "Future", "get_running_loop"),
+    "contextlib": ("suppress",),
     "contextvars": ("Context", "copy_context"),
     "weakref": ("finalize",),
     "psycopg": ("AsyncConnection",),

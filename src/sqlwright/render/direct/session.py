@@ -16,13 +16,15 @@ class Session:
         self.adapters = conn.adapters
         self.names = names
         # Once copied, a map changes copies of its dictionaries: a change shows.
-        self._classes = get_classes(AdaptersMap(conn.adapters))
+        self._loaders, self._dumpers = get_classes(conn.adapters)
+        self._seen_loaders, self._seen_dumpers = get_classes(AdaptersMap(conn.adapters))
         self._spare: list[Loan] = []
 
     def is_current(self, pgconn: PGconn) -> bool:
         """Return whether the connection has the adapters and the encoding of before."""
         return (
-            get_classes(self.adapters) == self._classes
+            self._loaders == self._seen_loaders
+            and self._dumpers == self._seen_dumpers
             and pgconn.parameter_status(b"client_encoding") == b"UTF8"
         )
 
@@ -31,8 +33,8 @@ class Session:
         try:
             return self._spare.pop()
         except IndexError:
-            settings = get_settings(self.connection.pgconn)
-            return Transformer(self), settings
+            zone = self.connection.pgconn.parameter_status(b"TimeZone")
+            return Transformer(self), zone
 
     def give_back(self, loan: Loan) -> None:
         """Keep a transformer for the next call, without its result."""
@@ -41,16 +43,23 @@ class Session:
             self._spare.append(loan)
 
     def load(
-        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int
+        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int, binary: bool
     ) -> list[tuple[Any, ...]]:
-        """Return the first rows of a result, and take the transformer back."""
-        transformer, settings = loan
-        now = get_settings(pgconn)
-        if now != settings:
+        """Return the first rows of a result, and take the transformer back.
+
+        Loaders read settings of the session when they are made: those of the binary
+        format the time zone, those of the text format more, so they are not kept.
+        """
+        transformer, zone = loan
+        now = pgconn.parameter_status(b"TimeZone")
+        if now != zone or not binary:
             transformer = Transformer(self)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, count, tuple)
-        self.give_back((transformer, now))
+        if binary:
+            self.give_back((transformer, now))
+        else:
+            self.give_back(loan)
         return rows
 '''
 FIND_SESSION: Final = '''\
@@ -82,15 +91,6 @@ GET_CLASSES: Final = '''\
 def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     """Return the dictionaries of loader and dumper classes."""
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
-'''
-GET_SETTINGS: Final = '''\
-def get_settings(pgconn: PGconn) -> Settings:
-    """Return the settings that psycopg's loaders read when they are made."""
-    return (
-        pgconn.parameter_status(b"TimeZone"),
-        pgconn.parameter_status(b"DateStyle"),
-        pgconn.parameter_status(b"IntervalStyle"),
-    )
 '''
 CAN_SEND: Final = '''\
 def can_send(conn: BaseConnection[Any], status: int) -> bool:
@@ -181,7 +181,6 @@ def is_outdated(error: Error) -> bool:
 HELPERS: Final = (
     FIND_SESSION,
     GET_CLASSES,
-    GET_SETTINGS,
     CAN_SEND,
     SEND,
     GET_BEGIN,
@@ -192,11 +191,18 @@ HELPERS: Final = (
 )
 TYPES: Final = """\
 Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
-Settings: TypeAlias = tuple[bytes | None, ...]
-Loan: TypeAlias = tuple[abc.Transformer, Settings]
+Loan: TypeAlias = tuple[abc.Transformer, bytes | None]
 """
 STATES: Final = """\
 AUTO = PyFormat.AUTO
+DUMP_ERRORS = (
+    Error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 OK = ConnStatus.OK
 IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
 INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
@@ -208,7 +214,6 @@ SESSIONS: Final = "sessions: WeakKeyDictionary[BaseConnection[Any], Session] = W
 NAMES: Final = {
     "collections": ("OrderedDict",),
     "collections.abc": ("Sequence",),
-    "contextlib": ("suppress",),
     "typing": ("Any", "LiteralString", "TypeAlias", "cast"),
     "weakref": ("WeakKeyDictionary", "proxy"),
     "psycopg": ("BaseConnection", "Error", "OperationalError", "abc", "capabilities", "generators"),

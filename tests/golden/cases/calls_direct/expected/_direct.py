@@ -33,8 +33,7 @@ from psycopg.waiting import Ready, Wait
 from ._execution import aexecute_now, execute_now
 
 Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
-Settings: TypeAlias = tuple[bytes | None, ...]
-Loan: TypeAlias = tuple[abc.Transformer, Settings]
+Loan: TypeAlias = tuple[abc.Transformer, bytes | None]
 
 Call: TypeAlias = tuple[
     AsyncConnection[Any],
@@ -44,6 +43,14 @@ Call: TypeAlias = tuple[
 ]
 
 AUTO = PyFormat.AUTO
+DUMP_ERRORS = (
+    Error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 OK = ConnStatus.OK
 IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
 INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
@@ -70,13 +77,15 @@ class Session:
         self.adapters = conn.adapters
         self.names = names
         # Once copied, a map changes copies of its dictionaries: a change shows.
-        self._classes = get_classes(AdaptersMap(conn.adapters))
+        self._loaders, self._dumpers = get_classes(conn.adapters)
+        self._seen_loaders, self._seen_dumpers = get_classes(AdaptersMap(conn.adapters))
         self._spare: list[Loan] = []
 
     def is_current(self, pgconn: PGconn) -> bool:
         """Return whether the connection has the adapters and the encoding of before."""
         return (
-            get_classes(self.adapters) == self._classes
+            self._loaders == self._seen_loaders
+            and self._dumpers == self._seen_dumpers
             and pgconn.parameter_status(b"client_encoding") == b"UTF8"
         )
 
@@ -85,8 +94,8 @@ class Session:
         try:
             return self._spare.pop()
         except IndexError:
-            settings = get_settings(self.connection.pgconn)
-            return Transformer(self), settings
+            zone = self.connection.pgconn.parameter_status(b"TimeZone")
+            return Transformer(self), zone
 
     def give_back(self, loan: Loan) -> None:
         """Keep a transformer for the next call, without its result."""
@@ -95,16 +104,23 @@ class Session:
             self._spare.append(loan)
 
     def load(
-        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int
+        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int, binary: bool
     ) -> list[tuple[Any, ...]]:
-        """Return the first rows of a result, and take the transformer back."""
-        transformer, settings = loan
-        now = get_settings(pgconn)
-        if now != settings:
+        """Return the first rows of a result, and take the transformer back.
+
+        Loaders read settings of the session when they are made: those of the binary
+        format the time zone, those of the text format more, so they are not kept.
+        """
+        transformer, zone = loan
+        now = pgconn.parameter_status(b"TimeZone")
+        if now != zone or not binary:
             transformer = Transformer(self)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, count, tuple)
-        self.give_back((transformer, now))
+        if binary:
+            self.give_back((transformer, now))
+        else:
+            self.give_back(loan)
         return rows
 
 
@@ -233,7 +249,7 @@ def fetch_all(
         loan = session.lend()
         result = execute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples)
+            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(query, params or None, binary=binary)
     return cur.fetchall()
@@ -253,7 +269,7 @@ def fetch_one(
         result = execute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
             count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1))
+            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
             return (rows[0] if rows else None), count
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(query, params or None, binary=binary)
@@ -301,11 +317,12 @@ def execute_prepared(
 ) -> PGresult | None:
     """Return the result of a prepared statement, or None where it takes a cursor."""
     transformer, _ = loan
-    values = None
-    # A cursor raises the error again, and leaves the connection as psycopg does.
-    with suppress(Exception):
+    try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
-    if values is None or transformer.types is None:
+    except DUMP_ERRORS:
+        # A cursor raises the error again, and leaves the connection as psycopg does.
+        return None
+    if transformer.types is None:
         return None
     pgconn = conn.pgconn
     key = query.encode(), transformer.types
@@ -333,8 +350,8 @@ def execute_prepared(
                 conn.wait(generator)
             finally:
                 leave(pgconn)
-    # psycopg drops its own statements when a cursor executes this.
-    RawCursor(conn).execute("DEALLOCATE ALL")
+    # psycopg forgets its statements when a cursor executes this, if it is a new text.
+    RawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
 
 
@@ -351,7 +368,7 @@ async def afetch_all(
         loan = session.lend()
         result = await aexecute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples)
+            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(query, params or None, binary=binary)
     return await cur.fetchall()
@@ -371,7 +388,7 @@ async def afetch_one(
         result = await aexecute_prepared(conn, session, loan, query, params, binary)
         if result is not None:
             count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1))
+            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
             return (rows[0] if rows else None), count
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(query, params or None, binary=binary)
@@ -419,11 +436,12 @@ async def aexecute_prepared(
 ) -> PGresult | None:
     """Return the result of a prepared statement, or None where it takes a cursor."""
     transformer, _ = loan
-    values = None
-    # A cursor raises the error again, and leaves the connection as psycopg does.
-    with suppress(Exception):
+    try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
-    if values is None or transformer.types is None:
+    except DUMP_ERRORS:
+        # A cursor raises the error again, and leaves the connection as psycopg does.
+        return None
+    if transformer.types is None:
         return None
     pgconn = conn.pgconn
     key = query.encode(), transformer.types
@@ -451,8 +469,8 @@ async def aexecute_prepared(
                 await wait_for(conn, generator)
             finally:
                 leave(pgconn)
-    # psycopg drops its own statements when a cursor executes this.
-    await AsyncRawCursor(conn).execute("DEALLOCATE ALL")
+    # psycopg forgets its statements when a cursor executes this, if it is a new text.
+    await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
 
 
@@ -484,15 +502,6 @@ def find_session(conn: BaseConnection[Any]) -> Session | None:
 def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     """Return the dictionaries of loader and dumper classes."""
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
-
-
-def get_settings(pgconn: PGconn) -> Settings:
-    """Return the settings that psycopg's loaders read when they are made."""
-    return (
-        pgconn.parameter_status(b"TimeZone"),
-        pgconn.parameter_status(b"DateStyle"),
-        pgconn.parameter_status(b"IntervalStyle"),
-    )
 
 
 def can_send(conn: BaseConnection[Any], status: int) -> bool:
