@@ -172,7 +172,7 @@ SURROUNDINGS: Mapping[Code, Explanation] = {
         "SIGINT (Ctrl-C), SIGTERM or SIGHUP stopped the run. Nothing is half-written.",
         "Run the command again.",
         Example(
-            command="(until test -e .sqlwright; do sleep 0.01; done; kill -INT $$) & exec sqlwright generate",
+            command="(until test -e .sqlwright; do sleep 0.01; done; kill -TERM $$) & exec sqlwright generate",
             environ=(("SQLWRIGHT_DATABASE_URL", ""),),
         ),
     ),

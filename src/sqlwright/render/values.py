@@ -154,9 +154,8 @@ class Values:
                 return ListComprehension(self._array_text(element, item), f"for {item} in {name}")
             case ir.ListOf(element=element) if is_float(element):
                 # psycopg refuses a list that holds both int and float.
-                number = Group(f"{self._builder.builtin('float')}(", (item,))
-                each = NoneUnless(f"{item} is None", number) if isinstance(element, ir.Nullable) else number
-                return ListComprehension(each, f"for {item} in {name}")
+                number, is_instance, integer = (self._builder.builtin(name) for name in ("float", "isinstance", "int"))
+                return ListComprehension(f"{number}({item}) if {is_instance}({item}, {integer}) else {item}", f"for {item} in {name}")
             case ir.ListOf(element=element) if is_dumped(element):
                 return ListComprehension(self.dumped(element, item, f"{item}_"), f"for {item} in {name}")
             case _:

@@ -397,3 +397,45 @@ WITH o AS (SELECT (random() * 4)::int AS id) SELECT u.email FROM users u JOIN o 
 -- a subquery that locks, in UPDATE: each evaluation passes over what the statement has written
 --> ! : many
 UPDATE users u SET age = 1 FROM (SELECT id FROM users WHERE age IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED) n WHERE n.id = u.id RETURNING u.id;
+
+-- a volatile function in FROM fixes a key: each parallel worker calls it for itself
+--> ! : many
+SELECT u.email FROM users u JOIN random() r(x) ON u.id = r.x;
+
+-- a volatile function in FROM adds no rows to a row that is fixed without it
+--> ! ! : 0..1
+SELECT u.email, r.at FROM users u CROSS JOIN clock_timestamp() r(at) WHERE u.id = $1::int;
+
+-- a stable function in FROM fixes a key
+--> ! : 0..1
+SELECT u.email FROM users u JOIN date_part('day', now()) d(n) ON u.id = d.n::int;
+
+-- a volatile function in FROM of a statement that writes, which has no parallel workers
+--> ! : 0..1
+UPDATE users u SET age = 1 FROM random() r(x) WHERE u.id = (r.x * 4)::int RETURNING u.id;
+
+-- a scalar subquery of the statement itself is evaluated once, before parallel workers start
+--> ! : 0..1
+SELECT email FROM users WHERE id = (SELECT (random() * 4)::int);
+
+-- a scalar subquery with something volatile inside a subquery: each parallel worker may evaluate it
+--> ! : many
+SELECT s.email FROM (SELECT email FROM users WHERE id = (SELECT (random() * 4)::int) OFFSET 0) s;
+
+-- a scalar subquery that chooses a row inside a view
+--> ! : many
+SELECT email FROM user_of_some_order;
+
+-- a row subquery with LIMIT inside a subquery
+--> ! : many
+SELECT s.email FROM (SELECT email FROM users WHERE (id, age) = (SELECT user_id, 1 FROM orders LIMIT 1) OFFSET 0) s;
+
+-- a scalar subquery that finds its row by a key inside a subquery
+--> ! : 0..1
+SELECT s.email FROM (SELECT email FROM users WHERE id = (SELECT user_id FROM orders WHERE id = $1::int) OFFSET 0) s;
+
+-- a scalar subquery that locks inside of a WITH item that writes, which has no parallel workers
+--> ! : 0..1
+WITH taken AS (
+    UPDATE users SET age = 1 WHERE id = (SELECT id FROM users ORDER BY age LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id
+) SELECT id FROM taken;

@@ -46,6 +46,7 @@ CREATE TABLE items (
     PRIMARY KEY (order_id, line)
 );
 CREATE VIEW some_order AS SELECT user_id FROM orders LIMIT 1;
+CREATE VIEW user_of_some_order AS SELECT email FROM users WHERE id = (SELECT user_id FROM orders LIMIT 1);
 CREATE TABLE flags (user_id int NOT NULL, flag boolean NOT NULL, UNIQUE (user_id, flag));
 CREATE TABLE audited (id int PRIMARY KEY, what text NOT NULL, who text);
 CREATE FUNCTION skip_some() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null
-from sqlwright.prove.tree.enums import VarReturningType
+from sqlwright.prove.tree.enums import CmdType, VarReturningType
 from sqlwright.prove.tree.expressions import location, structure
 from sqlwright.prove.tree.jointree import JoinTree
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised, parse
@@ -53,6 +53,16 @@ class Scope:
             if item.text("ctename") == name:
                 return item, scope
         raise Unrecognised(f"no WITH item {name}")
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether no parallel worker takes part in the statement: PostgreSQL uses none where something is written.
+
+        See standard_planner in PostgreSQL's planner.c; a view counts as a part of the statement that names it.
+        """
+        if self.query.command is not CmdType.SELECT or self.query.node.flag("hasModifyingCTE"):
+            return True
+        return self.parent is not None and self.parent.is_serial
 
     def knowing(self, facts: Iterable[RowFact]) -> Scope:
         """Return the same scope with further facts about the row."""

@@ -268,7 +268,7 @@ def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed:
     if entry.kind is RTEKind.CTE:
         item, owner = scope.common_table(entry)
         return not item.flag("cterecursive") and rows_of(prover, item.node("ctequery"), owner, fixed).at_most_one
-    return rows_of(prover, prover.facts.view_query(entry.relation), None, fixed).at_most_one
+    return rows_of(prover, prover.facts.view_query(entry.relation), scope, fixed).at_most_one
 
 
 def _conditionless(condition: Node | None) -> bool:
@@ -299,7 +299,7 @@ def _entry_has_row(prover: Prover, entry: RangeEntry, scope: Scope) -> bool:
     match entry.kind:
         case RTEKind.RELATION:
             relation = prover.facts.relation(entry.relation)
-            return relation.kind is RelKind.VIEW and rows_of(prover, prover.facts.view_query(relation.oid), None).at_least_one
+            return relation.kind is RelKind.VIEW and rows_of(prover, prover.facts.view_query(relation.oid), scope).at_least_one
         case RTEKind.SUBQUERY:
             return rows_of(prover, entry.node.node("subquery"), scope).at_least_one
         case RTEKind.FUNCTION:

@@ -134,13 +134,13 @@ class FunctionalDependencies:
     def _has_one_value(self, node: Node) -> bool:
         """Return whether a comparison with a subquery compares all rows with the same row.
 
-        A row subquery is evaluated once, and fails where it finds two rows. One of IN may be evaluated again for each row.
+        A row subquery fails where it finds two rows. One of IN may be evaluated again for each row.
         """
         subquery, kind = node.node("subselect"), node.enum("subLinkType", SubLinkType)
         if kind not in (SubLinkType.ANY, SubLinkType.ROWCOMPARE) or outer_items(subquery):
             return False
         if kind is SubLinkType.ROWCOMPARE:
-            return True
+            return self._is_evaluated_once(subquery)
         return is_repeatable(self._prover.facts, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
 
     def _take_checks(self, item: int) -> None:
@@ -192,11 +192,12 @@ class FunctionalDependencies:
                     if not part.number("varlevelsup") and not self._is_constant(part.number("varno")):
                         return False
                 case "SUBLINK":
-                    # One that refers to nothing outside of it is evaluated once, whatever is in it.
+                    subquery = part.node("subselect")
                     return (
                         part is node
                         and part.enum("subLinkType", SubLinkType) is SubLinkType.EXPR
-                        and not outer_items(part.node("subselect"))
+                        and not outer_items(subquery)
+                        and self._is_evaluated_once(subquery)
                     )
                 case "FUNCEXPR" if part.flag("funcretset"):
                     return False
@@ -209,6 +210,14 @@ class FunctionalDependencies:
                 case _:
                     pass
         return True
+
+    def _is_evaluated_once(self, subquery: Node) -> bool:
+        """Return whether a scalar subquery that refers to nothing outside of it has the same value in all rows.
+
+        That of the statement itself is evaluated before its parallel workers start. Inside a subquery or a view it may be evaluated by
+        each of them (an InitPlan below Gather, since PostgreSQL 17), so it has to return the same each time.
+        """
+        return self._scope.parent is None or self._scope.is_serial or is_repeatable(self._prover.facts, subquery)
 
     # --- the rules --------------------------------------------------------------------------------------------------------
 
@@ -315,8 +324,8 @@ class FunctionalDependencies:
             case RTEKind.CTE:
                 common_table, _ = self._scope.common_table(entry)
                 return not (is_evaluated_once(facts, common_table) or is_repeatable(facts, common_table.node("ctequery")))
-            case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL
-                return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
+            case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL, and by each parallel worker for itself
+                return (bool(outer_items(entry.node)) or not self._scope.is_serial) and is_volatile(facts, entry.node)
             case _:
                 return is_volatile(facts, entry.node)
 
