@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import itertools
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from tests.support.sqlc import Recordings
+from tests.support.waiting import wait_until_asleep
 
 from .commands_project import CALLS, COLOURS, PACKAGES, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
 
@@ -320,15 +320,6 @@ async def test_a_batch_is_one_transaction_in_autocommit(plain: Client, count: Ca
     await plain.items(1, 2)
     assert count() == 2
     assert plain.conn.info.transaction_status is TransactionStatus.IDLE
-
-
-def wait_until_asleep(url: str) -> None:
-    """Wait until the server runs the statement that is to be cancelled; it fails if that does not happen in a minute."""
-    deadline = time.monotonic() + 60
-    with psycopg.connect(url, autocommit=True) as conn:
-        while not conn.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND state = 'active'").fetchone():
-            assert time.monotonic() < deadline, "the server never ran the statement that sleeps"
-            time.sleep(0.01)
 
 
 async def test_a_cancelled_async_batch_leaves_the_connection_usable(url: str) -> None:

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from shop.domain.values import InvalidValue
 from shop.infrastructure.nats.broker import open_broker
 from shop.infrastructure.postgres.health import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
+from tests.support.waiting import wait_until
 
 from .log_watch import FORBIDDEN
 
@@ -141,9 +141,11 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
     assert whole.json("relay", "--once")["published"] == 4
 
     with whole.start("--set", "log_level=debug", "consume", "sales") as consumer, psycopg.connect(database_url, autocommit=True) as conn:
-        while conn.execute("SELECT FROM daily_sales").fetchone() is None:
-            assert consumer.poll() is None
-            time.sleep(0.02)
+        wait_until(
+            lambda: consumer.poll() is not None or conn.execute("SELECT FROM daily_sales").fetchone() is not None,
+            "the consumer wrote nothing",
+        )
+        assert consumer.poll() is None
         consumer.send_signal(signal.SIGTERM)
         said, logged = consumer.communicate(timeout=300)
     assert consumer.returncode == 0, said
@@ -399,9 +401,9 @@ def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_
         conn.execute("CREATE TRIGGER slow BEFORE INSERT ON order_lines FOR EACH ROW EXECUTE FUNCTION wait()")
         conn.execute("SELECT pg_advisory_lock(1)")
         with program.start("--set", "lock_timeout=60", "--json", "seed", "500") as seeding:
-            while conn.execute("SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'advisory'").fetchone() is None:
-                assert seeding.poll() is None
-                time.sleep(0.02)
+            copying = "SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'advisory'"
+            wait_until(lambda: seeding.poll() is not None or conn.execute(copying).fetchone() is not None, "the COPY did not begin")
+            assert seeding.poll() is None
             seeding.send_signal(signal.SIGINT)
             out, err = seeding.communicate(timeout=300)
         assert (seeding.returncode, json.loads(out)["type"], err) == (130, "urn:shop:problem:interrupted", "")

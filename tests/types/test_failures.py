@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.support.projects import Compiler, Project, declare
+from tests.support.waiting import wait_until_asleep
 
 SCHEMA = "CREATE TABLE items (id int PRIMARY KEY, name text NOT NULL);"
 QUERIES = """
@@ -56,7 +56,6 @@ _BREAKING: dict[str, dict[str, Any]] = {
     "break_names_shown": {"first": 1},
 }
 _SLEEPING = ("sleep_one", "sleep_many", "sleep_exec", "sleep_counted", "sleep_shown")
-_ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database() AND state = 'active'"
 SOURCE = declare(SCHEMA, QUERIES)
 
 
@@ -105,23 +104,13 @@ def test_nothing_found_is_nothing(project: Project) -> None:
         assert (shown.rowcount, shown.fetchall()) == (0, [])
 
 
-def until_asleep(project: Project, then: Callable[[], None]) -> None:
-    """Wait until the server sleeps in a query of the project's database, a minute at most."""
-    deadline = time.monotonic() + 60
-    with psycopg.connect(project.conninfo, autocommit=True) as conn:
-        while not conn.execute(_ASLEEP).fetchone():
-            assert time.monotonic() < deadline, "the server never ran the statement that sleeps"
-            time.sleep(0.01)
-    then()
-
-
 @pytest.mark.parametrize("name", _SLEEPING)
 def test_a_cancelled_async_function_leaves_the_connection_usable(project: Project, name: str) -> None:
     async def run() -> None:
         async with await psycopg.AsyncConnection.connect(project.conninfo, autocommit=True) as conn:
             called: Awaitable[Any] = getattr(project.module("aio.queries"), name)(conn, seconds=600)
             task = asyncio.ensure_future(called)
-            await asyncio.to_thread(until_asleep, project, lambda: None)
+            await asyncio.to_thread(wait_until_asleep, project.conninfo)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -134,7 +123,12 @@ def test_a_cancelled_async_function_leaves_the_connection_usable(project: Projec
 @pytest.mark.parametrize("name", _SLEEPING)
 def test_a_cancelled_sync_function_leaves_the_connection_usable(project: Project, name: str) -> None:
     with psycopg.connect(project.conninfo, autocommit=True) as conn:
-        thread = threading.Thread(target=until_asleep, args=(project, conn.cancel_safe))
+
+        def cancel() -> None:
+            wait_until_asleep(project.conninfo)
+            conn.cancel_safe()
+
+        thread = threading.Thread(target=cancel)
         thread.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
             getattr(project.module("queries"), name)(conn, seconds=600)
