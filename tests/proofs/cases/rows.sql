@@ -439,3 +439,19 @@ SELECT s.email FROM (SELECT email FROM users WHERE id = (SELECT user_id FROM ord
 WITH taken AS (
     UPDATE users SET age = 1 WHERE id = (SELECT id FROM users ORDER BY age LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id
 ) SELECT id FROM taken;
+
+-- a function whose default argument is volatile
+--> ! : many
+SELECT email FROM users WHERE id = of_chance();
+
+-- a function whose default argument is a constant
+--> ! : 0..1
+SELECT email FROM users WHERE id = of_four();
+
+-- an element of ARRAY(SELECT …), which has the order of the rows as they are delivered
+--> ! : many
+SELECT email FROM users WHERE id IN (SELECT (ARRAY(SELECT user_id FROM orders))[1]);
+
+-- a function in FROM over a subquery that chooses a row
+--> ! : many
+SELECT u.email FROM users u JOIN abs((SELECT user_id FROM some_order)) s(id) ON s.id = u.id;

@@ -110,3 +110,5 @@ CREATE TABLE lonely_null (theme text NOT NULL);
 CREATE UNIQUE INDEX lonely_null_one ON lonely_null ((NULL::int));
 CREATE TABLE heads (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
 CREATE TABLE labels (id int PRIMARY KEY, tags text[] NOT NULL CONSTRAINT labels_full CHECK (array_position(tags, NULL) IS NULL), notes text[] NOT NULL);
+CREATE FUNCTION of_chance(n int DEFAULT (random() * 4)::int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n';
+CREATE FUNCTION of_four(n int DEFAULT 4) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n';

@@ -34,9 +34,11 @@ SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 _RULES = """
 SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
 """
+# A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile.
 _FUNCTIONS = """
 SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' END,
-       p.proisstrict, p.proretset, p.provolatile = 'v', p.prorettype::int8
+       p.proisstrict, p.proretset,
+       p.provolatile = 'v' OR p.oid >= 16384 AND coalesce(p.proargdefaults::text ~ '\\{(?!CONST )', false), p.prorettype::int8
 FROM pg_proc p
 """
 _OUTPUTS = """

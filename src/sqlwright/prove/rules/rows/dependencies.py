@@ -325,9 +325,11 @@ class FunctionalDependencies:
                 common_table, _ = self._scope.common_table(entry)
                 return not (is_evaluated_once(facts, common_table) or is_repeatable(facts, common_table.node("ctequery")))
             case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL, and by each parallel worker for itself
-                return (bool(outer_items(entry.node)) or not self._scope.is_serial) and is_volatile(facts, entry.node)
+                if self._scope.is_serial:
+                    return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
+                return not is_repeatable(facts, entry.node)
             case _:
-                return is_volatile(facts, entry.node)
+                return not is_repeatable(facts, entry.node)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules.volatility import is_volatile
-from sqlwright.prove.tree.enums import CmdType, CTEMaterialize, RelKind, RTEKind
+from sqlwright.prove.tree.enums import CmdType, CTEMaterialize, RelKind, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import Node, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
 
@@ -84,6 +84,8 @@ def _node_is(facts: SchemaFacts, node: Node, views: frozenset[int]) -> bool:
             return facts.type(node.number("resulttype")).builtin_io
         case "AGGREF":
             return facts.function(node.number("aggfnoid")).signature in _ORDERLESS
+        case "SUBLINK":  # an array has the order in which its rows are delivered
+            return node.enum("subLinkType", SubLinkType) is not SubLinkType.ARRAY
         case "NEXTVALUEEXPR" | "WINDOWFUNC" | "ROWCOMPAREEXPR" | "TABLESAMPLECLAUSE":
             return False
         case _:
