@@ -34,6 +34,7 @@ from sqlwright.ir.proven import (
     Shape,
     SourceFile,
     Stream,
+    Variants,
     columns_in,
     fields_of,
     shape_of,
@@ -70,6 +71,7 @@ from sqlwright.ir.unproven import (
     UnprovenPackage,
     UnprovenParam,
     UnprovenQuery,
+    Variation,
 )
 
 __all__ = [
@@ -130,6 +132,8 @@ __all__ = [
     "UnprovenParam",
     "UnprovenQuery",
     "ValueType",
+    "Variants",
+    "Variation",
     "Vector",
     "columns_in",
     "fields_of",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from sqlwright.ir import Cardinality, Origin
+from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -78,7 +79,8 @@ class QueryProof:
     """Everything that is proven about one query.
 
     `key` is the hash of everything the proof depends on; `sql` is the final text: stars expanded, every placeholder cast. `stand_ins`
-    are the extensions that it calls and the embedded server only declares.
+    are the extensions that it calls and the embedded server only declares. `variants` is where the variants of `sql` differ, for each of
+    which the proof holds; None for a query without variants.
     """
 
     key: str
@@ -92,6 +94,7 @@ class QueryProof:
     writes: tuple[str, ...]
     stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
+    variants: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.variants import Piece
 
 
 class Cardinality(StrEnum):
@@ -263,11 +264,21 @@ def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Variants:
+    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
+
+    pieces: tuple[Piece, ...]
+    optional: frozenset[int]
+    orders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A proven query. `sql` is the final text that is sent: numbered placeholders, each with an explicit cast; or a COPY statement.
 
     Where there is a `params_class`, the parameters are passed as objects of it: one, or an iterable of them if `takes_rows`. `reads` and
-    `writes` are the tables and views that the query reads and writes, as "schema.table".
+    `writes` are the tables and views that the query reads and writes, as "schema.table". With `variants`, `sql` is the one that has
+    everything, in the default order.
     """
 
     name: str
@@ -283,6 +294,7 @@ class Query:
     rows: Rows
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    variants: Variants | None = None
 
     @property
     def takes_rows(self) -> bool:

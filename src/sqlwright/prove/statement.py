@@ -36,7 +36,7 @@ class Statement:
 
     `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is as Describe reports,
     `param_dimensions` are those of array parameters by number where they are more than one. `embeds` are the columns that are embedded
-    rows: the first one, and how many.
+    rows: the first one, and how many. `params` are proofs of the first parameters, where they are known; the others must not be None.
     """
 
     sql: str
@@ -45,6 +45,7 @@ class Statement:
     returns_rows: bool
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
     embeds: tuple[tuple[int, int], ...] = ()
+    params: tuple[NullProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
         if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
             return _unproven(statement, "a utility statement returns no rows that can be proven")
-        params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
+        params = statement.params or parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(
             facts,
             EXPRESSIONS,
