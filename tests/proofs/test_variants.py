@@ -85,6 +85,8 @@ def refused(connection: psycopg.Connection, comment: str, sql: str) -> Diagnosti
     [
         ("@optional a, b, c", "SELECT 1 FROM orders WHERE state = @a AND id BETWEEN @b AND 9 AND (total, id) > (@c, 1) AND note IS NULL"),
         ("@optional a, b", "SELECT id FROM orders WHERE id = ANY(@a::int[]) AND search @@ plainto_tsquery(@b)"),
+        ("@optional a, b", "SELECT 1 FROM orders WHERE note IS NOT DISTINCT FROM @a AND id NOT BETWEEN @b AND 3"),
+        ("@optional a, b, c", "SELECT 1 FROM orders WHERE (id, user_id) <> (@a, @b) AND @c IN (id, user_id) AND note IN ('a', 'b')"),
         ("@optional a", "SELECT id FROM orders WHERE (user_id, id) = (@a, 1) AND CASE WHEN id > @a THEN true ELSE false END"),
         ("@optional a, b", "SELECT id FROM orders o WHERE @a IN (SELECT id FROM users) AND @b::text IS NOT NULL OFFSET 1"),
         ("@optional a, b", "SELECT 1 FROM (SELECT 1 i FROM users WHERE id = @a) o LEFT JOIN (SELECT 1 i WHERE @b > 0) u USING (i)"),

@@ -19,7 +19,7 @@ from sqlwright.prove.tree.querytree import Query
 class Where(Enum):
     """Where an optional parameter cannot stand: in words, and how to write the query instead."""
 
-    OR = "under OR", "write one condition without OR, such as `@{0} = ANY (ARRAY[a, b])`; NOT BETWEEN and `<>` of rows are OR as well."
+    OR = "under OR", "write one condition without OR, such as `@{0} = ANY (ARRAY[a, b])`."
     NOT = "under NOT", "write the opposite condition, with `<>`, NOT LIKE or `<> ALL (…)`."
     SUBQUERY = (
         "in a subquery of a condition",
@@ -131,7 +131,7 @@ def _of_condition(tree: Tree) -> Iterator[Use]:
             yield from _of_condition(item)
     elif isinstance(tree, Node):
         operator = BoolExprType(tree.text("boolop")) if tree.tag == "BOOLEXPR" else BoolExprType.AND
-        if operator is not BoolExprType.AND:
+        if operator is not BoolExprType.AND and not _is_one_condition(tree, operator):
             yield from _everywhere(tree, Where.OR if operator is BoolExprType.OR else Where.NOT)
             return
         for name, value in tree.fields.items():
@@ -139,6 +139,17 @@ def _of_condition(tree: Tree) -> Iterator[Use]:
                 yield from _everywhere(value, Where.SUBQUERY)
             else:
                 yield from _of_condition(value)
+
+
+def _is_one_condition(node: Node, operator: BoolExprType) -> bool:
+    """Return whether PostgreSQL made this OR or NOT of one condition: NOT BETWEEN, `<>` of rows, IN over columns; IS NOT DISTINCT FROM.
+
+    The operands of such an OR are all at the place of that word.
+    """
+    operands = node.nodes("args")
+    if operator is BoolExprType.NOT:
+        return operands[0].tag == "DISTINCTEXPR"
+    return all(operand.tag == "OPEXPR" for operand in operands) and len({operand.text("location") for operand in operands}) == 1
 
 
 def _everywhere(tree: Tree, where: Where) -> Iterator[Use]:
