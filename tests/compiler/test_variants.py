@@ -141,7 +141,7 @@ def test_switches_stand_beside_the_conditions_and_places_are_found_again() -> No
 def written_by_the_module(sql: str, cut: Cut, names: tuple[str, ...]) -> Any:
     """The generated constant of a query with these pieces."""
     found = query("Find", ir.Command.MANY, sql, ir.NoResult(), (), **dict.fromkeys(names, "int4"))
-    varied = ir.Variants(pieces(sql, cut), frozenset(cut.optional), cut.orders)
+    varied = ir.Variants(pieces(sql, cut), cut.optional, tuple(ir.Order(name, "") for name in cut.orders))
     builder = ModuleBuilder(header="", doc="One constant.", taken=())
     lines = variants_constant(builder, ".", found, varied)
     names_of_module: dict[str, Any] = {}

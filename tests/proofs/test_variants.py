@@ -13,7 +13,7 @@ from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.prove.asking.describe import TypeNames, describe
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
-from sqlwright.prove.variants import cut_variants, prove_variants
+from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.sql.variants import Cut, write_variant
 from tests.support.servers import Servers, fresh_database
@@ -46,6 +46,7 @@ class Varied:
     whole: StatementProof
     proof: StatementProof
     count: int
+    total: list[bool]
 
     def least(self) -> str:
         """The statement without all that may leave."""
@@ -69,7 +70,9 @@ def vary(connection: psycopg.Connection, comment: str, sql: str, *, every: bool 
         statement = Statement(final, tuple(casts.values()), frozenset(), returns_rows=bool(described.columns))
         whole = prove_statement(connection, facts, statement)
         cut = cut_variants(connection, facts, query, statement, described, every=every)
-        return Varied(final, cut, whole, prove_variants(connection, facts, statement, cut, whole), len(casts))
+        proof = prove_variants(connection, facts, statement, cut, whole)
+        orders = prove_orders(connection, facts, statement, cut, proof)
+        return Varied(final, cut, whole, proof, len(casts), [bool(order.total) for order in orders])
 
 
 def refused(connection: psycopg.Connection, comment: str, sql: str) -> Diagnostic:
@@ -88,6 +91,7 @@ def refused(connection: psycopg.Connection, comment: str, sql: str) -> Diagnosti
         ("@optional a, b", "SELECT 1 FROM orders WHERE note IS NOT DISTINCT FROM @a AND id NOT BETWEEN @b AND 3"),
         ("@optional a, b, c", "SELECT 1 FROM orders WHERE (id, user_id) <> (@a, @b) AND @c IN (id, user_id) AND note IN ('a', 'b')"),
         ("@optional a", "SELECT id FROM orders WHERE (user_id, id) = (@a, 1) AND CASE WHEN id > @a THEN true ELSE false END"),
+        ("@optional a, b", "SELECT 1 FROM orders WHERE id = @a AND id >= ANY (SELECT id FROM users) AND user_id = @b"),
         ("@optional a, b", "SELECT id FROM orders o WHERE @a IN (SELECT id FROM users) AND @b::text IS NOT NULL OFFSET 1"),
         ("@optional a, b", "SELECT 1 FROM (SELECT 1 i FROM users WHERE id = @a) o LEFT JOIN (SELECT 1 i WHERE @b > 0) u USING (i)"),
         ("@optional a", "WITH RECURSIVE t AS (SELECT 1 AS n WHERE @a > 0 UNION ALL SELECT n + 1 FROM t WHERE n < @a) SELECT n FROM t"),
@@ -236,3 +240,30 @@ def test_an_order_equal_to_the_statements_own_is_the_default(connection: psycopg
 def test_ir_names_what_varies() -> None:
     (query,) = unproven("-- name: Q :many\n-- @optional a\nSELECT 1 WHERE @a = 1;\n").modules[0].queries
     assert query.variation == ir.Variation(frozenset({1}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "orders", "total"),
+    [
+        ("SELECT name FROM users ORDER BY id LIMIT 1", ["name, id DESC", "name", "nick, version", "lower(name), id"], [1, 1, 0, 0, 1]),
+        ("SELECT o.id FROM orders o JOIN users u ON u.id = o.user_id ORDER BY o.id", ["u.id", "u.id, o.state", "o.state"], [1, 0, 1, 0]),
+        ("SELECT o.id FROM orders o JOIN users u ON true ORDER BY o.id", ["o.id, u.id", "u.id"], [0, 1, 0]),
+        ("SELECT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id ORDER BY u.id, o.id", ["u.id"], [0, 0]),
+        ("SELECT state, count(*) FROM orders GROUP BY state ORDER BY state", ["2", "2, 1"], [1, 0, 1]),
+        ("SELECT DISTINCT name, version FROM users ORDER BY 1", ["1, 2", "2 DESC"], [0, 1, 0]),
+        ("SELECT id FROM users UNION ALL SELECT id FROM orders ORDER BY 1", [], [0]),
+        ("SELECT id, state FROM orders WHERE user_id = @a ORDER BY state", [], [1]),
+        ("SELECT id FROM (SELECT id FROM users WHERE id > @a) s ORDER BY id", ["id DESC NULLS LAST"], [1, 1]),
+        ("SELECT id, generate_series(1, 2) FROM users ORDER BY id", [], [0]),
+    ],
+)
+def test_an_order_is_total_if_its_columns_leave_one_row(
+    connection: psycopg.Connection, sql: str, orders: list[str], total: list[int]
+) -> None:
+    comment = "\n".join(["@order own", *(f"@order o{number}: {by}" for number, by in enumerate(orders))])
+    assert vary(connection, comment, sql).total == list(map(bool, total))
+
+
+def test_an_order_is_total_only_if_it_is_so_without_the_conditions(connection: psycopg.Connection) -> None:
+    sql = "SELECT id FROM orders WHERE user_id = @a ORDER BY state"
+    assert (vary(connection, "@order own", sql).total, vary(connection, "@optional a\n@order own", sql).total) == ([True], [False])

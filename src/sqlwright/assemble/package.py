@@ -236,7 +236,7 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         rows=ir.Rows(proof.cardinality, proof.cardinality_reason, _place(query, proof, proof.cardinality_offset)),
         reads=proof.reads,
         writes=proof.writes,
-        variants=ir.Variants(pieces(proof.sql, proof.variants), frozenset(proof.variants.optional), proof.variants.orders)
+        variants=ir.Variants(pieces(proof.sql, proof.variants.cut), proof.variants.cut.optional, proof.variants.orders)
         if proof.variants
         else None,
     )

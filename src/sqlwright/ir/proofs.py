@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.ir import Cardinality, Origin
+from sqlwright.ir import Cardinality, Order, Origin
 from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
@@ -75,6 +75,14 @@ class ProvenEmbed:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenVariants:
+    """Where the variants of a statement differ, and its orders, the default first."""
+
+    cut: Cut
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryProof:
     """Everything that is proven about one query.
 
@@ -94,7 +102,7 @@ class QueryProof:
     writes: tuple[str, ...]
     stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
-    variants: Cut | None = None
+    variants: ProvenVariants | None = None
 
 
 @dataclass(frozen=True, slots=True)

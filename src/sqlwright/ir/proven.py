@@ -264,12 +264,20 @@ def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of a query's rows; `total` says why no two rows are equal in it, "" where that is not proven."""
+
+    name: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
 class Variants:
     """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
 
     pieces: tuple[Piece, ...]
-    optional: frozenset[int]
-    orders: tuple[str, ...]
+    optional: tuple[int, ...]
+    orders: tuple[Order, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import psycopg
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
-from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
+from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, ProvenVariants, QueryProof, RecordField
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import Server
 from sqlwright.prove.asking.describe import Description, Refused, TypeNames, describe, with_dimensions
@@ -31,7 +31,7 @@ from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 from sqlwright.prove.tables import read_catalog
 from sqlwright.prove.tree.nodetree import UNREADABLE
 from sqlwright.prove.tree.querytree import analysed_query
-from sqlwright.prove.variants import cut_variants, prove_variants
+from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.types.copying import copy_sql
@@ -155,10 +155,11 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         embeds=tuple(span for _, span in spans),
     )
     proof = prove_statement(session.connection, session.facts, statement)
-    cut = None
+    variants = None
     if query.variation is not None:
         cut = cut_variants(session.connection, session.facts, query, statement, described)
         proof = prove_variants(session.connection, session.facts, statement, cut, proof)
+        variants = ProvenVariants(cut, prove_orders(session.connection, session.facts, statement, cut, proof))
     embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,
@@ -172,7 +173,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         writes=proof.writes,
         stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
-        variants=cut,
+        variants=variants,
     )
 
 

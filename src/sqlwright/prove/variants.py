@@ -20,10 +20,10 @@ from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.separable import conditions, inseparable_uses
-from sqlwright.prove.statement import Statement, StatementProof, prove_statement
-from sqlwright.prove.tree.enums import BoolExprType, CmdType
+from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
+from sqlwright.prove.tree.enums import BoolExprType, CmdType, ParamKind
 from sqlwright.prove.tree.expressions import location
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, unescape, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.sql.variants import (
     Clause,
@@ -136,6 +136,23 @@ def prove_variants(
         rows=proof.rows if place is None else replace(proof.rows, location=original_offset(place, inserted)),
         params=whole.params,
     )
+
+
+def prove_orders(
+    connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement, cut: Cut, proof: StatementProof
+) -> tuple[ir.Order, ...]:
+    """Return the orders, the default first, each with the reason why it is total in every variant; `proof` is that of all variants."""
+    if cut.ordering is None:
+        return ()
+    orders: list[ir.Order] = []
+    start, end = cut.ordering.start, cut.ordering.end
+    types = (*statement.param_types, *("bool" for _ in cut.groups))
+    for name, by in cut.ordering.orders:
+        # The list stands behind everything else that is cut.
+        text, _ = switched(f"{statement.sql[:start]}{by}{statement.sql[end:]}", cut, len(statement.param_types))
+        asked = replace(statement, sql=text, param_types=types, params=proof.params)
+        orders.append(ir.Order(name, why_total(connection, facts, asked)))
+    return tuple(orders)
 
 
 def _target(tree: Tree) -> str:
@@ -294,6 +311,10 @@ def _without_order(tree: Node, shape: _Shape) -> tuple[object, object]:
     )
 
 
+def _is_parameter(node: Node) -> bool:
+    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """A comparable value of a tree, with the numbers that its parameters have in the whole statement.
@@ -312,12 +333,12 @@ class _Shape:
         if isinstance(tree, list):
             return tuple(self.of(item) for item in tree)
         if not isinstance(tree, Node):
-            return tree
+            return None if tree is None else unescape(tree)
         fields = tree.fields
         if tree.tag == "FROMEXPR":
             kept = (self.of(condition) for condition in self._conditions(tree.optional("quals")))
             return "FROMEXPR", self.of(fields["fromlist"]), tuple(kept)
-        if tree.tag == "PARAM":
+        if _is_parameter(tree):
             number = tree.number("paramid")
             fields = {**fields, "paramid": str(self.numbers.get(number, number))}
         elif tree.tag == "QUERY" and Query(tree).command is CmdType.UPDATE:
@@ -336,7 +357,7 @@ class _Shape:
         if self.switches is None or node.tag != "BOOLEXPR" or node.text("boolop") != BoolExprType.OR:
             return False
         last = node.nodes("args")[-1]
-        return last.tag == "PARAM" and last.number("paramid") >= self.switches
+        return _is_parameter(last) and last.number("paramid") >= self.switches
 
     def _is_inside(self, node: Node) -> bool:
         place = location(node)

@@ -53,7 +53,7 @@ def _fields(builder: ModuleBuilder, values: Values, query: ir.Query, params: Ite
         yield f"{field} | {values.variants_name(UNSET_TYPE)} = {values.variants_name(UNSET)}" if optional else field
     if variants is not None and variants.orders:
         alias = builder.name(definitions, order_alias(query)) if definitions else order_alias(query)
-        yield f"{ORDER}: {alias} = {string_literal(variants.orders[0])}"
+        yield f"{ORDER}: {alias} = {string_literal(variants.orders[0].name)}"
 
 
 def order_field(query: ir.Query) -> str:

@@ -210,7 +210,7 @@ class _Function:
         item = self._local("item")
         fields = param_fields(self.query)
         params = {param.number: param for param in self.query.params}
-        optional = self.query.variants.optional if self.query.variants else frozenset[int]()
+        optional = self.query.variants.optional if self.query.variants else ()
         dumped = {number: self.values.dumped(params[number].type, fields[number], item) for number in order or sorted(params)}
         sent = [self.values.optional(fields[number], node) if number in optional else node for number, node in dumped.items()]
         return Group("(", tuple(sent), is_tuple=True)

@@ -200,7 +200,7 @@ def order_alias(query: ir.Query) -> str:
 
 def orders_lines(builder: ModuleBuilder, name: str, variants: ir.Variants) -> list[str]:
     """Return the definition of the type of a query's orders."""
-    literal = Group(f"{builder.name('typing', 'Literal')}[", tuple(map(string_literal, variants.orders)), "]")
+    literal = Group(f"{builder.name('typing', 'Literal')}[", tuple(string_literal(order.name) for order in variants.orders), "]")
     return statement(literal, 0, f"{name}: {builder.name('typing', 'TypeAlias')} = ")
 
 

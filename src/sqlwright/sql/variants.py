@@ -6,7 +6,7 @@ tree without those parts (prove/variants.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -71,13 +71,7 @@ class Cut:
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """The optional parameters, each with those that it shares a part with: they are passed together or not at all."""
-        groups: list[set[int]] = []
-        for clause in self.clauses:
-            for part in clause.parts:
-                touched = [group for group in groups if not group.isdisjoint(part.params)]
-                groups = [group for group in groups if group.isdisjoint(part.params)]
-                groups += [set(part.params).union(*touched)] * bool(part.params)
-        return tuple(sorted(tuple(sorted(group)) for group in groups))
+        return groups_of(part.params for clause in self.clauses for part in clause.parts)
 
     @property
     def orders(self) -> tuple[str, ...]:
@@ -111,6 +105,16 @@ class Written:
 
     sql: str
     params: tuple[int, ...]
+
+
+def groups_of(parts: Iterable[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters of parts, each with those that it shares a part with, directly or by way of others."""
+    groups: list[set[int]] = []
+    for params in parts:
+        touched = [group for group in groups if not group.isdisjoint(params)]
+        groups = [group for group in groups if group.isdisjoint(params)]
+        groups += [set(params).union(*touched)] * bool(params)
+    return tuple(sorted(tuple(sorted(group)) for group in groups))
 
 
 def cut_conditions(sql: str, optional: AbstractSet[int]) -> tuple[Clause, ...]:
@@ -171,8 +175,13 @@ def pieces(sql: str, cut: Cut) -> tuple[Piece, ...]:
 
 def write_variant(sql: str, cut: Cut, count: int, omitted: AbstractSet[int] = frozenset(), order: str = "") -> Written:
     """Return a variant of a statement with `count` parameters: without the omitted ones, in the order of a name ("" is the default)."""
+    return write_pieces(pieces(sql, cut), count, omitted, order)
+
+
+def write_pieces(found: Iterable[Piece], count: int, omitted: AbstractSet[int] = frozenset(), order: str = "") -> Written:
+    """Return a variant of a statement in pieces, as `write_variant` does."""
     written: list[str] = []
-    for piece in pieces(sql, cut):
+    for piece in found:
         match piece:
             case str():
                 written.append(piece)
