@@ -114,7 +114,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         reads, writes = tables_read_and_written(facts, tree)
         operation = operation_of(facts, tree)
     except UNREADABLE as problem:
-        return _unproven(statement, f"the query tree holds something that is not known here: {problem}")
+        return _unproven(statement, f"the query tree holds something that is not known here: {problem}", Operation())
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
@@ -191,7 +191,7 @@ def unproven_column(reason: str) -> ColumnProof:
     return ColumnProof(nullability, reason, None, always_null=False, dimensions=1, fields=None)
 
 
-def _unproven(statement: Statement, reason: str, operation: Operation = Operation()) -> StatementProof:
+def _unproven(statement: Statement, reason: str, operation: Operation) -> StatementProof:
     params = tuple(
         NullProof(
             Nullability(nullable=number in statement.optional_params, element_nullable=False),
