@@ -8,7 +8,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ async def client(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Clie
 
 
 @contextmanager
-def current(span: trace.Span) -> Iterator[None]:
+def current(span: trace.Span) -> Generator[None]:
     token = context.attach(trace.set_span_in_context(span))
     try:
         yield
@@ -80,6 +80,12 @@ def current(span: trace.Span) -> Iterator[None]:
 def the_span() -> ReadableSpan:
     (span,) = EXPORTER.get_finished_spans()
     return span
+
+
+def ids(span: ReadableSpan) -> tuple[int, int]:
+    found = span.get_span_context()
+    assert found is not None
+    return found.span_id, found.trace_id
 
 
 def durations(summary: str) -> list[HistogramDataPoint]:
@@ -181,7 +187,7 @@ async def test_a_call_of_every_command_is_one_client_span_and_one_duration(
     assert span.end_time is not None
     # The size of a batch is no attribute of the metric.
     expected.pop("db.operation.batch.size", None)
-    recorded = [point for point in durations(said["summary"]) if point.exemplars and point.exemplars[-1].span_id == span.context.span_id]
+    recorded = [point for point in durations(said["summary"]) if point.exemplars and point.exemplars[-1].span_id == ids(span)[0]]
     assert [dict(point.attributes or {}) for point in recorded] == [expected]
     assert recorded[0].exemplars[-1].value == pytest.approx((span.end_time - span.start_time) / 1e9)
 
@@ -321,9 +327,9 @@ async def test_calls_of_concurrent_tasks_are_children_of_their_own_spans(url: st
 
     await asyncio.gather(*(request(number) for number in range(5)))
     spans = EXPORTER.get_finished_spans()
-    requests = {span.context.span_id: span.context.trace_id for span in spans if span.name.startswith("request")}
-    parents = [(span.parent and span.parent.span_id, span.context.trace_id) for span in spans if span.name == "ItemIds"]
-    assert sorted(parents) == sorted(5 * list(requests.items()))
+    requests = [ids(span) for span in spans if span.name.startswith("request")]
+    parents = [(span.parent and span.parent.span_id, ids(span)[1]) for span in spans if span.name == "ItemIds"]
+    assert sorted(parents) == sorted(5 * requests)
 
 
 @pytest.mark.parametrize("parent", PARENTS)
@@ -402,6 +408,21 @@ def test_nothing_is_kept_of_a_connection_that_is_gone(tracing: Any, database: st
         assert len(tracing.places) == kept + 1
     del conn
     assert len(tracing.places) == kept
+
+
+# --- Comments ----------------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_watches_the_server_sees_the_query_by_name(url: str) -> None:
+    async with connected(url, "async", "autocommit") as client:
+        task = asyncio.create_task(client("sleep_each", client.rows("SleepEachParams", (1, 60))))
+        await asyncio.to_thread(wait_until_asleep, url)
+        with psycopg.connect(url) as watching:
+            found = watching.execute("SELECT query FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchall()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [text.partition("\n")[0] for (text,) in found] == ["/*file='items.sql',query='SleepEach'*/"]
 
 
 # --- Without OpenTelemetry ---------------------------------------------------------------------------------------------
