@@ -42,14 +42,18 @@ PARENTS = {
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> str:
+def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> Generator[str]:
     """The URL of a database with the schema; the packages are importable, and OpenTelemetry keeps what they record in memory."""
     compile_project(PROJECT, tmp_path_factory.mktemp("traced") / "project", proof_server, recordings)
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
     trace.set_tracer_provider(provider)
-    metrics.set_meter_provider(MeterProvider([READER], shutdown_on_exit=False))
-    return make_database(proof_server)
+    meters = MeterProvider([READER], shutdown_on_exit=False)
+    metrics.set_meter_provider(meters)
+    yield make_database(proof_server)
+    # They stay the process's providers, and keep nothing of other tests.
+    provider.shutdown()
+    meters.shutdown()
 
 
 @pytest.fixture(params=TRACED)
