@@ -66,6 +66,11 @@ class Configuration:
         """Whether sqlc consults a live database for a block, so that its answer may change although no file does."""
         return any("database" in block for block in _mappings(self.document.get("sql")))
 
+    def nodes(self) -> Iterator[tuple[Entry, _Node, _Node]]:
+        """Yield each entry with its block and its own node in the document."""
+        ours = _ours(self.document, _our_plugins(self.document))
+        return ((entry, block, code) for entry, (block, code, _) in zip(self.entries, ours, strict=True))
+
 
 def read_configuration(path: Path) -> Configuration:
     """Read a sqlc configuration.
