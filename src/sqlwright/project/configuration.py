@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _Node = dict[str, Any]
 # The keys and indexes that lead to a node of it.
 _Path = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,9 @@ def capturing(configuration: Configuration, folder: Path, plugin: Path, variable
         for entry in _mappings(configuration.document.get("plugins"))
         if entry.get("name") in plugins
     ]
-    # JSON is YAML without quoting problems.
-    return json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str)
+    # JSON is YAML without quoting problems, except for its surrogate pairs, which YAML refuses.
+    text = json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str, ensure_ascii=False)
+    return _NOT_ASCII.sub(lambda character: f"\\U{ord(character[0]):08x}", text)
 
 
 def _our_plugins(document: _Node) -> set[object]:
