@@ -31,8 +31,9 @@ from sqlwright.project.sqlc import REQUESTS, STDERR, Run, reading
 from sqlwright.sql.sources import expand_paths
 
 _NUMBER = re.compile(rb'("out": ?)"(\d+)"')
-# Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks.
-_LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
+# Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks. sqlc prepares its parser, which takes it a
+# second, for each block that it reads at the same time: here one at a time.
+_LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB", "GOMAXPROCS": "1"}
 
 
 @dataclass(frozen=True)
