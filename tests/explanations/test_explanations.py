@@ -18,7 +18,7 @@ from sqlwright.explanations import EXPLANATIONS, SECTIONS
 from sqlwright.explanations.examples import QUERY, SCHEMA, Example
 from sqlwright.project.configuration import read_configuration
 from tests.support.program import environment, run_here
-from tests.support.sqlc import Recordings
+from tests.support.sqlc import LIMITS, Recordings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 _BIN = Path(sys.executable).parent
@@ -72,7 +72,7 @@ def codes(project: Path, example: Example, server: str, recordings: Recordings |
     environ = {"SQLWRIGHT_DATABASE_URL": server, "PATH": os.pathsep.join((str(_BIN), os.environ["PATH"]))}
     if example.setup:
         bash(example.setup, project, environ)
-    environ |= dict(example.environ)
+    environ |= LIMITS | dict(example.environ)
     program, *arguments = shlex.split(example.command)
     if program == "sqlwright":
         found: list[Code] = []
