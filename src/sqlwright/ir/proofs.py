@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.ir import Cardinality, Order, Origin
+from sqlwright.ir import Cardinality, Operation, Order, Origin
 from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
@@ -100,6 +100,7 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    operation: Operation
     stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
     variants: ProvenVariants | None = None

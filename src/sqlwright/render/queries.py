@@ -9,6 +9,7 @@ from sqlwright.render.arguments import add_params_class, call_parameters, order_
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
+from sqlwright.render.comments import commented
 from sqlwright.render.direct.module import DIRECT_MODULE, is_direct
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.execution import EXECUTION_MODULE
@@ -21,6 +22,7 @@ from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
+from sqlwright.render.tracing import traced_lines
 from sqlwright.render.values import Values
 from sqlwright.render.variants import ORDER, order_alias, orders_lines, variants_constant
 from sqlwright.types.formats import asks_binary, reads_binary
@@ -34,11 +36,13 @@ def query_module(
     definitions: str = "",
     queriers: tuple[QuerierClass, ...] = (),
     direct: bool = False,
+    traced: bool = False,
+    comments: bool = False,
 ) -> str:
     """Return the text of a module of query functions, followed by classes of methods over them.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
-    from there. `direct`: the functions that can do without a cursor.
+    from there. `direct`: the functions that can do without a cursor. `traced`: calls have spans. `comments`: the SQL names its query.
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
@@ -50,7 +54,7 @@ def query_module(
     own_rows: dict[str, ir.RowClass] = {row.name: row for row in module.row_classes}
     for query in module.queries:
         if not definitions:
-            builder.add_constant(_constant(builder, root, query))
+            builder.add_constant(_constant(builder, root, query, comments=comments))
             if query.variants and query.variants.orders:
                 builder.add_constant(orders_lines(builder, order_alias(query), query.variants))
             if query.params_class:
@@ -58,7 +62,8 @@ def query_module(
             row = own_rows.pop(_row_class(query), None)
             if row is not None:
                 add_row_class(builder, values, row)
-        builder.add_definition(_Function(builder, values, query, colour, root, definitions, direct=direct and is_direct(query)).lines())
+        function = _Function(builder, values, query, colour, root, definitions, direct=direct and is_direct(query), traced=traced)
+        builder.add_definition(function.lines())
 
     def methods(colour: Colour) -> list[Method]:
         functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
@@ -68,11 +73,12 @@ def query_module(
     return builder.text()
 
 
-def _constant(builder: ModuleBuilder, root: str, query: ir.Query) -> list[str]:
+def _constant(builder: ModuleBuilder, root: str, query: ir.Query, *, comments: bool) -> list[str]:
     """Return the constant of a query's SQL."""
     if query.variants is not None:
-        return variants_constant(builder, root, query, query.variants)
-    return [f"{query.constant}: {builder.name('typing', 'Final')} = {sql_literal(in_lines(query.sql))}"]
+        return variants_constant(builder, root, query, query.variants, commented(query, "") if comments else "")
+    sql = in_lines(query.sql)
+    return [f"{query.constant}: {builder.name('typing', 'Final')} = {sql_literal(commented(query, sql) if comments else sql)}"]
 
 
 def _names_bound(module: ir.Module, *, with_definitions: bool) -> list[str]:
@@ -101,9 +107,11 @@ class _Function:
     root: str
     definitions: str
     direct: bool = False
+    traced: bool = False
 
     def lines(self) -> list[str]:
-        return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
+        traced = traced_lines(self.builder, self.query, self._whole_text(), self.colour, self.root) if self.traced else []
+        return [*traced, *self._signature(), *docstring(self.doc(), 1), *self._body()]
 
     def doc(self) -> tuple[str, ...]:
         """Return the query's comment, or without one the query's place, which an editor can follow."""
@@ -201,6 +209,10 @@ class _Function:
                 return [*lines, *self._many(shape, cursor)]
             case _:
                 return lines
+
+    def _whole_text(self) -> str:
+        """Return the expression for the SQL: of a query with variants, with all parts."""
+        return f"{self._constant()}.sql" if self.query.variants else self._constant()
 
     def _constant(self) -> str:
         return self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant

@@ -180,12 +180,15 @@ def variants_module() -> str:
     return builder.text()
 
 
-def variants_constant(builder: ModuleBuilder, root: str, query: ir.Query, variants: ir.Variants) -> list[str]:
-    """Return the constant of a query with variants."""
+def variants_constant(builder: ModuleBuilder, root: str, query: ir.Query, variants: ir.Variants, comment: str = "") -> list[str]:
+    """Return the constant of a query with variants; each begins with the comment."""
     module = f"{root}{VARIANTS_MODULE}"
     names = {param.number: str(param.name) for param in query.params}
     parameters = Group("(", tuple(string_literal(names[number]) for number in sorted(names)), is_tuple=True)
-    pieces = [_piece(builder, module, piece, names) for piece in variants.pieces]
+    first, *rest = variants.pieces
+    # A statement begins with a word that never leaves.
+    whole = (f"{comment}{first}" if isinstance(first, str) else first, *rest)
+    pieces = [_piece(builder, module, piece, names) for piece in whole]
     head = f"{query.constant}: {builder.name('typing', 'Final')} = {builder.name(module, 'Variants')}("
     lines = [head]
     for item in (string_literal(query.name), parameters):
