@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 from ._direct import fetch_all, fetch_one
 from ._proofs import ProofBrokenError
 from ._streams import Suspended
+from ._tracing import traced, traced_stream
 from ._variants import UNSET, Clause, Unset, Variants
 from .enums import State
 
@@ -21,6 +22,7 @@ FIND_ORDERS: Final = Variants(
     "FindOrders",
     ("state", "since", "until", "customer", "max_rows"),
     """\
+/*file='orders.sql',query='FindOrders'*/
 SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
 FROM orders o JOIN users u ON u.id = o.user_id""",
     Clause(
@@ -82,6 +84,7 @@ class FindOrdersRow:
         )
 
 
+@traced("FindOrders", FIND_ORDERS.sql, operation="SELECT")
 def find_orders(conn: Connection[Any], params: FindOrdersParams) -> list[FindOrdersRow]:
     """Orders, as the clerk filters them."""
     sql, values = FIND_ORDERS.choose(
@@ -96,6 +99,7 @@ FIRST_SHIPPED: Final = Variants(
     "FirstShipped",
     ("state",),
     """\
+/*file='orders.sql',query='FirstShipped'*/
 WITH shipped AS (SELECT id, user_id, state, placed_at, shipped_at, total FROM orders""",
     Clause(
         " WHERE ",
@@ -115,6 +119,7 @@ class FirstShippedRow:
     nothing: str
 
 
+@traced("FirstShipped", FIRST_SHIPPED.sql, operation="SELECT", collection="orders")
 def first_shipped(
     conn: Connection[Any],
     *,
@@ -131,7 +136,7 @@ def first_shipped(
 TOTAL: Final = Variants(
     "Total",
     ("user_id",),
-    "SELECT sum(total) FROM orders",
+    "/*file='orders.sql',query='Total'*/\nSELECT sum(total) FROM orders",
     Clause(
         " WHERE ",
         " AND ",
@@ -140,6 +145,7 @@ TOTAL: Final = Variants(
 )
 
 
+@traced("Total", TOTAL.sql, operation="SELECT", collection="orders")
 def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | None:
     """See queries/orders.sql:20."""
     sql, values = TOTAL.choose((user_id,))
@@ -153,7 +159,7 @@ def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | N
 STREAM_ORDERS: Final = Variants(
     "StreamOrders",
     ("state",),
-    "SELECT id FROM orders",
+    "/*file='orders.sql',query='StreamOrders'*/\nSELECT id FROM orders",
     Clause(
         " WHERE ",
         " AND ",
@@ -168,6 +174,12 @@ STREAM_ORDERS: Final = Variants(
 StreamOrdersOrder: TypeAlias = Literal["id"]
 
 
+@traced_stream(
+    "StreamOrders",
+    STREAM_ORDERS.sql,
+    operation="SELECT",
+    collection="orders",
+)
 def stream_orders(
     conn: Connection[Any],
     *,

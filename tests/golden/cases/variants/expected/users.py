@@ -9,13 +9,14 @@ from psycopg.types.json import Jsonb
 
 from ._direct import execute_count, fetch_one
 from ._proofs import ProofBrokenError
+from ._tracing import traced
 from ._variants import UNSET, Assignments, Clause, Unset, Variants
 from .models import JsonValue, User
 
 PATCH_USER: Final = Variants(
     "PatchUser",
     ("last_name", "nick", "settings", "id", "version"),
-    "UPDATE users",
+    "/*file='users.sql',query='PatchUser'*/\nUPDATE users",
     Assignments(
         " SET ",
         ", ",
@@ -42,6 +43,7 @@ class PatchUserParams:
     version: int
 
 
+@traced("PatchUser", PATCH_USER.sql, operation="UPDATE", collection="users")
 def patch_user(conn: Connection[Any], params: PatchUserParams) -> User | None:
     """See queries/users.sql:1."""
     sql, values = PATCH_USER.choose(
@@ -67,6 +69,7 @@ COUNT_USERS: Final = Variants(
     "CountUsers",
     ("words",),
     """\
+/*file='users.sql',query='CountUsers'*/
 INSERT INTO users (id, last_name, tags, version)
 SELECT u.id, u.last_name, u.tags, u.version FROM users u""",
     Clause(
@@ -78,6 +81,7 @@ SELECT u.id, u.last_name, u.tags, u.version FROM users u""",
 )
 
 
+@traced("CountUsers", COUNT_USERS.sql, operation="INSERT", collection="users")
 def count_users(conn: Connection[Any], *, words: list[str] | Unset = UNSET) -> int:
     """See queries/users.sql:7."""
     sql, values = COUNT_USERS.choose((words,))

@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 from .._direct import afetch_all, afetch_one
 from .._proofs import ProofBrokenError
 from .._streams import Suspended
+from .._tracing import atraced, atraced_stream
 from .._variants import UNSET, Unset
 from ..enums import State
 from ..orders import (
@@ -26,6 +27,7 @@ from ..orders import (
 )
 
 
+@atraced("FindOrders", FIND_ORDERS.sql, operation="SELECT")
 async def find_orders(
     conn: AsyncConnection[Any],
     params: FindOrdersParams,
@@ -39,6 +41,7 @@ async def find_orders(
     return [FindOrdersRow.from_row(row) for row in rows]
 
 
+@atraced("FirstShipped", FIRST_SHIPPED.sql, operation="SELECT", collection="orders")
 async def first_shipped(
     conn: AsyncConnection[Any],
     *,
@@ -52,6 +55,7 @@ async def first_shipped(
     return None if row is None else FirstShippedRow(*row)
 
 
+@atraced("Total", TOTAL.sql, operation="SELECT", collection="orders")
 async def total(
     conn: AsyncConnection[Any],
     *,
@@ -66,6 +70,12 @@ async def total(
     return value
 
 
+@atraced_stream(
+    "StreamOrders",
+    STREAM_ORDERS.sql,
+    operation="SELECT",
+    collection="orders",
+)
 async def stream_orders(
     conn: AsyncConnection[Any],
     *,

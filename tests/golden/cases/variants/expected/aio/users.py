@@ -8,11 +8,13 @@ from psycopg.types.json import Jsonb
 
 from .._direct import aexecute_count, afetch_one
 from .._proofs import ProofBrokenError
+from .._tracing import atraced
 from .._variants import UNSET, Unset
 from ..models import User
 from ..users import COUNT_USERS, PATCH_USER, PatchUserParams
 
 
+@atraced("PatchUser", PATCH_USER.sql, operation="UPDATE", collection="users")
 async def patch_user(
     conn: AsyncConnection[Any],
     params: PatchUserParams,
@@ -37,6 +39,7 @@ async def patch_user(
     return None if row is None else User(*row)
 
 
+@atraced("CountUsers", COUNT_USERS.sql, operation="INSERT", collection="users")
 async def count_users(
     conn: AsyncConnection[Any],
     *,
