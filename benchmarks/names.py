@@ -6,6 +6,7 @@ from __future__ import annotations
 ASYNC = ", async"
 
 GENERATED = "generated"
+TRACED = "generated, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"

@@ -15,12 +15,14 @@ from benchmarks.contenders import (
     orm,
     rival_form,
     sqlc_gen_python,
+    traced,
 )
-from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC
+from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC, TRACED
 from benchmarks.place import Place
 
 _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
     GENERATED: generated.Sync.opened,
+    TRACED: traced.Sync.opened,
     BY_HAND: by_hand.Sync.opened,
     RIVAL_FORM: rival_form.Sync.opened,
     AIOSQL: aiosql_over_psycopg.Sync.opened,
@@ -30,6 +32,7 @@ _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
 }
 _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
     GENERATED: generated.Async.opened,
+    TRACED: traced.Async.opened,
     BY_HAND: by_hand.Async.opened,
     RIVAL_FORM: rival_form.Async.opened,
     ASYNCPG: asyncpg_by_hand.Async.opened,
