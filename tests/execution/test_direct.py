@@ -35,9 +35,25 @@ def calls(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Calls:
+    """The functions of the module; rows in a list, as query functions return them."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def fetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(self._module.fetch_all(*args, **kwargs))
+
+    async def afetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(await self._module.afetch_all(*args, **kwargs))
+
+
 @pytest.fixture
 def direct(load: Load) -> Any:
-    return load("_direct")
+    return Calls(load("_direct"))
 
 
 @pytest.fixture
