@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import Compiler
-from tests.support.servers import ReadyCluster, Servers, newest_server
+from tests.support.servers import MAJORS, ReadyCluster, Servers, newest_server
 from tests.support.sqlc import Recordings
 
 
@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expectations of the golden cases")
+    parser.addoption("--postgres", type=int, choices=MAJORS, default=MAJORS[0], help="the version on which generated functions execute")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,10 +23,10 @@ from .commands_project import CALLS, COLOURS, PACKAGES, PROJECT, SITUATIONS, Cli
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> str:
+def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, server: str, recordings: Recordings) -> str:
     """The URL of a database with the schema; the package is importable."""
     compile_project(PROJECT, tmp_path_factory.mktemp("commands") / "project", proof_server, recordings)
-    return make_database(proof_server)
+    return make_database(server)
 
 
 @pytest.fixture(params=CALLS)
