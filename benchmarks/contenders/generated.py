@@ -19,6 +19,8 @@ from benchmarks.rows import NewPerson
 class Sync:
     """The functions at the package's root."""
 
+    package = "bench_db"
+
     def __init__(self, conn: Connection[Any], queries: Any) -> None:
         self._conn, self._queries = conn, queries
 
@@ -27,7 +29,7 @@ class Sync:
     def opened(cls, place: Place) -> Generator[Sync]:
         """Connect."""
         with Connection.connect(place.url, autocommit=True) as conn:
-            yield cls(conn, place.load("queries"))
+            yield cls(conn, place.load("queries", cls.package))
 
     def person(self, key: int) -> Any:
         return self._queries.get_person(self._conn, id=key)
@@ -94,6 +96,8 @@ class Sync:
 class Async:
     """The functions of the package's `aio`."""
 
+    package = "bench_db"
+
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]], queries: Any) -> None:
         self._conn, self._pool, self._queries = conn, pool, queries
 
@@ -102,7 +106,7 @@ class Async:
     async def opened(cls, place: Place) -> AsyncGenerator[Async]:
         """Connect, and open a pool."""
         async with await AsyncConnection.connect(place.url, autocommit=True) as conn, psycopg_pool(place.url) as pool:
-            yield cls(conn, pool, place.load("aio.queries"))
+            yield cls(conn, pool, place.load("aio.queries", cls.package))
 
     async def person(self, key: int) -> Any:
         return await self._queries.get_person(self._conn, id=key)
@@ -110,6 +114,11 @@ class Async:
     async def pooled_person(self, key: int) -> Any:
         async with self._pool.connection() as conn:
             return await self._queries.get_person(conn, id=key)
+
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        async with self._pool.connection() as conn:
+            changed: int = await self._queries.set_balance(conn, id=key, balance=balance)
+        return changed
 
     async def people(self, rows: int) -> list[Any]:
         found: list[Any] = await self._queries.list_people(self._conn, rows=rows)
@@ -168,3 +177,15 @@ class Async:
             return found
 
         return {"loop": loop, "batch": in_batch}
+
+
+class DirectSync(Sync):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"
+
+
+class DirectAsync(Async):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"
