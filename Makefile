@@ -14,6 +14,9 @@ GROUPS := shop servers test lint
 # One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Where it is set, every process of the tests compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs docs clean
@@ -41,14 +44,14 @@ $(DOCS_READY): $(READY)
 	@$(INSTALL) --group docs
 	@touch $@
 
-demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS; TRACE=1 shows its queries
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
 	trap 'exit 130' INT; trap 'exit 143' TERM; \
 	$(BIN)/sqlwright db up; \
 	$(BIN)/sqlwright generate; \
-	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo
+	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo $(if $(TRACE),--trace)
 
 generate: $(READY) ## write the typed functions for queries/*.sql
 	@$(BIN)/sqlwright generate

@@ -8,6 +8,7 @@ UVLOOP = ", async, uvloop"
 
 GENERATED = "generated"
 DIRECT = "generated, direct"
+TRACED = "generated, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"

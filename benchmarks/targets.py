@@ -31,6 +31,7 @@ from benchmarks.names import (
     SQLC_DATACLASS,
     STREAMS,
     TASKS,
+    TRACED,
     UNCHANGED,
     UPDATE,
     UVLOOP,
@@ -157,6 +158,13 @@ TARGETS = (
     Target("run time", "asyncpg by hand, one row by key", "at least", 1, faster(ASYNCPG, f"{ONE_ROW}{ASYNC}")),
     Target("run time", "asyncpg by hand, 1,000 rows", "at least", 1.1, faster(ASYNCPG, f"{MANY_ROWS}{ASYNC}")),
     Target("run time", "the ORM", "at least", 3.5, faster(ORM, *_both(ONE_ROW), *_both(MANY_ROWS), *_both(INSERT), *_both(UPDATE))),
+    Target(
+        "run time",
+        "tracing off, calls not sampled",
+        "at most",
+        1.1,
+        together(*(slower(case, TRACED, GENERATED) for one in (ONE_ROW, MANY_ROWS, INSERT, UPDATE) for case in _both(one))),
+    ),
     Target("run time", "loop / batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), *_both(MANY_LOOKUPS), ours=_BATCH)),
     Target("run time", "loop / copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),
     Target(

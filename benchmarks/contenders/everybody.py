@@ -15,13 +15,15 @@ from benchmarks.contenders import (
     orm,
     rival_form,
     sqlc_gen_python,
+    traced,
 )
-from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, DIRECT, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC
+from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, DIRECT, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC, TRACED
 from benchmarks.place import Place
 
 _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
     GENERATED: generated.Sync.opened,
     DIRECT: generated.DirectSync.opened,
+    TRACED: traced.Sync.opened,
     BY_HAND: by_hand.Sync.opened,
     RIVAL_FORM: rival_form.Sync.opened,
     AIOSQL: aiosql_over_psycopg.Sync.opened,
@@ -32,6 +34,7 @@ _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
 _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
     GENERATED: generated.Async.opened,
     DIRECT: generated.DirectAsync.opened,
+    TRACED: traced.Async.opened,
     BY_HAND: by_hand.Async.opened,
     RIVAL_FORM: rival_form.Async.opened,
     ASYNCPG: asyncpg_by_hand.Async.opened,

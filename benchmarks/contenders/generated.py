@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from psycopg import AsyncConnection, Connection
 from psycopg_pool import AsyncConnectionPool
@@ -19,14 +19,14 @@ from benchmarks.rows import NewPerson
 class Sync:
     """The functions at the package's root."""
 
-    package = "bench_db"
+    package: ClassVar[str] = "bench_db"
 
     def __init__(self, conn: Connection[Any], queries: Any) -> None:
         self._conn, self._queries = conn, queries
 
     @classmethod
     @contextmanager
-    def opened(cls, place: Place) -> Generator[Sync]:
+    def opened(cls, place: Place) -> Generator[Self]:
         """Connect."""
         with Connection.connect(place.url, autocommit=True) as conn:
             yield cls(conn, place.load("queries", cls.package))
@@ -96,14 +96,14 @@ class Sync:
 class Async:
     """The functions of the package's `aio`."""
 
-    package = "bench_db"
+    package: ClassVar[str] = "bench_db"
 
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]], queries: Any) -> None:
         self._conn, self._pool, self._queries = conn, pool, queries
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, place: Place) -> AsyncGenerator[Async]:
+    async def opened(cls, place: Place) -> AsyncGenerator[Self]:
         """Connect, and open a pool."""
         async with await AsyncConnection.connect(place.url, autocommit=True) as conn, psycopg_pool(place.url) as pool:
             yield cls(conn, pool, place.load("aio.queries", cls.package))

@@ -7,6 +7,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._tracing import atraced
 from .enums import AuditOutcome
 from .models import AuditLog, JsonValue
 
@@ -17,6 +18,12 @@ VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::audit_outcome,
 """
 
 
+@atraced(
+    "AppendAuditEntry",
+    APPEND_AUDIT_ENTRY,
+    operation="INSERT",
+    collection="audit_log",
+)
 async def append_audit_entry(
     conn: AsyncConnection[Any],
     *,
@@ -45,6 +52,12 @@ LIMIT $2::int8
 """
 
 
+@atraced(
+    "ListAuditEntries",
+    LIST_AUDIT_ENTRIES,
+    operation="SELECT",
+    collection="audit_log",
+)
 async def list_audit_entries(
     conn: AsyncConnection[Any],
     *,
@@ -70,6 +83,12 @@ LIMIT $3::int8
 """
 
 
+@atraced(
+    "ListAuditEntriesOfSubject",
+    LIST_AUDIT_ENTRIES_OF_SUBJECT,
+    operation="SELECT",
+    collection="audit_log",
+)
 async def list_audit_entries_of_subject(
     conn: AsyncConnection[Any],
     *,

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
@@ -23,6 +24,7 @@ RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled
 """
 
 
+@atraced("EnterInbox", ENTER_INBOX, operation="INSERT", collection="inbox")
 async def enter_inbox(
     conn: AsyncConnection[Any],
     *,
@@ -49,6 +51,7 @@ WHERE consumer = $1::text AND message_id = $2::uuid
 """
 
 
+@atraced("MarkHandled", MARK_HANDLED, operation="UPDATE", collection="inbox")
 async def mark_handled(
     conn: AsyncConnection[Any],
     *,
@@ -70,6 +73,7 @@ RETURNING attempts
 """
 
 
+@atraced("CountFailure", COUNT_FAILURE, operation="INSERT", collection="inbox")
 async def count_failure(
     conn: AsyncConnection[Any],
     *,
@@ -100,6 +104,7 @@ WHERE consumer = $2::text AND message_id = $3::uuid AND handled_at IS NULL
 """
 
 
+@atraced("GiveUp", GIVE_UP, operation="UPDATE", collection="inbox")
 async def give_up(
     conn: AsyncConnection[Any],
     *,
@@ -140,6 +145,7 @@ class ListDeadMessagesRow:
     dead_at: datetime.datetime
 
 
+@atraced("ListDeadMessages", LIST_DEAD_MESSAGES, operation="SELECT")
 async def list_dead_messages(
     conn: AsyncConnection[Any],
     *,
@@ -164,6 +170,7 @@ WHERE (consumer, message_id) IN (
 """
 
 
+@atraced("PruneInbox", PRUNE_INBOX, operation="DELETE", collection="inbox")
 async def prune_inbox(
     conn: AsyncConnection[Any],
     *,

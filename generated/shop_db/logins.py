@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 
 COUNT_LOGIN_ATTEMPT: Final = """\
 INSERT INTO login_attempts AS known (login, attempts)
@@ -33,6 +34,12 @@ class CountLoginAttemptRow:
     seconds_left: float
 
 
+@atraced(
+    "CountLoginAttempt",
+    COUNT_LOGIN_ATTEMPT,
+    operation="INSERT",
+    collection="login_attempts",
+)
 async def count_login_attempt(
     conn: AsyncConnection[Any],
     *,
@@ -59,6 +66,12 @@ WHERE login = $2::text AND attempts >= $3::int4 AND since > now() - $1::interval
 """
 
 
+@atraced(
+    "GetBlockedLogin",
+    GET_BLOCKED_LOGIN,
+    operation="SELECT",
+    collection="login_attempts",
+)
 async def get_blocked_login(
     conn: AsyncConnection[Any],
     *,
@@ -89,6 +102,12 @@ WHERE login IN (
 """
 
 
+@atraced(
+    "RemoveOldLoginAttempts",
+    REMOVE_OLD_LOGIN_ATTEMPTS,
+    operation="DELETE",
+    collection="login_attempts",
+)
 async def remove_old_login_attempts(
     conn: AsyncConnection[Any],
     *,
@@ -109,6 +128,12 @@ WHERE login = $1::text
 """
 
 
+@atraced(
+    "ForgetLoginAttempts",
+    FORGET_LOGIN_ATTEMPTS,
+    operation="DELETE",
+    collection="login_attempts",
+)
 async def forget_login_attempts(conn: AsyncConnection[Any], *, login: str) -> int:
     """Reset the attempts of a login after a success."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)

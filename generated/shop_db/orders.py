@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
+from ._tracing import atraced
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -43,6 +44,7 @@ FROM placed
 """
 
 
+@atraced("PlaceOrder", PLACE_ORDER, operation="INSERT")
 async def place_order(
     conn: AsyncConnection[Any],
     *,
@@ -94,6 +96,7 @@ class GetOrderWithLinesRow:
         return cls(orders=Order.from_row(row[0:8]), order_lines=OrderLine(*row[8:14]))
 
 
+@atraced("GetOrderWithLines", GET_ORDER_WITH_LINES, operation="SELECT")
 async def get_order_with_lines(
     conn: AsyncConnection[Any],
     *,
@@ -127,6 +130,7 @@ class SetOrderStatusRow:
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
 
 
+@atraced("SetOrderStatus", SET_ORDER_STATUS, operation="UPDATE", collection="orders")
 async def set_order_status(
     conn: AsyncConnection[Any],
     *,
@@ -194,6 +198,7 @@ class ListOrdersOfUserRow:
         )
 
 
+@atraced("ListOrdersOfUser", LIST_ORDERS_OF_USER, operation="SELECT")
 async def list_orders_of_user(
     conn: AsyncConnection[Any],
     *,
@@ -248,6 +253,12 @@ class SummarizeOrdersOfUserRow:
     last_placed_at: datetime.datetime
 
 
+@atraced(
+    "SummarizeOrdersOfUser",
+    SUMMARIZE_ORDERS_OF_USER,
+    operation="SELECT",
+    collection="orders",
+)
 async def summarize_orders_of_user(
     conn: AsyncConnection[Any],
     *,
@@ -270,6 +281,12 @@ SET orders = daily_sales.orders + EXCLUDED.orders,
 """
 
 
+@atraced(
+    "AddToDailySales",
+    ADD_TO_DAILY_SALES,
+    operation="INSERT",
+    collection="daily_sales",
+)
 async def add_to_daily_sales(
     conn: AsyncConnection[Any],
     *,
@@ -293,6 +310,12 @@ ORDER BY day DESC, currency
 """
 
 
+@atraced(
+    "ListDailySales",
+    LIST_DAILY_SALES,
+    operation="SELECT",
+    collection="daily_sales",
+)
 async def list_daily_sales(
     conn: AsyncConnection[Any],
     *,
@@ -323,6 +346,7 @@ class SeedOrdersParams:
     updated_at: datetime.datetime
 
 
+@atraced("SeedOrders", SEED_ORDERS, operation="COPY", collection="orders")
 async def seed_orders(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrdersParams] | AsyncIterable[SeedOrdersParams],
@@ -369,6 +393,7 @@ class SeedOrderLinesParams:
     unit_price_minor: int
 
 
+@atraced("SeedOrderLines", SEED_ORDER_LINES, operation="COPY", collection="order_lines")
 async def seed_order_lines(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrderLinesParams] | AsyncIterable[SeedOrderLinesParams],

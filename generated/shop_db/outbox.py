@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
@@ -20,6 +21,7 @@ VALUES ($1::varchar, $2::varchar, $3::jsonb, $4::varchar)
 """
 
 
+@atraced("AddToOutbox", ADD_TO_OUTBOX, operation="INSERT", collection="outbox")
 async def add_to_outbox(
     conn: AsyncConnection[Any],
     *,
@@ -87,6 +89,12 @@ class ClaimOutboxBatchRow:
     """Number of times that the broker refused it."""
 
 
+@atraced(
+    "ClaimOutboxBatch",
+    CLAIM_OUTBOX_BATCH,
+    operation="UPDATE",
+    collection="outbox",
+)
 async def claim_outbox_batch(
     conn: AsyncConnection[Any],
     *,
@@ -133,6 +141,7 @@ WHERE outbox.position = stored.position
 """
 
 
+@atraced("MarkPublished", MARK_PUBLISHED, operation="UPDATE", collection="outbox")
 async def mark_published(
     conn: AsyncConnection[Any],
     *,
@@ -163,6 +172,7 @@ WHERE position = $4::int8
 """
 
 
+@atraced("MarkRefused", MARK_REFUSED, operation="UPDATE", collection="outbox")
 async def mark_refused(
     conn: AsyncConnection[Any],
     *,
@@ -188,6 +198,7 @@ WHERE position = ANY($1::bigint[])
 """
 
 
+@atraced("ReleaseClaim", RELEASE_CLAIM, operation="UPDATE", collection="outbox")
 async def release_claim(
     conn: AsyncConnection[Any],
     *,
@@ -225,6 +236,7 @@ RETURNING outbox.position
 """
 
 
+@atraced("RepublishOutbox", REPUBLISH_OUTBOX, operation="UPDATE", collection="outbox")
 async def republish_outbox(
     conn: AsyncConnection[Any],
     *,
@@ -268,6 +280,12 @@ class MeasureStreamGapRow:
     last_position: int | None
 
 
+@atraced(
+    "MeasureStreamGap",
+    MEASURE_STREAM_GAP,
+    operation="SELECT",
+    collection="outbox",
+)
 async def measure_stream_gap(
     conn: AsyncConnection[Any],
     *,
@@ -298,6 +316,7 @@ SELECT now()::timestamptz AS time
 """
 
 
+@atraced("GetTime", GET_TIME, operation="SELECT")
 async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
     """Get the time of the database, which stamps all messages."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -335,6 +354,7 @@ class MeasureOutboxRow:
     dead: int
 
 
+@atraced("MeasureOutbox", MEASURE_OUTBOX, operation="SELECT", collection="outbox")
 async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
     """Measure the lag of the outbox: the number of pending events, the age of the
     oldest in seconds, and the number of dead letters. Counts stop at 10,001, so that
@@ -360,6 +380,7 @@ WHERE position IN (
 """
 
 
+@atraced("PruneOutbox", PRUNE_OUTBOX, operation="DELETE", collection="outbox")
 async def prune_outbox(
     conn: AsyncConnection[Any],
     *,

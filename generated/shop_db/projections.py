@@ -7,12 +7,14 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from ._execution import aexecute_now
+from ._tracing import atraced
 
 LOCK_SALES: Final = """\
 LOCK TABLE inbox, daily_sales IN SHARE ROW EXCLUSIVE MODE
 """
 
 
+@atraced("LockSales", LOCK_SALES, operation="LOCK TABLE")
 async def lock_sales(conn: AsyncConnection[Any]) -> None:
     """Lock out all writers of the sales until the transaction ends.
 
@@ -27,6 +29,7 @@ SELECT set_config('statement_timeout', '0', true)
 """
 
 
+@atraced("LiftStatementTimeout", LIFT_STATEMENT_TIMEOUT, operation="SELECT")
 async def lift_statement_timeout(conn: AsyncConnection[Any]) -> None:
     """Disable the statement timeout for this transaction."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -38,6 +41,12 @@ DELETE FROM daily_sales
 """
 
 
+@atraced(
+    "ClearDailySales",
+    CLEAR_DAILY_SALES,
+    operation="DELETE",
+    collection="daily_sales",
+)
 async def clear_daily_sales(conn: AsyncConnection[Any]) -> None:
     """Delete all sales."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -76,6 +85,7 @@ GROUP BY day, currency
 """
 
 
+@atraced("RebuildDailySales", REBUILD_DAILY_SALES, operation="INSERT")
 async def rebuild_daily_sales(conn: AsyncConnection[Any]) -> int:
     """Rebuild the sales from the audit log, which is complete, and mark every
     counted event as handled in the inbox, so that no delivery counts it again. One

@@ -13,6 +13,7 @@ from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
+from ._tracing import atraced
 from .models import User
 
 CREATE_USER: Final = """\
@@ -23,6 +24,7 @@ RETURNING id, first_name, last_name, email, phone, password, created_at, updated
 """
 
 
+@atraced("CreateUser", CREATE_USER, operation="INSERT", collection="users")
 async def create_user(
     conn: AsyncConnection[Any],
     *,
@@ -53,6 +55,7 @@ WHERE id = $1::uuid
 """
 
 
+@atraced("GetUser", GET_USER, operation="SELECT", collection="users")
 async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
     """Get a user by id."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -71,6 +74,7 @@ WHERE lower(email) = lower($1::text)
 """
 
 
+@atraced("GetUserByEmail", GET_USER_BY_EMAIL, operation="SELECT", collection="users")
 async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User | None:
     """Get a user by e-mail address, in any case."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -95,6 +99,12 @@ RETURNING id, first_name, last_name, email, phone, password, created_at, updated
 """
 
 
+@atraced(
+    "UpdateUserProfile",
+    UPDATE_USER_PROFILE,
+    operation="UPDATE",
+    collection="users",
+)
 async def update_user_profile(
     conn: AsyncConnection[Any],
     *,
@@ -130,6 +140,12 @@ WHERE id = $2::uuid AND version = $3::int4
 """
 
 
+@atraced(
+    "UpdateUserPassword",
+    UPDATE_USER_PASSWORD,
+    operation="UPDATE",
+    collection="users",
+)
 async def update_user_password(
     conn: AsyncConnection[Any],
     *,
@@ -165,6 +181,12 @@ class GetPublicProfilesRow:
     """Family name."""
 
 
+@atraced(
+    "GetPublicProfiles",
+    GET_PUBLIC_PROFILES,
+    operation="SELECT",
+    collection="users",
+)
 async def get_public_profiles(
     conn: AsyncConnection[Any],
     *,
@@ -215,6 +237,7 @@ class ListUsersRow:
     """
 
 
+@atraced("ListUsers", LIST_USERS, operation="SELECT", collection="users")
 async def list_users(
     conn: AsyncConnection[Any],
     *,
@@ -239,6 +262,7 @@ WHERE lower(email) = ANY($1::text[])
 """
 
 
+@atraced("GetTakenEmails", GET_TAKEN_EMAILS, operation="SELECT", collection="users")
 async def get_taken_emails(
     conn: AsyncConnection[Any],
     *,
@@ -255,6 +279,7 @@ SELECT count(*) FROM users
 """
 
 
+@atraced("CountUsers", COUNT_USERS, operation="SELECT", collection="users")
 async def count_users(conn: AsyncConnection[Any]) -> int:
     """Count all users."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -272,6 +297,7 @@ WHERE id = $1::uuid
 """
 
 
+@atraced("DeleteUser", DELETE_USER, operation="DELETE", collection="users")
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     """Delete a user. Changes no row if no user has the id."""
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
@@ -299,6 +325,7 @@ class SeedUsersParams:
     updated_at: datetime.datetime
 
 
+@atraced("SeedUsers", SEED_USERS, operation="COPY", collection="users")
 async def seed_users(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedUsersParams] | AsyncIterable[SeedUsersParams],

@@ -93,8 +93,12 @@ class ModuleName(PythonName):
         return cls(f"{name}_" if name in _RESERVED_MODULES else name)
 
 
+@lru_cache(maxsize=4096)
 def distinct_members(labels: tuple[str, ...]) -> tuple[ConstantName, ...]:
-    """Name an enum's labels, in order; labels that would share a name get `_2`, `_3`… in the enum's order."""
+    """Name an enum's labels, in order; labels that would share a name get `_2`, `_3`… in the enum's order.
+
+    Cached, since every package over a schema names the constraints of all its tables.
+    """
     wanted = [ConstantName.from_sql(label) for label in labels]
     taken = set(wanted)
     seen: set[ConstantName] = set()

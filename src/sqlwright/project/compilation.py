@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.project.combining import Answers, reading
 from sqlwright.project.configuration import Configuration, Entry
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
-from sqlwright.project.sqlc import Run, reading
 from sqlwright.project.texts import refuse_unreadable
 from sqlwright.prove.scratch.schema import Schema, read_schema
 from sqlwright.prove.sessions import Sessions, open_sessions
@@ -61,7 +61,7 @@ def _warm_up(sessions: Sessions, inputs: Mapping[Entry, Inputs | None], *, anew:
 
 
 def _compile(
-    project: Path, run: Run, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
+    project: Path, run: Answers, inputs: Mapping[Entry, Inputs | None], sessions: Sessions, *, anew: bool, report: Report
 ) -> tuple[Compilation, ...]:
     from sqlwright.pipeline import compile_request
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _Node = dict[str, Any]
 # The keys and indexes that lead to a node of it.
 _Path = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Configuration:
     def reads_a_database(self) -> bool:
         """Whether sqlc consults a live database for a block, so that its answer may change although no file does."""
         return any("database" in block for block in _mappings(self.document.get("sql")))
+
+    def nodes(self) -> Iterator[tuple[Entry, _Node, _Node]]:
+        """Yield each entry with its block and its own node in the document."""
+        ours = _ours(self.document, _our_plugins(self.document))
+        return ((entry, block, code) for entry, (block, code, _) in zip(self.entries, ours, strict=True))
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -169,8 +176,9 @@ def capturing(configuration: Configuration, folder: Path, plugin: Path, variable
         for entry in _mappings(configuration.document.get("plugins"))
         if entry.get("name") in plugins
     ]
-    # JSON is YAML without quoting problems.
-    return json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str)
+    # JSON is YAML without quoting problems, except for its surrogate pairs, which YAML refuses.
+    text = json.dumps({**configuration.document, "plugins": ours, "sql": blocks}, indent=1, default=str, ensure_ascii=False)
+    return _NOT_ASCII.sub(lambda character: f"\\U{ord(character[0]):08x}", text)
 
 
 def _our_plugins(document: _Node) -> set[object]:

@@ -79,13 +79,18 @@ class Run:
                 ]
             )
 
+    @property
+    def failed(self) -> bool:
+        """Whether sqlc has reported an error, once all requests have been taken."""
+        return self.process.returncode != 0
+
     def complaints(self) -> tuple[Diagnostic, ...]:
         """Return sqlc's errors about the entries that it could not read, once all requests have been taken.
 
         Raises:
             CompileError: sqlc is of another version, or does not run.
         """
-        failed, complete = self.process.returncode != 0, len(self._answered) == len(self._configuration.entries)
+        failed, complete = self.failed, len(self._answered) == len(self._configuration.entries)
         if not failed and complete:
             return ()
         # Only now, since it is rarely necessary: a request carries its sender's version.
