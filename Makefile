@@ -77,6 +77,9 @@ test: $(READY) ## run the tests, against real servers
 
 test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
+# Generated functions on older servers, and on psycopg without its C extension.
+	@set -e; for major in 15 16; do $(BIN)/python -m pytest tests/execution --postgres $$major; done
+	@PSYCOPG_IMPL=python $(BIN)/python -m pytest tests/execution/test_direct.py tests/execution/test_execution.py
 
 test-all: ## run the tests on every supported Python that is installed, each in its own environment
 	@set -e; for python in $(PYTHONS); do \

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import Compiler
-from tests.support.servers import ReadyCluster, Servers, make_folder, newest_server
+from tests.support.servers import MAJORS, ReadyCluster, Servers, make_folder, newest_server
 from tests.support.sqlc import Recordings
 
 
@@ -36,6 +36,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expectations of the golden cases")
+    parser.addoption("--postgres", type=int, choices=MAJORS, default=MAJORS[0], help="the version on which generated functions execute")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
