@@ -14,6 +14,9 @@ GROUPS := shop servers test lint
 # One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Where it is set, every process of the tests compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs docs clean

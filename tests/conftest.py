@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import Compiler
-from tests.support.servers import ReadyCluster, Servers, newest_server
+from tests.support.servers import ReadyCluster, Servers, make_folder, newest_server
 from tests.support.sqlc import Recordings
 
 
@@ -60,12 +60,17 @@ def ready_cluster(shared: Path) -> ReadyCluster:
 
 
 @pytest.fixture(scope="session")
-def proof_server(ready_cluster: ReadyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proof_server(ready_cluster: ReadyCluster) -> Iterator[str]:
     """The URL of a running PostgreSQL of the newest supported version."""
-    project: Path = tmp_path_factory.mktemp("proof")
-    ready_cluster.copy_to(project)
-    with newest_server(project) as url:
-        yield url
+    project = make_folder("sqlwright-tests-")
+    # PostgreSQL runs as another user where we are root.
+    project.chmod(0o755)
+    try:
+        ready_cluster.copy_to(project)
+        with newest_server(project) as url:
+            yield url
+    finally:
+        shutil.rmtree(project, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
