@@ -14,8 +14,8 @@ from psycopg.rows import args_row
 from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
 from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
-from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType
-from sqlwright.prove.tree.nodetree import Node, Unrecognised, parse
+from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType, Volatility
+from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, parse
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -34,13 +34,25 @@ SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 _RULES = """
 SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
 """
-# A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile.
+# A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile. An
+# aggregate is marked immutable whatever its functions are. The two functions that are named return NULL until the transaction has an ID.
 _FUNCTIONS = """
 SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' END,
-       p.proisstrict, p.proretset,
-       p.provolatile = 'v' OR p.oid >= 16384 AND coalesce(p.proargdefaults::text ~ '\\{(?!CONST )', false), p.prorettype::int8
+       p.proisstrict, p.proretset, p.provolatile::text,
+       CASE WHEN p.oid < 16384 THEN p.proname IN ('pg_current_xact_id_if_assigned', 'txid_current_if_assigned')
+            ELSE coalesce(p.proargdefaults::text ~ '\\{(?!CONST )', false) OR p.prokind = 'a' AND EXISTS (
+                SELECT FROM pg_aggregate a
+                JOIN pg_proc f ON f.oid IN (
+                    aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn)
+                WHERE a.aggfnoid = p.oid AND f.provolatile = 'v') END,
+       p.prorettype::int8
 FROM pg_proc p
 """
+_POLICIES = """
+SELECT p.polrelid::int8, p.polqual::text, p.polwithcheck::text
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relrowsecurity
+"""
+_DOMAIN_CHECKS = "SELECT contypid::int8, conbin::text FROM pg_constraint WHERE contypid <> 0 AND contype = 'c'"
 _OUTPUTS = """
 SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
 FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
@@ -52,7 +64,8 @@ JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndim
 """
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, nullif(t.typelem, 0)::int8,
-       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, nullif(t.typarray, 0)::int8,
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384,
+       (SELECT bool_and(p.provolatile = 'i') FROM pg_proc p WHERE p.oid IN (t.typinput, t.typoutput)), nullif(t.typarray, 0)::int8,
        t.typsubscript = 'array_subscript_handler'::regproc
 FROM pg_type t
 """
@@ -251,6 +264,29 @@ class SchemaFacts:
             self._views[oid] = tree[0]
         return self._views[oid]
 
+    @cached_property
+    def _policies(self) -> dict[int, list[Tree]]:
+        found: dict[int, list[Tree]] = defaultdict(list)
+        for oid, *conditions in self._connection.execute(_POLICIES).fetchall():
+            found[oid] += [parse(text) for text in conditions if text is not None]
+        return found
+
+    def behind(self, oid: int) -> list[Tree]:
+        """Return what PostgreSQL puts into a statement that reads a relation: the query of a view, the policies of row security."""
+        return [self.view_query(oid)] if self.relation(oid).kind is RelKind.VIEW else self._policies.get(oid, [])
+
+    @cached_property
+    def _domain_checks(self) -> dict[int, list[Tree]]:
+        found: dict[int, list[Tree]] = defaultdict(list)
+        for oid, text in self._connection.execute(_DOMAIN_CHECKS).fetchall():
+            found[oid].append(parse(text))
+        return found
+
+    def domain_checks(self, oid: int) -> list[Tree]:
+        """Return the CHECK constraints of a domain, and of those under it."""
+        found, domain = list(self._domain_checks.get(oid, ())), self.type(oid)
+        return [*found, *self.domain_checks(domain.base)] if domain.kind is TypType.DOMAIN else found
+
     def defaults(self, oid: int) -> dict[int, Node]:
         """Return the default and generation expressions of a table, by attribute number."""
         if oid not in self._defaults:
@@ -271,7 +307,7 @@ class SchemaFacts:
 
     @cached_property
     def _functions(self) -> dict[int, Function]:
-        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(Function)).execute(_FUNCTIONS).fetchall()}
+        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(_function)).execute(_FUNCTIONS).fetchall()}
 
     def function(self, oid: int) -> Function:
         """Return a function by its OID."""
@@ -357,6 +393,10 @@ class SchemaFacts:
             row = self._connection.execute("SELECT coalesce(to_regtype(%s)::oid::int8, 0)", (name,)).fetchone()
             self._type_names[name] = row[0] if row else 0
         return self._type_names[name]
+
+
+def _function(oid: int, name: str, signature: str | None, strict: bool, returns_set: bool, volatility: str, *others: Any) -> Function:  # noqa: FBT001 - the columns of a row
+    return Function(oid, name, signature, strict, returns_set, Volatility(volatility), *others)
 
 
 def _data_type(oid: int, name: str, kind: str, *others: Any) -> DataType:

@@ -283,6 +283,14 @@ class TypType(StrEnum):
     RANGE = "r"
 
 
+class Volatility(StrEnum):
+    """`provolatile` of pg_proc."""
+
+    IMMUTABLE = "i"
+    STABLE = "s"
+    VOLATILE = "v"
+
+
 class TriggerType(IntFlag):
     """The bits of `tgtype` of pg_trigger."""
 
