@@ -109,6 +109,7 @@ _TAKING = "UPDATE queue q SET taken = true FROM"
 _ID = "app.id = 1"
 _LOOPS = "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; SET LOCAL join_collapse_limit = 1"
 _READER = f"ROLE pg_monitor; SET LOCAL app.id = 1; SET LOCAL {_LOOPS}"
+_SHOWN = "SELECT few.id FROM few JOIN"
 MANY, NONE, NULL, HOLE = "many rows", "no row", "NULL", "NULL in an array"
 FLAT, MATRIX = "an array of one dimension", "an array of two dimensions"
 
@@ -218,12 +219,12 @@ HOLES = [
     Hole("SELECT id FROM few WHERE id IN (SELECT count(*) FROM guarded)", MANY, setting=_READER),
     # A row of a key that is found by one evaluation of a join and not by the next.
     Hole(
-        "SELECT few.id FROM few JOIN (steps s LEFT JOIN steps u ON u.id = 2 AND nextval('looks') % 2 = 0) ON few.id = coalesce(u.id, 7) WHERE s.id = 1",
+        f"{_SHOWN} (steps s LEFT JOIN steps u ON u.id = 2 AND nextval('looks') % 2 = 0) ON few.id = coalesce(u.id, 7) WHERE s.id = 1",
         MANY,
         setting=_LOOPS,
     ),
     Hole(
-        "SELECT few.id FROM few JOIN (steps s LEFT JOIN shown u ON u.id = 2) ON few.id = coalesce(u.id, 7) WHERE s.id = 1",
+        f"{_SHOWN} (steps s LEFT JOIN shown u ON u.id = 2) ON few.id = coalesce(u.id, 7) WHERE s.id = 1",
         MANY,
         setting=_READER,
     ),

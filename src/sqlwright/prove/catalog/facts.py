@@ -90,6 +90,7 @@ SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
 WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
   AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
 """
+_CASTS_TO_TEXT = "SELECT castsource::int8 FROM pg_cast WHERE casttarget = 'text'::regtype AND castfunc >= 16384"
 _TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
 
 
@@ -354,6 +355,14 @@ class SchemaFacts:
     def is_array(self, oid: int) -> bool:
         """Return whether values of the type are arrays of any length, domains over them included."""
         return self.below_domains(oid).is_array
+
+    @cached_property
+    def _casts_to_text(self) -> frozenset[int]:
+        return frozenset(row[0] for row in self._connection.execute(_CASTS_TO_TEXT).fetchall())
+
+    def has_cast_to_text(self, oid: int) -> bool:
+        """Return whether a user's function casts values of the type to text."""
+        return self.below_domains(oid).oid in self._casts_to_text
 
     def is_strict_domain(self, oid: int) -> bool:
         """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""

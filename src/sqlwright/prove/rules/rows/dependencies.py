@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+from sqlwright.prove.catalog.checks import conjuncts
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.rows.equalities import ANY_SENSE, Equality, Sense, both_ways
@@ -115,6 +116,19 @@ class FunctionalDependencies:
         """Return the operator families in which an operator is equality."""
         return self._prover.facts.equality_families(operator)
 
+    def is_compared(self, node: Node, operator: int, condition: Node) -> bool:
+        """Return whether a condition leaves an expression one value only, as the equality operator sees it: `k = $1 AND …`."""
+        wanted = structure(stripped(ungrouped(self._scope.query, node)))
+        return is_steady(self._prover, node) and any(
+            structure(stripped(ungrouped(self._scope.query, equality.left))) == wanted
+            and not columns_of(equality.right)
+            and self._same(equality.right)
+            and {(family, 0) for family in self.families(operator)} & equality.senses
+            for part in conjuncts(condition)
+            if part.tag == "OPEXPR" and len(part.nodes("args")) == _BINARY and not narrowing.names_null(part)
+            for equality in both_ways(self._prover.facts, part, frozenset())
+        )
+
     # --- conditions -------------------------------------------------------------------------------------------------------
 
     def _take(self, node: Node, guard: frozenset[NullExtension]) -> None:
@@ -150,7 +164,8 @@ class FunctionalDependencies:
         if entry.kind is not RTEKind.RELATION or not self._prover.facts.relation(entry.relation).is_table:
             return
         for name, condition in self._prover.facts.checks.of(entry.relation):
-            column, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
+            truth, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
+            column = truth[0] if truth else None
             for equality in both_ways(self._prover.facts, condition, frozenset()) if condition.tag == "OPEXPR" else ():
                 if equality.right.tag == "CONST" and not equality.right.flag("constisnull") and plain_column(equality.left):
                     column, senses = plain_column(equality.left), equality.senses
@@ -245,9 +260,9 @@ class FunctionalDependencies:
         for likeness in self._likenesses:
             self._apply_likeness(likeness)
         for node, guard in self._conjuncts:
-            column = true_or_false_column(node)
-            if column is not None and self._counts(guard, column[0]):
-                self.fixed[column].add(ANY_SENSE)
+            truth = true_or_false_column(node)
+            if truth is not None and self._counts(guard, truth[0][0]):
+                self.fixed[truth[0]].add(ANY_SENSE)
         for item in self._items:
             if item not in self.determined | self._changing and self._is_single(item):
                 (self._changing if self._changes(item) else self.determined).add(item)
@@ -390,7 +405,10 @@ class FunctionalDependencies:
         return any(sense == ANY_SENSE or (sense[0] in exact and not sense[1]) for sense in self.fixed.get((item, attribute), ()))
 
     def _implies(self, predicate: Tree, item: int) -> bool:
-        """Return whether the conditions contain each condition of a partial index literally, or imply its IS NOT NULL."""
+        """Return whether the conditions contain each condition of a partial index.
+
+        A condition stands for itself, `active = true` for `active`, and whatever NULL does not satisfy for `x IS NOT NULL`.
+        """
         for part in predicate if isinstance(predicate, list) else [predicate]:
             if not isinstance(part, Node):
                 return False
@@ -398,8 +416,10 @@ class FunctionalDependencies:
                 if not self._implies(list(part.nodes("args")), item):
                     return False
                 continue
-            wanted = structure_for(part, item)
-            if any(self._counts(guard, item) and structure(node) == wanted for node, guard in self._conjuncts):
+            wanted, truth = structure_for(part, item), true_or_false_column(part)
+            own = ((item, truth[0][1]), truth[1]) if truth else None
+            conditions = [node for node, guard in self._conjuncts if self._counts(guard, item)]
+            if any(structure(node) == wanted or (own is not None and true_or_false_column(node) == own) for node in conditions):
                 continue
             column = plain_column(part.node("arg")) if null_test(part) is NullTestType.IS_NOT_NULL else None
             if column is None or not (ColumnPresent(item, column[1]) in self._scope.known or column[1] in self._not_null(item)):
