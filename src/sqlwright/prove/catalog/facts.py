@@ -23,8 +23,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oi
 """
 _ATTRIBUTES = """
 SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> '',
-       greatest(a.attndims, t.typndims, 1)
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON t.oid = a.atttypid
+       a.attndims
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
@@ -59,14 +59,14 @@ FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (ty
 WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
 """
 _FIELDS = """
-SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
+SELECT c.reltype::int8, a.attnum, a.attndims, a.atttypid::int8 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND (a.attndims > 1 OR t.typtype = 'd')
 """
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, nullif(t.typelem, 0)::int8,
        t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384,
        (SELECT bool_and(p.provolatile = 'i') FROM pg_proc p WHERE p.oid IN (t.typinput, t.typoutput)), nullif(t.typarray, 0)::int8,
-       t.typsubscript = 'array_subscript_handler'::regproc
+       t.typsubscript = 'array_subscript_handler'::regproc, t.typndims
 FROM pg_type t
 """
 # An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
@@ -185,8 +185,9 @@ class SchemaFacts:
             # The NULL of an empty subquery is of the domain's type already and is stored unchecked (manual, CREATE DOMAIN, Notes).
             domain = self.type(column.type).name
             why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
+        dimensions = column.dimensions if column.dropped else max(column.dimensions, self.declared_dimensions(column.type))
         refuses = column.declared or column.dropped or column.generated or strict_domain or slot in self._checked
-        return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, column.dimensions)
+        return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
         """Restrict the facts about a parent to those that hold in a child too, whose rows a read of the parent includes."""
@@ -328,7 +329,8 @@ class SchemaFacts:
 
     @cached_property
     def _field_dimensions(self) -> dict[tuple[int, int], int]:
-        return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
+        rows = self._connection.execute(_FIELDS).fetchall()
+        return {(oid, number): max(count, self.declared_dimensions(type_oid)) for oid, number, count, type_oid in rows}
 
     def field_dimensions(self, composite: int, number: int) -> int:
         """Return the dimensions that an array in a composite type or row type is declared with; 1 if unknown."""
@@ -363,6 +365,13 @@ class SchemaFacts:
     def has_cast_to_text(self, oid: int) -> bool:
         """Return whether a user's function casts values of the type to text."""
         return self.below_domains(oid).oid in self._casts_to_text
+
+    def declared_dimensions(self, oid: int) -> int:
+        """Return the dimensions that a domain over arrays is declared with, itself or by a domain under it; 1 for any other type."""
+        found, dimensions = self.type(oid), 1
+        while found.kind is TypType.DOMAIN:
+            dimensions, found = max(dimensions, found.dimensions), self.type(found.base)
+        return dimensions
 
     def is_strict_domain(self, oid: int) -> bool:
         """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""

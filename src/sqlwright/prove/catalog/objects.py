@@ -149,6 +149,7 @@ class DataType:
 
     `element` is the type of its elements, if it can be subscripted; `array` is the type of arrays of it. `is_array`: its values are arrays
     of any length. `builtin_io` and `immutable_io` are about the functions that convert its values from and to text.
+    `dimensions` are those that a domain over arrays is declared with.
     """
 
     oid: int
@@ -161,3 +162,4 @@ class DataType:
     immutable_io: bool
     array: int | None
     is_array: bool
+    dimensions: int
