@@ -11,7 +11,7 @@ BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
-# One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+# One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Where it is set, every process of the tests compiles all modules again.
@@ -77,6 +77,9 @@ test: $(READY) ## run the tests, against real servers
 
 test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
+# Generated functions on older servers, and on psycopg without its C extension.
+	@set -e; for major in 15 16; do $(BIN)/python -m pytest tests/execution --postgres $$major; done
+	@PSYCOPG_IMPL=python $(BIN)/python -m pytest tests/execution/test_direct.py tests/execution/test_execution.py
 
 test-all: ## run the tests on every supported Python that is installed, each in its own environment
 	@set -e; for python in $(PYTHONS); do \

@@ -17,6 +17,7 @@ from benchmarks.names import (
     CHANGED,
     CHECK,
     CHECK_UNCHANGED,
+    DIRECT,
     GENERATED,
     IMPORT,
     INSERT,
@@ -29,9 +30,12 @@ from benchmarks.names import (
     SIZES,
     SQLC_DATACLASS,
     STREAMS,
+    TASKS,
     TRACED,
     UNCHANGED,
     UPDATE,
+    UVLOOP,
+    mixed,
     size,
     stream,
 )
@@ -170,6 +174,31 @@ TARGETS = (
         1.1,
         together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
     ),
+    Target("run time", "direct / psycopg by hand, one row by key", "at most", 0.6, slower(ONE_ROW, DIRECT, BY_HAND)),
+    Target("run time", "direct / asyncpg by hand, one row by key", "at most", 0.85, slower(f"{ONE_ROW}{ASYNC}", DIRECT, ASYNCPG)),
+    Target("run time", "direct / asyncpg by hand, one row by key, uvloop", "at most", 1, slower(f"{ONE_ROW}{UVLOOP}", DIRECT, ASYNCPG)),
+    Target(
+        "run time",
+        "direct / psycopg by hand, 1,000 rows",
+        "at most",
+        0.95,
+        together(*(slower(case, DIRECT, BY_HAND) for case in (*_both(MANY_ROWS), f"{MANY_ROWS}{UVLOOP}"))),
+    ),
+    Target(
+        "run time",
+        "direct / asyncpg by hand, 1,000 rows",
+        "at most",
+        0.85,
+        together(*(slower(f"{MANY_ROWS}{loop}", DIRECT, ASYNCPG) for loop in (ASYNC, UVLOOP))),
+    ),
+    Target("run time", "asyncpg by hand / direct, 64 tasks on a pool", "at least", 1, slower(mixed(TASKS[-1]), ASYNCPG, DIRECT)),
+    Target(
+        "run time",
+        "batch / asyncpg by hand's, 1,000 inserts",
+        "at most",
+        1,
+        slower(f"{MANY_INSERTS}{ASYNC}", f"{DIRECT}, batch", f"{ASYNCPG}, batch"),
+    ),
     Target(
         "generation",
         "bare sqlc, nothing changed",
@@ -185,7 +214,7 @@ TARGETS = (
         6,
         together(*(grown(contender, size(5000), size(1000)) for contender in (CHANGED, ANEW, CHECK))),
     ),
-    Target("generation", "150 ms, import of 1,000 queries", "at most", 1, part_of(0.15, IMPORT, BEYOND)),
+    Target("generation", "100 ms, import of 1,000 queries", "at most", 1, part_of(0.1, IMPORT, BEYOND)),
 )
 
 

@@ -115,6 +115,11 @@ class Async:
         async with self._pool.connection() as conn:
             return await self._queries.get_person(conn, id=key)
 
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        async with self._pool.connection() as conn:
+            changed: int = await self._queries.set_balance(conn, id=key, balance=balance)
+        return changed
+
     async def people(self, rows: int) -> list[Any]:
         found: list[Any] = await self._queries.list_people(self._conn, rows=rows)
         return found
@@ -172,3 +177,15 @@ class Async:
             return found
 
         return {"loop": loop, "batch": in_batch}
+
+
+class DirectSync(Sync):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"
+
+
+class DirectAsync(Async):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"

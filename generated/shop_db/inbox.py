@@ -2,7 +2,6 @@
 """Typed functions for the queries in queries/inbox.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
 from ._tracing import atraced

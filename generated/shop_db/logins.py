@@ -2,12 +2,12 @@
 """Typed functions for the queries in queries/logins.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
 from ._tracing import atraced

@@ -3,7 +3,6 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
@@ -11,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
 from ._tracing import atraced

@@ -299,7 +299,7 @@ class SyncMachine(Machine):
     def call(self, kind: str, query: LiteralString | bytes, *params: object) -> Any:
         match kind:
             case "direct":
-                return self.direct.fetch_all(self.conn, query, params, binary=True)
+                return list(self.direct.fetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return self.direct.execute_count(self.conn, query, params)
             case _:
@@ -354,7 +354,7 @@ class AsyncMachine(Machine):
     async def acall(self, kind: str, query: LiteralString | bytes, *params: object) -> Any:
         match kind:
             case "direct":
-                return await self.direct.afetch_all(self.conn, query, params, binary=True)
+                return list(await self.direct.afetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return await self.direct.aexecute_count(self.conn, query, params)
             case _:

@@ -103,7 +103,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
             operation = operation_of(facts, tree) if isinstance(tree, Node) else Operation()
             return _unproven(statement, "a utility statement returns no rows that can be proven", operation)
         params = statement.params or parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
-        prover = _prover(facts, params, statement)
+        prover = _prover(facts, tree, params, statement)
         # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
         verdicts = outputs(prover, tree, None) if statement.returns_rows else ()
         rows = cardinality.rows_of(prover, tree, None)
@@ -145,13 +145,14 @@ def why_total(connection: psycopg.Connection[Any], facts: SchemaFacts, statement
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
     except UNREADABLE:
         return ""
-    return total.why_total(_prover(facts, statement.params, statement), tree) if isinstance(tree, Node) else ""
+    return total.why_total(_prover(facts, tree, statement.params, statement), tree) if isinstance(tree, Node) else ""
 
 
-def _prover(facts: SchemaFacts, params: tuple[NullProof, ...], statement: Statement) -> Prover:
+def _prover(facts: SchemaFacts, tree: Node, params: tuple[NullProof, ...], statement: Statement) -> Prover:
     return Prover(
         facts,
         EXPRESSIONS,
+        tree,
         frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
         frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
         statement.param_dimensions,

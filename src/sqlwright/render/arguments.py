@@ -8,6 +8,7 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.docstrings import docstring
+from sqlwright.render.late_classes import dataclass_decorator
 from sqlwright.render.layout import statement
 from sqlwright.render.literals import string_literal
 from sqlwright.render.values import Values
@@ -17,10 +18,9 @@ from sqlwright.render.variants import ORDER, UNSET, UNSET_TYPE, order_alias
 def add_params_class(builder: ModuleBuilder, values: Values, query: ir.Query, name: str) -> None:
     """Add the class of a query's parameter objects."""
     params = sorted(query.params, key=lambda param: param.number)
-    # Fields with a default may stand before others then.
-    by_keyword = ", kw_only=True" if query.variants else ""
     lines = [
-        f"@{builder.name('dataclasses', 'dataclass')}(slots=True{by_keyword})",
+        # A field with a default may stand before others then.
+        f"@{builder.name('dataclasses', 'dataclass')}(slots=True, kw_only=True)" if query.variants else dataclass_decorator(builder),
         f"class {name}:",
         *docstring([f"The parameters of `{query.function}`."], 1),
         "",

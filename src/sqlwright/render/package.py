@@ -16,6 +16,7 @@ from sqlwright.render.enums import enums_module
 from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
 from sqlwright.render.header import header_line
+from sqlwright.render.late_classes import CLASSES_MODULE, dataclasses_module, has_dataclasses
 from sqlwright.render.literals import string_literal
 from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
@@ -102,6 +103,8 @@ def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceF
         yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
     if waits_for_results(package):
         yield ir.SourceFile(f"{EXECUTION_MODULE}.py", execution_module(clients))
+    if has_dataclasses(package):
+        yield ir.SourceFile(f"{CLASSES_MODULE}.py", dataclasses_module())
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if has_variants(package):

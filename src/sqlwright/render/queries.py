@@ -76,7 +76,7 @@ def query_module(
 def _constant(builder: ModuleBuilder, root: str, query: ir.Query, *, comments: bool) -> list[str]:
     """Return the constant of a query's SQL."""
     if query.variants is not None:
-        return variants_constant(builder, root, query, query.variants, commented(query, "") if comments else "")
+        return variants_constant(builder, root, query, query.variants, comments=comments)
     sql = in_lines(query.sql)
     return [f"{query.constant}: {builder.name('typing', 'Final')} = {sql_literal(commented(query, sql) if comments else sql)}"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlwright import ir
 from sqlwright.ir.naming import ClassName
 from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.comments import commented
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Node, exempt_if_too_long, fits, lay_out, statement
 from sqlwright.render.literals import TRIPLE, escape, string_literal
@@ -180,14 +181,14 @@ def variants_module() -> str:
     return builder.text()
 
 
-def variants_constant(builder: ModuleBuilder, root: str, query: ir.Query, variants: ir.Variants, comment: str = "") -> list[str]:
-    """Return the constant of a query with variants; each begins with the comment."""
+def variants_constant(builder: ModuleBuilder, root: str, query: ir.Query, variants: ir.Variants, *, comments: bool = False) -> list[str]:
+    """Return the constant of a query with variants; with `comments`, each names its query."""
     module = f"{root}{VARIANTS_MODULE}"
     names = {param.number: str(param.name) for param in query.params}
     parameters = Group("(", tuple(string_literal(names[number]) for number in sorted(names)), is_tuple=True)
     first, *rest = variants.pieces
     # A statement begins with a word that never leaves.
-    whole = (f"{comment}{first}" if isinstance(first, str) else first, *rest)
+    whole = (commented(query, first) if comments and isinstance(first, str) else first, *rest)
     pieces = [_piece(builder, module, piece, names) for piece in whole]
     head = f"{query.constant}: {builder.name('typing', 'Final')} = {builder.name(module, 'Variants')}("
     lines = [head]

@@ -3,12 +3,12 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from ._rows import SentRows
 from ._streams import Suspended
