@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, cast
 from psycopg import AsyncConnection, Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass as _dataclass
 from ._direct import fetch_all, fetch_one
 from ._proofs import ProofBrokenError
 from ._streams import Suspended
@@ -22,8 +23,8 @@ FIND_ORDERS: Final = Variants(
     "FindOrders",
     ("state", "since", "until", "customer", "max_rows"),
     """\
-/*file='orders.sql',query='FindOrders'*/
-SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
+SELECT /*file='orders.sql',query='FindOrders'*/
+    o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
 FROM orders o JOIN users u ON u.id = o.user_id""",
     Clause(
         "\nWHERE ",
@@ -60,7 +61,7 @@ class FindOrdersParams:
     order: FindOrdersOrder = "newest"
 
 
-@dataclass(slots=True)
+@_dataclass(slots=True)
 class FindOrdersRow:
     """A row of `find_orders`."""
 
@@ -99,8 +100,8 @@ FIRST_SHIPPED: Final = Variants(
     "FirstShipped",
     ("state",),
     """\
-/*file='orders.sql',query='FirstShipped'*/
-WITH shipped AS (SELECT id, user_id, state, placed_at, shipped_at, total FROM orders""",
+WITH /*file='orders.sql',query='FirstShipped'*/
+    shipped AS (SELECT id, user_id, state, placed_at, shipped_at, total FROM orders""",
     Clause(
         " WHERE ",
         " AND ",
@@ -111,7 +112,7 @@ WITH shipped AS (SELECT id, user_id, state, placed_at, shipped_at, total FROM or
 )
 
 
-@dataclass(slots=True)
+@_dataclass(slots=True)
 class FirstShippedRow:
     """A row of `first_shipped`."""
 
@@ -136,7 +137,7 @@ def first_shipped(
 TOTAL: Final = Variants(
     "Total",
     ("user_id",),
-    "/*file='orders.sql',query='Total'*/\nSELECT sum(total) FROM orders",
+    "SELECT /*file='orders.sql',query='Total'*/\n    sum(total) FROM orders",
     Clause(
         " WHERE ",
         " AND ",
@@ -159,7 +160,7 @@ def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | N
 STREAM_ORDERS: Final = Variants(
     "StreamOrders",
     ("state",),
-    "/*file='orders.sql',query='StreamOrders'*/\nSELECT id FROM orders",
+    "SELECT /*file='orders.sql',query='StreamOrders'*/\n    id FROM orders",
     Clause(
         " WHERE ",
         " AND ",

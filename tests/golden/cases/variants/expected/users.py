@@ -16,7 +16,7 @@ from .models import JsonValue, User
 PATCH_USER: Final = Variants(
     "PatchUser",
     ("last_name", "nick", "settings", "id", "version"),
-    "/*file='users.sql',query='PatchUser'*/\nUPDATE users",
+    "UPDATE /*file='users.sql',query='PatchUser'*/\n    users",
     Assignments(
         " SET ",
         ", ",
@@ -69,8 +69,8 @@ COUNT_USERS: Final = Variants(
     "CountUsers",
     ("words",),
     """\
-/*file='users.sql',query='CountUsers'*/
-INSERT INTO users (id, last_name, tags, version)
+INSERT /*file='users.sql',query='CountUsers'*/
+    INTO users (id, last_name, tags, version)
 SELECT u.id, u.last_name, u.tags, u.version FROM users u""",
     Clause(
         " WHERE ",
