@@ -120,7 +120,7 @@ async def update_user_profile(
     first_name: str | Unset = UNSET,
     last_name: str | Unset = UNSET,
     email: str | Unset = UNSET,
-    phone: str | None | Unset = UNSET,
+    phone: str | Unset | None = UNSET,
     id: UUID,
     version: int,
 ) -> User | None:

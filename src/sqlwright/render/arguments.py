@@ -14,6 +14,8 @@ from sqlwright.render.literals import string_literal
 from sqlwright.render.values import Values
 from sqlwright.render.variants import ORDER, UNSET, UNSET_TYPE, order_alias
 
+_NONE = " | None"
+
 
 def add_params_class(builder: ModuleBuilder, values: Values, query: ir.Query, name: str) -> None:
     """Add the class of a query's parameter objects."""
@@ -48,9 +50,14 @@ def _fields(builder: ModuleBuilder, values: Values, query: ir.Query, params: Ite
     """Yield each parameter with its annotation, and its default if it may be left out; the order comes last."""
     variants = query.variants
     for param in params:
-        field = f"{param.name}: {values.annotation(param.type)}"
-        optional = variants is not None and param.number in variants.optional
-        yield f"{field} | {values.variants_name(UNSET_TYPE)} = {values.variants_name(UNSET)}" if optional else field
+        annotation = values.annotation(param.type)
+        default = ""
+        if variants is not None and param.number in variants.optional:
+            # None is the last in a union.
+            plain = annotation.removesuffix(_NONE)
+            annotation = f"{plain} | {values.variants_name(UNSET_TYPE)}{annotation.removeprefix(plain)}"
+            default = f" = {values.variants_name(UNSET)}"
+        yield f"{param.name}: {annotation}{default}"
     if variants is not None and variants.orders:
         alias = builder.name(definitions, order_alias(query)) if definitions else order_alias(query)
         yield f"{ORDER}: {alias} = {string_literal(variants.orders[0].name)}"

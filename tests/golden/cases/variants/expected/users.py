@@ -37,8 +37,8 @@ class PatchUserParams:
     """The parameters of `patch_user`."""
 
     last_name: str | Unset = UNSET
-    nick: str | None | Unset = UNSET
-    settings: JsonValue | None | Unset = UNSET
+    nick: str | Unset | None = UNSET
+    settings: JsonValue | Unset | None = UNSET
     id: int
     version: int
 
