@@ -6,9 +6,9 @@ and each assignment `a = x` is `a = CASE WHEN $switch THEN x ELSE a END`. What i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -19,11 +19,12 @@ from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.shape.separable import conditions, inseparable_uses
+from sqlwright.prove.shape.likeness import Shape, without_order
+from sqlwright.prove.shape.separable import inseparable_uses
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
-from sqlwright.prove.tree.enums import BoolExprType, CmdType, ParamKind
+from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, unescape, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.sql.variants import (
     Clause,
@@ -40,12 +41,6 @@ from sqlwright.sql.variants import (
     write_variant,
 )
 
-# Places in the text, and what PostgreSQL derives from the mentions of columns and subqueries, of which those in what has left are gone.
-_UNCOMPARED = frozenset(
-    {"location", "stmt_location", "stmt_len", "queryId", "list_start", "list_end"}
-    | {"selectedCols", "updatedCols", "requiredPerms", "hasSubLinks", "cterefcount"}
-)
-_ABOUT_ORDER = frozenset({"sortClause", "groupClause", "distinctClause", "targetList", "hasSubLinks", "hasAggs", "queryId"})
 _WRITES = (CmdType.UPDATE, CmdType.DELETE)
 _UNVERIFIED = "write the condition more plainly, or remove the annotation and write a query for each variant."
 
@@ -287,84 +282,10 @@ def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bo
         other = asked.tree(sql, asked.statement.param_types)
     except Refused as refused:
         return f"PostgreSQL refuses it: {refused.message}", refused.hint or "sort by columns that the query can see.", False
-    (rest, sort), (own_rest, own_sort) = _without_order(other, _Shape()), _without_order(tree, _Shape())
+    (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
         return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False
     return "", "", sort == own_sort
-
-
-def _without_order(tree: Node, shape: _Shape) -> tuple[object, object]:
-    """Return a statement without its ORDER BY, and that, as values that can be compared."""
-    query = Query(tree)
-    targets = {str(target.sort_group): repr(shape.of(target.expression)) for target in query.targets if target.sort_group}
-
-    def by(name: str, *more: str) -> list[tuple[str, ...]]:
-        return [(targets[item.text("tleSortGroupRef")], *(item.text(field) for field in ("eqop", *more))) for item in tree.nodes(name)]
-
-    rest = {name: value for name, value in tree.fields.items() if name not in _ABOUT_ORDER}
-    if not tree.has("groupClause"):
-        rest["hasAggs"] = tree.raw("hasAggs")
-    visible = [(target.number, target.name, shape.of(target.expression)) for target in query.targets if not target.junk]
-    # GROUP BY and DISTINCT adopt the direction of ORDER BY, and DISTINCT its order too.
-    return (shape.of(Node("QUERY", rest)), visible, by("groupClause"), sorted(by("distinctClause"))), by(
-        "sortClause", "sortop", "nulls_first"
-    )
-
-
-def _is_parameter(node: Node) -> bool:
-    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A comparable value of a tree, with the numbers that its parameters have in the whole statement.
-
-    Left out are the conditions and assignments that begin in `spans` (offsets in bytes), and the assignments of `columns`. A condition
-    with a switch, a parameter from `switches` on, counts as the condition alone.
-    """
-
-    numbers: Mapping[int, int] = field(default_factory=dict[int, int])
-    spans: tuple[tuple[int, int], ...] = ()
-    columns: frozenset[int] = frozenset()
-    switches: int | None = None
-
-    def of(self, tree: Tree) -> object:
-        """Return the value of a tree."""
-        if isinstance(tree, list):
-            return tuple(self.of(item) for item in tree)
-        if not isinstance(tree, Node):
-            return None if tree is None else unescape(tree)
-        fields = tree.fields
-        if tree.tag == "FROMEXPR":
-            kept = (self.of(condition) for condition in self._conditions(tree.optional("quals")))
-            return "FROMEXPR", self.of(fields["fromlist"]), tuple(kept)
-        if _is_parameter(tree):
-            number = tree.number("paramid")
-            fields = {**fields, "paramid": str(self.numbers.get(number, number))}
-        elif tree.tag == "QUERY" and Query(tree).command is CmdType.UPDATE:
-            kept_targets: list[Tree] = [target for target in tree.nodes("targetList") if not self._leaves(target)]
-            fields = {**fields, "targetList": kept_targets}
-        return (tree.tag, *((name, self.of(value)) for name, value in fields.items() if name not in _UNCOMPARED))
-
-    def _conditions(self, quals: Node | None) -> Iterator[Node]:
-        for condition in conditions(quals):
-            if self._has_switch(condition):
-                yield from self._conditions(condition.nodes("args")[0])
-            elif not self._is_inside(condition):
-                yield condition
-
-    def _has_switch(self, node: Node) -> bool:
-        if self.switches is None or node.tag != "BOOLEXPR" or node.text("boolop") != BoolExprType.OR:
-            return False
-        last = node.nodes("args")[-1]
-        return _is_parameter(last) and last.number("paramid") >= self.switches
-
-    def _is_inside(self, node: Node) -> bool:
-        place = location(node)
-        return place is not None and any(start <= place < end for start, end in self.spans)
-
-    def _leaves(self, target: Node) -> bool:
-        return target.number("resno") in self.columns or self._is_inside(target.node("expr"))
 
 
 def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
@@ -402,13 +323,13 @@ def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[i
         raise asked.error(
             Code.UNVERIFIED_VARIANT, f"PostgreSQL refuses it{what}: {refused.message}", None, refused.hint or _UNVERIFIED
         ) from refused
-    wanted = _Shape(spans=_bytes(statement.sql, cut, omitted, asked.connection.info.encoding))
-    found = _Shape(numbers=dict(enumerate(variant.params, start=1)))
+    wanted = Shape(spans=_bytes(statement.sql, cut, omitted, asked.connection.info.encoding))
+    found = Shape(numbers=dict(enumerate(variant.params, start=1)))
     same = described.columns == asked.described.columns and described.params == tuple(
         asked.described.params[number - 1] for number in variant.params
     )
     # The orders were compared before; here, what else is in the statement.
-    both = (wanted.of(tree), found.of(other)) if not order else (_without_order(tree, wanted)[0], _without_order(other, found)[0])
+    both = (wanted.of(tree), found.of(other)) if not order else (without_order(tree, wanted)[0], without_order(other, found)[0])
     if not same or both[0] != both[1]:
         raise asked.error(
             Code.UNVERIFIED_VARIANT,
@@ -454,7 +375,7 @@ def _verify_switched(asked: _Question, tree: Node, cut: Cut) -> None:
             None,
             _UNVERIFIED,
         ) from error
-    if _Shape(columns=columns).of(tree) != _Shape(columns=columns, switches=count + 1).of(other):
+    if Shape(columns=columns).of(tree) != Shape(columns=columns, switches=count + 1).of(other):
         raise asked.error(Code.UNVERIFIED_VARIANT, "PostgreSQL reads its conditions differently when they have switches", None, _UNVERIFIED)
 
 
