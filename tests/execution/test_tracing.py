@@ -426,7 +426,7 @@ async def test_whoever_watches_the_server_sees_the_query_by_name(url: str) -> No
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert [text.partition("\n")[0] for (text,) in found] == ["/*file='items.sql',query='SleepEach'*/"]
+    assert [text.partition("\n")[0] for (text,) in found] == ["SELECT /*file='items.sql',query='SleepEach'*/"]
 
 
 # --- Without OpenTelemetry ---------------------------------------------------------------------------------------------

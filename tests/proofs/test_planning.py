@@ -16,6 +16,7 @@ CREATE TABLE a (id int PRIMARY KEY, e text);
 CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
 CREATE VIEW v AS SELECT e, count(*) AS n FROM a GROUP BY e;
 CREATE FUNCTION assumes() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT count(*) FROM elsewhere); END $$;
+CREATE FUNCTION raises() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '0A000'; END $$;
 CREATE DOMAIN filled AS text NOT NULL;
 """
 
@@ -60,6 +61,9 @@ def test_what_cannot_be_planned_is_refused_with_its_place(database: psycopg.Conn
         # Nothing that the planner evaluates can be held against the query.
         "SELECT 1 FROM a WHERE id = assumes()",
         "SELECT rolpassword FROM pg_authid",
+        "SELECT e FROM a WHERE id = current_setting('app.user')::int",
+        "SELECT e FROM a WHERE id = current_setting('server_version')::int",
+        "SELECT e FROM a WHERE id = raises()",
     ],
 )
 def test_what_runs_somewhere_passes(database: psycopg.Connection, sql: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, TOTAL
+from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, CASTING, FIRST_ARGUMENT, TOTAL
 from tests.support.servers import Servers, fresh_database
 
 from .sample_values import SETUP, call, split_signature
@@ -43,7 +43,7 @@ def known(connection: psycopg.Connection, signatures: frozenset[str]) -> list[st
 
 def test_a_total_function_returns_no_null_for_values(connection: psycopg.Connection) -> None:
     source = random.Random(_SEED)  # noqa: S311 - the seed is the point
-    signatures = known(connection, TOTAL | FIRST_ARGUMENT | ANY_ARGUMENT | ALWAYS)
+    signatures = known(connection, TOTAL | CASTING | FIRST_ARGUMENT | ANY_ARGUMENT | ALWAYS)
     assert len(signatures) > 1000
     queries = [(s, f"SELECT {call(s, source)} IS NULL") for s in signatures for _ in range(_CALLS if "()" not in s else 1)]
     results = probe(connection, [query for _, query in queries])
@@ -52,6 +52,20 @@ def test_a_total_function_returns_no_null_for_values(connection: psycopg.Connect
     answered = {signature for (signature, _), result in zip(queries, results, strict=True) if result == "value"}
     silent = [s for s in signatures if s not in answered and not s.startswith(_MAY_ALWAYS_FAIL)]
     assert len(silent) <= len(signatures) // 50, f"never called with values that they accept: {silent}, seed {_SEED}"
+
+
+def test_no_total_function_calls_what_a_user_may_have_defined_for_the_type(connection: psycopg.Connection) -> None:
+    """The body of a function in SQL over any type is analysed for each type: its casts and operators may be a user's."""
+    rows = connection.execute(
+        """
+        SELECT proname || '(' || oidvectortypes(proargtypes) || ')' FROM pg_proc p JOIN pg_language l ON l.oid = prolang
+        WHERE p.oid < 16384 AND lanname = 'sql'
+          AND EXISTS (SELECT FROM unnest(proargtypes) a JOIN pg_type t ON t.oid = a WHERE typtype = 'p')
+        """
+    ).fetchall()
+    found = {row[0] for row in rows}
+    # Of a NULL too, quote_nullable makes a text.
+    assert found & (TOTAL | CASTING | FIRST_ARGUMENT | ANY_ARGUMENT | ALWAYS) == CASTING | {"quote_nullable(anyelement)"}
 
 
 def test_a_function_that_accepts_nulls_returns_none_for_them(connection: psycopg.Connection) -> None:

@@ -22,6 +22,10 @@ CREATE TABLE games (
     id int PRIMARY KEY, m int[][] NOT NULL, cube text[][][], flat int[] NOT NULL, moods mood[][] NOT NULL, g grid NOT NULL,
     boxes box[][] NOT NULL, docs jsonb[][] NOT NULL, board board NOT NULL, sized int[2][2] NOT NULL
 );
+CREATE DOMAIN codes AS text[];
+CREATE DOMAIN page AS grid;
+CREATE TABLE books (id int PRIMARY KEY, g grid NOT NULL, cs codes NOT NULL, gs grid[] NOT NULL, css codes[] NOT NULL, p page NOT NULL);
+INSERT INTO books VALUES (1, '{{1,2},{3,4}}', '{a,b}', ARRAY['{{1,2}}'::grid], ARRAY['{a}'::codes], '{{1}}');
 CREATE VIEW shown AS SELECT id, m, array_agg(flat) OVER () AS ls FROM games;
 """
 COLUMNS = "id, m, cube, flat, moods, g, boxes, docs, board, sized"
@@ -44,6 +48,18 @@ _CASES = {
     "grouped": ("SELECT m, count(*) AS n FROM games GROUP BY m", "list[list[int]], int"),
     "filled": ("SELECT array_fill(0, ARRAY[2, 3]) AS a, 1 AS n", "list[list[int]], int"),
     "elements": ("SELECT unnest(m) AS a, 1 AS n FROM games", "int, int"),
+    "domains": ("SELECT g, cs, gs, css, p FROM books", "list[list[int]], list[str], list[list[list[int]]], list[list[str]], list[list[int]]"),
+    "domains_gathered": ("SELECT ARRAY(SELECT g FROM books) AS a, ARRAY(SELECT cs FROM books) AS b, ARRAY[cs] AS c, array_agg(g) OVER () AS d FROM books",
+                         "list[list[list[int]]], list[list[str]], list[list[str]], list[list[list[int]]]"),
+    "domains_of_arrays": ("SELECT gs[1] AS a, css[1] AS b, unnest(gs) AS c, m2, gs[1:1] AS d, array_append(css, cs) AS e FROM books, unnest(gs) m2",
+                          "list[list[int | None]] | None, list[str | None] | None, list[list[int | None]], list[list[int | None]], "
+                          "list[list[list[int]]], list[list[str]]"),
+    "percentiles": ("SELECT percentile_cont(ARRAY[[0.1, 0.5]]::float8[]) WITHIN GROUP (ORDER BY id) AS a, "
+                    "percentile_disc(ARRAY[[0.1], [0.5]]::float8[]) WITHIN GROUP (ORDER BY id) AS b, "
+                    "mode() WITHIN GROUP (ORDER BY m) AS c, percentile_disc(0.5) WITHIN GROUP (ORDER BY m) AS d FROM games",
+                    "list[list[float | None]] | None, list[list[int | None]] | None, list[list[int | None]] | None, list[list[int | None]] | None"),
+    "neighbours": ("SELECT lag(m, 0) OVER () AS a, array_larger(m, m) AS b FROM games",
+                   "list[list[int | None]] | None, list[list[int | None]] | None"),
     "parameters": ("SELECT @v::int[][] AS v, @w::int[] AS w", "list[list[int]], list[int]"),
 }  # fmt: skip
 QUERIES = (

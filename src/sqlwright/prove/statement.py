@@ -104,6 +104,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         prover = Prover(
             facts,
             EXPRESSIONS,
+            tree,
             frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
             frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
             statement.param_dimensions,

@@ -207,8 +207,10 @@ def begin(query: Query, conn: Any) -> Traced:
     """
     place = find_place(conn)
     attributes, names = place.known.get(query) or place.describe(query)
+    context, seen = get_current(), last_seen
+    dropped = seen[1] if seen[0] is context else is_dropped(context)
     started = time_ns()
-    if is_dropped():
+    if dropped:
         return None, names, started
     span = tracer.start_span(
         query.summary,
@@ -256,21 +258,19 @@ def tell_size(query: Query, conn: Any, count: int, traced: Traced) -> Traced:
     return span, names, started
 '''
 _IS_DROPPED: Final = '''\
-def is_dropped() -> bool:
+def is_dropped(context: Context) -> bool:
     """Return whether the current span is of this process and not sampled.
 
     A call inside it is not sampled either. To ask the tracer takes far longer, and to
     look at the span longer than at the context, of which a request has few.
     """
     global last_seen
-    context, seen = get_current(), last_seen
-    if seen[0] is not context:
-        span = get_current_span(context)
-        found = span.get_span_context()
-        sampled = span.is_recording() or found.trace_flags.sampled
-        seen = context, found.is_valid and not (found.is_remote or sampled)
-        last_seen = seen
-    return seen[1]
+    span = get_current_span(context)
+    found = span.get_span_context()
+    sampled = span.is_recording() or found.trace_flags.sampled
+    dropped = found.is_valid and not (found.is_remote or sampled)
+    last_seen = context, dropped
+    return dropped
 '''
 _GET_FIRST_PARAMETER: Final = '''\
 def get_first_parameter(function: Callable[..., Any]) -> str:

@@ -357,3 +357,19 @@ SELECT a, b FROM string_to_table('a,b', ',') a, string_to_table('a,b', ',', 'b')
 -- a varchar is a text
 --> ! : many
 SELECT sku::text FROM items;
+
+-- functions in SQL that call a user's cast to text, which may return NULL
+--> ? ? ? ! : 1
+SELECT quote_literal(p), 'a' || p, p || 'a', quote_nullable(p) FROM (SELECT ROW(1, 'a')::record_pair) s (p);
+
+-- functions in SQL that cast what has no cast of its own
+--> ! ! ! : many
+SELECT quote_literal(id), 'a' || id, status || 'a' FROM users;
+
+-- trimming, emptiness, merging, removing
+--> ! ! ! ! : many
+SELECT trim(email), isempty(int4range(id, id)), range_merge(int4range(id, id), '[1,2)'), coalesce(prefs, '{}') #- '{a}' FROM users;
+
+-- locks by a program's own numbers
+--> ! ! : 1
+SELECT pg_try_advisory_lock(1, 2), pg_advisory_unlock_all();

@@ -455,3 +455,95 @@ SELECT email FROM users WHERE id IN (SELECT (ARRAY(SELECT user_id FROM orders))[
 -- a function in FROM over a subquery that chooses a row
 --> ! : many
 SELECT u.email FROM users u JOIN abs((SELECT user_id FROM some_order)) s(id) ON s.id = u.id;
+
+-- by a partial unique index, its condition written as a comparison
+--> ! : 0..1
+SELECT email FROM users WHERE name = $1::text AND active = true;
+
+-- by a partial unique index, its condition written as a test
+--> ! : 0..1
+SELECT email FROM users WHERE name = $1::text AND active IS TRUE;
+
+-- by a partial unique index, with the other value
+--> ! : many
+SELECT email FROM users WHERE name = $1::text AND active = false;
+
+-- by a partial unique index, with a test that NULL passes
+--> ! : many
+SELECT email FROM users WHERE name = $1::text AND active IS NOT FALSE;
+
+-- by a partial unique index on what is false
+--> ! : 0..1
+SELECT turned_on FROM switches WHERE id = $1::int AND false = turned_on;
+
+-- by a partial unique index on what is false, with the other value
+--> ! : many
+SELECT turned_on FROM switches WHERE id = $1::int AND turned_on;
+
+-- by a partial unique index whose condition is a test
+--> ! : 0..1
+SELECT id FROM switches WHERE room = $1::int AND turned_on;
+
+-- HAVING leaves one group
+--> ! ! : 0..1
+SELECT user_id, count(*) FROM orders GROUP BY user_id HAVING user_id = $1::int AND count(*) > 0;
+
+-- HAVING leaves one group of an expression
+--> ! : 0..1
+SELECT count(*) FROM users GROUP BY lower(email) HAVING lower($1::text) = lower(email);
+
+-- HAVING fixes one column of two
+--> ! : many
+SELECT count(*) FROM users GROUP BY active, status HAVING active = true;
+
+-- HAVING fixes one column and WHERE the other
+--> ! : 0..1
+SELECT count(*) FROM users WHERE status = 'ok' GROUP BY active, status HAVING active = true;
+
+-- HAVING with an inequality
+--> ! : many
+SELECT user_id FROM orders GROUP BY user_id HAVING user_id > $1::int;
+
+-- HAVING with an alternative
+--> ! : many
+SELECT user_id FROM orders GROUP BY user_id HAVING user_id = $1::int OR count(*) > 0;
+
+-- HAVING compares two columns
+--> ! : many
+SELECT user_id FROM orders GROUP BY user_id, id HAVING user_id = id;
+
+-- HAVING with a volatile value
+--> ! : many
+SELECT user_id FROM orders GROUP BY user_id HAVING user_id = (random() * 4)::int;
+
+-- HAVING under grouping sets
+--> ! : many
+SELECT user_id FROM orders GROUP BY GROUPING SETS ((user_id), (user_id, id)) HAVING user_id = $1::int;
+
+-- UPDATE by a stable value, which a trigger might change
+--> ! : many
+UPDATE users SET age = 1 WHERE id = length(current_user) RETURNING email;
+
+-- UPDATE by a setting
+--> ! : many
+UPDATE users SET age = 1 WHERE id = coalesce(current_setting('app.id', true), '1')::int RETURNING email;
+
+-- UPDATE by a setting that is read once
+--> ! : 0..1
+UPDATE users SET age = 1 WHERE id = (SELECT coalesce(current_setting('app.id', true), '1')::int) RETURNING email;
+
+-- UPDATE by the time of the transaction
+--> ! : 0..1
+UPDATE users SET age = 1 WHERE id = extract(century FROM CURRENT_TIMESTAMP - CURRENT_TIMESTAMP)::int RETURNING email;
+
+-- by a stable value, beside something that may change settings
+--> ! ~ : many
+SELECT email, set_config('app.id', name, true) FROM users WHERE id = length(current_user);
+
+-- by a stable value, beside something volatile that changes no setting
+--> ! ! : 0..1
+SELECT email, random() FROM users WHERE id = length(current_user);
+
+-- by a stable value, beside a WITH item that writes
+--> ! : many
+WITH w AS (UPDATE orders SET note = 'x' WHERE id = 1 RETURNING id) SELECT email FROM users WHERE id = length(current_user);

@@ -112,3 +112,8 @@ CREATE TABLE heads (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users);
 CREATE TABLE labels (id int PRIMARY KEY, tags text[] NOT NULL CONSTRAINT labels_full CHECK (array_position(tags, NULL) IS NULL), notes text[] NOT NULL);
 CREATE FUNCTION of_chance(n int DEFAULT (random() * 4)::int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n';
 CREATE FUNCTION of_four(n int DEFAULT 4) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n';
+CREATE TABLE switches (id int NOT NULL, turned_on boolean NOT NULL, room int);
+CREATE UNIQUE INDEX switches_off ON switches (id) WHERE NOT turned_on;
+CREATE UNIQUE INDEX switches_room ON switches (room) WHERE turned_on IS TRUE;
+CREATE FUNCTION no_text(record_pair) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT NULL::text';
+CREATE CAST (record_pair AS text) WITH FUNCTION no_text(record_pair);

@@ -190,7 +190,7 @@ class TypeNames:
         """Return the type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
         found = self._types[oid]
         if found.kind == "d":
-            return with_dimensions(self.proof_name(found.base), found.dimensions)
+            return with_dimensions(self.proof_name(found.base), max(found.dimensions, 1))
         # An array of a domain stays one: psycopg does not know its type, though it knows the base type's array.
         if found.is_array and self._types[found.element].kind != "d":
             return f"{self.proof_name(found.element)}[]"

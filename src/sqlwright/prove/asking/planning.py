@@ -11,10 +11,11 @@ from psycopg import pq
 from sqlwright.prove.asking.describe import Refused
 from sqlwright.sql.lexer import significant
 
-# Functions that the planner evaluates run into what a scratch database lacks: rows, rights, whatever else the text assumes. So only errors
-# of these classes count: not supported, not in the required state, and what is wrong with the statement itself.
-_CLASSES = ("0A", "42", "55")
-_UNPLANNED = (e.InsufficientPrivilege, e.SyntaxError)
+# Functions that the planner evaluates run into what a scratch database lacks: rows, rights, settings, whatever else the text assumes. So
+# only errors of these classes count: not supported, not in the required state, and what is wrong with the statement itself.
+_CLASSES = ("0A", "42", "55000")
+# `current_setting('app.user')` raises the last one where nothing has set it.
+_EVALUATED = (e.InsufficientPrivilege, e.SyntaxError, e.UndefinedObject)
 # For errors without a place: what the statement is to be pointed at for them.
 _CLAUSES = {"42P10": ("on", "conflict"), "0A000": ("for",)}
 _UNDO = "ROLLBACK TO SAVEPOINT sqlwright_plan"
@@ -59,7 +60,7 @@ def plan(connection: psycopg.Connection[Any], sql: str, param_count: int) -> Non
 
 def _is_refusal(error: psycopg.Error) -> bool:
     # A context is that of a function.
-    return (error.sqlstate or "").startswith(_CLASSES) and not isinstance(error, _UNPLANNED) and not error.diag.context
+    return (error.sqlstate or "").startswith(_CLASSES) and not isinstance(error, _EVALUATED) and not error.diag.context
 
 
 def _clause(sql: str, sqlstate: str | None) -> int | None:

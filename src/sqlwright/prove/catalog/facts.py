@@ -14,8 +14,8 @@ from psycopg.rows import args_row
 from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
 from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
-from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType
-from sqlwright.prove.tree.nodetree import Node, Unrecognised, parse
+from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType, Volatility
+from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, parse
 
 _RELATIONS = """
 SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -23,8 +23,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oi
 """
 _ATTRIBUTES = """
 SELECT a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8, a.attnotnull, a.attisdropped, a.attgenerated <> '',
-       greatest(a.attndims, t.typndims, 1)
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_type t ON t.oid = a.atttypid
+       a.attndims
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (%(oid)s::int8 IS NULL AND c.oid >= 16384 OR c.oid = %(oid)s::int8::oid)
 ORDER BY a.attrelid, a.attnum
 """
@@ -34,26 +34,39 @@ SELECT tgrelid::int8, tgtype::int4 FROM pg_trigger WHERE NOT tgisinternal
 _RULES = """
 SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_RETURN' AND ev_class >= 16384
 """
-# A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile.
+# A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile. An
+# aggregate is marked immutable whatever its functions are. The two functions that are named return NULL until the transaction has an ID.
 _FUNCTIONS = """
 SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' END,
-       p.proisstrict, p.proretset,
-       p.provolatile = 'v' OR p.oid >= 16384 AND coalesce(p.proargdefaults::text ~ '\\{(?!CONST )', false), p.prorettype::int8
+       p.proisstrict, p.proretset, p.provolatile::text,
+       CASE WHEN p.oid < 16384 THEN p.proname IN ('pg_current_xact_id_if_assigned', 'txid_current_if_assigned')
+            ELSE coalesce(p.proargdefaults::text ~ '\\{(?!CONST )', false) OR p.prokind = 'a' AND EXISTS (
+                SELECT FROM pg_aggregate a
+                JOIN pg_proc f ON f.oid IN (
+                    aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn)
+                WHERE a.aggfnoid = p.oid AND f.provolatile = 'v') END,
+       p.prorettype::int8
 FROM pg_proc p
 """
+_POLICIES = """
+SELECT p.polrelid::int8, p.polqual::text, p.polwithcheck::text
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relrowsecurity
+"""
+_DOMAIN_CHECKS = "SELECT contypid::int8, conbin::text FROM pg_constraint WHERE contypid <> 0 AND contype = 'c'"
 _OUTPUTS = """
 SELECT p.oid::int8, array_agg(o.type::int8 ORDER BY o.number)
 FROM pg_proc p, unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, number)
 WHERE o.mode IN ('o', 'b', 't') GROUP BY p.oid
 """
 _FIELDS = """
-SELECT c.reltype::int8, a.attnum, greatest(a.attndims, t.typndims) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND greatest(a.attndims, t.typndims) > 1
+SELECT c.reltype::int8, a.attnum, a.attndims, a.atttypid::int8 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND (a.attndims > 1 OR t.typtype = 'd')
 """
 _TYPES = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, nullif(t.typelem, 0)::int8,
-       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384, nullif(t.typarray, 0)::int8,
-       t.typsubscript = 'array_subscript_handler'::regproc
+       t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384,
+       (SELECT bool_and(p.provolatile = 'i') FROM pg_proc p WHERE p.oid IN (t.typinput, t.typoutput)), nullif(t.typarray, 0)::int8,
+       t.typsubscript = 'array_subscript_handler'::regproc, t.typndims
 FROM pg_type t
 """
 # An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
@@ -77,6 +90,7 @@ SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
 WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
   AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
 """
+_CASTS_TO_TEXT = "SELECT castsource::int8 FROM pg_cast WHERE casttarget = 'text'::regtype AND castfunc >= 16384"
 _TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
 
 
@@ -171,8 +185,9 @@ class SchemaFacts:
             # The NULL of an empty subquery is of the domain's type already and is stored unchecked (manual, CREATE DOMAIN, Notes).
             domain = self.type(column.type).name
             why = f"{label} has no NOT NULL constraint of its own, and the domain `{domain}` lets the NULL of an empty subquery in"
+        dimensions = column.dimensions if column.dropped else max(column.dimensions, self.declared_dimensions(column.type))
         refuses = column.declared or column.dropped or column.generated or strict_domain or slot in self._checked
-        return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, column.dimensions)
+        return Attribute(column.name, column.type, proven, why, column.dropped, column.generated, not refuses, dimensions)
 
     def _weaken(self, parent: Relation, child: Relation) -> None:
         """Restrict the facts about a parent to those that hold in a child too, whose rows a read of the parent includes."""
@@ -251,6 +266,29 @@ class SchemaFacts:
             self._views[oid] = tree[0]
         return self._views[oid]
 
+    @cached_property
+    def _policies(self) -> dict[int, list[Tree]]:
+        found: dict[int, list[Tree]] = defaultdict(list)
+        for oid, *conditions in self._connection.execute(_POLICIES).fetchall():
+            found[oid] += [parse(text) for text in conditions if text is not None]
+        return found
+
+    def behind(self, oid: int) -> list[Tree]:
+        """Return what PostgreSQL puts into a statement that reads a relation: the query of a view, the policies of row security."""
+        return [self.view_query(oid)] if self.relation(oid).kind is RelKind.VIEW else self._policies.get(oid, [])
+
+    @cached_property
+    def _domain_checks(self) -> dict[int, list[Tree]]:
+        found: dict[int, list[Tree]] = defaultdict(list)
+        for oid, text in self._connection.execute(_DOMAIN_CHECKS).fetchall():
+            found[oid].append(parse(text))
+        return found
+
+    def domain_checks(self, oid: int) -> list[Tree]:
+        """Return the CHECK constraints of a domain, and of those under it."""
+        found, domain = list(self._domain_checks.get(oid, ())), self.type(oid)
+        return [*found, *self.domain_checks(domain.base)] if domain.kind is TypType.DOMAIN else found
+
     def defaults(self, oid: int) -> dict[int, Node]:
         """Return the default and generation expressions of a table, by attribute number."""
         if oid not in self._defaults:
@@ -271,7 +309,7 @@ class SchemaFacts:
 
     @cached_property
     def _functions(self) -> dict[int, Function]:
-        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(Function)).execute(_FUNCTIONS).fetchall()}
+        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(_function)).execute(_FUNCTIONS).fetchall()}
 
     def function(self, oid: int) -> Function:
         """Return a function by its OID."""
@@ -291,7 +329,8 @@ class SchemaFacts:
 
     @cached_property
     def _field_dimensions(self) -> dict[tuple[int, int], int]:
-        return {(oid, number): count for oid, number, count in self._connection.execute(_FIELDS).fetchall()}
+        rows = self._connection.execute(_FIELDS).fetchall()
+        return {(oid, number): max(count, self.declared_dimensions(type_oid)) for oid, number, count, type_oid in rows}
 
     def field_dimensions(self, composite: int, number: int) -> int:
         """Return the dimensions that an array in a composite type or row type is declared with; 1 if unknown."""
@@ -318,6 +357,21 @@ class SchemaFacts:
     def is_array(self, oid: int) -> bool:
         """Return whether values of the type are arrays of any length, domains over them included."""
         return self.below_domains(oid).is_array
+
+    @cached_property
+    def _casts_to_text(self) -> frozenset[int]:
+        return frozenset(row[0] for row in self._connection.execute(_CASTS_TO_TEXT).fetchall())
+
+    def has_cast_to_text(self, oid: int) -> bool:
+        """Return whether a user's function casts values of the type to text."""
+        return self.below_domains(oid).oid in self._casts_to_text
+
+    def declared_dimensions(self, oid: int) -> int:
+        """Return the dimensions that a domain over arrays is declared with, itself or by a domain under it; 1 for any other type."""
+        found, dimensions = self.type(oid), 1
+        while found.kind is TypType.DOMAIN:
+            dimensions, found = max(dimensions, found.dimensions), self.type(found.base)
+        return dimensions
 
     def is_strict_domain(self, oid: int) -> bool:
         """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
@@ -357,6 +411,10 @@ class SchemaFacts:
             row = self._connection.execute("SELECT coalesce(to_regtype(%s)::oid::int8, 0)", (name,)).fetchone()
             self._type_names[name] = row[0] if row else 0
         return self._type_names[name]
+
+
+def _function(oid: int, name: str, signature: str | None, strict: bool, returns_set: bool, volatility: str, *others: Any) -> Function:  # noqa: FBT001 - the columns of a row
+    return Function(oid, name, signature, strict, returns_set, Volatility(volatility), *others)
 
 
 def _data_type(oid: int, name: str, kind: str, *others: Any) -> DataType:

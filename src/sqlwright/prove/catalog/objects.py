@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlwright.prove.tree.enums import CmdType, RelKind, TypType
+from sqlwright.prove.tree.enums import CmdType, RelKind, TypType, Volatility
 from sqlwright.prove.tree.nodetree import Node, Tree
 
 FIRST_USER_OID = 16384
 """OIDs below are PostgreSQL's own (`FirstNormalObjectId`)."""
+
+# Volatile functions that change neither settings nor tables.
+_HARMLESS = frozenset(
+    {
+        "clock_timestamp",
+        "currval",
+        "gen_random_uuid",
+        "lastval",
+        "nextval",
+        "pg_notify",
+        "pg_sleep",
+        "random",
+        "random_normal",
+        "setval",
+        "timeofday",
+        "uuidv4",
+        "uuidv7",
+        *(f"pg_{attempt}advisory_{scope}lock{mode}" for attempt in ("", "try_") for scope in ("", "xact_") for mode in ("", "_shared")),
+        "pg_advisory_unlock",
+        "pg_advisory_unlock_shared",
+        "pg_advisory_unlock_all",
+    }
+)
+# Stable functions that depend on the transaction alone, and on no setting.
+_FIXED = frozenset(
+    {
+        "current_database",
+        "now",
+        "pg_backend_pid",
+        "pg_current_snapshot",
+        "pg_current_xact_id",
+        "statement_timestamp",
+        "transaction_timestamp",
+        "txid_current",
+        "txid_current_snapshot",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +108,18 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function. `signature` is the name with the types of its parameters, for built-in ones only."""
+    """A function. `signature` is the name with the types of its parameters, for built-in ones only.
+
+    `hides_volatile`: it may be volatile although it is not marked so, because of its default arguments or an aggregate's functions.
+    """
 
     oid: int
     name: str
     signature: str | None
     strict: bool
     returns_set: bool
-    volatile: bool
+    volatility: Volatility
+    hides_volatile: bool
     returns: int
 
     @property
@@ -86,13 +127,29 @@ class Function:
         """Whether it is PostgreSQL's own."""
         return self.oid < FIRST_USER_OID
 
+    @property
+    def volatile(self) -> bool:
+        """Whether two calls with the same arguments may return different values."""
+        return self.volatility is Volatility.VOLATILE or self.hides_volatile
+
+    @property
+    def changes_settings(self) -> bool:
+        """Whether a call may change something that stable functions depend on."""
+        return self.volatile and not (self.builtin and self.name in _HARMLESS)
+
+    @property
+    def depends_on_settings(self) -> bool:
+        """Whether its value may change within a statement that changes settings."""
+        return self.volatility is not Volatility.IMMUTABLE and not (self.builtin and self.name in _FIXED)
+
 
 @dataclass(frozen=True, slots=True)
 class DataType:
     """A type. `base` and `not_null` are for domains: the type under it, and whether a value that is coerced to it is refused when NULL.
 
     `element` is the type of its elements, if it can be subscripted; `array` is the type of arrays of it. `is_array`: its values are arrays
-    of any length.
+    of any length. `builtin_io` and `immutable_io` are about the functions that convert its values from and to text.
+    `dimensions` are those that a domain over arrays is declared with.
     """
 
     oid: int
@@ -102,5 +159,7 @@ class DataType:
     not_null: bool
     element: int | None
     builtin_io: bool
+    immutable_io: bool
     array: int | None
     is_array: bool
+    dimensions: int

@@ -19,6 +19,8 @@ def _read() -> dict[str, frozenset[str]]:
 _SECTIONS = _read()
 
 TOTAL = _SECTIONS["not NULL when no argument is NULL"]
+CASTING = _SECTIONS["not NULL when no argument is NULL, unless its type has a cast to text of its own"]
+"""Functions in SQL over any type, whose `$1::text` calls the function of a cast that a user has created: it may return NULL."""
 FIRST_ARGUMENT = _SECTIONS["not NULL when the first argument is not NULL"]
 ANY_ARGUMENT = _SECTIONS["not NULL when some argument is not NULL"]
 ALWAYS = _SECTIONS["never NULL"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null
+from sqlwright.prove.rules.volatility import changes_settings
 from sqlwright.prove.tree.enums import CmdType, VarReturningType
 from sqlwright.prove.tree.expressions import location, structure
 from sqlwright.prove.tree.jointree import JoinTree
@@ -84,7 +86,8 @@ Rule: TypeAlias = Callable[["Prover", Node, Scope], Verdict]
 class Prover:
     """Proves the columns of one statement.
 
-    `nullable_params` may be None, `nullable_elements` may hold None inside an array; `param_dimensions` are those that are more than one.
+    `statement` is its tree. `nullable_params` may be None, `nullable_elements` may hold None inside an array; `param_dimensions` are those
+    that are more than one.
 
     `outputs` caches the verdicts on a subquery's columns by the identity of its node and of the scope around it, which `kept_scopes`
     keeps alive; `assumed` holds the assumptions of recursive queries about themselves.
@@ -92,6 +95,7 @@ class Prover:
 
     facts: SchemaFacts
     rules: Mapping[str, Rule]
+    statement: Node | None = None
     nullable_params: frozenset[int] = frozenset()
     nullable_elements: frozenset[int] = frozenset()
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
@@ -99,6 +103,14 @@ class Prover:
     assumed: dict[tuple[int, int], tuple[Verdict, ...]] = field(default_factory=dict[tuple[int, int], tuple[Verdict, ...]])
     kept_scopes: dict[int, Scope] = field(default_factory=dict[int, Scope])
     _queries: dict[int, Query] = field(default_factory=dict[int, Query])
+
+    @cached_property
+    def settings_may_change(self) -> bool:
+        """Whether stable functions may return another value within the statement, as settings change."""
+        try:
+            return self.statement is None or changes_settings(self.facts, self.statement)
+        except UNREADABLE:
+            return True
 
     def query(self, node: Node) -> Query:
         """Return the query of a QUERY node, the same object every time."""

@@ -1,7 +1,7 @@
 """The number of dimensions of arrays, which is not part of PostgreSQL's types: from declarations and from the expressions that make arrays.
 
 Declarations are not enforced: `int[][]` documents a matrix, as `int[]` documents a list. The default is one. The arms of CASE, COALESCE or
-UNION may differ; then the number varies.
+UNION may differ; then the number varies. The dimensions of an array of a domain over arrays are its own; its elements have the domain's.
 """
 
 from __future__ import annotations
@@ -30,14 +30,34 @@ _SAME_AS_ARGUMENT = frozenset(
         "array_sample(anyarray, integer)",
         "array_shuffle(anyarray)",
         "array_sort(anyarray)",
+        "array_sort(anyarray, boolean)",
+        "array_sort(anyarray, boolean, boolean)",
         "first_value(anyelement)",
         "lag(anyelement)",
+        "lag(anyelement, integer)",
         "last_value(anyelement)",
         "lead(anyelement)",
+        "lead(anyelement, integer)",
         "max(anyarray)",
         "min(anyarray)",
+        "mode(anyelement)",
         "nth_value(anyelement, integer)",
+        "percentile_disc(double precision, anyelement)",
         "trim_array(anyarray, integer)",
+    }
+)
+_ONE_OF_ARGUMENTS = frozenset(
+    {
+        "array_cat(anycompatiblearray, anycompatiblearray)",  # either may be empty, and then the other is the result
+        "array_larger(anyarray, anyarray)",
+        "array_smaller(anyarray, anyarray)",
+    }
+)
+_SAME_AS_DIRECT_ARGUMENT = frozenset(
+    {
+        "percentile_cont(double precision[], double precision)",
+        "percentile_cont(double precision[], interval)",
+        "percentile_disc(double precision[], anyelement)",
     }
 )
 
@@ -112,20 +132,25 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
         case "ARRAYEXPR":
             return _gathered(_of_all(prover, node.nodes("elements"), scope)) if node.flag("multidims") else _ONE
         case "AGGREF":
-            rows = scope.up(node.number("agglevelsup")).row
+            level = scope.up(node.number("agglevelsup"))
+            if prover.facts.function(node.number("aggfnoid")).signature in _SAME_AS_DIRECT_ARGUMENT:
+                return _of(prover, node.nodes("aggdirectargs")[0], level)
+            rows = level.row
             arguments = [entry.node("expr") for entry in node.nodes("args") if not entry.flag("resjunk")]
-            return _ONE if rows is None else _of_call(prover, node.number("aggfnoid"), arguments, rows)
+            return _ONE if rows is None else _of_call(prover, node, node.number("aggfnoid"), arguments, rows)
         case "WINDOWFUNC":
-            return _of_call(prover, node.number("winfnoid"), node.nodes("args"), scope)
+            return _of_call(prover, node, node.number("winfnoid"), node.nodes("args"), scope)
         case "FUNCEXPR":
-            return _of_call(prover, node.number("funcid"), node.nodes("args"), scope)
+            return _of_call(prover, node, node.number("funcid"), node.nodes("args"), scope)
         case "OPEXPR":
-            return _of_call(prover, node.number("opfuncid"), node.nodes("args"), scope)
+            return _of_call(prover, node, node.number("opfuncid"), node.nodes("args"), scope)
         case "SUBLINK" if (kind := node.enum("subLinkType", SubLinkType)) in (SubLinkType.EXPR, SubLinkType.ARRAY):
             inner = node.node("subselect")
             found = _output(prover, inner, scope, 0)
-            gathers = kind is SubLinkType.ARRAY and is_array(prover, prover.query(inner).outputs[0].expression)
-            return _gathered(found) if gathers else found
+            if kind is SubLinkType.EXPR:
+                return found
+            element = prover.facts.type(type_of(prover, prover.query(inner).outputs[0].expression))
+            return _gathered(found) if element.is_array else _ONE
         case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
             return _of(prover, node.node("arg"), scope)
         case "COALESCEEXPR" | "MINMAXEXPR":
@@ -147,7 +172,12 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))
         case _:
-            return _ONE
+            return _declared(prover, node)
+
+
+def _declared(prover: Prover, node: Node) -> _Dimensions:
+    """Return the dimensions of an expression of which only the type is known: those of a domain, or one."""
+    return frozenset({prover.facts.declared_dimensions(type_of(prover, node))})
 
 
 def _of_constant(prover: Prover, node: Node) -> _Dimensions:
@@ -160,19 +190,20 @@ def _of_constant(prover: Prover, node: Node) -> _Dimensions:
     return frozenset({count}) if count else _ANY
 
 
-def _of_call(prover: Prover, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
+def _of_call(prover: Prover, node: Node, function: int, arguments: list[Node], scope: Scope) -> _Dimensions:
     signature = prover.facts.function(function).signature
     if signature is None:
-        return _ONE
+        # Of the extension hstore, as far as a name can say.
+        return frozenset({2}) if prover.facts.function(function).name == "hstore_to_matrix" else _declared(prover, node)
     if signature == "array_agg(anyarray)":
         return _gathered(_of(prover, arguments[0], scope))
-    if signature == "array_cat(anycompatiblearray, anycompatiblearray)":
-        return _of_all(prover, arguments, scope)  # either may be empty, and then the other is the result
+    if signature in _ONE_OF_ARGUMENTS:
+        return _of_all(prover, arguments, scope)
     if signature in ("lag(anycompatible, integer, anycompatible)", "lead(anycompatible, integer, anycompatible)"):
         return _of_all(prover, (arguments[0], arguments[2]), scope)
     if signature.startswith("array_fill("):
         return frozenset({len(arguments[1].nodes("elements"))}) if arguments[1].tag == "ARRAYEXPR" else frozenset({VARYING})
-    return _of(prover, arguments[0], scope) if signature.partition(", VARIADIC")[0] in _SAME_AS_ARGUMENT else _ONE
+    return _of(prover, arguments[0], scope) if signature in _SAME_AS_ARGUMENT else _declared(prover, node)
 
 
 def column_dimensions(prover: Prover, relation: Relation, attribute: int) -> int:
@@ -223,4 +254,4 @@ def _column(prover: Prover, node: Node, at: Scope) -> _Dimensions:
         case RTEKind.VALUES:
             return _of_all(prover, [row[attribute - 1] for row in at.query.values_rows(entry)], at)
         case _:
-            return _ONE
+            return _declared(prover, node)

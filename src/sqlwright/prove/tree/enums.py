@@ -283,6 +283,14 @@ class TypType(StrEnum):
     RANGE = "r"
 
 
+class Volatility(StrEnum):
+    """`provolatile` of pg_proc."""
+
+    IMMUTABLE = "i"
+    STABLE = "s"
+    VOLATILE = "v"
+
+
 class TriggerType(IntFlag):
     """The bits of `tgtype` of pg_trigger."""
 
@@ -310,6 +318,7 @@ class BuiltinType(IntEnum):
 class BuiltinFunction(IntEnum):
     """OIDs of functions that conditions are recognised by."""
 
+    BOOL_EQUAL = 60
     INT8_FROM_INT4 = 481
     ARRAY_POSITION = 3277
     """`array_position(anycompatiblearray, anycompatible)`"""

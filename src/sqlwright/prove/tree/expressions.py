@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, RTEKind
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, BuiltinFunction, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, returning_type
 
@@ -85,13 +85,22 @@ def plain_column(node: Node) -> Slot | None:
     return None
 
 
-def true_or_false_column(node: Node) -> Slot | None:
-    """Return the boolean column that `WHERE active` or `WHERE NOT active` fixes."""
+def true_or_false_column(node: Node) -> tuple[Slot, bool] | None:
+    """Return the boolean column that a condition fixes, and its value: `active`, `NOT active`, `active IS TRUE`, `active = false`."""
+    value = True
     if node.tag == "BOOLEXPR" and node.text("boolop") == BoolExprType.NOT:
-        node = node.nodes("args")[0]
-    elif node.tag == "BOOLEANTEST" and node.enum("booltesttype", BoolTestType) in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
-        node = node.node("arg")
-    return plain_column(node)
+        node, value = node.nodes("args")[0], False
+    elif node.tag == "BOOLEANTEST" and (test := node.enum("booltesttype", BoolTestType)) in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE):
+        node, value = node.node("arg"), test is BoolTestType.IS_TRUE
+    elif node.tag == "OPEXPR" and node.number("opfuncid") == BuiltinFunction.BOOL_EQUAL:
+        left, right = node.nodes("args")
+        left, right = (right, left) if left.tag == "CONST" else (left, right)
+        datum = right.raw("constvalue") if right.tag == "CONST" and not right.flag("constisnull") else None
+        if not isinstance(datum, list):
+            return None
+        node, value = left, "1" in datum[1:]
+    column = plain_column(node)
+    return None if column is None else (column, value)
 
 
 def ungrouped(query: Query, node: Node) -> Node:

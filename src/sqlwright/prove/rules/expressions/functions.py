@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sqlwright.prove.catalog.objects import Function
-from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
+from sqlwright.prove.catalog.totals import ALWAYS, ANY_ARGUMENT, CASTING, FIRST_ARGUMENT, MONOTONIC_FIELDS, TOTAL
 from sqlwright.prove.rules.expressions import setreturning
+from sqlwright.prove.rules.exprtypes import type_of
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Nullability, Verdict, first_nullable, may_be_null, never_null
 from sqlwright.prove.tree.enums import BuiltinType, JsonConstructorType, XmlExprOp
@@ -82,6 +83,7 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
         or function.signature in ALWAYS
         or function.signature in FIRST_ARGUMENT
         or function.signature in ANY_ARGUMENT
+        or (function.signature in CASTING and not any(prover.facts.has_cast_to_text(type_of(prover, a)) for a in arguments))
     ):
         if nullable is None:
             return never_null(

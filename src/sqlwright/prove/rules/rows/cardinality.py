@@ -152,7 +152,11 @@ def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -
             rows = Rows(
                 at_least_one=rows.at_least_one or not all(sets), at_most_one=sets == [frozenset()], reason="grouping sets give several rows"
             )
-        elif query.node.has("groupClause") and not rows.at_most_one and _all_fixed(query, query.node.nodes("groupClause"), found, fixed):
+        elif (
+            query.node.has("groupClause")
+            and not rows.at_most_one
+            and _all_fixed(query, query.node.nodes("groupClause"), found, fixed, query.having)
+        ):
             rows = Rows(at_least_one=rows.at_least_one, at_most_one=True, reason="the columns of GROUP BY are fixed, so there is one group")
         elif query.node.has("groupClause") and not rows.at_most_one:
             rows = replace(rows, reason="there is one row for each group")
@@ -163,7 +167,7 @@ def _grouped(prover: Prover, query: Query, parent: Scope | None, fixed: Fixed) -
     return rows
 
 
-def _all_fixed(query: Query, clauses: Iterable[Node], found: FunctionalDependencies, fixed: Fixed) -> bool:
+def _all_fixed(query: Query, clauses: Iterable[Node], found: FunctionalDependencies, fixed: Fixed, having: Node | None = None) -> bool:
     for clause in clauses:
         group = clause.number("tleSortGroupRef")
         target = next((t for t in query.targets if t.sort_group == group), None)
@@ -171,7 +175,9 @@ def _all_fixed(query: Query, clauses: Iterable[Node], found: FunctionalDependenc
             return False
         operator = clause.number("eqop")
         families = {family for family, collation in fixed.get(target.number, frozenset()) if not collation}
-        if not (families & (found.families(operator) | {0}) or found.is_fixed(target.expression, operator)):
+        if families & (found.families(operator) | {0}) or found.is_fixed(target.expression, operator):
+            continue
+        if having is None or not found.is_compared(target.expression, operator, having):
             return False
     return True
 

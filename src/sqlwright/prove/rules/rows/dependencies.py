@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
+from sqlwright.prove.catalog.checks import conjuncts
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.rows.equalities import ANY_SENSE, Equality, Sense, both_ways
 from sqlwright.prove.rules.rows.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
+from sqlwright.prove.rules.rows.steadiness import is_steady, is_steady_itself
 from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
-from sqlwright.prove.rules.volatility import is_volatile, is_volatile_itself
 from sqlwright.prove.tree.enums import BoolExprType, CmdType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
 from sqlwright.prove.tree.expressions import (
     Slot,
@@ -36,6 +37,7 @@ from sqlwright.prove.tree.expressions import (
     true_or_false_column,
     ungrouped,
 )
+from sqlwright.prove.tree.jointree import Join
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
@@ -114,6 +116,19 @@ class FunctionalDependencies:
         """Return the operator families in which an operator is equality."""
         return self._prover.facts.equality_families(operator)
 
+    def is_compared(self, node: Node, operator: int, condition: Node) -> bool:
+        """Return whether a condition leaves an expression one value only, as the equality operator sees it: `k = $1 AND …`."""
+        wanted = structure(stripped(ungrouped(self._scope.query, node)))
+        return is_steady(self._prover, node) and any(
+            structure(stripped(ungrouped(self._scope.query, equality.left))) == wanted
+            and not columns_of(equality.right)
+            and self._same(equality.right)
+            and {(family, 0) for family in self.families(operator)} & equality.senses
+            for part in conjuncts(condition)
+            if part.tag == "OPEXPR" and len(part.nodes("args")) == _BINARY and not narrowing.names_null(part)
+            for equality in both_ways(self._prover.facts, part, frozenset())
+        )
+
     # --- conditions -------------------------------------------------------------------------------------------------------
 
     def _take(self, node: Node, guard: frozenset[NullExtension]) -> None:
@@ -141,7 +156,7 @@ class FunctionalDependencies:
             return False
         if kind is SubLinkType.ROWCOMPARE:
             return self._is_evaluated_once(subquery)
-        return is_repeatable(self._prover.facts, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
+        return is_repeatable(self._prover, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
 
     def _take_checks(self, item: int) -> None:
         """Take the CHECK constraints of a table that leave one value to a column: `CHECK (id = 1)`, `CHECK (id)`."""
@@ -149,7 +164,8 @@ class FunctionalDependencies:
         if entry.kind is not RTEKind.RELATION or not self._prover.facts.relation(entry.relation).is_table:
             return
         for name, condition in self._prover.facts.checks.of(entry.relation):
-            column, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
+            truth, senses = true_or_false_column(condition), frozenset({ANY_SENSE})
+            column = truth[0] if truth else None
             for equality in both_ways(self._prover.facts, condition, frozenset()) if condition.tag == "OPEXPR" else ():
                 if equality.right.tag == "CONST" and not equality.right.flag("constisnull") and plain_column(equality.left):
                     column, senses = plain_column(equality.left), equality.senses
@@ -164,18 +180,34 @@ class FunctionalDependencies:
         return all(event in path or event in self._excluded for event in guard)
 
     def _presence_is_fixed(self, item: int) -> bool:
-        """Return whether the item is null-extended in all rows or in none: the joins that could do it have one row on their other side."""
+        """Return whether the item is null-extended in all rows or in none.
+
+        The joins that could do it have one row on their other side, and their conditions choose the same each time.
+        """
         for event in self._scope.tree.paths.get(item, ()):
             if event in self._excluded:
                 continue
             join = self._scope.tree.joins.get(event.join)
-            if (
-                join is None
-                or join.type is JoinType.FULL
-                or not all(self._is_constant(other) for other in (join.left if event.side is Side.RIGHT else join.right))
+            if join is None or not self._matches_alike(event, join):
+                return False
+            if join.type is JoinType.FULL or not all(
+                self._is_constant(other) for other in (join.left if event.side is Side.RIGHT else join.right)
             ):
                 return False
         return True
+
+    @property
+    def _joined(self) -> set[int]:
+        """All items that are joined at this query level."""
+        query = self._scope.query
+        return {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
+
+    def _matches_alike(self, event: NullExtension, join: Join) -> bool:
+        """Return whether a join finds a match each time or never, if it is evaluated again for each row of the items beside it."""
+        if join.left | join.right == self._joined:
+            return True
+        conditions = (condition.expression for condition in self._scope.tree.conditions if event in condition.guard)
+        return all(is_repeatable(self._prover, condition) for condition in conditions)
 
     def _is_constant(self, item: int) -> bool:
         """Return whether the item is the same row in all rows, or absent in all."""
@@ -185,7 +217,7 @@ class FunctionalDependencies:
         return all(self._is_constant(item) for item in items)
 
     def _same(self, node: Tree) -> bool:
-        """Return whether an expression is the very same value in all rows: over items that are, and nothing volatile in it."""
+        """Return whether an expression is the very same value in all rows: over items that are, and steady."""
         for part in walk(node):
             match part.tag:
                 case "VAR":
@@ -205,7 +237,7 @@ class FunctionalDependencies:
                     return False
                 case "AGGREF" | "WINDOWFUNC":
                     return False
-                case _ if is_volatile_itself(self._prover.facts, part):
+                case _ if not is_steady_itself(self._prover, part):
                     return False
                 case _:
                     pass
@@ -217,7 +249,7 @@ class FunctionalDependencies:
         That of the statement itself is evaluated before its parallel workers start. Inside a subquery or a view it may be evaluated by
         each of them (an InitPlan below Gather, since PostgreSQL 17), so it has to return the same each time.
         """
-        return self._scope.parent is None or self._scope.is_serial or is_repeatable(self._prover.facts, subquery)
+        return self._scope.parent is None or self._scope.is_serial or is_repeatable(self._prover, subquery)
 
     # --- the rules --------------------------------------------------------------------------------------------------------
 
@@ -228,9 +260,9 @@ class FunctionalDependencies:
         for likeness in self._likenesses:
             self._apply_likeness(likeness)
         for node, guard in self._conjuncts:
-            column = true_or_false_column(node)
-            if column is not None and self._counts(guard, column[0]):
-                self.fixed[column].add(ANY_SENSE)
+            truth = true_or_false_column(node)
+            if truth is not None and self._counts(guard, truth[0][0]):
+                self.fixed[truth[0]].add(ANY_SENSE)
         for item in self._items:
             if item not in self.determined | self._changing and self._is_single(item):
                 (self._changing if self._changes(item) else self.determined).add(item)
@@ -311,25 +343,25 @@ class FunctionalDependencies:
 
     def _changes(self, item: int) -> bool:
         """Return whether a join may evaluate an item anew for each row of another one, and get another row."""
-        facts, entry = self._prover.facts, self._scope.query.entry(item)
-        query = self._scope.query
-        joined = {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
-        if joined == {item}:
+        prover, entry = self._prover, self._scope.query.entry(item)
+        if self._joined == {item}:
             return False
         match entry.kind:
             case RTEKind.RELATION:
-                return not relation_is_repeatable(facts, entry.relation)
+                # The row of a key is the same wherever it is there, whatever a policy of row security says.
+                is_view = prover.facts.relation(entry.relation).kind is RelKind.VIEW
+                return (is_view or bool(self._scope.tree.paths.get(item))) and not relation_is_repeatable(prover, entry.relation)
             case RTEKind.SUBQUERY:
-                return not is_repeatable(facts, entry.node.node("subquery"))
+                return not is_repeatable(prover, entry.node.node("subquery"))
             case RTEKind.CTE:
                 common_table, _ = self._scope.common_table(entry)
-                return not (is_evaluated_once(facts, common_table) or is_repeatable(facts, common_table.node("ctequery")))
+                return not (is_evaluated_once(prover.facts, common_table) or is_repeatable(prover, common_table.node("ctequery")))
             case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL, and by each parallel worker for itself
                 if self._scope.is_serial:
-                    return bool(outer_items(entry.node)) and is_volatile(facts, entry.node)
-                return not is_repeatable(facts, entry.node)
+                    return bool(outer_items(entry.node)) and not is_steady(prover, entry.node)
+                return not is_repeatable(prover, entry.node)
             case _:
-                return not is_repeatable(facts, entry.node)
+                return not is_repeatable(prover, entry.node)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):
@@ -373,7 +405,10 @@ class FunctionalDependencies:
         return any(sense == ANY_SENSE or (sense[0] in exact and not sense[1]) for sense in self.fixed.get((item, attribute), ()))
 
     def _implies(self, predicate: Tree, item: int) -> bool:
-        """Return whether the conditions contain each condition of a partial index literally, or imply its IS NOT NULL."""
+        """Return whether the conditions contain each condition of a partial index.
+
+        A condition stands for itself, `active = true` for `active`, and whatever NULL does not satisfy for `x IS NOT NULL`.
+        """
         for part in predicate if isinstance(predicate, list) else [predicate]:
             if not isinstance(part, Node):
                 return False
@@ -381,8 +416,10 @@ class FunctionalDependencies:
                 if not self._implies(list(part.nodes("args")), item):
                     return False
                 continue
-            wanted = structure_for(part, item)
-            if any(self._counts(guard, item) and structure(node) == wanted for node, guard in self._conjuncts):
+            wanted, truth = structure_for(part, item), true_or_false_column(part)
+            own = ((item, truth[0][1]), truth[1]) if truth else None
+            conditions = [node for node, guard in self._conjuncts if self._counts(guard, item)]
+            if any(structure(node) == wanted or (own is not None and true_or_false_column(node) == own) for node in conditions):
                 continue
             column = plain_column(part.node("arg")) if null_test(part) is NullTestType.IS_NOT_NULL else None
             if column is None or not (ColumnPresent(item, column[1]) in self._scope.known or column[1] in self._not_null(item)):

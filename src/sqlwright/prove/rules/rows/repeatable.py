@@ -9,7 +9,9 @@ that skips rows, waits for newer ones or passes over what the statement itself h
 from __future__ import annotations
 
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules.volatility import is_volatile
+from sqlwright.prove.rules.rows.steadiness import is_steady_itself
+from sqlwright.prove.rules.scopes import Prover
+from sqlwright.prove.rules.volatility import is_volatile_to_the_planner, reached
 from sqlwright.prove.tree.enums import CmdType, CTEMaterialize, RelKind, RTEKind, SubLinkType
 from sqlwright.prove.tree.nodetree import Node, walk
 from sqlwright.prove.tree.querytree import Query, RangeEntry
@@ -43,20 +45,15 @@ _ORDERLESS = frozenset(
 )
 
 
-def is_repeatable(facts: SchemaFacts, subquery: Node, views: frozenset[int] = frozenset()) -> bool:
-    """Return whether a subquery, and all that it reads through views, is made of nothing but plain SELECTs from tables.
-
-    `views` are those that it is inside of: before PostgreSQL 16, a view's query has entries for the view itself, which read nothing.
-    """
-    return all(_node_is(facts, node, views) for node in walk(subquery))
+def is_repeatable(prover: Prover, subquery: Node) -> bool:
+    """Return whether a subquery, and all that is behind its relations, is made of nothing but plain SELECTs from tables."""
+    return all(_node_is(prover, node) for node in reached(prover.facts, subquery))
 
 
-def relation_is_repeatable(facts: SchemaFacts, oid: int, views: frozenset[int] = frozenset()) -> bool:
-    """Return whether a table, or a view that is made of nothing but plain SELECTs from tables."""
-    relation = facts.relation(oid)
-    if relation.kind is RelKind.VIEW and oid not in views:
-        return is_repeatable(facts, facts.view_query(oid), views | {oid})
-    return relation.kind is not RelKind.FOREIGN_TABLE
+def relation_is_repeatable(prover: Prover, oid: int) -> bool:
+    """Return whether a table without policies that choose, or a view that is made of nothing but plain SELECTs from tables."""
+    stored = prover.facts.relation(oid).kind is not RelKind.FOREIGN_TABLE
+    return stored and all(_node_is(prover, node) for tree in prover.facts.behind(oid) for node in reached(prover.facts, tree, {oid}))
 
 
 def is_evaluated_once(facts: SchemaFacts, common_table: Node) -> bool:
@@ -66,33 +63,29 @@ def is_evaluated_once(facts: SchemaFacts, common_table: Node) -> bool:
     query = common_table.node("ctequery")
     if any(Query(node).command is not CmdType.SELECT or node.has("rowMarks") for node in walk(query) if node.tag == "QUERY"):
         return True
-    return is_volatile(facts, query)
+    return is_volatile_to_the_planner(facts, query)
 
 
-def _node_is(facts: SchemaFacts, node: Node, views: frozenset[int]) -> bool:
+def _node_is(prover: Prover, node: Node) -> bool:
     match node.tag:
         case "QUERY":
             plain = Query(node).command is CmdType.SELECT and not any(node.flag(name) for name in _COMPUTES)
             return plain and not any(node.has(name) for name in _CHOOSES)
         case "RANGETBLENTRY" | "RTE":
-            return _entry_is(facts, RangeEntry(node), views)
-        case "FUNCEXPR":
-            return not facts.function(node.number("funcid")).volatile and not node.flag("funcretset")
-        case "OPEXPR" | "DISTINCTEXPR" | "NULLIFEXPR" | "SCALARARRAYOPEXPR":
-            return not facts.function(node.number("opfuncid")).volatile
-        case "COERCEVIAIO":
-            return facts.type(node.number("resulttype")).builtin_io
+            return _entry_is(prover.facts, RangeEntry(node))
+        case "FUNCEXPR" if node.flag("funcretset"):
+            return False
         case "AGGREF":
-            return facts.function(node.number("aggfnoid")).signature in _ORDERLESS
+            return prover.facts.function(node.number("aggfnoid")).signature in _ORDERLESS
         case "SUBLINK":  # an array has the order in which its rows are delivered
             return node.enum("subLinkType", SubLinkType) is not SubLinkType.ARRAY
         case "NEXTVALUEEXPR" | "WINDOWFUNC" | "ROWCOMPAREEXPR" | "TABLESAMPLECLAUSE":
             return False
         case _:
-            return True
+            return is_steady_itself(prover, node)
 
 
-def _entry_is(facts: SchemaFacts, entry: RangeEntry, views: frozenset[int]) -> bool:
+def _entry_is(facts: SchemaFacts, entry: RangeEntry) -> bool:
     if entry.kind is not RTEKind.RELATION:
         return entry.kind in (RTEKind.SUBQUERY, RTEKind.JOIN, RTEKind.VALUES, RTEKind.RESULT, RTEKind.FUNCTION)
-    return relation_is_repeatable(facts, entry.relation, views)
+    return facts.relation(entry.relation).kind is not RelKind.FOREIGN_TABLE

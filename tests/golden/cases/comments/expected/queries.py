@@ -12,8 +12,8 @@ from ._proofs import ProofBrokenError
 from ._rows import SentRows
 
 GET_USER: Final = """\
-/*file='queries.sql',query='GetUser'*/
-SELECT name FROM users WHERE id = $1::int8
+SELECT /*file='queries.sql',query='GetUser'*/
+    name FROM users WHERE id = $1::int8
 """
 
 
@@ -28,8 +28,8 @@ def get_user(conn: Connection[Any], *, id: int) -> str | None:
 
 
 ADD_USERS: Final = """\
-/*file='queries.sql',query='AddUsers'*/
-INSERT INTO users (id, name) VALUES ($1::int8, $2::text)
+INSERT /*file='queries.sql',query='AddUsers'*/
+    INTO users (id, name) VALUES ($1::int8, $2::text)
 """
 
 
@@ -50,8 +50,8 @@ def add_users(conn: Connection[Any], rows: Iterable[AddUsersParams]) -> None:
 
 
 COPY_USERS: Final = """\
-/*file='queries.sql',query='CopyUsers'*/
-COPY users (id, name) FROM STDIN (FORMAT BINARY)
+COPY /*file='queries.sql',query='CopyUsers'*/
+    users (id, name) FROM STDIN (FORMAT BINARY)
 """
 
 
@@ -76,8 +76,8 @@ def copy_users(conn: Connection[Any], rows: Iterable[CopyUsersParams]) -> int:
 
 
 GRÖSSE: Final = """\
-/*file='queries.sql',query='Gr%C3%B6%C3%9Fe'*/
-SELECT count(*) FROM users
+SELECT /*file='queries.sql',query='Gr%C3%B6%C3%9Fe'*/
+    count(*) FROM users
 """
 
 
