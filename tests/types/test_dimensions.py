@@ -50,7 +50,7 @@ _CASES = {
     "elements": ("SELECT unnest(m) AS a, 1 AS n FROM games", "int, int"),
     "domains": ("SELECT g, cs, gs, css, p FROM books",
                 "list[list[int]], list[str], list[list[list[int]]], list[list[str]], list[list[int]]"),
-    "domains_gathered": ("SELECT ARRAY(SELECT g FROM books) AS a, ARRAY(SELECT cs FROM books), ARRAY[cs] AS c, array_agg(g) OVER () FROM books",
+    "domains_gathered": ("SELECT ARRAY(SELECT g FROM books) AS a, ARRAY(SELECT cs FROM books), ARRAY[cs], array_agg(g) OVER () FROM books",
                          "list[list[list[int]]], list[list[str]], list[list[str]], list[list[list[int]]]"),
     "domain_elements": ("SELECT gs[1] AS a, css[1] AS b FROM books", "list[list[int | None]] | None, list[str | None] | None"),
     "domain_members": ("SELECT unnest(gs) AS a, m2 FROM books, unnest(gs) m2", "list[list[int | None]], list[list[int | None]]"),
