@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
+from ._direct import aexecute, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
 from ._tracing import atraced
@@ -61,14 +62,13 @@ async def place_order(
 
     The total is computed here from the lines.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("PlaceOrder", cur.rowcount)
+    if row is None or count > 1:
+        raise ProofBrokenError("PlaceOrder", count)
     return Order.from_row(row)
 
 
@@ -104,9 +104,8 @@ async def get_order_with_lines(
     id: UUID,
 ) -> list[GetOrderWithLinesRow]:
     """Get an order with its lines, one row for each line."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_ORDER_WITH_LINES, (id,))
-    return [GetOrderWithLinesRow.from_row(row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, GET_ORDER_WITH_LINES, (id,))
+    return [GetOrderWithLinesRow.from_row(row) for row in rows]
 
 
 SET_ORDER_STATUS: Final = """\
@@ -143,11 +142,14 @@ async def set_order_status(
 
     Returns no row if the order has another version or does not exist.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(SET_ORDER_STATUS, (status, id, version), binary=True)
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("SetOrderStatus", cur.rowcount)
+    row, count = await afetch_one(
+        conn,
+        SET_ORDER_STATUS,
+        (status, id, version),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("SetOrderStatus", count)
     return None if row is None else SetOrderStatusRow(*row)
 
 
@@ -213,12 +215,12 @@ async def list_orders_of_user(
     A page starts after the key (after_placed_at, after_id) of the previous page's last
     row; both are NULL for the first page.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    rows = await afetch_all(
+        conn,
         LIST_ORDERS_OF_USER,
         (user_id, after_placed_at, after_id, page_size),
     )
-    return [ListOrdersOfUserRow.from_row(row) for row in await cur.fetchall()]
+    return [ListOrdersOfUserRow.from_row(row) for row in rows]
 
 
 FIND_ORDERS: Final = Variants(
@@ -306,9 +308,8 @@ async def find_orders(
         (statuses, currency, placed_since, placed_before, last_name, max_rows),
         order,
     )
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(sql, values)
-    return [FindOrdersRow.from_row(row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, sql, values)
+    return [FindOrdersRow.from_row(row) for row in rows]
 
 
 SUMMARIZE_ORDERS_OF_USER: Final = """\
@@ -358,9 +359,8 @@ async def summarize_orders_of_user(
     """Return the totals of a user's orders, one row for each currency: the number by
     status, and the sum of the paid ones.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(SUMMARIZE_ORDERS_OF_USER, (user_id,), binary=True)
-    return [SummarizeOrdersOfUserRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, SUMMARIZE_ORDERS_OF_USER, (user_id,), binary=True)
+    return [SummarizeOrdersOfUserRow(*row) for row in rows]
 
 
 ADD_TO_DAILY_SALES: Final = """\
@@ -389,8 +389,7 @@ async def add_to_daily_sales(
     """Add to the sales of a day; negative numbers subtract an order that was
     cancelled after its payment.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
+    await aexecute(conn, ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
 
 
 LIST_DAILY_SALES: Final = """\
@@ -413,9 +412,8 @@ async def list_daily_sales(
     since: datetime.date,
 ) -> list[DailySale]:
     """List the sales since a day, newest first."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_DAILY_SALES, (since,))
-    return [DailySale(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, LIST_DAILY_SALES, (since,))
+    return [DailySale(*row) for row in rows]
 
 
 SEED_ORDERS: Final = """\

@@ -41,7 +41,12 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "operand": (
         "-- name: A :many\nSELECT id FROM t WHERE id < @x::int - @y::int;\n",
         "error: sqlc reads `@x - …` as the operator @ applied to the whole expression",
-        "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x), or sqlc.arg(x).",
+        "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x::int), or",
+    ),
+    "more_values": (
+        "-- name: A :exec\nINSERT INTO t VALUES (@id, @name);\n",
+        "error: INSERT has more expressions than target columns",
+        "help: name the columns, which sqlc needs: `INSERT INTO t (a, b) VALUES (…)`.",
     ),
     "unclosed": (
         "-- name: A :many\nSELECT 'x FROM t;\n\n-- name: B :many\nSELECT id FROM t;\n",

@@ -29,7 +29,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, proof_server: str, record
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, servers: Servers) -> str:
     """The URL of the server on which functions execute, of the version that `--postgres` names; the proofs are the newest server's."""
-    return servers.conninfo(request.config.getoption("--postgres"))
+    return servers.conninfo(int(str(request.config.getoption("--postgres"))))
 
 
 @pytest.fixture(params=CALLS)

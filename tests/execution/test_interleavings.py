@@ -207,7 +207,9 @@ class Machine(RuleBasedStateMachine):
     def forget(self, text: LiteralString) -> None:
         # psycopg looks at the result of a text that it has not counted yet.
         if self.command(f"{text} -- {next(self.tokens)}".encode()):
-            self.stale = False
+            # It looks at nothing while it prepares nothing.
+            unseen = self.conn.prepare_threshold is None
+            self.stale = unseen and (self.stale or text != "ROLLBACK")
 
     @rule(zone=st.sampled_from(["UTC", "Asia/Tokyo"]))
     def set_zone(self, zone: LiteralString) -> None:

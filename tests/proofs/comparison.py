@@ -183,7 +183,10 @@ def compare(
             if value is None:
                 claim(column.nullable, f"column {index + 1} is NULL, but: {column.reason}")
             elif array:
-                claim(column.element_nullable or not _HOLE.search(value), f"column {index + 1} holds NULL: {value!r}")
+                nested = facts.is_array(
+                    facts.below_domains(result.ftype(index)).element or 0
+                )  # the elements of a domain over arrays may be NULL
+                claim(column.element_nullable or nested or not _HOLE.search(value), f"column {index + 1} holds NULL: {value!r}")
                 braces = _BRACES.search(value)
                 depth = len(braces[0]) if braces and value != b"{}" else column.dimensions
                 claim(column.dimensions in (0, depth), f"column {index + 1} has {depth} dimensions, not {column.dimensions}")

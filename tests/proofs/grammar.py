@@ -93,11 +93,16 @@ class Writer:
             )
         conditions = [self._fixing(columns) for _ in range(self._random.choice((0, 1, 2, 2, 3)))]
         where = self._where(columns, (), conditions)
-        return f"SELECT {', '.join(column.text for column in columns)} FROM {items}{where}", len(columns)
+        targets = [column.text for column in columns]
+        if self._random.random() < 0.2:
+            targets.append(self._random.choice(("moves", "abs")) + f"({next((c.text for c in columns if c.type == INT), '1')})")
+        return f"SELECT {', '.join(targets)} FROM {items}{where}", len(targets)
 
     def _fixing(self, columns: Sequence[Column]) -> str:
         column = self._random.choice(columns)
-        value = self._random.choice((*STORED[column.type], *(("$1::int", "$2::int") if column.type == INT and self._params else ())))
+        value = self._random.choice(
+            (*STORED[column.type], *(("$1::int", "$2::int", "app_id()") if column.type == INT and self._params else ()))
+        )
         source = self._random.choice([s for s in self._sources if any(type_name == column.type for _, type_name in s.columns)])
         name = self._random.choice([name for name, type_name in source.columns if type_name == column.type])
         own = self._random.choice([name for name, type_name in source.columns if type_name == INT] or ["1"])
@@ -411,7 +416,7 @@ class Writer:
                 lambda: f"cardinality({sub(INTS)})",
                 lambda: f"array_length({sub(INTS)}, 1)",
                 lambda: f"({sub(INTS)})[1]",
-                lambda: f"abs({sub(INT)})",
+                lambda: f"{self._random.choice(('abs', 'abs', 'moves'))}({sub(INT)})",
             ],
             TEXT: [
                 lambda: f"({sub(TEXT)} || {sub(TEXT)})",
@@ -451,7 +456,7 @@ class Writer:
         kind = self._random.choice(_COMPARED)
         simple: list[Callable[[], str]] = [
             lambda: f"{sub(kind)} {self._random.choice(('=', '=', '<>', '<', '>='))} {sub(kind)}",
-            lambda: f"{sub(INT)} = {self._random.choice(('1', '0', '$1::int' if self._params else '1'))}",
+            lambda: f"{sub(INT)} = {self._random.choice(('1', '0', 'app_id()', '$1::int' if self._params else '1'))}",
             lambda: f"{sub(kind)} = {self._random.choice(CONSTANTS[kind])}",
             lambda: f"{sub(kind)} IS NOT NULL",
             lambda: f"{sub(kind)} IS NULL",

@@ -18,6 +18,7 @@ DECLARED = {
     NUMBER: ("bigint", "smallint", "real", "double precision", "numeric"),
     WORD: ("varchar(3)", "char(3)", "name", "text", "shout"),
     MOMENT: ("date", "timestamp", "timestamptz"),
+    INTS: ("int[]", "int[]", "int[]", "codes"),
 }
 CONSTANTS = {
     INT: ("0", "1", "2", "NULL::int"),
@@ -55,6 +56,8 @@ SETTINGS = (
     "DateStyle = 'German'",
     "join_collapse_limit = 1",
     "enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off",
+    "ROLE pg_monitor",
+    "ROLE pg_monitor; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off",
 )
 """What a session may be set to. The proofs are made without."""
 
@@ -66,7 +69,17 @@ BEGINNING = (
     "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = int, FUNCTION = forgets)",
     "CREATE FUNCTION up_to(int) RETURNS SETOF int LANGUAGE sql IMMUTABLE AS 'SELECT generate_series(1, $1)'",
     "CREATE OPERATOR @@@ (RIGHTARG = int, FUNCTION = up_to)",
+    "CREATE DOMAIN codes AS int[]",
+    """CREATE FUNCTION app_id() RETURNS int LANGUAGE sql STABLE AS $$
+        SELECT coalesce(nullif(current_setting('app.id', true), ''), '1')::int
+    $$""",
+    """CREATE FUNCTION moves(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config('app.id', ((coalesce(n, 0) + 1) % 4)::text, true); RETURN n;
+    END $$""",
+    "CREATE FUNCTION sees(n int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN random() < 0.7 AND moves(n) IS NOT NULL; END'",
+    "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO pg_monitor",
     """CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM moves(CASE TG_OP WHEN 'DELETE' THEN OLD.k ELSE NEW.k END);
         IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
         IF NEW.k = 7 THEN RETURN NULL; END IF;
         RETURN jsonb_populate_record(NEW, TG_ARGV[0]::jsonb);
@@ -140,7 +153,7 @@ class SchemaWriter:
             column = f"{'abcd'[number]}{name[1:]}" if chance.random() < 0.5 else "abcd"[number]
             columns.append((column, type_name))
             kind = chance.random()
-            unique = " UNIQUE" if type_name in DECLARED and chance.random() < 0.7 else ""
+            unique = " UNIQUE" if type_name in DECLARED and type_name != INTS and chance.random() < 0.7 else ""
             if kind < 0.35:
                 definitions.append(f"{column} {declared} NOT NULL{unique}")
                 required.add(column)
@@ -187,6 +200,10 @@ class SchemaWriter:
             self._add(f"INSERT INTO {name} ({names}) VALUES ({', '.join(values)}) ON CONFLICT DO NOTHING")
         if self._random.random() < 0.2:
             self._interference(name, columns, view=False)
+        if self._random.random() < 0.15:
+            self._add(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+            seen = self._random.choice(("sees(k)", "k = app_id()", "sees((SELECT max(z.k) FROM t0 z))", "k < 3"))
+            self._add(f"CREATE POLICY {name}_p ON {name} USING ({seen}) WITH CHECK (true)")
         if self._random.random() < 0.15:
             self._add(
                 f"CREATE UNIQUE INDEX ON {name} ({self._random.choice(columns)[0]}) WHERE {self._random.choice(columns)[0]} IS NOT NULL"

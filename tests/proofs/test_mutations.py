@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from sqlwright.prove.catalog import facts, totals
-from sqlwright.prove.rules import EXPRESSIONS, narrowing, verdicts
+from sqlwright.prove.rules import EXPRESSIONS, narrowing, scopes, verdicts
 from sqlwright.prove.rules.expressions import aggregates, columns, functions, setreturning, values
 from sqlwright.prove.rules.queries import outputs, recursion, returning
-from sqlwright.prove.rules.rows import cardinality, dependencies, reach
+from sqlwright.prove.rules.rows import cardinality, dependencies, reach, steadiness
 from sqlwright.prove.rules.verdicts import may_be_null
 from sqlwright.prove.shape import parameters
 from sqlwright.prove.statement import prove_statement
@@ -78,6 +78,13 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "boolean columns as conditions": (dependencies, "true_or_false_column", lambda node: None),
     "caution with rows that may be absent": (dependencies.FunctionalDependencies, "_presence_is_fixed", lambda self, item: True),
     "caution with values that vary": (dependencies.FunctionalDependencies, "_same", lambda self, node: True),
+    "caution with stable values": (steadiness, "_depends_on_settings", lambda prover, node: False),
+    "statements that change no setting": (scopes, "changes_settings", lambda schema_facts, statement: True),
+    "caution with policies": (facts.SchemaFacts, "_policies", {}),
+    "caution with joins that are evaluated again": (dependencies.FunctionalDependencies, "_matches_alike", lambda self, event, join: True),
+    "joins that find the same again": (dependencies.FunctionalDependencies, "_matches_alike", lambda self, event, join: False),
+    "groups that HAVING leaves": (dependencies.FunctionalDependencies, "is_compared", lambda self, node, operator, condition: False),
+    "users' casts to text": (facts.SchemaFacts, "has_cast_to_text", lambda self, oid: False),
     "equal values": (dependencies.FunctionalDependencies, "_same", lambda self, node: False),
     "caution with ON conditions": (dependencies.FunctionalDependencies, "_counts", lambda self, guard, item: True),
     "fixed groups": (cardinality, "_all_fixed", lambda *arguments: False),

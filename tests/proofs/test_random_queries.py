@@ -51,6 +51,11 @@ CLASSES = {
     "equal NULLs in an index": "NULLS NOT DISTINCT",
     "indexed expressions": "octet_length(",
     "tables of one row": "CHECK (k = 1)",
+    "stable functions": "= app_id()",
+    "functions that change settings": "moves(",
+    "policies of row security": "CREATE POLICY",
+    "a role that they apply to": "ROLE pg_monitor",
+    "domains over arrays": " codes",
 }
 
 

@@ -55,6 +55,9 @@ CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL;
 CREATE TRIGGER skipping BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION skip();
 """
 SOURCE = declare(SCHEMA, QUERIES)
+KEYS = declare(
+    "CREATE TABLE keys (id int PRIMARY KEY, name text NOT NULL);", "-- name: find_key :one\nSELECT name FROM keys WHERE id = @id;\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,22 @@ async def test_a_row_count_that_breaks_the_proof_is_an_error_that_names_query_an
     assert str(caught.value).startswith(message)
     assert not isinstance(caught.value, psycopg.Error)
     assert str(copy.copy(caught.value)) == str(caught.value)
+
+
+def test_a_repeatable_read_that_sees_an_old_row_and_its_own_with_one_key_is_an_error(compiler: Compiler) -> None:
+    """A property of PostgreSQL; SERIALIZABLE reports a serialization failure."""
+    project = compiler.compile(KEYS)
+    queries = project.module("queries")
+    with psycopg.connect(project.conninfo, autocommit=True) as other, psycopg.connect(project.conninfo) as conn:
+        other.execute("INSERT INTO keys VALUES (1, 'old')")
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        assert queries.find_key(conn, id=1) == "old"
+        other.execute("DELETE FROM keys")
+        conn.execute("INSERT INTO keys VALUES (1, 'new')")
+        with pytest.raises(project.module().ProofBrokenError, match="run the transaction again if it is REPEATABLE READ"):
+            queries.find_key(conn, id=1)
+        conn.rollback()
+        assert queries.find_key(conn, id=1) is None
 
 
 async def test_an_error_in_a_batch_names_its_row(call: Any, project: Project) -> None:

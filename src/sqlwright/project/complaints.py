@@ -29,6 +29,7 @@ _SYSTEM_RELATION = re.compile(r'relation "(pg_\w+)" does not exist')
 _NO_QUERIES = "no queries contained in paths"
 # sqlc's messages for statements and commands that do not match, and their fixes.
 _FIXES = {
+    "INSERT has more expressions than target columns": "name the columns, which sqlc needs: `INSERT INTO t (a, b) VALUES (…)`.",
     ":copyfrom doesn't support non-parameter values": "omit a column to get its default; for expressions use :batchexec.",
     ":copyfrom is not compatible with ON CONFLICT": "COPY has no ON CONFLICT: remove it, or use :batchexec.",
     ":copyfrom is not compatible with RETURNING": "COPY returns nothing: remove it, or use :batchone.",

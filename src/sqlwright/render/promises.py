@@ -13,13 +13,17 @@ PROOFS_MODULE = "_proofs"
 PROOF_BROKEN = "ProofBrokenError"
 _PROOFS = "PROOFS"
 
-# No psycopg.Error: neither a retry nor a translation of database errors can handle a schema that differs from the one that was proven.
+# No psycopg.Error: neither a retry nor a translation of database errors can handle a schema that differs from the one that was proven. The
+# second cause is rare, and an application that runs at REPEATABLE READ may catch the error for it.
 _CLASS = '''\
 class ProofBrokenError(RuntimeError):
     """A query returned a number of rows that its proof rules out.
 
-    The database differs from the schema that this package was generated from: a unique
-    index was dropped, for example. In a batch, `index` is the position of the row sent.
+    Either the database differs from the schema that this package was generated from: a
+    unique index was dropped, for example. Do not retry then. Or the transaction is
+    REPEATABLE READ and has written a key whose old row another transaction has deleted
+    since: it sees both rows. Run the transaction again. SERIALIZABLE reports this as a
+    serialization failure. In a batch, `index` is the position of the row sent.
     """
 
     def __init__(self, query: str, rows: int, index: int | None = None) -> None:
@@ -33,7 +37,8 @@ class ProofBrokenError(RuntimeError):
         return (
             f"query {self.query} returned {self.rows} rows{sent} instead of"
             f" {PROOFS[self.query]}; compare the database's schema with the one that"
-            " this package was generated from"
+            " this package was generated from, or run the transaction again if it is"
+            " REPEATABLE READ and another one has deleted a row with the same key"
         )
 '''
 

@@ -116,11 +116,12 @@ def misread_operand(source: QuerySource) -> Diagnostic | None:
             is_longer = following is not None and following.start == tokens[end].end and following.text in _OPERATOR
             if end < len(tokens) and tokens[end].text in _ARITHMETIC and not is_longer:
                 name = tokens[index + 1]
+                cast = source.text[name.end : tokens[end - 1].end]
                 return Diagnostic(
                     Code.AMBIGUOUS_AT_SIGN,
                     f"sqlc reads `@{name.text} {tokens[end].text} …` as the operator @ applied to the whole expression",
                     source.place_at(tokens[index].start, name.end - tokens[index].start),
-                    help=f"write (@{name.text}), or sqlc.arg({name.text}).",
+                    help=f"write (@{name.text}{cast}), or sqlc.arg({name.text}){cast}.",
                 )
     return None
 

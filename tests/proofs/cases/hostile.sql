@@ -37,3 +37,5 @@ INSERT INTO heads VALUES (3, 77);
 SET session_replication_role = origin;
 INSERT INTO labels VALUES (1, '{a,b}', '{a,NULL}'), (2, '{}', '{}');
 INSERT INTO switches VALUES (1, true, 1), (1, true, 2), (1, false, 1), (2, false, 1);
+INSERT INTO guarded VALUES (1), (2);
+INSERT INTO unguarded VALUES (1), (2);

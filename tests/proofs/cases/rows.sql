@@ -547,3 +547,27 @@ SELECT email, random() FROM users WHERE id = length(current_user);
 -- by a stable value, beside a WITH item that writes
 --> ! : many
 WITH w AS (UPDATE orders SET note = 'x' WHERE id = 1 RETURNING id) SELECT email FROM users WHERE id = length(current_user);
+
+-- by a count of rows that a policy shows by chance
+--> ! : many
+SELECT email FROM users WHERE id IN (SELECT count(*) FROM guarded);
+
+-- by a count of rows under a policy that is not enabled
+--> ! : 0..1
+SELECT email FROM users WHERE id IN (SELECT count(*) FROM unguarded);
+
+-- by the key of a table with a policy
+--> ! ! : 0..1
+SELECT g.id, u.email FROM guarded g JOIN users u ON u.id = g.id WHERE g.id = $1::int;
+
+-- beside a row that a join finds by chance
+--> ! : many
+SELECT u.email FROM users u JOIN (orders o LEFT JOIN users m ON m.id = 1 AND random() < 0.5) ON u.id = coalesce(m.id, 2) WHERE o.id = 1;
+
+-- beside a row that a join finds each time or never
+--> ! : 0..1
+SELECT u.email FROM users u JOIN (orders o LEFT JOIN users m ON m.id = 1 AND m.active) ON u.id = coalesce(m.id, 2) WHERE o.id = 1;
+
+-- by a WITH item that only a default argument makes volatile, which the planner does not see
+--> ! : many
+WITH c AS (SELECT of_chance() AS n) SELECT email FROM users JOIN c ON id = n;

@@ -117,3 +117,8 @@ CREATE UNIQUE INDEX switches_off ON switches (id) WHERE NOT turned_on;
 CREATE UNIQUE INDEX switches_room ON switches (room) WHERE turned_on IS TRUE;
 CREATE FUNCTION no_text(record_pair) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT NULL::text';
 CREATE CAST (record_pair AS text) WITH FUNCTION no_text(record_pair);
+CREATE TABLE guarded (id int PRIMARY KEY);
+CREATE POLICY sometimes ON guarded USING (random() < 0.5);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE TABLE unguarded (id int PRIMARY KEY);
+CREATE POLICY never_asked ON unguarded USING (random() < 0.5);
