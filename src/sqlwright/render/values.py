@@ -56,8 +56,10 @@ class Values:
 
     def optional(self, name: str, dumped: Node) -> Node:
         """Return what is sent for a parameter that may be left out: `UNSET` passes as it is."""
+        if dumped == name:
+            return dumped
         unset = self.variants_name(UNSET)
-        return dumped if dumped == name else NoneUnless(f"{name} is {unset}", dumped, unset)
+        return NoneUnless(f"{name} is {unset}", dumped, unset)
 
     def field_annotation(self, field: ir.Field) -> str:
         """Return the annotation of a field of a row class."""
