@@ -11,8 +11,11 @@ BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUPS := shop servers test lint
-# One process per processor; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+# One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Where it is set, every process of the tests compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,14 +44,14 @@ $(DOCS_READY): $(READY)
 	@$(INSTALL) --group docs
 	@touch $@
 
-demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS; TRACE=1 shows its queries
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
 	trap 'exit 130' INT; trap 'exit 143' TERM; \
 	$(BIN)/sqlwright db up; \
 	$(BIN)/sqlwright generate; \
-	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo
+	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo $(if $(TRACE),--trace)
 
 generate: $(READY) ## write the typed functions for queries/*.sql
 	@$(BIN)/sqlwright generate
@@ -74,6 +77,9 @@ test: $(READY) ## run the tests, against real servers
 
 test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
+# Generated functions on older servers, and on psycopg without its C extension.
+	@set -e; for major in 15 16; do $(BIN)/python -m pytest tests/execution --postgres $$major; done
+	@PSYCOPG_IMPL=python $(BIN)/python -m pytest tests/execution/test_direct.py tests/execution/test_execution.py
 
 test-all: ## run the tests on every supported Python that is installed, each in its own environment
 	@set -e; for python in $(PYTHONS); do \

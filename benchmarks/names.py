@@ -4,8 +4,11 @@ from __future__ import annotations
 
 # Appended to the name of a case, or of a contender of a case that has both colours.
 ASYNC = ", async"
+UVLOOP = ", async, uvloop"
 
 GENERATED = "generated"
+DIRECT = "generated, direct"
+TRACED = "generated, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"
@@ -30,6 +33,11 @@ MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
 def readers(tasks: int) -> str:
     """Return the case in which so many tasks read one row by key on a pool."""
     return f"one row by key on a pool of 8, {tasks} {'task' if tasks == 1 else 'tasks'}{ASYNC}"
+
+
+def mixed(tasks: int) -> str:
+    """Return the case in which so many tasks read and write on a pool."""
+    return f"three reads and a write by key on a pool of 8, {tasks} tasks{ASYNC}"
 
 
 def stream(rows: int) -> str:

@@ -42,9 +42,9 @@ class Place:
         """The environment for programs: ours come first on PATH, and queries are proven on this server."""
         return {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', '')}", "SQLWRIGHT_DATABASE_URL": self.url}
 
-    def load(self, module: str) -> Any:
-        """Import a module of the generated package."""
-        return importlib.import_module(f"bench_db.{module}")
+    def load(self, module: str, package: str = "bench_db") -> Any:
+        """Import a module of a generated package."""
+        return importlib.import_module(f"{package}.{module}")
 
 
 @contextmanager

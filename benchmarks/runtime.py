@@ -10,12 +10,17 @@ from functools import partial
 from typing import Any
 
 import psycopg
+import uvloop
 
 from benchmarks import streams
-from benchmarks.contenders import AsyncContender, Batching
+from benchmarks.contenders import AsyncContender, Batching, Mixing
 from benchmarks.contenders.everybody import async_contenders, sync_contenders
 from benchmarks.names import (
     ASYNC,
+    ASYNCPG,
+    BY_HAND,
+    DIRECT,
+    GENERATED,
     INSERT,
     INSERTS,
     MANY_INSERTS,
@@ -26,6 +31,8 @@ from benchmarks.names import (
     STREAMS,
     TASKS,
     UPDATE,
+    UVLOOP,
+    mixed,
     readers,
     stream,
 )
@@ -38,6 +45,8 @@ from benchmarks.timing import Call, Turns, take_turns, take_turns_async
 _KEY = PEOPLE // 2
 _BALANCE = Decimal("12.50")
 _READS = 256
+# One statement in so many of the mixed case writes.
+_WRITES = 4
 Wanted = Callable[[str], bool]
 
 
@@ -52,6 +61,7 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
             if wanted(turns.case):
                 yield from take_turns(turns, calls)
     yield from asyncio.run(_async_measurements(place, rounds, wanted))
+    yield from uvloop.run(_uvloop_measurements(place, rounds, wanted))
     for rows in STREAMS:
         if wanted(stream(rows)):
             yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))
@@ -65,9 +75,22 @@ async def _async_measurements(place: Place, rounds: int, wanted: Wanted) -> list
                 for turns, calls in _single(contenders, ASYNC, rounds, empty):
                     if wanted(turns.case):
                         found += await take_turns_async(turns, calls)
-            for turns, calls in (*_many(contenders, ASYNC, rounds, empty), *_on_a_pool(contenders, rounds)):
+            on_pools = *_on_a_pool(contenders, rounds), _mixed_on_a_pool(contenders, rounds)
+            for turns, calls in (*_many(contenders, ASYNC, rounds, empty), *on_pools):
                 if wanted(turns.case):
                     found += await take_turns_async(turns, calls)
+    return found
+
+
+async def _uvloop_measurements(place: Place, rounds: int, wanted: Wanted) -> list[Measurement]:
+    """The two drivers and the generated functions, on the other event loop."""
+    found: list[Measurement] = []
+    with _emptying(place) as empty:
+        async with async_contenders(place, GENERATED, DIRECT, BY_HAND, ASYNCPG) as contenders:
+            with on_one_processor(place.url):
+                for turns, calls in _single(contenders, UVLOOP, rounds, empty):
+                    if wanted(turns.case):
+                        found += await take_turns_async(turns, calls)
     return found
 
 
@@ -109,6 +132,23 @@ def _on_a_pool(contenders: Mapping[str, AsyncContender], rounds: int) -> Iterato
     for tasks in TASKS:
         turns = Turns("run time", readers(tasks), max(1, rounds // 3), warm_up=2, turn=0, things=_READS)
         yield turns, {name: partial(_read, contender, tasks) for name, contender in contenders.items()}
+
+
+def _mixed_on_a_pool(contenders: Mapping[str, AsyncContender], rounds: int) -> Case:
+    """Tasks that divide reads and writes, each on any connection of the pool and a row of its own."""
+    turns = Turns("run time", mixed(TASKS[-1]), max(1, rounds // 3), warm_up=2, turn=0, things=_READS)
+    return turns, {name: partial(_mix, contender, TASKS[-1]) for name, contender in contenders.items() if isinstance(contender, Mixing)}
+
+
+async def _mix(contender: Mixing, tasks: int) -> None:
+    async def task(key: int) -> None:
+        for number in range(_READS // tasks):
+            if number % _WRITES:
+                await contender.pooled_person(key)
+            else:
+                await contender.pooled_set_balance(key, _BALANCE)
+
+    await asyncio.gather(*(task(key) for key in range(1, tasks + 1)))
 
 
 async def _read(contender: AsyncContender, tasks: int) -> None:

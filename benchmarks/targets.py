@@ -17,6 +17,7 @@ from benchmarks.names import (
     CHANGED,
     CHECK,
     CHECK_UNCHANGED,
+    DIRECT,
     GENERATED,
     IMPORT,
     INSERT,
@@ -29,8 +30,12 @@ from benchmarks.names import (
     SIZES,
     SQLC_DATACLASS,
     STREAMS,
+    TASKS,
+    TRACED,
     UNCHANGED,
     UPDATE,
+    UVLOOP,
+    mixed,
     size,
     stream,
 )
@@ -153,6 +158,13 @@ TARGETS = (
     Target("run time", "asyncpg by hand, one row by key", "at least", 1, faster(ASYNCPG, f"{ONE_ROW}{ASYNC}")),
     Target("run time", "asyncpg by hand, 1,000 rows", "at least", 1.1, faster(ASYNCPG, f"{MANY_ROWS}{ASYNC}")),
     Target("run time", "the ORM", "at least", 3.5, faster(ORM, *_both(ONE_ROW), *_both(MANY_ROWS), *_both(INSERT), *_both(UPDATE))),
+    Target(
+        "run time",
+        "tracing off, calls not sampled",
+        "at most",
+        1.1,
+        together(*(slower(case, TRACED, GENERATED) for one in (ONE_ROW, MANY_ROWS, INSERT, UPDATE) for case in _both(one))),
+    ),
     Target("run time", "loop / batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), *_both(MANY_LOOKUPS), ours=_BATCH)),
     Target("run time", "loop / copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),
     Target(
@@ -161,6 +173,31 @@ TARGETS = (
         "at most",
         1.1,
         together(*(memory(name, stream(STREAMS[-1]), stream(STREAMS[0])) for name in _both(GENERATED))),
+    ),
+    Target("run time", "direct / psycopg by hand, one row by key", "at most", 0.6, slower(ONE_ROW, DIRECT, BY_HAND)),
+    Target("run time", "direct / asyncpg by hand, one row by key", "at most", 0.85, slower(f"{ONE_ROW}{ASYNC}", DIRECT, ASYNCPG)),
+    Target("run time", "direct / asyncpg by hand, one row by key, uvloop", "at most", 1, slower(f"{ONE_ROW}{UVLOOP}", DIRECT, ASYNCPG)),
+    Target(
+        "run time",
+        "direct / psycopg by hand, 1,000 rows",
+        "at most",
+        0.95,
+        together(*(slower(case, DIRECT, BY_HAND) for case in (*_both(MANY_ROWS), f"{MANY_ROWS}{UVLOOP}"))),
+    ),
+    Target(
+        "run time",
+        "direct / asyncpg by hand, 1,000 rows",
+        "at most",
+        0.85,
+        together(*(slower(f"{MANY_ROWS}{loop}", DIRECT, ASYNCPG) for loop in (ASYNC, UVLOOP))),
+    ),
+    Target("run time", "asyncpg by hand / direct, 64 tasks on a pool", "at least", 1, slower(mixed(TASKS[-1]), ASYNCPG, DIRECT)),
+    Target(
+        "run time",
+        "batch / asyncpg by hand's, 1,000 inserts",
+        "at most",
+        1,
+        slower(f"{MANY_INSERTS}{ASYNC}", f"{DIRECT}, batch", f"{ASYNCPG}, batch"),
     ),
     Target(
         "generation",
@@ -177,7 +214,7 @@ TARGETS = (
         6,
         together(*(grown(contender, size(5000), size(1000)) for contender in (CHANGED, ANEW, CHECK))),
     ),
-    Target("generation", "150 ms, import of 1,000 queries", "at most", 1, part_of(0.15, IMPORT, BEYOND)),
+    Target("generation", "100 ms, import of 1,000 queries", "at most", 1, part_of(0.1, IMPORT, BEYOND)),
 )
 
 

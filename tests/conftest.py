@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import Compiler
-from tests.support.servers import ReadyCluster, Servers, newest_server
+from tests.support.servers import MAJORS, ReadyCluster, Servers, make_folder, newest_server
 from tests.support.sqlc import Recordings
 
 
@@ -25,8 +25,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    # One more than processors: tests wait for servers, programs and deadlines for a good part of their time.
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return processors + 1
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expectations of the golden cases")
+    parser.addoption("--postgres", type=int, choices=MAJORS, default=MAJORS[0], help="the version on which generated functions execute")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,12 +70,17 @@ def ready_cluster(shared: Path) -> ReadyCluster:
 
 
 @pytest.fixture(scope="session")
-def proof_server(ready_cluster: ReadyCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proof_server(ready_cluster: ReadyCluster) -> Iterator[str]:
     """The URL of a running PostgreSQL of the newest supported version."""
-    project: Path = tmp_path_factory.mktemp("proof")
-    ready_cluster.copy_to(project)
-    with newest_server(project) as url:
-        yield url
+    project = make_folder("sqlwright-tests-")
+    # PostgreSQL runs as another user where we are root.
+    project.chmod(0o755)
+    try:
+        ready_cluster.copy_to(project)
+        with newest_server(project) as url:
+            yield url
+    finally:
+        shutil.rmtree(project, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

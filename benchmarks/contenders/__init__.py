@@ -75,3 +75,16 @@ class Batching(Protocol):
     def lookups(self, keys: Iterable[int]) -> Mapping[str, Callable[[], Any]]:
         """The ways to read a row by each of the keys, by name; each returns a list of rows."""
         ...
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """An async contender that also writes on its pool."""
+
+    async def pooled_person(self, key: int) -> Any:
+        """One row by its key, on any connection of the pool."""
+        ...
+
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        """Update one row by its key, on any connection of the pool, and return the number of rows changed."""
+        ...

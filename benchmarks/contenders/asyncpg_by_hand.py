@@ -40,6 +40,11 @@ class Async:
             row = await conn.fetchrow(PERSON, key)
         return None if row is None else Person(*row)
 
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        async with self._pool.acquire() as conn:
+            status: str = await conn.execute(SET_BALANCE, key, balance)
+        return int(status.removeprefix("UPDATE "))
+
     async def people(self, rows: int) -> list[Person]:
         return [Person(*row) for row in await self._conn.fetch(PEOPLE, rows)]
 

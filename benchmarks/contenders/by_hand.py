@@ -113,6 +113,10 @@ class Async:
         async with self._pool.connection() as conn:
             return await self._person(conn, key)
 
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        async with self._pool.connection() as conn:
+            return (await conn.execute(SET_BALANCE, (key, balance))).rowcount
+
     @staticmethod
     async def _person(conn: AsyncConnection[Any], key: int) -> Person | None:
         cur = await conn.execute(PERSON, (key,))

@@ -15,12 +15,15 @@ from benchmarks.contenders import (
     orm,
     rival_form,
     sqlc_gen_python,
+    traced,
 )
-from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC
+from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, DIRECT, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC, TRACED
 from benchmarks.place import Place
 
 _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
     GENERATED: generated.Sync.opened,
+    DIRECT: generated.DirectSync.opened,
+    TRACED: traced.Sync.opened,
     BY_HAND: by_hand.Sync.opened,
     RIVAL_FORM: rival_form.Sync.opened,
     AIOSQL: aiosql_over_psycopg.Sync.opened,
@@ -30,6 +33,8 @@ _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
 }
 _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
     GENERATED: generated.Async.opened,
+    DIRECT: generated.DirectAsync.opened,
+    TRACED: traced.Async.opened,
     BY_HAND: by_hand.Async.opened,
     RIVAL_FORM: rival_form.Async.opened,
     ASYNCPG: asyncpg_by_hand.Async.opened,
@@ -48,7 +53,7 @@ def sync_contenders(place: Place) -> Generator[dict[str, SyncContender]]:
 
 
 @asynccontextmanager
-async def async_contenders(place: Place) -> AsyncGenerator[dict[str, AsyncContender]]:
-    """Open all that are async."""
+async def async_contenders(place: Place, *only: str) -> AsyncGenerator[dict[str, AsyncContender]]:
+    """Open all that are async, or those named."""
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(opened(place)) for name, opened in _ASYNC.items()}
+        yield {name: await stack.enter_async_context(_ASYNC[name](place)) for name in only or _ASYNC}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from psycopg import AsyncConnection, Connection
 from psycopg_pool import AsyncConnectionPool
@@ -19,15 +19,17 @@ from benchmarks.rows import NewPerson
 class Sync:
     """The functions at the package's root."""
 
+    package: ClassVar[str] = "bench_db"
+
     def __init__(self, conn: Connection[Any], queries: Any) -> None:
         self._conn, self._queries = conn, queries
 
     @classmethod
     @contextmanager
-    def opened(cls, place: Place) -> Generator[Sync]:
+    def opened(cls, place: Place) -> Generator[Self]:
         """Connect."""
         with Connection.connect(place.url, autocommit=True) as conn:
-            yield cls(conn, place.load("queries"))
+            yield cls(conn, place.load("queries", cls.package))
 
     def person(self, key: int) -> Any:
         return self._queries.get_person(self._conn, id=key)
@@ -94,15 +96,17 @@ class Sync:
 class Async:
     """The functions of the package's `aio`."""
 
+    package: ClassVar[str] = "bench_db"
+
     def __init__(self, conn: AsyncConnection[Any], pool: AsyncConnectionPool[AsyncConnection[Any]], queries: Any) -> None:
         self._conn, self._pool, self._queries = conn, pool, queries
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, place: Place) -> AsyncGenerator[Async]:
+    async def opened(cls, place: Place) -> AsyncGenerator[Self]:
         """Connect, and open a pool."""
         async with await AsyncConnection.connect(place.url, autocommit=True) as conn, psycopg_pool(place.url) as pool:
-            yield cls(conn, pool, place.load("aio.queries"))
+            yield cls(conn, pool, place.load("aio.queries", cls.package))
 
     async def person(self, key: int) -> Any:
         return await self._queries.get_person(self._conn, id=key)
@@ -110,6 +114,11 @@ class Async:
     async def pooled_person(self, key: int) -> Any:
         async with self._pool.connection() as conn:
             return await self._queries.get_person(conn, id=key)
+
+    async def pooled_set_balance(self, key: int, balance: Decimal) -> int:
+        async with self._pool.connection() as conn:
+            changed: int = await self._queries.set_balance(conn, id=key, balance=balance)
+        return changed
 
     async def people(self, rows: int) -> list[Any]:
         found: list[Any] = await self._queries.list_people(self._conn, rows=rows)
@@ -168,3 +177,15 @@ class Async:
             return found
 
         return {"loop": loop, "batch": in_batch}
+
+
+class DirectSync(Sync):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"
+
+
+class DirectAsync(Async):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_direct_db"

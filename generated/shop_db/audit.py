@@ -3,10 +3,11 @@
 
 from typing import Any, Final
 
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from ._direct import aexecute, afetch_all
+from ._tracing import atraced
 from .enums import AuditOutcome
 from .models import AuditLog, JsonValue
 
@@ -17,6 +18,12 @@ VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::audit_outcome,
 """
 
 
+@atraced(
+    "AppendAuditEntry",
+    APPEND_AUDIT_ENTRY,
+    operation="INSERT",
+    collection="audit_log",
+)
 async def append_audit_entry(
     conn: AsyncConnection[Any],
     *,
@@ -29,8 +36,8 @@ async def append_audit_entry(
     trace_id: str,
 ) -> None:
     """Append an entry to the audit log, the only write that it allows."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    await aexecute(
+        conn,
         APPEND_AUDIT_ENTRY,
         (actor, action, subject, origin, outcome, Jsonb(metadata), trace_id),
     )
@@ -45,6 +52,12 @@ LIMIT $2::int8
 """
 
 
+@atraced(
+    "ListAuditEntries",
+    LIST_AUDIT_ENTRIES,
+    operation="SELECT",
+    collection="audit_log",
+)
 async def list_audit_entries(
     conn: AsyncConnection[Any],
     *,
@@ -55,9 +68,8 @@ async def list_audit_entries(
 
     A page starts after the entry after_id, which is NULL for the first page.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_AUDIT_ENTRIES, (after_id, page_size))
-    return [AuditLog.from_row(row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, LIST_AUDIT_ENTRIES, (after_id, page_size))
+    return [AuditLog.from_row(row) for row in rows]
 
 
 LIST_AUDIT_ENTRIES_OF_SUBJECT: Final = """\
@@ -70,6 +82,12 @@ LIMIT $3::int8
 """
 
 
+@atraced(
+    "ListAuditEntriesOfSubject",
+    LIST_AUDIT_ENTRIES_OF_SUBJECT,
+    operation="SELECT",
+    collection="audit_log",
+)
 async def list_audit_entries_of_subject(
     conn: AsyncConnection[Any],
     *,
@@ -82,6 +100,9 @@ async def list_audit_entries_of_subject(
     A separate query: the generic plan of a combined one would read the whole log to
     find one subject.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_AUDIT_ENTRIES_OF_SUBJECT, (subject, after_id, page_size))
-    return [AuditLog.from_row(row) for row in await cur.fetchall()]
+    rows = await afetch_all(
+        conn,
+        LIST_AUDIT_ENTRIES_OF_SUBJECT,
+        (subject, after_id, page_size),
+    )
+    return [AuditLog.from_row(row) for row in rows]

@@ -2,16 +2,16 @@
 """Typed functions for the queries in queries/inbox.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from ._execution import aexecute_now
+from ._dataclasses import dataclass
+from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
@@ -23,6 +23,7 @@ RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled
 """
 
 
+@atraced("EnterInbox", ENTER_INBOX, operation="INSERT", collection="inbox")
 async def enter_inbox(
     conn: AsyncConnection[Any],
     *,
@@ -33,11 +34,14 @@ async def enter_inbox(
     """Enter a message into the inbox and lock it until the transaction ends: a
     second delivery waits, and then sees the result of the first.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(ENTER_INBOX, (consumer, message_id, event_type), binary=True)
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("EnterInbox", cur.rowcount)
+    row, count = await afetch_one(
+        conn,
+        ENTER_INBOX,
+        (consumer, message_id, event_type),
+        binary=True,
+    )
+    if row is None or count > 1:
+        raise ProofBrokenError("EnterInbox", count)
     value: bool = row[0]
     return value
 
@@ -49,6 +53,7 @@ WHERE consumer = $1::text AND message_id = $2::uuid
 """
 
 
+@atraced("MarkHandled", MARK_HANDLED, operation="UPDATE", collection="inbox")
 async def mark_handled(
     conn: AsyncConnection[Any],
     *,
@@ -56,8 +61,7 @@ async def mark_handled(
     message_id: UUID,
 ) -> None:
     """Mark a message as handled, in the transaction of its effects."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MARK_HANDLED, (consumer, message_id))
+    await aexecute(conn, MARK_HANDLED, (consumer, message_id))
 
 
 COUNT_FAILURE: Final = """\
@@ -70,6 +74,7 @@ RETURNING attempts
 """
 
 
+@atraced("CountFailure", COUNT_FAILURE, operation="INSERT", collection="inbox")
 async def count_failure(
     conn: AsyncConnection[Any],
     *,
@@ -79,15 +84,14 @@ async def count_failure(
     error: str | None,
 ) -> int:
     """Record a failure to handle a message, and return the number of its failures."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         COUNT_FAILURE,
         (consumer, message_id, event_type, error),
         binary=True,
     )
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("CountFailure", cur.rowcount)
+    if row is None or count > 1:
+        raise ProofBrokenError("CountFailure", count)
     value: int = row[0]
     return value
 
@@ -100,6 +104,7 @@ WHERE consumer = $2::text AND message_id = $3::uuid AND handled_at IS NULL
 """
 
 
+@atraced("GiveUp", GIVE_UP, operation="UPDATE", collection="inbox")
 async def give_up(
     conn: AsyncConnection[Any],
     *,
@@ -108,8 +113,8 @@ async def give_up(
     message_id: UUID,
 ) -> None:
     """Make a message a dead letter, and keep its content for inspection."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    await aexecute(
+        conn,
         GIVE_UP,
         (None if message is None else Jsonb(message), consumer, message_id),
     )
@@ -140,15 +145,15 @@ class ListDeadMessagesRow:
     dead_at: datetime.datetime
 
 
+@atraced("ListDeadMessages", LIST_DEAD_MESSAGES, operation="SELECT")
 async def list_dead_messages(
     conn: AsyncConnection[Any],
     *,
     at_most: int,
 ) -> list[ListDeadMessagesRow]:
     """List the dead letters of the consumers and of the relay, newest first."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_DEAD_MESSAGES, (at_most,), binary=True)
-    return [ListDeadMessagesRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, LIST_DEAD_MESSAGES, (at_most,), binary=True)
+    return [ListDeadMessagesRow(*row) for row in rows]
 
 
 PRUNE_INBOX: Final = """\
@@ -164,6 +169,7 @@ WHERE (consumer, message_id) IN (
 """
 
 
+@atraced("PruneInbox", PRUNE_INBOX, operation="DELETE", collection="inbox")
 async def prune_inbox(
     conn: AsyncConnection[Any],
     *,
@@ -173,6 +179,4 @@ async def prune_inbox(
     """Remove messages handled before a time, oldest first, at most `at_most`, except
     those still in the outbox: they may be published again, and must then be recognised.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, PRUNE_INBOX, (before, at_most))
-    return cur.rowcount
+    return await aexecute_count(conn, PRUNE_INBOX, (before, at_most))

@@ -2,14 +2,14 @@
 """Typed functions for the queries in queries/logins.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection
 
-from ._execution import aexecute_now
+from ._dataclasses import dataclass
+from ._direct import aexecute_count, afetch_one
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 
 COUNT_LOGIN_ATTEMPT: Final = """\
 INSERT INTO login_attempts AS known (login, attempts)
@@ -33,6 +33,12 @@ class CountLoginAttemptRow:
     seconds_left: float
 
 
+@atraced(
+    "CountLoginAttempt",
+    COUNT_LOGIN_ATTEMPT,
+    operation="INSERT",
+    collection="login_attempts",
+)
 async def count_login_attempt(
     conn: AsyncConnection[Any],
     *,
@@ -44,11 +50,14 @@ async def count_login_attempt(
 
     A period begins with the first attempt after the end of the previous one.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(COUNT_LOGIN_ATTEMPT, (login, period), binary=True)
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("CountLoginAttempt", cur.rowcount)
+    row, count = await afetch_one(
+        conn,
+        COUNT_LOGIN_ATTEMPT,
+        (login, period),
+        binary=True,
+    )
+    if row is None or count > 1:
+        raise ProofBrokenError("CountLoginAttempt", count)
     return CountLoginAttemptRow(*row)
 
 
@@ -59,6 +68,12 @@ WHERE login = $2::text AND attempts >= $3::int4 AND since > now() - $1::interval
 """
 
 
+@atraced(
+    "GetBlockedLogin",
+    GET_BLOCKED_LOGIN,
+    operation="SELECT",
+    collection="login_attempts",
+)
 async def get_blocked_login(
     conn: AsyncConnection[Any],
     *,
@@ -69,11 +84,14 @@ async def get_blocked_login(
     """Get the seconds until the end of the period of a login with at least this
     number of attempts. Returns no row for fewer attempts.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_BLOCKED_LOGIN, (period, login, attempts), binary=True)
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("GetBlockedLogin", cur.rowcount)
+    row, count = await afetch_one(
+        conn,
+        GET_BLOCKED_LOGIN,
+        (period, login, attempts),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetBlockedLogin", count)
     return None if row is None else row[0]
 
 
@@ -89,6 +107,12 @@ WHERE login IN (
 """
 
 
+@atraced(
+    "RemoveOldLoginAttempts",
+    REMOVE_OLD_LOGIN_ATTEMPTS,
+    operation="DELETE",
+    collection="login_attempts",
+)
 async def remove_old_login_attempts(
     conn: AsyncConnection[Any],
     *,
@@ -98,9 +122,7 @@ async def remove_old_login_attempts(
     """Remove logins whose period has ended, oldest first, except those locked by
     other transactions.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, REMOVE_OLD_LOGIN_ATTEMPTS, (period, at_most))
-    return cur.rowcount
+    return await aexecute_count(conn, REMOVE_OLD_LOGIN_ATTEMPTS, (period, at_most))
 
 
 FORGET_LOGIN_ATTEMPTS: Final = """\
@@ -109,8 +131,12 @@ WHERE login = $1::text
 """
 
 
+@atraced(
+    "ForgetLoginAttempts",
+    FORGET_LOGIN_ATTEMPTS,
+    operation="DELETE",
+    collection="login_attempts",
+)
 async def forget_login_attempts(conn: AsyncConnection[Any], *, login: str) -> int:
     """Reset the attempts of a login after a success."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, FORGET_LOGIN_ATTEMPTS, (login,))
-    return cur.rowcount
+    return await aexecute_count(conn, FORGET_LOGIN_ATTEMPTS, (login,))

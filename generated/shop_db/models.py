@@ -2,11 +2,11 @@
 """Row classes that queries share."""
 
 import datetime
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
+from ._dataclasses import dataclass
 from .enums import AuditOutcome, OrderStatus
 
 JsonValue: TypeAlias = (

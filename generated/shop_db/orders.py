@@ -3,7 +3,6 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Self
 from uuid import UUID
@@ -11,8 +10,11 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
+from ._direct import aexecute, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
+from ._tracing import atraced
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -43,6 +45,7 @@ FROM placed
 """
 
 
+@atraced("PlaceOrder", PLACE_ORDER, operation="INSERT")
 async def place_order(
     conn: AsyncConnection[Any],
     *,
@@ -58,14 +61,13 @@ async def place_order(
 
     The total is computed here from the lines.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("PlaceOrder", cur.rowcount)
+    if row is None or count > 1:
+        raise ProofBrokenError("PlaceOrder", count)
     return Order.from_row(row)
 
 
@@ -94,15 +96,15 @@ class GetOrderWithLinesRow:
         return cls(orders=Order.from_row(row[0:8]), order_lines=OrderLine(*row[8:14]))
 
 
+@atraced("GetOrderWithLines", GET_ORDER_WITH_LINES, operation="SELECT")
 async def get_order_with_lines(
     conn: AsyncConnection[Any],
     *,
     id: UUID,
 ) -> list[GetOrderWithLinesRow]:
     """Get an order with its lines, one row for each line."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_ORDER_WITH_LINES, (id,))
-    return [GetOrderWithLinesRow.from_row(row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, GET_ORDER_WITH_LINES, (id,))
+    return [GetOrderWithLinesRow.from_row(row) for row in rows]
 
 
 SET_ORDER_STATUS: Final = """\
@@ -127,6 +129,7 @@ class SetOrderStatusRow:
     """When the row was last written; set by every UPDATE in queries/orders.sql."""
 
 
+@atraced("SetOrderStatus", SET_ORDER_STATUS, operation="UPDATE", collection="orders")
 async def set_order_status(
     conn: AsyncConnection[Any],
     *,
@@ -138,11 +141,14 @@ async def set_order_status(
 
     Returns no row if the order has another version or does not exist.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(SET_ORDER_STATUS, (status, id, version), binary=True)
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("SetOrderStatus", cur.rowcount)
+    row, count = await afetch_one(
+        conn,
+        SET_ORDER_STATUS,
+        (status, id, version),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("SetOrderStatus", count)
     return None if row is None else SetOrderStatusRow(*row)
 
 
@@ -194,6 +200,7 @@ class ListOrdersOfUserRow:
         )
 
 
+@atraced("ListOrdersOfUser", LIST_ORDERS_OF_USER, operation="SELECT")
 async def list_orders_of_user(
     conn: AsyncConnection[Any],
     *,
@@ -207,12 +214,12 @@ async def list_orders_of_user(
     A page starts after the key (after_placed_at, after_id) of the previous page's last
     row; both are NULL for the first page.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    rows = await afetch_all(
+        conn,
         LIST_ORDERS_OF_USER,
         (user_id, after_placed_at, after_id, page_size),
     )
-    return [ListOrdersOfUserRow.from_row(row) for row in await cur.fetchall()]
+    return [ListOrdersOfUserRow.from_row(row) for row in rows]
 
 
 SUMMARIZE_ORDERS_OF_USER: Final = """\
@@ -248,6 +255,12 @@ class SummarizeOrdersOfUserRow:
     last_placed_at: datetime.datetime
 
 
+@atraced(
+    "SummarizeOrdersOfUser",
+    SUMMARIZE_ORDERS_OF_USER,
+    operation="SELECT",
+    collection="orders",
+)
 async def summarize_orders_of_user(
     conn: AsyncConnection[Any],
     *,
@@ -256,9 +269,8 @@ async def summarize_orders_of_user(
     """Return the totals of a user's orders, one row for each currency: the number by
     status, and the sum of the paid ones.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(SUMMARIZE_ORDERS_OF_USER, (user_id,), binary=True)
-    return [SummarizeOrdersOfUserRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, SUMMARIZE_ORDERS_OF_USER, (user_id,), binary=True)
+    return [SummarizeOrdersOfUserRow(*row) for row in rows]
 
 
 ADD_TO_DAILY_SALES: Final = """\
@@ -270,6 +282,12 @@ SET orders = daily_sales.orders + EXCLUDED.orders,
 """
 
 
+@atraced(
+    "AddToDailySales",
+    ADD_TO_DAILY_SALES,
+    operation="INSERT",
+    collection="daily_sales",
+)
 async def add_to_daily_sales(
     conn: AsyncConnection[Any],
     *,
@@ -281,8 +299,7 @@ async def add_to_daily_sales(
     """Add to the sales of a day; negative numbers subtract an order that was
     cancelled after its payment.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
+    await aexecute(conn, ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
 
 
 LIST_DAILY_SALES: Final = """\
@@ -293,15 +310,20 @@ ORDER BY day DESC, currency
 """
 
 
+@atraced(
+    "ListDailySales",
+    LIST_DAILY_SALES,
+    operation="SELECT",
+    collection="daily_sales",
+)
 async def list_daily_sales(
     conn: AsyncConnection[Any],
     *,
     since: datetime.date,
 ) -> list[DailySale]:
     """List the sales since a day, newest first."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_DAILY_SALES, (since,))
-    return [DailySale(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, LIST_DAILY_SALES, (since,))
+    return [DailySale(*row) for row in rows]
 
 
 SEED_ORDERS: Final = """\
@@ -323,6 +345,7 @@ class SeedOrdersParams:
     updated_at: datetime.datetime
 
 
+@atraced("SeedOrders", SEED_ORDERS, operation="COPY", collection="orders")
 async def seed_orders(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrdersParams] | AsyncIterable[SeedOrdersParams],
@@ -369,6 +392,7 @@ class SeedOrderLinesParams:
     unit_price_minor: int
 
 
+@atraced("SeedOrderLines", SEED_ORDER_LINES, operation="COPY", collection="order_lines")
 async def seed_order_lines(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedOrderLinesParams] | AsyncIterable[SeedOrderLinesParams],

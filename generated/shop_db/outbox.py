@@ -2,16 +2,16 @@
 """Typed functions for the queries in queries/outbox.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from ._execution import aexecute_now
+from ._dataclasses import dataclass
+from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
+from ._tracing import atraced
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
@@ -20,6 +20,7 @@ VALUES ($1::varchar, $2::varchar, $3::jsonb, $4::varchar)
 """
 
 
+@atraced("AddToOutbox", ADD_TO_OUTBOX, operation="INSERT", collection="outbox")
 async def add_to_outbox(
     conn: AsyncConnection[Any],
     *,
@@ -29,8 +30,11 @@ async def add_to_outbox(
     trace_id: str,
 ) -> None:
     """Write an event, in the transaction of its change."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(ADD_TO_OUTBOX, (aggregate, event_type, Jsonb(payload), trace_id))
+    await aexecute(
+        conn,
+        ADD_TO_OUTBOX,
+        (aggregate, event_type, Jsonb(payload), trace_id),
+    )
 
 
 CLAIM_OUTBOX_BATCH: Final = """\
@@ -87,6 +91,12 @@ class ClaimOutboxBatchRow:
     """Number of times that the broker refused it."""
 
 
+@atraced(
+    "ClaimOutboxBatch",
+    CLAIM_OUTBOX_BATCH,
+    operation="UPDATE",
+    collection="outbox",
+)
 async def claim_outbox_batch(
     conn: AsyncConnection[Any],
     *,
@@ -99,9 +109,13 @@ async def claim_outbox_batch(
 
     Later events of that aggregate wait until it is published or a dead letter.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(CLAIM_OUTBOX_BATCH, (claim, lease, batch_size), binary=True)
-    return [ClaimOutboxBatchRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(
+        conn,
+        CLAIM_OUTBOX_BATCH,
+        (claim, lease, batch_size),
+        binary=True,
+    )
+    return [ClaimOutboxBatchRow(*row) for row in rows]
 
 
 MARK_PUBLISHED: Final = """\
@@ -133,6 +147,7 @@ WHERE outbox.position = stored.position
 """
 
 
+@atraced("MarkPublished", MARK_PUBLISHED, operation="UPDATE", collection="outbox")
 async def mark_published(
     conn: AsyncConnection[Any],
     *,
@@ -146,8 +161,7 @@ async def mark_published(
     An event recorded at one of these places before was lost by the broker, which
     otherwise uses no place twice: it becomes pending again.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MARK_PUBLISHED, (claim, positions, streams, sequences))
+    await aexecute(conn, MARK_PUBLISHED, (claim, positions, streams, sequences))
 
 
 MARK_REFUSED: Final = """\
@@ -163,6 +177,7 @@ WHERE position = $4::int8
 """
 
 
+@atraced("MarkRefused", MARK_REFUSED, operation="UPDATE", collection="outbox")
 async def mark_refused(
     conn: AsyncConnection[Any],
     *,
@@ -175,8 +190,7 @@ async def mark_refused(
     """Record that the broker refused an event: it is retried after a while, or a
     dead letter.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MARK_REFUSED, (error, retry_after, give_up, position, claim))
+    await aexecute(conn, MARK_REFUSED, (error, retry_after, give_up, position, claim))
 
 
 RELEASE_CLAIM: Final = """\
@@ -188,6 +202,7 @@ WHERE position = ANY($1::bigint[])
 """
 
 
+@atraced("ReleaseClaim", RELEASE_CLAIM, operation="UPDATE", collection="outbox")
 async def release_claim(
     conn: AsyncConnection[Any],
     *,
@@ -195,8 +210,7 @@ async def release_claim(
     claim: UUID,
 ) -> None:
     """Release the events of a claim that were neither published nor refused."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(RELEASE_CLAIM, (positions, claim))
+    await aexecute(conn, RELEASE_CLAIM, (positions, claim))
 
 
 REPUBLISH_OUTBOX: Final = """\
@@ -225,6 +239,7 @@ RETURNING outbox.position
 """
 
 
+@atraced("RepublishOutbox", REPUBLISH_OUTBOX, operation="UPDATE", collection="outbox")
 async def republish_outbox(
     conn: AsyncConnection[Any],
     *,
@@ -235,13 +250,13 @@ async def republish_outbox(
     """Make published events and dead letters of a range pending again, at most
     `at_most`, and return their positions.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    rows = await afetch_all(
+        conn,
         REPUBLISH_OUTBOX,
         (first_position, last_position, at_most),
         binary=True,
     )
-    return [row[0] for row in await cur.fetchall()]
+    return [row[0] for row in rows]
 
 
 MEASURE_STREAM_GAP: Final = """\
@@ -268,6 +283,12 @@ class MeasureStreamGapRow:
     last_position: int | None
 
 
+@atraced(
+    "MeasureStreamGap",
+    MEASURE_STREAM_GAP,
+    operation="SELECT",
+    collection="outbox",
+)
 async def measure_stream_gap(
     conn: AsyncConnection[Any],
     *,
@@ -281,15 +302,14 @@ async def measure_stream_gap(
     """Count the events published within the retention that are missing from the
     stream, and return the first and last position.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         MEASURE_STREAM_GAP,
         (stream, first_sequence, last_sequence, deleted, keep, known_at),
         binary=True,
     )
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("MeasureStreamGap", cur.rowcount)
+    if row is None or count > 1:
+        raise ProofBrokenError("MeasureStreamGap", count)
     return MeasureStreamGapRow(*row)
 
 
@@ -298,13 +318,12 @@ SELECT now()::timestamptz AS time
 """
 
 
+@atraced("GetTime", GET_TIME, operation="SELECT")
 async def get_time(conn: AsyncConnection[Any]) -> datetime.datetime:
     """Get the time of the database, which stamps all messages."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_TIME, binary=True)
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("GetTime", cur.rowcount)
+    row, count = await afetch_one(conn, GET_TIME, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("GetTime", count)
     value: datetime.datetime = row[0]
     return value
 
@@ -335,16 +354,15 @@ class MeasureOutboxRow:
     dead: int
 
 
+@atraced("MeasureOutbox", MEASURE_OUTBOX, operation="SELECT", collection="outbox")
 async def measure_outbox(conn: AsyncConnection[Any]) -> MeasureOutboxRow:
     """Measure the lag of the outbox: the number of pending events, the age of the
     oldest in seconds, and the number of dead letters. Counts stop at 10,001, so that
     this remains fast after a long outage.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(MEASURE_OUTBOX, binary=True)
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("MeasureOutbox", cur.rowcount)
+    row, count = await afetch_one(conn, MEASURE_OUTBOX, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("MeasureOutbox", count)
     return MeasureOutboxRow(*row)
 
 
@@ -360,6 +378,7 @@ WHERE position IN (
 """
 
 
+@atraced("PruneOutbox", PRUNE_OUTBOX, operation="DELETE", collection="outbox")
 async def prune_outbox(
     conn: AsyncConnection[Any],
     *,
@@ -369,6 +388,4 @@ async def prune_outbox(
     """Remove events published before a time, oldest first, at most `at_most`, to
     keep transactions short.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, PRUNE_OUTBOX, (before, at_most))
-    return cur.rowcount
+    return await aexecute_count(conn, PRUNE_OUTBOX, (before, at_most))

@@ -3,23 +3,23 @@
 
 from typing import Any, Final
 
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection
 
-from ._execution import aexecute_now
+from ._direct import aexecute, aexecute_count
+from ._tracing import atraced
 
 LOCK_SALES: Final = """\
 LOCK TABLE inbox, daily_sales IN SHARE ROW EXCLUSIVE MODE
 """
 
 
+@atraced("LockSales", LOCK_SALES, operation="LOCK TABLE")
 async def lock_sales(conn: AsyncConnection[Any]) -> None:
     """Lock out all writers of the sales until the transaction ends.
 
     The inbox is locked first, in the same order as by the writers.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LOCK_SALES)
+    await aexecute(conn, LOCK_SALES)
 
 
 LIFT_STATEMENT_TIMEOUT: Final = """\
@@ -27,10 +27,10 @@ SELECT set_config('statement_timeout', '0', true)
 """
 
 
+@atraced("LiftStatementTimeout", LIFT_STATEMENT_TIMEOUT, operation="SELECT")
 async def lift_statement_timeout(conn: AsyncConnection[Any]) -> None:
     """Disable the statement timeout for this transaction."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIFT_STATEMENT_TIMEOUT)
+    await aexecute(conn, LIFT_STATEMENT_TIMEOUT)
 
 
 CLEAR_DAILY_SALES: Final = """\
@@ -38,10 +38,15 @@ DELETE FROM daily_sales
 """
 
 
+@atraced(
+    "ClearDailySales",
+    CLEAR_DAILY_SALES,
+    operation="DELETE",
+    collection="daily_sales",
+)
 async def clear_daily_sales(conn: AsyncConnection[Any]) -> None:
     """Delete all sales."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(CLEAR_DAILY_SALES)
+    await aexecute(conn, CLEAR_DAILY_SALES)
 
 
 REBUILD_DAILY_SALES: Final = """\
@@ -76,11 +81,10 @@ GROUP BY day, currency
 """
 
 
+@atraced("RebuildDailySales", REBUILD_DAILY_SALES, operation="INSERT")
 async def rebuild_daily_sales(conn: AsyncConnection[Any]) -> int:
     """Rebuild the sales from the audit log, which is complete, and mark every
     counted event as handled in the inbox, so that no delivery counts it again. One
     statement, and so one snapshot: the counted and the marked events are the same.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, REBUILD_DAILY_SALES)
-    return cur.rowcount
+    return await aexecute_count(conn, REBUILD_DAILY_SALES)

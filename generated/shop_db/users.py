@@ -3,16 +3,17 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from ._execution import aexecute_now
+from ._dataclasses import dataclass
+from ._direct import aexecute_count, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
+from ._tracing import atraced
 from .models import User
 
 CREATE_USER: Final = """\
@@ -23,6 +24,7 @@ RETURNING id, first_name, last_name, email, phone, password, created_at, updated
 """
 
 
+@atraced("CreateUser", CREATE_USER, operation="INSERT", collection="users")
 async def create_user(
     conn: AsyncConnection[Any],
     *,
@@ -33,15 +35,14 @@ async def create_user(
     password: str,
 ) -> User:
     """Register a user. The database generates the id and both timestamps."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         CREATE_USER,
         (first_name, last_name, email, phone, password),
         binary=True,
     )
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("CreateUser", cur.rowcount)
+    if row is None or count > 1:
+        raise ProofBrokenError("CreateUser", count)
     return User(*row)
 
 
@@ -53,13 +54,12 @@ WHERE id = $1::uuid
 """
 
 
+@atraced("GetUser", GET_USER, operation="SELECT", collection="users")
 async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
     """Get a user by id."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_USER, (id,), binary=True)
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("GetUser", cur.rowcount)
+    row, count = await afetch_one(conn, GET_USER, (id,), binary=True)
+    if count > 1:
+        raise ProofBrokenError("GetUser", count)
     return None if row is None else User(*row)
 
 
@@ -71,13 +71,12 @@ WHERE lower(email) = lower($1::text)
 """
 
 
+@atraced("GetUserByEmail", GET_USER_BY_EMAIL, operation="SELECT", collection="users")
 async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User | None:
     """Get a user by e-mail address, in any case."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_USER_BY_EMAIL, (email,), binary=True)
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("GetUserByEmail", cur.rowcount)
+    row, count = await afetch_one(conn, GET_USER_BY_EMAIL, (email,), binary=True)
+    if count > 1:
+        raise ProofBrokenError("GetUserByEmail", count)
     return None if row is None else User(*row)
 
 
@@ -95,6 +94,12 @@ RETURNING id, first_name, last_name, email, phone, password, created_at, updated
 """
 
 
+@atraced(
+    "UpdateUserProfile",
+    UPDATE_USER_PROFILE,
+    operation="UPDATE",
+    collection="users",
+)
 async def update_user_profile(
     conn: AsyncConnection[Any],
     *,
@@ -109,15 +114,14 @@ async def update_user_profile(
 
     Returns no row if the user has another version or does not exist.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(
+    row, count = await afetch_one(
+        conn,
         UPDATE_USER_PROFILE,
         (first_name, last_name, email, phone, id, version),
         binary=True,
     )
-    row = await cur.fetchone()
-    if cur.rowcount > 1:
-        raise ProofBrokenError("UpdateUserProfile", cur.rowcount)
+    if count > 1:
+        raise ProofBrokenError("UpdateUserProfile", count)
     return None if row is None else User(*row)
 
 
@@ -130,6 +134,12 @@ WHERE id = $2::uuid AND version = $3::int4
 """
 
 
+@atraced(
+    "UpdateUserPassword",
+    UPDATE_USER_PASSWORD,
+    operation="UPDATE",
+    collection="users",
+)
 async def update_user_password(
     conn: AsyncConnection[Any],
     *,
@@ -141,9 +151,7 @@ async def update_user_password(
 
     Changes no row if the user has another version or does not exist.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, UPDATE_USER_PASSWORD, (password, id, version))
-    return cur.rowcount
+    return await aexecute_count(conn, UPDATE_USER_PASSWORD, (password, id, version))
 
 
 GET_PUBLIC_PROFILES: Final = """\
@@ -165,6 +173,12 @@ class GetPublicProfilesRow:
     """Family name."""
 
 
+@atraced(
+    "GetPublicProfiles",
+    GET_PUBLIC_PROFILES,
+    operation="SELECT",
+    collection="users",
+)
 async def get_public_profiles(
     conn: AsyncConnection[Any],
     *,
@@ -174,9 +188,8 @@ async def get_public_profiles(
 
     An unknown id has no row.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_PUBLIC_PROFILES, (ids,), binary=True)
-    return [GetPublicProfilesRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(conn, GET_PUBLIC_PROFILES, (ids,), binary=True)
+    return [GetPublicProfilesRow(*row) for row in rows]
 
 
 LIST_USERS: Final = """\
@@ -215,6 +228,7 @@ class ListUsersRow:
     """
 
 
+@atraced("ListUsers", LIST_USERS, operation="SELECT", collection="users")
 async def list_users(
     conn: AsyncConnection[Any],
     *,
@@ -227,9 +241,13 @@ async def list_users(
     A page starts after the key (after_created_at, after_id) of the previous page's last
     row; both are NULL for the first page.
     """
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(LIST_USERS, (after_created_at, after_id, page_size), binary=True)
-    return [ListUsersRow(*row) for row in await cur.fetchall()]
+    rows = await afetch_all(
+        conn,
+        LIST_USERS,
+        (after_created_at, after_id, page_size),
+        binary=True,
+    )
+    return [ListUsersRow(*row) for row in rows]
 
 
 GET_TAKEN_EMAILS: Final = """\
@@ -239,15 +257,15 @@ WHERE lower(email) = ANY($1::text[])
 """
 
 
+@atraced("GetTakenEmails", GET_TAKEN_EMAILS, operation="SELECT", collection="users")
 async def get_taken_emails(
     conn: AsyncConnection[Any],
     *,
     lower_emails: list[str],
 ) -> list[str]:
     """Get those of the given lower-case addresses that users have."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(GET_TAKEN_EMAILS, (lower_emails,), binary=True)
-    return [row[0] for row in await cur.fetchall()]
+    rows = await afetch_all(conn, GET_TAKEN_EMAILS, (lower_emails,), binary=True)
+    return [row[0] for row in rows]
 
 
 COUNT_USERS: Final = """\
@@ -255,13 +273,12 @@ SELECT count(*) FROM users
 """
 
 
+@atraced("CountUsers", COUNT_USERS, operation="SELECT", collection="users")
 async def count_users(conn: AsyncConnection[Any]) -> int:
     """Count all users."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(COUNT_USERS, binary=True)
-    row = await cur.fetchone()
-    if row is None or cur.rowcount > 1:
-        raise ProofBrokenError("CountUsers", cur.rowcount)
+    row, count = await afetch_one(conn, COUNT_USERS, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("CountUsers", count)
     value: int = row[0]
     return value
 
@@ -272,11 +289,10 @@ WHERE id = $1::uuid
 """
 
 
+@atraced("DeleteUser", DELETE_USER, operation="DELETE", collection="users")
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     """Delete a user. Changes no row if no user has the id."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await aexecute_now(cur, DELETE_USER, (id,))
-    return cur.rowcount
+    return await aexecute_count(conn, DELETE_USER, (id,))
 
 
 SEED_USERS: Final = """\
@@ -299,6 +315,7 @@ class SeedUsersParams:
     updated_at: datetime.datetime
 
 
+@atraced("SeedUsers", SEED_USERS, operation="COPY", collection="users")
 async def seed_users(
     conn: AsyncConnection[Any],
     rows: Iterable[SeedUsersParams] | AsyncIterable[SeedUsersParams],

@@ -42,7 +42,8 @@ from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
-from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings
+from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
     "Adapters",
@@ -53,7 +54,9 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Shop",
+    "TraceExporter",
     "configure_logging",
+    "configure_tracing",
     "health_checks",
     "load_settings",
     "open_shop",

@@ -1,21 +1,31 @@
 """A demo against real PostgreSQL, Redis and NATS servers: `python -m shop.demo`, with DATABASE_URL set to a migrated database.
 
 REDIS_URL and NATS_URL are optional; by default both servers are started for the duration of the demo. It prints each step. It can be
-repeated: a second run continues with the users of the first.
+repeated: a second run continues with the users of the first. With `--trace`, it shows the queries of each step in the end.
 Exit status: 0 success; 1 the database is not ready, or a step had an unexpected outcome; 2 DATABASE_URL is not set.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import sys
 import tempfile
 import uuid
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import get_tracer, set_tracer_provider
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
 
 from shop.application.context import Actor, Context
 from shop.application.transactions.failures import StoreDefect
@@ -41,8 +51,11 @@ class UnexpectedOutcome(Exception):
     """A step of the demo had an unexpected outcome."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the demo, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="shop.demo", description="A demo against real servers.")
+    parser.add_argument("--trace", action="store_true", help="Show the spans of the queries of each step.")
+    spans = _kept_spans() if parser.parse_args(arguments).trace else None
     database_url = os.environ.get("DATABASE_URL", "")
     if not database_url:
         return _fail_with("DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop", status=2)
@@ -55,6 +68,8 @@ def main() -> int:
         return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate up`.", status=1)
     except UnexpectedOutcome as error:
         return _fail_with(str(error), status=1)
+    if spans is not None:
+        _show(spans.get_finished_spans())
     return 0
 
 
@@ -71,18 +86,28 @@ def _settings(stack: ExitStack, database_url: str) -> Settings:
 
 async def run(settings: Settings) -> None:
     """Run all steps. Raises `DatabaseNotReady` or `UnexpectedOutcome`."""
+    span = get_tracer("shop.demo").start_as_current_span
     async with open_shop(settings) as shop:
-        ada, grace = await _register(shop)
-        await _refuse_a_second_ada(shop)
-        await _log_in(shop)
-        await _update_profile(shop, grace)
-        order = await _order(shop, ada)
-        await _refuse(shop, ada, order)
-        await _roll_back(shop, ada)
-        await _consume(shop)
-        await _read(shop, [ada, grace])
-        await _audit(shop, order)
-        await _delete_a_visitor(shop)
+        with span("register"):
+            ada, grace = await _register(shop)
+            await _refuse_a_second_ada(shop)
+        with span("log in"):
+            await _log_in(shop)
+        with span("update profile"):
+            await _update_profile(shop, grace)
+        with span("order"):
+            order = await _order(shop, ada)
+        with span("refuse"):
+            await _refuse(shop, ada, order)
+        with span("roll back"):
+            await _roll_back(shop, ada)
+        with span("publish and consume"):
+            await _consume(shop)
+        with span("read"):
+            await _read(shop, [ada, grace])
+            await _audit(shop, order)
+        with span("delete"):
+            await _delete_a_visitor(shop)
 
 
 async def _register(shop: Shop) -> list[User]:
@@ -255,6 +280,32 @@ def _unexpected(message: str) -> UnexpectedOutcome:
     return UnexpectedOutcome(f"unexpected outcome: {message}")
 
 
+def _kept_spans() -> InMemorySpanExporter:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    set_tracer_provider(provider)
+    return spans
+
+
+def _show(spans: Sequence[ReadableSpan]) -> None:
+    """Print the spans as a tree."""
+    _step("Trace: each query by its name, its operation and table, and its time")
+    trees: dict[int, Tree] = {}
+    root = Tree("shop", hide_root=True)
+    for span in sorted(spans, key=lambda span: span.start_time or 0):
+        said = span.attributes or {}
+        line = Text(span.name)
+        line.append(f"  {said.get('db.operation.name', '')} {said.get('db.collection.name', '')}".rstrip(), style="dim")
+        line.append(f"  {((span.end_time or 0) - (span.start_time or 0)) / 1e6:.1f} ms", style="cyan")
+        line.append(f"  {span.status.description}" if span.status.description else "", style="red")
+        parent = trees.get(span.parent.span_id, root) if span.parent else root
+        context = span.get_span_context()
+        tree = parent.add(line)
+        if context is not None:
+            trees[context.span_id] = tree
+    Console(highlight=False).print(root)
+
+
 def _step(title: str) -> None:
     sys.stdout.write(f"\n▸ {title}\n")
 
@@ -269,4 +320,4 @@ def _fail_with(message: str, *, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

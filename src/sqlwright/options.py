@@ -6,7 +6,7 @@ import difflib
 import json
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -33,6 +33,13 @@ class Calls(StrEnum):
 
     CURSOR = "cursor"
     DIRECT = "direct"
+
+
+class Tracing(StrEnum):
+    """What describes calls to those who operate the service: nothing, or spans and durations of OpenTelemetry."""
+
+    NONE = "none"
+    OPENTELEMETRY = "opentelemetry"
 
 
 class ArrayElements(StrEnum):
@@ -123,6 +130,8 @@ class Options(BaseModel):
     package: Annotated[str, AfterValidator(_import_name)] = ""
     clients: Clients = Clients.SYNC
     calls: Calls = Calls.CURSOR
+    tracing: Tracing = Tracing.NONE
+    comments: StrictBool = False
     strict_one: StrictBool = False
     query_parameter_limit: Annotated[StrictInt, Field(ge=0)] | None = None
     emit_sync_querier: StrictBool = False
@@ -175,6 +184,7 @@ _ACCEPTED = {
     "array_elements": ", ".join(ArrayElements),
     "calls": ", ".join(Calls),
     "clients": ", ".join(Clients),
+    "comments": _BOOLEAN,
     "domains": ", ".join(Domains),
     "emit_async_querier": _BOOLEAN,
     "emit_exact_table_names": _BOOLEAN,
@@ -194,6 +204,7 @@ _ACCEPTED = {
     "query_parameter_limit": "a whole number, 0 or more",
     "rename": 'a mapping of SQL names to Python names, such as {"usr": "User"}',
     "strict_one": _BOOLEAN,
+    "tracing": ", ".join(Tracing),
 }
 # sqlc-gen-python's default limit.
 _QUERIER_PARAMETER_LIMIT = 4
@@ -278,10 +289,11 @@ def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diag
         return _nested(key, error, config_name, config_text)
     place = _place_of_key(key, config_name, config_text)
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, _ACCEPTED, n=1)
-        meant = f'did you mean "{close[0]}"? ' if close else ""
         return Diagnostic(
-            Code.UNKNOWN_OPTION, f'unknown option "{key}"', place, help=f"{meant}accepted options: {', '.join(sorted(_ACCEPTED))}."
+            Code.UNKNOWN_OPTION,
+            f'unknown option "{key}"',
+            place,
+            help=f"{_meant(key, _ACCEPTED)}accepted options: {', '.join(sorted(_ACCEPTED))}.",
         )
     if error["type"] == key:
         return Diagnostic(Code.CONTRADICTING_OPTIONS, f'option "{key}" {error["msg"]}', place, help="keep one of them.")
@@ -289,8 +301,13 @@ def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diag
         Code.INVALID_OPTION,
         f'bad value for option "{key}": {json.dumps(error["input"])}',
         place,
-        help=f"accepted: {_ACCEPTED[key]}." if error["type"] != "missing" else "",
+        help=f"{_meant(str(error['input']), _ACCEPTED[key].split(', '))}accepted: {_ACCEPTED[key]}." if error["type"] != "missing" else "",
     )
+
+
+def _meant(found: str, accepted: Iterable[str]) -> str:
+    close = difflib.get_close_matches(found, accepted, n=1)
+    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:

@@ -82,6 +82,8 @@ def compile_request(
         queriers=Queriers(sync=options.emit_sync_querier, asynchronous=options.emit_async_querier),
         registry=options.emit_registry,
         calls=options.calls,
+        tracing=options.tracing,
+        comments=options.comments,
     )
     recorded = inputs.record.proofs
     return Compilation(

@@ -11,8 +11,8 @@ from tests.support.small_project import USERS, declare, write_files
 PACKAGE = "generated/app_db"
 
 
-def test_a_generated_folder_is_up_to_date(project: Path, sqlwright_process: Sqlwright) -> None:
-    sqlwright_process("generate")
+def test_a_generated_folder_is_up_to_date(project: Path, sqlwright: Sqlwright, sqlwright_process: Sqlwright) -> None:
+    sqlwright("generate")
     done = sqlwright_process("check")
     assert (done.code, done.out, done.err) == (0, f"{len(tree(project / PACKAGE))} generated files up to date.\n", "")
 

@@ -29,9 +29,9 @@ def applied(url: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("stopped_afterwards")
-def test_the_life_of_an_embedded_database(project: Path, embedded_process: Sqlwright) -> None:
+def test_the_life_of_an_embedded_database(project: Path, embedded_sqlwright: Sqlwright, embedded_process: Sqlwright) -> None:
     """Made by up, kept running, undone by down, made again by reset, stopped by stop, and there again after the next up."""
-    status = embedded_process("db", "status")
+    status = embedded_sqlwright("db", "status")
     assert status.code == 0
     assert status.out.endswith("server:   stopped\nIt does not exist yet; create it: sqlwright db up\n")
 
@@ -41,7 +41,7 @@ def test_the_life_of_an_embedded_database(project: Path, embedded_process: Sqlwr
     assert up.out.endswith("It keeps running until: sqlwright db stop\n")
     assert embedded.is_running(project)
 
-    url = embedded_process("db", "url")
+    url = embedded_sqlwright("db", "url")
     assert (url.code, url.err) == (0, "")
     address = url.out.removesuffix("\n")
     assert applied(address) == ["1"]
@@ -52,17 +52,17 @@ def test_the_life_of_an_embedded_database(project: Path, embedded_process: Sqlwr
     assert embedded_process("db", "shell", "--", "-Atc", "SELECT name FROM users").out == "Ada\n"
     assert "[X] 1_users.sql" in embedded_process("db", "status").out
 
-    assert embedded_process("db", "down").code == 0
+    assert embedded_sqlwright("db", "down").code == 0
     assert applied(address) == []
-    assert embedded_process("db", "up").code == 0
-    assert embedded_process("db", "reset", "--yes").code == 0
+    assert embedded_sqlwright("db", "up").code == 0
+    assert embedded_sqlwright("db", "reset", "--yes").code == 0
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
-    assert embedded_process("db", "stop").out == "The embedded server is stopped.\n"
+    assert embedded_sqlwright("db", "stop").out == "The embedded server is stopped.\n"
     assert not embedded.is_running(project)
-    assert embedded_process("db", "url").err == "The server is stopped; start it: sqlwright db up\n"
-    embedded_process("db", "up")
+    assert embedded_sqlwright("db", "url").err == "The server is stopped; start it: sqlwright db up\n"
+    embedded_sqlwright("db", "up")
     assert applied(address) == ["1"]
 
 
@@ -81,10 +81,10 @@ def test_stopping_what_never_ran_is_fine(embedded_sqlwright: Sqlwright) -> None:
     assert (done.code, done.out) == (0, "The embedded server is stopped.\n")
 
 
-def test_reset_asks_first_and_no_means_no(project: Path, proof_server: str) -> None:
+def test_reset_asks_first_and_no_means_no(project: Path, embedded_sqlwright: Sqlwright, proof_server: str) -> None:
     url = proof_server.replace("/postgres?", "/asked?")
     environ = environment({"DATABASE_URL": url})
-    subprocess.run([*COMMAND, "db", "up"], cwd=project, env=environ, check=True, capture_output=True)
+    assert embedded_sqlwright("db", "up", DATABASE_URL=url).code == 0
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
         [*COMMAND, "db", "reset"], cwd=project, env=environ, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

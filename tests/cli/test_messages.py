@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import COMMAND, Sqlwright
+from tests.support.small_project import declare, write_files
 
 SCHEMA = """\
 CREATE TYPE state AS ENUM ('new', 'open', 'done');
@@ -37,10 +38,12 @@ MISTAKES = {
 }
 
 
+QUERIES = "\n".join(f"-- name: {name} :many\n{sql};\n" for name, sql in MISTAKES.items())
+WRONG = declare({"migrations/1_users.sql": SCHEMA, "queries/users.sql": QUERIES})
+
+
 def test_every_mistake_is_shown_at_its_place_with_a_suggestion_in_one_run(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "migrations/1_users.sql").write_text(SCHEMA, encoding="utf-8")
-    queries = "\n".join(f"-- name: {name} :many\n{sql};\n" for name, sql in MISTAKES.items())
-    (project / "queries/users.sql").write_text(queries, encoding="utf-8")
+    write_files(project, WRONG)
     done = sqlwright("generate")
     assert (done.code, done.out) == (1, "")
     expected = Path(__file__).with_name("messages.txt")
@@ -99,9 +102,11 @@ def test_every_sql_file_that_is_not_text_is_named_in_one_run(project: Path, sqlw
     ]
 
 
+NO_QUERY = declare({"migrations/1_users.sql": "", "queries/users.sql": "-- Later.\n"})
+
+
 def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: Path, sqlwright: Sqlwright) -> None:
-    (project / "migrations/1_users.sql").write_text("", encoding="utf-8")
-    (project / "queries/users.sql").write_text("-- Later.\n", encoding="utf-8")
+    write_files(project, NO_QUERY)
     done = sqlwright("generate")
     assert done.code == 1
     assert done.err.startswith("error: there is no query in queries\n  --> sqlc.yaml:9:14\n")

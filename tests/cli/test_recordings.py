@@ -10,11 +10,12 @@ from sqlwright.diagnostics import Diagnostic
 from sqlwright.project.configuration import Configuration, Entry, read_configuration
 from sqlwright.project.sqlc import Run, reading
 from sqlwright.resolve.protocol import GenerateRequest
-from tests.support.small_project import CONFIGURATION, write_project
-from tests.support.sqlc import Recordings
+from tests.support.small_project import CONFIGURATION, write_files, write_project
+from tests.support.sqlc import LIMITS, Recordings
 
 _OTHER_BLOCK = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "queries: [reports]").replace("app_db", "reports_db")
 _SOUND = {"sqlc.yaml": CONFIGURATION + _OTHER_BLOCK, "reports/totals.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n"}
+_CHANGED = {"queries/users.sql": "-- name: Changed :one\nSELECT 1;\n"}
 _WRONG = {"queries/users.sql": "-- name: A :one\nSELECT nope FROM users;\n\n-- name: B :many\nSELECT id FROM strangers;\n"}
 
 
@@ -39,19 +40,21 @@ def test_an_answer_out_of_a_shared_run_is_the_one_that_a_project_gets_alone(tmp_
     recorded = len([path for path in recordings.folder.iterdir() if path.name != "lock"])
     assert recorded == len(asked)
     for configuration in asked:
-        with recordings.reading(configuration, os.environ) as shared, reading(configuration, os.environ) as alone:
+        with recordings.reading(configuration, os.environ) as shared, reading(configuration, os.environ | LIMITS) as alone:
             assert heard(shared) == heard(alone)
 
 
 def test_an_answer_holds_for_one_content_of_the_files_only(tmp_path: Path) -> None:
     recordings = Recordings(tmp_path / "recorded")
-    project = write_project(tmp_path / "project")
+    project, other = (write_project(tmp_path / name, files) for name, files in (("project", {}), ("other", _CHANGED)))
+    recordings.record(map(read_configuration, (project / "sqlc.yaml", other / "sqlc.yaml")))
+    recorded = sorted(recordings.folder.iterdir())
     with recordings.reading(read_configuration(project / "sqlc.yaml"), os.environ) as run:
         before = heard(run)
     moved = project.rename(tmp_path / "elsewhere")
     with recordings.reading(read_configuration(moved / "sqlc.yaml"), os.environ) as run:
         assert heard(run) == before
-    assert len(list(recordings.folder.iterdir())) == 1
-    (moved / "queries/users.sql").write_text("-- name: Changed :one\nSELECT 1;\n", encoding="utf-8")
+    write_files(moved, _CHANGED)
     with recordings.reading(read_configuration(moved / "sqlc.yaml"), os.environ) as run:
         assert [query.name for request in heard(run).requests.values() for query in request.queries] == ["Changed"]
+    assert sorted(recordings.folder.iterdir()) == recorded

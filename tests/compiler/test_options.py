@@ -43,6 +43,23 @@ def test_every_wrong_option_is_reported_with_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "help_"),
+    [
+        ("calls", '"drect"', 'did you mean "direct"? accepted: cursor, direct.'),
+        ("tracing", '"opentelemetri"', 'did you mean "opentelemetry"? accepted: none, opentelemetry.'),
+        ("tracing", "true", "accepted: none, opentelemetry."),
+        ("comments", '"yes"', "accepted: true, false."),
+    ],
+)
+def test_a_wrong_value_is_shown_in_its_line_with_the_one_that_was_meant(key: str, value: str, help_: str) -> None:
+    text = f"options:\n  {key}: {value}\n"
+    with pytest.raises(CompileError) as caught:
+        read_options(f'{{"{key}": {value}}}'.encode(), out="x", config_name="sqlc.yaml", config_text=text)
+    (found,) = caught.value.diagnostics
+    assert (found.message, str(found.place), found.help) == (f'bad value for option "{key}": {value}', "sqlc.yaml:2:3", help_)
+
+
 def test_an_error_inside_an_option_points_at_the_inner_key() -> None:
     text = "options:\n  overrides:\n    - column: mail\n      python_type: str\n"
     given = json.dumps({"overrides": [{"column": "mail", "python_type": "str"}]}).encode()

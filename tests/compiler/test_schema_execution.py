@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -229,6 +230,30 @@ def test_a_database_in_use_outlives_any_number_of_newer_ones(server: Server) -> 
         assert connection.execute("SELECT count(*) FROM old").fetchone() == (0,)
     with scratch_database(server, schema_of("CREATE TABLE newest (id int)")), psycopg.connect(server.conninfo()) as admin:
         assert admin.execute("SELECT count(*) <= 9 FROM pg_database WHERE datname ~ '^sqlwright_'").fetchone() == (True,)
+
+
+def test_a_database_that_is_dropped_and_built_again_meanwhile_is_entered_as_its_new_owner(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = schema_of("CREATE TABLE replaced (id int)")
+    with scratch_database(server, schema) as connection:
+        name = connection.info.dbname
+    identifier, role = sql.Identifier(name), sql.Identifier(f"{name}_{'f' * 8}")
+    token_hex = secrets.token_hex
+
+    def replace_first(length: int) -> str:
+        """Replace the database at the moment in which a password is chosen for the owner it had."""
+        monkeypatch.undo()
+        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {}").format(identifier))
+            admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+            admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, role))
+        return token_hex(length)
+
+    monkeypatch.setattr(secrets, "token_hex", replace_first)
+    with scratch_database(server, schema) as connection:
+        owner = "SELECT datdba = current_user::regrole FROM pg_database WHERE datname = current_database()"
+        assert connection.execute(owner).fetchone() == (True,)
 
 
 def test_a_text_that_makes_its_database_a_template_keeps_it_no_longer_than_any_other(server: Server) -> None:

@@ -26,7 +26,12 @@ from tests.support.sqlc import Recordings
 PROJECT = Path(__file__).parent / "commands"
 OTHER_PROJECT = Path(__file__).parent / "project"
 # The names of the packages by how their functions execute.
-PACKAGES = {"cursor": "commands_db", "direct": "commands_direct_db"}
+PACKAGES = {
+    "cursor": "commands_db",
+    "direct": "commands_direct_db",
+    "traced": "commands_traced_db",
+    "traced direct": "commands_traced_direct_db",
+}
 OTHER_PACKAGES = {"cursor": "execution_db", "direct": "execution_direct_db"}
 CALLS = ("cursor", "direct")
 # Imports a module of a package by its name.
@@ -64,7 +69,7 @@ class Client:
         self.package = PACKAGES[calls]
         self.module: Any = importlib.import_module(f"{self.package}.items")
         self.functions: Any = self.module if colour == "sync" else importlib.import_module(f"{self.package}.aio.items")
-        if calls == "direct":
+        if "direct" in calls:
             prepare_at_once(conn)
 
     async def __call__(self, function: str, *arguments: object, **named: object) -> Any:

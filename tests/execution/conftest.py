@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from tests.support.servers import Servers
 from tests.support.sqlc import Recordings
 
 from .commands_project import CALLS, OTHER_PACKAGES, Load, compile_project, prepare_at_once
@@ -22,6 +24,12 @@ DATABASE = "execution"
 def compiled(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> None:
     """Make the packages that are generated from `project` importable."""
     compile_project(PROJECT, tmp_path_factory.mktemp("execution") / "project", proof_server, recordings)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, servers: Servers) -> str:
+    """The URL of the server on which functions execute, of the version that `--postgres` names; the proofs are the newest server's."""
+    return servers.conninfo(int(str(request.config.getoption("--postgres"))))
 
 
 @pytest.fixture(params=CALLS)
@@ -38,15 +46,15 @@ def load(compiled: None, calls: str) -> Load:
 
 
 @pytest.fixture(scope="session")
-def database(proof_server: str) -> Generator[str]:
+def database(server: str) -> Generator[str]:
     """The URL of a database that holds the project's schema."""
-    with psycopg.connect(proof_server, autocommit=True) as admin:
+    with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-    url = proof_server.replace("/postgres?", f"/{DATABASE}?")
+    url = make_conninfo(server, dbname=DATABASE)
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())
     yield url
-    with psycopg.connect(proof_server, autocommit=True) as admin:
+    with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
 
 

@@ -8,6 +8,7 @@ import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,16 +18,17 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from tests.support.sqlc import Recordings
+from tests.support.trace import Trace
 from tests.support.waiting import wait_until_asleep
 
 from .commands_project import CALLS, COLOURS, PACKAGES, PROJECT, SITUATIONS, Client, compile_project, connected, make_database, wait
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> str:
+def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, server: str, recordings: Recordings) -> str:
     """The URL of a database with the schema; the package is importable."""
     compile_project(PROJECT, tmp_path_factory.mktemp("commands") / "project", proof_server, recordings)
-    return make_database(proof_server)
+    return make_database(server)
 
 
 @pytest.fixture(params=CALLS)
@@ -486,3 +488,30 @@ async def test_the_registry_knows_every_query() -> None:
         name="CopyItems", sql=items.COPY_ITEMS, file="items.sql", command=":copyfrom", reads=(), writes=("public.items",)
     )
     assert registry.QUERIES["NamesSeen"].reads == ("public.item_names",)
+
+
+# --- Round trips -------------------------------------------------------------------------------------------------------
+
+# Of one statement that is prepared, and of a batch of ten: in autocommit, and where a transaction begins. psycopg by hand takes as many as
+# functions with a cursor: BEGIN is one, and a batch fetches its results before it ends its pipeline.
+ROUND_TRIPS = {"cursor": {"autocommit": (1, 2), "transaction": (2, 3)}, "direct": {"autocommit": (1, 2), "transaction": (1, 3)}}
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("situation", ["autocommit", "transaction"])
+async def test_a_call_makes_no_more_round_trips_than_it_needs(url: str, colour: str, situation: str, tmp_path: Path) -> None:
+    async with connected(url, colour, "autocommit") as client:
+        await client.items(*range(10))
+        conn, calls = client.conn, client.conn.info.parameter_status("application_name")
+        conn.prepare_threshold = 0
+        batch = client.rows("FindItemsParams", *((number,) for number in range(10)))
+        found: list[int] = []
+        for _ in range(2):
+            await wait(conn.set_autocommit(situation == "autocommit"))
+            found = []
+            for function, arguments in (("get_item", {"id": 1}), ("find_items", {"rows": batch})):
+                with Trace(conn, tmp_path) as trace:
+                    await client(function, **arguments)
+                found.append(trace.round_trips())
+                await wait(conn.commit())
+        assert tuple(found) == ROUND_TRIPS[calls][situation]

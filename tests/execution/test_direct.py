@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import os
 import signal
 import threading
@@ -12,13 +11,15 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, LiteralString, Self
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextBinaryLoader
+
+from tests.support.trace import Trace
 
 from .commands_project import Load
 
@@ -35,9 +36,25 @@ def calls(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Calls:
+    """The functions of the module; rows in a list, as query functions return them."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def fetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(self._module.fetch_all(*args, **kwargs))
+
+    async def afetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(await self._module.afetch_all(*args, **kwargs))
+
+
 @pytest.fixture
 def direct(load: Load) -> Any:
-    return load("_direct")
+    return Calls(load("_direct"))
 
 
 @pytest.fixture
@@ -53,33 +70,6 @@ def admin(database: str) -> Iterator[psycopg.Connection[Any]]:
 def conn(request: pytest.FixtureRequest, database: str, admin: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database, autocommit=request.param, prepare_threshold=0) as conn:
         yield conn
-
-
-class Trace:
-    """The messages that a connection sends between client and server."""
-
-    def __init__(self, conn: psycopg.Connection[Any] | AsyncConn, folder: Any) -> None:
-        self._pgconn, self._file = conn.pgconn, (folder / "trace").open("w+b")
-
-    def __enter__(self) -> Self:
-        self._pgconn.trace(self._file.fileno())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pgconn.untrace()
-        self._file.seek(0)
-        lines = [line.split("\t") for line in self._file.read().decode().splitlines()]
-        self._file.close()
-        # A line is the direction, the length, the message and its fields; some versions of libpq put the time in front.
-        parts = [line[next(index for index, part in enumerate(line) if part in {"F", "B"}) :] for line in lines]
-        self.messages = [(part[0], part[2].split(" ")[0]) for part in parts]
-
-    def sent(self) -> list[str]:
-        return [message for direction, message in self.messages if direction == "F"]
-
-    def round_trips(self) -> int:
-        """Return how often the client sends after the server has sent, and the first time."""
-        return sum(direction == "F" for direction, _ in itertools.groupby(self.messages, key=lambda message: message[0]))
 
 
 # --- What is sent ------------------------------------------------------------------------------------------------------

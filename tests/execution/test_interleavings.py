@@ -207,7 +207,9 @@ class Machine(RuleBasedStateMachine):
     def forget(self, text: LiteralString) -> None:
         # psycopg looks at the result of a text that it has not counted yet.
         if self.command(f"{text} -- {next(self.tokens)}".encode()):
-            self.stale = False
+            # It looks at nothing while it prepares nothing.
+            unseen = self.conn.prepare_threshold is None
+            self.stale = unseen and (self.stale or text != "ROLLBACK")
 
     @rule(zone=st.sampled_from(["UTC", "Asia/Tokyo"]))
     def set_zone(self, zone: LiteralString) -> None:
@@ -299,7 +301,7 @@ class SyncMachine(Machine):
     def call(self, kind: str, query: LiteralString | bytes, *params: object) -> Any:
         match kind:
             case "direct":
-                return self.direct.fetch_all(self.conn, query, params, binary=True)
+                return list(self.direct.fetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return self.direct.execute_count(self.conn, query, params)
             case _:
@@ -354,7 +356,7 @@ class AsyncMachine(Machine):
     async def acall(self, kind: str, query: LiteralString | bytes, *params: object) -> Any:
         match kind:
             case "direct":
-                return await self.direct.afetch_all(self.conn, query, params, binary=True)
+                return list(await self.direct.afetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return await self.direct.aexecute_count(self.conn, query, params)
             case _:

@@ -16,7 +16,9 @@ from sqlwright.cli import console
 from sqlwright.diagnostics import Code, Diagnostic, format_diagnostic
 from sqlwright.explanations import EXPLANATIONS, SECTIONS
 from sqlwright.explanations.examples import QUERY, SCHEMA, Example
+from sqlwright.project.configuration import read_configuration
 from tests.support.program import environment, run_here
+from tests.support.sqlc import LIMITS, Recordings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 _BIN = Path(sys.executable).parent
@@ -46,12 +48,31 @@ def block(folder: str, example: Example) -> str:
     )
 
 
-def codes(project: Path, example: Example, server: str) -> set[str]:
+def write(project: Path, example: Example) -> Path:
+    """Write the project of an example and return its configuration."""
+    project.mkdir(parents=True)
+    (project / "query.sql").write_text(example.query, encoding="utf-8")
+    (project / "schema.sql").write_text(example.schema, encoding="utf-8")
+    (project / "sqlc.yaml").write_text(f'version: "2"\n{_PLUGIN}sql:\n{block("", example)}', encoding="utf-8")
+    return project / "sqlc.yaml"
+
+
+@pytest.fixture(scope="module")
+def recorded(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    """One run of sqlc over the projects of examples that only its answer, and no crash of it, is needed for."""
+    folder = tmp_path_factory.mktemp("examples")
+    examples = {code: EXPLANATIONS[code].example for code in EXPLANATIONS if code not in _OF_SQL and code is not Code.SQLC_CRASHED}
+    projects = {(example.query, example.schema, example.options): write(folder / code, example) for code, example in examples.items()}
+    recordings.record(map(read_configuration, projects.values()))
+    return recordings
+
+
+def codes(project: Path, example: Example, server: str, recordings: Recordings | None = None) -> set[str]:
     """Run an example in a project and return the codes of its diagnostics."""
     environ = {"SQLWRIGHT_DATABASE_URL": server, "PATH": os.pathsep.join((str(_BIN), os.environ["PATH"]))}
     if example.setup:
         bash(example.setup, project, environ)
-    environ |= dict(example.environ)
+    environ |= LIMITS | dict(example.environ)
     program, *arguments = shlex.split(example.command)
     if program == "sqlwright":
         found: list[Code] = []
@@ -62,7 +83,7 @@ def codes(project: Path, example: Example, server: str) -> set[str]:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(console, "format_diagnostic", shown)
-            run_here(project, tuple(arguments), environ)
+            run_here(project, tuple(arguments), environ, recordings)
         return set(found)
     programs = project.parent / "programs"
     programs.mkdir()
@@ -107,14 +128,11 @@ def test_every_example_in_sql_has_its_code(tmp_path: Path, proof_server: str) ->
 
 
 @pytest.mark.parametrize("code", [code for code in EXPLANATIONS if code not in _OF_SQL])
-def test_an_example_has_its_code(code: Code, tmp_path: Path, proof_server: str) -> None:
+def test_an_example_has_its_code(code: Code, tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
     example = EXPLANATIONS[code].example
     project = tmp_path / "project"
-    project.mkdir()
-    (project / "query.sql").write_text(example.query, encoding="utf-8")
-    (project / "schema.sql").write_text(example.schema, encoding="utf-8")
-    (project / "sqlc.yaml").write_text(f'version: "2"\n{_PLUGIN}sql:\n{block("", example)}', encoding="utf-8")
-    assert code in codes(project, example, proof_server)
+    write(project, example)
+    assert code in codes(project, example, proof_server, recorded)
 
 
 def test_the_page_is_up_to_date(rewrite_golden: bool) -> None:

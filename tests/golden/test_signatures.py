@@ -19,7 +19,7 @@ _ROOT = Path(__file__).parents[2]
 _SHOP = _ROOT / "generated" / "shop_db"
 _PACKAGES = [*(name for name in NAMES if not name.startswith("error_")), _SHOP.name]
 # What is written around the queries has values of psycopg in hand, before they are what is promised.
-_AROUND = {"__init__.py", "_direct.py", "_execution.py", "_rows.py", "adapters.py", "registration.py", "registry.py"}
+_AROUND = {"__init__.py", "_direct.py", "_execution.py", "_rows.py", "_tracing.py", "adapters.py", "registration.py", "registry.py"}
 _FROM_PSYCOPG = re.compile(r"(Async)?(Connection|RawCursor)\[.*\]")
 _WARNED = re.compile(r"(?:column|parameter) `(\w+)` of query (\w+) has type")
 

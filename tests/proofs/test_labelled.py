@@ -123,20 +123,18 @@ def executions(connections: Sequence[psycopg.Connection], case: Case, proof: Sta
     Values come as the server sends them: Python's loaders make None of a JSON null, and refuse an infinite date.
     """
     for connection, values in product(connections, param_values(case, proof)):
-        with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
-            try:
-                with connection.transaction():
-                    cursor.execute(case.sql.encode(), values)
-            except (psycopg.errors.IntegrityError, psycopg.errors.CardinalityViolation, psycopg.errors.DataError):
-                continue  # a refused statement returns nothing that could be wrong
-            result = cursor.pgresult
-            assert result is not None
-            if cursor.description:
-                yield [tuple(result.get_value(row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
-            elif case.rows is Cardinality.MANY:
-                yield []
-            else:
-                yield [()] * cursor.rowcount
+        try:
+            with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
+                result, count = cursor.execute(case.sql.encode(), values).pgresult, cursor.rowcount
+        except (psycopg.errors.IntegrityError, psycopg.errors.CardinalityViolation, psycopg.errors.DataError):
+            continue  # a refused statement returns nothing that could be wrong
+        assert result is not None
+        if result.nfields:
+            yield [tuple(result.get_value(row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
+        elif case.rows is Cardinality.MANY:
+            yield []
+        else:
+            yield [()] * count
 
 
 def param_values(case: Case, proof: StatementProof) -> Iterator[Sequence[object]]:

@@ -17,6 +17,9 @@ _SCHEMA = """
 CREATE TABLE users (id int PRIMARY KEY, name text);
 CREATE TABLE orders (id int PRIMARY KEY, user_id int NOT NULL, total int NOT NULL);
 CREATE VIEW named AS SELECT id, name FROM users WHERE name IS NOT NULL;
+CREATE SCHEMA other;
+CREATE TABLE other."a b" (id int);
+CREATE PROCEDURE other.clean(int) LANGUAGE sql AS 'SELECT 1';
 """
 
 
@@ -113,3 +116,45 @@ def _damage(node: Node, damage: str) -> None:
         del node.fields["varno"]
     else:
         node.fields["varlevelsup"] = "none"
+
+
+@pytest.mark.parametrize(
+    ("sql", "operation"),
+    [
+        ("SELECT id FROM users u WHERE EXISTS (SELECT FROM users)", ("SELECT", "users")),
+        ("SELECT id FROM named", ("SELECT", "named")),
+        ("SELECT id FROM orders JOIN users USING (id)", ("SELECT", "")),
+        ("SELECT 1", ("SELECT", "")),
+        ('WITH found AS (SELECT id FROM other."a b") SELECT id FROM found', ("SELECT", "other.a b")),
+        ("INSERT INTO users (id) SELECT user_id FROM orders ON CONFLICT (id) DO UPDATE SET name = excluded.name", ("INSERT", "users")),
+        ("UPDATE users SET name = '' FROM orders WHERE users.id = user_id", ("UPDATE", "users")),
+        ("DELETE FROM users USING orders", ("DELETE", "users")),
+        ("MERGE INTO users USING orders ON users.id = user_id WHEN MATCHED THEN DELETE", ("MERGE", "users")),
+        ("WITH added AS (INSERT INTO users (id) VALUES (1) RETURNING id) SELECT added.id FROM added, orders", ("INSERT", "users")),
+        ("WITH a AS (INSERT INTO users (id) VALUES (1)) INSERT INTO orders VALUES (1, 1, 1)", ("INSERT", "")),
+        ("WITH a AS (DELETE FROM users RETURNING id) INSERT INTO users (id) SELECT id FROM a", ("", "users")),
+        ("SELECT 'INSERT INTO orders' /* DELETE FROM users */", ("SELECT", "")),
+    ],
+)
+def test_a_statement_is_called_by_what_it_changes_or_else_reads(
+    connection: psycopg.Connection, sql: str, operation: tuple[str, str]
+) -> None:
+    found = proof_of(connection, sql).operation
+    assert (found.name, found.collection, found.procedure) == (*operation, "")
+
+
+# Of most of these, PostgreSQL 15 writes no trees.
+@pytest.mark.parametrize(
+    ("sql", "operation"),
+    [
+        ("CALL other.clean(1)", ("CALL", "", "other.clean")),
+        ('TRUNCATE other."a b" CASCADE', ("TRUNCATE TABLE", "other.a b", "")),
+        ("LOCK TABLE users, orders", ("LOCK TABLE", "", "")),
+        ("NOTIFY users, 'text'", ("NOTIFY", "", "")),
+    ],
+)
+def test_a_statement_without_a_proof_is_called_by_its_command(
+    connection: psycopg.Connection, major: int, sql: str, operation: tuple[str, str, str]
+) -> None:
+    found = proof_of(connection, sql).operation
+    assert (found.name, found.collection, found.procedure) == (operation if major > 15 or operation[0] == "NOTIFY" else ("", "", ""))

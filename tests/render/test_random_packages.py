@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sqlwright import ir
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName, distinct_members
-from sqlwright.options import Calls, Clients
+from sqlwright.options import Calls, Clients, Tracing
 from sqlwright.render.package import render
 from sqlwright.render.queriers import Queriers
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
@@ -131,13 +131,30 @@ def test_formatter_and_linter_change_nothing(tmp_path: Path, request: pytest.Fix
     def packages_of(*, each: bool) -> Callable[[], None]:
         @seed(seed_of_run)
         @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-        @given(package=_packages(), clients=st.sampled_from(Clients), with_queriers=st.booleans(), calls=st.sampled_from(Calls))
-        def run(package: ir.Package, clients: Clients, with_queriers: bool, calls: Calls) -> None:
+        @given(
+            package=_packages(),
+            clients=st.sampled_from(Clients),
+            with_queriers=st.booleans(),
+            calls=st.sampled_from(Calls),
+            tracing=st.sampled_from(Tracing),
+            comments=st.booleans(),
+        )
+        def run(package: ir.Package, clients: Clients, with_queriers: bool, calls: Calls, tracing: Tracing, comments: bool) -> None:
             queriers = Queriers(
                 sync=with_queriers and clients is not Clients.ASYNC, asynchronous=with_queriers and clients is not Clients.SYNC
             )
             folder = tmp_path / f"{'each' if each else 'all'}" / f"package_{next(numbers)}"
-            write(render(package, package_name="shop_db", clients=clients, queriers=queriers, registry=True, calls=calls), folder)
+            files = render(
+                package,
+                package_name="shop_db",
+                clients=clients,
+                queriers=queriers,
+                registry=True,
+                calls=calls,
+                tracing=tracing,
+                comments=comments,
+            )
+            write(files, folder)
             assert not each or not complaints(folder)
 
         return run

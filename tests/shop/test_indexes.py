@@ -18,7 +18,7 @@ QUERIES: dict[str, str] = {
     name: value
     for module in pkgutil.iter_modules(shop_db.__path__, "shop_db.")
     for name, value in vars(import_module(module.name)).items()
-    if name.isupper() and isinstance(value, str)
+    if name.isupper() and type(value) is str
 }
 # They read all rows by design.
 WHOLE = {"COUNT_USERS", "CLEAR_DAILY_SALES", "REBUILD_DAILY_SALES"}

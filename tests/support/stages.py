@@ -77,6 +77,7 @@ def proof(
         cardinality_offset=-1,
         reads=(),
         writes=(),
+        operation=ir.Operation(),
         stand_ins=stand_ins,
         embeds=embeds,
     )

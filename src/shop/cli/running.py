@@ -18,7 +18,16 @@ from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
 from shop.application.transactions.failures import StoreDefect
-from shop.bootstrap import DatabaseNotReady, LoadedSettings, SettingsError, Shop, configure_logging, load_settings, open_shop
+from shop.bootstrap import (
+    DatabaseNotReady,
+    LoadedSettings,
+    SettingsError,
+    Shop,
+    configure_logging,
+    configure_tracing,
+    load_settings,
+    open_shop,
+)
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
@@ -51,6 +60,7 @@ class Session:
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
         configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        configure_tracing(loaded.settings.tracing)
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         return loaded

@@ -235,6 +235,8 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         rows=ir.Rows(proof.cardinality, proof.cardinality_reason, _place(query, proof, proof.cardinality_offset)),
         reads=proof.reads,
         writes=proof.writes,
+        # The query of `:copyfrom` is an INSERT; what is sent is not.
+        operation=replace(proof.operation, name="COPY") if isinstance(result, ir.Copied) else proof.operation,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.ir import Cardinality, Origin
+from sqlwright.ir import Cardinality, Operation, Origin
 
 # Called with the number of queries proven so far and the total.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -90,6 +90,7 @@ class QueryProof:
     cardinality_offset: int
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    operation: Operation
     stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
 

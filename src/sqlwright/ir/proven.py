@@ -22,6 +22,15 @@ class Cardinality(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """What a statement does, in the words of traces, "" for what has no single name: PostgreSQL's command, the table, the procedure."""
+
+    name: str = ""
+    collection: str = ""
+    procedure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
     """A parameter of the generated function. `postgres` is its SQL type as casts write it; `reason` says why it may or may not be None."""
 
@@ -283,6 +292,7 @@ class Query:
     rows: Rows
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    operation: Operation = Operation()
 
     @property
     def takes_rows(self) -> bool:

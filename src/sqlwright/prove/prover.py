@@ -166,6 +166,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         cardinality_offset=_recorded(proof.rows.location),
         reads=proof.reads,
         writes=proof.writes,
+        operation=proof.operation,
         stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from sqlwright.ir import Cardinality
+from sqlwright.ir import Cardinality, Operation
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules import EXPRESSIONS
 from sqlwright.prove.rules.queries.outputs import outputs
@@ -19,6 +19,7 @@ from sqlwright.prove.shape import parameters, records
 from sqlwright.prove.shape.access import tables_read_and_written
 from sqlwright.prove.shape.dimensions import output_dimensions
 from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
+from sqlwright.prove.shape.operation import operation_of
 from sqlwright.prove.shape.records import Fields
 from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
@@ -82,6 +83,7 @@ class StatementProof:
     params: tuple[NullProof, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    operation: Operation
     embeds: tuple[EmbedProof | None, ...] = ()
 
 
@@ -96,7 +98,8 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
     try:
         tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
         if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
-            return _unproven(statement, "a utility statement returns no rows that can be proven")
+            operation = operation_of(facts, tree) if isinstance(tree, Node) else Operation()
+            return _unproven(statement, "a utility statement returns no rows that can be proven", operation)
         params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
         prover = Prover(
             facts,
@@ -110,8 +113,9 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         verdicts = outputs(prover, tree, None) if statement.returns_rows else ()
         rows = cardinality.rows_of(prover, tree, None)
         reads, writes = tables_read_and_written(facts, tree)
+        operation = operation_of(facts, tree)
     except UNREADABLE as problem:
-        return _unproven(statement, f"the query tree holds something that is not known here: {problem}")
+        return _unproven(statement, f"the query tree holds something that is not known here: {problem}", Operation())
     offsets = _CharacterOffsets(statement.sql, connection.info.encoding)
     return StatementProof(
         columns=tuple(
@@ -131,6 +135,7 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         params=params,
         reads=reads,
         writes=writes,
+        operation=operation,
         embeds=tuple(_embed(prover, tree, *columns) for columns in statement.embeds),
     )
 
@@ -187,7 +192,7 @@ def unproven_column(reason: str) -> ColumnProof:
     return ColumnProof(nullability, reason, None, always_null=False, dimensions=1, fields=None)
 
 
-def _unproven(statement: Statement, reason: str) -> StatementProof:
+def _unproven(statement: Statement, reason: str, operation: Operation) -> StatementProof:
     params = tuple(
         NullProof(
             Nullability(nullable=number in statement.optional_params, element_nullable=False),
@@ -195,7 +200,7 @@ def _unproven(statement: Statement, reason: str) -> StatementProof:
         )
         for number in range(1, len(statement.param_types) + 1)
     )
-    return StatementProof((), RowsProof(Cardinality.MANY, reason, None), params, (), ())
+    return StatementProof((), RowsProof(Cardinality.MANY, reason, None), params, (), (), operation)
 
 
 class _CharacterOffsets:

@@ -8,6 +8,7 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.docstrings import docstring
+from sqlwright.render.late_classes import dataclass_decorator
 from sqlwright.render.layout import statement
 from sqlwright.render.values import Values
 
@@ -16,7 +17,7 @@ def add_params_class(builder: ModuleBuilder, values: Values, query: ir.Query, na
     """Add the class of a query's parameter objects."""
     params = sorted(query.params, key=lambda param: param.number)
     lines = [
-        f"@{builder.name('dataclasses', 'dataclass')}(slots=True)",
+        dataclass_decorator(builder),
         f"class {name}:",
         *docstring([f"The parameters of `{query.function}`."], 1),
         "",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from sqlwright import ir
-from sqlwright.options import Calls, Clients
+from sqlwright.options import Calls, Clients, Tracing
 from sqlwright.render.adapters import adapters_module, needs_adapters
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC
@@ -15,6 +16,7 @@ from sqlwright.render.enums import enums_module
 from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
 from sqlwright.render.header import header_line
+from sqlwright.render.late_classes import CLASSES_MODULE, dataclasses_module, has_dataclasses
 from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
 from sqlwright.render.queriers import QuerierClass, Queriers
@@ -23,6 +25,7 @@ from sqlwright.render.registration import REGISTER, aio_package, registration_mo
 from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
 from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
+from sqlwright.render.tracing import TRACING_MODULE, tracing_module
 
 _NO_QUERIERS = Queriers()
 
@@ -35,16 +38,27 @@ def render(
     queriers: Queriers = _NO_QUERIERS,
     registry: bool = False,
     calls: Calls = Calls.CURSOR,
+    tracing: Tracing = Tracing.NONE,
+    comments: bool = False,
 ) -> tuple[ir.SourceFile, ...]:
     """Return the files of the generated package, sorted by path; `package_name` is the name that it is imported by.
 
     Each of `queriers` needs functions of its colour among the `clients`. `registry`: the package has its registry module.
     """
-    return tuple(sorted(_files(package, package_name, clients, queriers, registry=registry, calls=calls), key=lambda file: file.path))
+    files = _files(package, package_name, clients, queriers, registry=registry, calls=calls, tracing=tracing, comments=comments)
+    return tuple(sorted(files, key=lambda file: file.path))
 
 
 def _files(
-    package: ir.Package, package_name: str, clients: Clients, queriers: Queriers, *, registry: bool, calls: Calls
+    package: ir.Package,
+    package_name: str,
+    clients: Clients,
+    queriers: Queriers,
+    *,
+    registry: bool,
+    calls: Calls,
+    tracing: Tracing,
+    comments: bool,
 ) -> Iterator[ir.SourceFile]:
     modules = [module for module in package.modules if module.queries]
     colour = ASYNC if clients is Clients.ASYNC else SYNC
@@ -64,17 +78,19 @@ def _files(
     direct = calls is Calls.DIRECT and makes_direct_calls(package)
     if direct:
         yield ir.SourceFile(f"{DIRECT_MODULE}.py", direct_module(package, clients))
+    traced = tracing is Tracing.OPENTELEMETRY and bool(modules)
+    if traced:
+        yield ir.SourceFile(f"{TRACING_MODULE}.py", tracing_module(package, package_name, clients))
     if registry:
         yield ir.SourceFile("registry.py", registry_module(modules))
     classes = [QuerierClass(SYNC)] * queriers.sync + [QuerierClass(ASYNC, ".aio" if aio else "")] * queriers.asynchronous
+    write = partial(query_module, package, direct=direct, traced=traced, comments=comments)
     for module in modules:
-        yield ir.SourceFile(f"{module.name}.py", query_module(package, module, colour, queriers=tuple(classes), direct=direct))
+        yield ir.SourceFile(f"{module.name}.py", write(module, colour, queriers=tuple(classes)))
     if aio:
         yield ir.SourceFile("aio/__init__.py", aio_package(register=needs_register))
         for module in modules:
-            yield ir.SourceFile(
-                f"aio/{module.name}.py", query_module(package, module, ASYNC, definitions=f"..{module.name}", direct=direct)
-            )
+            yield ir.SourceFile(f"aio/{module.name}.py", write(module, ASYNC, definitions=f"..{module.name}"))
 
 
 def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceFile]:
@@ -83,6 +99,8 @@ def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceF
         yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
     if waits_for_results(package):
         yield ir.SourceFile(f"{EXECUTION_MODULE}.py", execution_module(clients))
+    if has_dataclasses(package):
+        yield ir.SourceFile(f"{CLASSES_MODULE}.py", dataclasses_module())
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if has_streams(package):

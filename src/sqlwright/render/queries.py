@@ -9,6 +9,7 @@ from sqlwright.render.arguments import add_params_class, call_parameters, param_
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
+from sqlwright.render.comments import commented
 from sqlwright.render.direct.module import DIRECT_MODULE, is_direct
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.execution import EXECUTION_MODULE
@@ -21,6 +22,7 @@ from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
+from sqlwright.render.tracing import traced_lines
 from sqlwright.render.values import Values
 from sqlwright.types.formats import asks_binary, reads_binary
 
@@ -33,11 +35,13 @@ def query_module(
     definitions: str = "",
     queriers: tuple[QuerierClass, ...] = (),
     direct: bool = False,
+    traced: bool = False,
+    comments: bool = False,
 ) -> str:
     """Return the text of a module of query functions, followed by classes of methods over them.
 
     With `definitions`, the relative name of a module of the other colour, the SQL and the classes of rows and parameters are imported
-    from there. `direct`: the functions that can do without a cursor.
+    from there. `direct`: the functions that can do without a cursor. `traced`: calls have spans. `comments`: the SQL names its query.
     """
     builder = ModuleBuilder(
         header=header_line(module.source_file),
@@ -50,13 +54,15 @@ def query_module(
     for query in module.queries:
         if not definitions:
             final = builder.name("typing", "Final")
-            builder.add_constant([f"{query.constant}: {final} = {sql_literal(in_lines(query.sql))}"])
+            sql = in_lines(query.sql)
+            builder.add_constant([f"{query.constant}: {final} = {sql_literal(commented(query, sql) if comments else sql)}"])
             if query.params_class:
                 add_params_class(builder, values, query, query.params_class)
             row = own_rows.pop(_row_class(query), None)
             if row is not None:
                 add_row_class(builder, values, row)
-        builder.add_definition(_Function(builder, values, query, colour, root, definitions, direct=direct and is_direct(query)).lines())
+        function = _Function(builder, values, query, colour, root, definitions, direct=direct and is_direct(query), traced=traced)
+        builder.add_definition(function.lines())
 
     def methods(colour: Colour) -> list[Method]:
         functions = [_Function(builder, values, query, colour, root, definitions) for query in module.queries]
@@ -90,9 +96,11 @@ class _Function:
     root: str
     definitions: str
     direct: bool = False
+    traced: bool = False
 
     def lines(self) -> list[str]:
-        return [*self._signature(), *docstring(self.doc(), 1), *self._body()]
+        traced = traced_lines(self.builder, self.query, self._constant(), self.colour, self.root) if self.traced else []
+        return [*traced, *self._signature(), *docstring(self.doc(), 1), *self._body()]
 
     def doc(self) -> tuple[str, ...]:
         """Return the query's comment, or without one the query's place, which an editor can follow."""

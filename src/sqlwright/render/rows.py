@@ -8,6 +8,7 @@ from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.header import header_line
+from sqlwright.render.late_classes import dataclass_decorator
 from sqlwright.render.layout import Group, Keyword, Node, NoneUnless, fits, statement
 from sqlwright.render.literals import string_literal
 from sqlwright.render.pgvalues import free_name, json_alias
@@ -64,7 +65,7 @@ def add_row_class(builder: ModuleBuilder, values: Values, row: ir.RowClass) -> N
 def _head(builder: ModuleBuilder, style: ir.RowStyle, name: str) -> list[str]:
     match style:
         case ir.RowStyle.DATACLASS:
-            return [f"@{builder.name('dataclasses', 'dataclass')}(slots=True)", f"class {name}:"]
+            return [dataclass_decorator(builder), f"class {name}:"]
         case ir.RowStyle.FROZEN:
             return [f"@{builder.name('dataclasses', 'dataclass')}(frozen=True, slots=True)", f"class {name}:"]
         case ir.RowStyle.NAMEDTUPLE:

@@ -29,6 +29,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class TraceExporter(StrEnum):
+    """Where spans go."""
+
+    NONE = "none"
+    CONSOLE = "console"
+
+
 def _read_by(reader: UrlReader) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
         reader(url.get_secret_value())
@@ -80,6 +87,7 @@ class Settings(BaseSettings):
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE
     log_level: Annotated[LogLevel, Field(description="Minimum level of log lines.")] = LogLevel.WARNING
+    tracing: Annotated[TraceExporter, Field(description="Where the spans of queries go.")] = TraceExporter.NONE
 
     @classmethod
     def settings_customise_sources(

@@ -96,12 +96,16 @@ def _enter(admin: psycopg.Connection[Any], server: Server, name: str) -> psycopg
         if owner is None:
             return None
         try:
-            return _log_in(admin, server, name, owner)
+            connection = _log_in(admin, server, name, owner)
         except psycopg.Error:
-            # Another run may have dropped it as an old one in this moment.
-            if _owner(admin, name) is None:
+            # Another run may have dropped it as an old one in this moment, or another one built it again.
+            if _owner(admin, name) != owner:
                 return None
             raise
+        if _owner(admin, name) == owner:
+            return connection
+        connection.close()
+        return None
     finally:
         with suppress(psycopg.OperationalError):
             admin.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])

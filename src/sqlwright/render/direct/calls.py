@@ -11,14 +11,11 @@ ${define}${a}fetch_all(
     params: Sequence[Any] = (),
     *,
     binary: bool = False,
-) -> list[tuple[Any, ...]]:
-    """Return all rows of a query."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = ${wait}${a}execute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
+) -> Iterable[tuple[Any, ...]]:
+    """Return all rows of a query, to be read once."""
+    reply = ${wait}${a}execute_prepared(conn, query, params, binary)
+    if reply is not None:
+        return load_all(reply)
     cur = $cursor(conn, row_factory=tuple_row)
     ${wait}cur.execute(query, params or None, binary=binary)
     return ${wait}cur.fetchall()
@@ -32,14 +29,15 @@ ${define}${a}fetch_one(
     binary: bool = False,
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = ${wait}${a}execute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
-            return (rows[0] if rows else None), count
+    reply = ${wait}${a}execute_prepared(conn, query, params, binary)
+    if reply is not None:
+        session, loan, result = reply
+        transformer, _ = loan
+        transformer.set_pgresult(result)
+        count = result.ntuples
+        row = transformer.load_row(0, tuple) if count else None
+        session.give_back(loan)
+        return row, count
     cur = $cursor(conn, row_factory=tuple_row)
     ${wait}cur.execute(query, params or None, binary=binary)
     return ${wait}cur.fetchone(), cur.rowcount
@@ -49,13 +47,11 @@ ${define}${a}execute(
     conn: $connection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> None:
     """Execute a statement."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = ${wait}${a}execute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            return
+    reply = ${wait}${a}execute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, _ = reply
+        session.give_back(loan)
+        return
     ${wait}$cursor(conn).execute(query, params or None)
 '''
 EXECUTE_COUNT: Final = '''\
@@ -63,14 +59,12 @@ ${define}${a}execute_count(
     conn: $connection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = ${wait}${a}execute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            count = result.command_tuples
-            return -1 if count is None else count
+    reply = ${wait}${a}execute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, result = reply
+        session.give_back(loan)
+        count = result.command_tuples
+        return -1 if count is None else count
     cur = $cursor(conn)
     ${wait}$execute_now(cur, query, params)
     return cur.rowcount
@@ -78,48 +72,127 @@ ${define}${a}execute_count(
 EXECUTE_PREPARED: Final = '''\
 ${define}${a}execute_prepared(
     conn: $connection[Any],
-    session: Session,
-    loan: Loan,
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> PGresult | None:
-    """Return the result of a prepared statement, or None where it takes a cursor."""
-    transformer, _ = loan
+) -> Reply | None:
+    """Return the result of a prepared statement, or None where it takes a cursor.
+
+    After each call the server's process has the processor, and what it leaves in the
+    caches is not this code: the fewer functions and objects, the faster.
+    """
+    pgconn = conn.pgconn
+    session = sessions.get(conn)
+    if (
+        session is None
+        or session.loaders != session.seen_loaders
+        or session.dumpers != session.seen_dumpers
+        or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+    ):
+        session = make_session(conn)
+        if session is None:
+            return None
+    try:
+        # No other thread or task has it now.
+        loan = session.spare.pop()
+    except IndexError:
+        loan = Transformer(session), ()
+    transformer, settings = loan
     try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
     except DUMP_ERRORS:
         # A cursor raises the error again, and leaves the connection as psycopg does.
         return None
-    if transformer.types is None:
-        return None
-    pgconn = conn.pgconn
-    key = query.encode(), transformer.types
-    ${enter}conn.lock:
+    key = encode(query), transformer.types
+$lock
         name = session.names.get(key)
-        before = pgconn.transaction_status
-        if name is None or not can_send(conn, before):
+        if (
+            name is None
+            or session.prepared.prepare_threshold is None
+            or pgconn.pipeline_status
+        ):
             return None
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if before not in READY or (begins and not PIPELINES):
+            return None
+        fetch = fetch_pipeline if begins else fetch_results
         try:
-            generator = send(conn, before, name, values, transformer.formats, binary)
-            results: list[PGresult] = $results
-        finally:
+            if begins:
+                send_begin(conn)
+            pgconn.send_query_prepared(name, values, transformer.formats, binary)
+            if begins:
+                pgconn.pipeline_sync()
+$receive$interrupted        except BaseException:
             leave(pgconn)
-        failed = find_failed(results)
-        if failed is None:
+            raise
+        if begins:
+            leave(pgconn)
+        result = results[0] if len(results) == 1 else results[1]
+        if result.status in SUCCESSES:
             session.names.move_to_end(key)
-            return results[0] if len(results) == 1 else results[1]
-        error = error_from_result(failed)
+            now = (
+                pgconn.parameter_status(b"client_encoding"),
+                pgconn.parameter_status(b"TimeZone"),
+                pgconn.parameter_status(b"DateStyle"),
+            )
+            if now != settings:
+                loan = Transformer(session), now
+            return session, loan, result
+        leave(pgconn)
+        error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
             try:
                 pgconn.send_query(b"ROLLBACK")
-                generator = generators.execute(pgconn)
-                $results
+                ${wait}conn.wait(fetch_results(pgconn))
             finally:
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
 '''
+
+# How the colours wait, in `EXECUTE_PREPARED`.
+SYNC_STEPS: Final = {
+    "lock": "    with conn.lock:",
+    "receive": """\
+            results = conn.wait(fetch(pgconn))
+""",
+    "interrupted": "",
+}
+ASYNC_STEPS: Final = {
+    "lock": "    async with conn.lock:",
+    "receive": """\
+            reader = session.reader
+            if reader is None:
+                reader = session.reader = find_reader(conn)
+            waiter = None if pgconn.flush() else reader.start(conn)
+            if waiter is not None:
+                try:
+                    await waiter
+                finally:
+                    reader.stop()
+            if waiter is None or begins:
+                results = await conn.wait(fetch(pgconn))
+            else:
+                answer = take_result(pgconn)
+                if (
+                    answer is None
+                    or answer.status not in SUCCESSES
+                    or pgconn.is_busy()
+                ):
+                    results = await take_others(conn, answer)
+                else:
+                    # The end of the results: the connection is ready for the next call.
+                    pgconn.get_result()
+                    results = [answer]
+""",
+    "interrupted": """\
+        except (CancelledError, KeyboardInterrupt):
+            await abandon(conn, fetch(pgconn))
+            leave(pgconn)
+            raise
+""",
+}

@@ -9,9 +9,27 @@ from sqlwright import ir
 from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
-from sqlwright.render.direct.calls import EXECUTE, EXECUTE_COUNT, EXECUTE_PREPARED, FETCH_ALL, FETCH_ONE
-from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, CALL, LIMITS, READER, READERS
-from sqlwright.render.direct.session import HELPERS, NAMES, SESSION, SESSIONS, STATES, TYPES
+from sqlwright.render.direct.calls import (
+    ASYNC_STEPS,
+    EXECUTE,
+    EXECUTE_COUNT,
+    EXECUTE_PREPARED,
+    FETCH_ALL,
+    FETCH_ONE,
+    SYNC_STEPS,
+)
+from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, LIMITS, READER, READERS
+from sqlwright.render.direct.session import (
+    CHUNK,
+    HELPERS,
+    LOAD_ALL,
+    NAMES,
+    REPLY,
+    SESSION,
+    SESSIONS,
+    STATES,
+    TYPES,
+)
 from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import keeps_intervals
@@ -27,7 +45,7 @@ def is_direct(query: ir.Query) -> bool:
 
 def makes_direct_calls(package: ir.Package) -> bool:
     """Return whether the package needs the module."""
-    return bool(_results(package))
+    return bool(_kinds(package))
 
 
 def direct_module(package: ir.Package, clients: Clients) -> str:
@@ -39,15 +57,20 @@ def direct_module(package: ir.Package, clients: Clients) -> str:
     if waits:
         builder.module("os")
         _import(builder, ASYNC_NAMES)
-    for constants in (TYPES, *[CALL] * waits, STATES, *[LIMITS] * waits):
+    reads_all = ir.Many in _kinds(package)
+    if reads_all:
+        _import(builder, {"collections.abc": ("Iterable", "Iterator")})
+    for constants in (TYPES, STATES, *[CHUNK] * reads_all, *[LIMITS] * waits):
         builder.add_constant(constants.splitlines())
-    for class_ in (SESSION, *[READER] * waits):
+    own = {"reader": "        self.reader: Reader | None = None\n", "slot": '        "reader",\n'}
+    session = Template(SESSION).substitute(own if waits else dict.fromkeys(own, ""))
+    for class_ in (*[READER] * waits, session):
         builder.add_definition(class_.splitlines())
-    for kept in (SESSIONS, *[READERS] * waits):
-        builder.add_constant([kept])
+    for kept in (REPLY, SESSIONS, *[READERS] * waits):
+        builder.add_constant(kept.splitlines())
     functions = _functions(package)
     texts = [_coloured(builder, text, colour) for colour in colours for text in functions]
-    for text in (*texts, *HELPERS, *ASYNC_HELPERS * waits):
+    for text in (*texts, *[LOAD_ALL] * reads_all, *HELPERS, *ASYNC_HELPERS * waits):
         builder.add_definition(text.splitlines())
     return builder.text()
 
@@ -58,13 +81,13 @@ def _import(builder: ModuleBuilder, names: Mapping[str, tuple[str, ...]]) -> Non
             builder.name(module, name)
 
 
-def _results(package: ir.Package) -> list[ir.Result]:
-    return [query.result for module in package.modules for query in module.queries if is_direct(query)]
+def _kinds(package: ir.Package) -> set[type[ir.Result]]:
+    return {type(query.result) for module in package.modules for query in module.queries if is_direct(query)}
 
 
 def _functions(package: ir.Package) -> list[str]:
     """Return the functions that the package's queries call, and the one that those call."""
-    kinds = {type(result) for result in _results(package)}
+    kinds = _kinds(package)
     texts = {ir.Many: FETCH_ALL, ir.One: FETCH_ONE, ir.NoResult: EXECUTE, ir.RowCount: EXECUTE_COUNT}
     return [*(text for kind, text in texts.items() if kind in kinds), EXECUTE_PREPARED]
 
@@ -75,5 +98,5 @@ def _coloured(builder: ModuleBuilder, text: str, colour: Colour) -> str:
         builder.name("psycopg.rows", "tuple_row")
     if "$execute_now" in text:
         names["execute_now"] = builder.name(f".{EXECUTION_MODULE}", colour.execute_now)
-    results = "await wait_for(conn, generator)" if colour is ASYNC else "conn.wait(generator)"
-    return Template(text).substitute(names, define=colour.define, wait=colour.wait, enter=colour.enter, a=colour.prefix, results=results)
+    steps = ASYNC_STEPS if colour is ASYNC else SYNC_STEPS
+    return Template(text).substitute(names, **steps, define=colour.define, wait=colour.wait, a=colour.prefix)

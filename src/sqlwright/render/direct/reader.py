@@ -16,15 +16,13 @@ class Reader:
         self._loop: AbstractEventLoop | None = None
         self._descriptor = -1
         self._process = 0
-        self._call: Call | None = None
+        self._waiter: Future[None] | None = None
+        self._pgconn: PGconn | None = None
+        self._context: Context | None = None
         self._looking: AbstractEventLoop | None = None
         self._idle = 0
 
-    def open(self, conn: AsyncConnection[Any]) -> bool:
-        """Watch the socket on the running loop; return whether that works."""
-        loop = get_running_loop()
-        if self._loop is loop:
-            return True
+    def _open(self, conn: AsyncConnection[Any], loop: AbstractEventLoop) -> bool:
         self.close()
         try:
             descriptor = os.dup(conn.fileno())
@@ -38,52 +36,47 @@ class Reader:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
         return True
 
-    def start(
-        self, conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
-    ) -> Future[list[PGresult]]:
-        """Run a generator whenever there is something to read."""
+    def start(self, conn: AsyncConnection[Any]) -> Future[None] | None:
+        """Return what is done when a result is there, or None if nobody watches."""
         loop = get_running_loop()
+        if self._loop is not loop and not self._open(conn, loop):
+            return None
         if self._looking is not loop:
             self._looking = loop
             loop.call_later(LOOK, self._look, loop)
-        waiter: Future[list[PGresult]] = loop.create_future()
         # The connection's handlers run in the context of the caller.
-        self._call = conn, generator, waiter, copy_context()
+        self._context = copy_context()
+        self._pgconn = conn.pgconn
+        self._waiter = waiter = loop.create_future()
         return waiter
 
     def stop(self) -> None:
-        """Let go of the generator."""
-        self._call = None
+        """Wait no longer."""
+        self._waiter = self._pgconn = self._context = None
         self._idle = 0
 
     def _wake(self) -> None:
-        if self._call is not None:
-            self._advance(*self._call)
+        if self._context is not None:
+            self._context.run(self._read)
             return
         # A cursor's result, a notification, or the end of the connection.
         self._idle += 1
         if self._idle > MAX_IDLE:
             self.close()
 
-    def _advance(
-        self,
-        conn: AsyncConnection[Any],
-        generator: PQGen[list[PGresult]],
-        waiter: Future[list[PGresult]],
-        context: Context,
-    ) -> None:
-        if waiter.done():
+    def _read(self) -> None:
+        waiter, pgconn = self._waiter, self._pgconn
+        if waiter is None or pgconn is None or waiter.done():
             return
         try:
-            # An error if the connection is closed: the generator must not run then.
-            conn.fileno()
-            context.run(generator.send, Ready.R)
-        except StopIteration as finished:
-            waiter.set_result(finished.value)
+            # An error if the connection is closed.
+            pgconn.consume_input()
+            if not pgconn.is_busy():
+                waiter.set_result(None)
         except Error as error:
             waiter.set_exception(error)
         except BaseException as error:
-            # A notify handler's, or an interrupt: the event loop learns of it too.
+            # A handler's, or an interrupt: the event loop learns of it too.
             waiter.set_exception(error)
             raise
 
@@ -91,12 +84,12 @@ class Reader:
         """Wake a call whose connection was closed, of which no event loop tells."""
         if self._looking is not loop:
             return
-        if self._call is None:
+        if self._pgconn is None:
             self._looking = None
             return
         loop.call_later(LOOK, self._look, loop)
-        if self._call[0].closed:
-            self._advance(*self._call)
+        if self._pgconn.status != ConnStatus.OK:
+            self._read()
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -129,26 +122,26 @@ def find_reader(conn: AsyncConnection[Any]) -> Reader:
     return reader
 ''',
     '''\
-async def wait_for(
-    conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
+def take_result(pgconn: PGconn) -> PGresult | None:
+    """Hand on notifications as psycopg does, and return the result that is there."""
+    while (notification := pgconn.notifies()) is not None:
+        if pgconn.notify_handler is not None:
+            pgconn.notify_handler(notification)
+    return pgconn.get_result()
+''',
+    '''\
+async def take_others(
+    conn: AsyncConnection[Any], result: PGresult | None
 ) -> list[PGresult]:
-    """Run a generator of psycopg to its end, like `AsyncConnection.wait`."""
+    """Return a result that is an error, or not alone, with what follows it."""
+    results = [] if result is None else [result]
     try:
-        wanted = next(generator)
-    except StopIteration as finished:
-        results: list[PGresult] = finished.value
-        return results
-    reader = find_reader(conn)
-    try:
-        if wanted == Wait.R and reader.open(conn):
-            try:
-                return await reader.start(conn, generator)
-            finally:
-                reader.stop()
-        return await conn.wait(generator)
-    except (CancelledError, KeyboardInterrupt):
-        await abandon(conn, generator)
-        raise
+        results += await conn.wait(generators.fetch_many(conn.pgconn))
+    except Error:
+        # If the server said why it closes the connection, that is the error.
+        if find_failed(results) is None:
+            raise
+    return results
 ''',
     '''\
 async def abandon(conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]) -> None:
@@ -168,14 +161,6 @@ MAX_IDLE = 8
 # Seconds, as for psycopg's own calls.
 CANCEL_TIMEOUT = 5.0
 """
-CALL: Final = """\
-Call: TypeAlias = tuple[
-    AsyncConnection[Any],
-    PQGen[list[PGresult]],
-    Future[list[PGresult]],
-    Context,
-]
-"""
 READERS: Final = "readers: WeakKeyDictionary[AsyncConnection[Any], Reader] = WeakKeyDictionary()"
 ASYNC_NAMES: Final = {
     "asyncio": ("AbstractEventLoop", "CancelledError", "Future", "get_running_loop"),
@@ -183,5 +168,4 @@ ASYNC_NAMES: Final = {
     "contextvars": ("Context", "copy_context"),
     "weakref": ("finalize",),
     "psycopg": ("AsyncConnection",),
-    "psycopg.waiting": ("Ready", "Wait"),
 }

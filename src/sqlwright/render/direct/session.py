@@ -11,80 +11,54 @@ class Session:
     A reference from a transformer would keep the connection alive: it gets a proxy.
     """
 
-    def __init__(self, conn: BaseConnection[Any], names: Names) -> None:
+    __slots__ = (
+        "adapters",
+        "connection",
+        "dumpers",
+        "loaders",
+        "names",
+        "prepared",
+$slot        "seen_dumpers",
+        "seen_loaders",
+        "spare",
+    )
+
+    def __init__(self, conn: BaseConnection[Any], prepared: Any, names: Names) -> None:
         self.connection: Any = proxy(conn)
         self.adapters = conn.adapters
+        self.prepared = prepared
         self.names = names
         # Once copied, a map changes copies of its dictionaries: a change shows.
-        self._loaders, self._dumpers = get_classes(conn.adapters)
-        self._seen_loaders, self._seen_dumpers = get_classes(AdaptersMap(conn.adapters))
-        self._spare: list[Loan] = []
-
-    def is_current(self, pgconn: PGconn) -> bool:
-        """Return whether the connection has the adapters and the encoding of before."""
-        return (
-            self._loaders == self._seen_loaders
-            and self._dumpers == self._seen_dumpers
-            and pgconn.parameter_status(b"client_encoding") == b"UTF8"
-        )
-
-    def lend(self) -> Loan:
-        """Return a transformer that no other thread or task has."""
-        try:
-            return self._spare.pop()
-        except IndexError:
-            zone = self.connection.pgconn.parameter_status(b"TimeZone")
-            return Transformer(self), zone
-
+        self.loaders, self.dumpers = get_classes(conn.adapters)
+        self.seen_loaders, self.seen_dumpers = get_classes(AdaptersMap(conn.adapters))
+        self.spare: list[Loan] = []
+$reader
     def give_back(self, loan: Loan) -> None:
         """Keep a transformer for the next call, without its result."""
-        loan[0].set_pgresult(None)
-        if not self._spare:
-            self._spare.append(loan)
-
-    def load(
-        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int, binary: bool
-    ) -> list[tuple[Any, ...]]:
-        """Return the first rows of a result, and take the transformer back.
-
-        Loaders read settings of the session when they are made: those of the binary
-        format the time zone, those of the text format more, so they are not kept.
-        """
-        transformer, zone = loan
-        now = pgconn.parameter_status(b"TimeZone")
-        if now != zone or not binary:
-            transformer = Transformer(self)
-        transformer.set_pgresult(result)
-        rows = transformer.load_rows(0, count, tuple)
-        if binary:
-            self.give_back((transformer, now))
-        else:
-            self.give_back(loan)
-        return rows
+        if not self.spare and loan[1][0] == b"UTF8":
+            loan[0].set_pgresult(None)
+            self.spare.append(loan)
 '''
-FIND_SESSION: Final = '''\
-def find_session(conn: BaseConnection[Any]) -> Session | None:
+MAKE_SESSION: Final = '''\
+def make_session(conn: BaseConnection[Any]) -> Session | None:
     """Return what is kept of a connection, or None where every call takes a cursor.
 
     psycopg forgets what it has prepared when a ROLLBACK, a DISCARD or an ALTER passes
     by, and tells of it only here. Should a version of psycopg keep it elsewhere, or
     its adapters, all calls take cursors.
     """
-    pgconn = conn.pgconn
-    if pgconn.status != OK:
+    if conn.pgconn.status != ConnStatus.OK:
         return None
-    session = sessions.get(conn)
-    if session is not None and session.is_current(pgconn):
-        return session
-    names: object = getattr(getattr(conn, "_prepared", None), "_names", None)
+    prepared: Any = getattr(conn, "_prepared", None)
+    names: object = getattr(prepared, "_names", None)
     loaders, dumpers = get_classes(conn.adapters)
-    if not isinstance(names, OrderedDict):
+    if not isinstance(names, OrderedDict) or not hasattr(prepared, "prepare_threshold"):
         return None
     if not (isinstance(loaders, list) and isinstance(dumpers, dict)):
         return None
-    if pgconn.parameter_status(b"client_encoding") != b"UTF8":
+    if conn.pgconn.parameter_status(b"client_encoding") != b"UTF8":
         return None
-    session = sessions[conn] = Session(conn, cast("Names", names))
+    session = sessions[conn] = Session(conn, prepared, cast("Names", names))
     return session
 '''
 GET_CLASSES: Final = '''\
@@ -92,43 +66,20 @@ def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     """Return the dictionaries of loader and dumper classes."""
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
 '''
-CAN_SEND: Final = '''\
-def can_send(conn: BaseConnection[Any], status: int) -> bool:
-    """Return whether the connection is in a state for a call without a cursor."""
-    if conn.prepare_threshold is None or conn.pgconn.pipeline_status:
-        return False
-    if status == IDLE:
-        return conn.autocommit or capabilities.has_pipeline()
-    return status == INTRANS
+LOAD_ALL: Final = '''\
+def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of a reply, a few at a time: they are soon something else."""
+    session, loan, result = reply
+    transformer, _ = loan
+    transformer.set_pgresult(result)
+    count = result.ntuples
+    for start in range(0, count, CHUNK):
+        yield from transformer.load_rows(start, min(start + CHUNK, count), tuple)
+    session.give_back(loan)
 '''
-SEND: Final = '''\
-def send(
-    conn: BaseConnection[Any],
-    status: int,
-    name: bytes,
-    values: Sequence[Buffer | None],
-    formats: Sequence[int] | None,
-    binary: bool,
-) -> PQGen[list[PGresult]]:
-    """Send a prepared statement and return the generator that fetches its results.
-
-    A BEGIN that is due goes with it, in one round trip.
-    """
-    pgconn = conn.pgconn
-    if status != IDLE or conn.autocommit:
-        pgconn.send_query_prepared(name, values, formats, binary)
-        generator: PQGen[list[PGresult]] = generators.execute(pgconn)
-        return generator
-    begin = get_begin(conn)
-    pgconn.enter_pipeline_mode()
-    pgconn.send_query_params(begin, None)
-    pgconn.send_query_prepared(name, values, formats, binary)
-    pgconn.pipeline_sync()
-    return fetch_pipeline(pgconn)
-'''
-GET_BEGIN: Final = '''\
-def get_begin(conn: BaseConnection[Any]) -> bytes:
-    """Return the statement with which psycopg begins a transaction."""
+SEND_BEGIN: Final = '''\
+def send_begin(conn: BaseConnection[Any]) -> None:
+    """Send the statement with which psycopg begins a transaction, in a pipeline."""
     words = ["BEGIN"]
     if conn.isolation_level is not None:
         words += ["ISOLATION LEVEL", conn.isolation_level.name.replace("_", " ")]
@@ -136,7 +87,8 @@ def get_begin(conn: BaseConnection[Any]) -> bytes:
         words.append("READ ONLY" if conn.read_only else "READ WRITE")
     if conn.deferrable is not None:
         words.append("DEFERRABLE" if conn.deferrable else "NOT DEFERRABLE")
-    return " ".join(words).encode()
+    conn.pgconn.enter_pipeline_mode()
+    conn.pgconn.send_query_params(" ".join(words).encode(), None)
 '''
 FETCH_PIPELINE: Final = '''\
 def fetch_pipeline(pgconn: PGconn) -> PQGen[list[PGresult]]:
@@ -157,7 +109,7 @@ def leave(pgconn: PGconn) -> None:
     """Leave the pipeline; close a connection on which results were not fetched."""
     if pgconn.transaction_status == ACTIVE:
         pgconn.finish()
-    elif pgconn.pipeline_status and pgconn.status == OK:
+    elif pgconn.pipeline_status and pgconn.status == ConnStatus.OK:
         pgconn.exit_pipeline_mode()
 '''
 FIND_FAILED: Final = '''\
@@ -179,19 +131,21 @@ def is_outdated(error: Error) -> bool:
     return error.sqlstate == "26000"
 '''
 HELPERS: Final = (
-    FIND_SESSION,
+    MAKE_SESSION,
     GET_CLASSES,
-    CAN_SEND,
-    SEND,
-    GET_BEGIN,
+    SEND_BEGIN,
     FETCH_PIPELINE,
     LEAVE,
     FIND_FAILED,
     IS_OUTDATED,
 )
 TYPES: Final = """\
-Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
-Loan: TypeAlias = tuple[abc.Transformer, bytes | None]
+Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...] | None], bytes]
+# A transformer, and the session's settings by which its loaders were made.
+Loan: TypeAlias = tuple[abc.Transformer, tuple[bytes | None, ...]]
+"""
+REPLY: Final = """\
+Reply: TypeAlias = tuple[Session, Loan, PGresult]
 """
 STATES: Final = """\
 AUTO = PyFormat.AUTO
@@ -203,21 +157,35 @@ DUMP_ERRORS = (
     TypeError,
     ValueError,
 )
-OK = ConnStatus.OK
-IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
-INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
+# Plain numbers: to compare members of enumerations takes longer.
+IDLE, ACTIVE = TransactionStatus.IDLE.value, TransactionStatus.ACTIVE.value
+INTRANS, INERROR = TransactionStatus.INTRANS.value, TransactionStatus.INERROR.value
+READY = frozenset({IDLE, INTRANS})
 SUCCESSES = frozenset(
-    {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC}
+    {
+        ExecStatus.COMMAND_OK.value,
+        ExecStatus.TUPLES_OK.value,
+        ExecStatus.PIPELINE_SYNC.value,
+    }
 )
+PIPELINES = capabilities.has_pipeline()
+fetch_results = generators.execute
+# Bytes whose hash is known.
+encode = lru_cache(1000)(str.encode)
+"""
+CHUNK: Final = """\
+# So many rows at a time are tuples: fewer objects for the garbage collector.
+CHUNK = 100
 """
 SESSIONS: Final = "sessions: WeakKeyDictionary[BaseConnection[Any], Session] = WeakKeyDictionary()"
 NAMES: Final = {
+    "functools": ("lru_cache",),
     "collections": ("OrderedDict",),
     "collections.abc": ("Sequence",),
     "typing": ("Any", "LiteralString", "TypeAlias", "cast"),
     "weakref": ("WeakKeyDictionary", "proxy"),
     "psycopg": ("BaseConnection", "Error", "OperationalError", "abc", "capabilities", "generators"),
-    "psycopg.abc": ("Buffer", "PQGen"),
+    "psycopg.abc": ("PQGen",),
     "psycopg.adapt": ("AdaptersMap", "PyFormat", "Transformer"),
     "psycopg.errors": ("error_from_result",),
     "psycopg.pq": ("ConnStatus", "ExecStatus", "TransactionStatus"),

@@ -2,7 +2,6 @@
 """Typed functions for the queries in queries/users.sql."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from psycopg import Connection, RawCursor
 from psycopg.pq import Format
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from ._rows import SentRows, each_result
 from .models import User

@@ -4,9 +4,10 @@
 import os
 from asyncio import AbstractEventLoop, CancelledError, Future, get_running_loop
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
+from functools import lru_cache
 from typing import Any, LiteralString, TypeAlias, cast
 from weakref import WeakKeyDictionary, finalize, proxy
 
@@ -22,25 +23,18 @@ from psycopg import (
     capabilities,
     generators,
 )
-from psycopg.abc import Buffer, PQGen
+from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import tuple_row
-from psycopg.waiting import Ready, Wait
 
 from ._execution import aexecute_now, execute_now
 
-Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...]], bytes]
-Loan: TypeAlias = tuple[abc.Transformer, bytes | None]
-
-Call: TypeAlias = tuple[
-    AsyncConnection[Any],
-    PQGen[list[PGresult]],
-    Future[list[PGresult]],
-    Context,
-]
+Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...] | None], bytes]
+# A transformer, and the session's settings by which its loaders were made.
+Loan: TypeAlias = tuple[abc.Transformer, tuple[bytes | None, ...]]
 
 AUTO = PyFormat.AUTO
 DUMP_ERRORS = (
@@ -51,12 +45,24 @@ DUMP_ERRORS = (
     TypeError,
     ValueError,
 )
-OK = ConnStatus.OK
-IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
-INTRANS, INERROR = TransactionStatus.INTRANS, TransactionStatus.INERROR
+# Plain numbers: to compare members of enumerations takes longer.
+IDLE, ACTIVE = TransactionStatus.IDLE.value, TransactionStatus.ACTIVE.value
+INTRANS, INERROR = TransactionStatus.INTRANS.value, TransactionStatus.INERROR.value
+READY = frozenset({IDLE, INTRANS})
 SUCCESSES = frozenset(
-    {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC}
+    {
+        ExecStatus.COMMAND_OK.value,
+        ExecStatus.TUPLES_OK.value,
+        ExecStatus.PIPELINE_SYNC.value,
+    }
 )
+PIPELINES = capabilities.has_pipeline()
+fetch_results = generators.execute
+# Bytes whose hash is known.
+encode = lru_cache(1000)(str.encode)
+
+# So many rows at a time are tuples: fewer objects for the garbage collector.
+CHUNK = 100
 
 # Seconds between two looks at whether a connection is closed under a call.
 LOOK = 0.1
@@ -64,64 +70,6 @@ LOOK = 0.1
 MAX_IDLE = 8
 # Seconds, as for psycopg's own calls.
 CANCEL_TIMEOUT = 5.0
-
-
-class Session:
-    """What is kept of a connection between two calls; the context of transformers.
-
-    A reference from a transformer would keep the connection alive: it gets a proxy.
-    """
-
-    def __init__(self, conn: BaseConnection[Any], names: Names) -> None:
-        self.connection: Any = proxy(conn)
-        self.adapters = conn.adapters
-        self.names = names
-        # Once copied, a map changes copies of its dictionaries: a change shows.
-        self._loaders, self._dumpers = get_classes(conn.adapters)
-        self._seen_loaders, self._seen_dumpers = get_classes(AdaptersMap(conn.adapters))
-        self._spare: list[Loan] = []
-
-    def is_current(self, pgconn: PGconn) -> bool:
-        """Return whether the connection has the adapters and the encoding of before."""
-        return (
-            self._loaders == self._seen_loaders
-            and self._dumpers == self._seen_dumpers
-            and pgconn.parameter_status(b"client_encoding") == b"UTF8"
-        )
-
-    def lend(self) -> Loan:
-        """Return a transformer that no other thread or task has."""
-        try:
-            return self._spare.pop()
-        except IndexError:
-            zone = self.connection.pgconn.parameter_status(b"TimeZone")
-            return Transformer(self), zone
-
-    def give_back(self, loan: Loan) -> None:
-        """Keep a transformer for the next call, without its result."""
-        loan[0].set_pgresult(None)
-        if not self._spare:
-            self._spare.append(loan)
-
-    def load(
-        self, loan: Loan, pgconn: PGconn, result: PGresult, count: int, binary: bool
-    ) -> list[tuple[Any, ...]]:
-        """Return the first rows of a result, and take the transformer back.
-
-        Loaders read settings of the session when they are made: those of the binary
-        format the time zone, those of the text format more, so they are not kept.
-        """
-        transformer, zone = loan
-        now = pgconn.parameter_status(b"TimeZone")
-        if now != zone or not binary:
-            transformer = Transformer(self)
-        transformer.set_pgresult(result)
-        rows = transformer.load_rows(0, count, tuple)
-        if binary:
-            self.give_back((transformer, now))
-        else:
-            self.give_back(loan)
-        return rows
 
 
 class Reader:
@@ -135,15 +83,13 @@ class Reader:
         self._loop: AbstractEventLoop | None = None
         self._descriptor = -1
         self._process = 0
-        self._call: Call | None = None
+        self._waiter: Future[None] | None = None
+        self._pgconn: PGconn | None = None
+        self._context: Context | None = None
         self._looking: AbstractEventLoop | None = None
         self._idle = 0
 
-    def open(self, conn: AsyncConnection[Any]) -> bool:
-        """Watch the socket on the running loop; return whether that works."""
-        loop = get_running_loop()
-        if self._loop is loop:
-            return True
+    def _open(self, conn: AsyncConnection[Any], loop: AbstractEventLoop) -> bool:
         self.close()
         try:
             descriptor = os.dup(conn.fileno())
@@ -157,52 +103,47 @@ class Reader:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
         return True
 
-    def start(
-        self, conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
-    ) -> Future[list[PGresult]]:
-        """Run a generator whenever there is something to read."""
+    def start(self, conn: AsyncConnection[Any]) -> Future[None] | None:
+        """Return what is done when a result is there, or None if nobody watches."""
         loop = get_running_loop()
+        if self._loop is not loop and not self._open(conn, loop):
+            return None
         if self._looking is not loop:
             self._looking = loop
             loop.call_later(LOOK, self._look, loop)
-        waiter: Future[list[PGresult]] = loop.create_future()
         # The connection's handlers run in the context of the caller.
-        self._call = conn, generator, waiter, copy_context()
+        self._context = copy_context()
+        self._pgconn = conn.pgconn
+        self._waiter = waiter = loop.create_future()
         return waiter
 
     def stop(self) -> None:
-        """Let go of the generator."""
-        self._call = None
+        """Wait no longer."""
+        self._waiter = self._pgconn = self._context = None
         self._idle = 0
 
     def _wake(self) -> None:
-        if self._call is not None:
-            self._advance(*self._call)
+        if self._context is not None:
+            self._context.run(self._read)
             return
         # A cursor's result, a notification, or the end of the connection.
         self._idle += 1
         if self._idle > MAX_IDLE:
             self.close()
 
-    def _advance(
-        self,
-        conn: AsyncConnection[Any],
-        generator: PQGen[list[PGresult]],
-        waiter: Future[list[PGresult]],
-        context: Context,
-    ) -> None:
-        if waiter.done():
+    def _read(self) -> None:
+        waiter, pgconn = self._waiter, self._pgconn
+        if waiter is None or pgconn is None or waiter.done():
             return
         try:
-            # An error if the connection is closed: the generator must not run then.
-            conn.fileno()
-            context.run(generator.send, Ready.R)
-        except StopIteration as finished:
-            waiter.set_result(finished.value)
+            # An error if the connection is closed.
+            pgconn.consume_input()
+            if not pgconn.is_busy():
+                waiter.set_result(None)
         except Error as error:
             waiter.set_exception(error)
         except BaseException as error:
-            # A notify handler's, or an interrupt: the event loop learns of it too.
+            # A handler's, or an interrupt: the event loop learns of it too.
             waiter.set_exception(error)
             raise
 
@@ -210,12 +151,12 @@ class Reader:
         """Wake a call whose connection was closed, of which no event loop tells."""
         if self._looking is not loop:
             return
-        if self._call is None:
+        if self._pgconn is None:
             self._looking = None
             return
         loop.call_later(LOOK, self._look, loop)
-        if self._call[0].closed:
-            self._advance(*self._call)
+        if self._pgconn.status != ConnStatus.OK:
+            self._read()
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -231,6 +172,45 @@ class Reader:
             stop_watching(loop, self._descriptor)
 
 
+class Session:
+    """What is kept of a connection between two calls; the context of transformers.
+
+    A reference from a transformer would keep the connection alive: it gets a proxy.
+    """
+
+    __slots__ = (
+        "adapters",
+        "connection",
+        "dumpers",
+        "loaders",
+        "names",
+        "prepared",
+        "reader",
+        "seen_dumpers",
+        "seen_loaders",
+        "spare",
+    )
+
+    def __init__(self, conn: BaseConnection[Any], prepared: Any, names: Names) -> None:
+        self.connection: Any = proxy(conn)
+        self.adapters = conn.adapters
+        self.prepared = prepared
+        self.names = names
+        # Once copied, a map changes copies of its dictionaries: a change shows.
+        self.loaders, self.dumpers = get_classes(conn.adapters)
+        self.seen_loaders, self.seen_dumpers = get_classes(AdaptersMap(conn.adapters))
+        self.spare: list[Loan] = []
+        self.reader: Reader | None = None
+
+    def give_back(self, loan: Loan) -> None:
+        """Keep a transformer for the next call, without its result."""
+        if not self.spare and loan[1][0] == b"UTF8":
+            loan[0].set_pgresult(None)
+            self.spare.append(loan)
+
+
+Reply: TypeAlias = tuple[Session, Loan, PGresult]
+
 sessions: WeakKeyDictionary[BaseConnection[Any], Session] = WeakKeyDictionary()
 
 readers: WeakKeyDictionary[AsyncConnection[Any], Reader] = WeakKeyDictionary()
@@ -242,14 +222,11 @@ def fetch_all(
     params: Sequence[Any] = (),
     *,
     binary: bool = False,
-) -> list[tuple[Any, ...]]:
-    """Return all rows of a query."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = execute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
+) -> Iterable[tuple[Any, ...]]:
+    """Return all rows of a query, to be read once."""
+    reply = execute_prepared(conn, query, params, binary)
+    if reply is not None:
+        return load_all(reply)
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(query, params or None, binary=binary)
     return cur.fetchall()
@@ -263,14 +240,15 @@ def fetch_one(
     binary: bool = False,
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = execute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
-            return (rows[0] if rows else None), count
+    reply = execute_prepared(conn, query, params, binary)
+    if reply is not None:
+        session, loan, result = reply
+        transformer, _ = loan
+        transformer.set_pgresult(result)
+        count = result.ntuples
+        row = transformer.load_row(0, tuple) if count else None
+        session.give_back(loan)
+        return row, count
     cur = RawCursor(conn, row_factory=tuple_row)
     cur.execute(query, params or None, binary=binary)
     return cur.fetchone(), cur.rowcount
@@ -280,13 +258,11 @@ def execute(
     conn: Connection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> None:
     """Execute a statement."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = execute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            return
+    reply = execute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, _ = reply
+        session.give_back(loan)
+        return
     RawCursor(conn).execute(query, params or None)
 
 
@@ -294,14 +270,12 @@ def execute_count(
     conn: Connection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = execute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            count = result.command_tuples
-            return -1 if count is None else count
+    reply = execute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, result = reply
+        session.give_back(loan)
+        count = result.command_tuples
+        return -1 if count is None else count
     cur = RawCursor(conn)
     execute_now(cur, query, params)
     return cur.rowcount
@@ -309,45 +283,82 @@ def execute_count(
 
 def execute_prepared(
     conn: Connection[Any],
-    session: Session,
-    loan: Loan,
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> PGresult | None:
-    """Return the result of a prepared statement, or None where it takes a cursor."""
-    transformer, _ = loan
+) -> Reply | None:
+    """Return the result of a prepared statement, or None where it takes a cursor.
+
+    After each call the server's process has the processor, and what it leaves in the
+    caches is not this code: the fewer functions and objects, the faster.
+    """
+    pgconn = conn.pgconn
+    session = sessions.get(conn)
+    if (
+        session is None
+        or session.loaders != session.seen_loaders
+        or session.dumpers != session.seen_dumpers
+        or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+    ):
+        session = make_session(conn)
+        if session is None:
+            return None
+    try:
+        # No other thread or task has it now.
+        loan = session.spare.pop()
+    except IndexError:
+        loan = Transformer(session), ()
+    transformer, settings = loan
     try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
     except DUMP_ERRORS:
         # A cursor raises the error again, and leaves the connection as psycopg does.
         return None
-    if transformer.types is None:
-        return None
-    pgconn = conn.pgconn
-    key = query.encode(), transformer.types
+    key = encode(query), transformer.types
     with conn.lock:
         name = session.names.get(key)
-        before = pgconn.transaction_status
-        if name is None or not can_send(conn, before):
+        if (
+            name is None
+            or session.prepared.prepare_threshold is None
+            or pgconn.pipeline_status
+        ):
             return None
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if before not in READY or (begins and not PIPELINES):
+            return None
+        fetch = fetch_pipeline if begins else fetch_results
         try:
-            generator = send(conn, before, name, values, transformer.formats, binary)
-            results: list[PGresult] = conn.wait(generator)
-        finally:
+            if begins:
+                send_begin(conn)
+            pgconn.send_query_prepared(name, values, transformer.formats, binary)
+            if begins:
+                pgconn.pipeline_sync()
+            results = conn.wait(fetch(pgconn))
+        except BaseException:
             leave(pgconn)
-        failed = find_failed(results)
-        if failed is None:
+            raise
+        if begins:
+            leave(pgconn)
+        result = results[0] if len(results) == 1 else results[1]
+        if result.status in SUCCESSES:
             session.names.move_to_end(key)
-            return results[0] if len(results) == 1 else results[1]
-        error = error_from_result(failed)
+            now = (
+                pgconn.parameter_status(b"client_encoding"),
+                pgconn.parameter_status(b"TimeZone"),
+                pgconn.parameter_status(b"DateStyle"),
+            )
+            if now != settings:
+                loan = Transformer(session), now
+            return session, loan, result
+        leave(pgconn)
+        error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
             try:
                 pgconn.send_query(b"ROLLBACK")
-                generator = generators.execute(pgconn)
-                conn.wait(generator)
+                conn.wait(fetch_results(pgconn))
             finally:
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
@@ -361,14 +372,11 @@ async def afetch_all(
     params: Sequence[Any] = (),
     *,
     binary: bool = False,
-) -> list[tuple[Any, ...]]:
-    """Return all rows of a query."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = await aexecute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            return session.load(loan, conn.pgconn, result, result.ntuples, binary)
+) -> Iterable[tuple[Any, ...]]:
+    """Return all rows of a query, to be read once."""
+    reply = await aexecute_prepared(conn, query, params, binary)
+    if reply is not None:
+        return load_all(reply)
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(query, params or None, binary=binary)
     return await cur.fetchall()
@@ -382,14 +390,15 @@ async def afetch_one(
     binary: bool = False,
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = await aexecute_prepared(conn, session, loan, query, params, binary)
-        if result is not None:
-            count = result.ntuples
-            rows = session.load(loan, conn.pgconn, result, min(count, 1), binary)
-            return (rows[0] if rows else None), count
+    reply = await aexecute_prepared(conn, query, params, binary)
+    if reply is not None:
+        session, loan, result = reply
+        transformer, _ = loan
+        transformer.set_pgresult(result)
+        count = result.ntuples
+        row = transformer.load_row(0, tuple) if count else None
+        session.give_back(loan)
+        return row, count
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(query, params or None, binary=binary)
     return await cur.fetchone(), cur.rowcount
@@ -399,13 +408,11 @@ async def aexecute(
     conn: AsyncConnection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> None:
     """Execute a statement."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = await aexecute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            return
+    reply = await aexecute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, _ = reply
+        session.give_back(loan)
+        return
     await AsyncRawCursor(conn).execute(query, params or None)
 
 
@@ -413,14 +420,12 @@ async def aexecute_count(
     conn: AsyncConnection[Any], query: LiteralString, params: Sequence[Any] = ()
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
-    session = find_session(conn)
-    if session is not None:
-        loan = session.lend()
-        result = await aexecute_prepared(conn, session, loan, query, params, False)
-        if result is not None:
-            session.give_back(loan)
-            count = result.command_tuples
-            return -1 if count is None else count
+    reply = await aexecute_prepared(conn, query, params, False)
+    if reply is not None:
+        session, loan, result = reply
+        session.give_back(loan)
+        count = result.command_tuples
+        return -1 if count is None else count
     cur = AsyncRawCursor(conn)
     await aexecute_now(cur, query, params)
     return cur.rowcount
@@ -428,45 +433,108 @@ async def aexecute_count(
 
 async def aexecute_prepared(
     conn: AsyncConnection[Any],
-    session: Session,
-    loan: Loan,
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> PGresult | None:
-    """Return the result of a prepared statement, or None where it takes a cursor."""
-    transformer, _ = loan
+) -> Reply | None:
+    """Return the result of a prepared statement, or None where it takes a cursor.
+
+    After each call the server's process has the processor, and what it leaves in the
+    caches is not this code: the fewer functions and objects, the faster.
+    """
+    pgconn = conn.pgconn
+    session = sessions.get(conn)
+    if (
+        session is None
+        or session.loaders != session.seen_loaders
+        or session.dumpers != session.seen_dumpers
+        or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+    ):
+        session = make_session(conn)
+        if session is None:
+            return None
+    try:
+        # No other thread or task has it now.
+        loan = session.spare.pop()
+    except IndexError:
+        loan = Transformer(session), ()
+    transformer, settings = loan
     try:
         values = transformer.dump_sequence(params, [AUTO] * len(params))
     except DUMP_ERRORS:
         # A cursor raises the error again, and leaves the connection as psycopg does.
         return None
-    if transformer.types is None:
-        return None
-    pgconn = conn.pgconn
-    key = query.encode(), transformer.types
+    key = encode(query), transformer.types
     async with conn.lock:
         name = session.names.get(key)
-        before = pgconn.transaction_status
-        if name is None or not can_send(conn, before):
+        if (
+            name is None
+            or session.prepared.prepare_threshold is None
+            or pgconn.pipeline_status
+        ):
             return None
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if before not in READY or (begins and not PIPELINES):
+            return None
+        fetch = fetch_pipeline if begins else fetch_results
         try:
-            generator = send(conn, before, name, values, transformer.formats, binary)
-            results: list[PGresult] = await wait_for(conn, generator)
-        finally:
+            if begins:
+                send_begin(conn)
+            pgconn.send_query_prepared(name, values, transformer.formats, binary)
+            if begins:
+                pgconn.pipeline_sync()
+            reader = session.reader
+            if reader is None:
+                reader = session.reader = find_reader(conn)
+            waiter = None if pgconn.flush() else reader.start(conn)
+            if waiter is not None:
+                try:
+                    await waiter
+                finally:
+                    reader.stop()
+            if waiter is None or begins:
+                results = await conn.wait(fetch(pgconn))
+            else:
+                answer = take_result(pgconn)
+                if (
+                    answer is None
+                    or answer.status not in SUCCESSES
+                    or pgconn.is_busy()
+                ):
+                    results = await take_others(conn, answer)
+                else:
+                    # The end of the results: the connection is ready for the next call.
+                    pgconn.get_result()
+                    results = [answer]
+        except (CancelledError, KeyboardInterrupt):
+            await abandon(conn, fetch(pgconn))
             leave(pgconn)
-        failed = find_failed(results)
-        if failed is None:
+            raise
+        except BaseException:
+            leave(pgconn)
+            raise
+        if begins:
+            leave(pgconn)
+        result = results[0] if len(results) == 1 else results[1]
+        if result.status in SUCCESSES:
             session.names.move_to_end(key)
-            return results[0] if len(results) == 1 else results[1]
-        error = error_from_result(failed)
+            now = (
+                pgconn.parameter_status(b"client_encoding"),
+                pgconn.parameter_status(b"TimeZone"),
+                pgconn.parameter_status(b"DateStyle"),
+            )
+            if now != settings:
+                loan = Transformer(session), now
+            return session, loan, result
+        leave(pgconn)
+        error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
             try:
                 pgconn.send_query(b"ROLLBACK")
-                generator = generators.execute(pgconn)
-                await wait_for(conn, generator)
+                await conn.wait(fetch_results(pgconn))
             finally:
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
@@ -474,28 +542,36 @@ async def aexecute_prepared(
     return None
 
 
-def find_session(conn: BaseConnection[Any]) -> Session | None:
+def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of a reply, a few at a time: they are soon something else."""
+    session, loan, result = reply
+    transformer, _ = loan
+    transformer.set_pgresult(result)
+    count = result.ntuples
+    for start in range(0, count, CHUNK):
+        yield from transformer.load_rows(start, min(start + CHUNK, count), tuple)
+    session.give_back(loan)
+
+
+def make_session(conn: BaseConnection[Any]) -> Session | None:
     """Return what is kept of a connection, or None where every call takes a cursor.
 
     psycopg forgets what it has prepared when a ROLLBACK, a DISCARD or an ALTER passes
     by, and tells of it only here. Should a version of psycopg keep it elsewhere, or
     its adapters, all calls take cursors.
     """
-    pgconn = conn.pgconn
-    if pgconn.status != OK:
+    if conn.pgconn.status != ConnStatus.OK:
         return None
-    session = sessions.get(conn)
-    if session is not None and session.is_current(pgconn):
-        return session
-    names: object = getattr(getattr(conn, "_prepared", None), "_names", None)
+    prepared: Any = getattr(conn, "_prepared", None)
+    names: object = getattr(prepared, "_names", None)
     loaders, dumpers = get_classes(conn.adapters)
-    if not isinstance(names, OrderedDict):
+    if not isinstance(names, OrderedDict) or not hasattr(prepared, "prepare_threshold"):
         return None
     if not (isinstance(loaders, list) and isinstance(dumpers, dict)):
         return None
-    if pgconn.parameter_status(b"client_encoding") != b"UTF8":
+    if conn.pgconn.parameter_status(b"client_encoding") != b"UTF8":
         return None
-    session = sessions[conn] = Session(conn, cast("Names", names))
+    session = sessions[conn] = Session(conn, prepared, cast("Names", names))
     return session
 
 
@@ -504,42 +580,8 @@ def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
 
 
-def can_send(conn: BaseConnection[Any], status: int) -> bool:
-    """Return whether the connection is in a state for a call without a cursor."""
-    if conn.prepare_threshold is None or conn.pgconn.pipeline_status:
-        return False
-    if status == IDLE:
-        return conn.autocommit or capabilities.has_pipeline()
-    return status == INTRANS
-
-
-def send(
-    conn: BaseConnection[Any],
-    status: int,
-    name: bytes,
-    values: Sequence[Buffer | None],
-    formats: Sequence[int] | None,
-    binary: bool,
-) -> PQGen[list[PGresult]]:
-    """Send a prepared statement and return the generator that fetches its results.
-
-    A BEGIN that is due goes with it, in one round trip.
-    """
-    pgconn = conn.pgconn
-    if status != IDLE or conn.autocommit:
-        pgconn.send_query_prepared(name, values, formats, binary)
-        generator: PQGen[list[PGresult]] = generators.execute(pgconn)
-        return generator
-    begin = get_begin(conn)
-    pgconn.enter_pipeline_mode()
-    pgconn.send_query_params(begin, None)
-    pgconn.send_query_prepared(name, values, formats, binary)
-    pgconn.pipeline_sync()
-    return fetch_pipeline(pgconn)
-
-
-def get_begin(conn: BaseConnection[Any]) -> bytes:
-    """Return the statement with which psycopg begins a transaction."""
+def send_begin(conn: BaseConnection[Any]) -> None:
+    """Send the statement with which psycopg begins a transaction, in a pipeline."""
     words = ["BEGIN"]
     if conn.isolation_level is not None:
         words += ["ISOLATION LEVEL", conn.isolation_level.name.replace("_", " ")]
@@ -547,7 +589,8 @@ def get_begin(conn: BaseConnection[Any]) -> bytes:
         words.append("READ ONLY" if conn.read_only else "READ WRITE")
     if conn.deferrable is not None:
         words.append("DEFERRABLE" if conn.deferrable else "NOT DEFERRABLE")
-    return " ".join(words).encode()
+    conn.pgconn.enter_pipeline_mode()
+    conn.pgconn.send_query_params(" ".join(words).encode(), None)
 
 
 def fetch_pipeline(pgconn: PGconn) -> PQGen[list[PGresult]]:
@@ -568,7 +611,7 @@ def leave(pgconn: PGconn) -> None:
     """Leave the pipeline; close a connection on which results were not fetched."""
     if pgconn.transaction_status == ACTIVE:
         pgconn.finish()
-    elif pgconn.pipeline_status and pgconn.status == OK:
+    elif pgconn.pipeline_status and pgconn.status == ConnStatus.OK:
         pgconn.exit_pipeline_mode()
 
 
@@ -606,26 +649,26 @@ def find_reader(conn: AsyncConnection[Any]) -> Reader:
     return reader
 
 
-async def wait_for(
-    conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]
+def take_result(pgconn: PGconn) -> PGresult | None:
+    """Hand on notifications as psycopg does, and return the result that is there."""
+    while (notification := pgconn.notifies()) is not None:
+        if pgconn.notify_handler is not None:
+            pgconn.notify_handler(notification)
+    return pgconn.get_result()
+
+
+async def take_others(
+    conn: AsyncConnection[Any], result: PGresult | None
 ) -> list[PGresult]:
-    """Run a generator of psycopg to its end, like `AsyncConnection.wait`."""
+    """Return a result that is an error, or not alone, with what follows it."""
+    results = [] if result is None else [result]
     try:
-        wanted = next(generator)
-    except StopIteration as finished:
-        results: list[PGresult] = finished.value
-        return results
-    reader = find_reader(conn)
-    try:
-        if wanted == Wait.R and reader.open(conn):
-            try:
-                return await reader.start(conn, generator)
-            finally:
-                reader.stop()
-        return await conn.wait(generator)
-    except (CancelledError, KeyboardInterrupt):
-        await abandon(conn, generator)
-        raise
+        results += await conn.wait(generators.fetch_many(conn.pgconn))
+    except Error:
+        # If the server said why it closes the connection, that is the error.
+        if find_failed(results) is None:
+            raise
+    return results
 
 
 async def abandon(conn: AsyncConnection[Any], generator: PQGen[list[PGresult]]) -> None:

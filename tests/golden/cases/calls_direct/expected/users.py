@@ -4,13 +4,13 @@
 import datetime
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, cast
 
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._direct import execute, execute_count, fetch_all, fetch_one
 from ._execution import execute_now
 from ._proofs import ProofBrokenError

@@ -2,13 +2,13 @@
 """Typed functions for the queries in queries/users.sql."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._rows import SentRows, int2, int4
 from .enums import Mood
 

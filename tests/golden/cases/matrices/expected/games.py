@@ -2,12 +2,12 @@
 """Typed functions for the queries in queries/games.sql."""
 
 import builtins
-from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from .adapters import array_text, registered
 from .models import Game

@@ -3,13 +3,13 @@
 
 import builtins
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
 from .models import Class

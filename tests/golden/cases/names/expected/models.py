@@ -3,10 +3,10 @@
 
 import builtins
 import datetime as _datetime
-from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from ._dataclasses import dataclass
 from .adapters import registered
 
 

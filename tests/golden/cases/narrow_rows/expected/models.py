@@ -2,7 +2,8 @@
 """Row classes that queries share."""
 
 import datetime
-from dataclasses import dataclass
+
+from ._dataclasses import dataclass
 
 
 @dataclass(slots=True)

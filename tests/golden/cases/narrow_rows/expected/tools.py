@@ -2,12 +2,12 @@
 """Typed functions for the queries in queries/tools.sql."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from .models import Tool
 
 LIST_TOOLS: Final = """\

@@ -2,13 +2,13 @@
 """Typed functions for the queries in queries/users.sql."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
+from ._dataclasses import dataclass
 from ._execution import aexecute_now
 from ._proofs import ProofBrokenError
 from .enums import Mood

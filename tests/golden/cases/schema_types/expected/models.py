@@ -2,12 +2,12 @@
 """Row classes that queries share."""
 
 import datetime
-from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 from psycopg.types.json import Jsonb
 from psycopg.types.range import Range
 
+from ._dataclasses import dataclass
 from .adapters import registered
 from .enums import Mood
 

@@ -2,7 +2,6 @@
 """Typed functions for the queries in queries/everything.sql."""
 
 import datetime
-from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any, Final
@@ -13,6 +12,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Json, Jsonb
 from psycopg.types.range import Range
 
+from ._dataclasses import dataclass
 from .adapters import keep_intervals
 from .models import Everything, JsonValue
 

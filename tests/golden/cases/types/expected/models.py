@@ -2,13 +2,14 @@
 """Row classes that queries share."""
 
 import datetime
-from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeAlias
 from uuid import UUID
 
 from psycopg.types.range import Range
+
+from ._dataclasses import dataclass
 
 JsonValue: TypeAlias = (
     dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
