@@ -41,7 +41,7 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
     "operand": (
         "-- name: A :many\nSELECT id FROM t WHERE id < @x::int - @y::int;\n",
         "error: sqlc reads `@x - …` as the operator @ applied to the whole expression",
-        "help: write (@x::int), or sqlc.arg(x)::int.",
+        "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x::int), or",
     ),
     "more_values": (
         "-- name: A :exec\nINSERT INTO t VALUES (@id, @name);\n",

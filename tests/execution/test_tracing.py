@@ -51,8 +51,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, proof_server: str, record
     meters = MeterProvider([READER], shutdown_on_exit=False)
     metrics.set_meter_provider(meters)
     yield make_database(proof_server)
-    # They stay the process's providers, and keep nothing of other tests.
-    provider.shutdown()
+    # They stay the process's providers, and keep nothing of other tests; a provider that is shut down logs each of their spans.
+    EXPORTER.shutdown()
     meters.shutdown()
 
 

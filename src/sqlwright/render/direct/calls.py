@@ -178,11 +178,7 @@ ASYNC_STEPS: Final = {
                 results = await conn.wait(fetch(pgconn))
             else:
                 answer = take_result(pgconn)
-                if (
-                    answer is None
-                    or answer.status not in SUCCESSES
-                    or pgconn.is_busy()
-                ):
+                if answer is None or answer.status not in SUCCESSES or pgconn.is_busy():
                     results = await take_others(conn, answer)
                 else:
                     # The end of the results: the connection is ready for the next call.
