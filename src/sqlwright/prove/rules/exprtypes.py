@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlwright.prove.rules.scopes import Prover
+from typing import TYPE_CHECKING
+
 from sqlwright.prove.tree.enums import BuiltinType, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
+
+if TYPE_CHECKING:
+    from sqlwright.prove.rules.scopes import Prover
 
 # The fields that hold the type of a node's value.
 _TYPE_FIELDS = {
@@ -65,6 +69,14 @@ def _type_of_sublink(prover: Prover, node: Node) -> int:
         return inner
     # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
     return prover.facts.type(inner).array or inner
+
+
+def may_be_alike(prover: Prover, left: Node, right: Node) -> bool:
+    """Return whether two expressions are of the same type, as far as that is known here."""
+    try:
+        return type_of(prover, left) == type_of(prover, right)
+    except UNREADABLE:
+        return True
 
 
 def is_array(prover: Prover, node: Node) -> bool | None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.rules.exprtypes import may_be_alike
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null
 from sqlwright.prove.rules.volatility import changes_settings
 from sqlwright.prove.tree.enums import CmdType, VarReturningType
@@ -120,7 +121,7 @@ class Prover:
 
     def verdict(self, node: Node, scope: Scope) -> Verdict:
         """Return the verdict on an expression."""
-        if scope.row is not None and _grouped_away(node, scope.query):
+        if scope.row is not None and _grouped_away(self, node, scope.query):
             return may_be_null("a grouping set leaves it out, and its value is NULL there", location(node))
         rule = self.rules.get(node.tag)
         if rule is None:
@@ -139,13 +140,25 @@ class Prover:
         return None
 
 
-def _grouped_away(node: Node, query: Query) -> bool:
-    """Return whether an expression after grouping is one that some grouping set omits; since PostgreSQL 18, trees mark it."""
+def _grouped_away(prover: Prover, node: Node, query: Query) -> bool:
+    """Return whether an expression after grouping is one that some grouping set omits.
+
+    Since PostgreSQL 18, trees mark it. Before, the planner compares the expressions after it has simplified them: `coalesce(x, 1 + 1)` in
+    GROUP BY is `coalesce(x, 2)` above it.
+    """
     sets = query.grouping_sets
     if sets is None or ("hasGroupRTE" in query.node.fields and query.node.flag("hasGroupRTE")):
         return False
-    left_out = [t for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
-    return any(t.expression.tag == node.tag and structure(t.expression) == structure(node) for t in left_out)
+    left_out = [t.expression for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
+    if any(expression.tag == node.tag and structure(expression) == structure(node) for expression in left_out):
+        return True
+    simplified = node.tag not in _NEVER_GROUPED and any(e.tag != "VAR" and may_be_alike(prover, e, node) for e in left_out)
+    return simplified and prover.facts.major < _GROUPS_MARKED
+
+
+# The planner takes no aggregate and no constant for a grouped expression.
+_NEVER_GROUPED = frozenset({"AGGREF", "CONST", "GROUPINGFUNC"})
+_GROUPS_MARKED = 18
 
 
 _TABLE = """
