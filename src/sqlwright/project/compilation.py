@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.project.combining import Answers, reading
-from sqlwright.project.configuration import Configuration, Entry
+from sqlwright.project.configuration import Configuration, Entry, refuse_shared_outputs
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
 from sqlwright.project.texts import refuse_unreadable
@@ -35,6 +35,7 @@ def compile_project(configuration: Configuration, environ: Mapping[str, str], *,
     Raises:
         CompileError: with the errors of sqlc and of all entries.
     """
+    refuse_shared_outputs(configuration)
     refuse_missing(configuration)
     refuse_unreadable(configuration)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as run:

@@ -108,6 +108,35 @@ def read_configuration(path: Path) -> Configuration:
     return Configuration(path, entries, configuration)
 
 
+def refuse_shared_outputs(configuration: Configuration) -> None:
+    """Check that every entry of ours has a folder of its own; a package would replace files of the other.
+
+    Raises:
+        CompileError: entries have the same `out`, perhaps in another spelling; one error for each but the first.
+    """
+    project = configuration.project.resolve()
+    first: dict[Path, int] = {}
+    shared: list[tuple[int, int]] = []
+    for number, entry in enumerate(configuration.entries):
+        earlier = first.setdefault((project / entry.out).resolve(), number)
+        if earlier != number:
+            shared.append((earlier, number))
+    if shared:
+        name, text = configuration.path.name, configuration.path.read_text(encoding="utf-8")
+        ways = [(*way, "out") for _, _, way in _ours(configuration.document, _our_plugins(configuration.document))]
+        raise CompileError(
+            Diagnostic(
+                Code.DUPLICATE_OUTPUT,
+                f"two codegen entries of {name} have the same `out`: {configuration.entries[number].out}",
+                _place(name, text, ways[number]),
+                help="use another folder for one of them, or list the query files of both under `queries` of one entry.",
+                second=_place(name, text, ways[earlier]),
+                second_label="the first entry is here",
+            )
+            for earlier, number in shared
+        )
+
+
 def _load(name: str, text: str) -> object:
     import yaml
 
