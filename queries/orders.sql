@@ -55,6 +55,26 @@ WHERE user_id = @user_id
 ORDER BY placed_at DESC, id DESC
 LIMIT @page_size;
 
+-- Find orders as a clerk searches them, newest first unless another order is chosen. A filter that is left out does not apply: one of these
+-- states, a currency, when it was placed (since included, before excluded), and how the customer's last name begins, in any case.
+-- name: FindOrders :many
+-- @optional statuses, currency, placed_since, placed_before, last_name
+-- @order newest
+-- @order oldest: orders.placed_at, orders.id
+-- @order largest: orders.total_minor DESC, orders.id
+SELECT
+    orders.id, orders.status, orders.currency, orders.total_minor, orders.placed_at, orders.updated_at,
+    (SELECT count(*) FROM order_lines WHERE order_lines.order_id = orders.id) AS line_count
+FROM orders
+JOIN users ON users.id = orders.user_id
+WHERE orders.status = ANY(@statuses::order_status[])
+  AND orders.currency = @currency
+  AND orders.placed_at >= @placed_since
+  AND orders.placed_at < @placed_before
+  AND starts_with(lower(users.last_name), lower(@last_name))
+ORDER BY orders.placed_at DESC, orders.id DESC
+LIMIT @max_rows;
+
 -- Return the totals of a user's orders, one row for each currency: the number by status, and the sum of the paid ones.
 -- name: SummarizeOrdersOfUser :many
 SELECT

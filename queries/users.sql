@@ -16,8 +16,10 @@ SELECT id, first_name, last_name, email, phone, password, created_at, updated_at
 FROM users
 WHERE lower(email) = lower(@email);
 
--- Replace a user's profile, and return the user as stored. Returns no row if the user has another version or does not exist.
+-- Change the given parts of a user's profile, and return the user as stored. Returns no row if the user has another version or does not
+-- exist.
 -- name: UpdateUserProfile :one
+-- @patch
 UPDATE users
 SET first_name = @first_name,
     last_name = @last_name,

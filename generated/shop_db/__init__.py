@@ -2,5 +2,6 @@
 """Typed functions for SQL queries, one module for each query file."""
 
 from ._proofs import ProofBrokenError
+from ._variants import UNSET, Unset
 
-__all__ = ["ProofBrokenError"]
+__all__ = ["UNSET", "ProofBrokenError", "Unset"]

@@ -4,7 +4,7 @@
 import datetime
 from collections.abc import AsyncIterable, Iterable
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -15,6 +15,7 @@ from ._direct import aexecute, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
 from ._tracing import atraced
+from ._variants import UNSET, Clause, Unset, Variants
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -220,6 +221,95 @@ async def list_orders_of_user(
         (user_id, after_placed_at, after_id, page_size),
     )
     return [ListOrdersOfUserRow.from_row(row) for row in rows]
+
+
+FIND_ORDERS: Final = Variants(
+    "FindOrders",
+    ("statuses", "currency", "placed_since", "placed_before", "last_name", "max_rows"),
+    """\
+SELECT
+    orders.id, orders.status, orders.currency, orders.total_minor, orders.placed_at,
+    orders.updated_at,
+    (SELECT count(*) FROM order_lines WHERE order_lines.order_id = orders.id)
+        AS line_count
+FROM orders
+JOIN users ON users.id = orders.user_id""",
+    Clause(
+        "\nWHERE ",
+        "\n  AND ",
+        ("orders.status = ANY({statuses}::order_status[])", "statuses"),
+        ("orders.currency = {currency}::bpchar", "currency"),
+        ("orders.placed_at >= {placed_since}::timestamptz", "placed_since"),
+        ("orders.placed_at < {placed_before}::timestamptz", "placed_before"),
+        ("starts_with(lower(users.last_name), lower({last_name}::text))", "last_name"),
+    ),
+    "\nORDER BY ",
+    {
+        "newest": "orders.placed_at DESC, orders.id DESC",
+        "oldest": "orders.placed_at, orders.id",
+        "largest": "orders.total_minor DESC, orders.id",
+    },
+    "\nLIMIT {max_rows}::int8",
+)
+
+FindOrdersOrder: TypeAlias = Literal["newest", "oldest", "largest"]
+
+
+@dataclass(slots=True)
+class FindOrdersRow:
+    """A row of `find_orders`."""
+
+    id: UUID
+    """Random identifier."""
+    status: OrderStatus
+    """State of the order."""
+    currency: str
+    """ISO 4217 code of every amount of the order."""
+    total_minor: int
+    """Sum of the lines in minor units (cents); written together with them."""
+    placed_at: datetime.datetime
+    """When the order was placed."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/orders.sql."""
+    line_count: int
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            status=OrderStatus(row[1]),
+            currency=row[2],
+            total_minor=row[3],
+            placed_at=row[4],
+            updated_at=row[5],
+            line_count=row[6],
+        )
+
+
+@atraced("FindOrders", FIND_ORDERS.sql, operation="SELECT")
+async def find_orders(
+    conn: AsyncConnection[Any],
+    *,
+    statuses: list[OrderStatus] | Unset = UNSET,
+    currency: str | Unset = UNSET,
+    placed_since: datetime.datetime | Unset = UNSET,
+    placed_before: datetime.datetime | Unset = UNSET,
+    last_name: str | Unset = UNSET,
+    max_rows: int,
+    order: FindOrdersOrder = "newest",
+) -> list[FindOrdersRow]:
+    """Find orders as a clerk searches them, newest first unless another order is
+    chosen. A filter that is left out does not apply: one of these states, a currency,
+    when it was placed (since included, before excluded), and how the customer's last
+    name begins, in any case.
+    """
+    sql, values = FIND_ORDERS.choose(
+        (statuses, currency, placed_since, placed_before, last_name, max_rows),
+        order,
+    )
+    rows = await afetch_all(conn, sql, values)
+    return [FindOrdersRow.from_row(row) for row in rows]
 
 
 SUMMARIZE_ORDERS_OF_USER: Final = """\

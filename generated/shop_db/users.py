@@ -14,6 +14,7 @@ from ._direct import aexecute_count, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
+from ._variants import UNSET, Assignments, Unset, Variants
 from .models import User
 
 CREATE_USER: Final = """\
@@ -80,46 +81,52 @@ async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User |
     return None if row is None else User(*row)
 
 
-UPDATE_USER_PROFILE: Final = """\
-UPDATE users
-SET first_name = $1::varchar,
-    last_name = $2::varchar,
-    email = $3::varchar,
-    phone = $4::varchar,
-    updated_at = greatest(updated_at, now()),
-    version = version + 1
-WHERE id = $5::uuid AND version = $6::int4
+UPDATE_USER_PROFILE: Final = Variants(
+    "UpdateUserProfile",
+    ("first_name", "last_name", "email", "phone", "id", "version"),
+    "UPDATE users",
+    Assignments(
+        "\nSET ",
+        ",\n    ",
+        ("first_name = {first_name}::varchar", "first_name"),
+        ("last_name = {last_name}::varchar", "last_name"),
+        ("email = {email}::varchar", "email"),
+        ("phone = {phone}::varchar", "phone"),
+        "updated_at = greatest(updated_at, now())",
+        "version = version + 1",
+    ),
+    """\
+
+WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version
-"""
+    version""",
+)
 
 
 @atraced(
     "UpdateUserProfile",
-    UPDATE_USER_PROFILE,
+    UPDATE_USER_PROFILE.sql,
     operation="UPDATE",
     collection="users",
 )
 async def update_user_profile(
     conn: AsyncConnection[Any],
     *,
-    first_name: str,
-    last_name: str,
-    email: str,
-    phone: str | None,
+    first_name: str | Unset = UNSET,
+    last_name: str | Unset = UNSET,
+    email: str | Unset = UNSET,
+    phone: str | Unset | None = UNSET,
     id: UUID,
     version: int,
 ) -> User | None:
-    """Replace a user's profile, and return the user as stored.
+    """Change the given parts of a user's profile, and return the user as stored.
 
     Returns no row if the user has another version or does not exist.
     """
-    row, count = await afetch_one(
-        conn,
-        UPDATE_USER_PROFILE,
+    sql, values = UPDATE_USER_PROFILE.choose(
         (first_name, last_name, email, phone, id, version),
-        binary=True,
     )
+    row, count = await afetch_one(conn, sql, values, binary=True)
     if count > 1:
         raise ProofBrokenError("UpdateUserProfile", count)
     return None if row is None else User(*row)

@@ -20,6 +20,12 @@ GROUP BY u.id;
 
 -- name: GetUser :one
 SELECT name FROM users WHERE id = @id;
+
+-- name: FindUsers :many
+-- @optional low, high, name
+-- @order id
+-- @order name: name
+SELECT id FROM users WHERE id BETWEEN @low AND @high AND name = @name ORDER BY id;
 """
 
 
@@ -67,9 +73,31 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    assert (done.code, done.err) == (1, "error: there is no query orders.sql:GetUser\n  help: there are: GetUser, Totals.\n")
+    assert (done.code, done.err) == (1, "error: there is no query orders.sql:GetUser\n  help: there are: FindUsers, GetUser, Totals.\n")
 
 
 def test_an_unknown_column_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "Totals", "total")
     assert (done.code, done.err) == (1, "error: query Totals returns no column `total`\n  help: its columns: id, largest.\n")
+
+
+def test_a_variant_is_shown_as_it_is_sent(sqlwright: Sqlwright) -> None:
+    done = sqlwright("why", "FindUsers", "--without", "low", "--order", "name")
+    statement = "SELECT id FROM users WHERE name = $1::text ORDER BY name"
+    assert f"  | {statement}\n  id is never None" in done.out
+    assert "  parameter high may be left out, must not be None: " in done.out
+    assert "  order id is total: the unique index `users_pkey`" in done.out
+    assert "  order name is not proven total: " in done.out
+    document = json.loads(sqlwright("why", "FindUsers", "--without", "high", "--order", "name", "--format", "json").out)
+    assert (document["variant"], [param["optional"] for param in document["params"]]) == (statement, [True, True, True])
+
+
+def test_what_cannot_be_left_out_is_an_error_that_lists_what_can(sqlwright: Sqlwright) -> None:
+    assert "it has low, high, name." in sqlwright("why", "FindUsers", "--without", "nmae").err
+    assert "it has id, name." in sqlwright("why", "FindUsers", "--order", "nick").err
+    assert "query GetUser has no optional parameter `id`" in sqlwright("why", "GetUser", "--without", "id").err
+
+
+def test_a_query_with_variants_is_described_as_json(sqlwright: Sqlwright) -> None:
+    (query,) = json.loads(sqlwright("inspect", "FindUsers").out)
+    assert (query["variants"]["optional"], query["variants"]["orders"][1]) == ([1, 2, 3], {"name": "name", "total": ""})

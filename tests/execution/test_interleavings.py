@@ -260,7 +260,9 @@ class Machine(RuleBasedStateMachine):
         if self.killed:
             return
         before, token = self.status, next(self.tokens)
-        takes_cursor = self.conn.prepare_threshold is None or all(query != SLEEP.encode() for query, _ in self.conn._prepared._names)
+        is_prepared = any(query == SLEEP.encode() for query, _ in self.conn._prepared._names)
+        # A statement that the server has dropped is prepared anew by a cursor.
+        takes_cursor = self.stale or self.conn.prepare_threshold is None or not is_prepared
         try:
             found = self.interrupt(after, SLEEP, token)
         except InterruptedCall:

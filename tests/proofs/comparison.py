@@ -15,7 +15,9 @@ import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -97,16 +99,21 @@ class Comparison:
                 self._run(f"SET LOCAL {schema.settings}".encode())
             self._run(b"SAVEPOINT query")
             for _ in range(queries):
-                writer = Writer(source, sources)
-                sql, _width = writer.statement()
+                sql, check = self._statement(source, sources, facts)
                 try:
-                    self.counts[self.check(facts, sql, writer.embeds)] += 1
+                    self.counts[check()] += 1
                 except Contradiction as found:
                     statements = ";\n".join((*BEGINNING, *schema.statements))
                     settings = f"SET LOCAL {schema.settings};\n" if schema.settings else ""
                     raise Contradiction(f"{found}\n{statements};\n{settings}{sql}") from None
         finally:
             self._run(b"ROLLBACK")
+
+    def _statement(self, source: random.Random, sources: list[Source], facts: SchemaFacts) -> tuple[str, Callable[[], str]]:
+        """Return a random statement, and what compares it."""
+        writer = Writer(source, sources)
+        sql, _width = writer.statement()
+        return sql, partial(self.check, facts, sql, writer.embeds)
 
     def _build(self, schema: Schema) -> list[Source]:
         """Make the schema without the statements that PostgreSQL refuses, and leave out what is not there then."""
@@ -195,7 +202,7 @@ def compare(
                 )
 
 
-def main() -> None:
+def main(kind: type[Comparison] = Comparison) -> None:
     """Run the comparison that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--major", type=int, default=18, help="the major version of PostgreSQL: 15, 16 or 18")
@@ -206,7 +213,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = Servers(stack, stack.enter_context(newest_server(folder)))
-        comparison = Comparison(stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}")))
+        comparison = kind(stack.enter_context(fresh_database(servers, asked.major, f"comparison_{asked.seed}")))
         try:
             if asked.schema is None:
                 comparison.many(str(asked.seed), asked.count)

@@ -92,7 +92,7 @@ class Writer:
                 f" {self._random.choice(('JOIN', 'LEFT JOIN', 'RIGHT JOIN'))} {second.name} y ON {condition} AND {self._fixing(others)}"
             )
         conditions = [self._fixing(columns) for _ in range(self._random.choice((0, 1, 2, 2, 3)))]
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = self._where(columns, (), conditions)
         targets = [column.text for column in columns]
         if self._random.random() < 0.2:
             targets.append(self._random.choice(("moves", "abs")) + f"({next((c.text for c in columns if c.type == INT), '1')})")
@@ -125,7 +125,7 @@ class Writer:
         if depth and kind < 0.13:
             return self._set_operation(depth, outer, wanted)
         items, columns = self._from(depth, outer) if kind > 0.05 else ("", [])
-        where = f" WHERE {self._condition(columns, outer, depth)}" if self._random.random() < 0.5 else ""
+        where = self._where(columns, outer, [self._condition(columns, outer, depth)] if self._random.random() < 0.5 else [])
         source = f" FROM {items}" if items else ""
         if items and self._random.random() < 0.28:
             return self._grouped(columns, outer, wanted, source + where)
@@ -133,6 +133,16 @@ class Writer:
         targets = [self._target(columns, outer, depth, type_name, windows=bool(items)) for type_name in types]
         distinct = "DISTINCT " if self._random.random() < 0.08 else ""
         return f"SELECT {distinct}{', '.join(targets)}{source}{where}{self._limit()}", types
+
+    def _where(self, columns: Sequence[Column], outer: Sequence[Column], conditions: list[str]) -> str:  # noqa: ARG002 - for writers of variants
+        """Return the WHERE of a query with these conditions."""
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def _inner(self, sources: Sequence[Source]) -> Writer:
+        """Return a writer for the statement after WITH."""
+        writer = Writer(self._random, sources, params=self._params)
+        writer._aliases = self._aliases
+        return writer
 
     def _type(self) -> str:
         return self._random.choice(_RARE if self._random.random() < 0.08 else TYPES)
@@ -298,8 +308,7 @@ class Writer:
             columns = tuple((f"c{index}", t) for index, t in enumerate(types))
             hint = self._random.choice(("", "MATERIALIZED ", "NOT MATERIALIZED "))
             with_clause = f"WITH {name}({', '.join(c for c, _ in columns)}) AS {hint}({query})"
-        writer = Writer(self._random, [*self._sources, Source(name, columns), Source(name, columns)], params=self._params)
-        writer._aliases = self._aliases
+        writer = self._inner([*self._sources, Source(name, columns), Source(name, columns)])
         main, types = writer.select(1)
         return f"{with_clause} {main}", len(types)
 

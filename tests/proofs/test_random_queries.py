@@ -18,6 +18,7 @@ from tests.support.servers import Servers, fresh_database
 
 from .comparison import Comparison
 from .grammar import Writer, random_schema
+from .varied import VariedComparison
 
 _SHORT_RUN, _PER_SCHEMA = 10, 8
 CLASSES = {
@@ -92,6 +93,24 @@ def test_no_rows_contradict_the_proof_of_a_random_query(comparison: Comparison) 
 
     search()
     assert comparison.counts["compared"]
+
+
+@pytest.fixture(scope="module")
+def varied(servers: Servers, major: int) -> Iterator[VariedComparison]:
+    with fresh_database(servers, major, "random_variants") as connection:
+        yield VariedComparison(connection)
+
+
+def test_no_rows_contradict_the_one_proof_of_random_variants(varied: VariedComparison) -> None:
+    varied.many(os.environ.get("SQLWRIGHT_SEED", "3"), 30)
+    assert varied.counts["variants"] > varied.counts["compared"]
+
+
+@pytest.mark.slow
+def test_no_rows_contradict_the_proofs_of_many_random_variants(varied: VariedComparison, capsys: pytest.CaptureFixture[str]) -> None:
+    varied.many(os.environ.get("SQLWRIGHT_SEED", "20"), int(os.environ.get("SQLWRIGHT_PROPERTY_QUERIES", "20000")) // 4)
+    with capsys.disabled():
+        print(f"\n{varied}")  # noqa: T201 - the count is what the long run is for
 
 
 @pytest.mark.slow

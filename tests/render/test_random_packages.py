@@ -19,6 +19,7 @@ from sqlwright.options import Calls, Clients, Tracing
 from sqlwright.render.package import render
 from sqlwright.render.queriers import Queriers
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.variants import ClausePiece, OrderPiece, Piece
 from sqlwright.types.pgtypes import scalar
 from tests.support.packages import write
 
@@ -68,6 +69,18 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             case _:
                 return ir.BareValue(columns()[0])
 
+    def quoted() -> str:
+        return "'" + draw(_TEXT).replace("'", "''") + "'"
+
+    def variants(numbers: range) -> ir.Variants:
+        optional = tuple(number for number in numbers if draw(st.booleans()))
+        parts = [(f"c = ${number} || {quoted()}", (number,)) for number in optional]
+        clause = ClausePiece("\nWHERE ", draw(st.sampled_from([" AND ", "\n  AND "])), (*parts, (quoted(), ())), draw(st.booleans()))
+        names = draw(st.lists(st.from_regex(r"[a-z][a-z_-]{0,30}", fullmatch=True), max_size=5, unique=True))
+        orders = [OrderPiece(tuple((name, quoted()) for name in names))] if names else []
+        pieces: tuple[Piece, ...] = (f"SELECT {quoted()}", clause, *orders, f" LIMIT {quoted()}")
+        return ir.Variants(pieces, optional, tuple(ir.Order(name, "") for name in names))
+
     queries: list[ir.Query] = []
     for function in draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=4, unique=True)):
         names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), min_size=draw(st.integers(0, 1)), max_size=5, unique=True))
@@ -90,7 +103,9 @@ def _packages(draw: st.DrawFn) -> ir.Package:
         found = copied if kind == "copyfrom" else makers[kind]()
         as_object = isinstance(found, ir.Copied | ir.Batch) or (bool(names) and draw(st.booleans()))
         command = ir.Command.EXEC
-        sql, doc = draw(_TEXT), tuple(draw(st.lists(_TEXT, max_size=3)))
+        # A parameter called `order` is an error where the query has orders.
+        varied = not isinstance(found, ir.Copied | ir.Batch) and "order" not in names and draw(st.booleans())
+        sql, doc = f"SELECT {draw(_TEXT)}", tuple(draw(st.lists(_TEXT, max_size=3)))
         source = QuerySource("queries/a.sql", function, 1, "", sql, 2, doc)
         queries.append(
             ir.Query(
@@ -107,6 +122,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, None)),
                 reads=tuple(draw(st.lists(_TEXT, max_size=3))),
                 writes=(),
+                variants=variants(range(1, len(names) + 1)) if varied else None,
             )
         )
     module = ir.Module(ModuleName("module"), "queries/module.sql", tuple(own), tuple(queries))

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from shop.application.context import Actor, Context
 from shop.application.reads.models import OrderSummary, UserOrderSummary
-from shop.application.reads.orders import OrderPageKey
+from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.repositories import ReadRepositories
 from shop.application.transactions.audit import AuditEntry, AuditLog, AuditOutcome
 from shop.application.transactions.unit_of_work import CollectedEvents
@@ -25,7 +25,8 @@ from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.repositories import read_repositories_on
 from shop.infrastructure.postgres.transactions.projections import PostgresProjections
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
-from shop_db.orders import LIST_ORDERS_OF_USER
+from shop_db import UNSET
+from shop_db.orders import FIND_ORDERS, LIST_ORDERS_OF_USER
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 EUROS = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
@@ -96,6 +97,35 @@ async def test_orders_are_totalled_by_currency(users: UserRepository, orders: Or
     assert pounds.last_placed_at == last.placed_at
 
 
+async def test_a_search_finds_the_orders_that_all_given_filters_accept(
+    users: UserRepository, orders: OrderRepository, reads: ReadRepositories
+) -> None:
+    ada, bob = await register(users), await users.add(NewUser(Profile(PersonName("Bob", "Byron"), EmailAddress("bob@example.org")), HASH))
+    assert isinstance(bob, Ok)
+    placed = [
+        await place(orders, ada),
+        await place(orders, ada, POUNDS, OrderStatus.PAID),
+        await place(orders, bob.value.id, EUROS, OrderStatus.PAID),
+        await place(orders, bob.value.id, POUNDS, OrderStatus.CANCELLED),
+    ]
+
+    async def numbers(wanted: OrderFilter, sort: OrderSort = "oldest", at_most: int = 9) -> list[int]:
+        ids = [order.id for order in placed]
+        return [ids.index(found.id) for found in await reads.orders.find(wanted, sort, at_most)]
+
+    assert await numbers(OrderFilter()) == [0, 1, 2, 3]
+    assert await numbers(OrderFilter(), "newest", 2) == [3, 2]
+    assert (await numbers(OrderFilter(currency=Currency.EUR), "largest"), await numbers(OrderFilter(), "largest", 2)) in (
+        ([0, 2], [0, 2]),
+        ([2, 0], [2, 0]),
+    )
+    assert await numbers(OrderFilter(statuses=(OrderStatus.PAID, OrderStatus.CANCELLED))) == [1, 2, 3]
+    assert await numbers(OrderFilter(statuses=(OrderStatus.PAID,), last_name="LOVE", currency=Currency.GBP)) == [1]
+    assert await numbers(OrderFilter(placed_since=placed[1].placed_at, placed_before=placed[3].placed_at)) == [1, 2]
+    assert await numbers(OrderFilter(last_name="b")) == [2, 3]
+    assert await numbers(OrderFilter(last_name="%")) == []
+
+
 LARGE = OrderLine("PALACE", "A palace", 1000, Money(10**9, Currency.EUR))
 
 
@@ -160,6 +190,19 @@ async def test_a_history_is_read_from_the_index_with_its_sort_order(conn: AsyncC
     cur = await conn.execute("EXPLAIN (COSTS OFF) EXECUTE page (gen_random_uuid(), now(), gen_random_uuid(), 10)")
     plan = "\n".join(line for (line,) in await cur.fetchall())
     assert "Index Scan using orders_user_id_placed_at_id_idx" in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.parametrize(
+    ("order", "index"),
+    [("newest", "orders_placed_at_id_idx"), ("oldest", "orders_placed_at_id_idx"), ("largest", "orders_total_minor_id_idx")],
+)
+async def test_a_search_reads_an_index_in_its_order(conn: AsyncConnection[Any], order: OrderSort, index: str) -> None:
+    await conn.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    sql, _ = FIND_ORDERS.choose((UNSET, "EUR", UNSET, UNSET, "love", 10), order)
+    cur = await conn.execute(f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {sql}".encode())
+    plan = "\n".join(line for (line,) in await cur.fetchall())
+    assert f"using {index}" in plan
     assert "Sort" not in plan
 
 

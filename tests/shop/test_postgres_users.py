@@ -45,6 +45,17 @@ async def test_after_a_taken_address_the_transaction_continues_and_commits(
         assert await PostgresUserRepository(Queries(other), CollectedEvents()).get(grace.id) == Ok(grace)
 
 
+async def test_only_the_changed_parts_of_a_profile_are_written(conn: AsyncConnection[Any], pg_users: UserRepository) -> None:
+    ada = ok(await pg_users.add(NewUser(ADA, HASH)))
+    await conn.execute("UPDATE users SET first_name = 'Augusta', phone = '+44 1'")
+    married = replace(ADA, name=PersonName("Ada", "King"), phone=None)
+    written = ok(await pg_users.save_profile(ada.update_profile(married), before=ada.profile))
+    assert (written.profile.name, written.profile.phone, written.version) == (PersonName("Augusta", "King"), None, 2)
+    # Nothing has changed: a new version with the whole profile.
+    again = ok(await pg_users.save_profile(replace(written, profile=married), before=married))
+    assert (again.profile, again.version) == (married, 3)
+
+
 async def test_a_write_is_undone_with_the_transaction_of_its_caller(conn: AsyncConnection[Any], pg_users: UserRepository) -> None:
     async with conn.transaction(force_rollback=True):
         ok(await pg_users.add(NewUser(ADA, HASH)))

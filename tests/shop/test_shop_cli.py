@@ -159,6 +159,9 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
     assert [(entry["action"], entry["actor"]) for entry in rest["items"]] == [("order.place", f"user:{user}")]
     assert whole.json("audit", "--after", page["next_cursor"], code=2)["title"] == "Invalid cursor"
     assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
+    search = whole.json("orders", "find", "--status", "shipped", "--currency", "EUR", "--customer", "LOVE", "--order", "largest")
+    assert [item["id"] for item in search["items"]] == [order["id"]]
+    assert whole.json("orders", "find", "--before", "2020-01-01")["items"] == []
 
 
 def test_the_default_output_is_tables_and_sentences(program: Program) -> None:

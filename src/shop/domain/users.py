@@ -114,8 +114,11 @@ class UserRepository(Protocol):
         """Return the user with this e-mail address, in any case."""
         ...
 
-    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
-        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
+    async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile, or what differs from the one `before`, and return the user as stored.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         ...
 
     async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:

@@ -12,6 +12,7 @@ from sqlwright.ir.naming import ClassName, Identifier, distinct_members
 from sqlwright.ir.proofs import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
 from sqlwright.options import Options
 from sqlwright.sql.sources import PlaceInQuery
+from sqlwright.sql.variants import pieces
 from sqlwright.types.copying import binary_types, copy_sql
 from sqlwright.types.formats import is_converted, reads_binary, without_records
 from sqlwright.types.valuetypes import ValueTypes, holds_interval, parts, typed_json
@@ -237,6 +238,9 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         writes=proof.writes,
         # The query of `:copyfrom` is an INSERT; what is sent is not.
         operation=replace(proof.operation, name="COPY") if isinstance(result, ir.Copied) else proof.operation,
+        variants=ir.Variants(pieces(proof.sql, proof.variants.cut), proof.variants.cut.optional, proof.variants.orders)
+        if proof.variants
+        else None,
     )
 
 

@@ -129,6 +129,14 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
             place,
             help="rename one of them: sqlc.arg(other_name).",
         )
+    for param in query.params if query.variants and query.variants.orders else ():
+        if param.name == "order":
+            yield Diagnostic(
+                Code.NAME_COLLISION,
+                f"query {query.name} has a parameter named `order`, as the choice among its @order is",
+                place,
+                help="rename the parameter: sqlc.arg(other_name).",
+            )
     fields = ir.fields_of(query.result)
     for field in fields:
         if field.numbered:

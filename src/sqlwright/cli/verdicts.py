@@ -13,6 +13,7 @@ from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
 from sqlwright.postgres import standins
 from sqlwright.sql.sources import PlaceInQuery
+from sqlwright.sql.variants import ClausePiece, groups_of, write_pieces
 
 # The absence of a proof does not prove the contrary.
 _ROWS = {
@@ -26,13 +27,15 @@ _ROWS = {
 class Verdicts:
     """A query with the requested columns; `whole` if all are requested, so that rows and parameters are shown too.
 
-    `stand_ins` are the extensions that it calls and the embedded server only declares.
+    `stand_ins` are the extensions that it calls and the embedded server only declares. `variant` is the statement of the variant that was
+    asked for, or "".
     """
 
     query: ir.Query
     columns: tuple[ir.Column, ...]
     whole: bool
     stand_ins: tuple[str, ...]
+    variant: str = ""
 
     def show(self) -> None:
         """Print them for people."""
@@ -43,6 +46,8 @@ class Verdicts:
             console.print(
                 Text.assemble("  rows: ", (_ROWS[query.rows.cardinality], "bold"), f": {query.rows.reason}  ", _dim(query.rows.place))
             )
+        for line in self.variant.splitlines():
+            console.print(Text.assemble("  | ", line))
         for column in self.columns:
             nullable = isinstance(column.type, ir.Nullable)
             verdict = ("may be None", "yellow") if nullable else ("is never None", "green")
@@ -50,7 +55,12 @@ class Verdicts:
         for param in query.params if self.whole else ():
             nullable = isinstance(param.type, ir.Nullable)
             verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
-            console.print(Text.assemble("  parameter ", (param.name, "bold"), " ", verdict, f": {param.reason}"))
+            optional = "may be left out, " if param.number in _optional(query) else ""
+            console.print(Text.assemble("  parameter ", (param.name, "bold"), f" {optional}", verdict, f": {param.reason}"))
+        for order in query.variants.orders if self.whole and query.variants else ():
+            total = ("is total", "green") if order.total else ("is not proven total", "yellow")
+            reason = order.total or "no unique key is among its columns that are never NULL"
+            console.print(Text.assemble("  order ", (order.name, "bold"), " ", total, f": {reason}"))
         for extension in self.stand_ins:
             console.print(Text.assemble("  note: ", standins.explain(extension)))
 
@@ -76,7 +86,20 @@ class Verdicts:
                 for c in self.columns
             ],
             "notes": [standins.explain(extension) for extension in self.stand_ins],
-            "params": [{"name": str(p.name), "nullable": isinstance(p.type, ir.Nullable), "reason": p.reason} for p in query.params],
+            "orders": [
+                {"name": order.name, "total": bool(order.total), "reason": order.total}
+                for order in (query.variants.orders if query.variants else ())
+            ],
+            **({"variant": self.variant} if self.variant else {}),
+            "params": [
+                {
+                    "name": str(p.name),
+                    "nullable": isinstance(p.type, ir.Nullable),
+                    "optional": p.number in _optional(query),
+                    "reason": p.reason,
+                }
+                for p in query.params
+            ],
         }
 
 
@@ -118,7 +141,40 @@ def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tupl
     return next((proof.stand_ins for proof in proofs), ())
 
 
-def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ()) -> Verdicts:
+def find_variant(query: ir.Query, without: list[str], order: str) -> str:
+    """Return the statement of a query's variant; "" if none is asked for.
+
+    Raises:
+        CompileError: the query has no such optional parameter or order.
+    """
+    if not without and not order:
+        return ""
+    variants = query.variants or ir.Variants((), (), ())
+    numbers = {str(param.name): param.number for param in query.params if param.number in variants.optional}
+    for what, wanted, known in (
+        ("optional parameter", without, list(numbers)),
+        ("order", [order] * bool(order), [order.name for order in variants.orders]),
+    ):
+        for name in wanted:
+            if name not in known:
+                raise CompileError(
+                    [
+                        Diagnostic(
+                            Code.UNKNOWN_PARAMETER,
+                            f"query {query.name} has no {what} `{name}`",
+                            query.source.header_place(),
+                            help=f"it has {', '.join(known) or 'none'}.",
+                        )
+                    ]
+                )
+    omitted = {numbers[name] for name in without}
+    parts = [params for piece in variants.pieces if isinstance(piece, ClausePiece) for _, params in piece.parts]
+    # Parameters that share a condition are left out together.
+    omitted |= {number for group in groups_of(parts) if not omitted.isdisjoint(group) for number in group}
+    return write_pieces(variants.pieces, len(query.params), omitted, order).sql
+
+
+def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = (), variant: str = "") -> Verdicts:
     """Find the verdicts on a column by its SQL name or its field's name, or on the whole query if the name is "".
 
     Raises:
@@ -131,7 +187,11 @@ def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = ())
         raise CompileError(
             [Diagnostic(Code.UNKNOWN_COLUMN, f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")]
         )
-    return Verdicts(query, columns, whole=not column, stand_ins=stand_ins)
+    return Verdicts(query, columns, whole=not column, stand_ins=stand_ins, variant=variant)
+
+
+def _optional(query: ir.Query) -> tuple[int, ...]:
+    return query.variants.optional if query.variants else ()
 
 
 def _place_json(place: Place) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from sqlwright.diagnostics import Code
 from sqlwright.explanations.examples import Explanation
 from sqlwright.explanations.projects import CONFIGURATION, FILES, SURROUNDINGS
 from sqlwright.explanations.queries import GENERATING, PROVING, READING
+from sqlwright.explanations.variants import VARIANTS
 
 SECTIONS: Mapping[str, Mapping[Code, Explanation]] = {
     "Reading queries": READING,
     "Proving queries": PROVING,
+    "Variants of queries": VARIANTS,
     "Generating code": GENERATING,
     "Configuration": CONFIGURATION,
     "Files": FILES,

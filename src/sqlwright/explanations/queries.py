@@ -176,7 +176,8 @@ PROVING: Mapping[Code, Explanation] = {
     ),
     Code.MISPLACED_ANNOTATION: Explanation(
         "An annotation that the query's command does not accept",
-        "`@stream` applies to `:many`, `@one` to `:one`.",
+        "`@stream` applies to `:many`, `@one` to `:one`. A `:copyfrom` or `:batch…` sends one statement for all rows, "
+        "so it has no variants.",
         "Remove the annotation, or change the command.",
         Example("-- @stream 100\n-- name: GetUser :one\nSELECT name FROM users WHERE id = @id;\n"),
     ),

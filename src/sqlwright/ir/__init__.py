@@ -22,6 +22,7 @@ from sqlwright.ir.proven import (
     NoResult,
     One,
     Operation,
+    Order,
     Package,
     Param,
     Query,
@@ -35,6 +36,7 @@ from sqlwright.ir.proven import (
     Shape,
     SourceFile,
     Stream,
+    Variants,
     columns_in,
     fields_of,
     shape_of,
@@ -71,6 +73,7 @@ from sqlwright.ir.unproven import (
     UnprovenPackage,
     UnprovenParam,
     UnprovenQuery,
+    Variation,
 )
 
 __all__ = [
@@ -103,6 +106,7 @@ __all__ = [
     "One",
     "Opaque",
     "Operation",
+    "Order",
     "Origin",
     "Overridden",
     "Package",
@@ -132,6 +136,8 @@ __all__ = [
     "UnprovenParam",
     "UnprovenQuery",
     "ValueType",
+    "Variants",
+    "Variation",
     "Vector",
     "columns_in",
     "fields_of",

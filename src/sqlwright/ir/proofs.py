@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sqlwright.ir import Cardinality, Operation, Origin
+from sqlwright.ir import Cardinality, Operation, Order, Origin
+from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -74,11 +75,20 @@ class ProvenEmbed:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenVariants:
+    """Where the variants of a statement differ, and its orders, the default first."""
+
+    cut: Cut
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryProof:
     """Everything that is proven about one query.
 
     `key` is the hash of everything the proof depends on; `sql` is the final text: stars expanded, every placeholder cast. `stand_ins`
-    are the extensions that it calls and the embedded server only declares.
+    are the extensions that it calls and the embedded server only declares. `variants` is where the variants of `sql` differ, for each of
+    which the proof holds; None for a query without variants.
     """
 
     key: str
@@ -93,6 +103,7 @@ class QueryProof:
     operation: Operation
     stand_ins: tuple[str, ...]
     embeds: tuple[ProvenEmbed, ...] = ()
+    variants: ProvenVariants | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.variants import Piece
 
 
 class Cardinality(StrEnum):
@@ -272,11 +273,29 @@ def columns_in(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of a query's rows; `total` says why no two rows are equal in it, "" where that is not proven."""
+
+    name: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
+
+    pieces: tuple[Piece, ...]
+    optional: tuple[int, ...]
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A proven query. `sql` is the final text that is sent: numbered placeholders, each with an explicit cast; or a COPY statement.
 
     Where there is a `params_class`, the parameters are passed as objects of it: one, or an iterable of them if `takes_rows`. `reads` and
-    `writes` are the tables and views that the query reads and writes, as "schema.table".
+    `writes` are the tables and views that the query reads and writes, as "schema.table". With `variants`, `sql` is the one that has
+    everything, in the default order.
     """
 
     name: str
@@ -293,6 +312,7 @@ class Query:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     operation: Operation = Operation()
+    variants: Variants | None = None
 
     @property
     def takes_rows(self) -> bool:

@@ -72,10 +72,24 @@ class CopiedColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class Variation:
+    """What may vary in a query: the numbers of the parameters that may be left out, and orders by name, "" for the statement's own.
+
+    `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means each that is a whole value.
+    """
+
+    optional: frozenset[int] = frozenset()
+    orders: tuple[tuple[str, str], ...] = ()
+    patch: bool = False
+    patched: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class UnprovenQuery:
     """A query as written, its parameters numbered: `sql` keeps the author's stars. `doc` is its comment, by line.
 
-    `columns` is what sqlc infers about the columns that are not embedded rows. `copied` is set for `:copyfrom` only.
+    `columns` is what sqlc infers about the columns that are not embedded rows. `copied` is set for `:copyfrom` only, and `variation`
+    where the query has variants.
     """
 
     name: str
@@ -92,6 +106,7 @@ class UnprovenQuery:
     embeds: tuple[UnprovenEmbed, ...]
     copied: CopiedColumns | None
     source: QuerySource
+    variation: Variation | None = None
 
 
 @dataclass(frozen=True, slots=True)

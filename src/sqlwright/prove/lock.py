@@ -36,6 +36,9 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
     parts = [_WRITER, schema_digest, postgres_major, nullable_elements, query.command, query.sql]
     parts += [[p.number, p.name, p.sqlc_type, p.optional, p.sliced] for p in query.params]
     parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
+    if query.variation is not None:
+        varied = query.variation
+        parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -162,7 +165,11 @@ def _list(lines: Iterable[str]) -> str:
 def _fields(value: object) -> dict[str, object]:
     """Return the fields of a dataclass with slots, without the deep copy that `dataclasses.asdict` makes."""
     names: tuple[str, ...] = _slots(value)
-    return {name: getattr(value, name) for name in names}
+    fields = {name: getattr(value, name) for name in names}
+    # Most queries have none, and their lines do without.
+    if fields.get("variants", "") is None:
+        del fields["variants"]
+    return fields
 
 
 _slots = attrgetter("__slots__")

@@ -13,7 +13,7 @@ import psycopg
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
-from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, RecordField
+from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, ProvenVariants, QueryProof, RecordField
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import Server
 from sqlwright.prove.asking.describe import Description, Refused, TypeNames, describe, with_dimensions
@@ -31,6 +31,7 @@ from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 from sqlwright.prove.tables import read_catalog
 from sqlwright.prove.tree.nodetree import UNREADABLE
 from sqlwright.prove.tree.querytree import analysed_query
+from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.types.copying import copy_sql
@@ -116,6 +117,8 @@ def prove_queries(
             key = query_key(query, session.schema_digest, session.major, nullable_elements=session.nullable_elements)
             try:
                 proven[file, query.name] = _prove_query(session, query, key)
+            except CompileError as error:
+                diagnostics += error.diagnostics
             except Refused as refused:
                 if session.connection.closed:
                     raise psycopg.OperationalError(refused.message) from refused
@@ -143,18 +146,20 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     if query.copied is not None:
         _try_copy(session.connection, query.copied, query.sql)
     spans = [(embed, _span(query, embed, expanded)) for embed in query.embeds]
-    proof = prove_statement(
-        session.connection,
-        session.facts,
-        Statement(
-            sql=expanded.sql,
-            param_types=tuple(casts.values()),
-            optional_params=frozenset(p.number for p in query.params if p.optional),
-            returns_rows=bool(described.columns),
-            param_dimensions=_param_dimensions(query, described, session.types),
-            embeds=tuple(span for _, span in spans),
-        ),
+    statement = Statement(
+        sql=expanded.sql,
+        param_types=tuple(casts.values()),
+        optional_params=frozenset(p.number for p in query.params if p.optional),
+        returns_rows=bool(described.columns),
+        param_dimensions=_param_dimensions(query, described, session.types),
+        embeds=tuple(span for _, span in spans),
     )
+    proof = prove_statement(session.connection, session.facts, statement)
+    variants = None
+    if query.variation is not None:
+        cut = cut_variants(session.connection, session.facts, query, statement, described)
+        proof = prove_variants(session.connection, session.facts, statement, cut, proof)
+        variants = ProvenVariants(cut, prove_orders(session.connection, session.facts, statement, cut, proof))
     embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,
@@ -169,6 +174,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         operation=proof.operation,
         stand_ins=_stand_ins(session, expanded.sql, described.params),
         embeds=tuple(_embed(session, query, embed, first, found) for (embed, (first, _)), found in embeds),
+        variants=variants,
     )
 
 

@@ -11,6 +11,7 @@ import psycopg
 from sqlwright.ir import Cardinality, Operation
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules import EXPRESSIONS
+from sqlwright.prove.rules.queries import total
 from sqlwright.prove.rules.queries.outputs import outputs
 from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover
@@ -26,7 +27,7 @@ from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.tree.querytree import analysed_query
 from sqlwright.sql.lexer import significant
 
-__all__ = ["Cardinality", "ColumnProof", "RowsProof", "Statement", "StatementProof", "prove_statement"]
+__all__ = ["Cardinality", "ColumnProof", "RowsProof", "Statement", "StatementProof", "prove_statement", "why_total"]
 
 _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
 
@@ -37,7 +38,7 @@ class Statement:
 
     `optional_params` are the numbers that may be None because the author asked for it (`sqlc.narg`). `returns_rows` is as Describe reports,
     `param_dimensions` are those of array parameters by number where they are more than one. `embeds` are the columns that are embedded
-    rows: the first one, and how many.
+    rows: the first one, and how many. `params` are proofs of the first parameters, where they are known; the others must not be None.
     """
 
     sql: str
@@ -46,6 +47,7 @@ class Statement:
     returns_rows: bool
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
     embeds: tuple[tuple[int, int], ...] = ()
+    params: tuple[NullProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,8 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         if not isinstance(tree, Node) or tree.enum("commandType", CmdType) is CmdType.UTILITY:
             operation = operation_of(facts, tree) if isinstance(tree, Node) else Operation()
             return _unproven(statement, "a utility statement returns no rows that can be proven", operation)
-        params = parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
-        prover = Prover(
-            facts,
-            EXPRESSIONS,
-            tree,
-            frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
-            frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
-            statement.param_dimensions,
-        )
+        params = statement.params or parameters.judge(facts, tree, len(statement.param_types), statement.optional_params)
+        prover = _prover(facts, tree, params, statement)
         # The tree has the columns of RETURNING also where a rule makes another kind of statement of it, which returns nothing.
         verdicts = outputs(prover, tree, None) if statement.returns_rows else ()
         rows = cardinality.rows_of(prover, tree, None)
@@ -137,6 +132,30 @@ def prove_statement(connection: psycopg.Connection[Any], facts: SchemaFacts, sta
         writes=writes,
         operation=operation,
         embeds=tuple(_embed(prover, tree, *columns) for columns in statement.embeds),
+    )
+
+
+def why_total(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> str:
+    """Return why the ORDER BY of a SELECT, whose parameters are known, is total; "" if that is not proven.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses the statement.
+    """
+    try:
+        tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
+    except UNREADABLE:
+        return ""
+    return total.why_total(_prover(facts, tree, statement.params, statement), tree) if isinstance(tree, Node) else ""
+
+
+def _prover(facts: SchemaFacts, tree: Node, params: tuple[NullProof, ...], statement: Statement) -> Prover:
+    return Prover(
+        facts,
+        EXPRESSIONS,
+        tree,
+        frozenset(number for number, param in enumerate(params, start=1) if param.nullable),
+        frozenset(number for number, param in enumerate(params, start=1) if param.element_nullable),
+        statement.param_dimensions,
     )
 
 

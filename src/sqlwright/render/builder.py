@@ -104,10 +104,10 @@ class ModuleBuilder:
 
 def _from_import(module: str, members: list[_Import]) -> list[str]:
     """Write the imports from one module: isort gives each renamed name its own statement, in the order of the first names."""
-    plain = sorted((item for item in members if item.bound == item.name), key=lambda item: _member_order(item.name))
+    plain = sorted((item for item in members if item.bound == item.name), key=lambda item: member_order(item.name))
     statements = [plain] * bool(plain) + [[item] for item in members if item.bound != item.name]
     lines: list[str] = []
-    for items in sorted(statements, key=lambda items: _member_order(items[0].name)):
+    for items in sorted(statements, key=lambda items: member_order(items[0].name)):
         names = tuple(item.name if item.bound == item.name else f"{item.name} as {item.bound}" for item in items)
         line = f"from {module} import {', '.join(names)}"
         lines += [line] if fits(line, 0) else [f"from {module} import (", *(f"    {name}," for name in names), ")"]
@@ -126,8 +126,8 @@ def _module_order(module: str) -> tuple[int, list[tuple[int, int, str]]]:
     return -dots, _natural(module.lstrip("."))
 
 
-def _member_order(name: str) -> tuple[int, list[tuple[int, int, str]], str]:
-    """CONSTANTS, then Classes, then the rest, each in natural order whatever the case."""
+def member_order(name: str) -> tuple[int, list[tuple[int, int, str]], str]:
+    """Return a key that sorts as isort does: CONSTANTS, then Classes, then the rest, each in natural order whatever the case."""
     kind = 0 if len(name) > 1 and name.isupper() else 1 if name[0].isupper() else 2
     return kind, _natural(name.lower()), name
 

@@ -72,7 +72,7 @@ WRITTEN = (
 def has_dataclasses(package: ir.Package) -> bool:
     """Return whether the package needs the module."""
     rows = [*package.models, *(row for module in package.modules for row in module.row_classes)]
-    params = [query.params_class for module in package.modules for query in module.queries if query.params_class]
+    params = [query.params_class for module in package.modules for query in module.queries if query.params_class and not query.variants]
     return bool(params) or (package.row_style is ir.RowStyle.DATACLASS and bool(rows))
 
 

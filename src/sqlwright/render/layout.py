@@ -41,10 +41,11 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True)
 class NoneUnless:
-    """`None if <condition> else <value>`."""
+    """`None if <condition> else <value>`, or what is named `instead` of None."""
 
     condition: str
     value: Node
+    instead: str = "None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def flat(node: Node) -> str:
             return f"{opening}{', '.join(map(flat, items))}{comma}{closing}"
         case Keyword(name=name, value=value):
             return f"{name}={flat(value)}"
-        case NoneUnless(condition=condition, value=value):
-            return f"None if {condition} else {flat(value)}"
+        case NoneUnless(condition=condition, value=value, instead=instead):
+            return f"{instead} if {condition} else {flat(value)}"
         case ListComprehension(element=element, clause=clause, open=opening, close=closing):
             return f"{opening}{flat(element)} {clause}{closing}"
         case Text(value=value):
@@ -113,14 +114,22 @@ def lay_out(node: Node, depth: int, prefix: str = "", suffix: str = "") -> list[
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
         case Keyword(name=name, value=value):
             return lay_out(value, depth, f"{prefix}{name}=", suffix)
-        case NoneUnless(condition=condition, value=value):
-            return [f"{margin}{prefix}None", f"{margin}if {condition}", *lay_out(value, depth, "else ", suffix)]
+        case NoneUnless():
+            return _conditional(node, depth, prefix, suffix)
         case ListComprehension(element=element, clause=clause, open=opening, close=closing):
             inside = f"{flat(element)} {clause}"
             inner = (
                 [f"{margin}{_INDENT}{inside}"] if fits(inside, depth + 1) else [*lay_out(element, depth + 1), f"{margin}{_INDENT}{clause}"]
             )
             return [f"{margin}{prefix}{opening}", *inner, f"{margin}{closing}{suffix}"]
+
+
+def _conditional(node: NoneUnless, depth: int, prefix: str, suffix: str) -> list[str]:
+    """Return a condition on several lines; one behind its `else` is on several lines too."""
+    margin = _INDENT * depth
+    value = node.value
+    rest = _conditional(value, depth, "else ", suffix) if isinstance(value, NoneUnless) else lay_out(value, depth, "else ", suffix)
+    return [f"{margin}{prefix}{node.instead}", f"{margin}if {node.condition}", *rest]
 
 
 def _pieces(text: str, depth: int) -> list[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from sqlwright import ir
 from sqlwright.options import Calls, Clients, Tracing
 from sqlwright.render.adapters import adapters_module, needs_adapters
-from sqlwright.render.builder import ModuleBuilder
+from sqlwright.render.builder import ModuleBuilder, member_order
 from sqlwright.render.colour import ASYNC, SYNC
 from sqlwright.render.constraints import constraints_module
 from sqlwright.render.direct.module import DIRECT_MODULE, direct_module, makes_direct_calls
@@ -17,6 +17,7 @@ from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
 from sqlwright.render.header import header_line
 from sqlwright.render.late_classes import CLASSES_MODULE, dataclasses_module, has_dataclasses
+from sqlwright.render.literals import string_literal
 from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
 from sqlwright.render.queriers import QuerierClass, Queriers
@@ -26,6 +27,7 @@ from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
 from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
 from sqlwright.render.tracing import TRACING_MODULE, tracing_module
+from sqlwright.render.variants import UNSET, UNSET_TYPE, VARIANTS_MODULE, has_variants, variants_module
 
 _NO_QUERIERS = Queriers()
 
@@ -67,6 +69,8 @@ def _files(
 
     exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * makes_promises(package) + [(".registration", REGISTER)] * needs_register
 
+    exported += [(f".{VARIANTS_MODULE}", name) for name in (UNSET, UNSET_TYPE)] * has_variants(package)
+
     yield ir.SourceFile("__init__.py", _root(exported))
     yield ir.SourceFile("py.typed", "")
     yield from _schema_files(package)
@@ -103,6 +107,8 @@ def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceF
         yield ir.SourceFile(f"{CLASSES_MODULE}.py", dataclasses_module())
     if takes_rows(package):
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
+    if has_variants(package):
+        yield ir.SourceFile(f"{VARIANTS_MODULE}.py", variants_module())
     if has_streams(package):
         yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
 
@@ -123,7 +129,7 @@ def _schema_files(package: ir.Package) -> Iterator[ir.SourceFile]:
 
 def _root(exported: Iterable[tuple[str, str]]) -> str:
     builder = ModuleBuilder(header=header_line(), doc="Typed functions for SQL queries, one module for each query file.", taken=())
-    names = [f'"{builder.name(module, name)}"' for module, name in exported]
+    names = sorted((builder.name(module, name) for module, name in exported), key=member_order)
     if names:
-        builder.add_constant([f"__all__ = [{', '.join(names)}]"])
+        builder.add_constant([f"__all__ = [{', '.join(map(string_literal, names))}]"])
     return builder.text()

@@ -15,6 +15,7 @@ from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import Group, statement
 from sqlwright.render.pgvalues import free_name
+from sqlwright.render.variants import ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,11 @@ def add_queriers(
 
 def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: Method) -> list[str]:
     colour, query, parameters, annotation = querier.colour, method.query, method.parameters, method.annotation
-    names: set[str] = set() if query.params_class else {param.name for param in query.params}
+    keywords = [*(str(param.name) for param in query.params), *([ORDER] if query.variants and query.variants.orders else [])]
+    names: set[str] = set() if query.params_class else set(keywords)
     # pyright wants "self", or a leading underscore, which no parameter has.
     self = "_self" if "self" in names else "self"
-    arguments: tuple[str, ...] = tuple(f"{param.name}={param.name}" for param in query.params)
+    arguments: tuple[str, ...] = tuple(f"{name}={name}" for name in keywords)
     if query.takes_rows:
         arguments = ("rows",)
     elif query.params_class is not None:

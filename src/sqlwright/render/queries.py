@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
-from sqlwright.render.arguments import add_params_class, call_parameters, param_fields
+from sqlwright.render.arguments import add_params_class, call_parameters, order_field, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
@@ -24,6 +24,7 @@ from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.tracing import traced_lines
 from sqlwright.render.values import Values
+from sqlwright.render.variants import ORDER, order_alias, orders_lines, variants_constant
 from sqlwright.types.formats import asks_binary, reads_binary
 
 
@@ -53,9 +54,9 @@ def query_module(
     own_rows: dict[str, ir.RowClass] = {row.name: row for row in module.row_classes}
     for query in module.queries:
         if not definitions:
-            final = builder.name("typing", "Final")
-            sql = in_lines(query.sql)
-            builder.add_constant([f"{query.constant}: {final} = {sql_literal(commented(query, sql) if comments else sql)}"])
+            builder.add_constant(_constant(builder, root, query, comments=comments))
+            if query.variants and query.variants.orders:
+                builder.add_constant(orders_lines(builder, order_alias(query), query.variants))
             if query.params_class:
                 add_params_class(builder, values, query, query.params_class)
             row = own_rows.pop(_row_class(query), None)
@@ -72,11 +73,21 @@ def query_module(
     return builder.text()
 
 
+def _constant(builder: ModuleBuilder, root: str, query: ir.Query, *, comments: bool) -> list[str]:
+    """Return the constant of a query's SQL."""
+    if query.variants is not None:
+        return variants_constant(builder, root, query, query.variants, comments=comments)
+    sql = in_lines(query.sql)
+    return [f"{query.constant}: {builder.name('typing', 'Final')} = {sql_literal(commented(query, sql) if comments else sql)}"]
+
+
 def _names_bound(module: ir.Module, *, with_definitions: bool) -> list[str]:
     names: list[str] = [name for query in module.queries for name in (query.function, *(param.name for param in query.params))]
+    names += [ORDER for query in module.queries if order_field(query)]
     if with_definitions:
         names += [*(query.constant for query in module.queries), *names_in(module.row_classes)]
         names += [query.params_class for query in module.queries if query.params_class]
+        names += [order_alias(query) for query in module.queries if order_field(query)]
     return names
 
 
@@ -99,7 +110,7 @@ class _Function:
     traced: bool = False
 
     def lines(self) -> list[str]:
-        traced = traced_lines(self.builder, self.query, self._constant(), self.colour, self.root) if self.traced else []
+        traced = traced_lines(self.builder, self.query, self._whole_text(), self.colour, self.root) if self.traced else []
         return [*traced, *self._signature(), *docstring(self.doc(), 1), *self._body()]
 
     def doc(self) -> tuple[str, ...]:
@@ -158,11 +169,12 @@ class _Function:
         if self.direct:
             return self._direct_body()
         connection, cursor = self._local("conn"), self._local("cur")
+        chosen = self._choice()
         make = Group(
             f"{self.builder.name('psycopg', self.colour.cursor)}(",
             (connection, f"row_factory={self.builder.name('psycopg.rows', 'tuple_row')}"),
         )
-        made = statement(make, 1, f"{cursor} = ")
+        made = [*chosen, *statement(make, 1, f"{cursor} = ")]
         if keeps_intervals(self.query):
             found = ir.shape_of(self.query.result)
             binary = found is not None and reads_binary(columns_of(found))
@@ -198,6 +210,10 @@ class _Function:
             case _:
                 return lines
 
+    def _whole_text(self) -> str:
+        """Return the expression for the SQL: of a query with variants, with all parts."""
+        return f"{self._constant()}.sql" if self.query.variants else self._constant()
+
     def _constant(self) -> str:
         return self.builder.name(self.definitions, self.query.constant) if self.definitions else self.query.constant
 
@@ -206,17 +222,32 @@ class _Function:
         item = self._local("item")
         fields = param_fields(self.query)
         params = {param.number: param for param in self.query.params}
-        sent = [self.values.dumped(params[number].type, fields[number], item) for number in order or sorted(params)]
+        optional = self.query.variants.optional if self.query.variants else ()
+        dumped = {number: self.values.dumped(params[number].type, fields[number], item) for number in order or sorted(params)}
+        sent = [self.values.optional(fields[number], node) if number in optional else node for number, node in dumped.items()]
         return Group("(", tuple(sent), is_tuple=True)
+
+    def _choice(self) -> list[str]:
+        """Return the lines that choose the variant's statement and values; none for a query without variants."""
+        if self.query.variants is None:
+            return []
+        order = order_field(self.query)
+        call = Group(f"{self._constant()}.choose(", (self._values(), *([order] if order else [])))
+        return statement(call, 1, f"{self._local('sql')}, {self._local('values')} = ")
 
     def _arguments(self) -> tuple[Node, ...]:
         """Return the arguments of `execute`, `execute_now` and `stream`."""
-        values = [self._values()] if self.query.params else []
+        sent: list[Node] = [self._constant(), *([self._values()] if self.query.params else [])]
+        if self.query.variants is not None:
+            sent = [self._local("sql"), self._local("values")]
         shape = ir.shape_of(self.query.result)
         binary = ["binary=True"] if shape is not None and asks_binary(columns_of(shape)) else []
-        return self._constant(), *values, *binary
+        return *sent, *binary
 
     def _direct_body(self) -> list[str]:
+        return [*self._choice(), *self._direct_call_lines()]
+
+    def _direct_call_lines(self) -> list[str]:
         match self.query.result:
             case ir.One() as one:
                 row, count = self._local("row"), self._local("count")
@@ -273,7 +304,7 @@ class _Function:
 
     def _local(self, wanted: str) -> str:
         """Return the wanted name, with trailing underscores if a parameter has it."""
-        taken: set[str] = set() if self.query.params_class else {param.name for param in self.query.params}
+        taken: set[str] = set() if self.query.params_class else {*(param.name for param in self.query.params), order_field(self.query)}
         return free_name(wanted, taken)
 
 

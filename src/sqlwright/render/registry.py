@@ -39,7 +39,7 @@ def registry_module(modules: Iterable[ir.Module]) -> str:
                 "Query(",
                 (
                     Keyword("name", string_literal(query.name)),
-                    Keyword("sql", f"{builder.name('.', module.name)}.{query.constant}"),
+                    Keyword("sql", f"{builder.name('.', module.name)}.{query.constant}{'.sql' if query.variants else ''}"),
                     Keyword("file", string_literal(module.source_file)),
                     Keyword("command", string_literal(query.command)),
                     Keyword("reads", _tables(query.reads)),

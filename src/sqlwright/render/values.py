@@ -23,6 +23,7 @@ from sqlwright.render.pgvalues import (
     is_dumped,
     is_float,
 )
+from sqlwright.render.variants import UNSET, VARIANTS_MODULE
 from sqlwright.types.formats import is_converted
 from sqlwright.types.valuetypes import holds_arrays, is_box
 
@@ -38,6 +39,7 @@ class Values:
         self._enums = f"{root}enums"
         self._models = "" if in_models else f"{root}models"
         self._adapters = f"{root}adapters"
+        self._variants = f"{root}{VARIANTS_MODULE}"
         self._json_alias = json_alias
         self.row_style = package.row_style
 
@@ -47,6 +49,17 @@ class Values:
             # psycopg loads an array of a type that it does not know as text, so not even a list is certain.
             return self._builder.builtin("object")
         return f"{self._value(found.value)} | None" if isinstance(found, ir.Nullable) else self._value(found)
+
+    def variants_name(self, name: str) -> str:
+        """Mention a name of the package's module of variants."""
+        return self._builder.name(self._variants, name)
+
+    def optional(self, name: str, dumped: Node) -> Node:
+        """Return what is sent for a parameter that may be left out: `UNSET` passes as it is."""
+        if dumped == name:
+            return dumped
+        unset = self.variants_name(UNSET)
+        return NoneUnless(f"{name} is {unset}", dumped, unset)
 
     def field_annotation(self, field: ir.Field) -> str:
         """Return the annotation of a field of a row class."""

@@ -13,6 +13,7 @@ from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.resolve.copying import Unfit, copied_columns
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.resolve.slices import with_arrays
+from sqlwright.resolve.variation import unknown_parameters, variant_words, variation
 from sqlwright.sql.annotations import AnnotatedDoc, read_annotations
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, significant
@@ -47,11 +48,13 @@ def resolve(
         comment = read_annotations(source)
         reading = _read(wire, source)
         problems = [*_unsupported(wire, source), *_misused(wire, source, comment)]
+        params = _params(wire.params, reading)
+        problems += unknown_parameters(source, comment.annotations, params)
         copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
         if isinstance(copied, Unfit):
             problems.append(_unfit(wire, source, reading, copied))
         elif not problems:
-            modules.setdefault(_base_name(source.file), []).append(_query(wire, source, comment, reading, copied))
+            modules.setdefault(_base_name(source.file), []).append(_query(wire, source, comment, reading, params, copied))
         diagnostics += [*problems, *comment.diagnostics]
     if diagnostics:
         raise CompileError(in_order(diagnostics))
@@ -101,16 +104,18 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
 
 def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
     """Report annotations that the query's command does not accept."""
-    if comment.annotations.stream is None or wire.cmd == ir.Command.MANY:
-        return []
-    return [
-        Diagnostic(
-            Code.MISPLACED_ANNOTATION,
-            f"@stream on query {wire.name}, which is {wire.cmd}",
-            source.header_place(),
-            help="remove it, or use :many.",
-        )
-    ]
+    found: list[Diagnostic] = []
+    if comment.annotations.stream is not None and wire.cmd != ir.Command.MANY:
+        found.append(_misplaced(wire, source, "stream", "remove it, or use :many."))
+    if wire.cmd == ir.Command.COPYFROM or wire.cmd.startswith(":batch"):
+        # All rows are sent with one statement.
+        words = variant_words(comment.annotations)
+        found += [_misplaced(wire, source, word, "remove it, or use a command for one call.") for word in words]
+    return found
+
+
+def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Diagnostic:
+    return Diagnostic(Code.MISPLACED_ANNOTATION, f"@{word} on query {wire.name}, which is {wire.cmd}", source.header_place(), help=cure)
 
 
 def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
@@ -119,7 +124,12 @@ def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit)
 
 
 def _query(
-    wire: WireQuery, source: QuerySource, comment: AnnotatedDoc, reading: Reading, copied: ir.CopiedColumns | None
+    wire: WireQuery,
+    source: QuerySource,
+    comment: AnnotatedDoc,
+    reading: Reading,
+    params: tuple[ir.UnprovenParam, ...],
+    copied: ir.CopiedColumns | None,
 ) -> ir.UnprovenQuery:
     return ir.UnprovenQuery(
         name=wire.name,
@@ -131,11 +141,12 @@ def _query(
         sql=with_arrays(reading.sql, {param.number for param in reading.names.values() if param.sliced}),
         doc=comment.doc,
         annotations=comment.annotations,
-        params=_params(wire.params, reading),
+        params=params,
         columns=tuple(ir.UnprovenColumn(c.name, _sqlc_type(c), c.not_null) for c in wire.columns if not c.embed_table),
         embeds=tuple(ir.UnprovenEmbed(Identifier.from_sql(embed.alias), embed.star) for embed in reading.embeds),
         copied=copied,
         source=source,
+        variation=variation(comment.annotations, params),
     )
 
 

@@ -8,6 +8,9 @@
 Two annotations are requests rather than claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and
 `-- @narrow` gives the rows their own class where the query proves more about them than their table declares.
 
+Three make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
+and `-- @order oldest: placed_at, id` name orders, and `-- @patch` makes an UPDATE set only the given columns.
+
 `-- @json settings: shop.domain.Settings` names the type of a json or jsonb column or parameter; pydantic validates it both ways.
 
 A word close to one of these is an error, so that a misspelt annotation is not silently ignored. sqlc's own (`@param`,
@@ -27,6 +30,8 @@ from sqlwright.sql.sources import QuerySource
 
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
+_NAMES = re.compile(r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*")
+_ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*(?::\s*(?P<by>\S.*?);?\s*)?")
 _FORMS = {
     "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
     "json": "-- @json column: package.module.Type",
@@ -34,6 +39,9 @@ _FORMS = {
     "nullable": "-- @nullable column [reason]",
     "notnull": "-- @notnull column reason",
     "one": "-- @one exactly reason, or -- @one first reason",
+    "optional": "-- @optional parameter, parameter …",
+    "order": "-- @order name, or -- @order name: column DESC, column …",
+    "patch": "-- @patch, or -- @patch parameter, parameter …",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
 _OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
@@ -50,10 +58,20 @@ class OneClaim(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of `@order`: `by` is the list for ORDER BY, "" for the statement's own. `line` is the comment line."""
+
+    name: str
+    by: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Annotations:
     """The annotations in a query's comment. Columns by SQL name, each with its reason; `stream` is the number of rows in a chunk.
 
-    `narrow`: the row class has the types that the query proves, even where it returns a table's columns.
+    `narrow`: the row class has the types that the query proves, even where it returns a table's columns. `optional` and `patched` are
+    parameters by name, each with its comment line. `patch` is the comment line of `@patch`, "" if there is none.
     """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
@@ -63,6 +81,10 @@ class Annotations:
     stream: int | None = None
     json: dict[str, str] = field(default_factory=dict[str, str])
     narrow: bool = False
+    optional: dict[str, str] = field(default_factory=dict[str, str])
+    orders: tuple[Order, ...] = ()
+    patch: str = ""
+    patched: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +108,8 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
             continue
         if match is None or not (word in _FORMS or _meant(word)):
             doc.append(line)
-        elif read := _with(claims, word, match["rest"].strip()):
+        elif read := _with(claims, word, match["rest"].strip(), line):
+            diagnostics += _repeated(source, claims, line, word)
             claims = read
         else:
             diagnostics.append(_malformed(source, line, word))
@@ -103,7 +126,7 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     return AnnotatedDoc(tuple(doc), claims, tuple(diagnostics))
 
 
-def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
+def _with(claims: Annotations, word: str, rest: str, line: str) -> Annotations | None:
     """Add one annotation; return None if it is incomplete or unknown."""
     first, _, reason = rest.partition(" ")
     column, reason = first.strip('"'), reason.strip()
@@ -116,12 +139,48 @@ def _with(claims: Annotations, word: str, rest: str) -> Annotations | None:
             return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
         case "one" if first in set(OneClaim) and reason:
             return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "optional" if _NAMES.fullmatch(rest):
+            return replace(claims, optional={**claims.optional, **dict.fromkeys(_names(rest), line)})
+        case "order" if order := _ORDER.fullmatch(rest):
+            return replace(claims, orders=(*claims.orders, Order(order["name"], order["by"] or "", line)))
+        case "patch" if not rest or _NAMES.fullmatch(rest):
+            return replace(claims, patch=line, patched={**claims.patched, **dict.fromkeys(_names(rest), line)})
         case "narrow" if not rest:
             return replace(claims, narrow=True)
         case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
             return replace(claims, stream=int(first or _DEFAULT_CHUNK))
         case _:
             return None
+
+
+def _names(rest: str) -> list[str]:
+    return [name.strip() for name in rest.split(",") if name.strip()]
+
+
+def _repeated(source: QuerySource, before: Annotations, line: str, word: str) -> list[Diagnostic]:
+    """Report what a line names that the same line, or one above it, has named."""
+    match = _ANNOTATION.match(line)
+    rest = match["rest"] if match else ""
+    taken: list[str] = []
+    names: list[str] = []
+    what = "parameter"
+    match word:
+        case "optional":
+            taken, names = list(before.optional), _names(rest)
+        case "patch":
+            taken, names = list(before.patched), _names(rest)
+            if before.patch and not (before.patched and names):
+                return [_repetition(source, line, "@patch on query {0} is repeated")]
+        case "order":
+            taken, names, what = [order.name for order in before.orders], [rest.partition(":")[0].strip()], "order"
+        case _:
+            pass
+    repeated = dict.fromkeys(name for index, name in enumerate(names) if name in taken or name in names[:index])
+    return [_repetition(source, line, f"@{word} on query {{0}} names the {what} `{name}` twice") for name in repeated]
+
+
+def _repetition(source: QuerySource, line: str, message: str) -> Diagnostic:
+    return Diagnostic(Code.REPEATED_ANNOTATION, message.format(source.name), source.doc_place(line), help="keep it once.")
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:

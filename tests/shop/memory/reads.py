@@ -9,7 +9,7 @@ from datetime import date
 
 from shop.application.reads.audit import AuditPage
 from shop.application.reads.models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserOrderSummary, UserSummary
-from shop.application.reads.orders import OrderPage, OrderPageKey
+from shop.application.reads.orders import OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPage, UserPageKey
 from shop.domain.money import Currency, Money
@@ -65,6 +65,28 @@ class MemoryOrderReadRepository:
         shown = behind[:size]
         following = OrderPageKey(shown[-1].placed_at, shown[-1].id) if len(behind) > size else None
         return OrderPage(tuple(_order_summary(order) for order in shown), following)
+
+    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
+        """Return the first orders that a search finds."""
+        found = [order for order in self._transaction.state.orders.values() if self._is_wanted(order, wanted)]
+        match sort:
+            case "oldest":
+                found.sort(key=lambda order: (order.placed_at, order.id))
+            case "newest":
+                found.sort(key=lambda order: (order.placed_at, order.id), reverse=True)
+            case "largest":
+                found.sort(key=lambda order: (-order.total.minor, order.id))
+        return [_order_summary(order) for order in found[:at_most]]
+
+    def _is_wanted(self, order: Order, wanted: OrderFilter) -> bool:
+        last_name = self._transaction.state.users[order.user_id].profile.name.last
+        return (
+            (not wanted.statuses or order.status in wanted.statuses)
+            and wanted.currency in {None, order.total.currency}
+            and (wanted.placed_since is None or order.placed_at >= wanted.placed_since)
+            and (wanted.placed_before is None or order.placed_at < wanted.placed_before)
+            and (wanted.last_name is None or last_name.lower().startswith(wanted.last_name.lower()))
+        )
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:
         """Return the totals of a user's orders: none for a user without orders and for an unknown user."""

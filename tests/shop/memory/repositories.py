@@ -11,7 +11,7 @@ from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.orders import NewOrder, Order, OrderNotFound
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, User, UserHasOrders, UserNotFound
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, OrderId, UserId
 
 from .state import MemoryTransaction
@@ -43,8 +43,15 @@ class MemoryUserRepository:
         users = self._transaction.state.users.values()
         return next((Ok(user) for user in users if user.profile.email == email), Err(UserNotFound(email)))
 
-    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
-        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
+    async def save_profile(
+        self,
+        user: User,
+        before: Profile | None = None,  # noqa: ARG002 - what has not changed is the same
+    ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile, or what differs from the one `before`, and return the user as stored.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         current = await self._current(user)
         if isinstance(current, Err):
             return current

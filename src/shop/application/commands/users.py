@@ -122,9 +122,8 @@ class UserCommands:
                 await operation.refused(_subject(user_id), expected.error)
                 return expected
             user = expected.value
-            updated = await operation.repositories.users.save_profile(
-                user.update_profile(change if isinstance(change, Profile) else change(user.profile))
-            )
+            changed = user.update_profile(change if isinstance(change, Profile) else change(user.profile))
+            updated = await operation.repositories.users.save_profile(changed, before=user.profile)
             match updated:
                 case Ok():
                     await operation.done(_subject(user_id))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from shop.application.reads.models import DailySales, OrderSummary, UserOrderSummary
+from shop.domain.money import Currency
+from shop.domain.orders import OrderStatus
 from shop.domain.values import OrderId, UserId
+
+OrderSort: TypeAlias = Literal["newest", "oldest", "largest"]
+"""How a search sorts orders: by time, or by their totals as numbers, whatever the currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,29 @@ class OrderPage:
     following: OrderPageKey | None
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """What a search of orders finds: those that all given filters accept. None, and no states, are no filter.
+
+    `last_name` is how the customer's last name begins, in any case; `placed_before` itself is excluded.
+    """
+
+    statuses: tuple[OrderStatus, ...] = ()
+    currency: Currency | None = None
+    placed_since: datetime | None = None
+    placed_before: datetime | None = None
+    last_name: str | None = None
+
+
 class OrderReadRepository(Protocol):
     """Reads orders."""
 
     async def history(self, user_id: UserId, size: int, after: OrderPageKey | None = None) -> OrderPage:
         """Return the first page of a user's orders, or the one after a key. Raises ValueError for a size below 1."""
+        ...
+
+    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
+        """Return the first orders that a search finds."""
         ...
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:

@@ -19,7 +19,7 @@ from shop.application.reads.models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.reads.orders import OrderPageKey
+from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPageKey
@@ -94,6 +94,10 @@ class QueryService:
                 return Ok(Page(items=page.orders, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
+
+    async def find_orders(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Result[Sequence[OrderSummary], Unavailable]:
+        """Return the first orders that a search finds."""
+        return await self._ask(lambda repositories: repositories.orders.find(wanted, sort, at_most))
 
     async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, Unavailable]:
         """Return the totals of a user's orders."""

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from shop.application.commands.orders import MoveError
+from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
 from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, parse_uuid, session, shortened
-from shop.domain.money import Money
-from shop.domain.orders import NewOrder, Order, OrderLine
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
 from shop.domain.values import OrderId, UserId
 
@@ -70,6 +71,25 @@ def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, a
 
 
 @app.command()
+def find(
+    context: typer.Context,
+    status: Annotated[list[OrderStatus] | None, typer.Option(help="Orders in this state; repeat for others.")] = None,
+    currency: Annotated[Currency | None, typer.Option(help="Orders in this currency.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Orders placed at this time (UTC) or later.")] = None,
+    before: Annotated[datetime | None, typer.Option(help="Orders placed before this time (UTC).")] = None,
+    customer: Annotated[str | None, typer.Option(help="How the customer's last name begins.")] = None,
+    order: Annotated[OrderSort, typer.Option(help="What comes first.")] = "newest",
+    size: SizeOption = 20,
+) -> None:
+    """Find orders. Filters that are not given do not apply."""
+    here = session(context)
+    wanted = OrderFilter(tuple(status or ()), currency, _in_utc(since), _in_utc(before), customer)
+    found = here.value(here.run(lambda shop: shop.reads.find_orders(wanted, order, size)))
+    rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in found]
+    here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"])
+
+
+@app.command()
 def summary(context: typer.Context, user: UserArgument) -> None:
     """Show the totals of a user's orders, by currency."""
     here = session(context)
@@ -88,6 +108,10 @@ def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, max=3
         return [item.model_dump(mode="json") for item in here.value(await shop.reads.daily_sales(since))]
 
     here.output.listing(here.run(work), columns=["day", "currency", "orders", "revenue_minor"])
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _line(here: Session, text: str) -> OrderLine:

@@ -14,7 +14,7 @@ from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, 
 from shop_db import enums
 from shop_db.models import AuditLog, DailySale
 from shop_db.models import User as UserRow
-from shop_db.orders import GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
+from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
 from shop_db.users import GetPublicProfilesRow, ListUsersRow
 
 
@@ -97,7 +97,7 @@ def user_summary_from(row: ListUsersRow) -> UserSummary:
     )
 
 
-def order_summary_from(row: ListOrdersOfUserRow) -> OrderSummary:
+def order_summary_from(row: ListOrdersOfUserRow | FindOrdersRow) -> OrderSummary:
     """Build the read model."""
     return OrderSummary(
         id=OrderId(row.id),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TypeVar
 
-from shop.application.reads.models import DailySales, UserOrderSummary
-from shop.application.reads.orders import OrderPage, OrderPageKey
+from shop.application.reads.models import DailySales, OrderSummary, UserOrderSummary
+from shop.application.reads.orders import OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.mapping import daily_sales_from, order_summary_from, order_totals_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import orders
+from shop_db import UNSET, Unset, orders
+from shop_db.enums import OrderStatus as StoredStatus
+
+T = TypeVar("T")
 
 
 class PostgresOrderReadRepository:
@@ -35,6 +39,20 @@ class PostgresOrderReadRepository:
         last = summaries[-1] if len(rows) > size else None
         return OrderPage(summaries, following=None if last is None else OrderPageKey(last.placed_at, last.id))
 
+    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
+        """Return the first orders that a search finds."""
+        rows = await self._query(
+            orders.find_orders,
+            statuses=[StoredStatus(status.value) for status in wanted.statuses] or UNSET,
+            currency=_given(wanted.currency),
+            placed_since=_given(wanted.placed_since),
+            placed_before=_given(wanted.placed_before),
+            last_name=_given(wanted.last_name),
+            max_rows=at_most,
+            order=sort,
+        )
+        return [order_summary_from(row) for row in rows]
+
     async def summary(self, user_id: UserId) -> UserOrderSummary:
         """Return the totals of a user's orders: none for a user without orders and for an unknown user."""
         rows = await self._query(orders.summarize_orders_of_user, user_id=user_id)
@@ -43,3 +61,8 @@ class PostgresOrderReadRepository:
     async def daily_sales(self, since: date) -> Sequence[DailySales]:
         """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
         return [daily_sales_from(row) for row in await self._query(orders.list_daily_sales, since=since)]
+
+
+def _given(value: T | None) -> T | Unset:
+    """Return a filter's value, or what stands for a filter that is left out."""
+    return UNSET if value is None else value

@@ -7,12 +7,12 @@ from psycopg import IntegrityError
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, User, UserHasOrders, UserNotFound
+from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.errors import violates
 from shop.infrastructure.postgres.mapping import user_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import users
+from shop_db import UNSET, users
 from shop_db.constraints import OrderConstraint, UserConstraint
 
 
@@ -56,19 +56,24 @@ class PostgresUserRepository:
         row = await self._query(users.get_user_by_email, email=email.text)
         return Err(UserNotFound(email)) if row is None else Ok(user_from(row))
 
-    async def save_profile(self, user: User) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
-        """Write the user's profile and return the user as stored. Writes nothing if `user.version` is not the current version."""
+    async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+        """Write the user's profile, or what differs from the one `before`, and return the user as stored.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         profile = user.profile
+        # A profile that does not change is written whole: it gets a new version all the same.
+        old = None if before == profile else before
         try:
             async with self._query.savepoint():
                 row = await self._query(
                     users.update_user_profile,
                     id=user.id,
                     version=user.version,
-                    first_name=profile.name.first,
-                    last_name=profile.name.last,
-                    email=profile.email.text,
-                    phone=None if profile.phone is None else profile.phone.text,
+                    first_name=UNSET if old and old.name.first == profile.name.first else profile.name.first,
+                    last_name=UNSET if old and old.name.last == profile.name.last else profile.name.last,
+                    email=UNSET if old and old.email.text == profile.email.text else profile.email.text,
+                    phone=UNSET if old and old.phone == profile.phone else profile.phone.text if profile.phone else None,
                 )
         except IntegrityError as error:
             if violates(error, UserConstraint.USERS_EMAIL_KEY):

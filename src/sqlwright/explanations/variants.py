@@ -1,0 +1,58 @@
+"""Explanations of diagnostics about queries with variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlwright.diagnostics import Code
+from sqlwright.explanations.examples import Example, Explanation
+
+VARIANTS: Mapping[Code, Explanation] = {
+    Code.UNKNOWN_PARAMETER: Explanation(
+        "A parameter that the query does not have",
+        "`@optional` and `@patch` name parameters, as the query writes them without the `@`.",
+        "Correct the name; the help lists the parameters.",
+        Example("-- @optional titel\n-- name: Find :many\nSELECT id FROM posts WHERE title = @title;\n"),
+    ),
+    Code.REPEATED_ANNOTATION: Explanation(
+        "A parameter or an order that is named twice",
+        "A parameter is optional or not, and each order has its own name.",
+        "Remove one of the two, or rename the order.",
+        Example("-- @optional title, title\n-- name: Find :many\nSELECT id FROM posts WHERE title = @title;\n"),
+    ),
+    Code.INSEPARABLE_CONDITION: Explanation(
+        "An optional parameter outside of the conditions that can leave",
+        "A condition leaves the statement if AND alone connects it with the rest of a WHERE. Under OR or NOT, in EXISTS, in ON or "
+        "in the list of columns, it is not clear what would leave with the parameter. A required parameter must be used where it always "
+        "remains.",
+        "Write the condition in WHERE, as the help shows, or use another parameter.",
+        Example("-- @optional name\n-- name: Find :many\nSELECT id FROM users WHERE name = @name OR nick = 'x';\n"),
+    ),
+    Code.UNGUARDED_WRITE: Explanation(
+        "A write to every row if all filters are left out",
+        "Without its optional conditions, the UPDATE or DELETE has no WHERE: forgetting an argument would change the whole table.",
+        "Add a condition that always remains, or make the parameter required.",
+        Example("-- @optional title\n-- name: Purge :exec\nDELETE FROM posts WHERE title = @title;\n"),
+    ),
+    Code.REFUSED_ORDER: Explanation(
+        "An order that the query cannot have",
+        "PostgreSQL refuses it, it is more than a list for ORDER BY, it has parameters, or no order is the statement's own, which "
+        "is the default.",
+        "Write `-- @order name` for the statement's own ORDER BY and `-- @order name: column DESC, column` for each other one.",
+        Example("-- @order newest\n-- @order title: titel\n-- name: List :many\nSELECT id FROM posts ORDER BY id DESC;\n"),
+    ),
+    Code.REFUSED_PATCH: Explanation(
+        "A patch of nothing",
+        "`@patch` lets assignments of an UPDATE leave the statement: `column = @parameter`, or any assignment of a column that mentions a "
+        "parameter which the annotation names.",
+        "Remove the annotation, or name parameters that are assigned.",
+        Example("-- @patch\n-- name: Reset :exec\nUPDATE users SET nick = NULL WHERE id = @id;\n"),
+    ),
+    Code.UNVERIFIED_VARIANT: Explanation(
+        "A variant that PostgreSQL reads as another statement",
+        "Each variant must be the statement without those parts and nothing else, and one statement with switches must stand for all of "
+        "them. PostgreSQL's trees are compared; where they differ, nothing is assumed.",
+        "Write the condition or assignment more plainly, such as with a cast to the column's own type, or write a query for each variant.",
+        Example("-- @patch\n-- name: Rename :exec\nUPDATE users SET name = @name::int, nick = @nick WHERE id = @id;\n"),
+    ),
+}

@@ -1,0 +1,31 @@
+-- name: FindUsers :many
+-- @optional name, nick, mood, ids, low, high, words
+-- @order id
+-- @order name: name DESC, id
+SELECT id FROM users
+WHERE name ILIKE @name AND nick IS NOT DISTINCT FROM sqlc.narg(nick) AND mood = @mood AND id = ANY(@ids::int[])
+  AND size BETWEEN @low AND @high AND to_tsvector('simple', name) @@ plainto_tsquery('simple', @words)
+ORDER BY id
+LIMIT @max_rows;
+
+-- name: PatchUser :one
+-- @patch
+UPDATE users SET name = @name, nick = @nick, data = @data, moods = @moods, size = size + 1 WHERE id = @id RETURNING *;
+
+-- name: RenameUsers :execrows
+-- @patch name
+-- @optional mood
+UPDATE users SET name = upper(@name), nick = @nick WHERE id > @id AND mood = @mood;
+
+-- name: StreamUsers :many
+-- @stream 2
+-- @optional mood
+SELECT id, name FROM users WHERE mood = @mood ORDER BY id;
+
+-- name: TotalOf :one
+-- @optional user_id
+SELECT coalesce(sum(total), 0) AS total FROM (SELECT total FROM orders WHERE user_id = @user_id) o;
+
+-- name: CursorOfUsers :execresult
+-- @optional sql
+SELECT id FROM users WHERE name = @sql ORDER BY id;

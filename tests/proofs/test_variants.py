@@ -1,0 +1,269 @@
+"""Variants on real servers: PostgreSQL reads each as the statement without those parts, and one proof holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from sqlwright import ir
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
+from sqlwright.prove.asking.describe import TypeNames, describe
+from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
+from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
+from sqlwright.sql.placeholders import with_casts
+from sqlwright.sql.variants import Cut, write_variant
+from tests.support.servers import Servers, fresh_database
+from tests.support.stages import unproven
+
+_INSEPARABLE = Code.INSEPARABLE_CONDITION
+_SCHEMA = """
+CREATE TYPE state AS ENUM ('new', 'paid');
+CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, nick text, tags text[] NOT NULL, version int NOT NULL DEFAULT 1);
+CREATE TABLE orders (
+    id int PRIMARY KEY, user_id int NOT NULL, state state NOT NULL, total numeric(10, 2), note varchar(9), search tsvector,
+    UNIQUE (user_id, state)
+);
+"""
+
+
+@pytest.fixture(scope="module")
+def connection(servers: Servers, major: int) -> Iterator[psycopg.Connection]:
+    with fresh_database(servers, major, "variants") as connection:
+        connection.execute(_SCHEMA)
+        yield connection
+
+
+@dataclass
+class Varied:
+    """A query with variants, as it is proven."""
+
+    sql: str
+    cut: Cut
+    whole: StatementProof
+    proof: StatementProof
+    count: int
+    total: list[bool]
+
+    def least(self) -> str:
+        """The statement without all that may leave."""
+        return write_variant(self.sql, self.cut, self.count, set(self.cut.optional)).sql
+
+    def nullable(self) -> list[bool]:
+        """Which columns may be NULL."""
+        return [column.nullable for column in self.proof.columns]
+
+
+def vary(connection: psycopg.Connection, comment: str, sql: str, *, every: bool = True) -> Varied:
+    """Prove a query with variants; every one of them is verified."""
+    text = "".join(f"-- {line}\n" for line in comment.splitlines()) + f"-- name: Q :many\n{sql};\n"
+    query = unproven(text).modules[0].queries[0]
+    facts, types = SchemaFacts.load(connection), TypeNames(connection)
+    with connection.transaction(force_rollback=True):
+        guessed = describe(connection, query.sql, {})
+        casts = {number: types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
+        final = with_casts(query.sql, casts)
+        described = describe(connection, final, {})
+        statement = Statement(final, tuple(casts.values()), frozenset(), returns_rows=bool(described.columns))
+        whole = prove_statement(connection, facts, statement)
+        cut = cut_variants(connection, facts, query, statement, described, every=every)
+        proof = prove_variants(connection, facts, statement, cut, whole)
+        orders = prove_orders(connection, facts, statement, cut, proof)
+        return Varied(final, cut, whole, proof, len(casts), [bool(order.total) for order in orders])
+
+
+def refused(connection: psycopg.Connection, comment: str, sql: str) -> Diagnostic:
+    """The error for a query."""
+    with pytest.raises(CompileError) as error:
+        vary(connection, comment, sql)
+    (diagnostic,) = error.value.diagnostics
+    return diagnostic
+
+
+@pytest.mark.parametrize(
+    ("comment", "sql"),
+    [
+        ("@optional a, b, c", "SELECT 1 FROM orders WHERE state = @a AND id BETWEEN @b AND 9 AND (total, id) > (@c, 1) AND note IS NULL"),
+        ("@optional a, b", "SELECT id FROM orders WHERE id = ANY(@a::int[]) AND search @@ plainto_tsquery(@b)"),
+        ("@optional a, b", "SELECT 1 FROM orders WHERE note IS NOT DISTINCT FROM @a AND id NOT BETWEEN @b AND 3"),
+        ("@optional a, b, c", "SELECT 1 FROM orders WHERE (id, user_id) <> (@a, @b) AND @c IN (id, user_id) AND note IN ('a', 'b')"),
+        ("@optional a", "SELECT id FROM orders WHERE (user_id, id) = (@a, 1) AND CASE WHEN id > @a THEN true ELSE false END"),
+        ("@optional a, b", "SELECT 1 FROM orders WHERE id = @a AND id >= ANY (SELECT id FROM users) AND user_id = @b"),
+        ("@optional a, b", "SELECT id FROM orders o WHERE @a IN (SELECT id FROM users) AND @b::text IS NOT NULL OFFSET 1"),
+        ("@optional a, b", "SELECT 1 FROM (SELECT 1 i FROM users WHERE id = @a) o LEFT JOIN (SELECT 1 i WHERE @b > 0) u USING (i)"),
+        ("@optional a", "WITH RECURSIVE t AS (SELECT 1 AS n WHERE @a > 0 UNION ALL SELECT n + 1 FROM t WHERE n < @a) SELECT n FROM t"),
+        ("@optional a, b", "SELECT id FROM orders WHERE id = @a UNION SELECT id FROM users WHERE id = @b EXCEPT SELECT 1 ORDER BY 1"),
+        ("@optional a", "SELECT state, count(*), id % @n FROM orders WHERE total > @a GROUP BY state, id % @n"),
+        ("@optional a", "INSERT INTO users (id, name, tags) SELECT id, @b, '{}' FROM orders WHERE id = @a ON CONFLICT DO NOTHING"),
+        ("@optional a", "DELETE FROM orders USING users u WHERE u.id = orders.user_id AND orders.state = @a RETURNING u.name"),
+        ("@optional a", "MERGE INTO orders o USING (SELECT * FROM users WHERE id = @a) u ON o.id = u.id WHEN MATCHED THEN DELETE"),
+        ("@patch", "UPDATE users SET name = @a, nick = @b, tags = @c, version = version + 1 WHERE id = @id RETURNING name, nick, tags"),
+        ("@patch a, c", "UPDATE users AS u SET name = lower(@a) || @a, tags = @c, nick = @b FROM orders o WHERE o.id = u.id"),
+        ("@patch a\n@optional x", 'UPDATE users "U" SET name = @a, "nick" = @b WHERE id = @id AND version = @x RETURNING *'),
+        ("@order a\n@order b: total DESC NULLS LAST, o.id\n@order c: lower(note)", "SELECT note FROM orders o ORDER BY id LIMIT 3"),
+        ("@optional a\n@order x\n@order y: 2\n@order z: min(id)", "SELECT note, count(*) FROM orders WHERE id = @a GROUP BY 1 ORDER BY 1"),
+        ("@order own\n@order b: note DESC", "SELECT DISTINCT id, note FROM orders ORDER BY 1"),
+    ],
+)  # fmt: skip
+def test_postgresql_reads_every_variant_as_the_statement_without_those_parts(
+    connection: psycopg.Connection, comment: str, sql: str, major: int
+) -> None:
+    if "RETURNING" in sql and "MERGE" in sql and major < 17:
+        pytest.skip("MERGE … RETURNING")
+    assert vary(connection, comment, sql).cut != Cut()
+
+
+def test_what_a_condition_proves_is_known_only_where_it_always_is(connection: psycopg.Connection) -> None:
+    found = vary(connection, "@optional a", "SELECT total, note FROM orders WHERE total > @a AND note > @b")
+    assert ([column.nullable for column in found.whole.columns], found.nullable()) == ([False, False], [True, False])
+
+
+def test_at_most_one_row_needs_the_key_in_every_variant(connection: psycopg.Connection) -> None:
+    kept = vary(connection, "@optional a", "SELECT 1 FROM orders WHERE user_id = @u AND state = @s AND id = @a")
+    lost = vary(connection, "@optional s", "SELECT 1 FROM orders WHERE user_id = @u AND state = @s")
+    assert (kept.proof.rows.cardinality, lost.proof.rows.cardinality) == (Cardinality.AT_MOST_ONE, Cardinality.MANY)
+    assert lost.whole.rows.cardinality is Cardinality.AT_MOST_ONE
+
+
+def test_exactly_one_row_is_lost_to_a_condition_that_may_be_there(connection: psycopg.Connection) -> None:
+    lost = vary(connection, "@optional a", "SELECT 1 WHERE @a > 1")
+    kept = vary(connection, "@optional a", "SELECT count(*), max(id) FROM orders WHERE id > @a")
+    assert lost.least() == "SELECT 1"
+    assert (lost.proof.rows.cardinality, kept.proof.rows.cardinality) == (Cardinality.AT_MOST_ONE, Cardinality.EXACTLY_ONE)
+    assert kept.nullable() == [False, True]
+
+
+def test_a_fact_that_each_end_has_for_another_reason_is_not_proven_between_them(connection: psycopg.Connection) -> None:
+    # Without both conditions there is always a row to aggregate, with both the value is compared; with the first alone it is NULL.
+    sql = "SELECT s.m FROM (SELECT max(x) AS m FROM (SELECT 1 AS x WHERE @a > 0) t) s WHERE s.m = @b"
+    found = vary(connection, "@optional a, b", sql)
+    least = vary(connection, "@optional b", "SELECT s.m FROM (SELECT max(x) AS m FROM (SELECT 1 AS x) t) s WHERE s.m = @b")
+    assert (found.whole.columns[0].nullable, least.nullable(), found.nullable()) == (False, [False], [True])
+    between = write_variant(found.sql, found.cut, 2, {2}).sql
+    assert connection.execute(between.replace("$1::int4", "0").encode()).fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT u.name FROM orders o LEFT JOIN (SELECT * FROM users WHERE nick = @a) u ON u.id = o.user_id",
+        "WITH c AS (SELECT nick FROM users WHERE nick = @a) SELECT nick FROM c UNION ALL SELECT (SELECT max(nick) FROM c)",
+        "SELECT nick FROM users EXCEPT SELECT nick FROM users WHERE nick = @a",
+        "SELECT (SELECT n FROM (SELECT nick AS n FROM users WHERE nick = @a) s LIMIT 1)",
+        "SELECT max(nick) OVER (ORDER BY id ROWS 1 PRECEDING) FROM (SELECT * FROM users WHERE nick = @a) s",
+    ],
+)
+def test_a_column_that_some_variant_makes_null_is_nullable(connection: psycopg.Connection, sql: str) -> None:
+    if sql.startswith("SELECT ("):
+        # A subquery in FROM of a scalar subquery: not clear enough.
+        assert refused(connection, "@optional a", sql).code is _INSEPARABLE
+        return
+    assert vary(connection, "@optional a", sql).nullable() == [True]
+
+
+def test_what_a_patch_returns_is_proven_of_the_column_and_of_the_value(connection: psycopg.Connection) -> None:
+    sql = "UPDATE users SET name = @a, nick = @b, tags = @c WHERE id = @id RETURNING name, nick, tags"
+    found = vary(connection, "@patch", sql)
+    assert found.nullable() == [False, True, False]
+    assert [param.nullable for param in found.proof.params] == [False, True, False, False]
+    assert found.proof.rows.cardinality is Cardinality.AT_MOST_ONE
+
+
+def test_the_value_of_a_patch_proves_nothing_of_a_column_that_it_may_leave_alone(connection: psycopg.Connection) -> None:
+    sql = "UPDATE users SET nick = upper(@a), name = @b WHERE id = @id RETURNING nick"
+    found = vary(connection, "@patch a, b", sql)
+    assert ([column.nullable for column in found.whole.columns], found.nullable()) == ([False], [True])
+
+
+def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connection) -> None:
+    user = "(SELECT nick FROM users WHERE name = @a AND tags = @b)"
+    sql = f"SELECT o.id, u.nick FROM orders o JOIN {user} u ON true WHERE o.id = @c AND u.nick = @d"
+    found = vary(connection, "@optional a, b, c, d", sql)
+    places = [found.sql[column.location or 0 :] for column in found.proof.columns]
+    assert [place[:6] for place in places] == ["o.id, ", "nick F"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "sql", "code", "message"),
+    [
+        ("@optional a", "SELECT 1 FROM users WHERE id = @a OR name = 'x'", _INSEPARABLE, "under OR"),
+        ("@optional a", "SELECT 1 FROM users WHERE NOT (id = @a)", _INSEPARABLE, "under NOT"),
+        ("@optional a", "SELECT 1 WHERE EXISTS (SELECT FROM orders WHERE id = @a)", _INSEPARABLE, "in a subquery"),
+        ("@optional a", "SELECT 1 FROM users JOIN orders o ON o.id = @a", _INSEPARABLE, "in the ON of a join"),
+        ("@optional a", "SELECT state FROM orders GROUP BY 1 HAVING count(*) > @a", _INSEPARABLE, "in HAVING"),
+        ("@optional a", "SELECT @a::int FROM users WHERE id = @a", _INSEPARABLE, "in the list of columns"),
+        ("@optional a", "SELECT 1 FROM users WHERE id = @a LIMIT @a", _INSEPARABLE, "in LIMIT"),
+        ("@optional a", "UPDATE users SET name = @a WHERE id = 1", _INSEPARABLE, "in SET"),
+        ("@optional a", "SELECT count(*) FILTER (WHERE id = @a) FROM users", _INSEPARABLE, "in the list of columns"),
+        ("@optional a", "SELECT 1 FROM generate_series(1, @a)", _INSEPARABLE, "outside of a condition"),
+        ("@optional a", "SELECT 1 FROM users WHERE id BETWEEN @a AND @b", _INSEPARABLE, "`b` is required"),
+        ("@optional a", "MERGE INTO orders o USING users u ON o.id = @a WHEN MATCHED THEN DELETE", _INSEPARABLE, "in the ON"),
+        ("@optional a", "DELETE FROM users WHERE id = @a", Code.UNGUARDED_WRITE, "without `a`, it would write every row"),
+        ("@optional a", "WITH d AS (UPDATE users SET nick = NULL WHERE id = @a) SELECT 1", Code.UNGUARDED_WRITE, "every row"),
+        ("@patch", "SELECT 1 FROM users WHERE id = @a", Code.REFUSED_PATCH, "not an UPDATE"),
+        ("@patch", "UPDATE users SET version = version + 1 WHERE id = @a", Code.REFUSED_PATCH, "no assignment of SET is a parameter"),
+        ("@patch a", "UPDATE users SET tags[1] = @a WHERE id = 1", Code.REFUSED_PATCH, "a whole column"),
+        ("@patch", "UPDATE users SET name = @a WHERE nick = @a", _INSEPARABLE, "outside of a condition"),
+        ("@order a", "SELECT 1 FROM users", Code.REFUSED_ORDER, "no ORDER BY of its own"),
+        ("@order a: id", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "which is the default"),
+        ("@order a\n@order b", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "two orders without columns"),
+        ("@order a\n@order b: nme", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, '"nme" does not exist'),
+        ("@order a\n@order b: id", "SELECT 1 FROM users u JOIN orders o ON true ORDER BY u.id", Code.REFUSED_ORDER, "is ambiguous"),
+        ("@order a\n@order b: id LIMIT 1", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
+        ("@order a\n@order b: id --", "SELECT id FROM users ORDER BY name LIMIT 3", Code.REFUSED_ORDER, "more than a list"),
+        ("@order a\n@order b: generate_series(1, 3)", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
+        ("@order a\n@order b: count(*)", "SELECT 1 FROM users ORDER BY 1", Code.REFUSED_ORDER, "more than a list"),
+        ("@order a\n@order b: id + @x", "SELECT id FROM users WHERE id > @x ORDER BY name", Code.REFUSED_ORDER, "no parameters"),
+        ("@order a\n@order b: id; DROP TABLE users", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "multiple commands"),
+        ("@order a", "DELETE FROM users WHERE id = @x", Code.REFUSED_ORDER, "no ORDER BY of its own"),
+    ],
+)  # fmt: skip
+def test_what_is_not_clear_is_refused_with_a_cure(connection: psycopg.Connection, comment: str, sql: str, code: Code, message: str) -> None:
+    found = refused(connection, comment, sql)
+    assert (found.code, message in found.message, bool(found.help), found.place is not None) == (code, True, True, True), found
+
+
+def test_every_inseparable_parameter_is_reported_at_its_place(connection: psycopg.Connection) -> None:
+    with pytest.raises(CompileError) as error:
+        vary(connection, "@optional a, b", "SELECT 1 FROM users\nWHERE id = @a OR id = 2\nLIMIT @b")
+    assert [str(found.place) for found in error.value.diagnostics] == ["queries/users.sql:4:12", "queries/users.sql:5:7"]
+
+
+def test_an_order_equal_to_the_statements_own_is_the_default(connection: psycopg.Connection) -> None:
+    found = vary(connection, "@order id: id DESC\n@order name: users.name, id", "SELECT id FROM users ORDER BY name, users.id")
+    assert found.cut.orders == ("name", "id")
+
+
+def test_ir_names_what_varies() -> None:
+    (query,) = unproven("-- name: Q :many\n-- @optional a\nSELECT 1 WHERE @a = 1;\n").modules[0].queries
+    assert query.variation == ir.Variation(frozenset({1}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "orders", "total"),
+    [
+        ("SELECT name FROM users ORDER BY id LIMIT 1", ["name, id DESC", "name", "nick, version", "lower(name), id"], [1, 1, 0, 0, 1]),
+        ("SELECT o.id FROM orders o JOIN users u ON u.id = o.user_id ORDER BY o.id", ["u.id", "u.id, o.state", "o.state"], [1, 0, 1, 0]),
+        ("SELECT o.id FROM orders o JOIN users u ON true ORDER BY o.id", ["o.id, u.id", "u.id"], [0, 1, 0]),
+        ("SELECT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id ORDER BY u.id, o.id", ["u.id"], [0, 0]),
+        ("SELECT state, count(*) FROM orders GROUP BY state ORDER BY state", ["2", "2, 1"], [1, 0, 1]),
+        ("SELECT DISTINCT name, version FROM users ORDER BY 1", ["1, 2", "2 DESC"], [0, 1, 0]),
+        ("SELECT id FROM users UNION ALL SELECT id FROM orders ORDER BY 1", [], [0]),
+        ("SELECT id, state FROM orders WHERE user_id = @a ORDER BY state", [], [1]),
+        ("SELECT id FROM (SELECT id FROM users WHERE id > @a) s ORDER BY id", ["id DESC NULLS LAST"], [1, 1]),
+        ("SELECT id, generate_series(1, 2) FROM users ORDER BY id", [], [0]),
+    ],
+)
+def test_an_order_is_total_if_its_columns_leave_one_row(
+    connection: psycopg.Connection, sql: str, orders: list[str], total: list[int]
+) -> None:
+    comment = "\n".join(["@order own", *(f"@order o{number}: {by}" for number, by in enumerate(orders))])
+    assert vary(connection, comment, sql).total == list(map(bool, total))
+
+
+def test_an_order_is_total_only_if_it_is_so_without_the_conditions(connection: psycopg.Connection) -> None:
+    sql = "SELECT id FROM orders WHERE user_id = @a ORDER BY state"
+    assert (vary(connection, "@order own", sql).total, vary(connection, "@optional a\n@order own", sql).total) == ([True], [False])

@@ -1,0 +1,223 @@
+"""Compares the proofs of queries with variants with the rows of their variants, as `comparison` does for plain queries.
+
+    python -m tests.proofs.varied --major 18 --count 5000 --seed 1
+
+`--count` counts queries; the variants that were run are counted beside them.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import psycopg
+from psycopg import pq
+
+from sqlwright import ir
+from sqlwright.diagnostics import Code, CompileError
+from sqlwright.ir.naming import Identifier
+from sqlwright.prove.asking.describe import Refused, describe
+from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.rules.verdicts import NullProof
+from sqlwright.prove.statement import Statement, prove_statement
+from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
+from sqlwright.sql.annotations import Annotations, Order
+from sqlwright.sql.lexer import Kind, significant
+from sqlwright.sql.placeholders import placeholder_number
+from sqlwright.sql.variants import renumbered, write_variant
+from tests.support.stages import unproven
+
+from .comparison import Comparison, Contradiction, compare, main
+from .grammar import Writer
+from .random_schemas import BOOL, INT, INTS, TEXT, Column, Source
+
+_MOST = 4
+_CHOSEN = 12
+_VALUES: dict[str, tuple[bytes, ...]] = {INT: (b"0", b"1", b"2"), TEXT: (b"a", b""), BOOL: (b"t", b"f"), INTS: (b"{}", b"{1,2}", b"{NULL}")}
+_TEMPLATE = unproven("-- name: Q :many\n-- @order own\nSELECT 1;\n").modules[0].queries[0]
+# PostgreSQL refuses the statement that stands for all variants, or one of them; that is an error with a place, and no wrong proof.
+_REFUSED = "PostgreSQL refuses"
+
+
+class VariedWriter(Writer):
+    """Writes queries with optional conditions, orders and patches. `optional` maps the numbers of parameters from 3 on to their types."""
+
+    def __init__(self, source: random.Random, sources: Sequence[Source], *, params: bool = True) -> None:
+        super().__init__(source, sources, params=params)
+        self.optional: dict[int, str] = {}
+        self.assigned: set[int] = set()
+        self.orders: list[str] = []
+
+    def statement(self) -> tuple[str, int]:
+        """Return a random statement; a SELECT may have orders."""
+        if self._random.random() < 0.15:
+            return self._patch(), 0
+        sql, width = super().statement()
+        if sql.startswith(("SELECT", "(SELECT")) and "LIMIT" not in sql and "OFFSET" not in sql and self._random.random() < 0.3:
+            self.orders = [self._random.choice(("1", "1 DESC NULLS LAST", f"{width}, 1 DESC")) for _ in range(2)]
+            sql += f" ORDER BY {self.orders[0]}"
+        return sql, width
+
+    def _inner(self, sources: Sequence[Source]) -> Writer:
+        writer = VariedWriter(self._random, sources, params=self._params)
+        writer._aliases, writer.optional = self._aliases, self.optional
+        return writer
+
+    def _where(self, columns: Sequence[Column], outer: Sequence[Column], conditions: list[str]) -> str:
+        # What names outer columns is mostly a subquery of a condition, where no parameter can be optional.
+        if not outer and self._params:
+            for _ in range(self._random.choice((0, 1, 1, 2))):
+                conditions.insert(self._random.randint(0, len(conditions)), self._optional_condition(columns))
+        return super()._where(columns, outer, conditions)
+
+    def _parameter(self, type_name: str = INT) -> str:
+        """Return an optional parameter, a new one or one that there is."""
+        known = [number for number, found in self.optional.items() if found == type_name and number not in self.assigned]
+        if known and (len(self.optional) >= _MOST or self._random.random() < 0.2):
+            return f"${self._random.choice(known)}::{type_name}"
+        number = max(self.optional, default=2) + 1
+        self.optional[number] = type_name
+        return f"${number}::{type_name}"
+
+    def _optional_condition(self, columns: Sequence[Column]) -> str:
+        def sub(type_name: str) -> str:
+            fitting = [column.text for column in columns if column.type == type_name]
+            if fitting and self._random.random() < 0.7:
+                return self._random.choice(fitting)
+            return self.expression(columns, (), 0, type_name)
+
+        p = self._parameter
+        choices: list[Callable[[], str]] = [
+            lambda: f"{sub(INT)} = {p()}",
+            lambda: f"{sub(INT)} = {p()}",
+            lambda: f"{p()} >= {sub(INT)}",
+            lambda: f"{sub(INT)} IS NOT DISTINCT FROM {p()}",
+            lambda: f"{sub(INT)} BETWEEN {p()} AND {p()}",
+            lambda: f"{sub(INT)} NOT BETWEEN SYMMETRIC 1 AND {p()}",
+            lambda: f"{p()} = ANY ({sub(INTS)})",
+            lambda: f"{sub(INT)} = ANY ({p(INTS)})",
+            lambda: f"({sub(INT)}, {sub(INT)}) {self._random.choice(('=', '<>', '>='))} ({p()}, 1)",
+            lambda: f"{sub(INT)} IN ({p()}, 1)",
+            lambda: f"upper({sub(TEXT)}) = upper({p(TEXT)})",
+            lambda: f"({sub(BOOL)}) = ({p()} > 0)",
+            lambda: f"CASE WHEN {p()} > 0 THEN {sub(BOOL)} ELSE {sub(BOOL)} END",
+            lambda: f"{p()} IS NOT NULL",
+            lambda: f"{p()} > 0",
+            lambda: f"{p()} IN (SELECT {self.expression([], (), 0, INT)})",
+        ]
+        return self._random.choice(choices)()
+
+    def _write(self) -> tuple[str, int]:
+        sql, width = super()._write()
+        if sql.startswith(("UPDATE", "DELETE")) and " WHERE " in sql and self._random.random() < 0.5:
+            head, _, tail = sql.partition(" WHERE ")
+            target = next(source for source in self._sources if f" {source.name} " in f"{head} ".replace("DELETE FROM", "UPDATE"))
+            columns = [Column(f"{target.name}.{name}", type_name) for name, type_name in target.columns]
+            sql = f"{head} WHERE {self._optional_condition(columns)} AND {tail}"
+        return sql, width
+
+    def _patch(self) -> str:
+        target = self._random.choice([source for source in self._sources if source.writable])
+        assignments: list[str] = []
+        columns = [column for column in target.columns if column[1] in _VALUES]
+        for name, type_name in self._random.sample(columns, min(len(columns), self._random.choice((1, 2, 3)))):
+            if self._random.random() < 0.2:
+                assignments.append(f"{name} = {self._value(name, type_name, target)}")
+            else:
+                number = max(self.optional, default=2) + 1
+                self.optional[number] = type_name
+                self.assigned.add(number)
+                assignments.append(f"{name} = ${number}::{type_name}")
+        own = [Column(f"{target.name}.{name}", type_name) for name, type_name in target.columns]
+        where = self._random.choice(("", f" WHERE {target.name}.k = 1", f" WHERE {target.name}.k = $1::int", " WHERE true"))
+        if where and self._random.random() < 0.3:
+            where += f" AND {self._optional_condition(own)}"
+        return f"UPDATE {target.name} SET {', '.join(assignments)}{where} RETURNING {', '.join(column.text for column in own)}"
+
+
+class VariedComparison(Comparison):
+    """Runs variants of each query, and compares the rows of each with the one proof."""
+
+    def _statement(self, source: random.Random, sources: list[Source], facts: SchemaFacts) -> tuple[str, Callable[[], str]]:
+        writer = VariedWriter(source, sources)
+        sql, _ = writer.statement()
+        return sql, partial(self._vary, source, facts, sql, writer)
+
+    def _vary(self, source: random.Random, facts: SchemaFacts, sql: str, writer: VariedWriter) -> str:
+        used = sorted({placeholder_number(token) for token in significant(sql) if token.kind is Kind.PLACEHOLDER})
+        numbers = {number: index for index, number in enumerate(used, start=1)}
+        optional = {numbers[number] for number in writer.optional if number in numbers}
+        if not optional and not writer.orders:
+            return "without variants"
+        sql = renumbered(sql, numbers)
+        types = [writer.optional.get(number, INT) for number in used]
+        statement = Statement(sql, tuple(types), frozenset({numbers[2]} if 2 in numbers else ()), returns_rows=True)
+        assigned = {numbers[number] for number in writer.assigned if number in numbers}
+        orders = tuple(Order(f"o{index}", by if index else "", "@order own") for index, by in enumerate(writer.orders))
+        query = replace(
+            _TEMPLATE,
+            sql=sql,
+            annotations=Annotations(orders=orders),
+            params=tuple(ir.UnprovenParam(number, Identifier(f"p{number}"), "", optional=False) for number in numbers.values()),
+            variation=ir.Variation(
+                frozenset(optional - assigned), tuple((o.name, o.by) for o in orders), bool(assigned), frozenset(assigned)
+            ),
+        )
+        try:
+            described = describe(self._connection, sql, {})
+            whole = prove_statement(self._connection, facts, statement)
+            cut = cut_variants(self._connection, facts, query, statement, described)
+            proof = prove_variants(self._connection, facts, statement, cut, whole)
+            total = {order.name: order.total for order in prove_orders(self._connection, facts, statement, cut, proof)}
+        except (psycopg.Error, Refused):
+            self._run(b"ROLLBACK TO query")
+            return "refused"
+        except CompileError as error:
+            self._run(b"ROLLBACK TO query")
+            if any(found.code is Code.UNVERIFIED_VARIANT and _REFUSED not in found.message for found in error.diagnostics):
+                raise Contradiction(str(error)) from error
+            return f"refused: {error.diagnostics[0].code}"
+        outcome = "failed to run"
+        groups = cut.groups
+        for _ in range(_CHOSEN):
+            omitted = {number for group in groups if source.random() < 0.5 for number in group}
+            if assigned and assigned <= omitted:
+                continue
+            order = source.choice(cut.orders) if cut.orders else ""
+            variant = write_variant(sql, cut, len(used), omitted, order)
+            given = [_value(source, types[number - 1], proof.params[number - 1]) for number in variant.params]
+            result = self._connection.pgconn.exec_params(variant.sql.encode(), given)
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                outcome = "compared"
+                self.counts["variants"] += 1
+                try:
+                    compare(proof, result, facts, given=given)
+                    if total.get(order):
+                        self.counts["total orders"] += 1
+                        _compare_order(dict(cut.ordering.orders)[order] if cut.ordering else "", result, total[order])
+                except Contradiction as found:
+                    raise Contradiction(f"{found}\nin the variant: {variant.sql}\nof") from None
+            self._run(b"ROLLBACK TO query")
+        return outcome
+
+
+def _compare_order(by: str, result: pq.abc.PGresult, reason: str) -> None:
+    """Raise an error for two rows that have the same place in an order by numbers of columns."""
+    columns = [int(number) - 1 for number in re.findall("[0-9]+", by)]
+    places = [tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples)]
+    if len(set(places)) < len(places):
+        raise Contradiction(f"two rows have the same place in the order {by}, but: {reason}")
+
+
+def _value(source: random.Random, type_name: str, param: NullProof) -> bytes | None:
+    """Return a value that the function takes for a parameter."""
+    if param.nullable and source.random() < 0.3:
+        return None
+    return source.choice([value for value in _VALUES[type_name] if param.element_nullable or b"NULL" not in value])
+
+
+if __name__ == "__main__":
+    main(VariedComparison)
