@@ -58,3 +58,56 @@ def test_a_bad_value_is_reported_at_each_entry_that_has_it(project: Path, sqlwri
     places = [line for line in done.err.splitlines() if line.startswith("  --> ")]
     assert places == ["  --> sqlc.yaml:26:34", "  --> sqlc.yaml:34:11"]
     assert done.err.count('error: bad value for option "model": "tuple"') == 2
+
+
+TWICE = """\
+-- name: GetUser :one
+SELECT name FROM users WHERE id = $1;
+
+-- name: LastUser :one
+SELECT max(name) AS name FROM users;
+
+-- name: AllUsers :one
+SELECT name FROM users;
+"""
+ELSEWHERE = {"elsewhere/users.sql": "-- name: GetUser :one\nSELECT lower(name) AS name FROM users WHERE id = $1;\n"}
+TWO = declare(
+    {
+        "sqlc.yaml": entries("generated/a", "./generated/b")
+        + _BLOCK.replace("queries: queries", "queries: elsewhere").replace("generated/app_db", "generated/c"),
+        "queries/users.sql": TWICE,
+        **ELSEWHERE,
+    }
+)
+
+
+def test_a_query_of_several_packages_is_explained_once_where_the_verdicts_are_the_same(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO)
+    expected = sqlwright("why", "queries/users.sql:GetUser")
+    assert (expected.code, expected.out.splitlines()[0]) == (0, "GetUser :one  queries/users.sql:1:10")
+    assert sqlwright("why", "generated/b/:GetUser") == expected
+    ambiguous = sqlwright("why", "GetUser")
+    help_ = "  help: specify one of generated/a:GetUser, ./generated/b:GetUser, generated/c:GetUser.\n"
+    assert (ambiguous.code, ambiguous.err) == (1, f"error: 3 queries are named GetUser\n{help_}")
+    unknown = sqlwright("why", "generated/c:LastUser")
+    assert unknown.err == "error: there is no query generated/c:LastUser\n  help: there are: AllUsers, GetUser, LastUser.\n"
+    assert "did you mean AllUsers or all_users" in sqlwright("inspect", "AllUser").err
+
+
+def test_a_warning_about_a_shared_file_is_shown_once(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO)
+    done = sqlwright("generate")
+    assert done.err.count("warning: ") == 1
+    assert ", 1 warning, " in done.out
+
+
+def test_a_missing_server_is_reported_once_for_all_packages(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO)
+    unreachable = "postgres://127.0.0.1:1/none"
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL=unreachable)
+    assert done.err.count("error: ") == 1
+    assert "; 7 of 7 queries have no valid proof on record\n" in done.err
+    sqlwright("generate")
+    checked = sqlwright("check", SQLWRIGHT_DATABASE_URL=unreachable)
+    assert checked.code == 0
+    assert checked.err.count("nothing was proven anew; the recorded proofs were reused: ") == 1
