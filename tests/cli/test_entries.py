@@ -111,3 +111,14 @@ def test_a_missing_server_is_reported_once_for_all_packages(project: Path, sqlwr
     checked = sqlwright("check", SQLWRIGHT_DATABASE_URL=unreachable)
     assert checked.code == 0
     assert checked.err.count("nothing was proven anew; the recorded proofs were reused: ") == 1
+
+
+def test_an_unreachable_database_of_sqlc_is_an_error_at_its_key(project: Path, sqlwright: Sqlwright) -> None:
+    database = "    database:\n      uri: postgres://nobody:s3cret@127.0.0.1:1/none\n    codegen:\n"
+    write_files(project, {"sqlc.yaml": CONFIGURATION.replace("    codegen:\n", database)})
+    done = sqlwright("generate")
+    assert done.err == (
+        "error: sqlc cannot connect to the `database:` of sqlc.yaml\n  --> sqlc.yaml:11:7\n"
+        "  help: start that server and correct `uri:`, or remove `database:`: the proof does not need it.\n"
+        "\n1 error; nothing was written.\n"
+    )

@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.sql.sources import expand_paths
 
 PLUGIN_NAME = "sqlwright-plugin"
 CONFIG = Path("sqlc.yaml")
@@ -106,6 +107,16 @@ def read_configuration(path: Path) -> Configuration:
         minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
         raise _error(Code.NO_ENTRY, f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
     return Configuration(path, entries, configuration)
+
+
+def place_of_database(configuration: Configuration, file: Path) -> Place | None:
+    """The place of the `database:` that sqlc consults for the queries in a file, without its line, which may contain a password."""
+    name, text = configuration.path.name, configuration.path.read_text(encoding="utf-8")
+    ours = _ours(configuration.document, _our_plugins(configuration.document))
+    for entry, (block, _, way) in zip(configuration.entries, ours, strict=True):
+        if "database" in block and file in {path.resolve() for path in expand_paths(configuration.project, entry.queries)}:
+            return replace(_place(name, text, (*way[:2], "database")), source_line="")
+    return None
 
 
 def refuse_shared_outputs(configuration: Configuration) -> None:
