@@ -28,6 +28,7 @@ class Code(StrEnum):
     DAMAGED_RECORD = "damaged-record"
     DBMATE_FAILED = "dbmate-failed"
     DECLARED_EXTENSION = "declared-extension"
+    DUPLICATE_OUTPUT = "duplicate-output"
     FOREIGN_FILE = "foreign-file"
     INCOMPLETE_ANNOTATION = "incomplete-annotation"
     INSEPARABLE_CONDITION = "inseparable-condition"

@@ -5,19 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 import keyword
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir import RowStyle
-
-if TYPE_CHECKING:
-    import yaml
+from sqlwright.option_places import ConfiguredEntry
 
 
 class Clients(StrEnum):
@@ -213,17 +210,18 @@ _QUERIER_PARAMETER_LIMIT = 4
 def read_options(*sources: bytes, out: str, config_name: str = "", config_text: str = "") -> Options:
     """Merge the JSON objects in `sources` (later ones win) and validate them; `out` provides the default package name.
 
-    `config_text` is the text of sqlc.yaml, which errors then point into.
+    `config_text` is the text of sqlc.yaml, which errors then point into: the entry with this `out`.
 
     Raises:
         CompileError: the options are not a mapping, an option is unknown, or a value is not accepted; all such errors at once.
     """
+    entry = ConfiguredEntry(config_name, config_text, out)
     values: dict[str, object] = {}
     for source in sources:
         # A key without a value (`options:` with every line under it commented out) is null.
         given = json.loads(source) if source else None
         if not isinstance(given, dict | None):
-            place = _place_of_key("options", config_name, config_text)
+            place = entry.place_of_key("options")
             raise CompileError(
                 [
                     Diagnostic(
@@ -239,9 +237,7 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
         options = Options.model_validate(values)
     except ValidationError as error:
         raise CompileError(
-            _no_name_for_package(out, folder, config_name, config_text)
-            if is_named_after_folder and e["loc"] == ("package",)
-            else _diagnostic(e, config_name, config_text)
+            _no_name_for_package(folder, entry) if is_named_after_folder and e["loc"] == ("package",) else _diagnostic(e, entry)
             for e in error.errors()
         ) from error
     if not (options.emit_sync_querier or options.emit_async_querier):
@@ -253,13 +249,13 @@ def read_options(*sources: bytes, out: str, config_name: str = "", config_text: 
     if options.query_parameter_limit is None:
         implied["query_parameter_limit"] = _QUERIER_PARAMETER_LIMIT
     options = options.model_copy(update=implied)
-    contradictions = list(_contradictions(options, config_name, config_text))
+    contradictions = list(_contradictions(options, entry))
     if contradictions:
         raise CompileError(contradictions)
     return options
 
 
-def _contradictions(options: Options, config_name: str, config_text: str) -> Iterator[Diagnostic]:
+def _contradictions(options: Options, entry: ConfiguredEntry) -> Iterator[Diagnostic]:
     """A querier calls the functions of its own colour, so they must be generated."""
     for key, wanted, missing in (
         ("emit_sync_querier", options.emit_sync_querier, Clients.ASYNC),
@@ -269,25 +265,25 @@ def _contradictions(options: Options, config_name: str, config_text: str) -> Ite
             yield Diagnostic(
                 Code.CONTRADICTING_OPTIONS,
                 f'option "{key}" contradicts clients: {missing}',
-                _place_of_key(key, config_name, config_text),
+                entry.place_of_option(key),
                 help="leave `clients` out, or set it to both.",
             )
 
 
-def _no_name_for_package(out: str, folder: str, config_name: str, config_text: str) -> Diagnostic:
+def _no_name_for_package(folder: str, entry: ConfiguredEntry) -> Diagnostic:
     return Diagnostic(
         Code.INVALID_OPTION,
-        f'the package is named after the last part of out, "{out}", but "{folder}" is not an import name',
-        _place_of_key("out", config_name, config_text),
+        f'the package is named after the last part of out, "{entry.out}", but "{folder}" is not an import name',
+        entry.place_of_key("out"),
         help="rename that folder, or set the option `package` to an import name such as shop_db.",
     )
 
 
-def _diagnostic(error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
+def _diagnostic(error: ErrorDetails, entry: ConfiguredEntry) -> Diagnostic:
     key = str(error["loc"][0]) if error["loc"] else error["type"]
     if len(error["loc"]) > 1:
-        return _nested(key, error, config_name, config_text)
-    place = _place_of_key(key, config_name, config_text)
+        return _nested(key, error, entry)
+    place = entry.place_of_option(key)
     if error["type"] == "extra_forbidden":
         return Diagnostic(
             Code.UNKNOWN_OPTION,
@@ -310,62 +306,13 @@ def _meant(found: str, accepted: Iterable[str]) -> str:
     return f'did you mean "{close[0]}"? ' if close else ""
 
 
-def _nested(key: str, error: ErrorDetails, config_name: str, config_text: str) -> Diagnostic:
+def _nested(key: str, error: ErrorDetails, entry: ConfiguredEntry) -> Diagnostic:
     """An error inside an option that is a list or a mapping."""
     path = [part for part in error["loc"] if part != "[key]"]
     reason = error["msg"].removeprefix("Value error, ")
     return Diagnostic(
         Code.INVALID_OPTION,
         f'bad value for option "{key}", at {".".join(map(str, path[1:]))}: {reason[:1].lower()}{reason[1:]}',
-        _place_of_path(path, config_name, config_text) or _place_of_key(key, config_name, config_text),
+        entry.place_of_option(*path),
         help=f"accepted: {_ACCEPTED[key]}.",
     )
-
-
-def _place_of_path(path: Sequence[str | int], config_name: str, config_text: str) -> Place | None:
-    """The place of a value inside an option, read as YAML (JSON is YAML too): the innermost part of the path that exists."""
-    import yaml  # only who errs pays for it
-
-    for node in _option_nodes(yaml.compose(config_text, yaml.SafeLoader)):
-        found, shown = node, None
-        for part in path:
-            step = _inside(found, part)
-            if step is None:
-                break
-            shown, found = step
-        if shown is not None:
-            line = config_text.splitlines()[shown.start_mark.line]
-            width = shown.end_mark.column - shown.start_mark.column if shown.start_mark.line == shown.end_mark.line else 1
-            return Place(config_name, shown.start_mark.line + 1, shown.start_mark.column + 1, line, max(width, 1))
-    return None
-
-
-def _option_nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    """The node under each `options:` key."""
-    import yaml  # only who errs pays for it
-
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if name.value == "options":
-                yield value
-            yield from _option_nodes(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _option_nodes(value)
-
-
-def _inside(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Pairs of a key and its value, or of an item and itself."""
-    import yaml  # only who errs pays for it
-
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-        return (node.value[part], node.value[part]) if part < len(node.value) else None
-    return next(((n, v) for n, v in node.value if n.value == part), None) if isinstance(node, yaml.MappingNode) else None
-
-
-def _place_of_key(key: str, config_name: str, config_text: str) -> Place | None:
-    pattern = re.compile(rf"""(?:^|[\s{{,])["']?(?P<key>{re.escape(key)})["']?\s*:""")
-    for number, line in enumerate(config_text.splitlines(), start=1):
-        if match := pattern.search(line):
-            return Place(config_name, number, match.start("key") + 1, line, len(key))
-    return Place(config_name) if config_name else None

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
 from sqlwright.resolve import protocol
+
+if TYPE_CHECKING:
+    from sqlwright.pipeline import Inputs
 
 
 def main() -> None:
@@ -33,11 +37,26 @@ def _compile(data: bytes) -> bytes:
     project = Path.cwd()
     with uncollected(), open_sessions(project, os.environ) as sessions:
         request = protocol.decode(data)
-        compilation = compile_request(request, read_inputs_of(project, request), sessions)
+        inputs = read_inputs_of(project, request)
+        _refuse_shared_output(project, request, inputs)
+        compilation = compile_request(request, inputs, sessions)
         for file in compilation.files:
             check_syntax(file)
         refuse_foreign_files(project / compilation.out, compilation.files)
         return protocol.encode(compilation.files)
+
+
+def _refuse_shared_output(project: Path, request: protocol.GenerateRequest, inputs: Inputs) -> None:
+    # sqlc runs a plugin for each entry. YAML is parsed only where the folder's name occurs twice.
+    if inputs.config_text.count(Path(request.settings.codegen.out).name) > 1:
+        from sqlwright.project.configuration import read_configuration, refuse_shared_outputs
+
+        try:
+            configuration = read_configuration(project / inputs.config_name)
+        except CompileError:
+            # sqlc was run with another file, or calls the plugin by another name.
+            return
+        refuse_shared_outputs(configuration)
 
 
 def _capture(data: bytes, folder: str) -> bytes:

@@ -89,7 +89,7 @@ def test_without_a_server_the_record_is_trusted_with_a_warning(sqlwright: Sqlwri
     assert done.code == 0
     assert done.out.endswith("generated files up to date.\n")
     assert done.err.startswith(
-        "warning: nothing was proven anew; the proofs in generated/app_db/proofs.json were reused: cannot connect to SQLWRIGHT_DATABASE_URL"
+        "warning: nothing was proven anew; the recorded proofs were reused: cannot connect to SQLWRIGHT_DATABASE_URL"
     )
 
 

@@ -13,7 +13,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from sqlwright.postgres import devdb, embedded
-from tests.support.program import COMMAND, Sqlwright, environment
+from tests.support.program import COMMAND, Sqlwright, environment, run_process
+from tests.support.servers import ReadyCluster
+from tests.support.small_project import write_project
 
 
 @pytest.fixture
@@ -74,6 +76,19 @@ def test_a_broken_migration_is_an_error_and_leaves_no_server_running(project: Pa
     assert 'syntax error at or near "TABEL"' in done.err
     assert "error: dbmate up failed on postgres://postgres:***@/dev?host=" in done.err
     assert not embedded.is_running(project)
+
+
+def test_a_path_with_a_plus_is_the_same_for_dbmate_and_libpq(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
+    project = write_project(tmp_path / "c++")
+    ready_cluster.copy_to(project)
+    try:
+        up = run_process(project, ("db", "up"), {})
+        assert up.code == 0, up.err
+        url = embedded.url(project, "dev")
+        assert "c%2B%2B" in url
+        assert applied(url) == ["1"]
+    finally:
+        assert embedded.release(project)
 
 
 def test_stopping_what_never_ran_is_fine(embedded_sqlwright: Sqlwright) -> None:

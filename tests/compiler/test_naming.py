@@ -25,6 +25,11 @@ def test_a_name_made_from_a_name_stays_as_it_is(text: str) -> None:
     assert Identifier.from_sql(name).rstrip("_") == name.rstrip("_")
 
 
+@given(st.text("aisDIPRSUxs_1", min_size=1).map(lambda text: f"q{text}"))
+def test_names_of_different_letters_stay_different(text: str) -> None:
+    assert Identifier.from_sql(text).replace("_", "") == text.lower().replace("_", "")
+
+
 @given(st.lists(st.text(max_size=4), unique=True))
 def test_the_members_of_an_enum_are_distinct(labels: list[str]) -> None:
     names = distinct_members(tuple(labels))
@@ -44,6 +49,16 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         ("userId", "user_id"),
         ("UserID", "user_id"),
         ("GetURLById", "get_url_by_id"),
+        ("GetByIDs", "get_by_ids"),
+        ("listURLs", "list_urls"),
+        ("IDsByUser", "ids_by_user"),
+        ("ListAPIs", "list_apis"),
+        ("ListAPIsByUser", "list_apis_by_user"),
+        ("CPUsOfHost", "cpus_of_host"),
+        ("V2IDs3", "v2_ids3"),
+        ("URLIsValid", "url_is_valid"),
+        ("GetURLAsText", "get_url_as_text"),
+        ("IDSet", "id_set"),
         ("class", "class_"),
         ("In", "in_"),
         ("2fa", "n_2fa"),
@@ -70,6 +85,7 @@ def test_identifiers(sql: str, python: str) -> None:
         ("status", "Status"),
         ("people", "Person"),
         ("2fa_codes", "N2faCode"),
+        ("userIDs", "UserID"),
     ],
 )
 def test_a_row_class_is_the_table_in_the_singular(table: str, python: str) -> None:

@@ -22,7 +22,9 @@ def test_options_of_the_entry_win_over_the_plugins() -> None:
 
 def test_every_wrong_option_is_reported_with_its_place() -> None:
     with pytest.raises(CompileError) as caught:
-        read_options(json.dumps({"clinets": "async", "clients": "threads"}).encode(), out="x", config_name="sqlc.yaml", config_text=CONFIG)
+        read_options(
+            json.dumps({"clinets": "async", "clients": "threads"}).encode(), out="gen/db", config_name="sqlc.yaml", config_text=CONFIG
+        )
     accepted = [field.alias or name for name, field in Options.model_fields.items()]
     bad_value, unknown = sorted(format_diagnostic(d) for d in caught.value.diagnostics)
     assert bad_value == (
@@ -85,7 +87,7 @@ def test_options_without_a_value_are_the_defaults() -> None:
 @pytest.mark.parametrize("given", [b'"async"', b'["clients"]', b"3"])
 def test_options_that_are_no_mapping_are_an_error_at_their_line(given: bytes) -> None:
     with pytest.raises(CompileError) as caught:
-        read_options(given, out="x", config_name="sqlc.yaml", config_text=CONFIG)
+        read_options(given, out="gen/db", config_name="sqlc.yaml", config_text=CONFIG)
     (found,) = caught.value.diagnostics
     assert (found.message, str(found.place)) == (f"options are {given.decode()}", "sqlc.yaml:5:9")
 
@@ -93,7 +95,7 @@ def test_options_that_are_no_mapping_are_an_error_at_their_line(given: bytes) ->
 @pytest.mark.parametrize("name", ["class", "shop-db", "."])
 def test_a_folder_that_no_import_can_name_is_an_error_at_out_unless_the_package_is_named(name: str) -> None:
     with pytest.raises(CompileError) as caught:
-        read_options(b"", out=f"gen/{name}", config_name="sqlc.yaml", config_text=CONFIG)
+        read_options(b"", out=f"gen/{name}", config_name="sqlc.yaml", config_text=CONFIG.replace("gen/db", f"gen/{name}"))
     (found,) = caught.value.diagnostics
     assert found.message == f'the package is named after the last part of out, "gen/{name}", but "{name}" is not an import name'
     assert str(found.place) == "sqlc.yaml:4:9"

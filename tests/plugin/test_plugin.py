@@ -139,3 +139,14 @@ def test_the_plugin_starts_without_the_programs_for_people() -> None:
     code = "import sys, sqlwright.plugin, sqlwright.pipeline; print([m for m in ('typer', 'rich', 'yaml') if m in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout == "[]\n"
+
+
+def test_the_plugin_refuses_a_folder_that_two_entries_share(tmp_path: Path, proof_server: str) -> None:
+    project = copy_project("migrations", tmp_path)
+    config = project / "sqlc.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text + text.split("sql:\n", 1)[1].replace("out: db", "out: ./db/"), encoding="utf-8")
+    finished = sqlc_generate(project, environment(proof_server))
+    assert finished.returncode == 1
+    assert "error: two codegen entries of sqlc.yaml have the same `out`: ./db/" in finished.stderr
+    assert not (project / "db").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os.path import normpath
 from typing import Any
 
 from rich.text import Text
@@ -104,30 +105,31 @@ class Verdicts:
 
 
 def find_query(wanted: str, compilations: tuple[Compilation, ...]) -> ir.Query:
-    """Find the query of a name, which its file may precede.
+    """Find the query of a name, which its file or its package's `out` may precede. Of queries with the same verdicts, the first is taken.
 
     Raises:
         CompileError: there is none of that name, or more than one.
     """
-    queries = [query for compilation in compilations for module in compilation.package.modules for query in module.queries]
-    file, _, name = wanted.rpartition(":")
-    found = [
-        q for q in queries if name in {q.name, q.function} and (not file or f"/{q.source.file}".endswith(f"/{file.removeprefix('./')}"))
-    ]
-    if len(found) == 1:
-        return found[0]
-    places = ", ".join(f"{q.source.file}:{q.name}" for q in found)
-    raise CompileError(
-        [
-            Diagnostic(Code.UNKNOWN_QUERY, f"{len(found)} queries are named {name}", help=f"specify one of {places}.")
-            if found
-            else Diagnostic(
-                Code.UNKNOWN_QUERY,
-                f"there is no query {wanted}",
-                help=f"there are: {', '.join(sorted(q.name for q in queries)) or 'none'}.",
-            )
-        ]
-    )
+    queries = [(c.out, query) for c in compilations for module in c.package.modules for query in module.queries]
+    where, _, name = wanted.rpartition(":")
+    found = [(out, q) for out, q in queries if name in {q.name, q.function} and _is_in(where, out, q)]
+    if not found:
+        names = ", ".join(sorted({q.name for _, q in queries}))
+        raise CompileError([Diagnostic(Code.UNKNOWN_QUERY, f"there is no query {wanted}", help=f"there are: {names or 'none'}.")])
+    if any(find_verdicts(q, "").as_json() != find_verdicts(found[0][1], "").as_json() for _, q in found):
+        places = [f"{q.source.file}:{q.name}" for _, q in found]
+        if len(set(places)) < len(places):
+            places = [f"{out}:{q.name}" for out, q in found]
+        raise CompileError(
+            [Diagnostic(Code.UNKNOWN_QUERY, f"{len(found)} queries are named {name}", help=f"specify one of {', '.join(places)}.")]
+        )
+    return found[0][1]
+
+
+def _is_in(where: str, out: str, query: ir.Query) -> bool:
+    """Whether a query is in this file or package, if one is given."""
+    is_file = f"/{query.source.file}".endswith(f"/{where.removeprefix('./')}")
+    return not where or is_file or normpath(where) == normpath(out)
 
 
 def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tuple[str, ...]:

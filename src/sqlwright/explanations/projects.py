@@ -26,6 +26,12 @@ CONFIGURATION: Mapping[Code, Explanation] = {
         "Add the plugin and an entry; the help shows a minimal configuration.",
         Example(setup="sed -i.bak 's/sqlwright-plugin/another-plugin/' sqlc.yaml"),
     ),
+    Code.DUPLICATE_OUTPUT: Explanation(
+        "Two entries with the same `out`",
+        "Each entry makes a package, and a folder holds one: the second would replace files of the first.",
+        "Change one of them, or list the query files of both in one entry.",
+        Example(setup="sed -i.bak 's/^      - plugin: .*/&\\n        out: my_db\\n&/' sqlc.yaml"),
+    ),
     Code.UNSUPPORTED_ENGINE: Explanation(
         "An engine other than PostgreSQL",
         "sqlwright proves queries with PostgreSQL.",

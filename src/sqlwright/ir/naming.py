@@ -14,7 +14,10 @@ from typing import Self
 
 import inflection
 
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# The plural of an acronym is one word: `IDs`, `URLs`. "Is", "As" and "Us" before another word are words (`URLIsValid`), unless they end a
+# common acronym (`APIsByUser`).
+_PLURAL_END = r"(?:(?:[B-HJ-TV-Z]|(?<=AP)I|(?<=UR)I|(?<=[CG]P)U|(?<=SK)U)s(?![a-z])|[AIU]s(?![A-Za-z]))"
+_WORD_START = re.compile(rf"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])(?!{_PLURAL_END})")
 _UNDERSCORES = re.compile(r"_+")
 
 # Names reserved for a generated package's own modules.
@@ -45,7 +48,7 @@ class Identifier(PythonName):
 
     @classmethod
     def from_sql(cls, text: str) -> Self:
-        """Make `user_id` from `user_id`, `userId`, `"user id"` or `UserID`; `class_` from `class`; `n_2fa` from `2fa`."""
+        """Make `user_id` from `user_id`, `userId` or `UserID`; `user_ids` from `UserIDs`; `class_` from `class`; `n_2fa` from `2fa`."""
         return cls(_usable("_".join(_words(text)).lower()))
 
 

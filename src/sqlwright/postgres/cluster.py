@@ -38,7 +38,7 @@ _LEAVE_TIMEOUT = 10.0
 _LOCKED = 'lock file "postmaster.pid" already exists'
 # sockaddr_un has 104 bytes on macOS and 108 on Linux, including the terminating zero.
 _LONGEST_SOCKET_PATH = 103
-# Characters that need no quoting in a URL, a comma-separated setting or libpq's list of hosts.
+# Characters that need no quoting in a comma-separated setting or libpq's list of hosts.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
 _PASSWORD_FILE = "password"  # noqa: S105 - the name of the file
 _MADE_HERE = re.compile("[0-9a-f]{32}")

@@ -43,7 +43,8 @@ def url(project: Path, database: str) -> str:
     """
     user = f"{SUPERUSER}:{cluster.password(project)}"
     sockets = cluster.socket_folder(cluster.data_folder(project))
-    return f"postgres://{user}@/{quote(database, safe='')}?host={sockets}&sslmode=disable"
+    # Unquoted, libpq reads a "+" as itself and dbmate as a space.
+    return f"postgres://{user}@/{quote(database, safe='')}?host={quote(str(sockets))}&sslmode=disable"
 
 
 def is_running(project: Path) -> bool:

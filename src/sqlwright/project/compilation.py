@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlwright.diagnostics import CompileError, Diagnostic, in_order
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.project.combining import Answers, reading
-from sqlwright.project.configuration import Configuration, Entry
+from sqlwright.project.configuration import Configuration, Entry, refuse_shared_outputs
 from sqlwright.project.garbage import uncollected
 from sqlwright.project.paths import refuse_missing
 from sqlwright.project.texts import refuse_unreadable
@@ -35,6 +35,7 @@ def compile_project(configuration: Configuration, environ: Mapping[str, str], *,
     Raises:
         CompileError: with the errors of sqlc and of all entries.
     """
+    refuse_shared_outputs(configuration)
     refuse_missing(configuration)
     refuse_unreadable(configuration)
     with uncollected(), open_sessions(configuration.project, environ) as sessions, reading(configuration, environ) as run:
@@ -77,12 +78,30 @@ def _compile(
     refused = [files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None]
     # A dictionary, to remove duplicates: two entries that share a schema or a query have the same errors.
     found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), refused, sessions))
-    for entry in inputs:
-        if entry in errors:
-            found |= dict.fromkeys(errors[entry].diagnostics)
+    for failure in _joined(errors[entry] for entry in inputs if entry in errors):
+        found |= dict.fromkeys(failure.diagnostics)
     if found:
         raise CompileError(found)
     return tuple(compilations[entry] for entry in inputs)
+
+
+def _joined(errors: Iterable[CompileError]) -> Iterator[CompileError]:
+    """The errors, where those of packages that lack proofs for the same cause are one."""
+    from sqlwright.prove.reuse import Unproven
+
+    unproven: dict[Diagnostic, Unproven] = {}
+    for error in errors:
+        if isinstance(error, Unproven):
+            first = unproven.get(error.cause)
+            unproven[error.cause] = Unproven(
+                error.cause,
+                error.missing + (first.missing if first else 0),
+                error.total + (first.total if first else 0),
+                (*(first.others if first else ()), *error.others),
+            )
+        else:
+            yield error
+    yield from unproven.values()
 
 
 def _explained(complaints: tuple[Diagnostic, ...], refused: Sequence[Inputs], sessions: Sessions) -> list[Diagnostic]:

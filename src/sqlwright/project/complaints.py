@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlwright.diagnostics import Code, Diagnostic, Place, in_order
 from sqlwright.ir import Command
-from sqlwright.project.configuration import Configuration
+from sqlwright.project.configuration import Configuration, place_of_database
 from sqlwright.project.misreadings import better
 from sqlwright.project.paths import place_of_path
 from sqlwright.sql.lexer import significant, statement_spans
@@ -26,6 +26,8 @@ _ABOUT_NAME_LINE = re.compile(
 )
 _NAME_LINE = re.compile(r"\s*--\s*name\b")
 _SYSTEM_RELATION = re.compile(r'relation "(pg_\w+)" does not exist')
+_NO_CONNECTION = "failed to connect to "
+_WITHOUT_DATABASE = "start that server and correct `uri:`, or remove `database:`: the proof does not need it."
 _NO_QUERIES = "no queries contained in paths"
 # sqlc's messages for statements and commands that do not match, and their fixes.
 _FIXES = {
@@ -47,15 +49,16 @@ def read_complaints(stderr: str, folder: Path, configuration: Configuration) -> 
     """Parse sqlc's stderr; its paths are relative to `folder`, where its configuration is."""
     placed: dict[Diagnostic, None] = {}
     other: list[str] = []
-    quoting = False
+    quoting = connecting = False
     for line in stderr.splitlines():
         if line.startswith(_BLOCK_HEADING):
-            quoting = False
-        if line.startswith(_BLOCK_HEADING) or not line.strip():
+            quoting = connecting = False
+        if line.startswith(_BLOCK_HEADING) or (connecting and line[0:1].isspace()) or not line.strip():
             continue
         match = _COMPLAINT.fullmatch(line)
         if match and (file := Path(os.path.normpath(folder / match["path"]))).is_file():
             # sqlc reports an error twice if two entries share the file.
+            connecting = match["message"].startswith(_NO_CONNECTION)
             placed |= dict.fromkeys(_about_file(file, int(match["line"]), int(match["column"]), match["message"], configuration))
             # A message may quote the rest of a file.
             quoting = match["message"].count('"') % 2 == 1 or bool(_OPEN_QUOTE.search(match["message"]))
@@ -85,6 +88,9 @@ def _without_queries(configuration: Configuration) -> Iterator[Diagnostic]:
 
 def _about_file(file: Path, line: int, column: int, message: str, configuration: Configuration) -> list[Diagnostic]:
     name = Path(os.path.relpath(file, configuration.project.resolve())).as_posix()
+    if message.startswith(_NO_CONNECTION) and (database := place_of_database(configuration, file)):
+        problem = f"sqlc cannot connect to the `database:` of {configuration.path.name}"
+        return [Diagnostic(Code.REFUSED_BY_SQLC, problem, database, help=_WITHOUT_DATABASE)]
     found = better(message, name, file.read_bytes(), line)
     return found or [
         Diagnostic(Code.REFUSED_BY_SQLC, _plain(message), _place(file, name, line, column, message), help=_help(message, configuration))

@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.sql.sources import expand_paths
 
 PLUGIN_NAME = "sqlwright-plugin"
 CONFIG = Path("sqlc.yaml")
@@ -106,6 +107,45 @@ def read_configuration(path: Path) -> Configuration:
         minimal = f"a minimal {path.name}:\n{_EXAMPLE}"
         raise _error(Code.NO_ENTRY, f"no codegen entry of {path.name} calls {PLUGIN_NAME}", Place(path.name), minimal)
     return Configuration(path, entries, configuration)
+
+
+def place_of_database(configuration: Configuration, file: Path) -> Place | None:
+    """The place of the `database:` that sqlc consults for the queries in a file, without its line, which may contain a password."""
+    name, text = configuration.path.name, configuration.path.read_text(encoding="utf-8")
+    ours = _ours(configuration.document, _our_plugins(configuration.document))
+    for entry, (block, _, way) in zip(configuration.entries, ours, strict=True):
+        if "database" in block and file in {path.resolve() for path in expand_paths(configuration.project, entry.queries)}:
+            return replace(_place(name, text, (*way[:2], "database")), source_line="")
+    return None
+
+
+def refuse_shared_outputs(configuration: Configuration) -> None:
+    """Check that every entry of ours has a folder of its own; a package would replace files of the other.
+
+    Raises:
+        CompileError: entries have the same `out`, perhaps in another spelling; one error for each but the first.
+    """
+    project = configuration.project.resolve()
+    first: dict[Path, int] = {}
+    shared: list[tuple[int, int]] = []
+    for number, entry in enumerate(configuration.entries):
+        earlier = first.setdefault((project / entry.out).resolve(), number)
+        if earlier != number:
+            shared.append((earlier, number))
+    if shared:
+        name, text = configuration.path.name, configuration.path.read_text(encoding="utf-8")
+        ways = [(*way, "out") for _, _, way in _ours(configuration.document, _our_plugins(configuration.document))]
+        raise CompileError(
+            Diagnostic(
+                Code.DUPLICATE_OUTPUT,
+                f"two codegen entries of {name} have the same `out`: {configuration.entries[number].out}",
+                _place(name, text, ways[number]),
+                help="use another folder for one of them, or list the query files of both under `queries` of one entry.",
+                second=_place(name, text, ways[earlier]),
+                second_label="the first entry is here",
+            )
+            for earlier, number in shared
+        )
 
 
 def _load(name: str, text: str) -> object:

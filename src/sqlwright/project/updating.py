@@ -107,7 +107,8 @@ def _package_facts(compilation: Compilation) -> PackageFacts:
 
 
 def _warnings(compilations: tuple[Compilation, ...]) -> tuple[Diagnostic, ...]:
-    return tuple(warning for compilation in compilations for warning in compilation.warnings)
+    # Each once: packages that share a file or the schema have the same warnings.
+    return tuple(dict.fromkeys(warning for compilation in compilations for warning in compilation.warnings))
 
 
 def _remember(

@@ -80,9 +80,8 @@ def dump(proofs: Proofs) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """The file at `path`: its proofs, None if none can be reused; `damage` says what is wrong with a file that was changed since."""
+    """The recorded proofs, None if none can be reused; `damage` says what is wrong with a file that was changed since."""
 
-    path: str
     proofs: Proofs | None = None
     damage: Diagnostic | None = None
 
@@ -90,11 +89,10 @@ class Record:
 def read_record(file: Path, path: str) -> Record:
     """Read the record in a file; `path` is its name in messages."""
     try:
-        return Record(path, load(file.read_text(encoding="utf-8")) if file.is_file() else None)
+        return Record(load(file.read_text(encoding="utf-8")) if file.is_file() else None)
     except (Damaged, UnicodeDecodeError) as error:
         what = str(error) if isinstance(error, Damaged) else "is not UTF-8 text"
         return Record(
-            path,
             damage=Diagnostic(
                 Code.DAMAGED_RECORD,
                 f"{path} {what}; the whole file is ignored",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlwright import ir
@@ -11,6 +12,15 @@ from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.prove.lock import Record, query_key
 from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.sessions import Sessions
+
+
+class Unproven(CompileError):
+    """There are `missing` of `total` queries to prove and no server, because of `cause`. `others` are diagnostics apart from that."""
+
+    def __init__(self, cause: Diagnostic, missing: int, total: int, others: Iterable[Diagnostic] = ()) -> None:
+        self.cause, self.missing, self.total, self.others = cause, missing, total, tuple(others)
+        lacking = f"{missing} of {total} queries {'has' if missing == 1 else 'have'} no valid proof on record"
+        super().__init__([*self.others, replace(cause, message=f"{cause.message}; {lacking}")])
 
 
 def prove(
@@ -34,12 +44,14 @@ def prove(
     damage = [record.damage] if record.damage else []
     try:
         proofs = _prove(package, schema, sessions, record.proofs, progress, anew=anew)
+    except Unproven as error:
+        raise Unproven(error.cause, error.missing, error.total, damage) from error
     except CompileError as error:
         raise CompileError([*damage, *error.diagnostics]) from error
     except ServerUnavailable as unavailable:
         doubt = replace(
             unavailable.diagnostic,
-            message=f"nothing was proven anew; the proofs in {record.path} were reused: {unavailable.diagnostic.message}",
+            message=f"nothing was proven anew; the recorded proofs were reused: {unavailable.diagnostic.message}",
             severity=Severity.WARNING,
         )
         return _prove(package, schema, sessions, record.proofs, progress, anew=False), [doubt]
@@ -69,9 +81,7 @@ def _prove(
     except ServerUnavailable as error:
         if on_record is not None:
             raise
-        count = len(queries) - len(valid)
-        missing = f"{count} of {len(queries)} queries {'has' if count == 1 else 'have'} no valid proof on record"
-        raise CompileError([replace(error.diagnostic, message=f"{error.diagnostic.message}; {missing}")]) from error
+        raise Unproven(error.diagnostic, len(queries) - len(valid), len(queries)) from error
 
 
 def _valid(queries: list[tuple[str, ir.UnprovenQuery]], recorded: Proofs, *, nullable_elements: bool) -> dict[tuple[str, str], QueryProof]:

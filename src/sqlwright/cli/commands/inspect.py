@@ -54,7 +54,9 @@ def _named(queries: list[ir.Query], name: str) -> list[ir.Query]:
     if not found:
         import difflib
 
-        close = difflib.get_close_matches(name, [each for query in queries for each in (query.name, query.function)], n=3)
+        close = difflib.get_close_matches(
+            name, list(dict.fromkeys(each for query in queries for each in (query.name, query.function))), n=3
+        )
         meant = f"did you mean {' or '.join(close)}?" if close else "`sqlwright inspect` without a name shows all queries."
         raise CompileError([Diagnostic(Code.UNKNOWN_QUERY, f"there is no query {name}", help=meant)])
     return found
