@@ -27,6 +27,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import tuple_row
+from psycopg.types.json import JsonDumper, JsonLoader
 
 from ._execution import aexecute_now
 
@@ -55,6 +56,12 @@ SUCCESSES = frozenset(
     }
 )
 PIPELINES = capabilities.has_pipeline()
+STATELESS = (
+    "psycopg.",
+    "psycopg_binary.",
+    "psycopg_c.",
+    f"{__name__.rpartition('.')[0]}.",
+)
 fetch_results = generators.execute
 # Bytes whose hash is known.
 encode = lru_cache(1000)(str.encode)
@@ -179,7 +186,10 @@ class Session:
     __slots__ = (
         "adapters",
         "connection",
+        "dump_json",
         "dumpers",
+        "keeps",
+        "load_json",
         "loaders",
         "names",
         "prepared",
@@ -197,12 +207,15 @@ class Session:
         # Once copied, a map changes copies of its dictionaries: a change shows.
         self.loaders, self.dumpers = get_classes(conn.adapters)
         self.seen_loaders, self.seen_dumpers = get_classes(AdaptersMap(conn.adapters))
+        self.keeps = are_stateless(self.loaders, self.dumpers)
+        self.load_json = getattr(JsonLoader, "_loads", None)
+        self.dump_json = getattr(JsonDumper, "_dumps", None)
         self.spare: list[Loan] = []
         self.reader: Reader | None = None
 
     def give_back(self, loan: Loan) -> None:
         """Keep a transformer for the next call, without its result."""
-        if not self.spare and loan[1][0] == b"UTF8":
+        if self.keeps and not self.spare and loan[1][0] == b"UTF8":
             loan[0].set_pgresult(None)
             self.spare.append(loan)
 
@@ -291,29 +304,31 @@ async def aexecute_prepared(
     caches is not this code: the fewer functions and objects, the faster.
     """
     pgconn = conn.pgconn
-    session = sessions.get(conn)
-    if (
-        session is None
-        or session.loaders != session.seen_loaders
-        or session.dumpers != session.seen_dumpers
-        or pgconn.parameter_status(b"client_encoding") != b"UTF8"
-    ):
-        session = make_session(conn)
-        if session is None:
-            return None
-    try:
-        # No other thread or task has it now.
-        loan = session.spare.pop()
-    except IndexError:
-        loan = Transformer(session), ()
-    transformer, settings = loan
-    try:
-        values = transformer.dump_sequence(params, [AUTO] * len(params))
-    except DUMP_ERRORS:
-        # A cursor raises the error again, and leaves the connection as psycopg does.
-        return None
-    key = encode(query), transformer.types
     async with conn.lock:
+        session = sessions.get(conn)
+        if (
+            session is None
+            or session.loaders != session.seen_loaders
+            or session.dumpers != session.seen_dumpers
+            or session.load_json is not getattr(JsonLoader, "_loads", None)
+            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
+            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+        ):
+            session = make_session(conn)
+            if session is None:
+                return None
+        context = session if session.keeps else conn
+        try:
+            loan = session.spare.pop()
+        except IndexError:
+            loan = Transformer(context), ()
+        transformer, settings = loan
+        try:
+            values = transformer.dump_sequence(params, [AUTO] * len(params))
+        except DUMP_ERRORS:
+            # A cursor raises the error again, and leaves the connection as psycopg does.
+            return None
+        key = encode(query), transformer.types
         name = session.names.get(key)
         if (
             name is None
@@ -353,13 +368,13 @@ async def aexecute_prepared(
                     results = [answer]
         except (CancelledError, KeyboardInterrupt):
             await abandon(conn, fetch(pgconn))
-            leave(pgconn)
             raise
-        except BaseException:
-            leave(pgconn)
-            raise
-        if begins:
-            leave(pgconn)
+        finally:
+            # As in `leave`, of which an interrupt could come before the first line.
+            if pgconn.transaction_status == ACTIVE:
+                pgconn.finish()
+            elif begins and pgconn.status == ConnStatus.OK:
+                pgconn.exit_pipeline_mode()
         result = results[0] if len(results) == 1 else results[1]
         if result.status in SUCCESSES:
             session.names.move_to_end(key)
@@ -369,9 +384,8 @@ async def aexecute_prepared(
                 pgconn.parameter_status(b"DateStyle"),
             )
             if now != settings:
-                loan = Transformer(session), now
+                loan = Transformer(context), now
             return session, loan, result
-        leave(pgconn)
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
             raise error
@@ -424,6 +438,18 @@ def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
 
 
+def are_stateless(loaders: Any, dumpers: Any) -> bool:
+    """Return whether adapters are psycopg's or this package's.
+
+    They may serve many calls. Others are made for each call, with the connection.
+    """
+    return all(
+        adapter.__module__.startswith(STATELESS)
+        for adapters in (*loaders, *dumpers.values())
+        for adapter in adapters.values()
+    )
+
+
 def send_begin(conn: BaseConnection[Any]) -> None:
     """Send the statement with which psycopg begins a transaction, in a pipeline."""
     words = ["BEGIN"]
@@ -470,11 +496,14 @@ def find_failed(results: list[PGresult]) -> PGresult | None:
 def is_outdated(error: Error) -> bool:
     """Return whether the server has dropped a statement, or its types have changed.
 
-    The statement was not executed then.
+    The statement was not executed then. An error with a context comes from inside it.
     """
+    source, context = error.diag.source_function, error.diag.context
     if error.sqlstate == "0A000":
-        return error.diag.source_function == "RevalidateCachedQuery"
-    return error.sqlstate == "26000"
+        return source == "RevalidateCachedQuery" and context is None
+    is_reported = error.sqlstate == "26000" and context is None
+    # A connection pooler names no function.
+    return is_reported and source in {"FetchPreparedStatement", None}
 
 
 def stop_watching(loop: AbstractEventLoop, descriptor: int) -> None:

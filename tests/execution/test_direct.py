@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from psycopg.pq import TransactionStatus
+from psycopg.types.json import Jsonb, JsonDumper, JsonLoader, set_json_dumps, set_json_loads
 from psycopg.types.string import TextBinaryLoader
 
 from tests.support.trace import Trace
@@ -157,6 +159,44 @@ def test_adapters_registered_later_are_used(direct: Any, conn: psycopg.Connectio
     assert direct.fetch_all(conn, ECHO, (1, "a"), binary=True) == [(1, "A")]
 
 
+def test_an_adapter_of_the_user_is_made_for_each_call_with_the_connection(direct: Any, conn: psycopg.Connection[Any]) -> None:
+    seen: list[object] = []
+
+    class Looking(TextBinaryLoader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            seen.append(self.connection)
+
+    conn.adapters.register_loader("text", Looking)
+    for _ in range(4):
+        direct.fetch_all(conn, ECHO, (1, "a"), binary=True)
+    assert len(seen) == 4
+    assert all(found is conn for found in seen)
+
+
+def test_the_functions_that_load_and_dump_json_may_change_for_all_connections(direct: Any, conn: psycopg.Connection[Any]) -> None:
+    query, before = "SELECT $1::jsonb", [getattr(JsonLoader, "_loads"), getattr(JsonDumper, "_dumps")]  # noqa: B009 - private
+    for _ in range(3):
+        assert direct.fetch_all(conn, query, (Jsonb({"a": 1}),), binary=True) == [({"a": 1},)]
+    set_json_loads(lambda data: ("loaded", json.loads(data)))
+    set_json_dumps(lambda value: json.dumps({"dumped": value}))
+    try:
+        assert direct.fetch_all(conn, query, (Jsonb(1),), binary=True) == [(("loaded", {"dumped": 1}),)]
+    finally:
+        set_json_loads(before[0])
+        set_json_dumps(before[1])
+
+
+async def test_text_is_sent_in_the_encoding_that_the_connection_has_when_its_turn_comes(direct: Any, database: str) -> None:
+    async with await AsyncConn.connect(database, autocommit=True, prepare_threshold=0) as conn:
+        for _ in range(2):
+            await direct.afetch_all(conn, ECHO, (1, "é"), binary=True)
+        changing = asyncio.create_task(conn.execute("SELECT set_config('client_encoding', 'latin1', false), pg_sleep(0.1)"))
+        await asyncio.sleep(0)
+        assert await direct.afetch_all(conn, ECHO, (1, "é"), binary=True) == [(1, "é")]
+        await changing
+
+
 def test_notices_and_notifications_are_handed_on(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
     notices: list[str | None] = []
     notifications: list[str] = []
@@ -236,6 +276,23 @@ def test_a_dropped_statement_is_prepared_anew(direct: Any, database: str, how: s
                 conn.commit()
 
 
+@pytest.mark.parametrize("state", ["26000", "0A000"])
+def test_an_error_that_looks_like_a_dropped_statement_does_not_execute_it_twice(direct: Any, database: str, state: str) -> None:
+    with psycopg.connect(database, autocommit=True, prepare_threshold=0) as conn:
+        conn.execute("CREATE TEMP SEQUENCE calls")
+        conn.execute("""
+            CREATE OR REPLACE FUNCTION pg_temp.raises(state text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM nextval('calls');
+                IF state <> '' THEN RAISE EXCEPTION USING ERRCODE = state; END IF;
+            END $$
+        """)
+        query = "SELECT pg_temp.raises($1::text)::text"
+        direct.fetch_all(conn, query, ("",))
+        with pytest.raises(psycopg.Error):
+            direct.fetch_all(conn, query, (state,))
+        assert conn.execute("SELECT last_value FROM calls").fetchone() == (2,)
+
+
 def test_a_changed_type_is_seen_at_once(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
     assert [direct.fetch_all(conn, SHAPE, binary=True) for _ in range(2)] == [[(7,)]] * 2
     conn.commit()
@@ -285,6 +342,26 @@ async def test_a_cancelled_task_cancels_its_query(direct: Any, database: str, ad
         assert conn.info.transaction_status is (IDLE if autocommit else INERROR)
         await conn.rollback()
         assert await direct.afetch_all(conn, ECHO, (1, "a")) == [(1, "a")]
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_task_that_is_cancelled_twice_leaves_no_result_to_another_call(
+    direct: Any, database: str, autocommit: bool, turns: int
+) -> None:
+    async with await AsyncConn.connect(database, autocommit=autocommit, prepare_threshold=0) as conn:
+        for number in range(2):
+            assert await direct.afetch_all(conn, ECHO, (number, "before")) == [(number, "before")]
+        await conn.commit()
+        task = asyncio.create_task(direct.afetch_all(conn, ECHO, (2, "cancelled")))
+        for _ in range(1 + turns):
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+        assert conn.closed or conn.info.transaction_status in {IDLE, INTRANS, INERROR}
+        if not conn.closed:
+            await conn.rollback()
+            assert await direct.afetch_all(conn, ECHO, (3, "after")) == [(3, "after")]
 
 
 def test_an_interrupt_cancels_the_query(direct: Any, conn: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:

@@ -82,29 +82,31 @@ ${define}${a}execute_prepared(
     caches is not this code: the fewer functions and objects, the faster.
     """
     pgconn = conn.pgconn
-    session = sessions.get(conn)
-    if (
-        session is None
-        or session.loaders != session.seen_loaders
-        or session.dumpers != session.seen_dumpers
-        or pgconn.parameter_status(b"client_encoding") != b"UTF8"
-    ):
-        session = make_session(conn)
-        if session is None:
-            return None
-    try:
-        # No other thread or task has it now.
-        loan = session.spare.pop()
-    except IndexError:
-        loan = Transformer(session), ()
-    transformer, settings = loan
-    try:
-        values = transformer.dump_sequence(params, [AUTO] * len(params))
-    except DUMP_ERRORS:
-        # A cursor raises the error again, and leaves the connection as psycopg does.
-        return None
-    key = encode(query), transformer.types
 $lock
+        session = sessions.get(conn)
+        if (
+            session is None
+            or session.loaders != session.seen_loaders
+            or session.dumpers != session.seen_dumpers
+            or session.load_json is not getattr(JsonLoader, "_loads", None)
+            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
+            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+        ):
+            session = make_session(conn)
+            if session is None:
+                return None
+        context = session if session.keeps else conn
+        try:
+            loan = session.spare.pop()
+        except IndexError:
+            loan = Transformer(context), ()
+        transformer, settings = loan
+        try:
+            values = transformer.dump_sequence(params, [AUTO] * len(params))
+        except DUMP_ERRORS:
+            # A cursor raises the error again, and leaves the connection as psycopg does.
+            return None
+        key = encode(query), transformer.types
         name = session.names.get(key)
         if (
             name is None
@@ -123,11 +125,12 @@ $lock
             pgconn.send_query_prepared(name, values, transformer.formats, binary)
             if begins:
                 pgconn.pipeline_sync()
-$receive$interrupted        except BaseException:
-            leave(pgconn)
-            raise
-        if begins:
-            leave(pgconn)
+$receive$interrupted        finally:
+            # As in `leave`, of which an interrupt could come before the first line.
+            if pgconn.transaction_status == ACTIVE:
+                pgconn.finish()
+            elif begins and pgconn.status == ConnStatus.OK:
+                pgconn.exit_pipeline_mode()
         result = results[0] if len(results) == 1 else results[1]
         if result.status in SUCCESSES:
             session.names.move_to_end(key)
@@ -137,9 +140,8 @@ $receive$interrupted        except BaseException:
                 pgconn.parameter_status(b"DateStyle"),
             )
             if now != settings:
-                loan = Transformer(session), now
+                loan = Transformer(context), now
             return session, loan, result
-        leave(pgconn)
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
             raise error
@@ -188,7 +190,6 @@ ASYNC_STEPS: Final = {
     "interrupted": """\
         except (CancelledError, KeyboardInterrupt):
             await abandon(conn, fetch(pgconn))
-            leave(pgconn)
             raise
 """,
 }

@@ -14,7 +14,10 @@ class Session:
     __slots__ = (
         "adapters",
         "connection",
+        "dump_json",
         "dumpers",
+        "keeps",
+        "load_json",
         "loaders",
         "names",
         "prepared",
@@ -31,11 +34,14 @@ $slot        "seen_dumpers",
         # Once copied, a map changes copies of its dictionaries: a change shows.
         self.loaders, self.dumpers = get_classes(conn.adapters)
         self.seen_loaders, self.seen_dumpers = get_classes(AdaptersMap(conn.adapters))
+        self.keeps = are_stateless(self.loaders, self.dumpers)
+        self.load_json = getattr(JsonLoader, "_loads", None)
+        self.dump_json = getattr(JsonDumper, "_dumps", None)
         self.spare: list[Loan] = []
 $reader
     def give_back(self, loan: Loan) -> None:
         """Keep a transformer for the next call, without its result."""
-        if not self.spare and loan[1][0] == b"UTF8":
+        if self.keeps and not self.spare and loan[1][0] == b"UTF8":
             loan[0].set_pgresult(None)
             self.spare.append(loan)
 '''
@@ -65,6 +71,18 @@ GET_CLASSES: Final = '''\
 def get_classes(adapters: AdaptersMap) -> tuple[object, object]:
     """Return the dictionaries of loader and dumper classes."""
     return getattr(adapters, "_loaders", None), getattr(adapters, "_dumpers", None)
+'''
+ARE_STATELESS: Final = '''\
+def are_stateless(loaders: Any, dumpers: Any) -> bool:
+    """Return whether adapters are psycopg's or this package's.
+
+    They may serve many calls. Others are made for each call, with the connection.
+    """
+    return all(
+        adapter.__module__.startswith(STATELESS)
+        for adapters in (*loaders, *dumpers.values())
+        for adapter in adapters.values()
+    )
 '''
 LOAD_ALL: Final = '''\
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
@@ -124,15 +142,19 @@ IS_OUTDATED: Final = '''\
 def is_outdated(error: Error) -> bool:
     """Return whether the server has dropped a statement, or its types have changed.
 
-    The statement was not executed then.
+    The statement was not executed then. An error with a context comes from inside it.
     """
+    source, context = error.diag.source_function, error.diag.context
     if error.sqlstate == "0A000":
-        return error.diag.source_function == "RevalidateCachedQuery"
-    return error.sqlstate == "26000"
+        return source == "RevalidateCachedQuery" and context is None
+    is_reported = error.sqlstate == "26000" and context is None
+    # A connection pooler names no function.
+    return is_reported and source in {"FetchPreparedStatement", None}
 '''
 HELPERS: Final = (
     MAKE_SESSION,
     GET_CLASSES,
+    ARE_STATELESS,
     SEND_BEGIN,
     FETCH_PIPELINE,
     LEAVE,
@@ -169,6 +191,12 @@ SUCCESSES = frozenset(
     }
 )
 PIPELINES = capabilities.has_pipeline()
+STATELESS = (
+    "psycopg.",
+    "psycopg_binary.",
+    "psycopg_c.",
+    f"{__name__.rpartition('.')[0]}.",
+)
 fetch_results = generators.execute
 # Bytes whose hash is known.
 encode = lru_cache(1000)(str.encode)
@@ -190,4 +218,5 @@ NAMES: Final = {
     "psycopg.errors": ("error_from_result",),
     "psycopg.pq": ("ConnStatus", "ExecStatus", "TransactionStatus"),
     "psycopg.pq.abc": ("PGconn", "PGresult"),
+    "psycopg.types.json": ("JsonDumper", "JsonLoader"),
 }
