@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.tree.enums import BuiltinType, SubLinkType
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
-
-if TYPE_CHECKING:
-    from sqlwright.prove.rules.scopes import Prover
+from sqlwright.prove.tree.querytree import Query
 
 # The fields that hold the type of a node's value.
 _TYPE_FIELDS = {
@@ -37,7 +34,7 @@ _TYPE_FIELDS = {
 _BOOLEANS = frozenset({"BOOLEANTEST", "BOOLEXPR", "NULLTEST", "SCALARARRAYOPEXPR"})
 
 
-def type_of(prover: Prover, node: Node) -> int:
+def type_of(facts: SchemaFacts, node: Node) -> int:
     """Return the OID of the type of an expression.
 
     Raises:
@@ -45,9 +42,9 @@ def type_of(prover: Prover, node: Node) -> int:
     """
     match node.tag:
         case "SUBLINK":
-            return _type_of_sublink(prover, node)
+            return _type_of_sublink(facts, node)
         case "COLLATEEXPR" | "NAMEDARGEXPR":
-            return type_of(prover, node.node("arg"))
+            return type_of(facts, node.node("arg"))
         case "GROUPINGFUNC":
             return BuiltinType.INT4
         case tag if tag in _BOOLEANS:
@@ -58,30 +55,30 @@ def type_of(prover: Prover, node: Node) -> int:
             raise Unrecognised(f"the type of {tag}")
 
 
-def _type_of_sublink(prover: Prover, node: Node) -> int:
+def _type_of_sublink(facts: SchemaFacts, node: Node) -> int:
     kind = node.enum("subLinkType", SubLinkType)
     if kind in (SubLinkType.EXISTS, SubLinkType.ALL, SubLinkType.ANY):
         return BuiltinType.BOOL
     if kind not in (SubLinkType.EXPR, SubLinkType.ARRAY):
         raise Unrecognised("the type of a subquery that sets several columns")
-    inner = type_of(prover, prover.query(node.node("subselect")).outputs[0].expression)
+    inner = type_of(facts, Query(node.node("subselect")).outputs[0].expression)
     if kind is SubLinkType.EXPR:
         return inner
     # ARRAY over a subquery of arrays makes an array of more dimensions, of the same type.
-    return prover.facts.type(inner).array or inner
+    return facts.type(inner).array or inner
 
 
-def may_be_alike(prover: Prover, left: Node, right: Node) -> bool:
+def may_be_alike(facts: SchemaFacts, left: Node, right: Node) -> bool:
     """Return whether two expressions are of the same type, as far as that is known here."""
     try:
-        return type_of(prover, left) == type_of(prover, right)
+        return type_of(facts, left) == type_of(facts, right)
     except UNREADABLE:
         return True
 
 
-def is_array(prover: Prover, node: Node) -> bool | None:
+def is_array(facts: SchemaFacts, node: Node) -> bool | None:
     """Return whether an expression is an array; None where its type is not known here."""
     try:
-        return prover.facts.is_array(type_of(prover, node))
+        return facts.is_array(type_of(facts, node))
     except UNREADABLE:
         return None

@@ -152,7 +152,7 @@ def _grouped_away(prover: Prover, node: Node, query: Query) -> bool:
     left_out = [t.expression for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
     if any(expression.tag == node.tag and structure(expression) == structure(node) for expression in left_out):
         return True
-    simplified = node.tag not in _NEVER_GROUPED and any(e.tag != "VAR" and may_be_alike(prover, e, node) for e in left_out)
+    simplified = node.tag not in _NEVER_GROUPED and any(e.tag != "VAR" and may_be_alike(prover.facts, e, node) for e in left_out)
     return simplified and prover.facts.major < _GROUPS_MARKED
 
 

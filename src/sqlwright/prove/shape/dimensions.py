@@ -95,7 +95,7 @@ def _output(prover: Prover, node: Node, parent: Scope | None, index: int) -> _Di
     if query.set_operations is not None:
         return _of_set_operation(prover, query.set_operations, query, Scope(query, parent), index)
     expression = query.outputs[index].expression
-    if not is_array(prover, expression):
+    if not is_array(prover.facts, expression):
         return _ONE
     scope = scope_of(prover, query, parent)
     return _of(prover, expression, scope)
@@ -149,7 +149,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
             found = _output(prover, inner, scope, 0)
             if kind is SubLinkType.EXPR:
                 return found
-            element = prover.facts.type(type_of(prover, prover.query(inner).outputs[0].expression))
+            element = prover.facts.type(type_of(prover.facts, prover.query(inner).outputs[0].expression))
             return _gathered(found) if element.is_array else _ONE
         case "RELABELTYPE" | "ARRAYCOERCEEXPR" | "COLLATEEXPR" | "COERCETODOMAIN":
             return _of(prover, node.node("arg"), scope)
@@ -164,7 +164,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
         case "SUBSCRIPTINGREF" if node.items("reflowerindexpr") or node.has("refassgnexpr"):
             return _of(prover, node.node("refexpr"), scope)
         case "FIELDSELECT":
-            return frozenset({prover.facts.field_dimensions(type_of(prover, node.node("arg")), node.number("fieldnum"))})
+            return frozenset({prover.facts.field_dimensions(type_of(prover.facts, node.node("arg")), node.number("fieldnum"))})
         case "CONST":
             return _of_constant(prover, node)
         case "PARAM" if node.enum("paramkind", ParamKind) is ParamKind.EXTERN:
@@ -177,7 +177,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
 
 def _declared(prover: Prover, node: Node) -> _Dimensions:
     """Return the dimensions of an expression of which only the type is known: those of a domain, or one."""
-    return frozenset({prover.facts.declared_dimensions(type_of(prover, node))})
+    return frozenset({prover.facts.declared_dimensions(type_of(prover.facts, node))})
 
 
 def _of_constant(prover: Prover, node: Node) -> _Dimensions:

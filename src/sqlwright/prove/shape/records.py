@@ -54,7 +54,7 @@ def fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 
 def _is_record(prover: Prover, node: Node) -> bool:
     try:
-        return type_of(prover, node) in (BuiltinType.RECORD, BuiltinType.RECORD_ARRAY)
+        return type_of(prover.facts, node) in (BuiltinType.RECORD, BuiltinType.RECORD_ARRAY)
     except UNREADABLE:
         return False
 
@@ -80,7 +80,7 @@ def _fields_of(prover: Prover, node: Node, scope: Scope) -> Fields:
 def _field(prover: Prover, node: Node, scope: Scope) -> RecordField:
     verdict = prover.verdict(node, scope)
     dimensions = dimensions_of(prover, node, scope)
-    return RecordField(type_of(prover, node), dimensions, verdict.nullability, fields_of(prover, node, scope))
+    return RecordField(type_of(prover.facts, node), dimensions, verdict.nullability, fields_of(prover, node, scope))
 
 
 def _column(prover: Prover, node: Node, at: Scope) -> Fields:
@@ -104,7 +104,7 @@ def _column(prover: Prover, node: Node, at: Scope) -> Fields:
     fields = output_fields(prover, inner, scope)
     if attribute:
         return fields[attribute - 1]
-    types = [type_of(prover, entry.expression) for entry in prover.query(inner).outputs]
+    types = [type_of(prover.facts, entry.expression) for entry in prover.query(inner).outputs]
     return tuple(
         RecordField(oid, output_dimensions(prover, inner, scope, index), verdict.nullability, own)
         for index, (oid, verdict, own) in enumerate(zip(types, outputs(prover, inner, scope), fields, strict=True))

@@ -104,7 +104,7 @@ $lock
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
         except DUMP_ERRORS:
-            # A cursor raises the error again, and leaves the connection as psycopg does.
+            # A cursor raises it again, and leaves the connection as psycopg does.
             return None
         key = encode(query), transformer.types
         name = session.names.get(key)

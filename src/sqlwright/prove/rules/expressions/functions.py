@@ -83,7 +83,7 @@ def call(prover: Prover, function: Function, arguments: list[Node], scope: Scope
         or function.signature in ALWAYS
         or function.signature in FIRST_ARGUMENT
         or function.signature in ANY_ARGUMENT
-        or (function.signature in CASTING and not any(prover.facts.has_cast_to_text(type_of(prover, a)) for a in arguments))
+        or (function.signature in CASTING and not any(prover.facts.has_cast_to_text(type_of(prover.facts, a)) for a in arguments))
     ):
         if nullable is None:
             return never_null(

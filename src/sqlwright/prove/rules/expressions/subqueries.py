@@ -23,7 +23,7 @@ def sublink(prover: Prover, node: Node, scope: Scope) -> Verdict:
     columns = outputs(prover, subquery, scope)
     if kind is SubLinkType.ARRAY:
         # Over arrays it makes one of more dimensions, whose elements are theirs.
-        gathers = is_array(prover, prover.query(subquery).outputs[0].expression)
+        gathers = is_array(prover.facts, prover.query(subquery).outputs[0].expression)
         holes = gathers is None or (columns[0].element_nullable if gathers else columns[0].nullable)
         return never_null("ARRAY(…) is an array, empty when the subquery finds nothing", place, element_nullable=holes)
     if kind in (SubLinkType.ANY, SubLinkType.ALL):

@@ -44,6 +44,6 @@ def _depends_on_settings(prover: Prover, node: Node) -> bool:
 def _converted(prover: Prover, node: Node) -> tuple[int, ...]:
     """Return the types that a conversion by text is between; the pseudo-type of all records, which is not immutable, if one is unknown."""
     try:
-        return node.number("resulttype"), type_of(prover, node.node("arg"))
+        return node.number("resulttype"), type_of(prover.facts, node.node("arg"))
     except UNREADABLE:
         return (BuiltinType.RECORD,)

@@ -328,7 +328,7 @@ def execute_prepared(
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
         except DUMP_ERRORS:
-            # A cursor raises the error again, and leaves the connection as psycopg does.
+            # A cursor raises it again, and leaves the connection as psycopg does.
             return None
         key = encode(query), transformer.types
         name = session.names.get(key)
@@ -480,7 +480,7 @@ async def aexecute_prepared(
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
         except DUMP_ERRORS:
-            # A cursor raises the error again, and leaves the connection as psycopg does.
+            # A cursor raises it again, and leaves the connection as psycopg does.
             return None
         key = encode(query), transformer.types
         name = session.names.get(key)
