@@ -92,9 +92,7 @@ class Comparison:
                 return
             facts = SchemaFacts.load(self._connection)
             # The schemas define no functions or operators, and reading PostgreSQL's takes longer than everything else.
-            vars(facts).update(
-                {name: getattr(self._shared, name) for name in ("_functions", "_equality_families", "exact_families", "loose_collations")}
-            )
+            vars(facts).update({name: getattr(self._shared, name) for name in ("_functions", "equalities")})
             if schema.settings:
                 self._run(f"SET LOCAL {schema.settings}".encode())
             self._run(b"SAVEPOINT query")

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import args_row
 
 from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
+from sqlwright.prove.catalog.equalities import Equalities
 from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
 from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType, Volatility
@@ -69,27 +70,6 @@ SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnul
        t.typsubscript = 'array_subscript_handler'::regproc, t.typndims
 FROM pg_type t
 """
-# An equality can be chained (a = b and b = c, so a = c, and one key alone equals a given value) where it compares values of one type, and
-# across types where every type of the family is exact in the widest: the built-in operators of integers, of floats, and of text and name;
-# not those of date, timestamp and timestamptz, which depend on the session's time zone. One that is not strict may find NULLs equal, of
-# which a unique index takes many.
-_EQUALITIES = """
-SELECT o.amopfamily::int8, o.amopopr::int8
-FROM pg_amop o
-JOIN pg_am m ON m.oid = o.amopmethod
-JOIN pg_opfamily f ON f.oid = o.amopfamily
-JOIN pg_operator e ON e.oid = o.amopopr
-JOIN pg_proc p ON p.oid = e.oprcode
-WHERE m.amname = 'btree' AND o.amopstrategy = 3 AND o.amoppurpose = 's' AND p.proisstrict
-  AND (o.amoplefttype = o.amoprighttype
-       OR o.amopopr < 16384 AND f.opfnamespace = 'pg_catalog'::regnamespace AND f.opfname IN ('integer_ops', 'float_ops', 'text_ops'))
-"""
-# Not those of numeric (1.0 = 1.00), floats (0 = -0), character (padding), json, arrays, rows, and types of extensions, such as citext.
-_EXACT = """
-SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
-WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
-  AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
-"""
 _CASTS_TO_TEXT = "SELECT castsource::int8 FROM pg_cast WHERE casttarget = 'text'::regtype AND castfunc >= 16384"
 _TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
 
@@ -119,6 +99,7 @@ class SchemaFacts:
         self.stored_elements_nullable = stored_elements_nullable
         self.major = connection.info.server_version // 10000
         self.checks = Checks(connection, self.major)
+        self.equalities = Equalities(connection)
         self._relations: dict[int, Relation] = {}
         self._views: dict[int, Node] = {}
         self._defaults: dict[int, dict[int, Node]] = {}
@@ -381,29 +362,6 @@ class SchemaFacts:
                 return True
             found = self.type(found.base)
         return False
-
-    @cached_property
-    def _equality_families(self) -> dict[int, frozenset[int]]:
-        families: dict[int, set[int]] = defaultdict(set)
-        for family, operator in self._connection.execute(_EQUALITIES).fetchall():
-            families[operator].add(family)
-        return {operator: frozenset(found) for operator, found in families.items()}
-
-    def equality_families(self, operator: int) -> frozenset[int]:
-        """Return the btree operator families in which the operator is equality."""
-        return self._equality_families.get(operator, frozenset())
-
-    @cached_property
-    def exact_families(self) -> frozenset[int]:
-        """The operator families in which equal values of a type are the same bytes, where the collation is deterministic."""
-        return frozenset(row[0] for row in self._connection.execute(_EXACT).fetchall())
-
-    @cached_property
-    def loose_collations(self) -> frozenset[int]:
-        """The nondeterministic collations, under which equal strings may differ."""
-        return frozenset(
-            row[0] for row in self._connection.execute("SELECT oid::int8 FROM pg_collation WHERE NOT collisdeterministic").fetchall()
-        )
 
     def type_oid(self, name: str) -> int:
         """Return the OID of a type by its SQL name; 0 when there is none, which makes PostgreSQL infer it."""

@@ -31,8 +31,8 @@ def why_total(prover: Prover, tree: Node) -> str:
             if field is None or verdicts[target.number].nullable:
                 continue
             collation = target.expression.number(field)
-            loose = collation if collation in prover.facts.loose_collations else 0
-            families = prover.facts.equality_families(clause.number("eqop"))
+            loose = collation if collation in prover.facts.equalities.loose_collations else 0
+            families = prover.facts.equalities.families(clause.number("eqop"))
             fixed[target.number] = frozenset((family, loose) for family in families)
         rows = rows_of(prover, whole, None, fixed)
     except UNREADABLE:

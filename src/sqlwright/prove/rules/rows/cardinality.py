@@ -204,7 +204,7 @@ def _set_operation(prover: Prover, node: Node, query: Query, scope: Scope, fixed
             clauses = [] if node.flag("all") else node.nodes("groupClauses")
             same = bool(clauses) and all(
                 {family for family, collation in fixed.get(number, frozenset()) if not collation}
-                & (prover.facts.equality_families(clause.number("eqop")) | {0})
+                & (prover.facts.equalities.families(clause.number("eqop")) | {0})
                 for number, clause in enumerate(clauses, start=1)
             )
             if same:

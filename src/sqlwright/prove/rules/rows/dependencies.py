@@ -110,11 +110,11 @@ class FunctionalDependencies:
         if column is None or not self._presence_is_fixed(column[0]):
             return False
         senses = self.fixed.get(column, set())
-        return ANY_SENSE in senses or any((family, 0) in senses for family in self._prover.facts.equality_families(operator))
+        return ANY_SENSE in senses or any((family, 0) in senses for family in self._prover.facts.equalities.families(operator))
 
     def families(self, operator: int) -> frozenset[int]:
         """Return the operator families in which an operator is equality."""
-        return self._prover.facts.equality_families(operator)
+        return self._prover.facts.equalities.families(operator)
 
     def is_compared(self, node: Node, operator: int, condition: Node) -> bool:
         """Return whether a condition leaves an expression one value only, as the equality operator sees it: `k = $1 AND …`."""
@@ -367,7 +367,7 @@ class FunctionalDependencies:
         if index.predicate is not None and not self._implies(index.predicate, item):
             return False
         for key, family, collation in zip(index.keys, index.families, index.collations, strict=True):
-            loose = collation if collation in self._prover.facts.loose_collations else 0
+            loose = collation if collation in self._prover.facts.equalities.loose_collations else 0
             wanted = {ANY_SENSE, (family, 0), (family, loose)}
             senses = set(self.fixed.get((item, key), ())) if isinstance(key, int) else self._senses_of_expression(key, item)
             if isinstance(key, int) and index.nulls_not_distinct:
@@ -401,7 +401,7 @@ class FunctionalDependencies:
 
     def _is_exact(self, item: int, attribute: int) -> bool:
         """Return whether a fixed column holds the same bytes in all rows, and not just equal values."""
-        exact = self._prover.facts.exact_families
+        exact = self._prover.facts.equalities.exact
         return any(sense == ANY_SENSE or (sense[0] in exact and not sense[1]) for sense in self.fixed.get((item, attribute), ()))
 
     def _implies(self, predicate: Tree, item: int) -> bool:

@@ -29,7 +29,7 @@ class Equality:
 def both_ways(facts: SchemaFacts, operator: Node, guard: frozenset[NullExtension]) -> list[Equality]:
     """Return the equality that an operator is, from left to right and from right to left; nothing for another operator."""
     collation = operator.number("inputcollid")
-    loose = collation if collation in facts.loose_collations else 0
-    senses = frozenset((family, loose) for family in facts.equality_families(operator.number("opno")))
+    loose = collation if collation in facts.equalities.loose_collations else 0
+    senses = frozenset((family, loose) for family in facts.equalities.families(operator.number("opno")))
     left, right = (stripped(argument) for argument in operator.nodes("args"))
     return [Equality(left, right, senses, guard), Equality(right, left, senses, guard)] if senses else []
