@@ -197,10 +197,10 @@ class FunctionalDependencies:
         return True
 
     @property
-    def _joined(self) -> set[int]:
+    def _joined(self) -> frozenset[int]:
         """All items that are joined at this query level."""
         query = self._scope.query
-        return {*self._scope.tree.items, *(query.written_items if query.command is CmdType.MERGE else ())}
+        return frozenset(self._scope.tree.items).union(query.written_items if query.command is CmdType.MERGE else ())
 
     def _matches_alike(self, event: NullExtension, join: Join) -> bool:
         """Return whether a join finds a match each time or never, if it is evaluated again for each row of the items beside it."""
@@ -344,7 +344,7 @@ class FunctionalDependencies:
     def _changes(self, item: int) -> bool:
         """Return whether a join may evaluate an item anew for each row of another one, and get another row."""
         prover, entry = self._prover, self._scope.query.entry(item)
-        if self._joined == {item}:
+        if self._joined == frozenset({item}):
             return False
         match entry.kind:
             case RTEKind.RELATION:
