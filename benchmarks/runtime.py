@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 import psycopg
-import uvloop
 
 from benchmarks import streams
 from benchmarks.contenders import AsyncContender, Batching, Mixing
 from benchmarks.contenders.everybody import async_contenders, sync_contenders
+from benchmarks.contenders.on_uvloop import run_on_uvloop
 from benchmarks.names import (
     ASYNC,
     ASYNCPG,
@@ -61,7 +61,7 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
             if wanted(turns.case):
                 yield from take_turns(turns, calls)
     yield from asyncio.run(_async_measurements(place, rounds, wanted))
-    yield from uvloop.run(_uvloop_measurements(place, rounds, wanted))
+    yield from run_on_uvloop(_uvloop_measurements(place, rounds, wanted))
     for rows in STREAMS:
         if wanted(stream(rows)):
             yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))
