@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,17 +79,19 @@ def test_a_broken_migration_is_an_error_and_leaves_no_server_running(project: Pa
     assert not embedded.is_running(project)
 
 
-def test_a_path_with_a_plus_is_the_same_for_dbmate_and_libpq(tmp_path: Path, ready_cluster: ReadyCluster) -> None:
-    project = write_project(tmp_path / "c++")
-    ready_cluster.copy_to(project)
-    try:
-        up = run_process(project, ("db", "up"), {})
-        assert up.code == 0, up.err
-        url = embedded.url(project, "dev")
-        assert "c%2B%2B" in url
-        assert applied(url) == ["1"]
-    finally:
-        assert embedded.release(project)
+def test_a_path_with_a_plus_is_the_same_for_dbmate_and_libpq(ready_cluster: ReadyCluster) -> None:
+    # Not pytest's folder, whose path may be too long for a socket: the socket would be elsewhere.
+    with tempfile.TemporaryDirectory(prefix="c++") as folder:
+        project = write_project(Path(folder))
+        ready_cluster.copy_to(project)
+        try:
+            up = run_process(project, ("db", "up"), {})
+            assert up.code == 0, up.err
+            url = embedded.url(project, "dev")
+            assert "c%2B%2B" in url
+            assert applied(url) == ["1"]
+        finally:
+            assert embedded.release(project)
 
 
 def test_stopping_what_never_ran_is_fine(embedded_sqlwright: Sqlwright) -> None:
