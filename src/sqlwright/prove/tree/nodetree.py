@@ -32,11 +32,13 @@ UNREADABLE = (Unrecognised, LookupError, ValueError, RecursionError)
 class Node:
     """A node: its tag (`VAR`, `OPEXPR`, …) and its fields. Identity matters, so that results can be cached for a node."""
 
-    __slots__ = ("fields", "tag")
+    __slots__ = ("fields", "inside", "tag")
 
     def __init__(self, tag: str, fields: dict[str, Tree]) -> None:
         self.tag = tag
         self.fields = fields
+        # What `walk` has found in a query, which is walked many times.
+        self.inside: list[Node] | None = None
 
     def __repr__(self) -> str:
         return f"Node({self.tag}, {self.fields})"
@@ -210,6 +212,14 @@ _BRANCHES = (Node, list)
 
 def walk(tree: Tree) -> Iterator[Node]:
     """Return every node of a tree, a node before what it holds."""
+    if not isinstance(tree, Node) or tree.tag != "QUERY":
+        return _walk(tree)
+    if tree.inside is None:
+        tree.inside = list(_walk(tree))
+    return iter(tree.inside)
+
+
+def _walk(tree: Tree) -> Iterator[Node]:
     stack: list[Node | list[Tree]] = [tree] if isinstance(tree, _BRANCHES) else []
     while stack:
         item = stack.pop()
