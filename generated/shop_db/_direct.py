@@ -370,7 +370,7 @@ async def aexecute_prepared(
             await abandon(conn, fetch(pgconn))
             raise
         finally:
-            # As in `leave`, of which an interrupt could come before the first line.
+            # `leave`, written out: an interrupt may come as a function begins.
             if pgconn.transaction_status == ACTIVE:
                 pgconn.finish()
             elif begins and pgconn.status == ConnStatus.OK:

@@ -55,7 +55,7 @@ def test_what_an_earlier_run_left_is_removed_whatever_its_permissions(project: P
     assert list(left.parent.iterdir()) == [project / PACKAGE]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 def test_packages_that_were_replaced_are_restored_when_a_later_one_cannot_be(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, THREE)
     assert sqlwright("generate").code == 0
@@ -81,7 +81,7 @@ def test_packages_that_were_replaced_are_restored_when_a_later_one_cannot_be(pro
 
 @pytest.mark.skipif(
     UNSHARE is None or subprocess.run([UNSHARE, "--mount", "true"], capture_output=True, check=False).returncode != 0,
-    reason="mounts a folder",
+    reason="this user may not mount a folder (unshare --mount)",
 )
 def test_a_package_s_folder_may_be_a_mount_of_the_same_file_system(project: Path, proof_server: str) -> None:
     folder = project / PACKAGE

@@ -26,7 +26,7 @@ from sqlwright.render.registration import REGISTER, aio_package, registration_mo
 from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
 from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
-from sqlwright.render.tracing import TRACING_MODULE, tracing_module
+from sqlwright.render.tracing.module import TRACING_MODULE, tracing_module
 from sqlwright.render.variants import UNSET, UNSET_TYPE, VARIANTS_MODULE, has_variants, variants_module
 
 _NO_QUERIERS = Queriers()

@@ -22,7 +22,7 @@ from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
-from sqlwright.render.tracing import traced_lines
+from sqlwright.render.tracing.module import traced_lines
 from sqlwright.render.values import Values
 from sqlwright.render.variants import ORDER, order_alias, orders_lines, variants_constant
 from sqlwright.types.formats import asks_binary, reads_binary

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, LiteralString
 
 import psycopg
 
-from sqlwright.prove.tree.enums import BoolExprType, BuiltinFunction, NullTestType
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, parse
+from sqlwright.prove.tree.enums import BuiltinFunction, NullTestType
+from sqlwright.prove.tree.expressions import conjuncts
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, parse
 from sqlwright.prove.tree.querytree import null_test
 
 _CHECKS = """
@@ -50,17 +51,6 @@ class Checks:
                     if number is not None:
                         found[oid, number] = name
         return found
-
-
-def conjuncts(tree: Tree) -> Iterator[Node]:
-    """Yield the top-level AND conditions."""
-    if not isinstance(tree, Node):
-        return
-    if tree.tag == "BOOLEXPR" and tree.text("boolop") == BoolExprType.AND:
-        for part in tree.nodes("args"):
-            yield from conjuncts(part)
-    else:
-        yield tree
 
 
 def column_not_null(condition: Node) -> int | None:

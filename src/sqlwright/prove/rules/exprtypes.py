@@ -68,7 +68,7 @@ def _type_of_sublink(facts: SchemaFacts, node: Node) -> int:
     return facts.type(inner).array or inner
 
 
-def may_be_alike(facts: SchemaFacts, left: Node, right: Node) -> bool:
+def types_may_agree(facts: SchemaFacts, left: Node, right: Node) -> bool:
     """Return whether two expressions are of the same type, as far as that is known here."""
     try:
         return type_of(facts, left) == type_of(facts, right)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules.exprtypes import may_be_alike
+from sqlwright.prove.rules.exprtypes import types_may_agree
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null
 from sqlwright.prove.rules.volatility import changes_settings
 from sqlwright.prove.tree.enums import CmdType, VarReturningType
@@ -152,7 +152,7 @@ def _grouped_away(prover: Prover, node: Node, query: Query) -> bool:
     left_out = [t.expression for t in query.targets if t.sort_group and not all(t.sort_group in chosen for chosen in sets)]
     if any(expression.tag == node.tag and structure(expression) == structure(node) for expression in left_out):
         return True
-    simplified = node.tag not in _NEVER_GROUPED and any(e.tag != "VAR" and may_be_alike(prover.facts, e, node) for e in left_out)
+    simplified = node.tag not in _NEVER_GROUPED and any(e.tag != "VAR" and types_may_agree(prover.facts, e, node) for e in left_out)
     return simplified and prover.facts.major < _GROUPS_MARKED
 
 

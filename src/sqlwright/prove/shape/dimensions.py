@@ -15,7 +15,8 @@ from sqlwright.prove.rules.exprtypes import is_array, type_of
 from sqlwright.prove.rules.queries import returning
 from sqlwright.prove.rules.queries.outputs import scope_of
 from sqlwright.prove.rules.scopes import Prover, Scope
-from sqlwright.prove.tree.enums import ParamKind, RelKind, RTEKind, SetOperation, SubLinkType
+from sqlwright.prove.tree.enums import RelKind, RTEKind, SetOperation, SubLinkType
+from sqlwright.prove.tree.expressions import is_parameter
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.tree.querytree import Query
 
@@ -167,7 +168,7 @@ def _dimensions_of(prover: Prover, node: Node, scope: Scope) -> _Dimensions:  # 
             return frozenset({prover.facts.field_dimensions(type_of(prover.facts, node.node("arg")), node.number("fieldnum"))})
         case "CONST":
             return _of_constant(prover, node)
-        case "PARAM" if node.enum("paramkind", ParamKind) is ParamKind.EXTERN:
+        case "PARAM" if is_parameter(node):
             return frozenset({prover.param_dimensions.get(node.number("paramid"), 1)})
         case "VAR":
             return _column(prover, node, scope.up(node.number("varlevelsup")))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sqlwright.prove.shape.separable import conditions
-from sqlwright.prove.tree.enums import BoolExprType, CmdType, ParamKind
-from sqlwright.prove.tree.expressions import location
+from sqlwright.prove.tree.enums import BoolExprType, CmdType
+from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location
 from sqlwright.prove.tree.nodetree import Node, Tree, unescape
 from sqlwright.prove.tree.querytree import Query
 
@@ -17,10 +16,6 @@ _UNCOMPARED = frozenset(
     | {"selectedCols", "updatedCols", "requiredPerms", "hasSubLinks", "cterefcount"}
 )
 _ABOUT_ORDER = frozenset({"sortClause", "groupClause", "distinctClause", "targetList", "hasSubLinks", "hasAggs", "queryId"})
-
-
-def _is_parameter(node: Node) -> bool:
-    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Shape:
         if tree.tag == "FROMEXPR":
             kept = (self.of(condition) for condition in self._conditions(tree.optional("quals")))
             return "FROMEXPR", self.of(fields["fromlist"]), tuple(kept)
-        if _is_parameter(tree):
+        if is_parameter(tree):
             number = tree.number("paramid")
             fields = {**fields, "paramid": str(self.numbers.get(number, number))}
         elif tree.tag == "QUERY" and Query(tree).command is CmdType.UPDATE:
@@ -55,7 +50,7 @@ class Shape:
         return (tree.tag, *((name, self.of(value)) for name, value in fields.items() if name not in _UNCOMPARED))
 
     def _conditions(self, quals: Node | None) -> Iterator[Node]:
-        for condition in conditions(quals):
+        for condition in conjuncts(quals):
             if self._has_switch(condition):
                 yield from self._conditions(condition.nodes("args")[0])
             elif not self._is_inside(condition):
@@ -65,7 +60,7 @@ class Shape:
         if self.switches is None or node.tag != "BOOLEXPR" or node.text("boolop") != BoolExprType.OR:
             return False
         last = node.nodes("args")[-1]
-        return _is_parameter(last) and last.number("paramid") >= self.switches
+        return is_parameter(last) and last.number("paramid") >= self.switches
 
     def _is_inside(self, node: Node) -> bool:
         place = location(node)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
 from sqlwright.prove.rules.verdicts import Nullability, NullProof
-from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, ParamKind, RelKind, RTEKind
+from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, RelKind, RTEKind
+from sqlwright.prove.tree.expressions import is_parameter
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, null_test
 
@@ -42,16 +43,12 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
     tests = {id(node): words for node, words in _tests(facts, tree)}
     tested: dict[int, str] = {}
     for node in walk(tree):
-        if _is_parameter(node):
+        if is_parameter(node):
             if id(node) in tests:
                 tested[node.number("paramid")] = tests[id(node)]
             else:
                 uses[node.number("paramid")].append(written.get(id(node)))
     return tuple(_judge(optional=number in optional, test=tested.get(number), uses=uses[number]) for number in range(1, count + 1))
-
-
-def _is_parameter(node: Node) -> bool:
-    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
 
 
 def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
@@ -76,7 +73,7 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
             case _:
                 pass
         for tested in (uncast(facts, part) for part in found):
-            if _is_parameter(tested):
+            if is_parameter(tested):
                 yield tested, words
 
 
@@ -154,7 +151,7 @@ class _Writes:
 
     def _trace(self, query: Query, expression: Node, use: _Use, direct: set[int]) -> Iterator[tuple[int, _Use]]:
         node = uncast(self._facts, expression)
-        if _is_parameter(node):
+        if is_parameter(node):
             yield id(node), use
         elif node.tag == "FUNCEXPR" and self._facts.function(node.number("funcid")).signature == "unnest(anyarray)":
             yield from self._elements(node, use)
@@ -183,7 +180,7 @@ class _Writes:
 
     def _elements(self, call: Node, use: _Use) -> Iterator[tuple[int, _Use]]:
         argument = uncast(self._facts, call.nodes("args")[0])
-        if _is_parameter(argument):
+        if is_parameter(argument):
             yield id(argument), _Use(use.column, use.accepts_null, elements=True)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlwright.prove.tree.enums import BoolExprType, CmdType, ParamKind
-from sqlwright.prove.tree.nodetree import Node, Tree
+from sqlwright.prove.tree.enums import BoolExprType, CmdType
+from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location
+from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query
 
 
@@ -72,22 +73,13 @@ def inseparable_uses(tree: Node, optional: AbstractSet[int], assigned: AbstractS
     ] + [use for use in _in_conditions(tree) if use.number in assigned]
 
 
-def conditions(quals: Node | None) -> Iterator[Node]:
-    """Return what AND separates, at any depth."""
-    if quals is not None and quals.tag == "BOOLEXPR" and quals.text("boolop") == BoolExprType.AND:
-        for part in quals.nodes("args"):
-            yield from conditions(part)
-    elif quals is not None:
-        yield quals
-
-
 def _is_update(tree: Node) -> bool:
     return Query(tree).command is CmdType.UPDATE
 
 
 def _in_conditions(tree: Node) -> Iterator[Use]:
     """Return the uses in the conditions of the statement itself."""
-    for condition in conditions(Query(tree).where):
+    for condition in conjuncts(Query(tree).where):
         yield from _everywhere(condition, Where.ELSEWHERE)
 
 
@@ -102,7 +94,7 @@ def _of_query(node: Node, *, top: bool = False) -> Iterator[Use]:
                 if query.command is CmdType.MERGE:
                     yield from _everywhere(jointree.raw("quals"), Where.ON)
                 else:
-                    for condition in conditions(query.where):
+                    for condition in conjuncts(query.where):
                         yield from _of_condition(condition)
             case "rtable":
                 for entry in node.nodes("rtable"):
@@ -153,12 +145,6 @@ def _is_one_condition(node: Node, operator: BoolExprType) -> bool:
 
 
 def _everywhere(tree: Tree, where: Where) -> Iterator[Use]:
-    if isinstance(tree, list):
-        for item in tree:
-            yield from _everywhere(item, where)
-    elif isinstance(tree, Node):
-        if tree.tag == "PARAM" and tree.enum("paramkind", ParamKind) is ParamKind.EXTERN:
-            location = tree.fields.get("location")
-            yield Use(tree.number("paramid"), int(location) if isinstance(location, str) and location.isdigit() else None, where)
-        for value in tree.fields.values():
-            yield from _everywhere(value, where)
+    for node in walk(tree):
+        if is_parameter(node):
+            yield Use(node.number("paramid"), location(node), where)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
-from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, BuiltinFunction, RTEKind
+from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, BuiltinFunction, ParamKind, RTEKind
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, returning_type
 
@@ -38,6 +39,22 @@ def location(node: Node) -> int | None:
             if isinstance(part, Node) and (found := location(part)) is not None:
                 return found
     return None
+
+
+def is_parameter(node: Node) -> bool:
+    """Return whether a node is a parameter of the statement."""
+    return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
+
+
+def conjuncts(tree: Tree) -> Iterator[Node]:
+    """Yield the conditions that AND joins at the top, at any depth of AND."""
+    if not isinstance(tree, Node):
+        return
+    if tree.tag == "BOOLEXPR" and tree.text("boolop") == BoolExprType.AND:
+        for part in tree.nodes("args"):
+            yield from conjuncts(part)
+    else:
+        yield tree
 
 
 def structure(tree: Tree) -> object:

@@ -126,7 +126,7 @@ $lock
             if begins:
                 pgconn.pipeline_sync()
 $receive$interrupted        finally:
-            # As in `leave`, of which an interrupt could come before the first line.
+            # `leave`, written out: an interrupt may come as a function begins.
             if pgconn.transaction_status == ACTIVE:
                 pgconn.finish()
             elif begins and pgconn.status == ConnStatus.OK:

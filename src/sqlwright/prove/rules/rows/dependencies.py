@@ -18,17 +18,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from sqlwright.prove.catalog.checks import conjuncts
 from sqlwright.prove.catalog.objects import UniqueIndex
 from sqlwright.prove.rules import narrowing
 from sqlwright.prove.rules.rows.equalities import ANY_SENSE, Equality, Sense, both_ways
-from sqlwright.prove.rules.rows.repeatable import is_evaluated_once, is_repeatable, relation_is_repeatable
+from sqlwright.prove.rules.rows.reevaluation import is_same_each_time, matches_alike, may_change
+from sqlwright.prove.rules.rows.repeatable import is_repeatable
 from sqlwright.prove.rules.rows.steadiness import is_steady, is_steady_itself
 from sqlwright.prove.rules.scopes import Prover, Scope, table_scope
-from sqlwright.prove.tree.enums import BoolExprType, CmdType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
+from sqlwright.prove.tree.enums import BoolExprType, JoinType, NullTestType, RelKind, RTEKind, SubLinkType
 from sqlwright.prove.tree.expressions import (
     Slot,
     columns_of,
+    conjuncts,
     outer_items,
     plain_column,
     stripped,
@@ -37,7 +38,6 @@ from sqlwright.prove.tree.expressions import (
     true_or_false_column,
     ungrouped,
 )
-from sqlwright.prove.tree.jointree import Join
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import RangeEntry, null_test
 from sqlwright.prove.tree.rowfacts import ColumnPresent, JoinMatched, NullExtension, Side
@@ -155,7 +155,7 @@ class FunctionalDependencies:
         if kind not in (SubLinkType.ANY, SubLinkType.ROWCOMPARE) or outer_items(subquery):
             return False
         if kind is SubLinkType.ROWCOMPARE:
-            return self._is_evaluated_once(subquery)
+            return is_same_each_time(self._prover, self._scope, subquery)
         return is_repeatable(self._prover, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
 
     def _take_checks(self, item: int) -> None:
@@ -188,26 +188,13 @@ class FunctionalDependencies:
             if event in self._excluded:
                 continue
             join = self._scope.tree.joins.get(event.join)
-            if join is None or not self._matches_alike(event, join):
+            if join is None or not matches_alike(self._prover, self._scope, event, join):
                 return False
             if join.type is JoinType.FULL or not all(
                 self._is_constant(other) for other in (join.left if event.side is Side.RIGHT else join.right)
             ):
                 return False
         return True
-
-    @property
-    def _joined(self) -> frozenset[int]:
-        """All items that are joined at this query level."""
-        query = self._scope.query
-        return frozenset(self._scope.tree.items).union(query.written_items if query.command is CmdType.MERGE else ())
-
-    def _matches_alike(self, event: NullExtension, join: Join) -> bool:
-        """Return whether a join finds a match each time or never, if it is evaluated again for each row of the items beside it."""
-        if join.left | join.right == self._joined:
-            return True
-        conditions = (condition.expression for condition in self._scope.tree.conditions if event in condition.guard)
-        return all(is_repeatable(self._prover, condition) for condition in conditions)
 
     def _is_constant(self, item: int) -> bool:
         """Return whether the item is the same row in all rows, or absent in all."""
@@ -229,7 +216,7 @@ class FunctionalDependencies:
                         part is node
                         and part.enum("subLinkType", SubLinkType) is SubLinkType.EXPR
                         and not outer_items(subquery)
-                        and self._is_evaluated_once(subquery)
+                        and is_same_each_time(self._prover, self._scope, subquery)
                     )
                 case "FUNCEXPR" if part.flag("funcretset"):
                     return False
@@ -242,14 +229,6 @@ class FunctionalDependencies:
                 case _:
                     pass
         return True
-
-    def _is_evaluated_once(self, subquery: Node) -> bool:
-        """Return whether a scalar subquery that refers to nothing outside of it has the same value in all rows.
-
-        That of the statement itself is evaluated before its parallel workers start. Inside a subquery or a view it may be evaluated by
-        each of them (an InitPlan below Gather, since PostgreSQL 17), so it has to return the same each time.
-        """
-        return self._scope.parent is None or self._scope.is_serial or is_repeatable(self._prover, subquery)
 
     # --- the rules --------------------------------------------------------------------------------------------------------
 
@@ -265,7 +244,7 @@ class FunctionalDependencies:
                 self.fixed[truth[0]].add(ANY_SENSE)
         for item in self._items:
             if item not in self.determined | self._changing and self._is_single(item):
-                (self._changing if self._changes(item) else self.determined).add(item)
+                (self._changing if may_change(self._prover, self._scope, item) else self.determined).add(item)
         return before != self._size()
 
     def _size(self) -> int:
@@ -340,28 +319,6 @@ class FunctionalDependencies:
             needed = outer_items(entry.node.node("subquery")) if entry.kind is RTEKind.SUBQUERY else set[int]()
             return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
         return False
-
-    def _changes(self, item: int) -> bool:
-        """Return whether a join may evaluate an item anew for each row of another one, and get another row."""
-        prover, entry = self._prover, self._scope.query.entry(item)
-        if self._joined == frozenset({item}):
-            return False
-        match entry.kind:
-            case RTEKind.RELATION:
-                # The row of a key is the same wherever it is there, whatever a policy of row security says.
-                is_view = prover.facts.relation(entry.relation).kind is RelKind.VIEW
-                return (is_view or bool(self._scope.tree.paths.get(item))) and not relation_is_repeatable(prover, entry.relation)
-            case RTEKind.SUBQUERY:
-                return not is_repeatable(prover, entry.node.node("subquery"))
-            case RTEKind.CTE:
-                common_table, _ = self._scope.common_table(entry)
-                return not (is_evaluated_once(prover.facts, common_table) or is_repeatable(prover, common_table.node("ctequery")))
-            case RTEKind.FUNCTION:  # its rows are kept, but for those of LATERAL, and by each parallel worker for itself
-                if self._scope.is_serial:
-                    return bool(outer_items(entry.node)) and not is_steady(prover, entry.node)
-                return not is_repeatable(prover, entry.node)
-            case _:
-                return not is_repeatable(prover, entry.node)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):
