@@ -56,6 +56,7 @@ class Code(StrEnum):
     REDUNDANT_ANNOTATION = "redundant-annotation"
     REFUSED_BY_SQLC = "refused-by-sqlc"
     REFUSED_ORDER = "refused-order"
+    REFUSED_PAGE = "refused-page"
     REFUSED_PATCH = "refused-patch"
     REFUSED_QUERY = "refused-query"
     REFUSED_SCHEMA = "refused-schema"

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from sqlwright.ir import Cardinality, Operation, Order, Origin
+from sqlwright.sql.pages import Page
 from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
@@ -76,10 +77,11 @@ class ProvenEmbed:
 
 @dataclass(frozen=True, slots=True)
 class ProvenVariants:
-    """Where the variants of a statement differ, and its orders, the default first."""
+    """Where the variants of a statement differ, and its orders, the default first; `page` is where its pages differ, if it has any."""
 
     cut: Cut
     orders: tuple[Order, ...]
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)

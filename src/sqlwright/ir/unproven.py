@@ -76,12 +76,14 @@ class Variation:
     """What may vary in a query: the numbers of the parameters that may be left out, and orders by name, "" for the statement's own.
 
     `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means each that is a whole value.
+    `page`: rows are returned in pages.
     """
 
     optional: frozenset[int] = frozenset()
     orders: tuple[tuple[str, str], ...] = ()
     patch: bool = False
     patched: frozenset[int] = frozenset()
+    page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

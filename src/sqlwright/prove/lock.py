@@ -38,7 +38,7 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
     parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
     if query.variation is not None:
         varied = query.variation
-        parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched)]
+        parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched), varied.page]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -165,8 +165,9 @@ def _fields(value: object) -> dict[str, object]:
     names: tuple[str, ...] = _slots(value)
     fields = {name: getattr(value, name) for name in names}
     # Most queries have none, and their lines do without.
-    if fields.get("variants", "") is None:
-        del fields["variants"]
+    for name in ("variants", "page"):
+        if fields.get(name, "") is None:
+            del fields[name]
     return fields
 
 

@@ -21,6 +21,8 @@ from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.asking.suggestions import refusal
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.lock import query_key
+from sqlwright.prove.pages import prove_pages
+from sqlwright.prove.question import Question
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.shape.access import functions_called
@@ -159,7 +161,10 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     if query.variation is not None:
         cut = cut_variants(session.connection, session.facts, query, statement, described)
         proof = prove_variants(session.connection, session.facts, statement, cut, proof)
-        variants = ProvenVariants(cut, prove_orders(session.connection, session.facts, statement, cut, proof))
+        orders = prove_orders(session.connection, session.facts, statement, cut, proof)
+        question = Question(session.connection, session.facts, query, statement, described, query.variation)
+        page = prove_pages(question, session.types, cut, orders, proof) if query.variation.page else None
+        variants = ProvenVariants(cut, orders, page)
     embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,

@@ -6,25 +6,24 @@ and each assignment `a = x` is `a = CASE WHEN $switch THEN x ELSE a END`. What i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.question import Question as _Question
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.separable import inseparable_uses
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
 from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.sql.variants import (
     Clause,
@@ -43,37 +42,6 @@ from sqlwright.sql.variants import (
 
 _WRITES = (CmdType.UPDATE, CmdType.DELETE)
 _UNVERIFIED = "write the condition more plainly, or remove the annotation and write a query for each variant."
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A statement with variants, and whom to ask."""
-
-    connection: psycopg.Connection[Any]
-    facts: SchemaFacts
-    query: ir.UnprovenQuery
-    statement: Statement
-    described: Description
-    variation: ir.Variation
-
-    def tree(self, sql: str, types: Sequence[str]) -> Node:
-        found = analysed_query(self.connection, sql, [self.facts.type_oid(name) for name in types])
-        if not isinstance(found, Node):
-            raise Unrecognised("a statement without a tree")
-        return found
-
-    def name(self, number: int) -> str:
-        return next((str(param.name) for param in self.query.params if param.number == number), str(number))
-
-    def names(self, numbers: AbstractSet[int] | Sequence[int]) -> str:
-        return " and ".join(f"`{self.name(number)}`" for number in sorted(numbers))
-
-    def place(self, offset: int | None) -> Place:
-        source = self.query.source
-        return source.header_place() if offset is None else source.place_of(self.statement.sql, offset)
-
-    def error(self, code: Code, message: str, offset: int | None, cure: str) -> CompileError:
-        return CompileError([Diagnostic(code, f"query {self.query.name}: {message}", self.place(offset), help=cure)])
 
 
 def cut_variants(
@@ -190,11 +158,10 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
     patched = asked.variation.patched or None
     line = asked.query.annotations.patch
     if Query(tree).command is not CmdType.UPDATE:
-        raise _at_comment(asked, Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, "remove it.")
+        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, "remove it.")
     clause = cut_assignments(asked.statement.sql, patched)
     if clause is None:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_PATCH,
             "@patch, but no assignment of SET is a parameter",
             line,
@@ -210,11 +177,6 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
                 "write `column = value`, or name the parameters that may leave: `-- @patch parameter`.",
             )
     return clause
-
-
-def _at_comment(asked: _Question, code: Code, message: str, line: str, cure: str) -> CompileError:
-    source = asked.query.source
-    return CompileError([Diagnostic(code, f"query {source.name}: {message}", source.doc_place(line), help=cure)])
 
 
 def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
@@ -241,13 +203,15 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     first = annotations.orders[0].line
     span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
     if span is None:
-        raise _at_comment(
-            asked, Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, "write the default order there."
+        raise asked.error_at_line(
+            Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, "write the default order there."
         )
     start, end = span
     own = [order for order in annotations.orders if not order.by]
     if len(own) > 1:
-        raise _at_comment(asked, Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`.")
+        raise asked.error_at_line(
+            Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`."
+        )
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
@@ -264,8 +228,7 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     if problems:
         raise CompileError(problems)
     if not own:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_ORDER,
             "no @order is that of the statement's own ORDER BY, which is the default",
             first,

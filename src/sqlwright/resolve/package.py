@@ -107,11 +107,24 @@ def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> lis
     found: list[Diagnostic] = []
     if comment.annotations.stream is not None and wire.cmd != ir.Command.MANY:
         found.append(_misplaced(wire, source, "stream", "remove it, or use :many."))
+    if comment.annotations.page and wire.cmd != ir.Command.MANY:
+        found.append(_misplaced(wire, source, "page", "remove it, or use :many."))
+    elif comment.annotations.page and comment.annotations.stream is not None:
+        found.append(_contradicting(wire, source, comment))
     if wire.cmd == ir.Command.COPYFROM or wire.cmd.startswith(":batch"):
         # All rows are sent with one statement.
-        words = variant_words(comment.annotations)
+        words = [word for word in variant_words(comment.annotations) if word != "page"]
         found += [_misplaced(wire, source, word, "remove it, or use a command for one call.") for word in words]
     return found
+
+
+def _contradicting(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> Diagnostic:
+    return Diagnostic(
+        Code.CONTRADICTING_CLAIMS,
+        f"query {wire.name} has both @page and @stream",
+        source.doc_place(comment.annotations.page),
+        help="keep @page for lists that are shown a page at a time, and @stream for reading all rows.",
+    )
 
 
 def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Diagnostic:

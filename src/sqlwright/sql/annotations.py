@@ -8,8 +8,8 @@
 Two annotations are requests rather than claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and
 `-- @narrow` gives the rows their own class where the query proves more about them than their table declares.
 
-Three make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
-and `-- @order oldest: placed_at, id` name orders, and `-- @patch` makes an UPDATE set only the given columns.
+Four make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
+and `-- @order oldest: placed_at, id` name orders, `-- @patch` makes an UPDATE set only the given columns, and `-- @page` returns pages.
 
 `-- @json settings: shop.domain.Settings` names the type of a json or jsonb column or parameter; pydantic validates it both ways.
 
@@ -41,6 +41,7 @@ _FORMS = {
     "one": "-- @one exactly reason, or -- @one first reason",
     "optional": "-- @optional parameter, parameter …",
     "order": "-- @order name, or -- @order name: column DESC, column …",
+    "page": "-- @page",
     "patch": "-- @patch, or -- @patch parameter, parameter …",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
@@ -71,7 +72,7 @@ class Annotations:
     """The annotations in a query's comment. Columns by SQL name, each with its reason; `stream` is the number of rows in a chunk.
 
     `narrow`: the row class has the types that the query proves, even where it returns a table's columns. `optional` and `patched` are
-    parameters by name, each with its comment line. `patch` is the comment line of `@patch`, "" if there is none.
+    parameters by name, each with its comment line. `patch` and `page` are the comment lines of `@patch` and `@page`, "" if there is none.
     """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
@@ -85,6 +86,7 @@ class Annotations:
     orders: tuple[Order, ...] = ()
     patch: str = ""
     patched: dict[str, str] = field(default_factory=dict[str, str])
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,8 @@ def _with(claims: Annotations, word: str, rest: str, line: str) -> Annotations |
             return replace(claims, orders=(*claims.orders, Order(order["name"], order["by"] or "", line)))
         case "patch" if not rest or _NAMES.fullmatch(rest):
             return replace(claims, patch=line, patched={**claims.patched, **dict.fromkeys(_names(rest), line)})
-        case "narrow" if not rest:
-            return replace(claims, narrow=True)
+        case "narrow" | "page" if not rest:
+            return replace(claims, narrow=True) if word == "narrow" else replace(claims, page=line)
         case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
             return replace(claims, stream=int(first or _DEFAULT_CHUNK))
         case _:
@@ -171,6 +173,8 @@ def _repeated(source: QuerySource, before: Annotations, line: str, word: str) ->
             taken, names = list(before.patched), _names(rest)
             if before.patch and not (before.patched and names):
                 return [_repetition(source, line, "@patch on query {0} is repeated")]
+        case "page" if before.page:
+            return [_repetition(source, line, "@page on query {0} is repeated")]
         case "order":
             taken, names, what = [order.name for order in before.orders], [rest.partition(":")[0].strip()], "order"
         case _:
