@@ -91,7 +91,7 @@ def walk(
             count + 1 if number == paged.page.size else next(base) if number <= paged.count else (keys or [])[number - paged.count - 1]
             for number in page.params
         ]
-        rows = RawCursor(connection).execute(page.sql, values).fetchall()
+        rows = RawCursor(connection).execute(page.sql.encode(), values).fetchall()
         found += [row[:-1] for row in rows[:count]]
         if len(rows) <= count:
             return found
@@ -105,4 +105,4 @@ def every_row(
     variant = write_variant(paged.sql, paged.cut, paged.count, omitted, order if paged.cut.ordering else "")
     base = iter(given)
     values = [2**30 if number == paged.page.size else next(base) for number in variant.params]
-    return RawCursor(connection).execute(variant.sql, values).fetchall()
+    return RawCursor(connection).execute(variant.sql.encode(), values).fetchall()

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
+from sqlwright.sql.pages import Page, PagePiece
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
-from sqlwright.sql.variants import Piece
 
 
 class Cardinality(StrEnum):
@@ -210,9 +210,10 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """`:many`: a list of rows."""
+    """`:many`: a list of rows, or with `paged` a page of them."""
 
     shape: Shape
+    paged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +283,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
+    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first.
 
-    pieces: tuple[Piece, ...]
+    With `page`, the pieces are those of its pages.
+    """
+
+    pieces: tuple[PagePiece, ...]
     optional: tuple[int, ...]
     orders: tuple[Order, ...]
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _page_order(paging: Paging, name: str, by: str, keys: tuple[Key, ...], colum
         mark=_mark(paging, name, by, keys, columns),
         forwards=by,
         backwards=", ".join(item.backwards(operator) for item, operator in zip(sort_items(by), opposite, strict=True)),
-        keys=", ".join(f"encode(float8send({key.text}), 'hex')" if index in floats else key.text for index, key in enumerate(keys)),
+        keys=tuple(f"encode(float8send({key.text}), 'hex')" if index in floats else key.text for index, key in enumerate(keys)),
         casts=tuple(key.cast for key in keys),
         after=conditions(keys),
         before=conditions(tuple(key.backwards for key in keys)),

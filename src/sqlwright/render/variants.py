@@ -11,8 +11,9 @@ from sqlwright.render.layout import Group, Node, exempt_if_too_long, fits, lay_o
 from sqlwright.render.literals import TRIPLE, escape, string_literal
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.sql.lexer import Kind, tokenize
+from sqlwright.sql.pages import KeysPiece, PagePiece, SortPiece, WherePiece
 from sqlwright.sql.placeholders import placeholder_number
-from sqlwright.sql.variants import ClausePiece, OrderPiece, Piece
+from sqlwright.sql.variants import ClausePiece, OrderPiece
 
 # No query file can have this name: those begin with a letter.
 VARIANTS_MODULE = "_variants"
@@ -208,24 +209,31 @@ def orders_lines(builder: ModuleBuilder, name: str, variants: ir.Variants) -> li
     return statement(literal, 0, f"{name}: {builder.name('typing', 'TypeAlias')} = ")
 
 
-def _piece(builder: ModuleBuilder, module: str, piece: Piece, names: dict[int, str]) -> list[str]:
+def _piece(builder: ModuleBuilder, module: str, piece: PagePiece, names: dict[int, str]) -> list[str]:
     match piece:
         case str():
-            return _literal(_template(in_lines(piece), names), 1)
-        case ClausePiece(opening=opening, separator=separator, parts=parts, assigns=assigns):
-            lines = [f"    {builder.name(module, 'Assignments' if assigns else 'Clause')}("]
-            lines += [f"        {string_literal(_template(text, names))}," for text in (opening, separator)]
-            for text, params in parts:
-                template = string_literal(_template(in_lines(text), names))
-                item: Node = Group("(", (template, *(string_literal(names[number]) for number in params)))
-                lines += lay_out(item if params else template, 2, suffix=",")
-            return [*lines, "    ),"]
+            return literal_lines(template(in_lines(piece), names), 1)
+        case ClausePiece(assigns=assigns):
+            return clause_lines(builder, module, "Assignments" if assigns else "Clause", piece, names)
         case OrderPiece(orders=orders):
-            entries = [f"        {string_literal(name)}: {string_literal(_template(by, names))}," for name, by in orders]
+            entries = [f"        {string_literal(name)}: {string_literal(template(by, names))}," for name, by in orders]
             return ["    {", *entries, "    },"]
+        case KeysPiece() | WherePiece() | SortPiece():
+            raise AssertionError("a piece of a page among those of a query without pages")
 
 
-def _literal(text: str, depth: int) -> list[str]:
+def clause_lines(builder: ModuleBuilder, module: str, name: str, piece: ClausePiece, names: dict[int, str]) -> list[str]:
+    """Return a clause as an item of its own, of the class of this name."""
+    lines = [f"    {builder.name(module, name)}("]
+    lines += [f"        {string_literal(template(text, names))}," for text in (piece.opening, piece.separator)]
+    for text, params in piece.parts:
+        written = string_literal(template(in_lines(text), names))
+        item: Node = Group("(", (written, *(string_literal(names[number]) for number in params)))
+        lines += lay_out(item if params else written, 2, suffix=",")
+    return [*lines, "    ),"]
+
+
+def literal_lines(text: str, depth: int) -> list[str]:
     """Return a text as an item of its own: on one line where it fits, else between triple quotes."""
     short = string_literal(text)
     if fits(f"{short},", depth) or text.endswith('"'):
@@ -234,7 +242,7 @@ def _literal(text: str, depth: int) -> list[str]:
     return [f"{'    ' * depth}{TRIPLE}\\", *lines[:-1], f"{lines[-1]}{TRIPLE},"]
 
 
-def _template(sql: str, names: dict[int, str]) -> str:
+def template(sql: str, names: dict[int, str]) -> str:
     """Return SQL with `{name}` for each placeholder, and its own braces doubled."""
     return "".join(
         f"{{{names[placeholder_number(token)]}}}" if token.kind is Kind.PLACEHOLDER else token.text.replace("{", "{{").replace("}", "}}")

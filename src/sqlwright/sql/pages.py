@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.variants import ClausePiece, Cut, Part, Piece, renumbered
@@ -37,10 +37,14 @@ class SortItem:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Offsets in a statement: after each output column, of its WHERE if it has one (from the keyword to its end), and of ORDER BY."""
+    """Offsets in a statement: of its output columns, of its WHERE if it has one, and of ORDER BY and the end of what is before it.
+
+    Those of WHERE are of the word, of the condition and its end.
+    """
 
     outputs: tuple[tuple[int, int], ...]
     where: tuple[int, int, int] | None
+    before_order: int
     order: int
 
 
@@ -56,13 +60,12 @@ class PageWhere:
     opening: str
     separator: str
     parts: tuple[Part, ...]
-    closing: str
     enclosed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PageOrder:
-    """An order of pages: its lists for ORDER BY in both directions, and the expressions by which it sorts, as a list of SQL.
+    """An order of pages: its lists for ORDER BY in both directions, and the expressions by which it sorts.
 
     `after` and `before` are the conditions for the rows after and before a row, each with the indexes of the values that are NULL in it. In
     them, the values are the parameters that follow those of the statement. `mark` is a hash of all that a cursor depends on; the values at
@@ -73,7 +76,7 @@ class PageOrder:
     mark: str
     forwards: str
     backwards: str
-    keys: str
+    keys: tuple[str, ...]
     casts: tuple[str, ...]
     after: tuple[tuple[tuple[int, ...], str], ...]
     before: tuple[tuple[tuple[int, ...], str], ...]
@@ -98,10 +101,9 @@ class KeysPiece:
 
 @dataclass(frozen=True, slots=True)
 class WherePiece:
-    """The WHERE that the condition of a page is added to, and what follows it if that is all it has."""
+    """The WHERE that the condition of a page is added to."""
 
     clause: ClausePiece
-    closing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ class WrittenPage:
     condition: tuple[int, int]
 
 
+def is_piece(piece: PagePiece) -> TypeGuard[Piece]:
+    """Return whether a piece is one of any variant, and not of pages alone."""
+    return not isinstance(piece, KeysPiece | WherePiece | SortPiece)
+
+
 def find_places(sql: str) -> Places | None:
     """Return the places of a plain SELECT … FROM … ORDER BY; None for another statement."""
     tokens = significant(sql)
@@ -144,21 +151,22 @@ def find_places(sql: str) -> Places | None:
     outputs = tuple((tokens[first].start, tokens[last - 1].end) for first, last in _items(tokens, select + 1, from_))
     where = words.get("where")
     found = None if where is None else (tokens[where].start, tokens[where + 1].start, tokens[order - 1].end)
-    return Places(outputs, found, tokens[order].start)
+    return Places(outputs, found, tokens[order - 1].end, tokens[order].start)
 
 
 def page_where(sql: str, cut: Cut, places: Places) -> PageWhere:
     """Return the WHERE of a statement that is cut, as that of its pages."""
     if places.where is None:
-        return PageWhere(places.order, places.order, "WHERE ", " AND ", (), "\n", enclosed=False)
+        end = places.before_order
+        return PageWhere(end, end, "\nWHERE " if "\n" in sql[end : places.order] else " WHERE ", " AND ", (), enclosed=False)
     start, first, end = places.where
     for clause in cut.clauses:
         if clause.start <= start < clause.end:
             opening = sql[clause.start : clause.parts[0].start]
-            return PageWhere(clause.start, clause.end, opening, clause.separator, clause.parts, "", enclosed=False)
+            return PageWhere(clause.start, clause.end, opening, clause.separator, clause.parts, enclosed=False)
     separator = "\n  AND " if "\n" in sql[first:end] else " AND "
     has_or = any(name == "or" for _, name in _top_words(significant(sql[first:end])))
-    return PageWhere(start, end, sql[start:first], separator, (Part(first, end),), "", enclosed=has_or)
+    return PageWhere(start, end, sql[start:first], separator, (Part(first, end),), enclosed=has_or)
 
 
 def sort_items(by: str) -> tuple[SortItem, ...]:
@@ -184,7 +192,7 @@ def page_pieces(sql: str, cut: Cut, page: Page) -> tuple[PagePiece, ...]:
     parts = tuple(
         (f"({sql[part.start : part.end]})" if where.enclosed else sql[part.start : part.end], part.params) for part in where.parts
     )
-    clause = WherePiece(ClausePiece(where.opening, where.separator, parts, assigns=False), where.closing)
+    clause = WherePiece(ClausePiece(where.opening, where.separator, parts, assigns=False))
     inside = Cut(tuple(each for each in cut.clauses if each.start != where.start))
     found: list[PagePiece] = []
     position = 0
@@ -224,7 +232,7 @@ def write_page(found: Iterable[PagePiece], count: int, turn: Turn, omitted: Abst
                 text += keys_column(order)
             case SortPiece():
                 text += order.backwards if turn.backwards else order.forwards
-            case WherePiece(clause=clause, closing=closing):
+            case WherePiece(clause=clause):
                 kept = _clause(clause, omitted)
                 text += renumbered(kept, numbers)
                 if condition:
@@ -232,7 +240,6 @@ def write_page(found: Iterable[PagePiece], count: int, turn: Turn, omitted: Abst
                     start = len(text)
                     text += renumbered(condition, numbers)
                     place = (start, len(text))
-                    text += closing
             case _:
                 pass
     return WrittenPage(text, params, place)
@@ -240,7 +247,7 @@ def write_page(found: Iterable[PagePiece], count: int, turn: Turn, omitted: Abst
 
 def keys_column(order: PageOrder) -> str:
     """Return the text that adds the column of keys to the output columns. As JSON, times do not depend on settings."""
-    return f", json_build_array({order.keys})::text"
+    return f", json_build_array({', '.join(order.keys)})::text"
 
 
 def _clause(piece: ClausePiece, omitted: AbstractSet[int]) -> str:

@@ -48,6 +48,14 @@ class SortColumn:
     sorting: Sorting
 
 
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """The values of conditions that AND or OR joins."""
+
+    word: str
+    parts: tuple[object, ...]
+
+
 def collation_of(node: Node) -> int:
     """Return the OID of the collation of an expression's value, 0 for a type without collations.
 
@@ -95,15 +103,12 @@ def read(nodes: Sequence[Node], columns: Sequence[SortColumn]) -> object:
     return found[0] if len(found) == 1 else _joined("and", found)
 
 
-def _joined(word: str, parts: Sequence[object]) -> object:
+def _joined(word: str, parts: Sequence[object]) -> _Joined:
     """Return what AND or OR joins, whatever brackets are among them."""
     flat: list[object] = []
     for part in parts:
-        if isinstance(part, tuple) and part[:1] == (word,):
-            flat.extend(part[1:])  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - a tuple of objects
-        else:
-            flat.append(part)
-    return (word, *flat)
+        flat += part.parts if isinstance(part, _Joined) and part.word == word else [part]
+    return _Joined(word, tuple(flat))
 
 
 def _read(node: Node, columns: Sequence[SortColumn]) -> object:

@@ -10,19 +10,26 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from .._direct import afetch_all, afetch_one
+from .._pages import Page
 from .._proofs import ProofBrokenError
 from .._streams import Suspended
 from .._tracing import atraced, atraced_stream
 from .._variants import UNSET, Unset
 from ..enums import State
+from ..models import Order
 from ..orders import (
     FIND_ORDERS,
     FIRST_SHIPPED,
+    PAGE_BETWEEN,
+    PAGE_IDS,
+    PAGE_ORDERS,
     STREAM_ORDERS,
     TOTAL,
     FindOrdersParams,
     FindOrdersRow,
     FirstShippedRow,
+    PageOrdersOrder,
+    PageOrdersRow,
     StreamOrdersOrder,
 )
 
@@ -94,3 +101,49 @@ async def stream_orders(
         async for row in rows:
             with suspended:
                 yield row[0]
+
+
+@atraced("PageOrders", PAGE_ORDERS.sql, operation="SELECT")
+async def page_orders(
+    conn: AsyncConnection[Any],
+    *,
+    state: State | Unset = UNSET,
+    page_size: int,
+    order: PageOrdersOrder = "newest",
+    cursor: str | None = None,
+) -> Page[PageOrdersRow]:
+    """Orders, a page at a time."""
+    sql, values, place = PAGE_ORDERS.choose((state, page_size), cursor, order)
+    rows = await afetch_all(conn, sql, values, binary=True)
+    rows, after, before = place.cut(rows)
+    return Page([PageOrdersRow(*row[:-1]) for row in rows], after, before)
+
+
+@atraced("PageIds", PAGE_IDS.sql, operation="SELECT", collection="orders")
+async def page_ids(
+    conn: AsyncConnection[Any],
+    *,
+    page_size: int,
+    cursor: str | None = None,
+) -> Page[int]:
+    """See queries/orders.sql:43."""
+    sql, values, place = PAGE_IDS.choose((page_size,), cursor)
+    rows = await afetch_all(conn, sql, values, binary=True)
+    rows, after, before = place.cut(rows)
+    return Page([row[0] for row in rows], after, before)
+
+
+@atraced("PageBetween", PAGE_BETWEEN.sql, operation="SELECT", collection="orders")
+async def page_between(
+    conn: AsyncConnection[Any],
+    *,
+    low: int,
+    high: int,
+    page_size: int,
+    cursor: str | None = None,
+) -> Page[Order]:
+    """Whole rows, between two ids."""
+    sql, values, place = PAGE_BETWEEN.choose((low, high, page_size), cursor)
+    rows = await afetch_all(conn, sql, values)
+    rows, after, before = place.cut(rows)
+    return Page([Order.from_row(row) for row in rows], after, before)
