@@ -12,9 +12,11 @@ TRACED = "generated, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"
+PSQLPY = "psqlpy by hand"
 AIOSQL = "aiosql"
 SQLC_DATACLASS = "sqlc-gen-python, dataclass"
 SQLC_PYDANTIC = "sqlc-gen-python, pydantic"
+CORE = "SQLAlchemy Core"
 ORM = "SQLAlchemy ORM"
 
 PEOPLE = 1000
