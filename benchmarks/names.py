@@ -31,6 +31,13 @@ UPDATE = "update by key"
 MANY_INSERTS = f"{INSERTS:,} inserts"
 MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
 
+# Over TCP, a millisecond away.
+FEW = 10
+_FAR = "1 ms away"
+ONE_FAR = f"{ONE_ROW}, {_FAR}"
+ONE_IN_TRANSACTION = f"{ONE_ROW} in a transaction, {_FAR}"
+FEW_IN_TRANSACTION = f"{FEW} lookups in a batch in a transaction, {_FAR}"
+
 
 def readers(tasks: int) -> str:
     """Return the case in which so many tasks read one row by key on a pool."""
