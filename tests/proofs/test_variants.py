@@ -204,13 +204,18 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
         ("@optional a", "DELETE FROM users WHERE id = @a", Code.UNGUARDED_WRITE, "without `a`, it would write every row"),
         ("@optional a", "WITH d AS (UPDATE users SET nick = NULL WHERE id = @a) SELECT 1", Code.UNGUARDED_WRITE, "every row"),
         ("@patch", "SELECT 1 FROM users WHERE id = @a", Code.REFUSED_PATCH, "not an UPDATE"),
-        ("@patch", "UPDATE users SET version = version + 1 WHERE id = @a", Code.REFUSED_PATCH, "no assignment of SET is a parameter"),
+        ("@patch", "INSERT INTO orders VALUES (@a, 1, 'new') ON CONFLICT (id) DO UPDATE SET id = 1", Code.REFUSED_PATCH, "not an UPDATE"),
+        ("@patch", "UPDATE users SET version = version + 1 WHERE id = @a", Code.REFUSED_PATCH, "no assignment of SET has a parameter"),
+        ("@patch", "UPDATE users SET version = @a + 1 WHERE version = @a", Code.REFUSED_PATCH, "no assignment of SET has a parameter"),
+        ("@patch name, id", "UPDATE users SET name = @name WHERE id = @id", Code.REFUSED_PATCH, "`id`, which no assignment"),
+        ("@patch", "UPDATE users SET (name, nick) = ($1, $2) WHERE id = $3", Code.REFUSED_PATCH, "a whole column"),
         ("@patch a", "UPDATE users SET tags[1] = @a WHERE id = 1", Code.REFUSED_PATCH, "a whole column"),
         ("@patch", "UPDATE users SET name = @a WHERE nick = @a", _INSEPARABLE, "outside of a condition"),
         ("@order a", "SELECT 1 FROM users", Code.REFUSED_ORDER, "no ORDER BY of its own"),
         ("@order a: id", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "which is the default"),
         ("@order a\n@order b", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "two orders without columns"),
         ("@order a\n@order b: nme", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, '"nme" does not exist'),
+        ("@order a\n@order b: id UPWARDS", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "syntax error"),
         ("@order a\n@order b: id", "SELECT 1 FROM users u JOIN orders o ON true ORDER BY u.id", Code.REFUSED_ORDER, "is ambiguous"),
         ("@order a\n@order b: id LIMIT 1", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id --", "SELECT id FROM users ORDER BY name LIMIT 3", Code.REFUSED_ORDER, "more than a list"),
@@ -224,6 +229,11 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
 def test_what_is_not_clear_is_refused_with_a_cure(connection: psycopg.Connection, comment: str, sql: str, code: Code, message: str) -> None:
     found = refused(connection, comment, sql)
     assert (found.code, message in found.message, bool(found.help), found.place is not None) == (code, True, True, True), found
+
+
+def test_a_mistake_in_an_order_is_shown_at_its_place_with_a_suggestion(connection: psycopg.Connection) -> None:
+    found = refused(connection, "@order a\n@order b: id, lower(nme) DESC", "SELECT id FROM users ORDER BY name")
+    assert (str(found.place), found.place and found.place.width, found.help) == ("queries/users.sql:2:24", 3, "did you mean `name`?")
 
 
 def test_every_inseparable_parameter_is_reported_at_its_place(connection: psycopg.Connection) -> None:
