@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg import pq
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
@@ -27,6 +28,14 @@ CREATE TABLE orders (
     id int PRIMARY KEY, user_id int NOT NULL, state state NOT NULL, total numeric(10, 2), note varchar(9), search tsvector,
     UNIQUE (user_id, state)
 );
+CREATE DOMAIN short AS text CHECK (length(VALUE) < 9);
+CREATE DOMAIN filled AS text NOT NULL;
+CREATE DOMAIN refusing AS text CHECK (VALUE IS NOT NULL);
+CREATE TABLE things (
+    id int PRIMARY KEY, must text NOT NULL, may text, short short, short_must short NOT NULL, filled filled, refusing refusing,
+    total numeric(10, 2), number int NOT NULL, tags text[] NOT NULL, shorts short[]
+);
+INSERT INTO things VALUES (1, '', '', '', '', '', '', 1, 1, '{}', '{}');
 """
 
 
@@ -176,6 +185,44 @@ def test_the_value_of_a_patch_proves_nothing_of_a_column_that_it_may_leave_alone
     sql = "UPDATE users SET nick = upper(@a), name = @b WHERE id = @id RETURNING nick"
     found = vary(connection, "@patch a, b", sql)
     assert ([column.nullable for column in found.whole.columns], found.nullable()) == ([False], [True])
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["must", "may", "short", "short_must", "filled", "refusing", "total", "number", "tags", "shorts"],
+)
+@pytest.mark.parametrize("value", ["$1", "$1::{0}", "CAST(($1)::text AS {0})::{0}"])
+def test_a_patch_takes_none_exactly_where_the_column_does(connection: psycopg.Connection, column: str, value: str) -> None:
+    types = {"total": "numeric", "number": "int", "tags": "text[]", "shorts": "short[]"}
+    declared = types.get(column, column if column in {"short", "filled", "refusing"} else "text")
+    found = vary(connection, "@patch", f"UPDATE things SET {column} = {value.format(declared)}, id = id WHERE id = 1 RETURNING {column}")
+    with connection.transaction(force_rollback=True):
+        result = connection.pgconn.exec_params(found.sql.encode(), [None])
+        is_taken = result.status == pq.ExecStatus.TUPLES_OK
+    assert (found.proof.params[0].nullable, found.nullable()[0] or not is_taken) == (is_taken, True)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "given"),
+    [
+        ("total = $1::numeric / 100", b"250"),
+        ("may = nullif($1, '')", b""),
+        ("number = $1::numeric * 2", b"1.4"),
+        ("tags = array_append(tags, $1)", b"x"),
+        ("short = left($1, 3)", b"longer than that"),
+        ("short_must = (SELECT max(must) || $1 FROM things)", b"x"),
+    ],
+)
+def test_a_patch_with_a_computed_value_is_proven_with_and_without_it(connection: psycopg.Connection, assignment: str, given: bytes) -> None:
+    column = assignment.split(maxsplit=1)[0]
+    found = vary(connection, "@patch", f"UPDATE things SET must = $2, {assignment} WHERE id = 1 RETURNING {column}")
+    alone = write_variant(found.sql, found.cut, 2, {1}).sql
+    for sql, values in ((found.sql, [given, b"x"]), (alone, [b"x"])):
+        with connection.transaction(force_rollback=True):
+            result = connection.pgconn.exec_params(sql.encode(), values)
+            assert result.status == pq.ExecStatus.TUPLES_OK, result.error_message
+            assert found.nullable()[0] or result.get_value(0, 0) is not None
+    assert not found.proof.params[0].nullable
 
 
 def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connection) -> None:
