@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations
 from typing import Any
 
 import psycopg
@@ -31,7 +32,18 @@ class Paged:
     cut: Cut
     page: Page
     pieces: tuple[PagePiece, ...]
-    count: int
+    types: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many parameters the query has."""
+        return len(self.types)
+
+    def subsets(self) -> list[frozenset[int]]:
+        """The parameters that may be left out together."""
+        groups = self.cut.groups
+        some = chain.from_iterable(combinations(groups, count) for count in range(len(groups) + 1))
+        return [frozenset(chain.from_iterable(chosen)) for chosen in some]
 
     def order(self, name: str) -> PageOrder:
         """An order by its name; "" is the default."""
@@ -56,7 +68,7 @@ def prove(connection: psycopg.Connection[Any], comment: str, sql: str, *, every:
         orders = prove_orders(connection, facts, statement, cut, proof)
         question = Question(connection, facts, query, statement, described, query.variation)
         page = prove_pages(question, types, cut, orders, proof, every=every)
-        return Paged(final, cut, page, page_pieces(final, cut, page), len(casts))
+        return Paged(final, cut, page, page_pieces(final, cut, page), tuple(casts.values()))
 
 
 def keys_of(order: PageOrder, text: str) -> list[str | None]:

@@ -15,8 +15,8 @@ VARIANTS: Mapping[Code, Explanation] = {
         Example("-- @optional titel\n-- name: Find :many\nSELECT id FROM posts WHERE title = @title;\n"),
     ),
     Code.REPEATED_ANNOTATION: Explanation(
-        "A parameter or an order that is named twice",
-        "A parameter is optional or not, and each order has its own name.",
+        "An annotation, or a name in one, that is written twice",
+        "Only one of the two could take effect. Each order has its own name.",
         "Remove one of the two, or rename the order.",
         Example("-- @optional title, title\n-- name: Find :many\nSELECT id FROM posts WHERE title = @title;\n"),
     ),
@@ -43,9 +43,9 @@ VARIANTS: Mapping[Code, Explanation] = {
     ),
     Code.REFUSED_PATCH: Explanation(
         "A patch of nothing",
-        "`@patch` lets assignments of an UPDATE leave the statement: `column = @parameter`, or any assignment of a column that mentions a "
-        "parameter which the annotation names.",
-        "Remove the annotation, or name parameters that are assigned.",
+        "`@patch` lets assignments of an UPDATE leave the statement: those of a whole column whose value mentions a parameter. Here there "
+        "is none, or it names a parameter that no assignment mentions.",
+        "Remove the annotation, or assign a parameter, `column = @parameter`.",
         Example("-- @patch\n-- name: Reset :exec\nUPDATE users SET nick = NULL WHERE id = @id;\n"),
     ),
     Code.UNVERIFIED_VARIANT: Explanation(

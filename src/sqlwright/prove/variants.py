@@ -13,9 +13,11 @@ from typing import Any
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, CompileError, Diagnostic
+from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
+from sqlwright.prove.asking.suggestions import suggest
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.question import Question as _Question
 from sqlwright.prove.shape.likeness import Shape, without_order
@@ -25,6 +27,8 @@ from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
+from sqlwright.sql.annotations import Order
+from sqlwright.sql.lexer import significant
 from sqlwright.sql.variants import (
     Clause,
     Cut,
@@ -147,7 +151,7 @@ def _cut(asked: _Question, tree: Node) -> Cut:
     if unused:
         raise asked.error(
             Code.INSEPARABLE_CONDITION,
-            f"the parameter {asked.names({min(unused)})} is required, but only conditions mention it that may leave the statement",
+            f"the parameter {asked.names({min(unused)})} is required, but only parts of the statement mention it that may leave",
             None,
             "add it to the annotation: then it is passed together with what it shares a condition with, or left out with it.",
         )
@@ -157,15 +161,20 @@ def _cut(asked: _Question, tree: Node) -> Cut:
 def _assignments(asked: _Question, tree: Node) -> Clause:
     patched = asked.variation.patched or None
     line = asked.query.annotations.patch
-    if Query(tree).command is not CmdType.UPDATE:
-        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, "remove it.")
+    command = Query(tree).command
+    if command is not CmdType.UPDATE:
+        cure = "write `-- @optional parameter` for filters." if command is CmdType.SELECT else "remove it."
+        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
     clause = cut_assignments(asked.statement.sql, patched)
+    never = _never_assigned(asked, clause)
+    if never:
+        raise CompileError(never)
     if clause is None:
         raise asked.error_at_line(
             Code.REFUSED_PATCH,
-            "@patch, but no assignment of SET is a parameter",
+            "@patch, but no assignment of SET has a parameter of its own",
             line,
-            "write `column = @parameter`; to patch other assignments, name their parameters: `-- @patch parameter`.",
+            "write `column = @parameter`, with a parameter that is not used elsewhere.",
         )
     for part in clause.parts:
         text = asked.statement.sql[part.start : part.end]
@@ -174,9 +183,26 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
                 Code.REFUSED_PATCH,
                 "only an assignment of a whole column can leave a patch",
                 part.start,
-                "write `column = value`, or name the parameters that may leave: `-- @patch parameter`.",
+                "write `column = value` for each column, or name the parameters that may leave: `-- @patch parameter`.",
             )
     return clause
+
+
+def _never_assigned(asked: _Question, clause: Clause | None) -> list[Diagnostic]:
+    """Report the parameters that `@patch` names and no assignment mentions."""
+    assigned = {number for part in clause.parts for number in part.params} if clause else set[int]()
+    missing = {asked.name(number) for number in asked.variation.patched - assigned}
+    source = asked.query.source
+    return [
+        Diagnostic(
+            Code.REFUSED_PATCH,
+            f"query {source.name}: @patch names `{name}`, which no assignment of SET mentions",
+            source.doc_place(line),
+            help=f"assign it in SET, or remove it from the annotation; `-- @optional {name}` is for a filter.",
+        )
+        for name, line in asked.query.annotations.patched.items()
+        if Identifier.from_sql(name) in missing
+    ]
 
 
 def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
@@ -203,9 +229,11 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     first = annotations.orders[0].line
     span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
     if span is None:
-        raise asked.error_at_line(
-            Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, "write the default order there."
-        )
+        cure = "@order is for SELECT: remove it."
+        if Query(tree).command is CmdType.SELECT:
+            by = next((order.by for order in annotations.orders if order.by), "column")
+            cure = f"write the default order at its end, such as `ORDER BY {by}`."
+        raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
     start, end = span
     own = [order for order in annotations.orders if not order.by]
     if len(own) > 1:
@@ -217,13 +245,14 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
         by = order.by or sql[start:end]
         if has_parameter(by):
             message, cure = "an order has no parameters", "sort by columns and expressions of them."
+            place = asked.query.source.doc_place(order.line)
         elif not order.by:
             continue
         else:
-            message, cure, is_own = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
+            message, cure, is_own, offset = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
             own += [order] if is_own and not own else []
+            place = _place_in_order(asked, order, offset if offset is None else offset - start)
         if message:
-            place = asked.query.source.doc_place(order.line)
             problems.append(Diagnostic(Code.REFUSED_ORDER, f"query {asked.query.name}, @order {order.name}: {message}", place, help=cure))
     if problems:
         raise CompileError(problems)
@@ -238,17 +267,29 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
 
-def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bool]:
-    """Return what is wrong with a statement in another order, how to fix it, and whether it is the statement's own order."""
+def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
+    """Return what is wrong with a statement in another order, how to fix it, whether it is the statement's own order, and the place."""
     try:
         described = describe(asked.connection, sql, {})
         other = asked.tree(sql, asked.statement.param_types)
     except Refused as refused:
-        return f"PostgreSQL refuses it: {refused.message}", refused.hint or "sort by columns that the query can see.", False
+        offset, suggestion = suggest(asked.connection, sql, refused)
+        cure = suggestion or refused.hint or "sort by columns that the query can see, each with ASC or DESC and NULLS FIRST or LAST."
+        return f"PostgreSQL refuses it: {refused.message}", cure, False, offset
     (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
-        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False
-    return "", "", sort == own_sort
+        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False, None
+    return "", "", sort == own_sort, None
+
+
+def _place_in_order(asked: _Question, order: Order, offset: int | None) -> Place:
+    """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
+    place = asked.query.source.doc_place(order.line)
+    if offset is None or not 0 <= offset < len(order.by):
+        return place
+    token = next((token for token in significant(order.by) if token.start <= offset < token.end), None)
+    column = place.source_line.rindex(order.by) + offset + 1
+    return replace(place, column=column, width=token.end - offset if token else 1)
 
 
 def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:

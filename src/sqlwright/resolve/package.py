@@ -20,6 +20,7 @@ from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.macros import NamedParameter, Reading, read_statement
 from sqlwright.sql.placeholders import placeholder_number
 from sqlwright.sql.sources import QuerySource
+from sqlwright.sql.strays import check_strays
 
 _LIKE_PLACEHOLDER = re.compile(r"\$([0-9]+)")
 _SUPPORTED = ", ".join(ir.Command)
@@ -40,6 +41,7 @@ def resolve(
         CompileError: statements that would be lost, unsupported commands or macros, unknown annotations; all of them.
     """
     diagnostics = check_boundaries(sources.values(), {query.name for query in queries}, schema_files)
+    diagnostics += check_strays(sources.values())
     modules: dict[str, list[ir.UnprovenQuery]] = {}
     for wire in queries:
         source = sources[wire.name]

@@ -31,6 +31,8 @@ from sqlwright.sql.sources import QuerySource
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _NAMES = re.compile(r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_UNDIVIDED_ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s+(?P<by>[^:\s].*)")
 _ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*(?::\s*(?P<by>\S.*?);?\s*)?")
 _FORMS = {
     "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
@@ -103,18 +105,20 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     doc: list[str] = []
     diagnostics: list[Diagnostic] = []
     claims = Annotations()
-    for line in source.doc:
+    named: set[tuple[str, str]] = set()
+    for index, line in enumerate(source.doc):
         match = _ANNOTATION.match(line)
         word = match["word"] if match else ""
+        rest = match["rest"].strip() if match else ""
         if word in _OF_SQLC:
             continue
         if match is None or not (word in _FORMS or _meant(word)):
             doc.append(line)
-        elif read := _with(claims, word, match["rest"].strip(), line):
-            diagnostics += _repeated(source, claims, line, word)
+        elif read := _with(claims, word, rest, line):
             claims = read
+            diagnostics += _repeated(source, index, word, rest, named)
         else:
-            diagnostics.append(_malformed(source, line, word))
+            diagnostics.append(_malformed(source, index, word, rest))
     both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
         Diagnostic(
@@ -159,32 +163,38 @@ def _names(rest: str) -> list[str]:
     return [name.strip() for name in rest.split(",") if name.strip()]
 
 
-def _repeated(source: QuerySource, before: Annotations, line: str, word: str) -> list[Diagnostic]:
-    """Report what a line names that the same line, or one above it, has named."""
-    match = _ANNOTATION.match(line)
-    rest = match["rest"] if match else ""
-    taken: list[str] = []
-    names: list[str] = []
-    what = "parameter"
+def _repeated(source: QuerySource, index: int, word: str, rest: str, named: set[tuple[str, str]]) -> list[Diagnostic]:
+    """Report what a line names that the same line, or one above it, has named; add to `named` what it names."""
+    what, names = _subjects(word, rest)
+    repeated: dict[str, None] = {}
+    for name in names:
+        # A list of parameters limits `@patch`, so that it contradicts one without.
+        without = (word, "") if name else (word, next((each for of, each in named if of == word), ""))
+        if (word, name.lower()) in named or without in named:
+            repeated[name] = None
+        named.add((word, name.lower()))
+    return [
+        Diagnostic(
+            Code.REPEATED_ANNOTATION,
+            f"@{word} on query {source.name} " + (f"names the {what} `{name}` twice" if name else "is repeated"),
+            source.doc_place_at(index),
+            help="keep it once.",
+        )
+        for name in repeated
+    ]
+
+
+def _subjects(word: str, rest: str) -> tuple[str, list[str]]:
+    """Return what kind of thing an annotation names, and the names; "" for an annotation of the query as a whole."""
     match word:
-        case "optional":
-            taken, names = list(before.optional), _names(rest)
-        case "patch":
-            taken, names = list(before.patched), _names(rest)
-            if before.patch and not (before.patched and names):
-                return [_repetition(source, line, "@patch on query {0} is repeated")]
-        case "page" if before.page:
-            return [_repetition(source, line, "@page on query {0} is repeated")]
+        case "nullable" | "notnull" | "json":
+            return "column", [re.split(r"[\s:]", rest, maxsplit=1)[0].strip('"')]
+        case "optional" | "patch":
+            return "parameter", _names(rest) or [""]
         case "order":
-            taken, names, what = [order.name for order in before.orders], [rest.partition(":")[0].strip()], "order"
+            return "order", [rest.partition(":")[0].strip()]
         case _:
-            pass
-    repeated = dict.fromkeys(name for index, name in enumerate(names) if name in taken or name in names[:index])
-    return [_repetition(source, line, f"@{word} on query {{0}} names the {what} `{name}` twice") for name in repeated]
-
-
-def _repetition(source: QuerySource, line: str, message: str) -> Diagnostic:
-    return Diagnostic(Code.REPEATED_ANNOTATION, message.format(source.name), source.doc_place(line), help="keep it once.")
+            return "", [""]
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:
@@ -194,14 +204,16 @@ def split_alias(name: str) -> tuple[str, bool | None]:
     return name, None
 
 
-def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
-    place = source.doc_place(line)
+def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnostic:
+    place = source.doc_place_at(index)
     if word in _FORMS:
+        corrected = _corrected(word, rest)
+        found = f"malformed annotation @{word} on query {source.name}: `{rest}`"
         return Diagnostic(
             Code.INCOMPLETE_ANNOTATION,
-            f"incomplete annotation @{word} on query {source.name}",
+            found if corrected else f"incomplete annotation @{word} on query {source.name}",
             place,
-            help=f"the form is `{_FORMS[word]}`.",
+            help=f"did you mean `{corrected}`?" if corrected else f"the form is `{_FORMS[word]}`.",
         )
     meant = _meant(word)
     return Diagnostic(
@@ -210,6 +222,24 @@ def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
         place,
         help=f"the form is `{_FORMS[meant]}`.",
     )
+
+
+def _corrected(word: str, rest: str) -> str:
+    """Return an annotation as its form has it, where that can be seen; "" otherwise."""
+    match word:
+        case "optional" | "patch":
+            found = ", ".join(_NAME.findall(rest))
+            return f"-- @{word} {found}" if found else ""
+        case "order" if split := _UNDIVIDED_ORDER.fullmatch(rest):
+            return f"-- @order {split['name']}: {split['by']}"
+        case _:
+            return ""
+
+
+def annotation_word(comment: str) -> str:
+    """Return the word of an annotation that a comment line, with its dashes, is; "" for any other comment."""
+    match = _ANNOTATION.match(comment.removeprefix("--"))
+    return match["word"] if match and match["word"] in _FORMS else ""
 
 
 def _meant(word: str) -> str:

@@ -31,7 +31,7 @@ class Where(Enum):
     COLUMNS = "in the list of columns", "use another parameter there, which is always passed."
     SET = "in SET", "use `-- @patch` for what is set, or another parameter, which is always passed."
     VALUES = "among the values that are inserted", "use another parameter there, which is always passed."
-    LIMIT = "in LIMIT or OFFSET", "use another parameter there, which is always passed."
+    LIMIT = "in LIMIT or OFFSET", "write `sqlc.narg({0})` there, which may be None for no limit, and remove it from the annotation."
     ELSEWHERE = "outside of a condition of WHERE", "use another parameter there, which is always passed."
 
     @property
