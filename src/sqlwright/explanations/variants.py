@@ -41,6 +41,14 @@ VARIANTS: Mapping[Code, Explanation] = {
         "Write `-- @order name` for the statement's own ORDER BY and `-- @order name: column DESC, column` for each other one.",
         Example("-- @order newest\n-- @order title: titel\n-- name: List :many\nSELECT id FROM posts ORDER BY id DESC;\n"),
     ),
+    Code.REFUSED_PAGE: Explanation(
+        "A query that can have no pages",
+        "A page continues behind the last row of the one before it, so that no two rows may have the same place in the order: a unique key "
+        "that is never NULL is among its columns. What is sorted by must be the same each time, and its values must fit into a cursor. The "
+        "condition of a page is added to the WHERE of a plain SELECT, whose LIMIT is a parameter.",
+        "Add the column that the help names to ORDER BY, or put what the query computes into a subquery in FROM and sort around it.",
+        Example("-- @page\n-- name: List :many\nSELECT id FROM posts ORDER BY title LIMIT @page_size;\n"),
+    ),
     Code.REFUSED_PATCH: Explanation(
         "A patch of nothing",
         "`@patch` lets assignments of an UPDATE leave the statement: those of a whole column whose value mentions a parameter. Here there "
