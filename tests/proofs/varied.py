@@ -36,7 +36,7 @@ from .random_schemas import BOOL, INT, INTS, TEXT, Column, Source
 
 _MOST = 4
 _CHOSEN = 12
-_VALUES: dict[str, tuple[bytes, ...]] = {INT: (b"0", b"1", b"2"), TEXT: (b"a", b""), BOOL: (b"t", b"f"), INTS: (b"{}", b"{1,2}", b"{NULL}")}
+VALUES: dict[str, tuple[bytes, ...]] = {INT: (b"0", b"1", b"2"), TEXT: (b"a", b""), BOOL: (b"t", b"f"), INTS: (b"{}", b"{1,2}", b"{NULL}")}
 _TEMPLATE = unproven("-- name: Q :many\n-- @order own\nSELECT 1;\n").modules[0].queries[0]
 # PostgreSQL refuses the statement that stands for all variants, or one of them; that is an error with a place, and no wrong proof.
 _REFUSED = "PostgreSQL refuses"
@@ -122,7 +122,7 @@ class VariedWriter(Writer):
     def _patch(self) -> str:
         target = self._random.choice([source for source in self._sources if source.writable])
         assignments: list[str] = []
-        columns = [column for column in target.columns if column[1] in _VALUES]
+        columns = [column for column in target.columns if column[1] in VALUES]
         for name, type_name in self._random.sample(columns, min(len(columns), self._random.choice((1, 2, 3)))):
             if self._random.random() < 0.2:
                 assignments.append(f"{name} = {self._value(name, type_name, target)}")
@@ -216,7 +216,7 @@ def _value(source: random.Random, type_name: str, param: NullProof) -> bytes | N
     """Return a value that the function takes for a parameter."""
     if param.nullable and source.random() < 0.3:
         return None
-    return source.choice([value for value in _VALUES[type_name] if param.element_nullable or b"NULL" not in value])
+    return source.choice([value for value in VALUES[type_name] if param.element_nullable or b"NULL" not in value])
 
 
 if __name__ == "__main__":
