@@ -67,6 +67,7 @@ from sqlwright.ir.types import (
 from sqlwright.ir.unproven import (
     Command,
     CopiedColumns,
+    Derivation,
     UnprovenColumn,
     UnprovenEmbed,
     UnprovenModule,
@@ -89,6 +90,7 @@ __all__ = [
     "Copied",
     "CopiedColumns",
     "CursorResult",
+    "Derivation",
     "DomainRef",
     "Embedded",
     "EnumClass",

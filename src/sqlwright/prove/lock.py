@@ -39,6 +39,8 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
     if query.variation is not None:
         varied = query.variation
         parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched)]
+    if query.derivation is not None:
+        parts += [query.derivation.question, query.derivation.sql, query.derivation.types]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

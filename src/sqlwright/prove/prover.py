@@ -20,6 +20,7 @@ from sqlwright.prove.asking.describe import Description, Refused, TypeNames, des
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.asking.suggestions import refusal
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.derived import read_original, verify_derived
 from sqlwright.prove.lock import query_key
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema
@@ -112,7 +113,7 @@ def prove_queries(
     progress(len(proven), len(queries))
     with session.connection.transaction(force_rollback=True):
         for file, query in queries:
-            if (file, query.name) in proven:
+            if (file, query.name) in proven or (query.derivation and (file, query.derivation.name) not in proven):
                 continue
             key = query_key(query, session.schema_digest, session.major, nullable_elements=session.nullable_elements)
             try:
@@ -130,6 +131,7 @@ def prove_queries(
 
 
 def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
+    original = read_original(session.connection, query, query.derivation) if query.derivation else None
     types = {p.number: p.sqlc_type for p in query.params}
     guessed = describe(session.connection, query.sql, types)
     _refuse_scalar_slices(session.types, query, guessed)
@@ -154,6 +156,8 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         param_dimensions=_param_dimensions(query, described, session.types),
         embeds=tuple(span for _, span in spans),
     )
+    if query.derivation is not None and original is not None:
+        verify_derived(session.connection, session.facts, query, statement, query.derivation, original)
     proof = prove_statement(session.connection, session.facts, statement)
     variants = None
     if query.variation is not None:

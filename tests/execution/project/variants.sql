@@ -2,6 +2,8 @@
 -- @optional name, nick, mood, ids, low, high, words
 -- @order id
 -- @order name: name DESC, id
+-- @count
+-- @exists HasUsers
 SELECT id FROM users
 WHERE name ILIKE @name AND nick IS NOT DISTINCT FROM sqlc.narg(nick) AND mood = @mood AND id = ANY(@ids::int[])
   AND size BETWEEN @low AND @high AND to_tsvector('simple', name) @@ plainto_tsquery('simple', @words)
