@@ -77,9 +77,10 @@ test: $(READY) ## run the tests, against real servers
 
 test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
-# Generated functions on older servers, and on psycopg without its C extension.
+# Generated functions on older servers, and on psycopg without its C extension and so with a libpq from elsewhere: streams need that of PostgreSQL 17.
 	@set -e; for major in 15 16; do $(BIN)/python -m pytest tests/execution --postgres $$major; done
-	@PSYCOPG_IMPL=python $(BIN)/python -m pytest tests/execution/test_direct.py tests/execution/test_execution.py
+	@binaries=$$($(BIN)/python -c 'from sqlwright.postgres import embedded; print(embedded.find_binaries())'); \
+	LD_LIBRARY_PATH="$$binaries/../lib" PSYCOPG_IMPL=python $(BIN)/python -m pytest tests/execution tests/types tests/docs
 
 test-all: ## run the tests on every supported Python that is installed, each in its own environment
 	@set -e; for python in $(PYTHONS); do \

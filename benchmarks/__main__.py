@@ -79,7 +79,7 @@ def _setting(url: str) -> dict[str, str]:
     return {
         "Python": platform.python_version(),
         "PostgreSQL": str(server[0]) if server else "",
-        **{name: version(name) for name in ("psycopg", "asyncpg", "aiosql", "SQLAlchemy", "pydantic")},
+        **{name: version(name) for name in ("psycopg", "asyncpg", "psqlpy", "aiosql", "SQLAlchemy", "pydantic")},
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
 

@@ -12,9 +12,11 @@ TRACED = "generated, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"
+PSQLPY = "psqlpy by hand"
 AIOSQL = "aiosql"
 SQLC_DATACLASS = "sqlc-gen-python, dataclass"
 SQLC_PYDANTIC = "sqlc-gen-python, pydantic"
+CORE = "SQLAlchemy Core"
 ORM = "SQLAlchemy ORM"
 
 PEOPLE = 1000
@@ -28,6 +30,13 @@ INSERT = "insert one returning"
 UPDATE = "update by key"
 MANY_INSERTS = f"{INSERTS:,} inserts"
 MANY_LOOKUPS = f"{PEOPLE:,} lookups by key"
+
+# Over TCP, a millisecond away.
+FEW = 10
+_FAR = "1 ms away"
+ONE_FAR = f"{ONE_ROW}, {_FAR}"
+ONE_IN_TRANSACTION = f"{ONE_ROW} in a transaction, {_FAR}"
+FEW_IN_TRANSACTION = f"{FEW} lookups in a batch in a transaction, {_FAR}"
 
 
 def readers(tasks: int) -> str:

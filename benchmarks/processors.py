@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 
@@ -20,12 +21,18 @@ def on_one_processor(url: str) -> Generator[None]:
         yield
         return
     all_of_them = os.sched_getaffinity(0)
-    processes = [0, *_backends(url)]
-    _bind(processes, {max(all_of_them)})
+    backends = _backends(url)
+    _bind([*_threads(), *backends], {max(all_of_them)})
     try:
         yield
     finally:
-        _bind(processes, all_of_them)
+        # Threads that were started meanwhile have inherited the binding.
+        _bind([*_threads(), *backends], all_of_them)
+
+
+def _threads() -> list[int]:
+    """Return the threads of this process, since psqlpy works in threads of its own."""
+    return [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
 
 
 def _backends(url: str) -> list[int]:
@@ -34,6 +41,8 @@ def _backends(url: str) -> list[int]:
         return [pid for (pid,) in found]
 
 
-def _bind(processes: list[int], processors: set[int]) -> None:
-    for process in processes:
-        os.sched_setaffinity(process, processors)
+def _bind(tasks: list[int], processors: set[int]) -> None:
+    for task in tasks:
+        # A thread may have ended since.
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(task, processors)

@@ -56,6 +56,15 @@ def _targets(results: Results) -> str:
     return _table(rows)
 
 
+def _distant(results: Results) -> str:
+    rows = [["case", "contender", "round trips", "median", "middle half"]]
+    for one in results.measurements:
+        if one.round_trips is not None:
+            low, high = one.middle_half
+            rows.append([one.case, one.contender, str(one.round_trips), seconds(one.median), f"{seconds(low)} to {seconds(high)}"])
+    return _table(rows)
+
+
 def _cases(group: Group) -> Callable[[Results], str]:
     def written(results: Results) -> str:
         rows = [["case", "contender", "median", "middle half", "peak memory"]]
@@ -81,6 +90,7 @@ def _table(rows: list[list[str]]) -> str:
 _PARTS: dict[str, Callable[[Results], str]] = {
     "summary": _summary,
     "targets": _targets,
+    "distance": _distant,
     "run-time": _cases("run time"),
     "generation": _cases("generation"),
     "setting": _setting,

@@ -37,10 +37,10 @@ def times(ratio: float) -> str:
 
 def _case_table(case: str, contenders: tuple[Measurement, ...]) -> Table:
     ours = next((one for one in contenders if one.contender in {GENERATED, BY_HAND}), contenders[0])
-    has_memory = any(one.peak_memory for one in contenders)
+    has_memory, has_trips = any(one.peak_memory for one in contenders), any(one.round_trips for one in contenders)
     table = Table(title=case, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("", min_width=44)
-    for heading in ("median", "middle half", f"time, {ours.contender} = 1", *(["peak memory"] if has_memory else [])):
+    for heading in ("median", "middle half", f"time, {ours.contender} = 1", *["peak memory"] * has_memory, *["round trips"] * has_trips):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in contenders:
         low, high = one.middle_half
@@ -48,6 +48,8 @@ def _case_table(case: str, contenders: tuple[Measurement, ...]) -> Table:
         row.append(times(compare(one, ours).median) if len(one.rounds) == len(ours.rounds) else "")
         if has_memory:
             row.append(f"{one.peak_memory / 1024:.0f} MiB" if one.peak_memory else "")
+        if has_trips:
+            row.append(str(one.round_trips))
         table.add_row(*row, style="bold" if one.contender.startswith(GENERATED) else "")
     return table
 

@@ -13,7 +13,7 @@ Group = Literal["run time", "generation"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One contender of one case: seconds per call in each round, and the peak resident memory of its process in KiB.
+    """One contender of one case: seconds per call in each round, the peak resident memory of its process in KiB, and its round trips.
 
     Contenders of a case take turns, so that their rounds correspond in order.
     """
@@ -23,6 +23,7 @@ class Measurement:
     contender: str
     rounds: tuple[float, ...]
     peak_memory: int | None = None
+    round_trips: int | None = None
 
     @property
     def median(self) -> float:
@@ -89,7 +90,7 @@ class Results:
         """Read a JSON document of `as_document`."""
         document: dict[str, Any] = json.loads(text)
         found = (
-            Measurement(one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"])
+            Measurement(one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"], one["round_trips"])
             for one in document["measurements"]
         )
         return cls(found, document["setting"])

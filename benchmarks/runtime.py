@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,8 +14,10 @@ import psycopg
 
 from benchmarks import streams
 from benchmarks.contenders import AsyncContender, Batching, Mixing
+from benchmarks.contenders.distant import async_calls, sync_calls
 from benchmarks.contenders.everybody import async_contenders, sync_contenders
 from benchmarks.contenders.on_uvloop import run_on_uvloop
+from benchmarks.distance import Distance, at_a_distance
 from benchmarks.names import (
     ASYNC,
     ASYNCPG,
@@ -62,6 +65,7 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
                 yield from take_turns(turns, calls)
     yield from asyncio.run(_async_measurements(place, rounds, wanted))
     yield from run_on_uvloop(_uvloop_measurements(place, rounds, wanted))
+    yield from _distant_measurements(place, rounds, wanted)
     for rows in STREAMS:
         if wanted(stream(rows)):
             yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))
@@ -92,6 +96,37 @@ async def _uvloop_measurements(place: Place, rounds: int, wanted: Wanted) -> lis
                     if wanted(turns.case):
                         found += await take_turns_async(turns, calls)
     return found
+
+
+def _distant_measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurement]:
+    """Calls to a server at a distance, and how many round trips each takes."""
+    with at_a_distance(place) as distance:
+        with sync_calls(distance.place) as cases:
+            for case, calls in cases.items():
+                if wanted(case):
+                    found = take_turns(Turns("run time", case, rounds), calls)
+                    trips: dict[str, int] = {}
+                    for name, call in calls.items():
+                        before = distance.round_trips()
+                        call()
+                        trips[name] = distance.round_trips() - before
+                    yield from (replace(one, round_trips=trips[one.contender]) for one in found)
+        yield from asyncio.run(_distant_measurements_async(distance, rounds, wanted))
+
+
+async def _distant_measurements_async(distance: Distance, rounds: int, wanted: Wanted) -> list[Measurement]:
+    measured: list[Measurement] = []
+    async with async_calls(distance.place) as cases:
+        for case, calls in cases.items():
+            if wanted(f"{case}{ASYNC}"):
+                found = await take_turns_async(Turns("run time", f"{case}{ASYNC}", rounds), calls)
+                trips: dict[str, int] = {}
+                for name, call in calls.items():
+                    before = distance.round_trips()
+                    await call()
+                    trips[name] = distance.round_trips() - before
+                measured += (replace(one, round_trips=trips[one.contender]) for one in found)
+    return measured
 
 
 Case = tuple[Turns, dict[str, Callable[[], Any]]]

@@ -11,13 +11,28 @@ from benchmarks.contenders import (
     aiosql_over_psycopg,
     asyncpg_by_hand,
     by_hand,
+    core,
     generated,
     orm,
+    psqlpy_by_hand,
     rival_form,
     sqlc_gen_python,
     traced,
 )
-from benchmarks.names import AIOSQL, ASYNCPG, BY_HAND, DIRECT, GENERATED, ORM, RIVAL_FORM, SQLC_DATACLASS, SQLC_PYDANTIC, TRACED
+from benchmarks.names import (
+    AIOSQL,
+    ASYNCPG,
+    BY_HAND,
+    CORE,
+    DIRECT,
+    GENERATED,
+    ORM,
+    PSQLPY,
+    RIVAL_FORM,
+    SQLC_DATACLASS,
+    SQLC_PYDANTIC,
+    TRACED,
+)
 from benchmarks.place import Place
 
 _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
@@ -29,6 +44,7 @@ _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
     AIOSQL: aiosql_over_psycopg.Sync.opened,
     SQLC_DATACLASS: sqlc_gen_python.Sync.opened,
     SQLC_PYDANTIC: sqlc_gen_python.PydanticSync.opened,
+    CORE: core.Sync.opened,
     ORM: orm.Sync.opened,
 }
 _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]] = {
@@ -38,9 +54,11 @@ _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]
     BY_HAND: by_hand.Async.opened,
     RIVAL_FORM: rival_form.Async.opened,
     ASYNCPG: asyncpg_by_hand.Async.opened,
+    PSQLPY: psqlpy_by_hand.Async.opened,
     AIOSQL: aiosql_over_psycopg.Async.opened,
     SQLC_DATACLASS: sqlc_gen_python.Async.opened,
     SQLC_PYDANTIC: sqlc_gen_python.PydanticAsync.opened,
+    CORE: core.Async.opened,
     ORM: orm.Async.opened,
 }
 

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks import streams
 from benchmarks.contenders import Batching
-from benchmarks.names import PEOPLE
+from benchmarks.distance import at_a_distance
+from benchmarks.names import BY_HAND, DIRECT, FEW_IN_TRANSACTION, GENERATED, ONE_FAR, ONE_IN_TRANSACTION, PEOPLE
 from benchmarks.place import Place, fill, generate
 from benchmarks.rows import NewPerson, new_people, plain
 
@@ -128,6 +129,39 @@ def test_every_stream_reads_all_rows_and_reports_the_memory_of_its_process(place
     found = streams.measurements(place, "a stream", 2500, 1)
     assert [one.contender for one in found] == [*streams.CONTENDERS]
     assert all(one.peak_memory and one.peak_memory > 10_000 for one in found)
+
+
+def test_every_call_at_a_distance_reads_the_same_and_a_direct_one_begins_its_transaction_in_the_same_round_trip(
+    everybody: Any, place: Place, rows: Rows
+) -> None:
+    from benchmarks.contenders import distant
+
+    one, ten = rows("people WHERE id = 7"), rows("people WHERE id <= 10 ORDER BY id")
+    expected = {ONE_FAR: one, ONE_IN_TRANSACTION: one, FEW_IN_TRANSACTION: ten}
+    found: dict[str, int] = {}
+    with at_a_distance(place) as distance, distant.sync_calls(distance.place) as cases:
+        for case, calls in cases.items():
+            for name, call in calls.items():
+                # psycopg prepares a statement when it is executed for the sixth time.
+                for _ in range(7):
+                    before = distance.round_trips()
+                    assert [plain(row) for row in call()] == expected[case], name
+                    found[f"{case}, {name}"] = distance.round_trips() - before
+    assert found[f"{ONE_FAR}, {DIRECT}"] == found[f"{ONE_FAR}, {BY_HAND}"] == 1
+    assert found[f"{ONE_IN_TRANSACTION}, {DIRECT}"] == 2
+    assert found[f"{ONE_IN_TRANSACTION}, {GENERATED}"] == found[f"{ONE_IN_TRANSACTION}, {BY_HAND}"] == 3
+
+
+async def test_every_awaited_call_at_a_distance_reads_the_same(everybody: Any, place: Place, rows: Rows) -> None:
+    from benchmarks.contenders import distant
+
+    one, ten = rows("people WHERE id = 7"), rows("people WHERE id <= 10 ORDER BY id")
+    expected = {ONE_FAR: one, ONE_IN_TRANSACTION: one, FEW_IN_TRANSACTION: ten}
+    with at_a_distance(place) as distance:
+        async with distant.async_calls(distance.place) as cases:
+            for case, calls in cases.items():
+                for name, call in calls.items():
+                    assert [plain(row) for row in await call()] == expected[case], name
 
 
 def _last(rows: Rows, count: int) -> list[NewPerson]:

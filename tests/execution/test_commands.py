@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -187,11 +188,14 @@ async def test_a_bad_row_in_the_text_format_is_named_too(plain: Client) -> None:
     [
         pytest.param((None, "sad"), psycopg.errors.NotNullViolation, id="PostgreSQL refuses NULL"),
         pytest.param((1, "angry"), psycopg.errors.InvalidTextRepresentation, id="PostgreSQL refuses a label"),
-        pytest.param((2**63, "sad"), OverflowError, id="psycopg cannot dump so large a number"),
-        pytest.param(("x", "sad"), TypeError, id="psycopg cannot dump a type"),
+        # The second is psycopg's without its C extension.
+        pytest.param((2**63, "sad"), (OverflowError, struct.error), id="psycopg cannot dump so large a number"),
+        pytest.param(("x", "sad"), (TypeError, struct.error), id="psycopg cannot dump a type"),
     ],
 )
-async def test_a_bad_row_in_the_binary_format_is_named_too(plain: Client, bad: tuple[object, ...], error: type[Exception]) -> None:
+async def test_a_bad_row_in_the_binary_format_is_named_too(
+    plain: Client, bad: tuple[object, ...], error: type[Exception] | tuple[type[Exception], ...]
+) -> None:
     assert "BINARY" in plain.module.COPY_BIG
     rows = plain.rows("CopyBigParams", *((n, None) for n in range(10, 20)), bad, *((n, "sad") for n in range(20, 3000)))
     with pytest.raises(error) as caught:
@@ -403,7 +407,10 @@ async def test_a_cancelled_stream_leaves_the_connection_usable(url: str) -> None
         started = asyncio.Event()
 
         async def read() -> None:
-            async for _ in client.functions.stream_numbers(client.conn, last=10**12):
+            try:
+                async for _ in client.functions.stream_numbers(client.conn, last=10**12):
+                    started.set()
+            finally:
                 started.set()
 
         task = asyncio.create_task(read())
