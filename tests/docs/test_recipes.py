@@ -43,6 +43,7 @@ _RESULTS: dict[str, Any] = {
     "An order by name, from a caller's text": [3, 2, 1],
     "A page and the number of all rows": ([1], 2),
     "A patch of the version that was read": (1, "blue chair", None, date(2026, 1, 1), 2),
+    "A patch that may be empty, from a form": [(2, "red chair", "painted", 2), (2, "red chair", "painted", 2)],
     "A patch with a value that is computed": ("Red Chair", None),
     "A full-text search": [2],
 }

@@ -127,6 +127,24 @@ def test_an_empty_patch_is_refused_before_it_is_sent(variants: Any, conn: psycop
         variants.patch_user(conn, id=2)
 
 
+def test_an_empty_patch_returns_the_row_unchanged_if_the_query_says_so(
+    find: Callable[..., list[int]], variants: Any, conn: psycopg.Connection[Any], moods: Any
+) -> None:
+    assert find(ids=[2]) == [2]
+    conn.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''written''; END'")
+    conn.execute("CREATE TRIGGER no_writes BEFORE UPDATE ON users FOR EACH STATEMENT EXECUTE FUNCTION refuse()")
+    given = {"id": 2, "least": 5, "more": 100}
+    for _ in range(7):
+        user = variants.touch_user(conn, **given)
+        assert (user.id, user.name, user.nick, user.size, user.more) == (2, "Bob", "bo", 20, 120)
+    assert variants.touch_user(conn, **given, mood=moods.SAD) == user
+    assert variants.touch_user(conn, **given, mood=moods.HAPPY) is None
+    assert variants.touch_user(conn, **{**given, "least": 50}) is None
+    conn.execute("DROP TRIGGER no_writes ON users")
+    user = variants.touch_user(conn, **given, nick=None)
+    assert (user.name, user.nick, user.size, user.more) == ("Bob", None, 21, 121)
+
+
 def test_a_patch_with_named_parameters_makes_the_other_assignments_always(
     find: Callable[..., list[int]], variants: Any, conn: psycopg.Connection[Any], moods: Any
 ) -> None:

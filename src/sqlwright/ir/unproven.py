@@ -76,13 +76,15 @@ class CopiedColumns:
 class Variation:
     """What may vary in a query: the numbers of the parameters that may be left out, and orders by name, "" for the statement's own.
 
-    `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means each that is a whole value.
+    `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means all. `or_select`: where
+    nothing is set, the rows are returned as they are.
     """
 
     optional: frozenset[int] = frozenset()
     orders: tuple[tuple[str, str], ...] = ()
     patch: bool = False
     patched: frozenset[int] = frozenset()
+    or_select: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -32,6 +32,7 @@ from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 from sqlwright.prove.tables import read_catalog
 from sqlwright.prove.tree.nodetree import UNREADABLE
 from sqlwright.prove.tree.querytree import analysed_query
+from sqlwright.prove.unchanged import Asked, prove_unchanged
 from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
@@ -164,6 +165,9 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         cut = cut_variants(session.connection, session.facts, query, statement, described)
         proof = prove_variants(session.connection, session.facts, statement, cut, proof)
         variants = ProvenVariants(cut, prove_orders(session.connection, session.facts, statement, cut, proof))
+        if query.variation.or_select:
+            proof, unchanged = prove_unchanged(Asked(session.connection, session.facts, query, statement, described), proof)
+            variants = replace(variants, unchanged=unchanged)
     embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,

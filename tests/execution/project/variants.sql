@@ -14,6 +14,14 @@ LIMIT @max_rows;
 -- @patch
 UPDATE users SET name = @name, nick = @nick, data = @data, moods = @moods, size = size + 1 WHERE id = @id RETURNING *;
 
+-- name: TouchUser :one
+-- @patch or select
+-- @optional mood
+WITH found AS (SELECT f.id FROM users f WHERE f.size > @least)
+UPDATE users u SET nick = @nick, name = initcap(@name), size = u.size + 1
+WHERE u.id = @id AND u.mood = @mood AND u.id IN (SELECT id FROM found)
+RETURNING u.id, u.name, u.nick, u.size, u.size + @more::int AS more;
+
 -- name: RenameUsers :execrows
 -- @patch name
 -- @optional mood
