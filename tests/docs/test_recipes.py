@@ -41,7 +41,9 @@ _RESULTS: dict[str, Any] = {
     "A filter on the optional side of a join": [(1, "new"), (2, None), (3, None)],
     "A condition on groups, without HAVING": [(1, 2)],
     "An order by name, from a caller's text": [3, 2, 1],
+    "A page and the number of all rows": ([1], 2),
     "A patch of the version that was read": (1, "blue chair", None, date(2026, 1, 1), 2),
+    "A patch that may be empty, from a form": [(2, "red chair", "painted", 2), (2, "red chair", "painted", 2)],
     "A patch with a value that is computed": ("Red Chair", None),
     "A full-text search": [2],
 }

@@ -9,7 +9,19 @@ from typing import TypeVar
 from sqlwright import ir
 from sqlwright.assemble.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
 from sqlwright.ir.naming import ClassName, Identifier, distinct_members
-from sqlwright.ir.proofs import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
+from sqlwright.ir.proofs import (
+    Catalog,
+    Enum,
+    Proofs,
+    ProvenColumn,
+    ProvenEmbed,
+    ProvenParam,
+    ProvenVariants,
+    QueryProof,
+    Table,
+    TableColumn,
+    TypeKind,
+)
 from sqlwright.options import Options
 from sqlwright.sql.sources import PlaceInQuery
 from sqlwright.sql.variants import pieces
@@ -238,10 +250,14 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         writes=proof.writes,
         # The query of `:copyfrom` is an INSERT; what is sent is not.
         operation=replace(proof.operation, name="COPY") if isinstance(result, ir.Copied) else proof.operation,
-        variants=ir.Variants(pieces(proof.sql, proof.variants.cut), proof.variants.cut.optional, proof.variants.orders)
-        if proof.variants
-        else None,
+        variants=_variants(proof.sql, proof.variants) if proof.variants else None,
     )
+
+
+def _variants(sql: str, found: ProvenVariants) -> ir.Variants:
+    unchanged = found.unchanged
+    selecting = ir.Selecting(pieces(unchanged.sql, unchanged.cut), unchanged.params) if unchanged else None
+    return ir.Variants(pieces(sql, found.cut), found.cut.optional, found.orders, selecting)
 
 
 def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Param, ...]:

@@ -173,7 +173,19 @@ def find_variant(query: ir.Query, without: list[str], order: str) -> str:
     parts = [params for piece in variants.pieces if isinstance(piece, ClausePiece) for _, params in piece.parts]
     # Parameters that share a condition are left out together.
     omitted |= {number for group in groups_of(parts) if not omitted.isdisjoint(group) for number in group}
+    assigned = {number for piece in variants.pieces if isinstance(piece, ClausePiece) and piece.assigns for number in _params_of(piece)}
+    if variants.unchanged is not None and assigned <= omitted:
+        return _write_unchanged(variants.unchanged, omitted)
     return write_pieces(variants.pieces, len(query.params), omitted, order).sql
+
+
+def _params_of(clause: ClausePiece) -> set[int]:
+    return {number for _, params in clause.parts for number in params}
+
+
+def _write_unchanged(select: ir.Selecting, omitted: set[int]) -> str:
+    own = {number: index for index, number in enumerate(select.params, start=1)}
+    return write_pieces(select.pieces, len(select.params), {own[number] for number in omitted if number in own}).sql
 
 
 def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = (), variant: str = "") -> Verdicts:

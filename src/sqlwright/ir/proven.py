@@ -281,12 +281,24 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Selecting:
+    """The SELECT that is sent for a patch that sets nothing: its text in pieces, and its parameters' numbers in the UPDATE."""
+
+    pieces: tuple[Piece, ...]
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variants:
-    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
+    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first.
+
+    `unchanged` is for a patch that returns rows also where it sets nothing.
+    """
 
     pieces: tuple[Piece, ...]
     optional: tuple[int, ...]
     orders: tuple[Order, ...]
+    unchanged: Selecting | None = None
 
 
 @dataclass(frozen=True, slots=True)
