@@ -27,7 +27,7 @@ FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
 RULES = 18
-_OFTEN_NONE = frozenset({"variants", "unchanged"})
+_OFTEN_NONE = ("variants", "unchanged")
 _SEALED = re.compile(r'\{"seal": "(?P<seal>[0-9a-f]+)", (?P<rest>.*?),?$')
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
@@ -168,7 +168,10 @@ def _fields(value: object) -> dict[str, object]:
     names: tuple[str, ...] = _slots(value)
     fields = {name: getattr(value, name) for name in names}
     # Most queries have none, and their lines do without.
-    return {name: value for name, value in fields.items() if value is not None or name not in _OFTEN_NONE}
+    for name in _OFTEN_NONE:
+        if fields.get(name, "") is None:
+            del fields[name]
+    return fields
 
 
 _slots = attrgetter("__slots__")

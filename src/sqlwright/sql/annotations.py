@@ -248,9 +248,12 @@ def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnos
 def _corrected(word: str, rest: str) -> str:
     """Return an annotation as its form has it, where that can be seen; "" otherwise."""
     match word:
-        case "optional" | "patch":
+        case "optional":
             found = ", ".join(_NAME.findall(rest))
-            return f"-- @{word} {found}" if found else ""
+            return f"-- @optional {found}" if found else ""
+        case "patch" if words := _NAME.findall(rest):
+            before = words.index("or") if "or" in words else len(words)
+            return " ".join(filter(None, ["-- @patch", ", ".join(words[:before]), "or select" if before < len(words) else ""]))
         case "order" if split := _UNDIVIDED_ORDER.fullmatch(rest):
             return f"-- @order {split['name']}: {split['by']}"
         case _:
