@@ -55,6 +55,7 @@ class Code(StrEnum):
     QUOTED_PARAMETER = "quoted-parameter"
     REDUNDANT_ANNOTATION = "redundant-annotation"
     REFUSED_BY_SQLC = "refused-by-sqlc"
+    REFUSED_DERIVATION = "refused-derivation"
     REFUSED_ORDER = "refused-order"
     REFUSED_PAGE = "refused-page"
     REFUSED_PATCH = "refused-patch"

@@ -15,9 +15,9 @@ from psycopg import RawCursor
 from sqlwright.prove.asking.describe import TypeNames, describe
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.pages import prove_pages
-from sqlwright.prove.question import Question
 from sqlwright.prove.statement import Statement, prove_statement
 from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.pages import Page, PageOrder, PagePiece, Turn, page_pieces, write_page
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.sql.variants import Cut, write_variant
@@ -66,7 +66,7 @@ def prove(connection: psycopg.Connection[Any], comment: str, sql: str, *, every:
         cut = cut_variants(connection, facts, query, statement, described, every=every)
         proof = prove_variants(connection, facts, statement, cut, whole)
         orders = prove_orders(connection, facts, statement, cut, proof)
-        question = Question(connection, facts, query, statement, described, query.variation)
+        question = VariedQuery(connection, facts, query, statement, described, query.variation)
         page = prove_pages(question, types, cut, orders, proof, every=every)
         return Paged(final, cut, page, page_pieces(final, cut, page), tuple(casts.values()))
 

@@ -19,10 +19,10 @@ from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Refused, TypeNames, describe
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.pages import prove_pages
-from sqlwright.prove.question import Question
 from sqlwright.prove.rules.volatility import is_volatile
 from sqlwright.prove.statement import Statement, prove_statement
 from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.annotations import Annotations, Order
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.pages import PageOrder, Turn, WrittenPage, page_pieces, write_page
@@ -138,7 +138,7 @@ class PagedComparison(Comparison):
             cut = cut_variants(self._connection, facts, query, statement, described)
             proof = prove_variants(self._connection, facts, statement, cut, whole)
             proven = prove_orders(self._connection, facts, statement, cut, proof)
-            question = Question(self._connection, facts, query, statement, described, query.variation or ir.Variation())
+            question = VariedQuery(self._connection, facts, query, statement, described, query.variation or ir.Variation())
             if is_volatile(facts, question.tree(sql, types)):
                 return "volatile"
             page = prove_pages(question, TypeNames(self._connection), cut, proven, proof)

@@ -255,9 +255,11 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
     )
 
 
-def _variants(sql: str, proven: ProvenVariants) -> ir.Variants:
-    found = pieces(sql, proven.cut) if proven.page is None else page_pieces(sql, proven.cut, proven.page)
-    return ir.Variants(found, proven.cut.optional, proven.orders, proven.page)
+def _variants(sql: str, found: ProvenVariants) -> ir.Variants:
+    unchanged, page = found.unchanged, found.page
+    selecting = ir.Selecting(pieces(unchanged.sql, unchanged.cut), unchanged.params) if unchanged else None
+    whole = pieces(sql, found.cut) if page is None else page_pieces(sql, found.cut, page)
+    return ir.Variants(whole, found.cut.optional, found.orders, selecting, page)
 
 
 def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Param, ...]:

@@ -178,7 +178,10 @@ def find_variant(query: ir.Query, without: list[str], order: str) -> str:
     omitted |= {number for group in groups_of(parts) if not omitted.isdisjoint(group) for number in group}
     if variants.page is not None:
         return _pages(variants, len(query.params), omitted, order)
-    return write_pieces((piece for piece in variants.pieces if is_piece(piece)), len(query.params), omitted, order).sql
+    assigned = {number for piece in variants.pieces if isinstance(piece, ClausePiece) and piece.assigns for number in _params_of(piece)}
+    if variants.unchanged is not None and assigned <= omitted:
+        return _write_unchanged(variants.unchanged, omitted)
+    return write_pieces(filter(is_piece, variants.pieces), len(query.params), omitted, order).sql
 
 
 def _pages(variants: ir.Variants, count: int, omitted: AbstractSet[int], order: str) -> str:
@@ -190,6 +193,15 @@ def _pages(variants: ir.Variants, count: int, omitted: AbstractSet[int], order: 
         "the last page": Turn(order, backwards=True),
     }
     return "\n\n".join(f"-- {name}\n{write_page(variants.pieces, count, turn, omitted).sql}" for name, turn in turns.items())
+
+
+def _params_of(clause: ClausePiece) -> set[int]:
+    return {number for _, params in clause.parts for number in params}
+
+
+def _write_unchanged(select: ir.Selecting, omitted: set[int]) -> str:
+    own = {number: index for index, number in enumerate(select.params, start=1)}
+    return write_pieces(select.pieces, len(select.params), {own[number] for number in omitted if number in own}).sql
 
 
 def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = (), variant: str = "") -> Verdicts:

@@ -76,11 +76,24 @@ class ProvenEmbed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The SELECT that stands for a patch that sets nothing: its text, where its variants differ, its parameters' numbers in the UPDATE."""
+
+    sql: str
+    cut: Cut
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenVariants:
-    """Where the variants of a statement differ, and its orders, the default first; `page` is where its pages differ, if it has any."""
+    """Where the variants of a statement differ, and its orders, the default first.
+
+    `unchanged` is for a patch that may set nothing, `page` for a query with pages.
+    """
 
     cut: Cut
     orders: tuple[Order, ...]
+    unchanged: Unchanged | None = None
     page: Page | None = None
 
 

@@ -12,6 +12,7 @@ from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
 from sqlwright.sql.pages import Page, PagePiece
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
+from sqlwright.sql.variants import Piece
 
 
 class Cardinality(StrEnum):
@@ -282,8 +283,18 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Selecting:
+    """The SELECT that is sent for a patch that sets nothing: its text in pieces, and its parameters' numbers in the UPDATE."""
+
+    pieces: tuple[Piece, ...]
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variants:
     """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first.
+
+    `unchanged` is for a patch that returns rows also where it sets nothing.
 
     With `page`, the pieces are those of its pages.
     """
@@ -291,6 +302,7 @@ class Variants:
     pieces: tuple[PagePiece, ...]
     optional: tuple[int, ...]
     orders: tuple[Order, ...]
+    unchanged: Selecting | None = None
     page: Page | None = None
 
 

@@ -14,7 +14,6 @@ from sqlwright.diagnostics import Code, CompileError
 from sqlwright.prove.asking.describe import Refused, TypeNames
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.catalog.sorting import read_sorting
-from sqlwright.prove.question import Question
 from sqlwright.prove.rules.exprtypes import type_of
 from sqlwright.prove.rules.queries.lasting import is_lasting
 from sqlwright.prove.shape.conditions import SortColumn, collation_of
@@ -23,6 +22,7 @@ from sqlwright.prove.tree.enums import RTEKind, TypType
 from sqlwright.prove.tree.expressions import structure
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
 from sqlwright.prove.tree.querytree import Query, TargetEntry
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.keyset import Key, later, patterns, written
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.pages import PageOrder, Places, SortItem, sort_items, without_alias
@@ -43,7 +43,7 @@ _EXACT = _FLOATS | {
 class Paging:
     """A query with pages: what is asked about it, its tree, where it is cut, and where its list for ORDER BY is."""
 
-    asked: Question
+    asked: VariedQuery
     types: TypeNames
     tree: Node
     cut: Cut

@@ -14,12 +14,12 @@ from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.prove.asking.describe import Description, Refused, TypeNames, describe
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.pageorders import SPELLED_OUT, Paging, SortedOrder, prove_order
-from sqlwright.prove.question import Question
 from sqlwright.prove.shape.conditions import conditions_between, meant, read
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.paging import keyed_by, refusal_of, without_keys
 from sqlwright.prove.statement import StatementProof
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.keyset import later
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.pages import Page, PagePiece, Turn, WrittenPage, find_places, page_pieces, page_where, write_page
@@ -33,7 +33,7 @@ _PLAIN = "write the query as `SELECT … FROM (…) AS name ORDER BY … LIMIT @
 
 
 def prove_pages(
-    question: Question, types: TypeNames, cut: Cut, orders: tuple[ir.Order, ...], proof: StatementProof, *, every: bool = False
+    asked: VariedQuery, types: TypeNames, cut: Cut, orders: tuple[ir.Order, ...], proof: StatementProof, *, every: bool = False
 ) -> Page:
     """Return where the pages of a query differ, after PostgreSQL has read their statements as such.
 
@@ -44,24 +44,24 @@ def prove_pages(
         CompileError: there are no such pages; it says why.
     """
     try:
-        paging = _paging(question, types, cut, proof)
+        paging = _paging(asked, types, cut, proof)
         page, found = _page(paging, orders)
-        pieces = page_pieces(question.statement.sql, cut, page)
+        pieces = page_pieces(asked.statement.sql, cut, page)
         for omitted in _omissions(cut, every=every):
             for each in found:
                 for turn in _turns(each):
                     _verify(paging, pieces, each, turn, omitted)
     except UNREADABLE as problem:
-        raise question.error_at_line(
+        raise asked.error_at_line(
             Code.REFUSED_PAGE,
             f"its pages cannot be verified, since its query tree holds something that is not known here: {problem}",
-            question.query.annotations.page,
+            asked.query.annotations.page,
             _PLAIN,
         ) from problem
     return page
 
 
-def _paging(asked: Question, types: TypeNames, cut: Cut, proof: StatementProof) -> Paging:
+def _paging(asked: VariedQuery, types: TypeNames, cut: Cut, proof: StatementProof) -> Paging:
     sql, line = asked.statement.sql, asked.query.annotations.page
     tree = asked.tree(sql, asked.statement.param_types)
     refusal = refusal_of(tree)

@@ -19,7 +19,6 @@ from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.asking.suggestions import suggest
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.question import Question as _Question
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.separable import inseparable_uses
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
@@ -27,6 +26,7 @@ from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.annotations import Order
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.variants import (
@@ -65,7 +65,7 @@ def cut_variants(
     Raises:
         CompileError: there are no such variants; it says why.
     """
-    asked = _Question(connection, facts, query, statement, described, query.variation or ir.Variation())
+    asked = VariedQuery(connection, facts, query, statement, described, query.variation or ir.Variation())
     try:
         tree = asked.tree(statement.sql, statement.param_types)
         cut = _cut(asked, tree)
@@ -131,7 +131,7 @@ def _target(tree: Tree) -> str:
     return f'"{name}"'
 
 
-def _cut(asked: _Question, tree: Node) -> Cut:
+def _cut(asked: VariedQuery, tree: Node) -> Cut:
     variation = asked.variation
     assignments = _assignments(asked, tree) if variation.patch else None
     assigned = frozenset(number for part in assignments.parts for number in part.params) if assignments else frozenset[int]()
@@ -158,7 +158,7 @@ def _cut(asked: _Question, tree: Node) -> Cut:
     return cut
 
 
-def _assignments(asked: _Question, tree: Node) -> Clause:
+def _assignments(asked: VariedQuery, tree: Node) -> Clause:
     patched = asked.variation.patched or None
     line = asked.query.annotations.patch
     command = Query(tree).command
@@ -188,7 +188,7 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
     return clause
 
 
-def _never_assigned(asked: _Question, clause: Clause | None) -> list[Diagnostic]:
+def _never_assigned(asked: VariedQuery, clause: Clause | None) -> list[Diagnostic]:
     """Report the parameters that `@patch` names and no assignment mentions."""
     assigned = {number for part in clause.parts for number in part.params} if clause else set[int]()
     missing = {asked.name(number) for number in asked.variation.patched - assigned}
@@ -205,7 +205,7 @@ def _never_assigned(asked: _Question, clause: Clause | None) -> list[Diagnostic]
     ]
 
 
-def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
+def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
     encoded = asked.statement.sql.encode(asked.connection.info.encoding)
     found: dict[int, Diagnostic] = {}
     for use in inseparable_uses(tree, optional, assigned):
@@ -223,7 +223,7 @@ def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], 
         raise CompileError(found.values())
 
 
-def _ordering(asked: _Question, tree: Node) -> Ordering:
+def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     """Return the orders, the default first."""
     sql, annotations = asked.statement.sql, asked.query.annotations
     first = annotations.orders[0].line
@@ -267,7 +267,7 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
 
-def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
+def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
     """Return what is wrong with a statement in another order, how to fix it, whether it is the statement's own order, and the place."""
     try:
         described = describe(asked.connection, sql, {})
@@ -282,7 +282,7 @@ def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bo
     return "", "", sort == own_sort, None
 
 
-def _place_in_order(asked: _Question, order: Order, offset: int | None) -> Place:
+def _place_in_order(asked: VariedQuery, order: Order, offset: int | None) -> Place:
     """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
     place = asked.query.source.doc_place(order.line)
     if offset is None or not 0 <= offset < len(order.by):
@@ -292,7 +292,7 @@ def _place_in_order(asked: _Question, order: Order, offset: int | None) -> Place
     return replace(place, column=column, width=token.end - offset if token else 1)
 
 
-def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
+def _verify(asked: VariedQuery, tree: Node, cut: Cut, *, every: bool) -> None:
     """Have PostgreSQL read variants and the switched statement."""
     assigned = {number for clause in cut.clauses if clause.assigns for part in clause.parts for number in part.params}
     groups = [frozenset(group) for group in cut.groups]
@@ -312,7 +312,7 @@ def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
         _verify_switched(asked, tree, cut)
 
 
-def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
+def _verify_variant(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
     statement = asked.statement
     variant = write_variant(statement.sql, cut, len(statement.param_types), omitted, order)
     what = f" without {asked.names(omitted)}" if omitted else ""
@@ -346,7 +346,7 @@ def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[i
             _refuse_unguarded(asked, tree, cut, omitted)
 
 
-def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
+def _refuse_unguarded(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
     """Refuse conditions of an UPDATE or DELETE that may all leave."""
     before = [Query(node) for node in walk(tree) if node.tag == "QUERY"]
     spans = _bytes(asked.statement.sql, cut, omitted, asked.connection.info.encoding)
@@ -361,7 +361,7 @@ def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset
             )
 
 
-def _verify_switched(asked: _Question, tree: Node, cut: Cut) -> None:
+def _verify_switched(asked: VariedQuery, tree: Node, cut: Cut) -> None:
     statement = asked.statement
     count = len(statement.param_types)
     text, _ = switched(statement.sql, cut, count, _target(tree))

@@ -28,6 +28,7 @@ def variation(annotations: Annotations, params: Sequence[ir.UnprovenParam]) -> i
         tuple((order.name, order.by) for order in annotations.orders),
         bool(annotations.patch),
         frozenset(numbers[Identifier.from_sql(name)] for name in annotations.patched),
+        annotations.or_select,
         bool(annotations.page),
     )
 

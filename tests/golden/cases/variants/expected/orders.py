@@ -98,6 +98,90 @@ def find_orders(conn: Connection[Any], params: FindOrdersParams) -> list[FindOrd
     return [FindOrdersRow.from_row(row) for row in rows]
 
 
+COUNT_FIND_ORDERS: Final = Variants(
+    "CountFindOrders",
+    ("state", "since", "until", "customer"),
+    """\
+SELECT /*file='orders.sql',query='CountFindOrders'*/
+    count(*) FROM (
+SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
+FROM orders o JOIN users u ON u.id = o.user_id""",
+    Clause(
+        "\nWHERE ",
+        "\n  AND ",
+        ("o.state = {state}::state", "state"),
+        ("o.shipped_at >= {since}::timestamptz", "since"),
+        (
+            "o.placed_at BETWEEN {since}::timestamptz AND {until}::timestamptz",
+            "since",
+            "until",
+        ),
+        ("u.last_name ILIKE {customer}::text", "customer"),
+    ),
+    "\n) AS counted",
+)
+
+
+@traced("CountFindOrders", COUNT_FIND_ORDERS.sql, operation="SELECT")
+def count_find_orders(
+    conn: Connection[Any],
+    *,
+    state: State | Unset = UNSET,
+    since: datetime.datetime | Unset = UNSET,
+    until: datetime.datetime | Unset = UNSET,
+    customer: str | Unset = UNSET,
+) -> int:
+    """Count the rows of `find_orders`, without its limit."""
+    sql, values = COUNT_FIND_ORDERS.choose((state, since, until, customer))
+    row, count = fetch_one(conn, sql, values, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("CountFindOrders", count)
+    value: int = row[0]
+    return value
+
+
+HAS_ORDERS: Final = Variants(
+    "HasOrders",
+    ("state", "since", "until", "customer"),
+    """\
+SELECT /*file='orders.sql',query='HasOrders'*/
+    EXISTS (
+SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
+FROM orders o JOIN users u ON u.id = o.user_id""",
+    Clause(
+        "\nWHERE ",
+        "\n  AND ",
+        ("o.state = {state}::state", "state"),
+        ("o.shipped_at >= {since}::timestamptz", "since"),
+        (
+            "o.placed_at BETWEEN {since}::timestamptz AND {until}::timestamptz",
+            "since",
+            "until",
+        ),
+        ("u.last_name ILIKE {customer}::text", "customer"),
+    ),
+    "\n)",
+)
+
+
+@traced("HasOrders", HAS_ORDERS.sql, operation="SELECT")
+def has_orders(
+    conn: Connection[Any],
+    *,
+    state: State | Unset = UNSET,
+    since: datetime.datetime | Unset = UNSET,
+    until: datetime.datetime | Unset = UNSET,
+    customer: str | Unset = UNSET,
+) -> bool:
+    """Return whether `find_orders` has rows, without its limit."""
+    sql, values = HAS_ORDERS.choose((state, since, until, customer))
+    row, count = fetch_one(conn, sql, values, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("HasOrders", count)
+    value: bool = row[0]
+    return value
+
+
 FIRST_SHIPPED: Final = Variants(
     "FirstShipped",
     ("state",),
@@ -150,7 +234,7 @@ TOTAL: Final = Variants(
 
 @traced("Total", TOTAL.sql, operation="SELECT", collection="orders")
 def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | None:
-    """See queries/orders.sql:20."""
+    """See queries/orders.sql:22."""
     sql, values = TOTAL.choose((user_id,))
     row, count = fetch_one(conn, sql, values)
     if row is None or count > 1:
@@ -189,7 +273,7 @@ def stream_orders(
     state: State | Unset = UNSET,
     order: StreamOrdersOrder = "id",
 ) -> Generator[int]:
-    """See queries/orders.sql:24."""
+    """See queries/orders.sql:26."""
     sql, values = STREAM_ORDERS.choose((state,), order)
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast(
@@ -335,7 +419,7 @@ def page_ids(
     page_size: int,
     cursor: str | None = None,
 ) -> Page[int]:
-    """See queries/orders.sql:43."""
+    """See queries/orders.sql:45."""
     sql, values, place = PAGE_IDS.choose((page_size,), cursor)
     rows = fetch_all(conn, sql, values, binary=True)
     rows, after, before = place.cut(rows)
@@ -407,6 +491,40 @@ class Querier:
         """Orders, as the clerk filters them."""
         return iter(find_orders(self._conn, arg))
 
+    def count_find_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> int:
+        """Count the rows of `find_orders`, without its limit."""
+        return count_find_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
+    def has_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> bool:
+        """Return whether `find_orders` has rows, without its limit."""
+        return has_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
     def first_shipped(self, *, state: State | Unset = UNSET) -> FirstShippedRow | None:
         """The first row of the shipped orders, with a filter in a WITH item, and
         braces.
@@ -414,7 +532,7 @@ class Querier:
         return first_shipped(self._conn, state=state)
 
     def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:20."""
+        """See queries/orders.sql:22."""
         return total(self._conn, user_id=user_id)
 
     def stream_orders(
@@ -423,7 +541,7 @@ class Querier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> Generator[int]:
-        """See queries/orders.sql:24."""
+        """See queries/orders.sql:26."""
         return stream_orders(self._conn, state=state, order=order)
 
     def page_orders(
@@ -444,7 +562,7 @@ class Querier:
         )
 
     def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
-        """See queries/orders.sql:43."""
+        """See queries/orders.sql:45."""
         return page_ids(self._conn, page_size=page_size, cursor=cursor)
 
     def page_between(
@@ -478,6 +596,44 @@ class AsyncQuerier:
         for row in await orders.find_orders(self._conn, arg):
             yield row
 
+    async def count_find_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> int:
+        """Count the rows of `find_orders`, without its limit."""
+        from .aio import orders
+
+        return await orders.count_find_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
+    async def has_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> bool:
+        """Return whether `find_orders` has rows, without its limit."""
+        from .aio import orders
+
+        return await orders.has_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
     async def first_shipped(
         self,
         *,
@@ -491,7 +647,7 @@ class AsyncQuerier:
         return await orders.first_shipped(self._conn, state=state)
 
     async def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:20."""
+        """See queries/orders.sql:22."""
         from .aio import orders
 
         return await orders.total(self._conn, user_id=user_id)
@@ -502,7 +658,7 @@ class AsyncQuerier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> AsyncGenerator[int]:
-        """See queries/orders.sql:24."""
+        """See queries/orders.sql:26."""
         from .aio import orders
 
         return orders.stream_orders(self._conn, state=state, order=order)
@@ -527,7 +683,7 @@ class AsyncQuerier:
         )
 
     async def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
-        """See queries/orders.sql:43."""
+        """See queries/orders.sql:45."""
         from .aio import orders
 
         return await orders.page_ids(self._conn, page_size=page_size, cursor=cursor)

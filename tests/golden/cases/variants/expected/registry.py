@@ -28,6 +28,22 @@ QUERIES: Final[dict[str, Query]] = {
         reads=("public.orders", "public.users"),
         writes=(),
     ),
+    "CountFindOrders": Query(
+        name="CountFindOrders",
+        sql=orders.COUNT_FIND_ORDERS.sql,
+        file="queries/orders.sql",
+        command=":one",
+        reads=("public.orders", "public.users"),
+        writes=(),
+    ),
+    "HasOrders": Query(
+        name="HasOrders",
+        sql=orders.HAS_ORDERS.sql,
+        file="queries/orders.sql",
+        command=":one",
+        reads=("public.orders", "public.users"),
+        writes=(),
+    ),
     "FirstShipped": Query(
         name="FirstShipped",
         sql=orders.FIRST_SHIPPED.sql,

@@ -3,6 +3,8 @@
 -- @optional state, since, until, customer
 -- @order newest
 -- @order largest: o.total DESC, o.id
+-- @count
+-- @exists HasOrders
 SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
 FROM orders o JOIN users u ON u.id = o.user_id
 WHERE o.state = @state

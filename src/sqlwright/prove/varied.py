@@ -19,7 +19,7 @@ from sqlwright.prove.tree.querytree import analysed_query
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class VariedQuery:
     """A statement with variants, and whom to ask."""
 
     connection: psycopg.Connection[Any]
