@@ -86,11 +86,8 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    assert (done.code, done.err) == (
-        1,
-        "error: there is no query orders.sql:GetUser\n"
-        "  help: there are: CountFindUsers, FindUsers, GetUser, PageUsers, RenameUser, Totals.\n",
-    )
+    names = "CountFindUsers, FindUsers, GetUser, PageUsers, RenameUser, Totals"
+    assert (done.code, done.err) == (1, f"error: there is no query orders.sql:GetUser\n  help: there are: {names}.\n")
 
 
 def test_an_unknown_column_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
