@@ -49,3 +49,6 @@ SELECT mood, array_agg(nick ORDER BY id) AS nicks, string_agg(nick, ',') AS join
 
 -- name: LargestOrder :one
 SELECT max(total) FROM orders;
+
+-- name: EchoEach :batchmany
+SELECT @number::bigint AS number, @word::text AS word;

@@ -84,14 +84,7 @@ ${define}${a}execute_prepared(
     pgconn = conn.pgconn
 $lock
         session = sessions.get(conn)
-        if (
-            session is None
-            or session.loaders != session.seen_loaders
-            or session.dumpers != session.seen_dumpers
-            or session.load_json is not getattr(JsonLoader, "_loads", None)
-            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
-            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
-        ):
+        if $outdated:
             session = make_session(conn)
             if session is None:
                 return None
@@ -157,14 +150,14 @@ $receive$interrupted        finally:
 '''
 
 # How the colours wait, in `EXECUTE_PREPARED`.
-SYNC_STEPS: Final = {
+SYNC_STEPS: Final[dict[str, str]] = {
     "lock": "    with conn.lock:",
     "receive": """\
             results = conn.wait(fetch(pgconn))
 """,
     "interrupted": "",
 }
-ASYNC_STEPS: Final = {
+ASYNC_STEPS: Final[dict[str, str]] = {
     "lock": "    async with conn.lock:",
     "receive": """\
             reader = session.reader

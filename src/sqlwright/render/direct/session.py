@@ -201,6 +201,16 @@ fetch_results = generators.execute
 # Bytes whose hash is known.
 encode = lru_cache(1000)(str.encode)
 """
+# The condition on which what is kept of a connection is made anew.
+OUTDATED: Final = """\
+(
+            session is None
+            or session.loaders != session.seen_loaders
+            or session.dumpers != session.seen_dumpers
+            or session.load_json is not getattr(JsonLoader, "_loads", None)
+            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
+            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+        )"""
 CHUNK: Final = """\
 # So many rows at a time are tuples: fewer objects for the garbage collector.
 CHUNK = 100
