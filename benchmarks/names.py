@@ -39,6 +39,13 @@ ONE_FAR = f"{ONE_ROW}, {_FAR}"
 ONE_IN_TRANSACTION = f"{ONE_ROW} in a transaction, {_FAR}"
 FEW_IN_TRANSACTION = f"{FEW} lookups in a batch in a transaction, {_FAR}"
 
+# With optional filters, of which one is given.
+SALES = 1_000_000
+FILTER = f"a selective filter on {SALES:,} rows"
+GENERIC_PLAN = "`IS NULL OR` by hand, generic plan"
+CUSTOM_PLAN = "`IS NULL OR` by hand, custom plans"
+BUILDER = "SQLAlchemy Core's builder"
+
 
 def readers(tasks: int) -> str:
     """Return the case in which so many tasks read one row by key on a pool."""

@@ -18,6 +18,8 @@ from tests.support.sqlc import Recordings
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # sqlc prepares its parser, which takes it a second, for each block that it reads at the same time.
+    os.environ.setdefault("GOMAXPROCS", "1")
     # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its
     # sessions share to all other users whenever one starts.
     if os.geteuid() == 0 and not config.option.basetemp:

@@ -19,6 +19,7 @@ from sqlwright.project.configuration import Configuration, Entry, read_configura
 from sqlwright.resolve.protocol import GenerateRequest
 from tests.support.program import Sqlwright
 from tests.support.small_project import write_project
+from tests.support.sqlc import LIMITS
 
 # What the request for a combined block has of its own; the compiler gets that of each entry.
 _OF_THE_BLOCK = {"queries", "codegen"}
@@ -64,7 +65,7 @@ def combined_and_apart(config: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[H
     for reading in (combining.reading, sqlc.reading):
         folder = Path(tempfile.mkdtemp(dir=config.parent))
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
-        with reading(read, os.environ) as answers:
+        with reading(read, os.environ | LIMITS) as answers:
             found.append(heard(answers, folder))
     return found[0], found[1]
 
@@ -125,8 +126,8 @@ def _has_all_of(together: Mapping[str, Any], alone: Mapping[str, Any]) -> bool:
 
 def test_errors_of_combined_entries_are_those_of_each_entry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {f"queries/{number}/query.sql": query("A").replace("name FROM", "nope FROM") for number in (1, 2)}
-    files = {f"queries/{number}/query.sql": query(f"Get{number}") for number in range(10)}
-    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(10)]
+    files = {f"queries/{number}/query.sql": query(f"Get{number}") for number in range(8)}
+    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(8)]
     project = write_project(tmp_path, {**files, **wrong, "sqlc.yaml": configuration(blocks)})
     combined, apart = combined_and_apart(project / "sqlc.yaml", monkeypatch)
     assert len(apart.requests) == len(blocks) - len(wrong)
@@ -135,8 +136,8 @@ def test_errors_of_combined_entries_are_those_of_each_entry_alone(tmp_path: Path
 
 
 def test_a_combined_entry_without_a_query_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {f"queries/{number}/query.sql": query(f"Get{number}") if number else "SELECT 1;\n" for number in range(10)}
-    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(10)]
+    files = {f"queries/{number}/query.sql": query(f"Get{number}") if number else "SELECT 1;\n" for number in range(8)}
+    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(8)]
     project = write_project(tmp_path, {**files, "sqlc.yaml": configuration(blocks)})
     combined, apart = combined_and_apart(project / "sqlc.yaml", monkeypatch)
     assert [each.message for each in apart.complaints] == ["there is no query in queries/0"]

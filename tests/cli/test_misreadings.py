@@ -43,6 +43,11 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: sqlc reads `@x - …` as the operator @ applied to the whole expression",
         "2 | SELECT id FROM t WHERE id < @x::int - @y::int;\n    |                             ^^\n  help: write (@x::int), or",
     ),
+    "row_assignment": (
+        "-- name: A :exec\nUPDATE t SET (id, name) = (@id, @name);\n",
+        "error: query A sets several columns in one assignment, whose named parameters sqlc does not read",
+        "  2 | UPDATE t SET (id, name) = (@id, @name);\n    |              ^\n  help: write an assignment for each column",
+    ),
     "more_values": (
         "-- name: A :exec\nINSERT INTO t VALUES (@id, @name);\n",
         "error: INSERT has more expressions than target columns",

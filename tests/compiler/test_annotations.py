@@ -7,6 +7,7 @@ import pytest
 from sqlwright.diagnostics import format_diagnostic
 from sqlwright.sql.annotations import Annotations, OneClaim, read_annotations, split_alias
 from sqlwright.sql.sources import QuerySource, split_queries
+from sqlwright.sql.strays import check_strays
 
 
 def query(*comment: str) -> QuerySource:
@@ -37,6 +38,69 @@ def test_claims_are_kept_with_their_reasons() -> None:
 def test_the_error_for_an_incomplete_annotation_shows_its_form(line: str, form: str) -> None:
     (diagnostic,) = read_annotations(query(line)).diagnostics
     assert diagnostic.help == f"the form is `{form}`."
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "meant"),
+    [
+        ("@optional @name", "malformed annotation @optional on query Q: `@name`", "-- @optional name"),
+        ("@optional name note", "malformed annotation @optional on query Q: `name note`", "-- @optional name, note"),
+        ("@optional: name,", "malformed annotation @optional on query Q: `: name,`", "-- @optional name"),
+        ("@patch name; note", "malformed annotation @patch on query Q: `name; note`", "-- @patch name, note"),
+        ("@patch or return", "malformed annotation @patch on query Q: `or return`", "-- @patch or select"),
+        ("@patch name note, or select", "malformed annotation @patch on query Q: `name note, or select`", "-- @patch name, note or select"),
+        ("@order newest id DESC", "malformed annotation @order on query Q: `newest id DESC`", "-- @order newest: id DESC"),
+    ],
+)
+def test_a_malformed_annotation_is_shown_as_it_was_probably_meant(line: str, message: str, meant: str) -> None:
+    (diagnostic,) = read_annotations(query(line)).diagnostics
+    assert (diagnostic.message, diagnostic.help) == (message, f"did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        (["@stream", "@stream 5"], "@stream on query Q is repeated"),
+        (["@narrow", "@narrow"], "@narrow on query Q is repeated"),
+        (["@one exactly it is so", "@one first any will do"], "@one on query Q is repeated"),
+        (["@patch", "@patch"], "@patch on query Q is repeated"),
+        (["@patch or select", "@patch a"], "@patch on query Q names the parameter `a` twice"),
+        (["@patch a", "@patch"], "@patch on query Q is repeated"),
+        (["@patch", "@patch a"], "@patch on query Q names the parameter `a` twice"),
+        (["@notnull note one reason", '@notnull "note" another'], "@notnull on query Q names the column `note` twice"),
+        (["@nullable note", "@nullable note"], "@nullable on query Q names the column `note` twice"),
+        (["@json note: a.B", "@json note: a.C"], "@json on query Q names the column `note` twice"),
+        (["@optional a, b", "@optional B"], "@optional on query Q names the parameter `B` twice"),
+        (["@order a", "@order a: id"], "@order on query Q names the order `a` twice"),
+    ],
+)
+def test_a_repeated_annotation_is_an_error_at_the_second_line(comment: list[str], message: str) -> None:
+    (diagnostic,) = read_annotations(query("Doc.", *comment)).diagnostics
+    assert (diagnostic.message, str(diagnostic.place)) == (message, "q.sql:3:1")
+
+
+def test_several_annotations_of_a_kind_name_several_things() -> None:
+    comment = ("@patch a", "@patch b", "@optional c", "@optional d", "@order x", "@order y: 1", "@notnull m why", "@notnull n why")
+    assert read_annotations(query(*comment)).diagnostics == ()
+
+
+def test_an_annotation_that_belongs_to_no_query_is_an_error() -> None:
+    text = (
+        "-- @stream\n\n-- @narrow\n-- name: A :many\n-- @optional x\n\n-- @order a\nSELECT 1\n-- @patch\n"
+        "WHERE @x > 1 -- @json x\n;\n"
+        "-- @one exactly why\n\n-- @param x prose\n/* -- @narrow */\n-- @stream 7\n-- name: B :many\n"
+        "SELECT '\n-- @narrow';\n-- @sqlc-only\n"
+    )
+    found = check_strays(split_queries("q.sql", text))
+    assert [str(diagnostic.place) for diagnostic in found] == [f"q.sql:{place}" for place in ("1:1", "7:1", "9:1", "10:14", "12:1", "20:1")]
+    assert format_diagnostic(found[2]) == (
+        "error: @patch is not in the comment of a query, and would be ignored\n"
+        "  --> q.sql:9:1\n"
+        "    |\n"
+        "  9 | -- @patch\n"
+        "    | ^^^^^^^^^\n"
+        "  help: write it directly above or below the query's name line, without an empty line between them."
+    )
 
 
 def test_a_misspelt_annotation_is_an_error_at_its_line() -> None:

@@ -98,6 +98,8 @@ def test_parameters_that_share_a_condition_form_a_group() -> None:
         ("UPDATE t SET a = $1::text, b = b + 1, c = $2 WHERE id = $3", None, "UPDATE t SET b = b + 1, c = $1 WHERE id = $2"),
         ("WITH x AS (SELECT 1) UPDATE t SET a = $1, b = $2 + 1 FROM x", None, "WITH x AS (SELECT 1) UPDATE t SET b = $1 + 1 FROM x"),
         ("UPDATE t SET a = lower($1), b = (SELECT 1 FROM x WHERE y), c = $2", {1}, "UPDATE t SET b = (SELECT 1 FROM x WHERE y), c = $1"),
+        ("UPDATE t SET a = nullif($1, ''), b = b + $2 WHERE id = $3", None, "UPDATE t SET b = b + $1 WHERE id = $2"),
+        ("UPDATE t SET a = ($1)::text || $3, b = $2 WHERE id = $3", None, "UPDATE t SET b = $1 WHERE id = $2"),
         ("UPDATE t SET a = $1 IS DISTINCT FROM b, c = 1 RETURNING a", {1}, "UPDATE t SET c = 1 RETURNING a"),
     ],
 )
@@ -108,7 +110,13 @@ def test_assignments_leave_with_their_parameters(sql: str, named: set[int] | Non
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT 1", "UPDATE t SET a = 1", "UPDATE t SET a = $1 + 1", "INSERT INTO t VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $1"]
+    "sql",
+    [
+        "SELECT 1",
+        "UPDATE t SET a = 1",
+        "UPDATE t SET a = $1 + 1 WHERE b = $1",
+        "INSERT INTO t VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $1",
+    ],
 )
 def test_a_statement_without_assignments_of_parameters_is_not_cut(sql: str) -> None:
     assert cut_assignments(sql, None) is None

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, LiteralString
+from typing import Any, ClassVar, LiteralString
 
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.adapt import Dumper
 from psycopg.pq import TransactionStatus
 
 from tests.support.trace import Trace
@@ -44,9 +45,9 @@ class Client:
     async def batch(self, query: LiteralString, rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
         """Return the rows of each item."""
         sent = self._rows.SentRows(rows)
-        if self.colour == "sync":
-            return list(self._direct.fetch_batch(self.conn, query, sent, (row for row in sent)))
-        return list(await self._direct.afetch_batch(self.conn, query, sent, (row for row in sent)))
+        name = "execute_batch" if query == INSERT else "fetch_batch"
+        function = getattr(self._direct, name if self.colour == "sync" else f"a{name}")
+        return list(await wait(function(self.conn, query, sent, (row for row in sent))) or ())
 
     async def execute(self, query: LiteralString) -> list[Any]:
         cur = await wait(self.conn.execute(query, prepare=False))
@@ -110,6 +111,26 @@ async def test_types_that_are_not_prepared_are_prepared_by_a_cursor_and_no_item_
     with Trace(client.conn, tmp_path) as trace:
         assert await client.batch(ECHO, iter(rows)) == [[row] for row in rows]
     assert "Parse" not in trace.sent()
+
+
+class Counting(Dumper):
+    """Counts how often it dumps."""
+
+    oid = psycopg.adapters.types["text"].oid
+    dumped: ClassVar[list[object]] = []
+
+    def dump(self, obj: object) -> bytes:
+        self.dumped.append(obj)
+        return b"x"
+
+
+@pytest.mark.parametrize("count", [3, 11_000])
+async def test_each_parameter_is_dumped_once_by_whichever_way_it_goes(client: Client, count: int) -> None:
+    client.conn.adapters.register_dumper(complex, Counting)
+    for _ in range(2):
+        Counting.dumped.clear()
+        await client.batch(ECHO, ((1, complex(number)) for number in range(count)))
+        assert Counting.dumped == [complex(number) for number in range(count)]
 
 
 async def test_what_is_sent_and_received_may_be_larger_than_the_buffers_between(client: Client) -> None:

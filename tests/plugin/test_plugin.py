@@ -16,7 +16,7 @@ from sqlwright.project.configuration import read_configuration
 from sqlwright.project.sqlc import REQUESTS
 from tests.support.golden import copy_project, expected, expected_files
 from tests.support.program import tree
-from tests.support.sqlc import Recordings
+from tests.support.sqlc import LIMITS, Recordings
 
 BIN = Path(sys.executable).parent
 PLUGIN = "/plugin.CodegenService/Generate"
@@ -24,7 +24,8 @@ PLUGIN = "/plugin.CodegenService/Generate"
 
 def environment(proof_server: str) -> dict[str, str]:
     """An environment in which sqlc finds the plugin, and the plugin the server."""
-    return {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "SQLWRIGHT_DATABASE_URL": proof_server}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "HOME": os.environ.get("HOME", "/"), "SQLWRIGHT_DATABASE_URL": proof_server} | LIMITS
 
 
 def sqlc_generate(project: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg import pq
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
@@ -27,6 +28,14 @@ CREATE TABLE orders (
     id int PRIMARY KEY, user_id int NOT NULL, state state NOT NULL, total numeric(10, 2), note varchar(9), search tsvector,
     UNIQUE (user_id, state)
 );
+CREATE DOMAIN short AS text CHECK (length(VALUE) < 9);
+CREATE DOMAIN filled AS text NOT NULL;
+CREATE DOMAIN refusing AS text CHECK (VALUE IS NOT NULL);
+CREATE TABLE things (
+    id int PRIMARY KEY, must text NOT NULL, may text, short short, short_must short NOT NULL, filled filled, refusing refusing,
+    total numeric(10, 2), number int NOT NULL, tags text[] NOT NULL, shorts short[]
+);
+INSERT INTO things VALUES (1, '', '', '', '', '', '', 1, 1, '{}', '{}');
 """
 
 
@@ -178,6 +187,44 @@ def test_the_value_of_a_patch_proves_nothing_of_a_column_that_it_may_leave_alone
     assert ([column.nullable for column in found.whole.columns], found.nullable()) == ([False], [True])
 
 
+@pytest.mark.parametrize(
+    "column",
+    ["must", "may", "short", "short_must", "filled", "refusing", "total", "number", "tags", "shorts"],
+)
+@pytest.mark.parametrize("value", ["$1", "$1::{0}", "CAST(($1)::text AS {0})::{0}"])
+def test_a_patch_takes_none_exactly_where_the_column_does(connection: psycopg.Connection, column: str, value: str) -> None:
+    types = {"total": "numeric", "number": "int", "tags": "text[]", "shorts": "short[]"}
+    declared = types.get(column, column if column in {"short", "filled", "refusing"} else "text")
+    found = vary(connection, "@patch", f"UPDATE things SET {column} = {value.format(declared)}, id = id WHERE id = 1 RETURNING {column}")
+    with connection.transaction(force_rollback=True):
+        result = connection.pgconn.exec_params(found.sql.encode(), [None])
+        is_taken = result.status == pq.ExecStatus.TUPLES_OK
+    assert (found.proof.params[0].nullable, found.nullable()[0] or not is_taken) == (is_taken, True)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "given"),
+    [
+        ("total = $1::numeric / 100", b"250"),
+        ("may = nullif($1, '')", b""),
+        ("number = $1::numeric * 2", b"1.4"),
+        ("tags = array_append(tags, $1)", b"x"),
+        ("short = left($1, 3)", b"longer than that"),
+        ("short_must = (SELECT max(must) || $1 FROM things)", b"x"),
+    ],
+)
+def test_a_patch_with_a_computed_value_is_proven_with_and_without_it(connection: psycopg.Connection, assignment: str, given: bytes) -> None:
+    column = assignment.split(maxsplit=1)[0]
+    found = vary(connection, "@patch", f"UPDATE things SET must = $2, {assignment} WHERE id = 1 RETURNING {column}")
+    alone = write_variant(found.sql, found.cut, 2, {1}).sql
+    for sql, values in ((found.sql, [given, b"x"]), (alone, [b"x"])):
+        with connection.transaction(force_rollback=True):
+            result = connection.pgconn.exec_params(sql.encode(), values)
+            assert result.status == pq.ExecStatus.TUPLES_OK, result.error_message
+            assert found.nullable()[0] or result.get_value(0, 0) is not None
+    assert not found.proof.params[0].nullable
+
+
 def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connection) -> None:
     user = "(SELECT nick FROM users WHERE name = @a AND tags = @b)"
     sql = f"SELECT o.id, u.nick FROM orders o JOIN {user} u ON true WHERE o.id = @c AND u.nick = @d"
@@ -204,13 +251,18 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
         ("@optional a", "DELETE FROM users WHERE id = @a", Code.UNGUARDED_WRITE, "without `a`, it would write every row"),
         ("@optional a", "WITH d AS (UPDATE users SET nick = NULL WHERE id = @a) SELECT 1", Code.UNGUARDED_WRITE, "every row"),
         ("@patch", "SELECT 1 FROM users WHERE id = @a", Code.REFUSED_PATCH, "not an UPDATE"),
-        ("@patch", "UPDATE users SET version = version + 1 WHERE id = @a", Code.REFUSED_PATCH, "no assignment of SET is a parameter"),
+        ("@patch", "INSERT INTO orders VALUES (@a, 1, 'new') ON CONFLICT (id) DO UPDATE SET id = 1", Code.REFUSED_PATCH, "not an UPDATE"),
+        ("@patch", "UPDATE users SET version = version + 1 WHERE id = @a", Code.REFUSED_PATCH, "no assignment of SET has a parameter"),
+        ("@patch", "UPDATE users SET version = @a + 1 WHERE version = @a", Code.REFUSED_PATCH, "no assignment of SET has a parameter"),
+        ("@patch name, id", "UPDATE users SET name = @name WHERE id = @id", Code.REFUSED_PATCH, "`id`, which no assignment"),
+        ("@patch", "UPDATE users SET (name, nick) = ($1, $2) WHERE id = $3", Code.REFUSED_PATCH, "a whole column"),
         ("@patch a", "UPDATE users SET tags[1] = @a WHERE id = 1", Code.REFUSED_PATCH, "a whole column"),
         ("@patch", "UPDATE users SET name = @a WHERE nick = @a", _INSEPARABLE, "outside of a condition"),
         ("@order a", "SELECT 1 FROM users", Code.REFUSED_ORDER, "no ORDER BY of its own"),
         ("@order a: id", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "which is the default"),
         ("@order a\n@order b", "SELECT id, name FROM users ORDER BY name", Code.REFUSED_ORDER, "two orders without columns"),
         ("@order a\n@order b: nme", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, '"nme" does not exist'),
+        ("@order a\n@order b: id UPWARDS", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "syntax error"),
         ("@order a\n@order b: id", "SELECT 1 FROM users u JOIN orders o ON true ORDER BY u.id", Code.REFUSED_ORDER, "is ambiguous"),
         ("@order a\n@order b: id LIMIT 1", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id --", "SELECT id FROM users ORDER BY name LIMIT 3", Code.REFUSED_ORDER, "more than a list"),
@@ -224,6 +276,11 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
 def test_what_is_not_clear_is_refused_with_a_cure(connection: psycopg.Connection, comment: str, sql: str, code: Code, message: str) -> None:
     found = refused(connection, comment, sql)
     assert (found.code, message in found.message, bool(found.help), found.place is not None) == (code, True, True, True), found
+
+
+def test_a_mistake_in_an_order_is_shown_at_its_place_with_a_suggestion(connection: psycopg.Connection) -> None:
+    found = refused(connection, "@order a\n@order b: id, lower(nme) DESC", "SELECT id FROM users ORDER BY name")
+    assert (str(found.place), found.place and found.place.width, found.help) == ("queries/users.sql:2:24", 3, "did you mean `name`?")
 
 
 def test_every_inseparable_parameter_is_reported_at_its_place(connection: psycopg.Connection) -> None:

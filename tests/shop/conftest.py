@@ -53,9 +53,9 @@ REPOSITORY = Path(__file__).parents[2]
 CONTAINER = "docker:"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def log_watch() -> Iterator[LogWatch]:
-    """Inspect all log lines of this process. At the end it must still detect a secret: a watch that sees nothing proves nothing."""
+    """Inspect all log lines while the tests of a module run. At the end, it must still detect a secret: a blind watch is no proof."""
     with LogWatch().watching() as watch:
         yield watch
         left = watch.take()

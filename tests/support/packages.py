@@ -330,9 +330,9 @@ def write(files: Iterable[ir.SourceFile], folder: Path) -> Path:
     return folder
 
 
-def render_into(folder: Path, name: str, package: ir.Package) -> Path:
-    """Render a package in each colour: <name>_<clients>."""
-    for clients in Clients:
+def render_into(folder: Path, name: str, package: ir.Package, colours: Iterable[Clients] = Clients) -> Path:
+    """Render a package in each of the colours: <name>_<clients>."""
+    for clients in colours:
         queriers = Queriers(sync=clients is not Clients.ASYNC, asynchronous=clients is not Clients.SYNC)
         package_name = f"{name}_{clients}"
         write(render(package, package_name=package_name, clients=clients, queriers=queriers, registry=True), folder / package_name)

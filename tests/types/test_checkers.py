@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sqlwright.options import Clients
 from tests.support.golden import NAMES, expected
 from tests.support.packages import hostile, long, render_into, sample
 from tests.support.projects import Compiler, declare
@@ -113,8 +114,10 @@ def mood_of(mood: object) -> Mood:
 def folder(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every package, the calls, and the user's modules in a library."""
     found = tmp_path_factory.mktemp("checked")
-    for name, package in {"sample": sample(), "hostile": hostile(), "long": long(step=30)}.items():
-        render_into(found, name, package)
+    render_into(found, "sample", sample())
+    # A package in both colours has the modules of each of them.
+    render_into(found, "hostile", hostile(), [Clients.BOTH])
+    render_into(found, "long", long(step=30), [Clients.BOTH])
     for source in _SOURCES:
         project = compiler.compile(source)
         (project.folder / project.package).rename(found / project.package)
@@ -136,9 +139,9 @@ def folder(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def long_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Names of all lengths, which matter to formatter and linter: to a type checker, one is like another."""
-    return render_into(tmp_path_factory.mktemp("long"), "long", long())
+    return render_into(render_into(tmp_path_factory.mktemp("names"), "hostile", hostile()), "long", long())
 
 
 def run_tool(folder: Path, *command: str) -> tuple[int, str]:
@@ -157,9 +160,9 @@ def run_tool(folder: Path, *command: str) -> tuple[int, str]:
         pytest.param(["check", "--select", "B,C4,E,F,I,PIE,PYI,RET,RUF,SIM,UP,W", "--ignore", "E501,UP042"], id="many rules"),
     ],
 )
-def test_ruff_reports_nothing(folder: Path, long_names: Path, arguments: Sequence[str]) -> None:
+def test_ruff_reports_nothing(folder: Path, names: Path, arguments: Sequence[str]) -> None:
     calls = ",".join(path.name for path in _CALLS.iterdir())
-    code, output = run_tool(folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", calls, str(long_names))
+    code, output = run_tool(folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", calls, str(names))
     assert code == 0, output
 
 

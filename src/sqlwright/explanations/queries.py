@@ -163,9 +163,9 @@ PROVING: Mapping[Code, Explanation] = {
         Example("-- @notnull nick always set\n-- @nullable nick\n-- name: Nicks :many\nSELECT nick FROM users;\n"),
     ),
     Code.INCOMPLETE_ANNOTATION: Explanation(
-        "An annotation without all of its parts",
-        "`@notnull` needs a column and a reason, `@one` needs `exactly` or `first` and a reason.",
-        "Complete it in the form that the help shows.",
+        "An annotation without all of its parts, or in another form",
+        "`@notnull` needs a column and a reason, `@one` needs `exactly` or `first` and a reason; parameters are separated by commas.",
+        "Write it in the form that the help shows.",
         Example("-- @notnull nick\n-- name: Nicks :many\nSELECT nick FROM users;\n"),
     ),
     Code.UNKNOWN_ANNOTATION: Explanation(
@@ -175,10 +175,10 @@ PROVING: Mapping[Code, Explanation] = {
         Example("-- @nulable nick\n-- name: Nicks :many\nSELECT nick FROM users;\n"),
     ),
     Code.MISPLACED_ANNOTATION: Explanation(
-        "An annotation that the query's command does not accept",
+        "An annotation in the wrong place",
         "`@stream` applies to `:many`, `@one` to `:one`. A `:copyfrom` or `:batch…` sends one statement for all rows, "
-        "so it has no variants.",
-        "Remove the annotation, or change the command.",
+        "so it has no variants. An annotation that is not directly above or below a name line belongs to no query.",
+        "Remove the annotation, move it, or change the command.",
         Example("-- @stream 100\n-- name: GetUser :one\nSELECT name FROM users WHERE id = @id;\n"),
     ),
     Code.ANNOTATION_WITHOUT_COLUMN: Explanation(

@@ -167,11 +167,32 @@ def _field_of_function(message: str, name: str, text: str, line: int) -> Iterato
         )
 
 
+def _is_about_edits(message: str) -> bool:
+    """Whether sqlc fails to put numbers in the place of names."""
+    return message.startswith("edit ") or "edits overlap" in message or "edited query" in message
+
+
 def _operand(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     del line
-    if message.startswith("edit ") or "edits overlap" in message or "edited query" in message:
+    if _is_about_edits(message):
         found = (misread_operand(query) for query in split_queries(name, text))
         yield from (each for each in found if each is not None)
+
+
+def _row_assignment(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
+    """Find `SET (a, b) = (@a, @b)`: sqlc numbers its parameters once for each column."""
+    query = _query_at(name, text, line)
+    if not _is_about_edits(message) or query is None:
+        return
+    tokens = significant(query.text)
+    for before, bracket in pairwise(tokens):
+        if before.text.lower() == "set" and bracket.text == "(":
+            yield Diagnostic(
+                Code.UNSUPPORTED_STATEMENT,
+                f"query {query.name} sets several columns in one assignment, whose named parameters sqlc does not read",
+                query.place_at(bracket.start),
+                help="write an assignment for each column: `a = @a, b = @b`.",
+            )
 
 
 def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
@@ -193,6 +214,7 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
     _lost_statements,
     _copy_data,
     _operand,
+    _row_assignment,
     _double_quotes,
     _table_statement,
     _edited_star,

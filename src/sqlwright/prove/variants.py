@@ -6,9 +6,7 @@ and each assignment `a = x` is `a = CASE WHEN $switch THEN x ELSE a END`. What i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -16,16 +14,21 @@ import psycopg
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.asking.planning import plan
+from sqlwright.prove.asking.suggestions import suggest
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.separable import inseparable_uses
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
 from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
+from sqlwright.prove.varied import VariedQuery
+from sqlwright.sql.annotations import Order
+from sqlwright.sql.lexer import significant
 from sqlwright.sql.variants import (
     Clause,
     Cut,
@@ -45,37 +48,6 @@ _WRITES = (CmdType.UPDATE, CmdType.DELETE)
 _UNVERIFIED = "write the condition more plainly, or remove the annotation and write a query for each variant."
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A statement with variants, and whom to ask."""
-
-    connection: psycopg.Connection[Any]
-    facts: SchemaFacts
-    query: ir.UnprovenQuery
-    statement: Statement
-    described: Description
-    variation: ir.Variation
-
-    def tree(self, sql: str, types: Sequence[str]) -> Node:
-        found = analysed_query(self.connection, sql, [self.facts.type_oid(name) for name in types])
-        if not isinstance(found, Node):
-            raise Unrecognised("a statement without a tree")
-        return found
-
-    def name(self, number: int) -> str:
-        return next((str(param.name) for param in self.query.params if param.number == number), str(number))
-
-    def names(self, numbers: AbstractSet[int] | Sequence[int]) -> str:
-        return " and ".join(f"`{self.name(number)}`" for number in sorted(numbers))
-
-    def place(self, offset: int | None) -> Place:
-        source = self.query.source
-        return source.header_place() if offset is None else source.place_of(self.statement.sql, offset)
-
-    def error(self, code: Code, message: str, offset: int | None, cure: str) -> CompileError:
-        return CompileError([Diagnostic(code, f"query {self.query.name}: {message}", self.place(offset), help=cure)])
-
-
 def cut_variants(
     connection: psycopg.Connection[Any],
     facts: SchemaFacts,
@@ -93,7 +65,7 @@ def cut_variants(
     Raises:
         CompileError: there are no such variants; it says why.
     """
-    asked = _Question(connection, facts, query, statement, described, query.variation or ir.Variation())
+    asked = VariedQuery(connection, facts, query, statement, described, query.variation or ir.Variation())
     try:
         tree = asked.tree(statement.sql, statement.param_types)
         cut = _cut(asked, tree)
@@ -159,7 +131,7 @@ def _target(tree: Tree) -> str:
     return f'"{name}"'
 
 
-def _cut(asked: _Question, tree: Node) -> Cut:
+def _cut(asked: VariedQuery, tree: Node) -> Cut:
     variation = asked.variation
     assignments = _assignments(asked, tree) if variation.patch else None
     assigned = frozenset(number for part in assignments.parts for number in part.params) if assignments else frozenset[int]()
@@ -179,26 +151,30 @@ def _cut(asked: _Question, tree: Node) -> Cut:
     if unused:
         raise asked.error(
             Code.INSEPARABLE_CONDITION,
-            f"the parameter {asked.names({min(unused)})} is required, but only conditions mention it that may leave the statement",
+            f"the parameter {asked.names({min(unused)})} is required, but only parts of the statement mention it that may leave",
             None,
             "add it to the annotation: then it is passed together with what it shares a condition with, or left out with it.",
         )
     return cut
 
 
-def _assignments(asked: _Question, tree: Node) -> Clause:
+def _assignments(asked: VariedQuery, tree: Node) -> Clause:
     patched = asked.variation.patched or None
     line = asked.query.annotations.patch
-    if Query(tree).command is not CmdType.UPDATE:
-        raise _at_comment(asked, Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, "remove it.")
+    command = Query(tree).command
+    if command is not CmdType.UPDATE:
+        cure = "write `-- @optional parameter` for filters." if command is CmdType.SELECT else "remove it."
+        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
     clause = cut_assignments(asked.statement.sql, patched)
+    never = _never_assigned(asked, clause)
+    if never:
+        raise CompileError(never)
     if clause is None:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_PATCH,
-            "@patch, but no assignment of SET is a parameter",
+            "@patch, but no assignment of SET has a parameter of its own",
             line,
-            "write `column = @parameter`; to patch other assignments, name their parameters: `-- @patch parameter`.",
+            "write `column = @parameter`, with a parameter that is not used elsewhere.",
         )
     for part in clause.parts:
         text = asked.statement.sql[part.start : part.end]
@@ -207,17 +183,29 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
                 Code.REFUSED_PATCH,
                 "only an assignment of a whole column can leave a patch",
                 part.start,
-                "write `column = value`, or name the parameters that may leave: `-- @patch parameter`.",
+                "write `column = value` for each column, or name the parameters that may leave: `-- @patch parameter`.",
             )
     return clause
 
 
-def _at_comment(asked: _Question, code: Code, message: str, line: str, cure: str) -> CompileError:
+def _never_assigned(asked: VariedQuery, clause: Clause | None) -> list[Diagnostic]:
+    """Report the parameters that `@patch` names and no assignment mentions."""
+    assigned = {number for part in clause.parts for number in part.params} if clause else set[int]()
+    missing = {asked.name(number) for number in asked.variation.patched - assigned}
     source = asked.query.source
-    return CompileError([Diagnostic(code, f"query {source.name}: {message}", source.doc_place(line), help=cure)])
+    return [
+        Diagnostic(
+            Code.REFUSED_PATCH,
+            f"query {source.name}: @patch names `{name}`, which no assignment of SET mentions",
+            source.doc_place(line),
+            help=f"assign it in SET, or remove it from the annotation; `-- @optional {name}` is for a filter.",
+        )
+        for name, line in asked.query.annotations.patched.items()
+        if Identifier.from_sql(name) in missing
+    ]
 
 
-def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
+def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
     encoded = asked.statement.sql.encode(asked.connection.info.encoding)
     found: dict[int, Diagnostic] = {}
     for use in inseparable_uses(tree, optional, assigned):
@@ -235,37 +223,41 @@ def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], 
         raise CompileError(found.values())
 
 
-def _ordering(asked: _Question, tree: Node) -> Ordering:
+def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     """Return the orders, the default first."""
     sql, annotations = asked.statement.sql, asked.query.annotations
     first = annotations.orders[0].line
     span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
     if span is None:
-        raise _at_comment(
-            asked, Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, "write the default order there."
-        )
+        cure = "@order is for SELECT: remove it."
+        if Query(tree).command is CmdType.SELECT:
+            by = next((order.by for order in annotations.orders if order.by), "column")
+            cure = f"write the default order at its end, such as `ORDER BY {by}`."
+        raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
     start, end = span
     own = [order for order in annotations.orders if not order.by]
     if len(own) > 1:
-        raise _at_comment(asked, Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`.")
+        raise asked.error_at_line(
+            Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`."
+        )
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
         if has_parameter(by):
             message, cure = "an order has no parameters", "sort by columns and expressions of them."
+            place = asked.query.source.doc_place(order.line)
         elif not order.by:
             continue
         else:
-            message, cure, is_own = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
+            message, cure, is_own, offset = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
             own += [order] if is_own and not own else []
+            place = _place_in_order(asked, order, offset if offset is None else offset - start)
         if message:
-            place = asked.query.source.doc_place(order.line)
             problems.append(Diagnostic(Code.REFUSED_ORDER, f"query {asked.query.name}, @order {order.name}: {message}", place, help=cure))
     if problems:
         raise CompileError(problems)
     if not own:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_ORDER,
             "no @order is that of the statement's own ORDER BY, which is the default",
             first,
@@ -275,20 +267,32 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
 
-def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bool]:
-    """Return what is wrong with a statement in another order, how to fix it, and whether it is the statement's own order."""
+def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
+    """Return what is wrong with a statement in another order, how to fix it, whether it is the statement's own order, and the place."""
     try:
         described = describe(asked.connection, sql, {})
         other = asked.tree(sql, asked.statement.param_types)
     except Refused as refused:
-        return f"PostgreSQL refuses it: {refused.message}", refused.hint or "sort by columns that the query can see.", False
+        offset, suggestion = suggest(asked.connection, sql, refused)
+        cure = suggestion or refused.hint or "sort by columns that the query can see, each with ASC or DESC and NULLS FIRST or LAST."
+        return f"PostgreSQL refuses it: {refused.message}", cure, False, offset
     (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
-        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False
-    return "", "", sort == own_sort
+        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False, None
+    return "", "", sort == own_sort, None
 
 
-def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
+def _place_in_order(asked: VariedQuery, order: Order, offset: int | None) -> Place:
+    """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
+    place = asked.query.source.doc_place(order.line)
+    if offset is None or not 0 <= offset < len(order.by):
+        return place
+    token = next((token for token in significant(order.by) if token.start <= offset < token.end), None)
+    column = place.source_line.rindex(order.by) + offset + 1
+    return replace(place, column=column, width=token.end - offset if token else 1)
+
+
+def _verify(asked: VariedQuery, tree: Node, cut: Cut, *, every: bool) -> None:
     """Have PostgreSQL read variants and the switched statement."""
     assigned = {number for clause in cut.clauses if clause.assigns for part in clause.parts for number in part.params}
     groups = [frozenset(group) for group in cut.groups]
@@ -308,7 +312,7 @@ def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
         _verify_switched(asked, tree, cut)
 
 
-def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
+def _verify_variant(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
     statement = asked.statement
     variant = write_variant(statement.sql, cut, len(statement.param_types), omitted, order)
     what = f" without {asked.names(omitted)}" if omitted else ""
@@ -342,7 +346,7 @@ def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[i
             _refuse_unguarded(asked, tree, cut, omitted)
 
 
-def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
+def _refuse_unguarded(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
     """Refuse conditions of an UPDATE or DELETE that may all leave."""
     before = [Query(node) for node in walk(tree) if node.tag == "QUERY"]
     spans = _bytes(asked.statement.sql, cut, omitted, asked.connection.info.encoding)
@@ -357,7 +361,7 @@ def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset
             )
 
 
-def _verify_switched(asked: _Question, tree: Node, cut: Cut) -> None:
+def _verify_switched(asked: VariedQuery, tree: Node, cut: Cut) -> None:
     statement = asked.statement
     count = len(statement.param_types)
     text, _ = switched(statement.sql, cut, count, _target(tree))

@@ -8,8 +8,11 @@
 Two annotations are requests rather than claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and
 `-- @narrow` gives the rows their own class where the query proves more about them than their table declares.
 
-Three make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
-and `-- @order oldest: placed_at, id` name orders, and `-- @patch` makes an UPDATE set only the given columns.
+Four make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
+and `-- @order oldest: placed_at, id` name orders, `-- @patch` makes an UPDATE set only the given columns, and `-- @page` returns pages.
+
+`-- @count` and `-- @exists` make a function of their own for the number of a `:many` query's rows, and whether there is one; `-- @count
+CountOrders` names it.
 
 `-- @json settings: shop.domain.Settings` names the type of a json or jsonb column or parameter; pydantic validates it both ways.
 
@@ -31,9 +34,14 @@ from sqlwright.sql.sources import QuerySource
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _NAMES = re.compile(r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_PATCH = re.compile(rf"(?P<names>(?!or\b){_NAMES.pattern})?\s*(?P<select>\bor\s+select)?")
+_UNDIVIDED_ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s+(?P<by>[^:\s].*)")
 _ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*(?::\s*(?P<by>\S.*?);?\s*)?")
 _FORMS = {
     "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
+    "count": "-- @count, or -- @count NameOfTheFunction",
+    "exists": "-- @exists, or -- @exists NameOfTheFunction",
     "json": "-- @json column: package.module.Type",
     "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
@@ -41,7 +49,8 @@ _FORMS = {
     "one": "-- @one exactly reason, or -- @one first reason",
     "optional": "-- @optional parameter, parameter …",
     "order": "-- @order name, or -- @order name: column DESC, column …",
-    "patch": "-- @patch, or -- @patch parameter, parameter …",
+    "page": "-- @page",
+    "patch": "-- @patch, or -- @patch parameter, parameter …, and `or select` behind either",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
 _OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
@@ -71,7 +80,9 @@ class Annotations:
     """The annotations in a query's comment. Columns by SQL name, each with its reason; `stream` is the number of rows in a chunk.
 
     `narrow`: the row class has the types that the query proves, even where it returns a table's columns. `optional` and `patched` are
-    parameters by name, each with its comment line. `patch` is the comment line of `@patch`, "" if there is none.
+    parameters by name, each with its comment line. `patch` and `page` are the comment lines of `@patch` and `@page`, "" if there is none;
+    with `or_select`, a patch that sets nothing returns the rows as they are. `asked` are the words `count` and `exists`, each with the name
+    of its function, "" for one made of the query's, and its comment line.
     """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
@@ -85,6 +96,9 @@ class Annotations:
     orders: tuple[Order, ...] = ()
     patch: str = ""
     patched: dict[str, str] = field(default_factory=dict[str, str])
+    or_select: bool = False
+    asked: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +115,20 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
     doc: list[str] = []
     diagnostics: list[Diagnostic] = []
     claims = Annotations()
-    for line in source.doc:
+    named: set[tuple[str, str]] = set()
+    for index, line in enumerate(source.doc):
         match = _ANNOTATION.match(line)
         word = match["word"] if match else ""
+        rest = match["rest"].strip() if match else ""
         if word in _OF_SQLC:
             continue
         if match is None or not (word in _FORMS or _meant(word)):
             doc.append(line)
-        elif read := _with(claims, word, match["rest"].strip(), line):
-            diagnostics += _repeated(source, claims, line, word)
+        elif read := _with(claims, word, rest, line):
             claims = read
+            diagnostics += _repeated(source, index, word, rest, named)
         else:
-            diagnostics.append(_malformed(source, line, word))
+            diagnostics.append(_malformed(source, index, word, rest))
     both = sorted(claims.nullable.keys() & claims.not_null.keys())
     diagnostics += [
         Diagnostic(
@@ -139,16 +155,26 @@ def _with(claims: Annotations, word: str, rest: str, line: str) -> Annotations |
             return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
         case "one" if first in set(OneClaim) and reason:
             return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "narrow" | "page" if not rest:
+            return replace(claims, narrow=True) if word == "narrow" else replace(claims, page=line)
+        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case _:
+            return _with_variants(claims, word, rest, line)
+
+
+def _with_variants(claims: Annotations, word: str, rest: str, line: str) -> Annotations | None:
+    """Add an annotation that makes other statements of the query's; return None if it is incomplete or unknown."""
+    match word:
         case "optional" if _NAMES.fullmatch(rest):
             return replace(claims, optional={**claims.optional, **dict.fromkeys(_names(rest), line)})
         case "order" if order := _ORDER.fullmatch(rest):
             return replace(claims, orders=(*claims.orders, Order(order["name"], order["by"] or "", line)))
-        case "patch" if not rest or _NAMES.fullmatch(rest):
-            return replace(claims, patch=line, patched={**claims.patched, **dict.fromkeys(_names(rest), line)})
-        case "narrow" if not rest:
-            return replace(claims, narrow=True)
-        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
-            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case "patch" if patch := _PATCH.fullmatch(rest):
+            patched = {**claims.patched, **dict.fromkeys(_names(patch["names"] or ""), line)}
+            return replace(claims, patch=line, patched=patched, or_select=claims.or_select or bool(patch["select"]))
+        case "count" | "exists" if not rest or _NAME.fullmatch(rest):
+            return replace(claims, asked={**claims.asked, word: (rest, line)})
         case _:
             return None
 
@@ -157,30 +183,41 @@ def _names(rest: str) -> list[str]:
     return [name.strip() for name in rest.split(",") if name.strip()]
 
 
-def _repeated(source: QuerySource, before: Annotations, line: str, word: str) -> list[Diagnostic]:
-    """Report what a line names that the same line, or one above it, has named."""
-    match = _ANNOTATION.match(line)
-    rest = match["rest"] if match else ""
-    taken: list[str] = []
-    names: list[str] = []
-    what = "parameter"
+def _repeated(source: QuerySource, index: int, word: str, rest: str, named: set[tuple[str, str]]) -> list[Diagnostic]:
+    """Report what a line names that the same line, or one above it, has named; add to `named` what it names."""
+    what, names = _subjects(word, rest)
+    repeated: dict[str, None] = {}
+    for name in names:
+        # A list of parameters limits `@patch`, so that it contradicts one without.
+        without = (word, "") if name else (word, next((each for of, each in named if of == word), ""))
+        if (word, name.lower()) in named or without in named:
+            repeated[name] = None
+        named.add((word, name.lower()))
+    return [
+        Diagnostic(
+            Code.REPEATED_ANNOTATION,
+            f"@{word} on query {source.name} " + (f"names the {what} `{name}` twice" if name else "is repeated"),
+            source.doc_place_at(index),
+            help="keep it once.",
+        )
+        for name in repeated
+    ]
+
+
+def _subjects(word: str, rest: str) -> tuple[str, list[str]]:
+    """Return what kind of thing an annotation names, and the names; "" for an annotation of the query as a whole."""
     match word:
+        case "nullable" | "notnull" | "json":
+            return "column", [re.split(r"[\s:]", rest, maxsplit=1)[0].strip('"')]
         case "optional":
-            taken, names = list(before.optional), _names(rest)
+            return "parameter", _names(rest)
         case "patch":
-            taken, names = list(before.patched), _names(rest)
-            if before.patch and not (before.patched and names):
-                return [_repetition(source, line, "@patch on query {0} is repeated")]
+            patch = _PATCH.fullmatch(rest)
+            return "parameter", _names((patch and patch["names"]) or "") or [""]
         case "order":
-            taken, names, what = [order.name for order in before.orders], [rest.partition(":")[0].strip()], "order"
+            return "order", [rest.partition(":")[0].strip()]
         case _:
-            pass
-    repeated = dict.fromkeys(name for index, name in enumerate(names) if name in taken or name in names[:index])
-    return [_repetition(source, line, f"@{word} on query {{0}} names the {what} `{name}` twice") for name in repeated]
-
-
-def _repetition(source: QuerySource, line: str, message: str) -> Diagnostic:
-    return Diagnostic(Code.REPEATED_ANNOTATION, message.format(source.name), source.doc_place(line), help="keep it once.")
+            return "", [""]
 
 
 def split_alias(name: str) -> tuple[str, bool | None]:
@@ -190,14 +227,16 @@ def split_alias(name: str) -> tuple[str, bool | None]:
     return name, None
 
 
-def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
-    place = source.doc_place(line)
+def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnostic:
+    place = source.doc_place_at(index)
     if word in _FORMS:
+        corrected = _corrected(word, rest)
+        found = f"malformed annotation @{word} on query {source.name}: `{rest}`"
         return Diagnostic(
             Code.INCOMPLETE_ANNOTATION,
-            f"incomplete annotation @{word} on query {source.name}",
+            found if corrected else f"incomplete annotation @{word} on query {source.name}",
             place,
-            help=f"the form is `{_FORMS[word]}`.",
+            help=f"did you mean `{corrected}`?" if corrected else f"the form is `{_FORMS[word]}`.",
         )
     meant = _meant(word)
     return Diagnostic(
@@ -206,6 +245,27 @@ def _malformed(source: QuerySource, line: str, word: str) -> Diagnostic:
         place,
         help=f"the form is `{_FORMS[meant]}`.",
     )
+
+
+def _corrected(word: str, rest: str) -> str:
+    """Return an annotation as its form has it, where that can be seen; "" otherwise."""
+    match word:
+        case "optional":
+            found = ", ".join(_NAME.findall(rest))
+            return f"-- @optional {found}" if found else ""
+        case "patch" if words := _NAME.findall(rest):
+            before = words.index("or") if "or" in words else len(words)
+            return " ".join(filter(None, ["-- @patch", ", ".join(words[:before]), "or select" if before < len(words) else ""]))
+        case "order" if split := _UNDIVIDED_ORDER.fullmatch(rest):
+            return f"-- @order {split['name']}: {split['by']}"
+        case _:
+            return ""
+
+
+def annotation_word(comment: str) -> str:
+    """Return the word of an annotation that a comment line, with its dashes, is; "" for any other comment."""
+    match = _ANNOTATION.match(comment.removeprefix("--"))
+    return match["word"] if match and match["word"] in _FORMS else ""
 
 
 def _meant(word: str) -> str:

@@ -51,10 +51,18 @@ class QuerySource:
 
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
-        index = self.doc.index(line)
-        above = self.line - self.doc_line
-        number = self.doc_line + index + (1 if index >= above else 0)
-        return Place(self.file, number, 1, f"-- {line}", len(line) + 3)
+        return self.doc_place_at(self.doc.index(line))
+
+    def doc_place_at(self, index: int) -> Place:
+        """The place of the line of `doc` with this index."""
+        line = self.doc[index]
+        return Place(self.file, self.doc_lines[index], 1, f"-- {line}", len(line) + 3)
+
+    @property
+    def doc_lines(self) -> list[int]:
+        """The numbers of the lines of `doc`."""
+        last = self.doc_line + len(self.doc)
+        return [number for number in range(self.doc_line, last + 1) if number != self.line]
 
     def header_place(self) -> Place:
         """The place of the query's name."""

@@ -127,7 +127,8 @@ def cut_conditions(sql: str, optional: AbstractSet[int]) -> tuple[Clause, ...]:
 def cut_assignments(sql: str, patched: AbstractSet[int] | None) -> Clause | None:
     """Cut the SET of an UPDATE into assignments; None if none of them may leave.
 
-    An assignment leaves with the parameters in `patched` that it mentions; if that is None, with the parameter that is its whole value.
+    An assignment leaves with the parameters in `patched` that it mentions. If that is None, it leaves with the parameter that is its whole
+    value, or with those in its value that are mentioned in SET alone.
     """
     tokens = significant(sql)
     index = _set_of_update(tokens)
@@ -136,10 +137,14 @@ def cut_assignments(sql: str, patched: AbstractSet[int] | None) -> Clause | None
     ranges = list(_ranges(tokens, index + 1, ",", _BEHIND_SET))
     if not ranges:
         return None
+    elsewhere = _numbers([*tokens[:index], *tokens[ranges[-1][1] + 1 :]])
     parts: list[Part] = []
     for first, last in ranges:
         inside = tokens[first : last + 1]
-        numbers = tuple(sorted(_numbers(inside) & patched)) if patched is not None else _assigned(inside)
+        if patched is not None:
+            numbers = tuple(sorted(_numbers(inside) & patched))
+        else:
+            numbers = _assigned(inside) or tuple(sorted(_numbers(inside) - elsewhere))
         parts.append(Part(inside[0].start, inside[-1].end, numbers))
     if not any(part.params for part in parts):
         return None
@@ -159,10 +164,9 @@ def find_ordering(sql: str) -> tuple[int, int] | None:
     return None
 
 
-def pieces(sql: str, cut: Cut) -> tuple[Piece, ...]:
-    """Return a statement in pieces, in the text's order."""
+def pieces(sql: str, cut: Cut, position: int = 0) -> tuple[Piece, ...]:
+    """Return a statement from `position` on in pieces, in the text's order."""
     found: list[Piece] = []
-    position = 0
     ends: list[tuple[int, int, Piece]] = [(clause.start, clause.end, _clause_piece(sql, clause)) for clause in cut.clauses]
     if cut.ordering is not None:
         ordering = cut.ordering

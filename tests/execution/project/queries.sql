@@ -52,3 +52,6 @@ SELECT max(total) FROM orders;
 
 -- name: EchoEach :batchmany
 SELECT @number::bigint AS number, @word::text AS word;
+
+-- name: RenameEach :batchexec
+UPDATE users SET name = @name WHERE id = @id;

@@ -51,14 +51,7 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
     if refused.by_postgres and (misread := misread_operand(source)):
         return misread
     sql = refused.sql or sql
-    tokens = significant(sql)
-    token = token_at(tokens, refused.offset)
-    index = tokens.index(token) if token is not None else None
-    meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
-    if meant is None and tokens and refused.offset is not None and refused.offset >= tokens[-1].end:
-        # The end of the input: the last word is the nearest place.
-        meant = len(tokens) - 1
-    offset = refused.offset if meant is None else tokens[meant].start
+    offset, suggestion = suggest(connection, sql, refused)
     place = source.place_of(sql, offset) if offset is not None else source.header_place()
     return Diagnostic(
         Code.REFUSED_QUERY,
@@ -66,6 +59,18 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
         place,
         help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate or "", _DEFAULT),
     )
+
+
+def suggest(connection: psycopg.Connection[Any], sql: str, refused: Refused) -> tuple[int | None, str]:
+    """Return where the mistake is in a text that PostgreSQL refuses, and what was probably meant, "" where nothing is known."""
+    tokens = significant(sql)
+    token = token_at(tokens, refused.offset)
+    index = tokens.index(token) if token is not None else None
+    meant, suggestion = _suggest(connection, tokens, index, refused) if index is not None else (None, "")
+    if meant is None and tokens and refused.offset is not None and refused.offset >= tokens[-1].end:
+        # The end of the input: the last word is the nearest place.
+        meant = len(tokens) - 1
+    return refused.offset if meant is None else tokens[meant].start, suggestion
 
 
 def _suggest(connection: psycopg.Connection[Any], tokens: Sequence[Token], index: int, refused: Refused) -> tuple[int, str]:

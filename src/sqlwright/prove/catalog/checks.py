@@ -12,7 +12,7 @@ import psycopg
 
 from sqlwright.prove.tree.enums import BuiltinFunction, NullTestType
 from sqlwright.prove.tree.expressions import conjuncts
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, parse
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, parse
 from sqlwright.prove.tree.querytree import null_test
 
 _CHECKS = """
@@ -56,6 +56,14 @@ class Checks:
 def column_not_null(condition: Node) -> int | None:
     """Return the attribute x of `x IS NOT NULL`, which is never NULL itself; None for another condition."""
     return _attribute(condition.node("arg")) if null_test(condition) is NullTestType.IS_NOT_NULL else None
+
+
+def refuses_null(check: Tree) -> bool:
+    """Return whether the CHECK of a domain has the condition `VALUE IS NOT NULL`."""
+    return any(
+        null_test(condition) is NullTestType.IS_NOT_NULL and condition.node("arg").tag == "COERCETODOMAINVALUE"
+        for condition in conjuncts(check)
+    )
 
 
 def column_without_null_elements(condition: Node) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import args_row
 
-from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements
+from sqlwright.prove.catalog.checks import Checks, column_not_null, column_without_null_elements, refuses_null
 from sqlwright.prove.catalog.equalities import Equalities
 from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
@@ -355,10 +355,10 @@ class SchemaFacts:
         return dimensions
 
     def is_strict_domain(self, oid: int) -> bool:
-        """Return whether the type is a domain that refuses NULL, itself or by a domain under it."""
+        """Return whether the type is a domain that refuses NULL, itself or by a domain under it: by NOT NULL or by a CHECK."""
         found = self.type(oid)
         while found.kind is TypType.DOMAIN:
-            if found.not_null:
+            if found.not_null or any(refuses_null(check) for check in self._domain_checks.get(found.oid, ())):
                 return True
             found = self.type(found.base)
         return False

@@ -6,54 +6,63 @@ from typing import Final
 
 BATCH: Final = '''\
 class Batch:
-    """The parameters of a batch, kept in case that a cursor takes them."""
+    """The parameters of a batch: dumped once, and kept in case a cursor takes them."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._rows = iter(rows)
-        self._kept: list[Sequence[Any]] = []
+        self._params: list[Sequence[Any]] = []
+        self._raised: list[Sequence[Any]] = []
         self._error: Exception | None = None
+        self.messages: list[Message] = []
 
     def __iter__(self) -> Iterator[Sequence[Any]]:
-        """Return the parameters, from the first on, and the error after them."""
-        yield from self._kept
+        """Return what was dumped, what a dumper raised, and the other parameters."""
+        for params, (_, values, formats, types) in zip(
+            self._params, self.messages, strict=True
+        ):
+            yield for_cursor(params, values, types, formats)
+        yield from self._raised
         if self._error is not None:
             raise self._error
         yield from self._rows
 
-    def _read(self) -> Iterator[Sequence[Any]]:
-        try:
-            for row in self._rows:
-                self._kept.append(row)
-                yield row
-        except Exception as error:
-            self._error = error
-            raise
-
     def dump(
         self, query: LiteralString, names: Names, transformer: abc.Transformer
-    ) -> list[Message]:
-        """Return what to send; nothing if a cursor is to take all of it.
+    ) -> bool:
+        """Dump the parameters; return whether all of them may be sent.
 
-        That is the case where psycopg has not prepared the statement for some types,
+        That is not so where psycopg has not prepared the statement for some types,
         where there is an error, and where there is much to send: a cursor sends the
         parameters as they come, and so keeps few in memory.
         """
         text, size = encode(query), 0
         types: tuple[int, ...] | None = NO_TYPES
         name: bytes | None = None
-        messages: list[Message] = []
-        with suppress(Exception):
-            for row in self._read():
+        while True:
+            try:
+                row = next(self._rows, None)
+            except BaseException as raised:
+                if not isinstance(raised, Exception):
+                    raise
+                self._error = raised
+                return False
+            if row is None:
+                return bool(self.messages)
+            try:
                 values = transformer.dump_sequence(row, [AUTO] * len(row))
-                if transformer.types != types:
-                    types = transformer.types
-                    name = names.get((text, types))
-                size += sum(map(len, filter(None, values)))
-                if name is None or len(messages) == MOST_ROWS or size > MOST_BYTES:
-                    return []
-                messages.append((name, values, transformer.formats, types))
-            return messages
-        return []
+            except BaseException as raised:
+                if not isinstance(raised, Exception):
+                    raise
+                self._raised.append([Dumped(raised)])
+                return False
+            if transformer.types != types:
+                types = transformer.types
+                name = names.get((text, types))
+            self._params.append(row)
+            self.messages.append((name or b"", values, transformer.formats, types))
+            size += sum(map(len, filter(None, values)))
+            if name is None or len(self.messages) > MOST_ROWS or size > MOST_BYTES:
+                return False
 '''
 EXECUTE_BATCH: Final = '''\
 ${define}${a}execute_batch(
@@ -61,19 +70,11 @@ ${define}${a}execute_batch(
     query: LiteralString,
     sent: SentRows[Any],
     rows: Iterable[Sequence[Any]],
-    *,
-    binary: bool = False,
-) -> list[PGresult]:
-    """Execute a statement with each of many parameters and return the results."""
+) -> None:
+    """Execute a statement with each of many parameters."""
     batch = Batch(rows)
-    results = ${wait}${a}send_batch(conn, query, sent, batch, binary)
-    if results is not None:
-        return results
-    cur = $cursor(conn)
-    if binary:
-        cur.format = Format.BINARY
-$pipeline
-    return [cur.pgresult for _ in each_result(cur) if cur.pgresult is not None]
+    if ${wait}${a}send_batch(conn, query, sent, batch, False) is None:
+        ${wait}${a}execute_many($cursor(conn), query, sent, batch)
 '''
 FETCH_BATCH: Final = '''\
 ${define}${a}fetch_batch(
@@ -85,9 +86,22 @@ ${define}${a}fetch_batch(
     binary: bool = False,
 ) -> Iterable[list[tuple[Any, ...]]]:
     """Return the rows of a query for each of many parameters, to be read once."""
-    results = ${wait}${a}execute_batch(conn, query, sent, rows, binary=binary)
-    return load_each(Transformer(conn), results)
+    batch = Batch(rows)
+    reply = ${wait}${a}send_batch(conn, query, sent, batch, binary)
+    if reply is not None:
+        return load_each(reply)
+    cur = $cursor(conn, row_factory=tuple_row)
+    cur.format = Format(binary)
+    ${wait}${a}execute_many(cur, query, sent, batch)
+    return [${wait}cur.fetchall() for _ in each_result(cur)]
 '''
+EXECUTE_MANY: Final = '''\
+${define}${a}execute_many(
+    cur: $cursor[Any], query: LiteralString, sent: SentRows[Any], batch: Batch
+) -> None:
+    """Execute a batch with a cursor."""
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+$pipeline'''
 SEND_BATCH: Final = '''\
 ${define}${a}send_batch(
     conn: $connection[Any],
@@ -95,7 +109,7 @@ ${define}${a}send_batch(
     sent: SentRows[Any],
     batch: Batch,
     binary: bool,
-) -> list[PGresult] | None:
+) -> BatchReply | None:
     """Return the results of a prepared statement, or None where it takes a cursor.
 
     In autocommit, a batch is one transaction, since one synchronization ends it.
@@ -115,9 +129,9 @@ $lock
         ):
             return None
         transformer = Transformer(session if session.keeps else conn)
-        messages = batch.dump(query, session.names, transformer)
-        if not messages:
+        if not batch.dump(query, session.names, transformer):
             return None
+        messages = batch.messages
         before = pgconn.transaction_status
         first = 1 if before == IDLE and not conn.autocommit else 0
         expected = first + len(messages) + 1
@@ -140,7 +154,9 @@ $interrupted        finally:
         if failed is None:
             for types in {types for *_, types in messages}:
                 session.names.move_to_end((encode(query), types))
-            return results[first:-1]
+            # Loaders are made by the settings of the session.
+            transformer.set_pgresult(results[first])
+            return transformer, results[first:-1]
         error, done = error_from_result(failed), results.index(failed) - first
         if before == INTRANS or done > 0 or not is_outdated(error):
             if done >= 0:
@@ -158,10 +174,9 @@ $interrupted        finally:
     return None
 '''
 LOAD_EACH: Final = '''\
-def load_each(
-    transformer: abc.Transformer, results: Iterable[PGresult]
-) -> Iterator[list[tuple[Any, ...]]]:
+def load_each(reply: BatchReply) -> Iterator[list[tuple[Any, ...]]]:
     """Return the rows of each result."""
+    transformer, results = reply
     for result in results:
         transformer.set_pgresult(result)
         yield transformer.load_rows(0, result.ntuples, tuple)
@@ -190,30 +205,31 @@ def fetch_each(pgconn: PGconn, expected: int) -> PQGen[list[PGresult]]:
             raise
     return results
 '''
-MESSAGE: Final = """\
+BATCH_REPLY: Final = """\
+BatchReply: TypeAlias = tuple[abc.Transformer, list[PGresult]]
+"""
+MOST: Final = """\
 # A statement's name, its parameters with their formats, and their types.
 Message: TypeAlias = tuple[
     bytes, Sequence[abc.Buffer | None], list[Format] | None, tuple[int, ...] | None
 ]
 NO_TYPES = (-1,)
-"""
-MOST: Final = """\
 # A batch that has more than so many rows or bytes is sent by a cursor, as it is read.
 MOST_ROWS = 10_000
 MOST_BYTES = 1_000_000
 """
 
-# How the colours wait, in `EXECUTE_BATCH` and `SEND_BATCH`.
+# How the colours wait, in `EXECUTE_MANY` and `SEND_BATCH`.
 SYNC_BATCH: Final[dict[str, str]] = {
     "pipeline": """\
-    with conn.pipeline(), sent.executing(cur):
+    with cur.connection.pipeline(), sent.executing(cur):
         cur.executemany(query, batch, returning=True)
 """,
     "interrupted": "",
 }
 ASYNC_BATCH: Final[dict[str, str]] = {
     "pipeline": """\
-    async with conn.pipeline():
+    async with cur.connection.pipeline():
         with sent.executing(cur):
             await cur.executemany(query, batch, returning=True)
 """,

@@ -12,11 +12,12 @@ from sqlwright.render.colour import ASYNC, SYNC, Colour
 from sqlwright.render.direct.batches import (
     ASYNC_BATCH,
     BATCH,
+    BATCH_REPLY,
     EXECUTE_BATCH,
+    EXECUTE_MANY,
     FETCH_BATCH,
     FETCH_EACH,
     LOAD_EACH,
-    MESSAGE,
     MOST,
     SEND_BATCH,
     SYNC_BATCH,
@@ -33,6 +34,8 @@ from sqlwright.render.direct.calls import (
 from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, LIMITS, READER, READERS
 from sqlwright.render.direct.session import (
     CHUNK,
+    DUMPED,
+    DUMPED_DUMPER,
     HELPERS,
     LOAD_ALL,
     NAMES,
@@ -76,14 +79,16 @@ def direct_module(package: ir.Package, clients: Clients) -> str:
     if reads_all or batches:
         _import(builder, {"collections.abc": ("Iterable", "Iterator")})
     if batches:
-        _import(builder, {"contextlib": ("suppress",), "psycopg.pq": ("Format",), f".{ROWS_MODULE}": (SYNC.sent_rows, EACH_RESULT)})
-    for constants in (TYPES, *[MESSAGE] * batches, STATES, *[CHUNK] * reads_all, *[MOST] * batches, *[LIMITS] * waits):
+        _import(builder, {f".{ROWS_MODULE}": (SYNC.sent_rows,)})
+    if reads_batches:
+        _import(builder, {f".{ROWS_MODULE}": (EACH_RESULT,)})
+    for constants in (TYPES, STATES, *[CHUNK] * reads_all, *[MOST] * batches, *[LIMITS] * waits):
         builder.add_constant(constants.splitlines())
     own = {"reader": "        self.reader: Reader | None = None\n", "slot": '        "reader",\n'}
     session = Template(SESSION).substitute(own if waits else dict.fromkeys(own, ""))
-    for class_ in (*[READER] * waits, session, *[BATCH] * batches):
+    for class_ in (*[READER] * waits, session, DUMPED, DUMPED_DUMPER, *[BATCH] * batches):
         builder.add_definition(class_.splitlines())
-    for kept in (REPLY, SESSIONS, *[READERS] * waits):
+    for kept in (REPLY, *[BATCH_REPLY] * batches, SESSIONS, *[READERS] * waits):
         builder.add_constant(kept.splitlines())
     functions = _functions(package)
     texts = [_coloured(builder, text, colour) for colour in colours for text in functions]
@@ -102,16 +107,26 @@ def _kinds(package: ir.Package) -> set[type[ir.Result]]:
     return {type(query.result) for module in package.modules for query in module.queries if is_direct(query)}
 
 
-def _reads_batches(package: ir.Package) -> bool:
+def _batches(package: ir.Package) -> list[ir.Batch]:
     results = (query.result for module in package.modules for query in module.queries if is_direct(query))
-    return any(isinstance(result, ir.Batch) and not isinstance(result.each, ir.NoResult) for result in results)
+    return [result for result in results if isinstance(result, ir.Batch)]
+
+
+def _reads_batches(package: ir.Package) -> bool:
+    return any(not isinstance(batch.each, ir.NoResult) for batch in _batches(package))
+
+
+def _executes_batches(package: ir.Package) -> bool:
+    return any(isinstance(batch.each, ir.NoResult) for batch in _batches(package))
 
 
 def _functions(package: ir.Package) -> list[str]:
     """Return the functions that the package's queries call, and those that these call."""
     kinds = _kinds(package)
     texts = {ir.Many: FETCH_ALL, ir.One: FETCH_ONE, ir.NoResult: EXECUTE, ir.RowCount: EXECUTE_COUNT}
-    of_batches = [*[FETCH_BATCH] * _reads_batches(package), EXECUTE_BATCH, SEND_BATCH] if ir.Batch in kinds else []
+    of_batches: list[str] = []
+    if ir.Batch in kinds:
+        of_batches = [*[EXECUTE_BATCH] * _executes_batches(package), *[FETCH_BATCH] * _reads_batches(package), EXECUTE_MANY, SEND_BATCH]
     return [*(text for kind, text in texts.items() if kind in kinds), *[EXECUTE_PREPARED] * bool(kinds - {ir.Batch}), *of_batches]
 
 
@@ -122,6 +137,6 @@ def _coloured(builder: ModuleBuilder, text: str, colour: Colour) -> str:
     if "$execute_now" in text:
         names["execute_now"] = builder.name(f".{EXECUTION_MODULE}", colour.execute_now)
     steps = ASYNC_STEPS if colour is ASYNC else SYNC_STEPS
-    if text in {EXECUTE_BATCH, SEND_BATCH}:
+    if text in {EXECUTE_MANY, SEND_BATCH}:
         steps = steps | (ASYNC_BATCH if colour is ASYNC else SYNC_BATCH)
     return Template(text).substitute(names, **steps, outdated=OUTDATED, define=colour.define, wait=colour.wait, a=colour.prefix)

@@ -24,7 +24,7 @@ from psycopg import (
     generators,
 )
 from psycopg.abc import PQGen
-from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -32,27 +32,13 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import JsonDumper, JsonLoader
 
 from ._execution import aexecute_now, execute_now
-from ._rows import SentRows, each_result
+from ._rows import SentRows
 
 Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...] | None], bytes]
 # A transformer, and the session's settings by which its loaders were made.
 Loan: TypeAlias = tuple[abc.Transformer, tuple[bytes | None, ...]]
 
-# A statement's name, its parameters with their formats, and their types.
-Message: TypeAlias = tuple[
-    bytes, Sequence[abc.Buffer | None], list[Format] | None, tuple[int, ...] | None
-]
-NO_TYPES = (-1,)
-
 AUTO = PyFormat.AUTO
-DUMP_ERRORS = (
-    Error,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 # Plain numbers: to compare members of enumerations takes longer.
 IDLE, ACTIVE = TransactionStatus.IDLE.value, TransactionStatus.ACTIVE.value
 INTRANS, INERROR = TransactionStatus.INTRANS.value, TransactionStatus.INERROR.value
@@ -78,6 +64,11 @@ encode = lru_cache(1000)(str.encode)
 # So many rows at a time are tuples: fewer objects for the garbage collector.
 CHUNK = 100
 
+# A statement's name, its parameters with their formats, and their types.
+Message: TypeAlias = tuple[
+    bytes, Sequence[abc.Buffer | None], list[Format] | None, tuple[int, ...] | None
+]
+NO_TYPES = (-1,)
 # A batch that has more than so many rows or bytes is sent by a cursor, as it is read.
 MOST_ROWS = 10_000
 MOST_BYTES = 1_000_000
@@ -174,7 +165,13 @@ class Reader:
             return
         loop.call_later(LOOK, self._look, loop)
         if self._pgconn.status != ConnStatus.OK:
-            self._read()
+            self._end()
+
+    def _end(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            # As psycopg says it.
+            waiter.set_exception(OperationalError("connection socket closed"))
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -233,58 +230,102 @@ class Session:
             self.spare.append(loan)
 
 
+class Dumped:
+    """What a dumper has made of a parameter, or raised: it is not called twice."""
+
+    __slots__ = ("format", "oid", "value")
+
+    def __init__(
+        self,
+        value: abc.Buffer | Exception | None,
+        oid: int = 0,
+        format_: Format = Format.TEXT,
+    ) -> None:
+        self.value = value
+        self.oid = oid
+        self.format = format_
+
+
+class DumpedDumper(Dumper):
+    """Passes on what was dumped; only the cursors of this module know it."""
+
+    def get_key(self, obj: Any, format: PyFormat) -> abc.DumperKey:
+        return Dumped, obj.oid, obj.format
+
+    def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
+        dumper = DumpedDumper(Dumped)
+        dumper.oid, dumper.format = obj.oid, obj.format
+        return dumper
+
+    def dump(self, obj: Any) -> abc.Buffer | None:
+        if isinstance(obj.value, Exception):
+            raise obj.value
+        return cast("abc.Buffer | None", obj.value)
+
+
 class Batch:
-    """The parameters of a batch, kept in case that a cursor takes them."""
+    """The parameters of a batch: dumped once, and kept in case a cursor takes them."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._rows = iter(rows)
-        self._kept: list[Sequence[Any]] = []
+        self._params: list[Sequence[Any]] = []
+        self._raised: list[Sequence[Any]] = []
         self._error: Exception | None = None
+        self.messages: list[Message] = []
 
     def __iter__(self) -> Iterator[Sequence[Any]]:
-        """Return the parameters, from the first on, and the error after them."""
-        yield from self._kept
+        """Return what was dumped, what a dumper raised, and the other parameters."""
+        for params, (_, values, formats, types) in zip(
+            self._params, self.messages, strict=True
+        ):
+            yield for_cursor(params, values, types, formats)
+        yield from self._raised
         if self._error is not None:
             raise self._error
         yield from self._rows
 
-    def _read(self) -> Iterator[Sequence[Any]]:
-        try:
-            for row in self._rows:
-                self._kept.append(row)
-                yield row
-        except Exception as error:
-            self._error = error
-            raise
-
     def dump(
         self, query: LiteralString, names: Names, transformer: abc.Transformer
-    ) -> list[Message]:
-        """Return what to send; nothing if a cursor is to take all of it.
+    ) -> bool:
+        """Dump the parameters; return whether all of them may be sent.
 
-        That is the case where psycopg has not prepared the statement for some types,
+        That is not so where psycopg has not prepared the statement for some types,
         where there is an error, and where there is much to send: a cursor sends the
         parameters as they come, and so keeps few in memory.
         """
         text, size = encode(query), 0
         types: tuple[int, ...] | None = NO_TYPES
         name: bytes | None = None
-        messages: list[Message] = []
-        with suppress(Exception):
-            for row in self._read():
+        while True:
+            try:
+                row = next(self._rows, None)
+            except BaseException as raised:
+                if not isinstance(raised, Exception):
+                    raise
+                self._error = raised
+                return False
+            if row is None:
+                return bool(self.messages)
+            try:
                 values = transformer.dump_sequence(row, [AUTO] * len(row))
-                if transformer.types != types:
-                    types = transformer.types
-                    name = names.get((text, types))
-                size += sum(map(len, filter(None, values)))
-                if name is None or len(messages) == MOST_ROWS or size > MOST_BYTES:
-                    return []
-                messages.append((name, values, transformer.formats, types))
-            return messages
-        return []
+            except BaseException as raised:
+                if not isinstance(raised, Exception):
+                    raise
+                self._raised.append([Dumped(raised)])
+                return False
+            if transformer.types != types:
+                types = transformer.types
+                name = names.get((text, types))
+            self._params.append(row)
+            self.messages.append((name or b"", values, transformer.formats, types))
+            size += sum(map(len, filter(None, values)))
+            if name is None or len(self.messages) > MOST_ROWS or size > MOST_BYTES:
+                return False
 
 
 Reply: TypeAlias = tuple[Session, Loan, PGresult]
+
+BatchReply: TypeAlias = tuple[abc.Transformer, list[PGresult]]
 
 sessions: WeakKeyDictionary[BaseConnection[Any], Session] = WeakKeyDictionary()
 
@@ -300,10 +341,11 @@ def fetch_all(
 ) -> Iterable[tuple[Any, ...]]:
     """Return all rows of a query, to be read once."""
     reply = execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         return load_all(reply)
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    cur.execute(query, reply or None, binary=binary)
     return cur.fetchall()
 
 
@@ -316,16 +358,15 @@ def fetch_one(
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
     reply = execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
-        transformer, _ = loan
-        transformer.set_pgresult(result)
         count = result.ntuples
-        row = transformer.load_row(0, tuple) if count else None
+        row = loan[0].load_row(0, tuple) if count else None
         session.give_back(loan)
         return row, count
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    cur.execute(query, reply or None, binary=binary)
     return cur.fetchone(), cur.rowcount
 
 
@@ -334,11 +375,13 @@ def execute(
 ) -> None:
     """Execute a statement."""
     reply = execute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, _ = reply
         session.give_back(loan)
         return
-    RawCursor(conn).execute(query, params or None)
+    cur = RawCursor(conn)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    cur.execute(query, reply or None)
 
 
 def execute_count(
@@ -346,13 +389,14 @@ def execute_count(
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
     reply = execute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
         session.give_back(loan)
         count = result.command_tuples
         return -1 if count is None else count
     cur = RawCursor(conn)
-    execute_now(cur, query, params)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    execute_now(cur, query, reply)
     return cur.rowcount
 
 
@@ -361,8 +405,8 @@ def execute_prepared(
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> Reply | None:
-    """Return the result of a prepared statement, or None where it takes a cursor.
+) -> Reply | list[Any]:
+    """Return the result of a prepared statement, or the parameters for a cursor.
 
     After each call the server's process has the processor, and what it leaves in the
     caches is not this code: the fewer functions and objects, the faster.
@@ -380,7 +424,16 @@ def execute_prepared(
         ):
             session = make_session(conn)
             if session is None:
-                return None
+                return list(params)
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if (
+            before not in READY
+            or (begins and not PIPELINES)
+            or pgconn.pipeline_status
+            or session.prepared.prepare_threshold is None
+        ):
+            return list(params)
         context = session if session.keeps else conn
         try:
             loan = session.spare.pop()
@@ -389,21 +442,15 @@ def execute_prepared(
         transformer, settings = loan
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
-        except DUMP_ERRORS:
-            # A cursor raises it again, and leaves the connection as psycopg does.
-            return None
+        except BaseException as raised:
+            if not isinstance(raised, Exception):
+                raise
+            # A cursor raises it, and leaves the connection as psycopg does.
+            return [Dumped(raised)]
         key = encode(query), transformer.types
         name = session.names.get(key)
-        if (
-            name is None
-            or session.prepared.prepare_threshold is None
-            or pgconn.pipeline_status
-        ):
-            return None
-        before = pgconn.transaction_status
-        begins = before == IDLE and not conn.autocommit
-        if before not in READY or (begins and not PIPELINES):
-            return None
+        if name is None:
+            return for_cursor(params, values, transformer.types, transformer.formats)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -428,6 +475,8 @@ def execute_prepared(
             )
             if now != settings:
                 loan = Transformer(context), now
+            # Loaders are made by the settings of the session.
+            loan[0].set_pgresult(result)
             return session, loan, result
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
@@ -440,7 +489,7 @@ def execute_prepared(
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     RawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return None
+    return for_cursor(params, values, transformer.types, transformer.formats)
 
 
 def execute_batch(
@@ -448,21 +497,20 @@ def execute_batch(
     query: LiteralString,
     sent: SentRows[Any],
     rows: Iterable[Sequence[Any]],
-    *,
-    binary: bool = False,
-) -> list[PGresult]:
-    """Execute a statement with each of many parameters and return the results."""
+) -> None:
+    """Execute a statement with each of many parameters."""
     batch = Batch(rows)
-    results = send_batch(conn, query, sent, batch, binary)
-    if results is not None:
-        return results
-    cur = RawCursor(conn)
-    if binary:
-        cur.format = Format.BINARY
-    with conn.pipeline(), sent.executing(cur):
-        cur.executemany(query, batch, returning=True)
+    if send_batch(conn, query, sent, batch, False) is None:
+        execute_many(RawCursor(conn), query, sent, batch)
 
-    return [cur.pgresult for _ in each_result(cur) if cur.pgresult is not None]
+
+def execute_many(
+    cur: RawCursor[Any], query: LiteralString, sent: SentRows[Any], batch: Batch
+) -> None:
+    """Execute a batch with a cursor."""
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    with cur.connection.pipeline(), sent.executing(cur):
+        cur.executemany(query, batch, returning=True)
 
 
 def send_batch(
@@ -471,7 +519,7 @@ def send_batch(
     sent: SentRows[Any],
     batch: Batch,
     binary: bool,
-) -> list[PGresult] | None:
+) -> BatchReply | None:
     """Return the results of a prepared statement, or None where it takes a cursor.
 
     In autocommit, a batch is one transaction, since one synchronization ends it.
@@ -498,9 +546,9 @@ def send_batch(
         ):
             return None
         transformer = Transformer(session if session.keeps else conn)
-        messages = batch.dump(query, session.names, transformer)
-        if not messages:
+        if not batch.dump(query, session.names, transformer):
             return None
+        messages = batch.messages
         before = pgconn.transaction_status
         first = 1 if before == IDLE and not conn.autocommit else 0
         expected = first + len(messages) + 1
@@ -523,7 +571,9 @@ def send_batch(
         if failed is None:
             for types in {types for *_, types in messages}:
                 session.names.move_to_end((encode(query), types))
-            return results[first:-1]
+            # Loaders are made by the settings of the session.
+            transformer.set_pgresult(results[first])
+            return transformer, results[first:-1]
         error, done = error_from_result(failed), results.index(failed) - first
         if before == INTRANS or done > 0 or not is_outdated(error):
             if done >= 0:
@@ -550,10 +600,11 @@ async def afetch_all(
 ) -> Iterable[tuple[Any, ...]]:
     """Return all rows of a query, to be read once."""
     reply = await aexecute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         return load_all(reply)
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await cur.execute(query, reply or None, binary=binary)
     return await cur.fetchall()
 
 
@@ -566,16 +617,15 @@ async def afetch_one(
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
     reply = await aexecute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
-        transformer, _ = loan
-        transformer.set_pgresult(result)
         count = result.ntuples
-        row = transformer.load_row(0, tuple) if count else None
+        row = loan[0].load_row(0, tuple) if count else None
         session.give_back(loan)
         return row, count
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await cur.execute(query, reply or None, binary=binary)
     return await cur.fetchone(), cur.rowcount
 
 
@@ -584,11 +634,13 @@ async def aexecute(
 ) -> None:
     """Execute a statement."""
     reply = await aexecute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, _ = reply
         session.give_back(loan)
         return
-    await AsyncRawCursor(conn).execute(query, params or None)
+    cur = AsyncRawCursor(conn)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await cur.execute(query, reply or None)
 
 
 async def aexecute_count(
@@ -596,13 +648,14 @@ async def aexecute_count(
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
     reply = await aexecute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
         session.give_back(loan)
         count = result.command_tuples
         return -1 if count is None else count
     cur = AsyncRawCursor(conn)
-    await aexecute_now(cur, query, params)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await aexecute_now(cur, query, reply)
     return cur.rowcount
 
 
@@ -611,8 +664,8 @@ async def aexecute_prepared(
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> Reply | None:
-    """Return the result of a prepared statement, or None where it takes a cursor.
+) -> Reply | list[Any]:
+    """Return the result of a prepared statement, or the parameters for a cursor.
 
     After each call the server's process has the processor, and what it leaves in the
     caches is not this code: the fewer functions and objects, the faster.
@@ -630,7 +683,16 @@ async def aexecute_prepared(
         ):
             session = make_session(conn)
             if session is None:
-                return None
+                return list(params)
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if (
+            before not in READY
+            or (begins and not PIPELINES)
+            or pgconn.pipeline_status
+            or session.prepared.prepare_threshold is None
+        ):
+            return list(params)
         context = session if session.keeps else conn
         try:
             loan = session.spare.pop()
@@ -639,21 +701,15 @@ async def aexecute_prepared(
         transformer, settings = loan
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
-        except DUMP_ERRORS:
-            # A cursor raises it again, and leaves the connection as psycopg does.
-            return None
+        except BaseException as raised:
+            if not isinstance(raised, Exception):
+                raise
+            # A cursor raises it, and leaves the connection as psycopg does.
+            return [Dumped(raised)]
         key = encode(query), transformer.types
         name = session.names.get(key)
-        if (
-            name is None
-            or session.prepared.prepare_threshold is None
-            or pgconn.pipeline_status
-        ):
-            return None
-        before = pgconn.transaction_status
-        begins = before == IDLE and not conn.autocommit
-        if before not in READY or (begins and not PIPELINES):
-            return None
+        if name is None:
+            return for_cursor(params, values, transformer.types, transformer.formats)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -699,6 +755,8 @@ async def aexecute_prepared(
             )
             if now != settings:
                 loan = Transformer(context), now
+            # Loaders are made by the settings of the session.
+            loan[0].set_pgresult(result)
             return session, loan, result
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
@@ -711,7 +769,7 @@ async def aexecute_prepared(
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return None
+    return for_cursor(params, values, transformer.types, transformer.formats)
 
 
 async def aexecute_batch(
@@ -719,22 +777,21 @@ async def aexecute_batch(
     query: LiteralString,
     sent: SentRows[Any],
     rows: Iterable[Sequence[Any]],
-    *,
-    binary: bool = False,
-) -> list[PGresult]:
-    """Execute a statement with each of many parameters and return the results."""
+) -> None:
+    """Execute a statement with each of many parameters."""
     batch = Batch(rows)
-    results = await asend_batch(conn, query, sent, batch, binary)
-    if results is not None:
-        return results
-    cur = AsyncRawCursor(conn)
-    if binary:
-        cur.format = Format.BINARY
-    async with conn.pipeline():
+    if await asend_batch(conn, query, sent, batch, False) is None:
+        await aexecute_many(AsyncRawCursor(conn), query, sent, batch)
+
+
+async def aexecute_many(
+    cur: AsyncRawCursor[Any], query: LiteralString, sent: SentRows[Any], batch: Batch
+) -> None:
+    """Execute a batch with a cursor."""
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    async with cur.connection.pipeline():
         with sent.executing(cur):
             await cur.executemany(query, batch, returning=True)
-
-    return [cur.pgresult for _ in each_result(cur) if cur.pgresult is not None]
 
 
 async def asend_batch(
@@ -743,7 +800,7 @@ async def asend_batch(
     sent: SentRows[Any],
     batch: Batch,
     binary: bool,
-) -> list[PGresult] | None:
+) -> BatchReply | None:
     """Return the results of a prepared statement, or None where it takes a cursor.
 
     In autocommit, a batch is one transaction, since one synchronization ends it.
@@ -770,9 +827,9 @@ async def asend_batch(
         ):
             return None
         transformer = Transformer(session if session.keeps else conn)
-        messages = batch.dump(query, session.names, transformer)
-        if not messages:
+        if not batch.dump(query, session.names, transformer):
             return None
+        messages = batch.messages
         before = pgconn.transaction_status
         first = 1 if before == IDLE and not conn.autocommit else 0
         expected = first + len(messages) + 1
@@ -798,7 +855,9 @@ async def asend_batch(
         if failed is None:
             for types in {types for *_, types in messages}:
                 session.names.move_to_end((encode(query), types))
-            return results[first:-1]
+            # Loaders are made by the settings of the session.
+            transformer.set_pgresult(results[first])
+            return transformer, results[first:-1]
         error, done = error_from_result(failed), results.index(failed) - first
         if before == INTRANS or done > 0 or not is_outdated(error):
             if done >= 0:
@@ -819,9 +878,7 @@ async def asend_batch(
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
     """Return the rows of a reply, a few at a time: they are soon something else."""
     session, loan, result = reply
-    transformer, _ = loan
-    transformer.set_pgresult(result)
-    count = result.ntuples
+    transformer, count = loan[0], result.ntuples
     for start in range(0, count, CHUNK):
         yield from transformer.load_rows(start, min(start + CHUNK, count), tuple)
     session.give_back(loan)
@@ -849,6 +906,21 @@ def fetch_each(pgconn: PGconn, expected: int) -> PQGen[list[PGresult]]:
         if find_failed(results) is None:
             raise
     return results
+
+
+def for_cursor(
+    params: Sequence[Any],
+    values: Sequence[abc.Buffer | None],
+    types: Sequence[int] | None,
+    formats: Sequence[Format] | None,
+) -> list[Any]:
+    """Return parameters that were dumped, as parameters for a cursor."""
+    return [
+        None if param is None else Dumped(value, oid, format_)
+        for param, value, oid, format_ in zip(
+            params, values, types or (), formats or (), strict=True
+        )
+    ]
 
 
 def make_session(conn: BaseConnection[Any]) -> Session | None:
