@@ -7,6 +7,7 @@ nothing else; so the proof of the query holds for it (docs/proofs.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 from sqlwright import ir
@@ -17,7 +18,7 @@ from sqlwright.prove.pageorders import SPELLED_OUT, Paging, SortedOrder, prove_o
 from sqlwright.prove.shape.conditions import conditions_between, meant, read
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.paging import keyed_by, refusal_of, without_keys
-from sqlwright.prove.statement import StatementProof
+from sqlwright.prove.statement import StatementProof, why_total
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.keyset import later
@@ -111,12 +112,14 @@ def _page(paging: Paging, orders: tuple[ir.Order, ...]) -> tuple[Page, list[Sort
     """Return the page of a query, and its orders. All that is wrong with them is reported."""
     sql = paging.asked.statement.sql
     listed = paging.cut.ordering.orders if paging.cut.ordering else ((DEFAULT_ORDER, sql[slice(*paging.sort)]),)
-    total = {order.name: bool(order.total) for order in orders}
+    total = {order.name: order.total for order in orders}
     found: list[SortedOrder] = []
     problems: list[Diagnostic] = []
     for name, by in listed:
         try:
-            found.append(prove_order(paging, name, by, total=total.get(name, False)))
+            why = total.get(name) or why_total(paging.asked.connection, paging.asked.facts, paging.switched(by))
+            proven = prove_order(paging, name, by, total=bool(why))
+            found.append(replace(proven, order=replace(proven.order, total=why)))
         except CompileError as error:
             problems += error.diagnostics
     if problems:
