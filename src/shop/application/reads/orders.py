@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeAlias
 
-from shop.application.reads.models import DailySales, OrderSummary, UserOrderSummary
+from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
 from shop.domain.money import Currency
 from shop.domain.orders import OrderStatus
 from shop.domain.values import OrderId, UserId
@@ -55,6 +55,10 @@ class OrderReadRepository(Protocol):
 
     async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
         """Return the first orders that a search finds."""
+        ...
+
+    async def get(self, order_id: OrderId) -> OrderDetails | None:
+        """Return an order with its lines, None for an unknown id."""
         ...
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TypeVar
 
-from shop.application.reads.models import DailySales, OrderSummary, UserOrderSummary
+from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
 from shop.application.reads.orders import OrderFilter, OrderPage, OrderPageKey, OrderSort
-from shop.domain.values import UserId
-from shop.infrastructure.postgres.mapping import daily_sales_from, order_summary_from, order_totals_from
+from shop.domain.values import OrderId, UserId
+from shop.infrastructure.postgres.mapping import daily_sales_from, order_details_from, order_summary_from, order_totals_from
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import UNSET, Unset, orders
 from shop_db.enums import OrderStatus as StoredStatus
@@ -52,6 +52,11 @@ class PostgresOrderReadRepository:
             order=sort,
         )
         return [order_summary_from(row) for row in rows]
+
+    async def get(self, order_id: OrderId) -> OrderDetails | None:
+        """Return an order with its lines, None for an unknown id."""
+        rows = await self._query(orders.get_order_with_lines, id=order_id)
+        return order_details_from(rows) if rows else None
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:
         """Return the totals of a user's orders: none for a user without orders and for an unknown user."""
