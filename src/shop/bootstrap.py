@@ -45,7 +45,7 @@ from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLed
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.infrastructure.rates import SlidingWindowRateLimit
+from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
@@ -93,7 +93,10 @@ class Adapters:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The composed service. Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`."""
+    """The composed service.
+
+    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    """
 
     users: UserCommands
     sessions: SessionCommands
@@ -153,7 +156,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
-            rates=SlidingWindowRateLimit(settings.http_rate_limit, url),
+            rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
         )

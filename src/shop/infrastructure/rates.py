@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
+from redis.asyncio import ConnectionPool
 
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import Outage
@@ -22,10 +24,12 @@ _PAUSE = 1.0
 
 
 class SlidingWindowRateLimit:
-    """So many a minute, by a sliding window. While the store is down everything is allowed, and the store is tried once a second."""
+    """So many a minute, by a sliding window. Created by `open_rate_limit`.
 
-    def __init__(self, per_minute: int, redis_url: str | None, clock: Callable[[], float] = time.monotonic) -> None:
-        storage: Storage = MemoryStorage() if redis_url is None else _redis(redis_url)
+    While the store is down everything is allowed, and the store is tried once a second.
+    """
+
+    def __init__(self, per_minute: int, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._item = RateLimitItemPerMinute(per_minute)
         self._outage = Outage(_log, "rates are not limited", "rates are limited again")
@@ -51,12 +55,23 @@ class SlidingWindowRateLimit:
         return wait
 
 
-def _redis(url: str) -> RedisStorage:
-    return RedisStorage(
-        f"async+{url}",
-        wrap_exceptions=True,
-        implementation="redispy",
-        key_prefix="shop:rate",
-        socket_timeout=_ANSWER_WITHIN,
-        socket_connect_timeout=_ANSWER_WITHIN,
+@asynccontextmanager
+async def open_rate_limit(per_minute: int, redis_url: str | None) -> AsyncGenerator[SlidingWindowRateLimit]:
+    """Open a limit in Redis, or without a URL in memory, and close its connections at the end. Redis is connected to on first use."""
+    if redis_url is None:
+        yield SlidingWindowRateLimit(per_minute, MemoryStorage())
+        return
+    pool: ConnectionPool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+        redis_url, socket_timeout=_ANSWER_WITHIN, socket_connect_timeout=_ANSWER_WITHIN
     )
+    try:
+        storage = RedisStorage(
+            f"async+{redis_url}",
+            wrap_exceptions=True,
+            implementation="redispy",
+            key_prefix="shop:rate",
+            connection_pool=pool,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] it is typed as an option of connections
+        )
+        yield SlidingWindowRateLimit(per_minute, storage)
+    finally:
+        await pool.aclose()

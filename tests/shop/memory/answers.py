@@ -15,7 +15,7 @@ class MemoryAnswers:
     def __init__(self, transaction: MemoryTransaction) -> None:
         self._transaction = transaction
 
-    async def lock(self, scope: str, key: str) -> bool:
+    async def lock(self, scope: str, key: str) -> bool:  # noqa: ARG002 - there is nothing to lock
         """Lock a key until the end of the transaction, and return whether it was free. Does not wait."""
         return True
 

@@ -1,4 +1,4 @@
-"""The end of a user's sessions after a change of password or a deletion: right after the commit, and reliably by the consumer `sessions`."""
+"""The end of sessions after a change of password or a deletion: right after the commit, and reliably by the consumer `sessions`."""
 
 from __future__ import annotations
 

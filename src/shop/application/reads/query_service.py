@@ -25,8 +25,8 @@ from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPageKey
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
-from shop.domain.result import Err, Ok, Result
 from shop.domain.orders import OrderNotFound
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role, UserNotFound
 from shop.domain.values import OrderId, UserId
 

@@ -47,8 +47,8 @@ class RedisSessionStore:
     async def holder(self, digest: str) -> UserId | None:
         """Return whose session this is, None if there is none."""
         with _translated():
-            found: bytes | None = await self._redis.get(_PREFIX + digest)
-        return None if found is None else UserId(UUID(found.decode()))
+            found = await self._redis.get(_PREFIX + digest)
+        return None if found is None else UserId(UUID(found.decode() if isinstance(found, bytes) else found))
 
     async def close(self, digest: str) -> None:
         """End a session, if there is one. Its digest stays in the user's set until it expires."""

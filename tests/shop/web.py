@@ -1,0 +1,96 @@
+"""The application over HTTP, for tests: a client without a network, on real PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from shop.application.context import Actor, Context
+from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
+from shop.domain.result import Ok
+from shop.domain.users import Role
+from shop.domain.values import UserId
+from shop.web.app import Limits, create_app
+from shop.web.state import State
+
+from .ports import CheapHasher
+
+PASSWORD = "correct horse"
+LINE = {"sku": "BOOK-1", "title": "A book", "quantity": 2, "unit_price": {"minor": 1250, "currency": "EUR"}}
+
+
+@dataclass
+class Person:
+    """A registered user who is logged in."""
+
+    web: Web
+    id: str
+    headers: dict[str, str]
+
+    async def __call__(self, method: str, path: str, *, headers: Mapping[str, str] = {}, **options: Any) -> httpx.Response:
+        return await self.web.client.request(method, path, headers={**self.headers, **headers}, **options)
+
+    async def order(self) -> dict[str, Any]:
+        """Place an order."""
+        placed = await self("POST", "/orders", json={"user_id": self.id, "lines": [LINE]})
+        assert placed.status_code == 201, placed.text
+        order: dict[str, Any] = placed.json()
+        return order
+
+
+@dataclass
+class Web:
+    """A client of the application."""
+
+    app: FastAPI
+    shop: Shop
+    state: State
+    client: httpx.AsyncClient
+    people: int = field(default=0)
+
+    async def person(self, role: Role = Role.CUSTOMER) -> Person:
+        """Register a user with a role, and log in."""
+        self.people += 1
+        email = f"user{self.people}@example.org"
+        body = {"first_name": "Ada", "last_name": "Lovelace", "email": email, "password": PASSWORD}
+        registered = await self.client.post("/users", json=body)
+        assert registered.status_code == 201, registered.text
+        user_id: str = registered.json()["id"]
+        if role is not Role.CUSTOMER:
+            granted = await self.shop.users.grant(Context(Actor.system("test"), "pytest"), UserId(uuid.UUID(user_id)), role)
+            assert granted == Ok(None)
+        return Person(self, user_id, await self.log_in(email))
+
+    async def log_in(self, email: str, password: str = PASSWORD) -> dict[str, str]:
+        """Log in, and return the headers of the session."""
+        opened = await self.client.post("/sessions", json={"email": email, "password": password})
+        assert opened.status_code == 201, opened.text
+        return {"Authorization": f"Bearer {opened.json()['token']}"}
+
+
+@asynccontextmanager
+async def open_web(database_url: str, redis_url: str | None = None, limits: Limits = Limits(), **settings: Any) -> AsyncGenerator[Web]:  # noqa: B008
+    """Compose the service and its application."""
+    loaded = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, "http_rate_limit": 1_000_000, **settings})
+    async with AsyncExitStack() as stack:
+        shop = await stack.enter_async_context(open_shop(loaded, Adapters(passwords=CheapHasher())))
+        state = State(await stack.enter_async_context(health_checks(loaded)))
+        app = create_app(shop, state, limits)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
+        yield Web(app, shop, state, client)
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Return the status and the kind of a problem, which must be complete."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["instance"] == f"urn:shop:trace:{response.headers['x-request-id']}"
+    return response.status_code, document["type"].removeprefix("urn:shop:problem:")
