@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import uuid
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +22,8 @@ from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.web.app import Limits, create_app
 from shop.web.state import State
+
+from tests.support.waiting import wait_until
 
 from .ports import CheapHasher
 
@@ -94,3 +100,48 @@ def problem(response: httpx.Response) -> tuple[int, str]:
     assert document["status"] == response.status_code
     assert document["instance"] == f"urn:shop:trace:{response.headers['x-request-id']}"
     return response.status_code, document["type"].removeprefix("urn:shop:problem:")
+
+
+@dataclass
+class Served:
+    """The real program, which serves on a port of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def stop(self) -> tuple[int, str]:
+        """Stop it by SIGTERM, and return its exit status and its log."""
+        self.process.terminate()
+        _, log = self.process.communicate(timeout=60)
+        return self.process.returncode, log
+
+
+@contextmanager
+def served(database_url: str, **environment: str) -> Generator[Served]:
+    """Run `shop serve` until the end of the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-X", "utf8", "-m", "shop.cli", "serve", "--port", str(port)],
+        env={**os.environ, "DATABASE_URL": database_url, "SHOP_HTTP_DRAIN": "0", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: process.poll() is not None or _answers(url), "the server does not answer")
+        assert process.poll() is None, process.communicate()[1]
+        yield Served(process, url)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -46,6 +46,7 @@ def create_app(shop: Shop, state: State, limits: Limits = Limits()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         max_body_size=limits.body,
         # Its spans have the query of the URL, and its log events the values that were refused.
         telemetry={"tracing": False, "metrics": False, "logs": False},

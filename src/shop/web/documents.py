@@ -10,8 +10,13 @@ _REPLAYED: Final = {
 }
 
 ETAG: Final[dict[str, Any]] = {"description": "Done.", "headers": {**_ETAG, **_REPLAYED}}
-CREATED: Final[dict[str, Any]] = {
-    "description": "Created.",
-    "headers": {"Location": {"description": "Its path.", "required": True, "schema": {"type": "string"}}, **_ETAG, **_REPLAYED},
-}
+
+
+def created(parameter: str, *operations: str) -> dict[str, Any]:
+    """Return the description of a creation, and which operations take the new id as this parameter."""
+    return {
+        "description": "Created.",
+        "headers": {"Location": {"description": "Its path.", "required": True, "schema": {"type": "string"}}, **_ETAG, **_REPLAYED},
+        "links": {name: {"operationId": name, "parameters": {f"path.{parameter}": "$response.body#/id"}} for name in operations},
+    }
 NO_CONTENT: Final[dict[str, Any]] = {"description": "Done.", "headers": _REPLAYED}

@@ -13,7 +13,7 @@ from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.values import OrderId
-from shop.web.documents import CREATED, ETAG
+from shop.web.documents import ETAG, created
 from shop.web.models import Instant, OrderPlacement, Text
 from shop.web.pages import Size
 from shop.web.problems import Problem, documented
@@ -34,7 +34,7 @@ _MOVE: dict[int | str, dict[str, Any]] = {
     response_model=OrderDetails,
     responses={
         **documented(Problem.USER_NOT_FOUND, Problem.INVALID_VALUE, Problem.UNACCEPTABLE_ORDER, write=True, body=True, key=True),
-        201: CREATED,
+        201: created("order_id", "show_order", "pay_order", "ship_order", "cancel_order"),
     },
 )
 async def place_order(caller: LoggedIn, body: OrderPlacement, idempotency_key: Key = None) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
 from shop.domain.users import User
 from shop.domain.values import UserId
-from shop.web.documents import CREATED, ETAG, NO_CONTENT
+from shop.web.documents import ETAG, NO_CONTENT, created
 from shop.web.models import PasswordChange, ProfilePatch, Registration, RoleChange
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/users", tags=["users"])
     response_model=UserSummary,
     responses={
         **documented(Problem.EMAIL_TAKEN, Problem.INVALID_VALUE, login=False, write=True, body=True, key=True),
-        201: CREATED,
+        201: created("user_id", "show_user", "update_user", "delete_user", "list_orders_of_user", "grant_role"),
     },
 )
 async def register_user(caller: Anyone, body: Registration, idempotency_key: Key = None) -> Response:
