@@ -9,6 +9,7 @@ UVLOOP = ", async, uvloop"
 GENERATED = "generated"
 DIRECT = "generated, direct"
 TRACED = "generated, traced but not sampled"
+TRACED_DIRECT = "generated, direct, traced but not sampled"
 BY_HAND = "psycopg by hand"
 RIVAL_FORM = "psycopg, text rows and dict parameters"
 ASYNCPG = "asyncpg by hand"
@@ -37,6 +38,13 @@ _FAR = "1 ms away"
 ONE_FAR = f"{ONE_ROW}, {_FAR}"
 ONE_IN_TRANSACTION = f"{ONE_ROW} in a transaction, {_FAR}"
 FEW_IN_TRANSACTION = f"{FEW} lookups in a batch in a transaction, {_FAR}"
+
+# With optional filters, of which one is given.
+SALES = 1_000_000
+FILTER = f"a selective filter on {SALES:,} rows"
+GENERIC_PLAN = "`IS NULL OR` by hand, generic plan"
+CUSTOM_PLAN = "`IS NULL OR` by hand, custom plans"
+BUILDER = "SQLAlchemy Core's builder"
 
 
 def readers(tasks: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.chart import CASES, chart
-from benchmarks.names import GENERATED
+from benchmarks.names import FILTER, GENERATED
 from benchmarks.report import seconds, times
 from benchmarks.results import Group, Results, compare
 from benchmarks.targets import TARGETS
@@ -65,6 +65,16 @@ def _distant(results: Results) -> str:
     return _table(rows)
 
 
+def _filters(results: Results) -> str:
+    rows = [["contender", "median", "middle half", "time, generated = 1", "plan"]]
+    ours = results.get(FILTER, GENERATED)
+    for one in results.contenders(FILTER):
+        low, high = one.middle_half
+        ratio = times(compare(one, ours).median) if ours else ""
+        rows.append([one.contender, seconds(one.median), f"{seconds(low)} to {seconds(high)}", ratio, one.plan or ""])
+    return _table(rows)
+
+
 def _cases(group: Group) -> Callable[[Results], str]:
     def written(results: Results) -> str:
         rows = [["case", "contender", "median", "middle half", "peak memory"]]
@@ -91,6 +101,7 @@ _PARTS: dict[str, Callable[[Results], str]] = {
     "summary": _summary,
     "targets": _targets,
     "distance": _distant,
+    "filters": _filters,
     "run-time": _cases("run time"),
     "generation": _cases("generation"),
     "setting": _setting,

@@ -38,10 +38,13 @@ def times(ratio: float) -> str:
 def _case_table(case: str, contenders: tuple[Measurement, ...]) -> Table:
     ours = next((one for one in contenders if one.contender in {GENERATED, BY_HAND}), contenders[0])
     has_memory, has_trips = any(one.peak_memory for one in contenders), any(one.round_trips for one in contenders)
+    has_plan = any(one.plan for one in contenders)
     table = Table(title=case, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("", min_width=44)
     for heading in ("median", "middle half", f"time, {ours.contender} = 1", *["peak memory"] * has_memory, *["round trips"] * has_trips):
         table.add_column(heading, justify="right", no_wrap=True)
+    if has_plan:
+        table.add_column("plan")
     for one in contenders:
         low, high = one.middle_half
         row = [one.contender, seconds(one.median), f"{seconds(low)} to {seconds(high)}"]
@@ -50,6 +53,8 @@ def _case_table(case: str, contenders: tuple[Measurement, ...]) -> Table:
             row.append(f"{one.peak_memory / 1024:.0f} MiB" if one.peak_memory else "")
         if has_trips:
             row.append(str(one.round_trips))
+        if has_plan:
+            row.append(one.plan or "")
         table.add_row(*row, style="bold" if one.contender.startswith(GENERATED) else "")
     return table
 

@@ -15,6 +15,7 @@ Group = Literal["run time", "generation"]
 class Measurement:
     """One contender of one case: seconds per call in each round, the peak resident memory of its process in KiB, and its round trips.
 
+    `plan` are the nodes of the plan that PostgreSQL executes.
     Contenders of a case take turns, so that their rounds correspond in order.
     """
 
@@ -24,6 +25,7 @@ class Measurement:
     rounds: tuple[float, ...]
     peak_memory: int | None = None
     round_trips: int | None = None
+    plan: str | None = None
 
     @property
     def median(self) -> float:
@@ -90,7 +92,9 @@ class Results:
         """Read a JSON document of `as_document`."""
         document: dict[str, Any] = json.loads(text)
         found = (
-            Measurement(one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"], one["round_trips"])
+            Measurement(
+                one["group"], one["case"], one["contender"], tuple(one["rounds"]), one["peak_memory"], one["round_trips"], one["plan"]
+            )
             for one in document["measurements"]
         )
         return cls(found, document["setting"])

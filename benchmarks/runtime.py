@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import streams
+from benchmarks import filters, streams
 from benchmarks.contenders import AsyncContender, Batching, Mixing
 from benchmarks.contenders.distant import async_calls, sync_calls
 from benchmarks.contenders.everybody import async_contenders, sync_contenders
@@ -23,6 +23,7 @@ from benchmarks.names import (
     ASYNCPG,
     BY_HAND,
     DIRECT,
+    FILTER,
     GENERATED,
     INSERT,
     INSERTS,
@@ -66,6 +67,8 @@ def measurements(place: Place, rounds: int, wanted: Wanted) -> Iterator[Measurem
     yield from asyncio.run(_async_measurements(place, rounds, wanted))
     yield from run_on_uvloop(_uvloop_measurements(place, rounds, wanted))
     yield from _distant_measurements(place, rounds, wanted)
+    if wanted(FILTER):
+        yield from filters.measurements(place, rounds)
     for rows in STREAMS:
         if wanted(stream(rows)):
             yield from streams.measurements(place, stream(rows), rows, max(1, rounds // (10 if rows == STREAMS[0] else 20)))

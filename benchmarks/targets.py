@@ -32,6 +32,7 @@ from benchmarks.names import (
     STREAMS,
     TASKS,
     TRACED,
+    TRACED_DIRECT,
     UNCHANGED,
     UPDATE,
     UVLOOP,
@@ -163,7 +164,14 @@ TARGETS = (
         "tracing off, calls not sampled",
         "at most",
         1.1,
-        together(*(slower(case, TRACED, GENERATED) for one in (ONE_ROW, MANY_ROWS, INSERT, UPDATE) for case in _both(one))),
+        together(
+            *(
+                slower(case, traced, untraced)
+                for one in (ONE_ROW, MANY_ROWS, INSERT, UPDATE)
+                for case in _both(one)
+                for traced, untraced in ((TRACED, GENERATED), (TRACED_DIRECT, DIRECT))
+            )
+        ),
     ),
     Target("run time", "loop / batch", "at least", 2.5, faster(_LOOP, *_both(MANY_INSERTS), *_both(MANY_LOOKUPS), ours=_BATCH)),
     Target("run time", "loop / copy", "at least", 10, faster(_LOOP, *_both(MANY_INSERTS), ours=_COPY)),

@@ -58,6 +58,7 @@ LIMIT @page_size;
 -- Find orders as a clerk searches them, newest first unless another order is chosen. A filter that is left out does not apply: one of these
 -- states, a currency, when it was placed (since included, before excluded), and how the customer's last name begins, in any case.
 -- name: FindOrders :many
+-- @page
 -- @optional statuses, currency, placed_since, placed_before, last_name
 -- @order newest
 -- @order oldest: orders.placed_at, orders.id
@@ -73,7 +74,7 @@ WHERE orders.status = ANY(@statuses::order_status[])
   AND orders.placed_at < @placed_before
   AND starts_with(lower(users.last_name), lower(@last_name))
 ORDER BY orders.placed_at DESC, orders.id DESC
-LIMIT @max_rows;
+LIMIT @page_size;
 
 -- Return the totals of a user's orders, one row for each currency: the number by status, and the sum of the paid ones.
 -- name: SummarizeOrdersOfUser :many

@@ -32,6 +32,7 @@ from benchmarks.names import (
     SQLC_DATACLASS,
     SQLC_PYDANTIC,
     TRACED,
+    TRACED_DIRECT,
 )
 from benchmarks.place import Place
 
@@ -39,6 +40,7 @@ _SYNC: dict[str, Callable[[Place], AbstractContextManager[SyncContender]]] = {
     GENERATED: generated.Sync.opened,
     DIRECT: generated.DirectSync.opened,
     TRACED: traced.Sync.opened,
+    TRACED_DIRECT: traced.DirectSync.opened,
     BY_HAND: by_hand.Sync.opened,
     RIVAL_FORM: rival_form.Sync.opened,
     AIOSQL: aiosql_over_psycopg.Sync.opened,
@@ -51,6 +53,7 @@ _ASYNC: dict[str, Callable[[Place], AbstractAsyncContextManager[AsyncContender]]
     GENERATED: generated.Async.opened,
     DIRECT: generated.DirectAsync.opened,
     TRACED: traced.Async.opened,
+    TRACED_DIRECT: traced.DirectAsync.opened,
     BY_HAND: by_hand.Async.opened,
     RIVAL_FORM: rival_form.Async.opened,
     ASYNCPG: asyncpg_by_hand.Async.opened,

@@ -41,6 +41,18 @@ class Async(generated.Async):
                 yield found
 
 
+class DirectSync(Sync):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_traced_direct_db"
+
+
+class DirectAsync(Async):
+    """The same functions, with `calls: direct`."""
+
+    package = "bench_traced_direct_db"
+
+
 @contextmanager
 def _request() -> Generator[None]:
     provider = TracerProvider(sampler=ParentBased(ALWAYS_OFF), shutdown_on_exit=False)

@@ -30,3 +30,12 @@ UPDATE people SET balance = @balance WHERE id = @id;
 -- @stream
 -- name: StreamPeople :many
 SELECT id, name, email, phone, born, seen, balance, active FROM many_people(@rows);
+
+-- name: FindSales :many
+-- @optional customer, status, since, until
+-- @order newest
+SELECT id, customer, status, placed_at, total
+FROM sales
+WHERE customer = @customer AND status = @status AND placed_at >= @since AND placed_at < @until
+ORDER BY placed_at DESC, id DESC
+LIMIT @max_rows;

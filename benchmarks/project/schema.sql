@@ -18,3 +18,14 @@ CREATE FUNCTION many_people(wanted int) RETURNS SETOF people LANGUAGE sql AS $$
         date '1990-01-01' + n % 10000, timestamptz '2026-01-01 12:00Z' + n * interval '1 second', n * 1.25, n % 3 = 0
     FROM generate_series(1, wanted) AS n
 $$;
+
+-- What a selective filter is measured on.
+CREATE TABLE sales (
+    id int PRIMARY KEY,
+    customer int NOT NULL,
+    status text NOT NULL,
+    placed_at timestamptz NOT NULL,
+    total numeric(12, 2) NOT NULL
+);
+CREATE INDEX sales_customer ON sales (customer);
+CREATE INDEX sales_placed_at ON sales (placed_at, id);

@@ -56,12 +56,17 @@ class Clause:
 class Assignments(Clause):
     """A SET of which assignments may leave, but not all."""
 
+    @property
+    def names(self) -> list[str]:
+        """The parameters with which assignments leave."""
+        leaving = [part for part in self._parts if isinstance(part, tuple)]
+        return [name for _, *names in leaving for name in names]
+
     def write(self, omitted: list[str]) -> str:
         """Return the clause without the assignments of omitted parameters."""
-        leaving = [part for part in self._parts if isinstance(part, tuple)]
-        names = [name for _, *names in leaving for name in names]
-        if all(name in omitted for name in names):
-            raise ValueError(f"nothing to set: pass at least one of {', '.join(names)}")
+        if all(name in omitted for name in self.names):
+            names = ", ".join(self.names)
+            raise ValueError(f"nothing to set: pass at least one of {names}")
         return super().write(omitted)
 
 
@@ -69,7 +74,7 @@ class Variants:
     """The statements of a query, in pieces: texts, clauses, and orders by name.
 
     `parameters` are in the order of their numbers in the statement with all parts. The
-    pieces have `{name}` for `$1`.
+    pieces have `{name}` for `$1`. `unchanged` is sent where nothing is set.
     """
 
     def __init__(
@@ -77,10 +82,12 @@ class Variants:
         query: str,
         parameters: tuple[str, ...],
         *pieces: str | Clause | dict[str, str],
+        unchanged: "Variants | None" = None,
     ) -> None:
         self._query = query
         self._parameters = parameters
         self._pieces = pieces
+        self._unchanged = unchanged
         self._choices: dict[tuple[Any, ...], Choice] = {}
 
     @property
@@ -112,6 +119,8 @@ class Variants:
             for name, value in zip(self._parameters, values, strict=True)
             if value is UNSET
         ]
+        if self._unchanged and self._sets_nothing(omitted):
+            return self._unchanged._of(self._parameters, values)
         try:
             sql = self._write(omitted, order)
         except ValueError as error:
@@ -121,6 +130,16 @@ class Variants:
         if len(given) > 1:
             return sql, itemgetter(*given)
         return sql, lambda values: tuple(values[index] for index in given)
+
+    def _sets_nothing(self, omitted: list[str]) -> bool:
+        clauses = [piece for piece in self._pieces if isinstance(piece, Assignments)]
+        return all(name in omitted for clause in clauses for name in clause.names)
+
+    def _of(self, names: tuple[str, ...], values: tuple[Any, ...]) -> Choice:
+        """Return the choice for values of more parameters than these."""
+        places = [names.index(name) for name in self._parameters]
+        sql, pick = self._choose(tuple(values[place] for place in places), "")
+        return sql, lambda values: pick(tuple(values[place] for place in places))
 
     def _write(self, omitted: list[str], order: str) -> LiteralString:
         texts: list[str] = []

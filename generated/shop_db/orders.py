@@ -12,10 +12,11 @@ from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
 from ._direct import aexecute, afetch_all, afetch_one
+from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows, int2, int4
 from ._tracing import atraced
-from ._variants import UNSET, Clause, Unset, Variants
+from ._variants import UNSET, Unset
 from .enums import OrderStatus
 from .models import DailySale, Order, OrderLine
 
@@ -223,18 +224,19 @@ async def list_orders_of_user(
     return [ListOrdersOfUserRow.from_row(row) for row in rows]
 
 
-FIND_ORDERS: Final = Variants(
+FIND_ORDERS: Final = Pages(
     "FindOrders",
-    ("statuses", "currency", "placed_since", "placed_before", "last_name", "max_rows"),
+    ("statuses", "currency", "placed_since", "placed_before", "last_name", "page_size"),
+    "page_size",
     """\
 SELECT
     orders.id, orders.status, orders.currency, orders.total_minor, orders.placed_at,
     orders.updated_at,
     (SELECT count(*) FROM order_lines WHERE order_lines.order_id = orders.id)
-        AS line_count
-FROM orders
-JOIN users ON users.id = orders.user_id""",
-    Clause(
+        AS line_count""",
+    KEYS,
+    "\nFROM orders\nJOIN users ON users.id = orders.user_id",
+    Where(
         "\nWHERE ",
         "\n  AND ",
         ("orders.status = ANY({statuses}::order_status[])", "statuses"),
@@ -245,11 +247,62 @@ JOIN users ON users.id = orders.user_id""",
     ),
     "\nORDER BY ",
     {
-        "newest": "orders.placed_at DESC, orders.id DESC",
-        "oldest": "orders.placed_at, orders.id",
-        "largest": "orders.total_minor DESC, orders.id",
+        "newest": PageOrder(
+            "1f4668554086",
+            forwards="orders.placed_at DESC, orders.id DESC",
+            backwards="orders.placed_at, orders.id",
+            keys={"cursor_1": "orders.placed_at", "cursor_2": "orders.id"},
+            after={
+                (): (
+                    "(orders.placed_at, orders.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(orders.placed_at, orders.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+        "oldest": PageOrder(
+            "159b4f04287a",
+            forwards="orders.placed_at, orders.id",
+            backwards="orders.placed_at DESC, orders.id DESC",
+            keys={"cursor_1": "orders.placed_at", "cursor_2": "orders.id"},
+            after={
+                (): (
+                    "(orders.placed_at, orders.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(orders.placed_at, orders.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+        "largest": PageOrder(
+            "1c03cb652e3d",
+            forwards="orders.total_minor DESC, orders.id",
+            backwards="orders.total_minor, orders.id DESC",
+            keys={"cursor_1": "orders.total_minor", "cursor_2": "orders.id"},
+            after={
+                (): (
+                    "orders.total_minor <= {cursor_1}::int8 AND (orders.total_minor <"
+                    " {cursor_1}::int8 OR orders.id > {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "orders.total_minor >= {cursor_1}::int8 AND (orders.total_minor >"
+                    " {cursor_1}::int8 OR orders.id < {cursor_2}::uuid)"
+                ),
+            },
+        ),
     },
-    "\nLIMIT {max_rows}::int8",
+    "\nLIMIT {page_size}::int8",
 )
 
 FindOrdersOrder: TypeAlias = Literal["newest", "oldest", "largest"]
@@ -296,20 +349,23 @@ async def find_orders(
     placed_since: datetime.datetime | Unset = UNSET,
     placed_before: datetime.datetime | Unset = UNSET,
     last_name: str | Unset = UNSET,
-    max_rows: int,
+    page_size: int,
     order: FindOrdersOrder = "newest",
-) -> list[FindOrdersRow]:
+    cursor: str | None = None,
+) -> Page[FindOrdersRow]:
     """Find orders as a clerk searches them, newest first unless another order is
     chosen. A filter that is left out does not apply: one of these states, a currency,
     when it was placed (since included, before excluded), and how the customer's last
     name begins, in any case.
     """
-    sql, values = FIND_ORDERS.choose(
-        (statuses, currency, placed_since, placed_before, last_name, max_rows),
+    sql, values, place = FIND_ORDERS.choose(
+        (statuses, currency, placed_since, placed_before, last_name, page_size),
+        cursor,
         order,
     )
     rows = await afetch_all(conn, sql, values)
-    return [FindOrdersRow.from_row(row) for row in rows]
+    rows, after, before = place.cut(rows)
+    return Page([FindOrdersRow.from_row(row) for row in rows], after, before)
 
 
 SUMMARIZE_ORDERS_OF_USER: Final = """\

@@ -125,6 +125,25 @@ async def test_every_way_to_look_up_finds_the_same(everybody: Any, place: Place,
                 assert [plain(row) for row in await find()] == expected, way
 
 
+def test_every_way_to_filter_finds_the_same_and_a_variant_uses_the_index(everybody: Any, place: Place) -> None:
+    from benchmarks import filters
+    from benchmarks.contenders.filtering import MOST, Sale, contenders
+
+    assert everybody
+    filters.fill(place.url, 100_000)
+    condition = f"WHERE customer = 100 ORDER BY placed_at DESC, id DESC LIMIT {MOST}"
+    with psycopg.connect(place.url) as conn:
+        expected = [Sale(*row) for row in conn.execute(f"SELECT * FROM sales {condition}".encode()).fetchall()]
+    assert len(expected) == MOST
+    with contenders(place) as found:
+        for name, one in found.items():
+            # psycopg prepares a statement when it is executed for the sixth time.
+            for _ in range(7):
+                assert [tuple(getattr(row, column) for column in Sale._fields) for row in one.find(100)] == expected, name
+            assert one.plan(100).startswith("Limit, "), name
+        assert "sales_customer" in found[GENERATED].plan(100)
+
+
 def test_every_stream_reads_all_rows_and_reports_the_memory_of_its_process(place: Place) -> None:
     found = streams.measurements(place, "a stream", 2500, 1)
     assert [one.contender for one in found] == [*streams.CONTENDERS]

@@ -25,7 +25,13 @@ SELECT name FROM users WHERE id = @id;
 -- @optional low, high, name
 -- @order id
 -- @order name: name
+-- @count
 SELECT id FROM users WHERE id BETWEEN @low AND @high AND name = @name ORDER BY id;
+
+-- name: RenameUser :one
+-- @patch or select
+-- @optional old
+UPDATE users SET name = @name WHERE id = @id AND name = @old RETURNING id;
 """
 
 
@@ -73,7 +79,10 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    assert (done.code, done.err) == (1, "error: there is no query orders.sql:GetUser\n  help: there are: FindUsers, GetUser, Totals.\n")
+    assert (done.code, done.err) == (
+        1,
+        "error: there is no query orders.sql:GetUser\n  help: there are: CountFindUsers, FindUsers, GetUser, RenameUser, Totals.\n",
+    )
 
 
 def test_an_unknown_column_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
@@ -90,6 +99,17 @@ def test_a_variant_is_shown_as_it_is_sent(sqlwright: Sqlwright) -> None:
     assert "  order name is not proven total: " in done.out
     document = json.loads(sqlwright("why", "FindUsers", "--without", "high", "--order", "name", "--format", "json").out)
     assert (document["variant"], [param["optional"] for param in document["params"]]) == (statement, [True, True, True])
+
+
+def test_a_patch_that_sets_nothing_is_shown_as_the_select_that_is_sent(sqlwright: Sqlwright) -> None:
+    done = sqlwright("why", "RenameUser", "--without", "name", "--without", "old")
+    assert "\n  | SELECT id\n  | FROM users\n  | WHERE id = $1::int4\n" in done.out
+
+
+def test_a_number_of_rows_is_explained_as_a_query_of_its_own(sqlwright: Sqlwright) -> None:
+    done = sqlwright("why", "CountFindUsers", "--without", "name")
+    assert done.out.startswith("CountFindUsers :one  queries/users.sql:11:10\n  rows: exactly one: ")
+    assert "\n  | SELECT count(*) FROM (\n  | SELECT id FROM users WHERE id BETWEEN $1::int4 AND $2::int4\n  | ) AS counted\n" in done.out
 
 
 def test_what_cannot_be_left_out_is_an_error_that_lists_what_can(sqlwright: Sqlwright) -> None:

@@ -47,6 +47,8 @@ def test_the_error_for_an_incomplete_annotation_shows_its_form(line: str, form: 
         ("@optional name note", "malformed annotation @optional on query Q: `name note`", "-- @optional name, note"),
         ("@optional: name,", "malformed annotation @optional on query Q: `: name,`", "-- @optional name"),
         ("@patch name; note", "malformed annotation @patch on query Q: `name; note`", "-- @patch name, note"),
+        ("@patch or return", "malformed annotation @patch on query Q: `or return`", "-- @patch or select"),
+        ("@patch name note, or select", "malformed annotation @patch on query Q: `name note, or select`", "-- @patch name, note or select"),
         ("@order newest id DESC", "malformed annotation @order on query Q: `newest id DESC`", "-- @order newest: id DESC"),
     ],
 )
@@ -62,6 +64,7 @@ def test_a_malformed_annotation_is_shown_as_it_was_probably_meant(line: str, mes
         (["@narrow", "@narrow"], "@narrow on query Q is repeated"),
         (["@one exactly it is so", "@one first any will do"], "@one on query Q is repeated"),
         (["@patch", "@patch"], "@patch on query Q is repeated"),
+        (["@patch or select", "@patch a"], "@patch on query Q names the parameter `a` twice"),
         (["@patch a", "@patch"], "@patch on query Q is repeated"),
         (["@patch", "@patch a"], "@patch on query Q names the parameter `a` twice"),
         (["@notnull note one reason", '@notnull "note" another'], "@notnull on query Q names the column `note` twice"),

@@ -19,8 +19,11 @@ from tests.support.small_project import CONFIGURATION, write_files
 from tests.support.sqlc import Recordings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "variants.md"
-_RECIPE = re.compile(r"### (?P<title>.+)\n\n```sql\n(?P<sql>(?s:.+?))```\n\n(?:[^`\n]+\n\n)?```python\n(?P<python>(?s:.+?))```")
-_RECIPES = [match.groupdict() for match in _RECIPE.finditer(_PAGE.read_text(encoding="utf-8"))]
+# Without SQL of its own, a recipe is for a query above it.
+_RECIPE = re.compile(
+    r"### (?P<title>.+)\n\n(?:```sql\n(?P<sql>(?s:.+?))```\n\n)?(?:(?!```)[^\n]+\n\n)?```python\n(?P<python>(?s:.+?))```"
+)
+_RECIPES = [match.groupdict() for match in _RECIPE.finditer(_PAGE.read_text(encoding="utf-8").partition("## Recipes\n")[2])]
 _SCHEMA = """
 CREATE TABLE items (id int PRIMARY KEY, name text NOT NULL, note text, added_at date NOT NULL, version int NOT NULL DEFAULT 1);
 CREATE TABLE tags (item_id int NOT NULL REFERENCES items, tag text NOT NULL, PRIMARY KEY (item_id, tag));
@@ -41,9 +44,19 @@ _RESULTS: dict[str, Any] = {
     "A filter on the optional side of a join": [(1, "new"), (2, None), (3, None)],
     "A condition on groups, without HAVING": [(1, 2)],
     "An order by name, from a caller's text": [3, 2, 1],
+    "A page and the number of all rows": ([1], 2),
     "A patch of the version that was read": (1, "blue chair", None, date(2026, 1, 1), 2),
+    "A patch that may be empty, from a form": [(2, "red chair", "painted", 2), (2, "red chair", "painted", 2)],
     "A patch with a value that is computed": ("Red Chair", None),
     "A full-text search": [2],
+    "Pages forwards and backwards": True,
+    "All rows, a page at a time": ["table", "red chair", "blue chair"],
+    "The last page": [(2, "red chair"), (1, "blue chair")],
+    "Pages with filters and a chosen order": [1],
+    "Pages of groups": [("sale", 2)],
+    "Pages by a column that may be NULL": [2, 3],
+    "Pages by month": [1, 2],
+    "A cursor from a request": [[3, 2], "400 Bad Request"],
 }
 
 
@@ -52,7 +65,7 @@ def items(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recording
     """The module that is generated from the recipes."""
     folder = tmp_path_factory.mktemp("recipes")
     configuration = CONFIGURATION.replace("generated/app_db", "recipes_db")
-    queries = "\n".join(recipe["sql"] for recipe in _RECIPES)
+    queries = "\n".join(recipe["sql"] for recipe in _RECIPES if recipe["sql"])
     write_files(folder, {"migrations/1.sql": _SCHEMA, "queries/items.sql": queries, "sqlc.yaml": configuration})
     done = run_here(folder, ("generate",), {"SQLWRIGHT_DATABASE_URL": proof_server}, recordings)
     assert done.code == 0, done.err

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import json
 import os
 import signal
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, LiteralString
@@ -17,7 +18,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.pq import TransactionStatus
+from psycopg.adapt import Dumper
+from psycopg.pq import Format, TransactionStatus
 from psycopg.types.json import Jsonb, JsonDumper, JsonLoader, set_json_dumps, set_json_loads
 from psycopg.types.string import TextBinaryLoader
 
@@ -28,6 +30,7 @@ from .commands_project import Load
 ECHO = "SELECT $1::int8, $2::text"
 SLEEP = "SELECT pg_sleep($1::float8)"
 SHAPE = "SELECT extra FROM shapes"
+BYTES = psycopg.adapters.types["bytea"]
 IDLE, INTRANS, INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
 
 AsyncConn = psycopg.AsyncConnection[Any]
@@ -49,6 +52,11 @@ class Calls:
 
     def fetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
         return list(self._module.fetch_all(*args, **kwargs))
+
+    def rows(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
+        """The rows, not loaded yet."""
+        found: Iterable[Any] = self._module.fetch_all(*args, **kwargs)
+        return found
 
     async def afetch_all(self, *args: Any, **kwargs: Any) -> list[Any]:
         return list(await self._module.afetch_all(*args, **kwargs))
@@ -185,6 +193,77 @@ def test_the_functions_that_load_and_dump_json_may_change_for_all_connections(di
     finally:
         set_json_loads(before[0])
         set_json_dumps(before[1])
+
+
+class Reading(Dumper):
+    """Reads a file to its end: a second time, nothing is left."""
+
+    oid, format = BYTES.oid, Format.BINARY
+
+    def dump(self, obj: io.BytesIO) -> bytes:
+        return obj.read()
+
+
+@pytest.mark.parametrize("threshold", [None, 0, 5])
+def test_a_parameter_is_dumped_once_by_whichever_way_it_goes(direct: Any, conn: psycopg.Connection[Any], threshold: int | None) -> None:
+    conn.prepare_threshold = threshold
+    conn.adapters.register_dumper(io.BytesIO, Reading)
+
+    def echoed() -> object:
+        [(found,)] = direct.fetch_all(conn, "SELECT $1::bytea", (io.BytesIO(b"once"),), binary=True)
+        return found
+
+    assert [echoed() for _ in range(8)] == [b"once"] * 8
+    with conn.pipeline():
+        assert echoed() == b"once"
+    conn.commit()
+    # psycopg does not know of it.
+    conn.pgconn.exec_(b"DEALLOCATE ALL")
+    assert [echoed() for _ in range(7)] == [b"once"] * 7
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("dumped"), ValueError("dumped"), StopIteration()], ids=repr)
+def test_what_a_dumper_raises_leaves_the_connection_as_a_cursor_does(direct: Any, conn: psycopg.Connection[Any], raised: Exception) -> None:
+    class Raising(Dumper):
+        def dump(self, obj: Any) -> bytes:
+            if obj.getvalue():
+                raise raised
+            return b""
+
+    conn.adapters.register_dumper(io.BytesIO, Raising)
+    seen: list[tuple[type[BaseException], int]] = []
+    for call in (direct.fetch_all, lambda *args: psycopg.RawCursor(conn).execute(args[1], args[2])):
+        for _ in range(2):
+            direct.fetch_all(conn, "SELECT $1::text", (io.BytesIO(),))
+        conn.rollback()
+        with pytest.raises(Exception, match=r".*") as error:
+            call(conn, "SELECT $1::text", (io.BytesIO(b"x"),))
+        seen.append((type(error.value), conn.info.transaction_status))
+        conn.rollback()
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "setting", "value", "other"),
+    [
+        ("SELECT '2020-02-03'::date", "DateStyle", "SQL, DMY", "SQL, MDY"),
+        ("SELECT '2020-02-03 04:05:06+00'::timestamptz", "TimeZone", "UTC", "Asia/Tokyo"),
+    ],
+)
+def test_rows_are_loaded_by_the_settings_at_the_time_of_the_call(
+    direct: Any, conn: psycopg.Connection[Any], query: LiteralString, setting: str, value: str, other: str
+) -> None:
+    conn.execute(f"SET {setting} TO '{value}'".encode())
+    expected = [str(direct.fetch_all(conn, query)) for _ in range(2)][1]
+    conn.execute(f"SET {setting} TO '{other}'".encode())
+    direct.fetch_all(conn, query)
+    conn.execute(f"SET {setting} TO '{value}'".encode())
+    rows = direct.rows(conn, query)
+    # As another thread might, before the rows are loaded.
+    conn.execute(f"SET {setting} TO '{other}'".encode())
+    assert str(list(rows)) == expected
+    conn.execute(f"SET {setting} TO '{value}'".encode())
+    assert str(direct.fetch_all(conn, query)) == expected
 
 
 async def test_text_is_sent_in_the_encoding_that_the_connection_has_when_its_turn_comes(direct: Any, database: str) -> None:

@@ -449,6 +449,34 @@ def test_without_opentelemetry_the_error_says_what_to_install(database: str) -> 
     assert "needs opentelemetry-api: pip install opentelemetry-api" in done.stderr.splitlines()[-1]
 
 
+UNRECORDED = """
+import psycopg
+from opentelemetry import context, metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from commands_traced_db import _tracing, items
+
+def request():
+    dropped = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
+    context.attach(trace.set_span_in_context(dropped))
+    return items.item_ids(conn), items.item_ids(conn)
+
+conn = psycopg.connect({database!r})
+request()
+print("known without a provider:", len(_tracing.places))
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
+request()
+[found] = reader.get_metrics_data().resource_metrics
+print("recorded with one:", found.scope_metrics[0].metrics[0].data.data_points[0].count)
+"""
+
+
+def test_a_dropped_call_costs_nothing_until_there_is_a_provider_of_meters(database: str) -> None:
+    done = _run(f"exec({UNRECORDED.format(database=database)!r})")
+    assert (done.stdout, done.stderr) == ("known without a provider: 0\nrecorded with one: 2\n", "")
+
+
 def test_without_a_provider_calls_are_made(database: str) -> None:
     done = _run(f"import psycopg, commands_traced_db.items as i; print(i.item_ids(conn=psycopg.connect({database!r})))")
     assert done.stderr == ""

@@ -127,6 +127,24 @@ def test_an_empty_patch_is_refused_before_it_is_sent(variants: Any, conn: psycop
         variants.patch_user(conn, id=2)
 
 
+def test_an_empty_patch_returns_the_row_unchanged_if_the_query_says_so(
+    find: Callable[..., list[int]], variants: Any, conn: psycopg.Connection[Any], moods: Any
+) -> None:
+    assert find(ids=[2]) == [2]
+    conn.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''written''; END'")
+    conn.execute("CREATE TRIGGER no_writes BEFORE UPDATE ON users FOR EACH STATEMENT EXECUTE FUNCTION refuse()")
+    given = {"id": 2, "least": 5, "more": 100}
+    for _ in range(7):
+        user = variants.touch_user(conn, **given)
+        assert (user.id, user.name, user.nick, user.size, user.more) == (2, "Bob", "bo", 20, 120)
+    assert variants.touch_user(conn, **given, mood=moods.SAD) == user
+    assert variants.touch_user(conn, **given, mood=moods.HAPPY) is None
+    assert variants.touch_user(conn, **{**given, "least": 50}) is None
+    conn.execute("DROP TRIGGER no_writes ON users")
+    user = variants.touch_user(conn, **given, nick=None)
+    assert (user.name, user.nick, user.size, user.more) == ("Bob", None, 21, 121)
+
+
 def test_a_patch_with_named_parameters_makes_the_other_assignments_always(
     find: Callable[..., list[int]], variants: Any, conn: psycopg.Connection[Any], moods: Any
 ) -> None:
@@ -148,6 +166,18 @@ def test_streams_single_values_and_cursors_have_variants(
     assert len(variants.cursor_of_users(conn).fetchall()) == 4
 
 
+def test_the_number_of_rows_is_that_of_the_filters_whatever_the_limit(
+    find: Callable[..., list[int]], variants: Any, conn: psycopg.Connection[Any], moods: Any
+) -> None:
+    given: list[dict[str, Any]] = [{}, {"name": "ada%"}, {"mood": moods.SAD, "ids": [1, 2, 3]}, {"nick": None}, {"low": 90, "high": 99}]
+    for filters in given:
+        rows = find(**filters)
+        assert (variants.count_find_users(conn, **filters), variants.has_users(conn, **filters)) == (len(rows), bool(rows))
+    assert (len(find(max_rows=1)), variants.count_find_users(conn)) == (1, 4)
+    with pytest.raises(ValueError, match=r"^query CountFindUsers: low needs high as well$"):
+        variants.count_find_users(conn, low=1)
+
+
 def test_async_functions_have_the_same_variants(load: Load, database: str, unset: Any) -> None:
     variants = load("aio.variants")
 
@@ -157,6 +187,7 @@ def test_async_functions_have_the_same_variants(load: Load, database: str, unset
         assert await variants.find_users(conn, name="a%", nick=unset, max_rows=5) == [1]
         assert await variants.rename_users(conn, id=1, name="Eve", nick=None) == 1
         assert [row.name async for row in variants.stream_users(conn)] == ["Ada", "EVE"]
+        assert (await variants.count_find_users(conn, name="a%"), await variants.has_users(conn, name="x%")) == (1, False)
 
     asyncio.run(rolled_back(database, calls))
 

@@ -18,6 +18,7 @@ from tests.support.servers import Servers, fresh_database
 
 from .comparison import Comparison
 from .grammar import Writer, random_schema
+from .randompages import PagedComparison
 from .varied import VariedComparison
 
 _SHORT_RUN, _PER_SCHEMA = 10, 8
@@ -96,6 +97,17 @@ def test_no_rows_contradict_the_proof_of_a_random_query(comparison: Comparison) 
 
 
 @pytest.fixture(scope="module")
+def paged(servers: Servers, major: int) -> Iterator[PagedComparison]:
+    with fresh_database(servers, major, "random_pages") as connection:
+        yield PagedComparison(connection)
+
+
+def test_random_walks_over_pages_find_every_row_in_order(paged: PagedComparison) -> None:
+    paged.many(os.environ.get("SQLWRIGHT_SEED", "4"), 5)
+    assert paged.counts["walks"] >= 5
+
+
+@pytest.fixture(scope="module")
 def varied(servers: Servers, major: int) -> Iterator[VariedComparison]:
     with fresh_database(servers, major, "random_variants") as connection:
         yield VariedComparison(connection)
@@ -111,6 +123,13 @@ def test_no_rows_contradict_the_proofs_of_many_random_variants(varied: VariedCom
     varied.many(os.environ.get("SQLWRIGHT_SEED", "20"), int(os.environ.get("SQLWRIGHT_PROPERTY_QUERIES", "20000")) // 4)
     with capsys.disabled():
         print(f"\n{varied}")  # noqa: T201 - the count is what the long run is for
+
+
+@pytest.mark.slow
+def test_many_random_walks_over_pages_find_every_row_in_order(paged: PagedComparison, capsys: pytest.CaptureFixture[str]) -> None:
+    paged.many(os.environ.get("SQLWRIGHT_SEED", "20"), int(os.environ.get("SQLWRIGHT_PROPERTY_QUERIES", "20000")) // 20)
+    with capsys.disabled():
+        print(f"\n{paged}")  # noqa: T201 - the count is what the long run is for
 
 
 @pytest.mark.slow

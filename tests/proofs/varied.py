@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psycopg
@@ -19,24 +19,27 @@ from psycopg import pq
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError
 from sqlwright.ir.naming import Identifier
-from sqlwright.prove.asking.describe import Refused, describe
+from sqlwright.prove.asking.describe import Description, Refused, describe
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.rules.verdicts import NullProof
-from sqlwright.prove.statement import Statement, prove_statement
+from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
 from sqlwright.sql.annotations import Annotations, Order
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.placeholders import placeholder_number
-from sqlwright.sql.variants import renumbered, write_variant
+from sqlwright.sql.variants import Cut, renumbered, write_variant
 from tests.support.stages import unproven
 
 from .comparison import Comparison, Contradiction, compare, main
 from .grammar import Writer
 from .random_schemas import BOOL, INT, INTS, TEXT, Column, Source
+from .related import Derived, Empty, derive, empty_patch
 
 _MOST = 4
 _CHOSEN = 12
-_VALUES: dict[str, tuple[bytes, ...]] = {INT: (b"0", b"1", b"2"), TEXT: (b"a", b""), BOOL: (b"t", b"f"), INTS: (b"{}", b"{1,2}", b"{NULL}")}
+# Of how many queries the statements are looked at that are made of them.
+_RELATED = 0.5
+VALUES: dict[str, tuple[bytes, ...]] = {INT: (b"0", b"1", b"2"), TEXT: (b"a", b""), BOOL: (b"t", b"f"), INTS: (b"{}", b"{1,2}", b"{NULL}")}
 _TEMPLATE = unproven("-- name: Q :many\n-- @order own\nSELECT 1;\n").modules[0].queries[0]
 # PostgreSQL refuses the statement that stands for all variants, or one of them; that is an error with a place, and no wrong proof.
 _REFUSED = "PostgreSQL refuses"
@@ -50,6 +53,8 @@ class VariedWriter(Writer):
         self.optional: dict[int, str] = {}
         self.assigned: set[int] = set()
         self.orders: list[str] = []
+        # A column that a patch sets, and its table.
+        self.patched: tuple[str, str] | None = None
 
     def statement(self) -> tuple[str, int]:
         """Return a random statement; a SELECT may have orders."""
@@ -122,7 +127,7 @@ class VariedWriter(Writer):
     def _patch(self) -> str:
         target = self._random.choice([source for source in self._sources if source.writable])
         assignments: list[str] = []
-        columns = [column for column in target.columns if column[1] in _VALUES]
+        columns = [column for column in target.columns if column[1] in VALUES]
         for name, type_name in self._random.sample(columns, min(len(columns), self._random.choice((1, 2, 3)))):
             if self._random.random() < 0.2:
                 assignments.append(f"{name} = {self._value(name, type_name, target)}")
@@ -130,12 +135,39 @@ class VariedWriter(Writer):
                 number = max(self.optional, default=2) + 1
                 self.optional[number] = type_name
                 self.assigned.add(number)
-                assignments.append(f"{name} = ${number}::{type_name}")
+                assignments.append(f"{name} = {self._assigned_value(number, name, type_name)}")
+                self.patched = name, target.name
         own = [Column(f"{target.name}.{name}", type_name) for name, type_name in target.columns]
         where = self._random.choice(("", f" WHERE {target.name}.k = 1", f" WHERE {target.name}.k = $1::int", " WHERE true"))
         if where and self._random.random() < 0.3:
             where += f" AND {self._optional_condition(own)}"
         return f"UPDATE {target.name} SET {', '.join(assignments)}{where} RETURNING {', '.join(column.text for column in own)}"
+
+    def _assigned_value(self, number: int, name: str, type_name: str) -> str:
+        """Return a value with an optional parameter, which is mostly the parameter itself."""
+        own = f"${number}::{type_name}"
+        choices = [own] * 4 + [
+            f"({own})::{type_name}",
+            f"CAST({own} AS text)::{type_name}",
+            f"nullif({own}, {name})",
+            f"coalesce({own}, {name})",
+        ]
+        if type_name == INT:
+            choices += [f"{own}::numeric / 2", f"{name} + {own}", f"(SELECT max(x) FROM unnest(ARRAY[{own}]) x)"]
+        return self._random.choice(choices)
+
+
+@dataclass(slots=True)
+class _Proven:
+    """A query with variants, as it is proven, and the statements that are made of it."""
+
+    statement: Statement
+    cut: Cut
+    proof: StatementProof
+    total: dict[str, str]
+    assigned: frozenset[int]
+    derived: list[Derived] = field(default_factory=list[Derived])
+    empty: Empty | None = None
 
 
 class VariedComparison(Comparison):
@@ -163,15 +195,14 @@ class VariedComparison(Comparison):
             annotations=Annotations(orders=orders),
             params=tuple(ir.UnprovenParam(number, Identifier(f"p{number}"), "", optional=False) for number in numbers.values()),
             variation=ir.Variation(
-                frozenset(optional - assigned), tuple((o.name, o.by) for o in orders), bool(assigned), frozenset(assigned)
+                frozenset(optional - assigned),
+                tuple((o.name, o.by) for o in orders),
+                bool(assigned),
+                frozenset(assigned) if source.random() < 0.5 else frozenset(),
             ),
         )
         try:
-            described = describe(self._connection, sql, {})
-            whole = prove_statement(self._connection, facts, statement)
-            cut = cut_variants(self._connection, facts, query, statement, described)
-            proof = prove_variants(self._connection, facts, statement, cut, whole)
-            total = {order.name: order.total for order in prove_orders(self._connection, facts, statement, cut, proof)}
+            proven = self._prove(source, facts, query, statement, writer, frozenset(assigned))
         except (psycopg.Error, Refused):
             self._run(b"ROLLBACK TO query")
             return "refused"
@@ -180,28 +211,87 @@ class VariedComparison(Comparison):
             if any(found.code is Code.UNVERIFIED_VARIANT and _REFUSED not in found.message for found in error.diagnostics):
                 raise Contradiction(str(error)) from error
             return f"refused: {error.diagnostics[0].code}"
-        outcome = "failed to run"
-        groups = cut.groups
-        for _ in range(_CHOSEN):
-            omitted = {number for group in groups if source.random() < 0.5 for number in group}
-            if assigned and assigned <= omitted:
-                continue
-            order = source.choice(cut.orders) if cut.orders else ""
-            variant = write_variant(sql, cut, len(used), omitted, order)
-            given = [_value(source, types[number - 1], proof.params[number - 1]) for number in variant.params]
-            result = self._connection.pgconn.exec_params(variant.sql.encode(), given)
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                outcome = "compared"
-                self.counts["variants"] += 1
-                try:
-                    compare(proof, result, facts, given=given)
-                    if total.get(order):
-                        self.counts["total orders"] += 1
-                        _compare_order(dict(cut.ordering.orders)[order] if cut.ordering else "", result, total[order])
-                except Contradiction as found:
-                    raise Contradiction(f"{found}\nin the variant: {variant.sql}\nof") from None
+        ran = [self._run_variant(source, facts, proven) for _ in range(_CHOSEN)]
+        return "compared" if any(ran) else "failed to run"
+
+    def _prove(
+        self,
+        source: random.Random,
+        facts: SchemaFacts,
+        query: ir.UnprovenQuery,
+        statement: Statement,
+        writer: VariedWriter,
+        assigned: frozenset[int],
+    ) -> _Proven:
+        described = describe(self._connection, statement.sql, {})
+        whole = prove_statement(self._connection, facts, statement)
+        cut = cut_variants(self._connection, facts, query, statement, described)
+        proof = prove_variants(self._connection, facts, statement, cut, whole)
+        total = {order.name: order.total for order in prove_orders(self._connection, facts, statement, cut, proof)}
+        proven = _Proven(statement, cut, proof, total, assigned)
+        if source.random() < _RELATED:
+            proven.derived, proven.empty = self._related(facts, query, statement, described, proof, writer)
+        return proven
+
+    def _run_variant(self, source: random.Random, facts: SchemaFacts, proven: _Proven) -> bool:
+        """Run a variant and compare it; return whether it could be run."""
+        statement, cut, proof = proven.statement, proven.cut, proven.proof
+        omitted = {number for group in cut.groups if source.random() < 0.5 for number in group}
+        values = {
+            number: _value(source, type_name, proof.params[number - 1])
+            for number, type_name in enumerate(statement.param_types, start=1)
+            if number not in omitted
+        }
+        if proven.assigned and proven.assigned <= omitted:
+            if proven.empty is not None:
+                self.counts["empty patches"] += proven.empty.compare(self._execute, omitted, values)
+                self._run(b"ROLLBACK TO query")
+            return False
+        order = source.choice(cut.orders) if cut.orders else ""
+        variant = write_variant(statement.sql, cut, len(statement.param_types), omitted, order)
+        given = [values[number] for number in variant.params]
+        result = self._execute(variant.sql, given)
+        is_run = result.status == pq.ExecStatus.TUPLES_OK
+        if is_run:
+            self.counts["variants"] += 1
+            try:
+                compare(proof, result, facts, given=given)
+                if proven.total.get(order):
+                    self.counts["total orders"] += 1
+                    _compare_order(dict(cut.ordering.orders)[order] if cut.ordering else "", result, proven.total[order])
+                for one in proven.derived:
+                    one.compare(self._execute, omitted, values, result.ntuples)
+                    self.counts["counts"] += 1
+            except Contradiction as found:
+                raise Contradiction(f"{found}\nin the variant: {variant.sql}\nof") from None
+        self._run(b"ROLLBACK TO query")
+        return is_run
+
+    def _related(
+        self,
+        facts: SchemaFacts,
+        query: ir.UnprovenQuery,
+        statement: Statement,
+        described: Description,
+        proof: StatementProof,
+        writer: VariedWriter,
+    ) -> tuple[list[Derived], Empty | None]:
+        """Return what asks about the rows of a query, or stands for an empty patch; nothing where that is refused."""
+        varied = query.variation or ir.Variation()
+        try:
+            if writer.patched:
+                return [], empty_patch(self._connection, facts, query, statement, described, proof, writer.patched)
+            return derive(self._connection, facts, query, statement, varied.optional), None
+        except (Refused, CompileError) as error:
+            codes = {found.code for found in error.diagnostics} if isinstance(error, CompileError) else {Code.REFUSED_QUERY}
+            if not codes <= {Code.REFUSED_DERIVATION, Code.REFUSED_PATCH, Code.REFUSED_QUERY, Code.UNGUARDED_WRITE}:
+                raise
             self._run(b"ROLLBACK TO query")
-        return outcome
+            self.counts[f"not related: {', '.join(codes)}"] += 1
+            return [], None
+
+    def _execute(self, sql: str, given: Sequence[bytes | None]) -> pq.abc.PGresult:
+        return self._connection.pgconn.exec_params(sql.encode(), list(given))
 
 
 def _compare_order(by: str, result: pq.abc.PGresult, reason: str) -> None:
@@ -216,7 +306,7 @@ def _value(source: random.Random, type_name: str, param: NullProof) -> bytes | N
     """Return a value that the function takes for a parameter."""
     if param.nullable and source.random() < 0.3:
         return None
-    return source.choice([value for value in _VALUES[type_name] if param.element_nullable or b"NULL" not in value])
+    return source.choice([value for value in VALUES[type_name] if param.element_nullable or b"NULL" not in value])
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ class Service:
             Action.PLACE_ORDER: lambda: self.orders.place(context, NewOrder(self.owner, (LINE,))),
             Action.SHOW_ORDER: lambda: reads.order(self.order),
             Action.LIST_ORDERS: lambda: reads.order_history(self.owner, 1, None),
-            Action.FIND_ORDERS: lambda: reads.find_orders(OrderFilter(), "newest", 1),
+            Action.FIND_ORDERS: lambda: reads.find_orders(OrderFilter(), "newest", 1, None),
             Action.PAY_ORDER: lambda: self.orders.pay(context, self.order),
             Action.SHIP_ORDER: lambda: self.orders.ship(context, self.order),
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),

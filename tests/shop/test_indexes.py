@@ -17,6 +17,7 @@ import shop_db
 QUERIES: dict[str, str] = {
     name: value
     for module in pkgutil.iter_modules(shop_db.__path__, "shop_db.")
+    if "._" not in module.name
     for name, value in vars(import_module(module.name)).items()
     if name.isupper() and type(value) is str
 }

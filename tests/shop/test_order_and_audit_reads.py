@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import uuid
 from datetime import date
+from itertools import pairwise
 from typing import Any, LiteralString
 
 import pytest
 from psycopg import AsyncConnection
 
 from shop.application.context import Actor, Context
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import OrderSummary, UserOrderSummary
-from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
+from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.repositories import ReadRepositories
 from shop.application.transactions.audit import AuditEntry, AuditLog, AuditOutcome
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderRepository, OrderStatus
-from shop.domain.result import Ok
+from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile, UserRepository
 from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.connection import Connection
@@ -26,7 +28,7 @@ from shop.infrastructure.postgres.reads.repositories import read_repositories_on
 from shop.infrastructure.postgres.transactions.projections import PostgresProjections
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop_db import UNSET
-from shop_db.orders import FIND_ORDERS, LIST_ORDERS_OF_USER
+from shop_db.orders import FIND_ORDERS, LIST_ORDERS_OF_USER, find_orders
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 EUROS = OrderLine("BOOK-1", "A book", 2, Money(12_50, Currency.EUR))
@@ -111,7 +113,9 @@ async def test_a_search_finds_the_orders_that_all_given_filters_accept(
 
     async def numbers(wanted: OrderFilter, sort: OrderSort = "oldest", at_most: int = 9) -> list[int]:
         ids = [order.id for order in placed]
-        return [ids.index(found.id) for found in await reads.orders.find(wanted, sort, at_most)]
+        found = await reads.orders.find(wanted, sort, at_most)
+        assert isinstance(found, Ok)
+        return [ids.index(order.id) for order in found.value.orders]
 
     assert await numbers(OrderFilter()) == [0, 1, 2, 3]
     assert await numbers(OrderFilter(), "newest", 2) == [3, 2]
@@ -124,6 +128,43 @@ async def test_a_search_finds_the_orders_that_all_given_filters_accept(
     assert await numbers(OrderFilter(placed_since=placed[1].placed_at, placed_before=placed[3].placed_at)) == [1, 2]
     assert await numbers(OrderFilter(last_name="b")) == [2, 3]
     assert await numbers(OrderFilter(last_name="%")) == []
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "largest"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_the_pages_of_a_search_contain_what_it_finds_once_both_ways(
+    users: UserRepository, orders: OrderRepository, reads: ReadRepositories, sort: OrderSort, size: int
+) -> None:
+    ada = await register(users)
+    for number in range(7):
+        await place(orders, ada, (EUROS, POUNDS)[number % 2], *[OrderStatus.PAID] * (number != 3))
+    wanted = OrderFilter(statuses=(OrderStatus.PAID,))
+
+    async def page(cursor: str | None, size: int = size) -> FoundOrders:
+        found = await reads.orders.find(wanted, sort, size, cursor)
+        assert isinstance(found, Ok)
+        return found.value
+
+    whole = await page(None, 9)
+    assert (len(whole.orders), whole.following, whole.preceding) == (6, None, None)
+    walked = [await page(None)]
+    while (cursor := walked[-1].following) is not None:
+        walked.append(await page(cursor))
+    assert tuple(order for each in walked for order in each.orders) == whole.orders
+    assert walked[0].preceding is None
+    for before, after in pairwise(walked):
+        assert after.preceding is not None
+        assert (await page(after.preceding)).orders == before.orders
+
+
+async def test_a_cursor_of_another_order_is_refused(users: UserRepository, orders: OrderRepository, reads: ReadRepositories) -> None:
+    ada = await register(users)
+    await place(orders, ada)
+    await place(orders, ada)
+    found = await reads.orders.find(OrderFilter(), "newest", 1)
+    assert isinstance(found, Ok)
+    for cursor in (found.value.following, "nonsense"):
+        assert await reads.orders.find(OrderFilter(), "oldest", 1, cursor) == Err(InvalidCursor("found orders, oldest first"))
 
 
 LARGE = OrderLine("PALACE", "A palace", 1000, Money(10**9, Currency.EUR))
@@ -178,6 +219,8 @@ async def test_a_user_without_orders_has_an_empty_summary(reads: ReadRepositorie
 async def test_the_size_of_a_page_is_at_least_1(reads: ReadRepositories) -> None:
     with pytest.raises(ValueError, match="a page has at least one order, not 0"):
         await reads.orders.history(UNKNOWN, 0)
+    with pytest.raises(ValueError, match="0"):
+        await reads.orders.find(OrderFilter(), "newest", 0)
     with pytest.raises(ValueError, match="a page has at least one entry, not 0"):
         await reads.audit.page(None, 0)
 
@@ -199,11 +242,17 @@ async def test_a_history_is_read_from_the_index_with_its_sort_order(conn: AsyncC
 )
 async def test_a_search_reads_an_index_in_its_order(conn: AsyncConnection[Any], order: OrderSort, index: str) -> None:
     await conn.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
-    sql, _ = FIND_ORDERS.choose((UNSET, "EUR", UNSET, UNSET, "love", 10), order)
-    cur = await conn.execute(f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {sql}".encode())
-    plan = "\n".join(line for (line,) in await cur.fetchall())
-    assert f"using {index}" in plan
-    assert "Sort" not in plan
+    user_id = await register(PostgresUserRepository(Queries(conn), CollectedEvents()))
+    await conn.execute("INSERT INTO orders (user_id, currency, total_minor) SELECT %s, 'EUR', n FROM generate_series(1, 2) n", [user_id])
+    after = (await find_orders(conn, page_size=1, order=order)).next
+    before = (await find_orders(conn, page_size=1, order=order, cursor="last")).previous
+    for cursor in (None, after, "last", before):
+        sql, *_ = FIND_ORDERS.choose((UNSET, "EUR", UNSET, UNSET, "love", 10), cursor, order)
+        cur = await conn.execute(f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {sql}".encode())
+        plan = "\n".join(line for (line,) in await cur.fetchall())
+        assert f"using {index}" in plan
+        assert "Sort" not in plan
+        assert ("Index Cond: (ROW(placed_at" in plan or "Index Cond: (total_minor" in plan) is (cursor in {after, before})
 
 
 # --- The audit trail ----------------------------------------------------------------------------------------------------

@@ -161,6 +161,12 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
     assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
     search = whole.json("orders", "find", "--status", "shipped", "--currency", "EUR", "--customer", "LOVE", "--order", "largest")
     assert [item["id"] for item in search["items"]] == [order["id"]]
+    assert (search["next_cursor"], search["previous_cursor"]) == (None, None)
+    whole.json("orders", "place", user, "--line", "MUG-01:Mug:1:9.90 EUR")
+    first = whole.json("orders", "find", "--size", "1")
+    second = whole.json("orders", "find", "--size", "1", "--cursor", first["next_cursor"])
+    assert whole.json("orders", "find", "--size", "1", "--cursor", second["previous_cursor"]) == first
+    assert whole.json("orders", "find", "--order", "oldest", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
     assert whole.json("orders", "find", "--before", "2020-01-01")["items"] == []
 
 

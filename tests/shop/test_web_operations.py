@@ -95,7 +95,11 @@ async def test_orders_are_found_by_filters_and_listed_for_their_user(web: Web) -
         return [order["id"] for order in answered.json()["items"]]
 
     assert await found(sort="oldest") == orders
-    assert await found(size=1) == orders[2:]
+    newest = (await clerk("GET", "/orders", params={"size": 2})).json()
+    older = (await clerk("GET", "/orders", params={"size": 2, "cursor": newest["next_cursor"]})).json()
+    assert [order["id"] for order in newest["items"] + older["items"]] == orders[::-1]
+    assert await found(size=2, cursor=older["previous_cursor"]) == orders[:0:-1]
+    assert problem(await clerk("GET", "/orders", params={"sort": "largest", "cursor": newest["next_cursor"]})) == (422, "invalid-cursor")
     assert await found(status=["paid", "shipped"]) == orders[:1]
     assert await found(currency="USD") == []
     assert await found(last_name="love", placed_since="2026-01-01T00:00:00Z") == orders[::-1]

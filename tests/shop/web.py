@@ -22,7 +22,6 @@ from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.web.app import Limits, create_app
 from shop.web.state import State
-
 from tests.support.waiting import wait_until
 
 from .ports import CheapHasher

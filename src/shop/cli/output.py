@@ -109,8 +109,18 @@ class Output:
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
         """Write a list of records, and the cursor of the next page."""
+        self._listing(rows, columns, {"next_cursor": cursor}, {"more: --after": cursor})
+
+    def pages(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], following: str | None, preceding: str | None) -> None:
+        """Write a list of records, and the cursors of the pages after and before it."""
+        cursors = {"next_cursor": following, "previous_cursor": preceding}
+        self._listing(rows, columns, cursors, {"next: --cursor": following, "previous: --cursor": preceding})
+
+    def _listing(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], cursors: Mapping[str, str | None], notes: Mapping[str, str | None]
+    ) -> None:
         if self.is_json:
-            self._json({"items": list(rows), "next_cursor": cursor})
+            self._json({"items": list(rows), **cursors})
             return
         table = Table(box=None, pad_edge=False)
         for number, column in enumerate(columns):
@@ -119,8 +129,9 @@ class Output:
         for row in rows:
             table.add_row(*(_text(row[column]) for column in columns))
         self._out().print(table if rows else "no entries")
-        if cursor is not None:
-            self.note(f"more: --after {cursor}")
+        for note, cursor in notes.items():
+            if cursor is not None:
+                self.note(f"{note} {cursor}")
 
     def note(self, text: str) -> None:
         """Write a note that is not part of the result, unless the output is JSON."""

@@ -156,6 +156,7 @@ def shortened(text: str) -> str:
 
 UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="USER", help="Id of the user.")]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
+CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
 AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]
 
 

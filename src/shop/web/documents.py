@@ -19,4 +19,6 @@ def created(parameter: str, *operations: str) -> dict[str, Any]:
         "headers": {"Location": {"description": "Its path.", "required": True, "schema": {"type": "string"}}, **_ETAG, **_REPLAYED},
         "links": {name: {"operationId": name, "parameters": {f"path.{parameter}": "$response.body#/id"}} for name in operations},
     }
+
+
 NO_CONTENT: Final[dict[str, Any]] = {"description": "Done.", "headers": _REPLAYED}

@@ -7,4 +7,4 @@ from typing import Annotated
 from fastapi import Query
 
 Size = Annotated[int, Query(ge=1, le=1000, description="Items on a page.")]
-Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the previous page.")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` or `previous_cursor` of another page.")]

@@ -9,8 +9,21 @@ from typing import TypeVar
 from sqlwright import ir
 from sqlwright.assemble.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
 from sqlwright.ir.naming import ClassName, Identifier, distinct_members
-from sqlwright.ir.proofs import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn, TypeKind
+from sqlwright.ir.proofs import (
+    Catalog,
+    Enum,
+    Proofs,
+    ProvenColumn,
+    ProvenEmbed,
+    ProvenParam,
+    ProvenVariants,
+    QueryProof,
+    Table,
+    TableColumn,
+    TypeKind,
+)
 from sqlwright.options import Options
+from sqlwright.sql.pages import page_pieces
 from sqlwright.sql.sources import PlaceInQuery
 from sqlwright.sql.variants import pieces
 from sqlwright.types.copying import binary_types, copy_sql
@@ -238,10 +251,15 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         writes=proof.writes,
         # The query of `:copyfrom` is an INSERT; what is sent is not.
         operation=replace(proof.operation, name="COPY") if isinstance(result, ir.Copied) else proof.operation,
-        variants=ir.Variants(pieces(proof.sql, proof.variants.cut), proof.variants.cut.optional, proof.variants.orders)
-        if proof.variants
-        else None,
+        variants=_variants(proof.sql, proof.variants) if proof.variants else None,
     )
+
+
+def _variants(sql: str, found: ProvenVariants) -> ir.Variants:
+    unchanged, page = found.unchanged, found.page
+    selecting = ir.Selecting(pieces(unchanged.sql, unchanged.cut), unchanged.params) if unchanged else None
+    whole = pieces(sql, found.cut) if page is None else page_pieces(sql, found.cut, page)
+    return ir.Variants(whole, found.cut.optional, found.orders, selecting, page)
 
 
 def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Param, ...]:
@@ -259,7 +277,8 @@ def _result(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> ir.R
             return _one(query, proof, schema)
         case ir.Command.MANY:
             shape = _shape(query, proof, schema)
-            return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape)
+            paged = bool(query.annotations.page)
+            return ir.Stream(shape, query.annotations.stream) if query.annotations.stream else ir.Many(shape, paged=paged)
         case ir.Command.COPYFROM:
             return _copied(query, proof, schema)
         case ir.Command.BATCHEXEC:

@@ -129,11 +129,14 @@ def _query(query: ir.Query) -> Iterator[Diagnostic]:
             place,
             help="rename one of them: sqlc.arg(other_name).",
         )
-    for param in query.params if query.variants and query.variants.orders else ():
-        if param.name == "order":
+    variants = query.variants
+    taken = {"order": "the choice among its @order"} if variants and variants.orders else {}
+    taken |= {"cursor": "the cursor of a @page"} if variants and variants.page else {}
+    for param in query.params:
+        if param.name in taken:
             yield Diagnostic(
                 Code.NAME_COLLISION,
-                f"query {query.name} has a parameter named `order`, as the choice among its @order is",
+                f"query {query.name} has a parameter named `{param.name}`, as {taken[param.name]} is",
                 place,
                 help="rename the parameter: sqlc.arg(other_name).",
             )

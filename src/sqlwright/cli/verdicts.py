@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from os.path import normpath
 from typing import Any
@@ -13,6 +14,7 @@ from sqlwright.cli.console import out
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
 from sqlwright.postgres import standins
+from sqlwright.sql.pages import Turn, WherePiece, is_piece, write_page
 from sqlwright.sql.sources import PlaceInQuery
 from sqlwright.sql.variants import ClausePiece, groups_of, write_pieces
 
@@ -170,10 +172,36 @@ def find_variant(query: ir.Query, without: list[str], order: str) -> str:
                     ]
                 )
     omitted = {numbers[name] for name in without}
-    parts = [params for piece in variants.pieces if isinstance(piece, ClausePiece) for _, params in piece.parts]
+    clauses = [piece.clause if isinstance(piece, WherePiece) else piece for piece in variants.pieces]
+    parts = [params for piece in clauses if isinstance(piece, ClausePiece) for _, params in piece.parts]
     # Parameters that share a condition are left out together.
     omitted |= {number for group in groups_of(parts) if not omitted.isdisjoint(group) for number in group}
-    return write_pieces(variants.pieces, len(query.params), omitted, order).sql
+    if variants.page is not None:
+        return _pages(variants, len(query.params), omitted, order)
+    assigned = {number for piece in variants.pieces if isinstance(piece, ClausePiece) and piece.assigns for number in _params_of(piece)}
+    if variants.unchanged is not None and assigned <= omitted:
+        return _write_unchanged(variants.unchanged, omitted)
+    return write_pieces(filter(is_piece, variants.pieces), len(query.params), omitted, order).sql
+
+
+def _pages(variants: ir.Variants, count: int, omitted: AbstractSet[int], order: str) -> str:
+    """Return the statements of the pages of a variant: those beside a row without NULLs."""
+    turns = {
+        "the first page": Turn(order),
+        "the page after a row": Turn(order, nulls=()),
+        "the page before a row": Turn(order, backwards=True, nulls=()),
+        "the last page": Turn(order, backwards=True),
+    }
+    return "\n\n".join(f"-- {name}\n{write_page(variants.pieces, count, turn, omitted).sql}" for name, turn in turns.items())
+
+
+def _params_of(clause: ClausePiece) -> set[int]:
+    return {number for _, params in clause.parts for number in params}
+
+
+def _write_unchanged(select: ir.Selecting, omitted: set[int]) -> str:
+    own = {number: index for index, number in enumerate(select.params, start=1)}
+    return write_pieces(select.pieces, len(select.params), {own[number] for number in omitted if number in own}).sql
 
 
 def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = (), variant: str = "") -> Verdicts:

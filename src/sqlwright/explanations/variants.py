@@ -41,6 +41,21 @@ VARIANTS: Mapping[Code, Explanation] = {
         "Write `-- @order name` for the statement's own ORDER BY and `-- @order name: column DESC, column` for each other one.",
         Example("-- @order newest\n-- @order title: titel\n-- name: List :many\nSELECT id FROM posts ORDER BY id DESC;\n"),
     ),
+    Code.REFUSED_DERIVATION: Explanation(
+        "A query whose rows cannot be counted by another one",
+        "`@count` and `@exists` make a statement of the query without its ORDER BY and LIMIT. If that writes, locks rows, calls volatile "
+        "functions, or returns other rows than the query, nothing can be said about the query's rows.",
+        "Remove the annotation and write a query for the number, or move what writes out of the query.",
+        Example("-- @count\n-- name: Lock :many\nSELECT id FROM posts FOR UPDATE;\n"),
+    ),
+    Code.REFUSED_PAGE: Explanation(
+        "A query that can have no pages",
+        "A page continues behind the last row of the one before it, so that no two rows may have the same place in the order: a unique key "
+        "that is never NULL is among its columns. What is sorted by must be the same each time, and its values must fit into a cursor. The "
+        "condition of a page is added to the WHERE of a plain SELECT, whose LIMIT is a parameter.",
+        "Add the column that the help names to ORDER BY, or put what the query computes into a subquery in FROM and sort around it.",
+        Example("-- @page\n-- name: List :many\nSELECT id FROM posts ORDER BY title LIMIT @page_size;\n"),
+    ),
     Code.REFUSED_PATCH: Explanation(
         "A patch of nothing",
         "`@patch` lets assignments of an UPDATE leave the statement: those of a whole column whose value mentions a parameter. Here there "

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from sqlwright.ir import Cardinality, Operation, Order, Origin
+from sqlwright.sql.pages import Page
 from sqlwright.sql.variants import Cut
 
 # Called with the number of queries proven so far and the total.
@@ -75,11 +76,25 @@ class ProvenEmbed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The SELECT that stands for a patch that sets nothing: its text, where its variants differ, its parameters' numbers in the UPDATE."""
+
+    sql: str
+    cut: Cut
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenVariants:
-    """Where the variants of a statement differ, and its orders, the default first."""
+    """Where the variants of a statement differ, and its orders, the default first.
+
+    `unchanged` is for a patch that may set nothing, `page` for a query with pages.
+    """
 
     cut: Cut
     orders: tuple[Order, ...]
+    unchanged: Unchanged | None = None
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)

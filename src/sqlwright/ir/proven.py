@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Column, Type, ValueType
 from sqlwright.ir.unproven import Command
+from sqlwright.sql.pages import Page, PagePiece
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
 from sqlwright.sql.variants import Piece
 
@@ -210,9 +211,10 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """`:many`: a list of rows."""
+    """`:many`: a list of rows, or with `paged` a page of them."""
 
     shape: Shape
+    paged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,12 +283,27 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Variants:
-    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first."""
+class Selecting:
+    """The SELECT that is sent for a patch that sets nothing: its text in pieces, and its parameters' numbers in the UPDATE."""
 
     pieces: tuple[Piece, ...]
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The variants of a query: its text in pieces, the numbers of the parameters that may be left out, and the orders, default first.
+
+    `unchanged` is for a patch that returns rows also where it sets nothing.
+
+    With `page`, the pieces are those of its pages.
+    """
+
+    pieces: tuple[PagePiece, ...]
     optional: tuple[int, ...]
     orders: tuple[Order, ...]
+    unchanged: Selecting | None = None
+    page: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)

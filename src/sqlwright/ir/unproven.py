@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.ir.types import Origin
 from sqlwright.sql.annotations import Annotations
+from sqlwright.sql.derived import Question
 from sqlwright.sql.sources import QuerySource
 
 
@@ -75,13 +76,30 @@ class CopiedColumns:
 class Variation:
     """What may vary in a query: the numbers of the parameters that may be left out, and orders by name, "" for the statement's own.
 
-    `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means each that is a whole value.
+    `patch`: assignments leave with a parameter. `patched` are the numbers of those parameters; none means all. `or_select`: where
+    nothing is set, the rows are returned as they are. `page`: rows are returned in pages.
     """
 
     optional: frozenset[int] = frozenset()
     orders: tuple[tuple[str, str], ...] = ()
     patch: bool = False
     patched: frozenset[int] = frozenset()
+    or_select: bool = False
+    page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What a query was made of by `@count` or `@exists`: another query's name, text and types of parameters as sqlc has them.
+
+    `params` are the numbers that the parameters have in that one, in order.
+    """
+
+    question: Question
+    name: str
+    sql: str
+    types: tuple[tuple[int, str], ...]
+    params: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +107,7 @@ class UnprovenQuery:
     """A query as written, its parameters numbered: `sql` keeps the author's stars. `doc` is its comment, by line.
 
     `columns` is what sqlc infers about the columns that are not embedded rows. `copied` is set for `:copyfrom` only, and `variation`
-    where the query has variants.
+    where the query has variants. `derivation` is set for a query that another one's annotation asks for.
     """
 
     name: str
@@ -107,6 +125,7 @@ class UnprovenQuery:
     copied: CopiedColumns | None
     source: QuerySource
     variation: Variation | None = None
+    derivation: Derivation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ FILE_NAME = "proofs.json"
 
 # Raise it whenever a rule of the prover changes, so that what older rules proved is proven again.
 RULES = 18
+_OFTEN_NONE = ("variants", "unchanged", "page")
 _SEALED = re.compile(r'\{"seal": "(?P<seal>[0-9a-f]+)", (?P<rest>.*?),?$')
 _WRITER = f"sqlwright {__version__}, rules {RULES}"
 
@@ -38,7 +39,9 @@ def query_key(query: ir.UnprovenQuery, schema_digest: str, postgres_major: int, 
     parts += [list(_fields(column).values()) for column in (*query.columns, *query.embeds)]
     if query.variation is not None:
         varied = query.variation
-        parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched)]
+        parts += [sorted(varied.optional), varied.orders, varied.patch, sorted(varied.patched), varied.or_select, varied.page]
+    if query.derivation is not None:
+        parts += [query.derivation.question, query.derivation.sql, query.derivation.types]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -165,8 +168,9 @@ def _fields(value: object) -> dict[str, object]:
     names: tuple[str, ...] = _slots(value)
     fields = {name: getattr(value, name) for name in names}
     # Most queries have none, and their lines do without.
-    if fields.get("variants", "") is None:
-        del fields["variants"]
+    for name in _OFTEN_NONE:
+        if fields.get(name, "") is None:
+            del fields[name]
     return fields
 
 

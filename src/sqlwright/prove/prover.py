@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,7 +20,9 @@ from sqlwright.prove.asking.describe import Description, Refused, TypeNames, des
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.asking.suggestions import refusal
 from sqlwright.prove.catalog.facts import SchemaFacts
+from sqlwright.prove.derived import read_original, verify_derived
 from sqlwright.prove.lock import query_key
+from sqlwright.prove.pages import prove_pages
 from sqlwright.prove.scratch.database import scratch_database
 from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.shape.access import functions_called
@@ -31,7 +33,9 @@ from sqlwright.prove.statement import Statement, StatementProof, prove_statement
 from sqlwright.prove.tables import read_catalog
 from sqlwright.prove.tree.nodetree import UNREADABLE
 from sqlwright.prove.tree.querytree import analysed_query
+from sqlwright.prove.unchanged import prove_unchanged
 from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.placeholders import with_casts
 from sqlwright.types.copying import copy_sql
@@ -112,7 +116,7 @@ def prove_queries(
     progress(len(proven), len(queries))
     with session.connection.transaction(force_rollback=True):
         for file, query in queries:
-            if (file, query.name) in proven:
+            if (file, query.name) in proven or (query.derivation and (file, query.derivation.name) not in proven):
                 continue
             key = query_key(query, session.schema_digest, session.major, nullable_elements=session.nullable_elements)
             try:
@@ -130,6 +134,7 @@ def prove_queries(
 
 
 def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryProof:
+    original = read_original(session.connection, query, query.derivation) if query.derivation else None
     types = {p.number: p.sqlc_type for p in query.params}
     guessed = describe(session.connection, query.sql, types)
     _refuse_scalar_slices(session.types, query, guessed)
@@ -154,12 +159,20 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
         param_dimensions=_param_dimensions(query, described, session.types),
         embeds=tuple(span for _, span in spans),
     )
+    if query.derivation is not None and original is not None:
+        verify_derived(session.connection, session.facts, query, statement, query.derivation, original)
     proof = prove_statement(session.connection, session.facts, statement)
     variants = None
     if query.variation is not None:
         cut = cut_variants(session.connection, session.facts, query, statement, described)
         proof = prove_variants(session.connection, session.facts, statement, cut, proof)
-        variants = ProvenVariants(cut, prove_orders(session.connection, session.facts, statement, cut, proof))
+        varied = VariedQuery(session.connection, session.facts, query, statement, described, query.variation)
+        orders = prove_orders(session.connection, session.facts, statement, cut, proof)
+        page = prove_pages(varied, session.types, cut, orders, proof) if query.variation.page else None
+        variants = ProvenVariants(cut, orders, page=page)
+        if query.variation.or_select:
+            proof, unchanged = prove_unchanged(varied, proof)
+            variants = replace(variants, unchanged=unchanged)
     embeds = zip(spans, proof.embeds or (None,) * len(spans), strict=True)
     return QueryProof(
         key=key,

@@ -23,11 +23,20 @@ from sqlwright.prove.shape.embeds import EmbedProof, prove_embed
 from sqlwright.prove.shape.operation import operation_of
 from sqlwright.prove.shape.records import Fields
 from sqlwright.prove.tree.enums import CmdType
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Unrecognised
 from sqlwright.prove.tree.querytree import analysed_query
 from sqlwright.sql.lexer import significant
 
-__all__ = ["Cardinality", "ColumnProof", "RowsProof", "Statement", "StatementProof", "prove_statement", "why_total"]
+__all__ = [
+    "Cardinality",
+    "ColumnProof",
+    "RowsProof",
+    "Statement",
+    "StatementProof",
+    "nullable_sort_columns",
+    "prove_statement",
+    "why_total",
+]
 
 _JOIN_WORDS = frozenset({"LEFT", "RIGHT", "FULL", "OUTER", "NATURAL"})
 
@@ -146,6 +155,19 @@ def why_total(connection: psycopg.Connection[Any], facts: SchemaFacts, statement
     except UNREADABLE:
         return ""
     return total.why_total(_prover(facts, tree, statement.params, statement), tree) if isinstance(tree, Node) else ""
+
+
+def nullable_sort_columns(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> tuple[bool, ...]:
+    """Return which of the columns that a SELECT, whose parameters are known, sorts by may be NULL.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses the statement.
+        Unrecognised: its tree cannot be read.
+    """
+    tree = analysed_query(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
+    if not isinstance(tree, Node):
+        raise Unrecognised("a statement without a tree")
+    return total.nullable_sort_columns(_prover(facts, tree, statement.params, statement), tree)
 
 
 def _prover(facts: SchemaFacts, tree: Node, params: tuple[NullProof, ...], statement: Statement) -> Prover:

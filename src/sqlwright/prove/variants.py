@@ -6,9 +6,7 @@ and each assignment `a = x` is `a = CASE WHEN $switch THEN x ELSE a END`. What i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -26,8 +24,9 @@ from sqlwright.prove.shape.separable import inseparable_uses
 from sqlwright.prove.statement import Statement, StatementProof, prove_statement, why_total
 from sqlwright.prove.tree.enums import CmdType
 from sqlwright.prove.tree.expressions import location
-from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, Unrecognised, walk
+from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
+from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.annotations import Order
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.variants import (
@@ -49,37 +48,6 @@ _WRITES = (CmdType.UPDATE, CmdType.DELETE)
 _UNVERIFIED = "write the condition more plainly, or remove the annotation and write a query for each variant."
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A statement with variants, and whom to ask."""
-
-    connection: psycopg.Connection[Any]
-    facts: SchemaFacts
-    query: ir.UnprovenQuery
-    statement: Statement
-    described: Description
-    variation: ir.Variation
-
-    def tree(self, sql: str, types: Sequence[str]) -> Node:
-        found = analysed_query(self.connection, sql, [self.facts.type_oid(name) for name in types])
-        if not isinstance(found, Node):
-            raise Unrecognised("a statement without a tree")
-        return found
-
-    def name(self, number: int) -> str:
-        return next((str(param.name) for param in self.query.params if param.number == number), str(number))
-
-    def names(self, numbers: AbstractSet[int] | Sequence[int]) -> str:
-        return " and ".join(f"`{self.name(number)}`" for number in sorted(numbers))
-
-    def place(self, offset: int | None) -> Place:
-        source = self.query.source
-        return source.header_place() if offset is None else source.place_of(self.statement.sql, offset)
-
-    def error(self, code: Code, message: str, offset: int | None, cure: str) -> CompileError:
-        return CompileError([Diagnostic(code, f"query {self.query.name}: {message}", self.place(offset), help=cure)])
-
-
 def cut_variants(
     connection: psycopg.Connection[Any],
     facts: SchemaFacts,
@@ -97,7 +65,7 @@ def cut_variants(
     Raises:
         CompileError: there are no such variants; it says why.
     """
-    asked = _Question(connection, facts, query, statement, described, query.variation or ir.Variation())
+    asked = VariedQuery(connection, facts, query, statement, described, query.variation or ir.Variation())
     try:
         tree = asked.tree(statement.sql, statement.param_types)
         cut = _cut(asked, tree)
@@ -163,7 +131,7 @@ def _target(tree: Tree) -> str:
     return f'"{name}"'
 
 
-def _cut(asked: _Question, tree: Node) -> Cut:
+def _cut(asked: VariedQuery, tree: Node) -> Cut:
     variation = asked.variation
     assignments = _assignments(asked, tree) if variation.patch else None
     assigned = frozenset(number for part in assignments.parts for number in part.params) if assignments else frozenset[int]()
@@ -190,20 +158,19 @@ def _cut(asked: _Question, tree: Node) -> Cut:
     return cut
 
 
-def _assignments(asked: _Question, tree: Node) -> Clause:
+def _assignments(asked: VariedQuery, tree: Node) -> Clause:
     patched = asked.variation.patched or None
     line = asked.query.annotations.patch
     command = Query(tree).command
     if command is not CmdType.UPDATE:
         cure = "write `-- @optional parameter` for filters." if command is CmdType.SELECT else "remove it."
-        raise _at_comment(asked, Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
+        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
     clause = cut_assignments(asked.statement.sql, patched)
     never = _never_assigned(asked, clause)
     if never:
         raise CompileError(never)
     if clause is None:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_PATCH,
             "@patch, but no assignment of SET has a parameter of its own",
             line,
@@ -221,7 +188,7 @@ def _assignments(asked: _Question, tree: Node) -> Clause:
     return clause
 
 
-def _never_assigned(asked: _Question, clause: Clause | None) -> list[Diagnostic]:
+def _never_assigned(asked: VariedQuery, clause: Clause | None) -> list[Diagnostic]:
     """Report the parameters that `@patch` names and no assignment mentions."""
     assigned = {number for part in clause.parts for number in part.params} if clause else set[int]()
     missing = {asked.name(number) for number in asked.variation.patched - assigned}
@@ -238,12 +205,7 @@ def _never_assigned(asked: _Question, clause: Clause | None) -> list[Diagnostic]
     ]
 
 
-def _at_comment(asked: _Question, code: Code, message: str, line: str, cure: str) -> CompileError:
-    source = asked.query.source
-    return CompileError([Diagnostic(code, f"query {source.name}: {message}", source.doc_place(line), help=cure)])
-
-
-def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
+def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int], assigned: frozenset[int]) -> None:
     encoded = asked.statement.sql.encode(asked.connection.info.encoding)
     found: dict[int, Diagnostic] = {}
     for use in inseparable_uses(tree, optional, assigned):
@@ -261,7 +223,7 @@ def _refuse_inseparable(asked: _Question, tree: Node, optional: frozenset[int], 
         raise CompileError(found.values())
 
 
-def _ordering(asked: _Question, tree: Node) -> Ordering:
+def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     """Return the orders, the default first."""
     sql, annotations = asked.statement.sql, asked.query.annotations
     first = annotations.orders[0].line
@@ -271,11 +233,13 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
         if Query(tree).command is CmdType.SELECT:
             by = next((order.by for order in annotations.orders if order.by), "column")
             cure = f"write the default order at its end, such as `ORDER BY {by}`."
-        raise _at_comment(asked, Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
+        raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
     start, end = span
     own = [order for order in annotations.orders if not order.by]
     if len(own) > 1:
-        raise _at_comment(asked, Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`.")
+        raise asked.error_at_line(
+            Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`."
+        )
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
@@ -293,8 +257,7 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     if problems:
         raise CompileError(problems)
     if not own:
-        raise _at_comment(
-            asked,
+        raise asked.error_at_line(
             Code.REFUSED_ORDER,
             "no @order is that of the statement's own ORDER BY, which is the default",
             first,
@@ -304,7 +267,7 @@ def _ordering(asked: _Question, tree: Node) -> Ordering:
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
 
-def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
+def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
     """Return what is wrong with a statement in another order, how to fix it, whether it is the statement's own order, and the place."""
     try:
         described = describe(asked.connection, sql, {})
@@ -319,7 +282,7 @@ def _compare_order(asked: _Question, tree: Node, sql: str) -> tuple[str, str, bo
     return "", "", sort == own_sort, None
 
 
-def _place_in_order(asked: _Question, order: Order, offset: int | None) -> Place:
+def _place_in_order(asked: VariedQuery, order: Order, offset: int | None) -> Place:
     """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
     place = asked.query.source.doc_place(order.line)
     if offset is None or not 0 <= offset < len(order.by):
@@ -329,7 +292,7 @@ def _place_in_order(asked: _Question, order: Order, offset: int | None) -> Place
     return replace(place, column=column, width=token.end - offset if token else 1)
 
 
-def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
+def _verify(asked: VariedQuery, tree: Node, cut: Cut, *, every: bool) -> None:
     """Have PostgreSQL read variants and the switched statement."""
     assigned = {number for clause in cut.clauses if clause.assigns for part in clause.parts for number in part.params}
     groups = [frozenset(group) for group in cut.groups]
@@ -349,7 +312,7 @@ def _verify(asked: _Question, tree: Node, cut: Cut, *, every: bool) -> None:
         _verify_switched(asked, tree, cut)
 
 
-def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
+def _verify_variant(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int], order: str) -> None:
     statement = asked.statement
     variant = write_variant(statement.sql, cut, len(statement.param_types), omitted, order)
     what = f" without {asked.names(omitted)}" if omitted else ""
@@ -383,7 +346,7 @@ def _verify_variant(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[i
             _refuse_unguarded(asked, tree, cut, omitted)
 
 
-def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
+def _refuse_unguarded(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
     """Refuse conditions of an UPDATE or DELETE that may all leave."""
     before = [Query(node) for node in walk(tree) if node.tag == "QUERY"]
     spans = _bytes(asked.statement.sql, cut, omitted, asked.connection.info.encoding)
@@ -398,7 +361,7 @@ def _refuse_unguarded(asked: _Question, tree: Node, cut: Cut, omitted: frozenset
             )
 
 
-def _verify_switched(asked: _Question, tree: Node, cut: Cut) -> None:
+def _verify_switched(asked: VariedQuery, tree: Node, cut: Cut) -> None:
     statement = asked.statement
     count = len(statement.param_types)
     text, _ = switched(statement.sql, cut, count, _target(tree))

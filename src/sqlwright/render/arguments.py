@@ -11,6 +11,7 @@ from sqlwright.render.docstrings import docstring
 from sqlwright.render.late_classes import dataclass_decorator
 from sqlwright.render.layout import statement
 from sqlwright.render.literals import string_literal
+from sqlwright.render.pages import CURSOR, is_paged
 from sqlwright.render.values import Values
 from sqlwright.render.variants import ORDER, UNSET, UNSET_TYPE, order_alias
 
@@ -47,7 +48,7 @@ def call_parameters(builder: ModuleBuilder, values: Values, query: ir.Query, col
 
 
 def _fields(builder: ModuleBuilder, values: Values, query: ir.Query, params: Iterable[ir.Param], definitions: str) -> Iterator[str]:
-    """Yield each parameter with its annotation, and its default if it may be left out; the order comes last."""
+    """Yield each parameter with its annotation, and its default if it may be left out; the order and the cursor come last."""
     variants = query.variants
     for param in params:
         annotation = values.annotation(param.type)
@@ -61,6 +62,8 @@ def _fields(builder: ModuleBuilder, values: Values, query: ir.Query, params: Ite
     if variants is not None and variants.orders:
         alias = builder.name(definitions, order_alias(query)) if definitions else order_alias(query)
         yield f"{ORDER}: {alias} = {string_literal(variants.orders[0].name)}"
+    if is_paged(query):
+        yield f"{CURSOR}: {builder.builtin('str')} | None = None"
 
 
 def order_field(query: ir.Query) -> str:
@@ -68,6 +71,13 @@ def order_field(query: ir.Query) -> str:
     if query.variants is None or not query.variants.orders:
         return ""
     return ORDER if query.params_class is None else f"params.{ORDER}"
+
+
+def cursor_field(query: ir.Query) -> str:
+    """Return the expression of the cursor in the function's body; "" for a query without pages."""
+    if not is_paged(query):
+        return ""
+    return CURSOR if query.params_class is None else f"params.{CURSOR}"
 
 
 def param_fields(query: ir.Query) -> Mapping[int, str]:

@@ -18,6 +18,7 @@ from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits
 from sqlwright.render.header import header_line
 from sqlwright.render.late_classes import CLASSES_MODULE, dataclasses_module, has_dataclasses
 from sqlwright.render.literals import string_literal
+from sqlwright.render.pages import EXPORTED, PAGES_MODULE, has_pages, pages_module
 from sqlwright.render.pgvalues import holds_json, result_types
 from sqlwright.render.promises import PROOF_BROKEN, PROOFS_MODULE, makes_promises, proofs_module
 from sqlwright.render.queriers import QuerierClass, Queriers
@@ -70,6 +71,7 @@ def _files(
     exported = [(f".{PROOFS_MODULE}", PROOF_BROKEN)] * makes_promises(package) + [(".registration", REGISTER)] * needs_register
 
     exported += [(f".{VARIANTS_MODULE}", name) for name in (UNSET, UNSET_TYPE)] * has_variants(package)
+    exported += [(f".{PAGES_MODULE}", name) for name in EXPORTED] * has_pages(package)
 
     yield ir.SourceFile("__init__.py", _root(exported))
     yield ir.SourceFile("py.typed", "")
@@ -109,6 +111,8 @@ def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceF
         yield ir.SourceFile(f"{ROWS_MODULE}.py", rows_module(package, clients))
     if has_variants(package):
         yield ir.SourceFile(f"{VARIANTS_MODULE}.py", variants_module())
+    if has_pages(package):
+        yield ir.SourceFile(f"{PAGES_MODULE}.py", pages_module())
     if has_streams(package):
         yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
 

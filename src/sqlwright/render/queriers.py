@@ -14,6 +14,7 @@ from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, Colour
 from sqlwright.render.docstrings import docstring
 from sqlwright.render.layout import Group, statement
+from sqlwright.render.pages import CURSOR, is_paged
 from sqlwright.render.pgvalues import free_name
 from sqlwright.render.variants import ORDER
 
@@ -75,6 +76,7 @@ def add_queriers(
 def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: Method) -> list[str]:
     colour, query, parameters, annotation = querier.colour, method.query, method.parameters, method.annotation
     keywords = [*(str(param.name) for param in query.params), *([ORDER] if query.variants and query.variants.orders else [])]
+    keywords += [CURSOR] * is_paged(query)
     names: set[str] = set() if query.params_class else set(keywords)
     # pyright wants "self", or a leading underscore, which no parameter has.
     self = "_self" if "self" in names else "self"
@@ -100,11 +102,11 @@ def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: 
         case ir.Stream():
             define, returns = "def ", f"{builder.name('collections.abc', colour.generator)}[{annotation}]"
             body = statement(call, 2, "return ")
-        case ir.Many() if asynchronous:
+        case ir.Many(paged=False) if asynchronous:
             define, returns = colour.define, f"{builder.name('collections.abc', 'AsyncIterator')}[{annotation}]"
             row = free_name("row", {*names, module})
             body = [*statement(call, 2, f"for {row} in await ", ":"), f"            yield {row}"]
-        case ir.Many():
+        case ir.Many(paged=False):
             define, returns = colour.define, f"{builder.name('collections.abc', 'Iterator')}[{annotation}]"
             body = statement(Group(f"{builder.builtin('iter')}(", (call,)), 2, "return ")
         case ir.NoResult() | ir.Batch(each=ir.NoResult()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlwright import ir
-from sqlwright.render.arguments import add_params_class, call_parameters, order_field, param_fields
+from sqlwright.render.arguments import add_params_class, call_parameters, cursor_field, order_field, param_fields
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
 from sqlwright.render.colour import Colour
@@ -16,6 +16,7 @@ from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import sql_literal, string_literal
+from sqlwright.render.pages import CURSOR, PAGES_MODULE, is_paged, pages_constant
 from sqlwright.render.pgvalues import columns_of, free_name, is_scalar_enum, json_alias, keeps_intervals
 from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
@@ -75,6 +76,8 @@ def query_module(
 
 def _constant(builder: ModuleBuilder, root: str, query: ir.Query, *, comments: bool) -> list[str]:
     """Return the constant of a query's SQL."""
+    if query.variants is not None and query.variants.page is not None:
+        return pages_constant(builder, root, query, query.variants, query.variants.page, comments=comments)
     if query.variants is not None:
         return variants_constant(builder, root, query, query.variants, comments=comments)
     sql = in_lines(query.sql)
@@ -84,6 +87,7 @@ def _constant(builder: ModuleBuilder, root: str, query: ir.Query, *, comments: b
 def _names_bound(module: ir.Module, *, with_definitions: bool) -> list[str]:
     names: list[str] = [name for query in module.queries for name in (query.function, *(param.name for param in query.params))]
     names += [ORDER for query in module.queries if order_field(query)]
+    names += [CURSOR for query in module.queries if is_paged(query)]
     if with_definitions:
         names += [*(query.constant for query in module.queries), *names_in(module.row_classes)]
         names += [query.params_class for query in module.queries if query.params_class]
@@ -132,7 +136,7 @@ class _Function:
     def item_type(self) -> str:
         """Return the annotation of the result, or of one row where there are many."""
         match self.query.result:
-            case ir.Many(shape=shape) | ir.Stream(shape=shape):
+            case ir.Many(shape=shape, paged=False) | ir.Stream(shape=shape):
                 return self._annotation(shape, optional=False)
             case other:
                 return self._returns(other)
@@ -149,6 +153,8 @@ class _Function:
                 return f"{cursor}[{self.builder.builtin('tuple')}[{', '.join(columns)}]]"
             case ir.One(shape=shape, always=always):
                 return self._annotation(shape, optional=not always)
+            case ir.Many(shape=shape, paged=True):
+                return f"{self._pages_name('Page')}[{self._annotation(shape, optional=False)}]"
             case ir.Many(shape=shape):
                 return f"{self.builder.builtin('list')}[{self._annotation(shape, optional=False)}]"
             case ir.Stream(shape=shape):
@@ -205,6 +211,8 @@ class _Function:
             case ir.One() as one:
                 fetched = self._local("row")
                 return [*lines, f"    {fetched} = {self.colour.wait}{cursor}.fetchone()", *self._one(one, fetched, f"{cursor}.rowcount")]
+            case ir.Many(shape=shape, paged=True):
+                return [*lines, *self._page(shape, f"{self.colour.wait}{cursor}.fetchall()")]
             case ir.Many(shape=shape):
                 return [*lines, *self._many(shape, cursor)]
             case _:
@@ -231,9 +239,9 @@ class _Function:
         """Return the lines that choose the variant's statement and values; none for a query without variants."""
         if self.query.variants is None:
             return []
-        order = order_field(self.query)
-        call = Group(f"{self._constant()}.choose(", (self._values(), *([order] if order else [])))
-        return statement(call, 1, f"{self._local('sql')}, {self._local('values')} = ")
+        chosen = [self._local("sql"), self._local("values"), *([self._local("place")] if is_paged(self.query) else [])]
+        fields = [field for field in (cursor_field(self.query), order_field(self.query)) if field]
+        return statement(Group(f"{self._constant()}.choose(", (self._values(), *fields)), 1, f"{', '.join(chosen)} = ")
 
     def _arguments(self) -> tuple[Node, ...]:
         """Return the arguments of `execute`, `execute_now` and `stream`."""
@@ -255,9 +263,11 @@ class _Function:
                 unused = "" if any(count in line for line in returned) else "_"
                 fetched = statement(self._direct_call("fetch_one"), 1, f"{row}, {unused or count} = {self.colour.wait}")
                 return [*fetched, *returned]
-            case ir.Many(shape=shape):
+            case ir.Many(shape=shape, paged=paged):
                 row, rows = self._local("row"), self._local("rows")
                 fetched = statement(self._direct_call("fetch_all"), 1, f"{rows} = {self.colour.wait}")
+                if paged:
+                    return [*fetched, *self._page(shape, rows)]
                 return [*fetched, *statement(ListComprehension(self._made(shape, row), f"for {row} in {rows}"), 1, "return ")]
             case ir.RowCount():
                 return statement(self._direct_call("execute_count"), 1, f"return {self.colour.wait}")
@@ -290,13 +300,23 @@ class _Function:
         rows = self._local("rows")
         return [f"    {rows} = {fetch}", *statement(ListComprehension(made, f"for {row} in {rows}"), 1, "return ")]
 
+    def _page(self, shape: ir.Shape, fetched: str) -> list[str]:
+        """Return the lines that make a page of the rows that were fetched."""
+        row, rows, after, before = (self._local(name) for name in ("row", "rows", "after", "before"))
+        cut = statement(Group(f"{self._local('place')}.cut(", (fetched,)), 1, f"{rows}, {after}, {before} = ")
+        made = ListComprehension(self._made(shape, row), f"for {row} in {rows}")
+        return [*cut, *statement(Group(f"{self._pages_name('Page')}(", (made, after, before)), 1, "return ")]
+
+    def _pages_name(self, name: str) -> str:
+        return self.builder.name(f"{self.root}{PAGES_MODULE}", name)
+
     def _made(self, shape: ir.Shape, row: str) -> Node:
-        """Return the annotated result, made of a plain row."""
+        """Return the annotated result, made of a plain row. That of a page has the row's keys too, at the end."""
         if isinstance(shape, ir.BareValue):
             return self.values.loaded(shape.column.type, f"{row}[0]")
         if self.values.converts(shape.fields):
             return Group(f"{self._row(shape)}.{from_row_name(shape.fields)}(", (row,))
-        return Group(f"{self._row(shape)}(", (f"*{row}",))
+        return Group(f"{self._row(shape)}(", (f"*{row}[:-1]" if is_paged(self.query) else f"*{row}",))
 
     def _row(self, shape: ir.RowRef) -> str:
         module = f"{self.root}models" if shape.shared else self.definitions
@@ -304,7 +324,15 @@ class _Function:
 
     def _local(self, wanted: str) -> str:
         """Return the wanted name, with trailing underscores if a parameter has it."""
-        taken: set[str] = set() if self.query.params_class else {*(param.name for param in self.query.params), order_field(self.query)}
+        taken: set[str] = (
+            set()
+            if self.query.params_class
+            else {
+                *(param.name for param in self.query.params),
+                order_field(self.query),
+                cursor_field(self.query),
+            }
+        )
         return free_name(wanted, taken)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlwright import ir
 from sqlwright.ir.naming import ClassName
 from sqlwright.render.builder import ModuleBuilder
@@ -11,8 +13,9 @@ from sqlwright.render.layout import Group, Node, exempt_if_too_long, fits, lay_o
 from sqlwright.render.literals import TRIPLE, escape, string_literal
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.sql.lexer import Kind, tokenize
+from sqlwright.sql.pages import KeysPiece, PagePiece, SortPiece, WherePiece
 from sqlwright.sql.placeholders import placeholder_number
-from sqlwright.sql.variants import ClausePiece, OrderPiece, Piece
+from sqlwright.sql.variants import ClausePiece, OrderPiece
 
 # No query file can have this name: those begin with a letter.
 VARIANTS_MODULE = "_variants"
@@ -62,12 +65,17 @@ _ASSIGNMENTS = '''\
 class Assignments(Clause):
     """A SET of which assignments may leave, but not all."""
 
+    @property
+    def names(self) -> list[str]:
+        """The parameters with which assignments leave."""
+        leaving = [part for part in self._parts if isinstance(part, tuple)]
+        return [name for _, *names in leaving for name in names]
+
     def write(self, omitted: list[str]) -> str:
         """Return the clause without the assignments of omitted parameters."""
-        leaving = [part for part in self._parts if isinstance(part, tuple)]
-        names = [name for _, *names in leaving for name in names]
-        if all(name in omitted for name in names):
-            raise ValueError(f"nothing to set: pass at least one of {', '.join(names)}")
+        if all(name in omitted for name in self.names):
+            names = ", ".join(self.names)
+            raise ValueError(f"nothing to set: pass at least one of {names}")
         return super().write(omitted)
 '''
 _VARIANTS = '''\
@@ -75,7 +83,7 @@ class Variants:
     """The statements of a query, in pieces: texts, clauses, and orders by name.
 
     `parameters` are in the order of their numbers in the statement with all parts. The
-    pieces have `{name}` for `$1`.
+    pieces have `{name}` for `$1`. `unchanged` is sent where nothing is set.
     """
 
     def __init__(
@@ -83,10 +91,12 @@ class Variants:
         query: str,
         parameters: tuple[str, ...],
         *pieces: str | Clause | dict[str, str],
+        unchanged: "Variants | None" = None,
     ) -> None:
         self._query = query
         self._parameters = parameters
         self._pieces = pieces
+        self._unchanged = unchanged
         self._choices: dict[tuple[Any, ...], Choice] = {}
 
     @property
@@ -118,6 +128,8 @@ class Variants:
             for name, value in zip(self._parameters, values, strict=True)
             if value is UNSET
         ]
+        if self._unchanged and self._sets_nothing(omitted):
+            return self._unchanged._of(self._parameters, values)
         try:
             sql = self._write(omitted, order)
         except ValueError as error:
@@ -127,6 +139,16 @@ class Variants:
         if len(given) > 1:
             return sql, itemgetter(*given)
         return sql, lambda values: tuple(values[index] for index in given)
+
+    def _sets_nothing(self, omitted: list[str]) -> bool:
+        clauses = [piece for piece in self._pieces if isinstance(piece, Assignments)]
+        return all(name in omitted for clause in clauses for name in clause.names)
+
+    def _of(self, names: tuple[str, ...], values: tuple[Any, ...]) -> Choice:
+        """Return the choice for values of more parameters than these."""
+        places = [names.index(name) for name in self._parameters]
+        sql, pick = self._choose(tuple(values[place] for place in places), "")
+        return sql, lambda values: pick(tuple(values[place] for place in places))
 
     def _write(self, omitted: list[str], order: str) -> LiteralString:
         texts: list[str] = []
@@ -185,16 +207,22 @@ def variants_constant(builder: ModuleBuilder, root: str, query: ir.Query, varian
     """Return the constant of a query with variants; with `comments`, each names its query."""
     module = f"{root}{VARIANTS_MODULE}"
     names = {param.number: str(param.name) for param in query.params}
-    parameters = Group("(", tuple(string_literal(names[number]) for number in sorted(names)), is_tuple=True)
-    first, *rest = variants.pieces
-    # A statement begins with a word that never leaves.
-    whole = (commented(query, first) if comments and isinstance(first, str) else first, *rest)
-    pieces = [_piece(builder, module, piece, names) for piece in whole]
-    head = f"{query.constant}: {builder.name('typing', 'Final')} = {builder.name(module, 'Variants')}("
-    lines = [head]
-    for item in (string_literal(query.name), parameters):
-        lines += lay_out(item, 1, suffix=",")
-    return exempt_if_too_long([*lines, *(line for piece in pieces for line in piece), ")"])
+
+    def call(head: str, pieces: tuple[PagePiece, ...], numbers: Sequence[int], depth: int = 1) -> list[str]:
+        own = {index: names[number] for index, number in enumerate(numbers, start=1)}
+        parameters = Group("(", tuple(string_literal(name) for name in own.values()), is_tuple=True)
+        first, *rest = pieces
+        # A statement begins with a word that never leaves.
+        whole = (commented(query, first) if comments and isinstance(first, str) else first, *rest)
+        lines = [f"{head}{builder.name(module, 'Variants')}("]
+        for item in (string_literal(query.name), parameters):
+            lines += lay_out(item, depth, suffix=",")
+        return [*lines, *(line for piece in whole for line in _piece(builder, module, piece, own, depth))]
+
+    lines = call(f"{query.constant}: {builder.name('typing', 'Final')} = ", variants.pieces, sorted(names))
+    if variants.unchanged is not None:
+        lines += [*call("    unchanged=", variants.unchanged.pieces, variants.unchanged.params, depth=2), "    ),"]
+    return exempt_if_too_long([*lines, ")"])
 
 
 def order_alias(query: ir.Query) -> str:
@@ -208,24 +236,33 @@ def orders_lines(builder: ModuleBuilder, name: str, variants: ir.Variants) -> li
     return statement(literal, 0, f"{name}: {builder.name('typing', 'TypeAlias')} = ")
 
 
-def _piece(builder: ModuleBuilder, module: str, piece: Piece, names: dict[int, str]) -> list[str]:
+def _piece(builder: ModuleBuilder, module: str, piece: PagePiece, names: dict[int, str], depth: int) -> list[str]:
+    indent = "    " * depth
     match piece:
         case str():
-            return _literal(_template(in_lines(piece), names), 1)
-        case ClausePiece(opening=opening, separator=separator, parts=parts, assigns=assigns):
-            lines = [f"    {builder.name(module, 'Assignments' if assigns else 'Clause')}("]
-            lines += [f"        {string_literal(_template(text, names))}," for text in (opening, separator)]
-            for text, params in parts:
-                template = string_literal(_template(in_lines(text), names))
-                item: Node = Group("(", (template, *(string_literal(names[number]) for number in params)))
-                lines += lay_out(item if params else template, 2, suffix=",")
-            return [*lines, "    ),"]
+            return literal_lines(template(in_lines(piece), names), depth)
+        case ClausePiece(assigns=assigns):
+            return clause_lines(builder, module, "Assignments" if assigns else "Clause", piece, names, depth)
         case OrderPiece(orders=orders):
-            entries = [f"        {string_literal(name)}: {string_literal(_template(by, names))}," for name, by in orders]
-            return ["    {", *entries, "    },"]
+            entries = [f"{indent}    {string_literal(name)}: {string_literal(template(by, names))}," for name, by in orders]
+            return [f"{indent}{{", *entries, f"{indent}}},"]
+        case KeysPiece() | WherePiece() | SortPiece():
+            raise AssertionError("a piece of a page among those of a query without pages")
 
 
-def _literal(text: str, depth: int) -> list[str]:
+def clause_lines(builder: ModuleBuilder, module: str, name: str, piece: ClausePiece, names: dict[int, str], depth: int = 1) -> list[str]:
+    """Return a clause as an item of its own, of the class of this name."""
+    indent = "    " * depth
+    lines = [f"{indent}{builder.name(module, name)}("]
+    lines += [f"{indent}    {string_literal(template(text, names))}," for text in (piece.opening, piece.separator)]
+    for text, params in piece.parts:
+        written = string_literal(template(in_lines(text), names))
+        item: Node = Group("(", (written, *(string_literal(names[number]) for number in params)))
+        lines += lay_out(item if params else written, depth + 1, suffix=",")
+    return [*lines, f"{indent}),"]
+
+
+def literal_lines(text: str, depth: int) -> list[str]:
     """Return a text as an item of its own: on one line where it fits, else between triple quotes."""
     short = string_literal(text)
     if fits(f"{short},", depth) or text.endswith('"'):
@@ -234,7 +271,7 @@ def _literal(text: str, depth: int) -> list[str]:
     return [f"{'    ' * depth}{TRIPLE}\\", *lines[:-1], f"{lines[-1]}{TRIPLE},"]
 
 
-def _template(sql: str, names: dict[int, str]) -> str:
+def template(sql: str, names: dict[int, str]) -> str:
     """Return SQL with `{name}` for each placeholder, and its own braces doubled."""
     return "".join(
         f"{{{names[placeholder_number(token)]}}}" if token.kind is Kind.PLACEHOLDER else token.text.replace("{", "{{").replace("}", "}}")

@@ -11,6 +11,7 @@ from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.resolve.copying import Unfit, copied_columns
+from sqlwright.resolve.derivation import clashing_names, derived_queries
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.resolve.slices import with_arrays
 from sqlwright.resolve.variation import unknown_parameters, variant_words, variation
@@ -56,8 +57,10 @@ def resolve(
         if isinstance(copied, Unfit):
             problems.append(_unfit(wire, source, reading, copied))
         elif not problems:
-            modules.setdefault(_base_name(source.file), []).append(_query(wire, source, comment, reading, params, copied))
+            query = _query(wire, source, comment, reading, params, copied)
+            modules.setdefault(_base_name(source.file), []).extend((query, *derived_queries(query)))
         diagnostics += [*problems, *comment.diagnostics]
+    diagnostics += clashing_names(query for members in modules.values() for query in members)
     if diagnostics:
         raise CompileError(in_order(diagnostics))
     return ir.UnprovenPackage(
@@ -107,13 +110,26 @@ def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
 def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
     """Report annotations that the query's command does not accept."""
     found: list[Diagnostic] = []
-    if comment.annotations.stream is not None and wire.cmd != ir.Command.MANY:
-        found.append(_misplaced(wire, source, "stream", "remove it, or use :many."))
+    if wire.cmd != ir.Command.MANY:
+        words = [*(["stream"] if comment.annotations.stream is not None else []), *comment.annotations.asked]
+        words += ["page"] if comment.annotations.page else []
+        found += [_misplaced(wire, source, word, "remove it, or use :many.") for word in words]
+    elif comment.annotations.page and comment.annotations.stream is not None:
+        found.append(_contradicting(wire, source, comment))
     if wire.cmd == ir.Command.COPYFROM or wire.cmd.startswith(":batch"):
         # All rows are sent with one statement.
-        words = variant_words(comment.annotations)
+        words = [word for word in variant_words(comment.annotations) if word != "page"]
         found += [_misplaced(wire, source, word, "remove it, or use a command for one call.") for word in words]
     return found
+
+
+def _contradicting(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> Diagnostic:
+    return Diagnostic(
+        Code.CONTRADICTING_CLAIMS,
+        f"query {wire.name} has both @page and @stream",
+        source.doc_place(comment.annotations.page),
+        help="keep @page for lists that are shown a page at a time, and @stream for reading all rows.",
+    )
 
 
 def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Diagnostic:

@@ -14,7 +14,7 @@ from sqlwright.sql.sources import QuerySource
 
 def variant_words(annotations: Annotations) -> list[str]:
     """Return the annotations that make variants."""
-    found = {"optional": annotations.optional, "order": annotations.orders, "patch": annotations.patch}
+    found = {"optional": annotations.optional, "order": annotations.orders, "patch": annotations.patch, "page": annotations.page}
     return [word for word, value in found.items() if value]
 
 
@@ -28,6 +28,8 @@ def variation(annotations: Annotations, params: Sequence[ir.UnprovenParam]) -> i
         tuple((order.name, order.by) for order in annotations.orders),
         bool(annotations.patch),
         frozenset(numbers[Identifier.from_sql(name)] for name in annotations.patched),
+        annotations.or_select,
+        bool(annotations.page),
     )
 
 

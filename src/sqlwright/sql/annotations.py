@@ -8,8 +8,11 @@
 Two annotations are requests rather than claims: `-- @stream 500` makes a `:many` an iterator that fetches 500 rows at a time, and
 `-- @narrow` gives the rows their own class where the query proves more about them than their table declares.
 
-Three make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
-and `-- @order oldest: placed_at, id` name orders, and `-- @patch` makes an UPDATE set only the given columns.
+Four make variants of a query (docs/variants.md): `-- @optional status, since` names parameters that may be left out, `-- @order newest`
+and `-- @order oldest: placed_at, id` name orders, `-- @patch` makes an UPDATE set only the given columns, and `-- @page` returns pages.
+
+`-- @count` and `-- @exists` make a function of their own for the number of a `:many` query's rows, and whether there is one; `-- @count
+CountOrders` names it.
 
 `-- @json settings: shop.domain.Settings` names the type of a json or jsonb column or parameter; pydantic validates it both ways.
 
@@ -32,10 +35,13 @@ _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 _NAMES = re.compile(r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_PATCH = re.compile(rf"(?P<names>(?!or\b){_NAMES.pattern})?\s*(?P<select>\bor\s+select)?")
 _UNDIVIDED_ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s+(?P<by>[^:\s].*)")
 _ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*(?::\s*(?P<by>\S.*?);?\s*)?")
 _FORMS = {
     "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
+    "count": "-- @count, or -- @count NameOfTheFunction",
+    "exists": "-- @exists, or -- @exists NameOfTheFunction",
     "json": "-- @json column: package.module.Type",
     "narrow": "-- @narrow",
     "nullable": "-- @nullable column [reason]",
@@ -43,7 +49,8 @@ _FORMS = {
     "one": "-- @one exactly reason, or -- @one first reason",
     "optional": "-- @optional parameter, parameter …",
     "order": "-- @order name, or -- @order name: column DESC, column …",
-    "patch": "-- @patch, or -- @patch parameter, parameter …",
+    "page": "-- @page",
+    "patch": "-- @patch, or -- @patch parameter, parameter …, and `or select` behind either",
     "stream": "-- @stream, or -- @stream rows per chunk",
 }
 _OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
@@ -73,7 +80,9 @@ class Annotations:
     """The annotations in a query's comment. Columns by SQL name, each with its reason; `stream` is the number of rows in a chunk.
 
     `narrow`: the row class has the types that the query proves, even where it returns a table's columns. `optional` and `patched` are
-    parameters by name, each with its comment line. `patch` is the comment line of `@patch`, "" if there is none.
+    parameters by name, each with its comment line. `patch` and `page` are the comment lines of `@patch` and `@page`, "" if there is none;
+    with `or_select`, a patch that sets nothing returns the rows as they are. `asked` are the words `count` and `exists`, each with the name
+    of its function, "" for one made of the query's, and its comment line.
     """
 
     nullable: dict[str, str] = field(default_factory=dict[str, str])
@@ -87,6 +96,9 @@ class Annotations:
     orders: tuple[Order, ...] = ()
     patch: str = ""
     patched: dict[str, str] = field(default_factory=dict[str, str])
+    or_select: bool = False
+    asked: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +155,26 @@ def _with(claims: Annotations, word: str, rest: str, line: str) -> Annotations |
             return replace(claims, json={**claims.json, typed["column"]: typed["path"]})
         case "one" if first in set(OneClaim) and reason:
             return replace(claims, one=OneClaim(first), one_reason=reason)
+        case "narrow" | "page" if not rest:
+            return replace(claims, narrow=True) if word == "narrow" else replace(claims, page=line)
+        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
+            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case _:
+            return _with_variants(claims, word, rest, line)
+
+
+def _with_variants(claims: Annotations, word: str, rest: str, line: str) -> Annotations | None:
+    """Add an annotation that makes other statements of the query's; return None if it is incomplete or unknown."""
+    match word:
         case "optional" if _NAMES.fullmatch(rest):
             return replace(claims, optional={**claims.optional, **dict.fromkeys(_names(rest), line)})
         case "order" if order := _ORDER.fullmatch(rest):
             return replace(claims, orders=(*claims.orders, Order(order["name"], order["by"] or "", line)))
-        case "patch" if not rest or _NAMES.fullmatch(rest):
-            return replace(claims, patch=line, patched={**claims.patched, **dict.fromkeys(_names(rest), line)})
-        case "narrow" if not rest:
-            return replace(claims, narrow=True)
-        case "stream" if not first or (_CHUNK.fullmatch(first) and not reason):
-            return replace(claims, stream=int(first or _DEFAULT_CHUNK))
+        case "patch" if patch := _PATCH.fullmatch(rest):
+            patched = {**claims.patched, **dict.fromkeys(_names(patch["names"] or ""), line)}
+            return replace(claims, patch=line, patched=patched, or_select=claims.or_select or bool(patch["select"]))
+        case "count" | "exists" if not rest or _NAME.fullmatch(rest):
+            return replace(claims, asked={**claims.asked, word: (rest, line)})
         case _:
             return None
 
@@ -187,8 +209,11 @@ def _subjects(word: str, rest: str) -> tuple[str, list[str]]:
     match word:
         case "nullable" | "notnull" | "json":
             return "column", [re.split(r"[\s:]", rest, maxsplit=1)[0].strip('"')]
-        case "optional" | "patch":
-            return "parameter", _names(rest) or [""]
+        case "optional":
+            return "parameter", _names(rest)
+        case "patch":
+            patch = _PATCH.fullmatch(rest)
+            return "parameter", _names((patch and patch["names"]) or "") or [""]
         case "order":
             return "order", [rest.partition(":")[0].strip()]
         case _:
@@ -225,9 +250,12 @@ def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnos
 def _corrected(word: str, rest: str) -> str:
     """Return an annotation as its form has it, where that can be seen; "" otherwise."""
     match word:
-        case "optional" | "patch":
+        case "optional":
             found = ", ".join(_NAME.findall(rest))
-            return f"-- @{word} {found}" if found else ""
+            return f"-- @optional {found}" if found else ""
+        case "patch" if words := _NAME.findall(rest):
+            before = words.index("or") if "or" in words else len(words)
+            return " ".join(filter(None, ["-- @patch", ", ".join(words[:before]), "or select" if before < len(words) else ""]))
         case "order" if split := _UNDIVIDED_ORDER.fullmatch(rest):
             return f"-- @order {split['name']}: {split['by']}"
         case _:

@@ -164,10 +164,9 @@ def find_ordering(sql: str) -> tuple[int, int] | None:
     return None
 
 
-def pieces(sql: str, cut: Cut) -> tuple[Piece, ...]:
-    """Return a statement in pieces, in the text's order."""
+def pieces(sql: str, cut: Cut, position: int = 0) -> tuple[Piece, ...]:
+    """Return a statement from `position` on in pieces, in the text's order."""
     found: list[Piece] = []
-    position = 0
     ends: list[tuple[int, int, Piece]] = [(clause.start, clause.end, _clause_piece(sql, clause)) for clause in cut.clauses]
     if cut.ordering is not None:
         ordering = cut.ordering

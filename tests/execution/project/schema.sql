@@ -12,3 +12,20 @@ CREATE TABLE users (
     data jsonb
 );
 CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users, total numeric NOT NULL);
+CREATE TABLE things (
+    id int PRIMARY KEY,
+    number numeric,
+    single real NOT NULL,
+    double double precision,
+    word text COLLATE "C" NOT NULL,
+    short short_text,
+    padded char(4) NOT NULL,
+    mood mood NOT NULL,
+    day date NOT NULL,
+    at timestamptz NOT NULL,
+    local timestamp,
+    clock time NOT NULL,
+    key uuid NOT NULL UNIQUE,
+    raw bytea NOT NULL,
+    is_new boolean NOT NULL
+);

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 from shop.application.reads.audit import AuditPage
+from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
 from shop.application.reads.models import (
     AuditRecord,
     DailySales,
@@ -18,11 +19,12 @@ from shop.application.reads.models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.reads.orders import OrderFilter, OrderPage, OrderPageKey, OrderSort
+from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPage, UserPageKey
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role, User
 from shop.domain.values import OrderId, UserId
 
@@ -85,8 +87,10 @@ class MemoryOrderReadRepository:
         following = OrderPageKey(shown[-1].placed_at, shown[-1].id) if len(behind) > size else None
         return OrderPage(tuple(_order_summary(order) for order in shown), following)
 
-    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
-        """Return the first orders that a search finds."""
+    async def find(self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None = None) -> Result[FoundOrders, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one order, not {size}")
         found = [order for order in self._transaction.state.orders.values() if self._is_wanted(order, wanted)]
         match sort:
             case "oldest":
@@ -95,7 +99,20 @@ class MemoryOrderReadRepository:
                 found.sort(key=lambda order: (order.placed_at, order.id), reverse=True)
             case "largest":
                 found.sort(key=lambda order: (-order.total.minor, order.id))
-        return [_order_summary(order) for order in found[:at_most]]
+        listing = f"found orders, {sort} first"
+        ids = [str(order.id) for order in found]
+        start, end = 0, size
+        if cursor is not None:
+            decoded = decode_cursor(listing, cursor, 2)
+            if isinstance(decoded, Err):
+                return decoded
+            side, beside = decoded.value
+            place = ids.index(beside)
+            start, end = (place + 1, place + 1 + size) if side == "after" else (max(place - size, 0), place)
+        shown = found[start:end]
+        following = encode_cursor(listing, "after", ids[end - 1]) if end < len(found) else None
+        preceding = encode_cursor(listing, "before", ids[start]) if start > 0 else None
+        return Ok(FoundOrders(tuple(_order_summary(order) for order in shown), following, preceding))
 
     def _is_wanted(self, order: Order, wanted: OrderFilter) -> bool:
         last_name = self._transaction.state.users[order.user_id].profile.name.last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -55,10 +55,10 @@ class GuardedReads:
         return await self._if(Action.LIST_ORDERS, user_id, lambda: self._reads.order_summary(user_id))
 
     async def find_orders(
-        self, wanted: OrderFilter, sort: OrderSort, at_most: int
-    ) -> Result[Sequence[OrderSummary], NotAllowed | Unavailable]:
-        """Return the first orders that a search finds."""
-        return await self._if(Action.FIND_ORDERS, None, lambda: self._reads.find_orders(wanted, sort, at_most))
+        self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None
+    ) -> Result[Page[OrderSummary], InvalidCursor | NotAllowed | Unavailable]:
+        """Return a page of the orders that a search finds."""
+        return await self._if(Action.FIND_ORDERS, None, lambda: self._reads.find_orders(wanted, sort, size, cursor))
 
     async def audit_entries(
         self, subject: str | None, size: int, cursor: str | None

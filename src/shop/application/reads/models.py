@@ -153,7 +153,11 @@ class DeadLetter(ReadModel):
 
 
 class Page(ReadModel, Generic[Item]):
-    """A page of a listing. `next_cursor` is the cursor of the next page, None on the last."""
+    """A page of a listing. `next_cursor` is the cursor of the next page, None on the last.
+
+    `previous_cursor` is that of the page before, None on the first, and in listings that are read in one direction only.
+    """
 
     items: tuple[Item, ...]
     next_cursor: str | None
+    previous_cursor: str | None = None

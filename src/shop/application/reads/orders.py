@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeAlias
 
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
 from shop.domain.money import Currency
 from shop.domain.orders import OrderStatus
+from shop.domain.result import Result
 from shop.domain.values import OrderId, UserId
 
 OrderSort: TypeAlias = Literal["newest", "oldest", "largest"]
@@ -46,6 +48,15 @@ class OrderFilter:
     last_name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundOrders:
+    """A page of a search. `following` and `preceding` are the cursors of the pages around it, None where there are no more orders."""
+
+    orders: tuple[OrderSummary, ...]
+    following: str | None
+    preceding: str | None
+
+
 class OrderReadRepository(Protocol):
     """Reads orders."""
 
@@ -53,8 +64,8 @@ class OrderReadRepository(Protocol):
         """Return the first page of a user's orders, or the one after a key. Raises ValueError for a size below 1."""
         ...
 
-    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
-        """Return the first orders that a search finds."""
+    async def find(self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None = None) -> Result[FoundOrders, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
         ...
 
     async def get(self, order_id: OrderId) -> OrderDetails | None:

@@ -109,9 +109,18 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def find_orders(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Result[Sequence[OrderSummary], Unavailable]:
-        """Return the first orders that a search finds."""
-        return await self._ask(lambda repositories: repositories.orders.find(wanted, sort, at_most))
+    async def find_orders(
+        self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None = None
+    ) -> Result[Page[OrderSummary], InvalidCursor | Unavailable]:
+        """Return a page of the orders that a search finds."""
+        found = await self._ask(lambda repositories: repositories.orders.find(wanted, sort, size, cursor))
+        if isinstance(found, Err):
+            return found
+        match found.value:
+            case Ok(page):
+                return Ok(Page(items=page.orders, next_cursor=page.following, previous_cursor=page.preceding))
+            case Err() as invalid:
+                return invalid
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
         """Return an order with its lines."""

@@ -13,7 +13,7 @@ from shop.application.commands.orders import MoveError
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
-from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, parse_uuid, session, shortened
+from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, parse_uuid, session, shortened
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
@@ -80,13 +80,15 @@ def find(
     customer: Annotated[str | None, typer.Option(help="How the customer's last name begins.")] = None,
     order: Annotated[OrderSort, typer.Option(help="What comes first.")] = "newest",
     size: SizeOption = 20,
+    cursor: CursorOption = None,
 ) -> None:
     """Find orders. Filters that are not given do not apply."""
     here = session(context)
     wanted = OrderFilter(tuple(status or ()), currency, _in_utc(since), _in_utc(before), customer)
-    found = here.value(here.run(lambda shop: shop.reads.find_orders(wanted, order, size)))
-    rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in found]
-    here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"])
+    page = here.value(here.run(lambda shop: shop.reads.find_orders(wanted, order, size, cursor)))
+    rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
+    columns = ["id", "status", "total", "line_count", "placed_at"]
+    here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from shop.domain.orders import Order, OrderStatus
 from shop.domain.values import OrderId
 from shop.web.documents import ETAG, created
 from shop.web.models import Instant, OrderPlacement, Text
-from shop.web.pages import Size
+from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Key, LoggedIn, VersionIfGiven, value
@@ -48,7 +48,7 @@ async def place_order(caller: LoggedIn, body: OrderPlacement, idempotency_key: K
     )
 
 
-@router.get("", response_model=Page[OrderSummary], responses=documented())
+@router.get("", response_model=Page[OrderSummary], responses=documented(Problem.INVALID_CURSOR))
 async def find_orders(
     caller: LoggedIn,
     status: Annotated[tuple[OrderStatus, ...], Query(description="One of these states.")] = (),
@@ -58,10 +58,11 @@ async def find_orders(
     last_name: Annotated[Text | None, Query(description="How the customer's last name begins, in any case.")] = None,
     sort: OrderSort = "newest",
     size: Size = 20,
+    cursor: Cursor = None,
 ) -> Page[OrderSummary]:
-    """Find orders."""
+    """Find orders. `next_cursor` and `previous_cursor` are cursors of the same filters and the same order."""
     wanted = OrderFilter(status, currency, placed_since, placed_before, last_name)
-    return Page(items=tuple(value(await caller.reads.find_orders(wanted, sort, size))), next_cursor=None)
+    return value(await caller.reads.find_orders(wanted, sort, size, cursor))
 
 
 @router.get("/{order_id}", response_model=OrderDetails, responses={**documented(Problem.ORDER_NOT_FOUND), 200: ETAG})

@@ -70,7 +70,7 @@ class Shape:
         return target.number("resno") in self.columns or self._is_inside(target.node("expr"))
 
 
-def without_order(tree: Node, shape: Shape) -> tuple[object, object]:
+def without_order(tree: Node, shape: Shape) -> tuple[object, list[tuple[str, ...]]]:
     """Return a statement without its ORDER BY, and that, as values that can be compared."""
     query = Query(tree)
     targets = {str(target.sort_group): repr(shape.of(target.expression)) for target in query.targets if target.sort_group}

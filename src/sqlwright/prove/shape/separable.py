@@ -1,7 +1,8 @@
 """Where a statement mentions its optional parameters: in conditions that can leave it, or elsewhere.
 
 A condition is what AND separates at the top of a WHERE: of the statement, of a WITH item, of an arm of a set operation, of a subquery in
-FROM. Under OR and NOT, and in a subquery of a condition, it is not clear what leaves with the parameter.
+FROM, of the query in `SELECT EXISTS (…)`. Under OR and NOT, and in a subquery of a condition, it is not clear what leaves with the
+parameter.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlwright.prove.tree.enums import BoolExprType, CmdType
+from sqlwright.prove.tree.enums import BoolExprType, CmdType, SubLinkType
 from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query
@@ -103,9 +104,26 @@ def _of_query(node: Node, *, top: bool = False) -> Iterator[Use]:
                 for item in node.nodes("cteList"):
                     yield from _of_query(item.node("ctequery"))
             case "targetList":
-                yield from _everywhere(value, _TARGETS.get(query.command, Where.ELSEWHERE) if top else Where.COLUMNS)
+                yield from _of_targets(query, top=top)
             case _:
                 yield from _everywhere(value, _OF_QUERY.get(name, Where.ON if name == "mergeJoinCondition" else Where.ELSEWHERE))
+
+
+def _of_targets(query: Query, *, top: bool) -> Iterator[Use]:
+    inner = _asked(query) if top else None
+    if inner is not None:
+        yield from _of_query(inner)
+    else:
+        yield from _everywhere(query.node.raw("targetList"), _TARGETS.get(query.command, Where.ELSEWHERE) if top else Where.COLUMNS)
+
+
+def _asked(query: Query) -> Node | None:
+    """Return the query inside of `SELECT EXISTS (…)`, whose conditions are as separable as the statement's own."""
+    targets = query.targets
+    if query.command is not CmdType.SELECT or len(targets) != 1 or targets[0].expression.tag != "SUBLINK":
+        return None
+    link = targets[0].expression
+    return link.node("subselect") if link.number("subLinkType") == SubLinkType.EXISTS else None
 
 
 def _of_entry(entry: Node) -> Iterator[Use]:

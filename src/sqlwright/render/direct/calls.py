@@ -14,10 +14,11 @@ ${define}${a}fetch_all(
 ) -> Iterable[tuple[Any, ...]]:
     """Return all rows of a query, to be read once."""
     reply = ${wait}${a}execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         return load_all(reply)
     cur = $cursor(conn, row_factory=tuple_row)
-    ${wait}cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    ${wait}cur.execute(query, reply or None, binary=binary)
     return ${wait}cur.fetchall()
 '''
 FETCH_ONE: Final = '''\
@@ -30,16 +31,15 @@ ${define}${a}fetch_one(
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
     reply = ${wait}${a}execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
-        transformer, _ = loan
-        transformer.set_pgresult(result)
         count = result.ntuples
-        row = transformer.load_row(0, tuple) if count else None
+        row = loan[0].load_row(0, tuple) if count else None
         session.give_back(loan)
         return row, count
     cur = $cursor(conn, row_factory=tuple_row)
-    ${wait}cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    ${wait}cur.execute(query, reply or None, binary=binary)
     return ${wait}cur.fetchone(), cur.rowcount
 '''
 EXECUTE: Final = '''\
@@ -48,11 +48,13 @@ ${define}${a}execute(
 ) -> None:
     """Execute a statement."""
     reply = ${wait}${a}execute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, _ = reply
         session.give_back(loan)
         return
-    ${wait}$cursor(conn).execute(query, params or None)
+    cur = $cursor(conn)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    ${wait}cur.execute(query, reply or None)
 '''
 EXECUTE_COUNT: Final = '''\
 ${define}${a}execute_count(
@@ -60,13 +62,14 @@ ${define}${a}execute_count(
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
     reply = ${wait}${a}execute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
         session.give_back(loan)
         count = result.command_tuples
         return -1 if count is None else count
     cur = $cursor(conn)
-    ${wait}$execute_now(cur, query, params)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    ${wait}$execute_now(cur, query, reply)
     return cur.rowcount
 '''
 EXECUTE_PREPARED: Final = '''\
@@ -75,8 +78,8 @@ ${define}${a}execute_prepared(
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> Reply | None:
-    """Return the result of a prepared statement, or None where it takes a cursor.
+) -> Reply | list[Any]:
+    """Return the result of a prepared statement, or the parameters for a cursor.
 
     After each call the server's process has the processor, and what it leaves in the
     caches is not this code: the fewer functions and objects, the faster.
@@ -94,7 +97,16 @@ $lock
         ):
             session = make_session(conn)
             if session is None:
-                return None
+                return list(params)
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if (
+            before not in READY
+            or (begins and not PIPELINES)
+            or pgconn.pipeline_status
+            or session.prepared.prepare_threshold is None
+        ):
+            return list(params)
         context = session if session.keeps else conn
         try:
             loan = session.spare.pop()
@@ -103,21 +115,15 @@ $lock
         transformer, settings = loan
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
-        except DUMP_ERRORS:
-            # A cursor raises it again, and leaves the connection as psycopg does.
-            return None
+        except BaseException as raised:
+            if not isinstance(raised, Exception):
+                raise
+            # A cursor raises it, and leaves the connection as psycopg does.
+            return [Dumped(raised)]
         key = encode(query), transformer.types
         name = session.names.get(key)
-        if (
-            name is None
-            or session.prepared.prepare_threshold is None
-            or pgconn.pipeline_status
-        ):
-            return None
-        before = pgconn.transaction_status
-        begins = before == IDLE and not conn.autocommit
-        if before not in READY or (begins and not PIPELINES):
-            return None
+        if name is None:
+            return for_cursor(params, values, transformer)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -141,6 +147,8 @@ $receive$interrupted        finally:
             )
             if now != settings:
                 loan = Transformer(context), now
+            # Loaders are made by the settings of the session.
+            loan[0].set_pgresult(result)
             return session, loan, result
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
@@ -153,7 +161,7 @@ $receive$interrupted        finally:
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return None
+    return for_cursor(params, values, transformer)
 '''
 
 # How the colours wait, in `EXECUTE_PREPARED`.

@@ -21,6 +21,8 @@ from sqlwright.render.direct.calls import (
 from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, LIMITS, READER, READERS
 from sqlwright.render.direct.session import (
     CHUNK,
+    DUMPED,
+    DUMPED_DUMPER,
     HELPERS,
     LOAD_ALL,
     NAMES,
@@ -64,7 +66,7 @@ def direct_module(package: ir.Package, clients: Clients) -> str:
         builder.add_constant(constants.splitlines())
     own = {"reader": "        self.reader: Reader | None = None\n", "slot": '        "reader",\n'}
     session = Template(SESSION).substitute(own if waits else dict.fromkeys(own, ""))
-    for class_ in (*[READER] * waits, session):
+    for class_ in (*[READER] * waits, session, DUMPED, DUMPED_DUMPER):
         builder.add_definition(class_.splitlines())
     for kept in (REPLY, SESSIONS, *[READERS] * waits):
         builder.add_constant(kept.splitlines())

@@ -89,7 +89,13 @@ class Reader:
             return
         loop.call_later(LOOK, self._look, loop)
         if self._pgconn.status != ConnStatus.OK:
-            self._read()
+            self._end()
+
+    def _end(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            # As psycopg says it.
+            waiter.set_exception(OperationalError("connection socket closed"))
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""

@@ -45,6 +45,54 @@ $reader
             loan[0].set_pgresult(None)
             self.spare.append(loan)
 '''
+DUMPED: Final = '''\
+class Dumped:
+    """What a dumper has made of a parameter, or raised: it is not called twice."""
+
+    __slots__ = ("format", "oid", "value")
+
+    def __init__(
+        self,
+        value: abc.Buffer | Exception | None,
+        oid: int = 0,
+        format_: Format = Format.TEXT,
+    ) -> None:
+        self.value = value
+        self.oid = oid
+        self.format = format_
+'''
+DUMPED_DUMPER: Final = '''\
+class DumpedDumper(Dumper):
+    """Passes on what was dumped; only the cursors of this module know it."""
+
+    def get_key(self, obj: Any, format: PyFormat) -> abc.DumperKey:
+        return Dumped, obj.oid, obj.format
+
+    def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
+        dumper = DumpedDumper(Dumped)
+        dumper.oid, dumper.format = obj.oid, obj.format
+        return dumper
+
+    def dump(self, obj: Any) -> abc.Buffer | None:
+        if isinstance(obj.value, Exception):
+            raise obj.value
+        return cast("abc.Buffer | None", obj.value)
+'''
+FOR_CURSOR: Final = '''\
+def for_cursor(
+    params: Sequence[Any],
+    values: Sequence[abc.Buffer | None],
+    transformer: abc.Transformer,
+) -> list[Any]:
+    """Return parameters that were dumped, as parameters for a cursor."""
+    types, formats = transformer.types or (), transformer.formats or ()
+    return [
+        None if param is None else Dumped(value, oid, format_)
+        for param, value, oid, format_ in zip(
+            params, values, types, formats, strict=True
+        )
+    ]
+'''
 MAKE_SESSION: Final = '''\
 def make_session(conn: BaseConnection[Any]) -> Session | None:
     """Return what is kept of a connection, or None where every call takes a cursor.
@@ -88,9 +136,7 @@ LOAD_ALL: Final = '''\
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
     """Return the rows of a reply, a few at a time: they are soon something else."""
     session, loan, result = reply
-    transformer, _ = loan
-    transformer.set_pgresult(result)
-    count = result.ntuples
+    transformer, count = loan[0], result.ntuples
     for start in range(0, count, CHUNK):
         yield from transformer.load_rows(start, min(start + CHUNK, count), tuple)
     session.give_back(loan)
@@ -152,6 +198,7 @@ def is_outdated(error: Error) -> bool:
     return is_reported and source in {"FetchPreparedStatement", None}
 '''
 HELPERS: Final = (
+    FOR_CURSOR,
     MAKE_SESSION,
     GET_CLASSES,
     ARE_STATELESS,
@@ -171,14 +218,6 @@ Reply: TypeAlias = tuple[Session, Loan, PGresult]
 """
 STATES: Final = """\
 AUTO = PyFormat.AUTO
-DUMP_ERRORS = (
-    Error,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 # Plain numbers: to compare members of enumerations takes longer.
 IDLE, ACTIVE = TransactionStatus.IDLE.value, TransactionStatus.ACTIVE.value
 INTRANS, INERROR = TransactionStatus.INTRANS.value, TransactionStatus.INERROR.value
@@ -214,9 +253,9 @@ NAMES: Final = {
     "weakref": ("WeakKeyDictionary", "proxy"),
     "psycopg": ("BaseConnection", "Error", "OperationalError", "abc", "capabilities", "generators"),
     "psycopg.abc": ("PQGen",),
-    "psycopg.adapt": ("AdaptersMap", "PyFormat", "Transformer"),
+    "psycopg.adapt": ("AdaptersMap", "Dumper", "PyFormat", "Transformer"),
     "psycopg.errors": ("error_from_result",),
-    "psycopg.pq": ("ConnStatus", "ExecStatus", "TransactionStatus"),
+    "psycopg.pq": ("ConnStatus", "ExecStatus", "Format", "TransactionStatus"),
     "psycopg.pq.abc": ("PGconn", "PGresult"),
     "psycopg.types.json": ("JsonDumper", "JsonLoader"),
 }

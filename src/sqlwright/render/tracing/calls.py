@@ -53,6 +53,10 @@ def ${a}traced(summary: str, text: str, **names: str) -> Callable[[F], F]:
 
         @wraps(function)
         ${define}call(*args: Any, **kwargs: Any) -> Any:
+            context, seen = get_current(), last_seen
+            unrecorded = seen[2] if seen[0] is context else look(context)[2]
+            if unrecorded:
+                return ${wait}function(*args, **kwargs)
             traced = begin(query, args[0] if args else kwargs.get(first))
             try:
                 result = ${wait}function(*args, **kwargs)
@@ -130,7 +134,7 @@ def begin(query: Query, conn: Any) -> Traced:
     place = find_place(conn)
     attributes, names = place.known.get(query) or place.describe(query)
     context, seen = get_current(), last_seen
-    dropped = seen[1] if seen[0] is context else is_dropped(context)
+    dropped = seen[1] if seen[0] is context else look(context)[1]
     started = time_ns()
     if dropped:
         return None, names, started
@@ -179,9 +183,9 @@ def tell_size(query: Query, conn: Any, count: int, traced: Traced) -> Traced:
         span.set_attribute("db.operation.batch.size", count)
     return span, names, started
 '''
-IS_DROPPED: Final = '''\
-def is_dropped(context: Context) -> bool:
-    """Return whether the current span is of this process and not sampled.
+LOOK: Final = '''\
+def look(context: Context) -> Seen:
+    """Find out whether the current span is of this process and not sampled.
 
     A call inside it is not sampled either. To ask the tracer takes far longer, and to
     look at the span longer than at the context, of which a request has few.
@@ -191,8 +195,13 @@ def is_dropped(context: Context) -> bool:
     found = span.get_span_context()
     sampled = span.is_recording() or found.trace_flags.sampled
     dropped = found.is_valid and not (found.is_remote or sampled)
-    last_seen = context, dropped
-    return dropped
+    last_seen = context, dropped, dropped and not is_measured()
+    return last_seen
+'''
+IS_MEASURED: Final = '''\
+def is_measured() -> bool:
+    """Return whether anybody asks for durations: the API's own providers do not."""
+    return not type(get_meter_provider()).__module__.startswith("opentelemetry.metrics")
 '''
 GET_FIRST_PARAMETER: Final = '''\
 def get_first_parameter(function: Callable[..., Any]) -> str:

@@ -23,7 +23,7 @@ TRACING_MODULE = "_tracing"
 _IMPORTS: Final = """\
 try:
     from opentelemetry.context import Context, get_current
-    from opentelemetry.metrics import get_meter
+    from opentelemetry.metrics import get_meter, get_meter_provider
     from opentelemetry.trace import (
         Span,
         SpanKind,
@@ -62,6 +62,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Attributes: TypeAlias = dict[str, str | int]
 # A span, if the call is recorded; the attributes of its duration; when it began.
 Traced: TypeAlias = tuple[Span | None, Attributes, int]
+# A context, whether its calls have no span, and whether they have no duration either.
+Seen: TypeAlias = tuple[Context | None, bool, bool]
 
 DEFAULT_PORT = 5432
 # A name in a search path, quoted or not.
@@ -73,8 +75,8 @@ _PLACES: Final = """\
 # By the connection; what WeakKeyDictionary does, in less time.
 places: dict[ref[BaseConnection[Any]], tuple[bytes | None, Place]] = {}
 NOWHERE = Place({})
-# The context of the last call, and whether it was dropped.
-last_seen: tuple[Context | None, bool] = None, False
+# Of the last call.
+last_seen: Seen = None, False, False
 """
 _NAMES: Final = {
     "collections.abc": ("Callable",),
@@ -89,7 +91,8 @@ _NAMES_OF_OTHERS: Final = {"types": ("FunctionType",)}
 _DECORATORS: Final = {"traced": calls.TRACED, "traced_stream": calls.TRACED_STREAM, "traced_batch": calls.TRACED_BATCH}
 _STEPS: Final = (calls.BEGIN, calls.END, calls.FAIL)
 _HELPERS: Final = (
-    calls.IS_DROPPED,
+    calls.LOOK,
+    calls.IS_MEASURED,
     places.FIND_PLACE,
     places.READ_PLACE,
     places.GET_SCHEMA,

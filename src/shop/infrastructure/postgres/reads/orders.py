@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TypeVar
 
-from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
-from shop.application.reads.orders import OrderFilter, OrderPage, OrderPageKey, OrderSort
+from shop.application.reads.cursors import InvalidCursor
+from shop.application.reads.models import DailySales, OrderDetails, UserOrderSummary
+from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
+from shop.domain.result import Err, Ok, Result
 from shop.domain.values import OrderId, UserId
 from shop.infrastructure.postgres.mapping import daily_sales_from, order_details_from, order_summary_from, order_totals_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import UNSET, Unset, orders
+from shop_db import UNSET, CursorError, Unset, orders
 from shop_db.enums import OrderStatus as StoredStatus
 
 T = TypeVar("T")
@@ -39,19 +41,23 @@ class PostgresOrderReadRepository:
         last = summaries[-1] if len(rows) > size else None
         return OrderPage(summaries, following=None if last is None else OrderPageKey(last.placed_at, last.id))
 
-    async def find(self, wanted: OrderFilter, sort: OrderSort, at_most: int) -> Sequence[OrderSummary]:
-        """Return the first orders that a search finds."""
-        rows = await self._query(
-            orders.find_orders,
-            statuses=[StoredStatus(status.value) for status in wanted.statuses] or UNSET,
-            currency=_given(wanted.currency),
-            placed_since=_given(wanted.placed_since),
-            placed_before=_given(wanted.placed_before),
-            last_name=_given(wanted.last_name),
-            max_rows=at_most,
-            order=sort,
-        )
-        return [order_summary_from(row) for row in rows]
+    async def find(self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None = None) -> Result[FoundOrders, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        try:
+            page = await self._query(
+                orders.find_orders,
+                statuses=[StoredStatus(status.value) for status in wanted.statuses] or UNSET,
+                currency=_given(wanted.currency),
+                placed_since=_given(wanted.placed_since),
+                placed_before=_given(wanted.placed_before),
+                last_name=_given(wanted.last_name),
+                page_size=size,
+                order=sort,
+                cursor=cursor,
+            )
+        except CursorError:
+            return Err(InvalidCursor(f"found orders, {sort} first"))
+        return Ok(FoundOrders(tuple(order_summary_from(row) for row in page.rows), page.next, page.previous))
 
     async def get(self, order_id: OrderId) -> OrderDetails | None:
         """Return an order with its lines, None for an unknown id."""

@@ -23,7 +23,7 @@ from psycopg import BaseConnection, Error, OperationalError
 
 try:
     from opentelemetry.context import Context, get_current
-    from opentelemetry.metrics import get_meter
+    from opentelemetry.metrics import get_meter, get_meter_provider
     from opentelemetry.trace import (
         Span,
         SpanKind,
@@ -60,6 +60,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Attributes: TypeAlias = dict[str, str | int]
 # A span, if the call is recorded; the attributes of its duration; when it began.
 Traced: TypeAlias = tuple[Span | None, Attributes, int]
+# A context, whether its calls have no span, and whether they have no duration either.
+Seen: TypeAlias = tuple[Context | None, bool, bool]
 
 DEFAULT_PORT = 5432
 # A name in a search path, quoted or not.
@@ -124,8 +126,8 @@ class Counted:
 # By the connection; what WeakKeyDictionary does, in less time.
 places: dict[ref[BaseConnection[Any]], tuple[bytes | None, Place]] = {}
 NOWHERE = Place({})
-# The context of the last call, and whether it was dropped.
-last_seen: tuple[Context | None, bool] = None, False
+# Of the last call.
+last_seen: Seen = None, False, False
 
 
 def traced(summary: str, text: str, **names: str) -> Callable[[F], F]:
@@ -137,6 +139,10 @@ def traced(summary: str, text: str, **names: str) -> Callable[[F], F]:
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
+            context, seen = get_current(), last_seen
+            unrecorded = seen[2] if seen[0] is context else look(context)[2]
+            if unrecorded:
+                return function(*args, **kwargs)
             traced = begin(query, args[0] if args else kwargs.get(first))
             try:
                 result = function(*args, **kwargs)
@@ -214,6 +220,10 @@ def atraced(summary: str, text: str, **names: str) -> Callable[[F], F]:
 
         @wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
+            context, seen = get_current(), last_seen
+            unrecorded = seen[2] if seen[0] is context else look(context)[2]
+            if unrecorded:
+                return await function(*args, **kwargs)
             traced = begin(query, args[0] if args else kwargs.get(first))
             try:
                 result = await function(*args, **kwargs)
@@ -291,7 +301,7 @@ def begin(query: Query, conn: Any) -> Traced:
     place = find_place(conn)
     attributes, names = place.known.get(query) or place.describe(query)
     context, seen = get_current(), last_seen
-    dropped = seen[1] if seen[0] is context else is_dropped(context)
+    dropped = seen[1] if seen[0] is context else look(context)[1]
     started = time_ns()
     if dropped:
         return None, names, started
@@ -346,8 +356,8 @@ def get_first_parameter(function: Callable[..., Any]) -> str:
     return cast("FunctionType", function).__code__.co_varnames[0]
 
 
-def is_dropped(context: Context) -> bool:
-    """Return whether the current span is of this process and not sampled.
+def look(context: Context) -> Seen:
+    """Find out whether the current span is of this process and not sampled.
 
     A call inside it is not sampled either. To ask the tracer takes far longer, and to
     look at the span longer than at the context, of which a request has few.
@@ -357,8 +367,13 @@ def is_dropped(context: Context) -> bool:
     found = span.get_span_context()
     sampled = span.is_recording() or found.trace_flags.sampled
     dropped = found.is_valid and not (found.is_remote or sampled)
-    last_seen = context, dropped
-    return dropped
+    last_seen = context, dropped, dropped and not is_measured()
+    return last_seen
+
+
+def is_measured() -> bool:
+    """Return whether anybody asks for durations: the API's own providers do not."""
+    return not type(get_meter_provider()).__module__.startswith("opentelemetry.metrics")
 
 
 def find_place(conn: Any) -> Place:

@@ -24,9 +24,9 @@ from psycopg import (
     generators,
 )
 from psycopg.abc import PQGen
-from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import tuple_row
 from psycopg.types.json import JsonDumper, JsonLoader
@@ -38,14 +38,6 @@ Names: TypeAlias = OrderedDict[tuple[bytes, tuple[int, ...] | None], bytes]
 Loan: TypeAlias = tuple[abc.Transformer, tuple[bytes | None, ...]]
 
 AUTO = PyFormat.AUTO
-DUMP_ERRORS = (
-    Error,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 # Plain numbers: to compare members of enumerations takes longer.
 IDLE, ACTIVE = TransactionStatus.IDLE.value, TransactionStatus.ACTIVE.value
 INTRANS, INERROR = TransactionStatus.INTRANS.value, TransactionStatus.INERROR.value
@@ -163,7 +155,13 @@ class Reader:
             return
         loop.call_later(LOOK, self._look, loop)
         if self._pgconn.status != ConnStatus.OK:
-            self._read()
+            self._end()
+
+    def _end(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            # As psycopg says it.
+            waiter.set_exception(OperationalError("connection socket closed"))
 
     def close(self) -> None:
         """Stop watching. Any thread may call it, and a forked process does nothing."""
@@ -222,6 +220,39 @@ class Session:
             self.spare.append(loan)
 
 
+class Dumped:
+    """What a dumper has made of a parameter, or raised: it is not called twice."""
+
+    __slots__ = ("format", "oid", "value")
+
+    def __init__(
+        self,
+        value: abc.Buffer | Exception | None,
+        oid: int = 0,
+        format_: Format = Format.TEXT,
+    ) -> None:
+        self.value = value
+        self.oid = oid
+        self.format = format_
+
+
+class DumpedDumper(Dumper):
+    """Passes on what was dumped; only the cursors of this module know it."""
+
+    def get_key(self, obj: Any, format: PyFormat) -> abc.DumperKey:
+        return Dumped, obj.oid, obj.format
+
+    def upgrade(self, obj: Any, format: PyFormat) -> Dumper:
+        dumper = DumpedDumper(Dumped)
+        dumper.oid, dumper.format = obj.oid, obj.format
+        return dumper
+
+    def dump(self, obj: Any) -> abc.Buffer | None:
+        if isinstance(obj.value, Exception):
+            raise obj.value
+        return cast("abc.Buffer | None", obj.value)
+
+
 Reply: TypeAlias = tuple[Session, Loan, PGresult]
 
 sessions: WeakKeyDictionary[BaseConnection[Any], Session] = WeakKeyDictionary()
@@ -238,10 +269,11 @@ def fetch_all(
 ) -> Iterable[tuple[Any, ...]]:
     """Return all rows of a query, to be read once."""
     reply = execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         return load_all(reply)
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    cur.execute(query, reply or None, binary=binary)
     return cur.fetchall()
 
 
@@ -254,16 +286,15 @@ def fetch_one(
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
     reply = execute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
-        transformer, _ = loan
-        transformer.set_pgresult(result)
         count = result.ntuples
-        row = transformer.load_row(0, tuple) if count else None
+        row = loan[0].load_row(0, tuple) if count else None
         session.give_back(loan)
         return row, count
     cur = RawCursor(conn, row_factory=tuple_row)
-    cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    cur.execute(query, reply or None, binary=binary)
     return cur.fetchone(), cur.rowcount
 
 
@@ -272,13 +303,14 @@ def execute_count(
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
     reply = execute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
         session.give_back(loan)
         count = result.command_tuples
         return -1 if count is None else count
     cur = RawCursor(conn)
-    execute_now(cur, query, params)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    execute_now(cur, query, reply)
     return cur.rowcount
 
 
@@ -287,8 +319,8 @@ def execute_prepared(
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> Reply | None:
-    """Return the result of a prepared statement, or None where it takes a cursor.
+) -> Reply | list[Any]:
+    """Return the result of a prepared statement, or the parameters for a cursor.
 
     After each call the server's process has the processor, and what it leaves in the
     caches is not this code: the fewer functions and objects, the faster.
@@ -306,7 +338,16 @@ def execute_prepared(
         ):
             session = make_session(conn)
             if session is None:
-                return None
+                return list(params)
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if (
+            before not in READY
+            or (begins and not PIPELINES)
+            or pgconn.pipeline_status
+            or session.prepared.prepare_threshold is None
+        ):
+            return list(params)
         context = session if session.keeps else conn
         try:
             loan = session.spare.pop()
@@ -315,21 +356,15 @@ def execute_prepared(
         transformer, settings = loan
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
-        except DUMP_ERRORS:
-            # A cursor raises it again, and leaves the connection as psycopg does.
-            return None
+        except BaseException as raised:
+            if not isinstance(raised, Exception):
+                raise
+            # A cursor raises it, and leaves the connection as psycopg does.
+            return [Dumped(raised)]
         key = encode(query), transformer.types
         name = session.names.get(key)
-        if (
-            name is None
-            or session.prepared.prepare_threshold is None
-            or pgconn.pipeline_status
-        ):
-            return None
-        before = pgconn.transaction_status
-        begins = before == IDLE and not conn.autocommit
-        if before not in READY or (begins and not PIPELINES):
-            return None
+        if name is None:
+            return for_cursor(params, values, transformer)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -354,6 +389,8 @@ def execute_prepared(
             )
             if now != settings:
                 loan = Transformer(context), now
+            # Loaders are made by the settings of the session.
+            loan[0].set_pgresult(result)
             return session, loan, result
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
@@ -366,7 +403,7 @@ def execute_prepared(
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     RawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return None
+    return for_cursor(params, values, transformer)
 
 
 async def afetch_all(
@@ -378,10 +415,11 @@ async def afetch_all(
 ) -> Iterable[tuple[Any, ...]]:
     """Return all rows of a query, to be read once."""
     reply = await aexecute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         return load_all(reply)
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await cur.execute(query, reply or None, binary=binary)
     return await cur.fetchall()
 
 
@@ -394,16 +432,15 @@ async def afetch_one(
 ) -> tuple[tuple[Any, ...] | None, int]:
     """Return the first row of a query, if there is one, and the number of rows."""
     reply = await aexecute_prepared(conn, query, params, binary)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
-        transformer, _ = loan
-        transformer.set_pgresult(result)
         count = result.ntuples
-        row = transformer.load_row(0, tuple) if count else None
+        row = loan[0].load_row(0, tuple) if count else None
         session.give_back(loan)
         return row, count
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(query, params or None, binary=binary)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await cur.execute(query, reply or None, binary=binary)
     return await cur.fetchone(), cur.rowcount
 
 
@@ -412,13 +449,14 @@ async def aexecute_count(
 ) -> int:
     """Execute a statement and return the number of rows that it affected."""
     reply = await aexecute_prepared(conn, query, params, False)
-    if reply is not None:
+    if isinstance(reply, tuple):
         session, loan, result = reply
         session.give_back(loan)
         count = result.command_tuples
         return -1 if count is None else count
     cur = AsyncRawCursor(conn)
-    await aexecute_now(cur, query, params)
+    cur.adapters.register_dumper(Dumped, DumpedDumper)
+    await aexecute_now(cur, query, reply)
     return cur.rowcount
 
 
@@ -427,8 +465,8 @@ async def aexecute_prepared(
     query: LiteralString,
     params: Sequence[Any],
     binary: bool,
-) -> Reply | None:
-    """Return the result of a prepared statement, or None where it takes a cursor.
+) -> Reply | list[Any]:
+    """Return the result of a prepared statement, or the parameters for a cursor.
 
     After each call the server's process has the processor, and what it leaves in the
     caches is not this code: the fewer functions and objects, the faster.
@@ -446,7 +484,16 @@ async def aexecute_prepared(
         ):
             session = make_session(conn)
             if session is None:
-                return None
+                return list(params)
+        before = pgconn.transaction_status
+        begins = before == IDLE and not conn.autocommit
+        if (
+            before not in READY
+            or (begins and not PIPELINES)
+            or pgconn.pipeline_status
+            or session.prepared.prepare_threshold is None
+        ):
+            return list(params)
         context = session if session.keeps else conn
         try:
             loan = session.spare.pop()
@@ -455,21 +502,15 @@ async def aexecute_prepared(
         transformer, settings = loan
         try:
             values = transformer.dump_sequence(params, [AUTO] * len(params))
-        except DUMP_ERRORS:
-            # A cursor raises it again, and leaves the connection as psycopg does.
-            return None
+        except BaseException as raised:
+            if not isinstance(raised, Exception):
+                raise
+            # A cursor raises it, and leaves the connection as psycopg does.
+            return [Dumped(raised)]
         key = encode(query), transformer.types
         name = session.names.get(key)
-        if (
-            name is None
-            or session.prepared.prepare_threshold is None
-            or pgconn.pipeline_status
-        ):
-            return None
-        before = pgconn.transaction_status
-        begins = before == IDLE and not conn.autocommit
-        if before not in READY or (begins and not PIPELINES):
-            return None
+        if name is None:
+            return for_cursor(params, values, transformer)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -515,6 +556,8 @@ async def aexecute_prepared(
             )
             if now != settings:
                 loan = Transformer(context), now
+            # Loaders are made by the settings of the session.
+            loan[0].set_pgresult(result)
             return session, loan, result
         error = error_from_result(find_failed(results) or result)
         if before == INTRANS or not is_outdated(error):
@@ -527,18 +570,31 @@ async def aexecute_prepared(
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return None
+    return for_cursor(params, values, transformer)
 
 
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
     """Return the rows of a reply, a few at a time: they are soon something else."""
     session, loan, result = reply
-    transformer, _ = loan
-    transformer.set_pgresult(result)
-    count = result.ntuples
+    transformer, count = loan[0], result.ntuples
     for start in range(0, count, CHUNK):
         yield from transformer.load_rows(start, min(start + CHUNK, count), tuple)
     session.give_back(loan)
+
+
+def for_cursor(
+    params: Sequence[Any],
+    values: Sequence[abc.Buffer | None],
+    transformer: abc.Transformer,
+) -> list[Any]:
+    """Return parameters that were dumped, as parameters for a cursor."""
+    types, formats = transformer.types or (), transformer.formats or ()
+    return [
+        None if param is None else Dumped(value, oid, format_)
+        for param, value, oid, format_ in zip(
+            params, values, types, formats, strict=True
+        )
+    ]
 
 
 def make_session(conn: BaseConnection[Any]) -> Session | None:

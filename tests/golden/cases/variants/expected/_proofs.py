@@ -4,6 +4,8 @@
 from typing import Final
 
 PROOFS: Final[dict[str, str]] = {
+    "CountFindOrders": "exactly one (aggregates without GROUP BY give one row)",
+    "HasOrders": "exactly one (without FROM there is one row)",
     "FirstShipped": "at most one (LIMIT allows one row)",
     "Total": "exactly one (aggregates without GROUP BY give one row)",
     "PatchUser": (

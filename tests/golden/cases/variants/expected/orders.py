@@ -13,11 +13,13 @@ from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass as _dataclass
 from ._direct import fetch_all, fetch_one
+from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._streams import Suspended
 from ._tracing import traced, traced_stream
 from ._variants import UNSET, Clause, Unset, Variants
 from .enums import State
+from .models import Order
 
 FIND_ORDERS: Final = Variants(
     "FindOrders",
@@ -96,6 +98,90 @@ def find_orders(conn: Connection[Any], params: FindOrdersParams) -> list[FindOrd
     return [FindOrdersRow.from_row(row) for row in rows]
 
 
+COUNT_FIND_ORDERS: Final = Variants(
+    "CountFindOrders",
+    ("state", "since", "until", "customer"),
+    """\
+SELECT /*file='orders.sql',query='CountFindOrders'*/
+    count(*) FROM (
+SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
+FROM orders o JOIN users u ON u.id = o.user_id""",
+    Clause(
+        "\nWHERE ",
+        "\n  AND ",
+        ("o.state = {state}::state", "state"),
+        ("o.shipped_at >= {since}::timestamptz", "since"),
+        (
+            "o.placed_at BETWEEN {since}::timestamptz AND {until}::timestamptz",
+            "since",
+            "until",
+        ),
+        ("u.last_name ILIKE {customer}::text", "customer"),
+    ),
+    "\n) AS counted",
+)
+
+
+@traced("CountFindOrders", COUNT_FIND_ORDERS.sql, operation="SELECT")
+def count_find_orders(
+    conn: Connection[Any],
+    *,
+    state: State | Unset = UNSET,
+    since: datetime.datetime | Unset = UNSET,
+    until: datetime.datetime | Unset = UNSET,
+    customer: str | Unset = UNSET,
+) -> int:
+    """Count the rows of `find_orders`, without its limit."""
+    sql, values = COUNT_FIND_ORDERS.choose((state, since, until, customer))
+    row, count = fetch_one(conn, sql, values, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("CountFindOrders", count)
+    value: int = row[0]
+    return value
+
+
+HAS_ORDERS: Final = Variants(
+    "HasOrders",
+    ("state", "since", "until", "customer"),
+    """\
+SELECT /*file='orders.sql',query='HasOrders'*/
+    EXISTS (
+SELECT o.id, o.state, o.placed_at, o.shipped_at, o.total, u.last_name
+FROM orders o JOIN users u ON u.id = o.user_id""",
+    Clause(
+        "\nWHERE ",
+        "\n  AND ",
+        ("o.state = {state}::state", "state"),
+        ("o.shipped_at >= {since}::timestamptz", "since"),
+        (
+            "o.placed_at BETWEEN {since}::timestamptz AND {until}::timestamptz",
+            "since",
+            "until",
+        ),
+        ("u.last_name ILIKE {customer}::text", "customer"),
+    ),
+    "\n)",
+)
+
+
+@traced("HasOrders", HAS_ORDERS.sql, operation="SELECT")
+def has_orders(
+    conn: Connection[Any],
+    *,
+    state: State | Unset = UNSET,
+    since: datetime.datetime | Unset = UNSET,
+    until: datetime.datetime | Unset = UNSET,
+    customer: str | Unset = UNSET,
+) -> bool:
+    """Return whether `find_orders` has rows, without its limit."""
+    sql, values = HAS_ORDERS.choose((state, since, until, customer))
+    row, count = fetch_one(conn, sql, values, binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("HasOrders", count)
+    value: bool = row[0]
+    return value
+
+
 FIRST_SHIPPED: Final = Variants(
     "FirstShipped",
     ("state",),
@@ -148,7 +234,7 @@ TOTAL: Final = Variants(
 
 @traced("Total", TOTAL.sql, operation="SELECT", collection="orders")
 def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | None:
-    """See queries/orders.sql:20."""
+    """See queries/orders.sql:22."""
     sql, values = TOTAL.choose((user_id,))
     row, count = fetch_one(conn, sql, values)
     if row is None or count > 1:
@@ -187,7 +273,7 @@ def stream_orders(
     state: State | Unset = UNSET,
     order: StreamOrdersOrder = "id",
 ) -> Generator[int]:
-    """See queries/orders.sql:24."""
+    """See queries/orders.sql:26."""
     sql, values = STREAM_ORDERS.choose((state,), order)
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast(
@@ -201,6 +287,200 @@ def stream_orders(
                 yield row[0]
 
 
+PAGE_ORDERS: Final = Pages(
+    "PageOrders",
+    ("state", "page_size"),
+    "page_size",
+    """\
+SELECT /*file='orders.sql',query='PageOrders'*/
+    o.id, o.placed_at, u.last_name""",
+    KEYS,
+    "\nFROM orders o JOIN users u ON u.id = o.user_id",
+    Where(
+        "\nWHERE ",
+        " AND ",
+        ("o.state = {state}::state", "state"),
+    ),
+    "\nORDER BY ",
+    {
+        "newest": PageOrder(
+            "c7fca4a1e8e4",
+            forwards="o.placed_at DESC, o.id DESC",
+            backwards="o.placed_at, o.id",
+            keys={"cursor_1": "o.placed_at", "cursor_2": "o.id"},
+            after={
+                (): "(o.placed_at, o.id) < ({cursor_1}::timestamptz, {cursor_2}::int4)",
+            },
+            before={
+                (): "(o.placed_at, o.id) > ({cursor_1}::timestamptz, {cursor_2}::int4)",
+            },
+        ),
+        "largest": PageOrder(
+            "c2bd58d60cf0",
+            forwards="o.total DESC, o.id",
+            backwards="o.total, o.id DESC",
+            keys={"cursor_1": "o.total", "cursor_2": "o.id"},
+            after={
+                (): (
+                    "o.total <= {cursor_1}::numeric AND (o.total < {cursor_1}::numeric"
+                    " OR o.id > {cursor_2}::int4)"
+                ),
+            },
+            before={
+                (): (
+                    "o.total >= {cursor_1}::numeric AND (o.total > {cursor_1}::numeric"
+                    " OR o.id < {cursor_2}::int4)"
+                ),
+            },
+        ),
+        "shipped": PageOrder(
+            "6fe663b20550",
+            forwards="o.shipped_at NULLS FIRST, o.id",
+            backwards="o.shipped_at DESC NULLS LAST, o.id DESC",
+            keys={"cursor_1": "o.shipped_at", "cursor_2": "o.id"},
+            after={
+                (): (
+                    "o.shipped_at >= {cursor_1}::timestamptz AND (o.shipped_at >"
+                    " {cursor_1}::timestamptz OR o.id > {cursor_2}::int4)"
+                ),
+                (0,): "(o.shipped_at IS NOT NULL OR o.id > {cursor_2}::int4)",
+            },
+            before={
+                (): (
+                    "((o.shipped_at <= {cursor_1}::timestamptz AND (o.shipped_at <"
+                    " {cursor_1}::timestamptz OR o.id < {cursor_2}::int4)) OR"
+                    " o.shipped_at IS NULL)"
+                ),
+                (0,): "o.shipped_at IS NULL AND o.id < {cursor_2}::int4",
+            },
+        ),
+    },
+    "\nLIMIT {page_size}::int8",
+)
+
+PageOrdersOrder: TypeAlias = Literal["newest", "largest", "shipped"]
+
+
+@_dataclass(slots=True)
+class PageOrdersRow:
+    """A row of `page_orders`."""
+
+    id: int
+    placed_at: datetime.datetime
+    last_name: str
+
+
+@traced("PageOrders", PAGE_ORDERS.sql, operation="SELECT")
+def page_orders(
+    conn: Connection[Any],
+    *,
+    state: State | Unset = UNSET,
+    page_size: int,
+    order: PageOrdersOrder = "newest",
+    cursor: str | None = None,
+) -> Page[PageOrdersRow]:
+    """Orders, a page at a time."""
+    sql, values, place = PAGE_ORDERS.choose((state, page_size), cursor, order)
+    rows = fetch_all(conn, sql, values, binary=True)
+    rows, after, before = place.cut(rows)
+    return Page([PageOrdersRow(*row[:-1]) for row in rows], after, before)
+
+
+PAGE_IDS: Final = Pages(
+    "PageIds",
+    ("page_size",),
+    "page_size",
+    "SELECT /*file='orders.sql',query='PageIds'*/\n    id",
+    KEYS,
+    " FROM orders",
+    Where(
+        " WHERE ",
+        " AND ",
+    ),
+    " ORDER BY ",
+    {
+        "default": PageOrder(
+            "edc1d4dd0455",
+            forwards="1",
+            backwards="1 DESC",
+            keys={"cursor_1": "id"},
+            after={(): "id > {cursor_1}::int4"},
+            before={(): "id < {cursor_1}::int4"},
+        ),
+    },
+    " LIMIT {page_size}::int8",
+)
+
+
+@traced("PageIds", PAGE_IDS.sql, operation="SELECT", collection="orders")
+def page_ids(
+    conn: Connection[Any],
+    *,
+    page_size: int,
+    cursor: str | None = None,
+) -> Page[int]:
+    """See queries/orders.sql:45."""
+    sql, values, place = PAGE_IDS.choose((page_size,), cursor)
+    rows = fetch_all(conn, sql, values, binary=True)
+    rows, after, before = place.cut(rows)
+    return Page([row[0] for row in rows], after, before)
+
+
+PAGE_BETWEEN: Final = Pages(
+    "PageBetween",
+    ("low", "high", "page_size"),
+    "page_size",
+    """\
+SELECT /*file='orders.sql',query='PageBetween'*/
+    id, user_id, state, placed_at, shipped_at, total""",
+    KEYS,
+    " FROM orders ",
+    Where(
+        "WHERE ",
+        " AND ",
+        "(id < {low}::int4 OR id > {high}::int4)",
+    ),
+    " ORDER BY ",
+    {
+        "default": PageOrder(
+            "57a7bf24a2e4",
+            forwards="state, id DESC",
+            backwards="state DESC, id",
+            keys={"cursor_1": "state", "cursor_2": "id"},
+            after={
+                (): (
+                    "state >= {cursor_1}::state AND (state > {cursor_1}::state OR id <"
+                    " {cursor_2}::int4)"
+                ),
+            },
+            before={
+                (): (
+                    "state <= {cursor_1}::state AND (state < {cursor_1}::state OR id >"
+                    " {cursor_2}::int4)"
+                ),
+            },
+        ),
+    },
+    " LIMIT {page_size}::int8",
+)
+
+
+@traced("PageBetween", PAGE_BETWEEN.sql, operation="SELECT", collection="orders")
+def page_between(
+    conn: Connection[Any],
+    *,
+    low: int,
+    high: int,
+    page_size: int,
+    cursor: str | None = None,
+) -> Page[Order]:
+    """Whole rows, between two ids."""
+    sql, values, place = PAGE_BETWEEN.choose((low, high, page_size), cursor)
+    rows = fetch_all(conn, sql, values)
+    rows, after, before = place.cut(rows)
+    return Page([Order.from_row(row) for row in rows], after, before)
+
+
 class Querier:
     """The functions of this module as methods, with one connection."""
 
@@ -211,6 +491,40 @@ class Querier:
         """Orders, as the clerk filters them."""
         return iter(find_orders(self._conn, arg))
 
+    def count_find_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> int:
+        """Count the rows of `find_orders`, without its limit."""
+        return count_find_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
+    def has_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> bool:
+        """Return whether `find_orders` has rows, without its limit."""
+        return has_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
     def first_shipped(self, *, state: State | Unset = UNSET) -> FirstShippedRow | None:
         """The first row of the shipped orders, with a filter in a WITH item, and
         braces.
@@ -218,7 +532,7 @@ class Querier:
         return first_shipped(self._conn, state=state)
 
     def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:20."""
+        """See queries/orders.sql:22."""
         return total(self._conn, user_id=user_id)
 
     def stream_orders(
@@ -227,8 +541,46 @@ class Querier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> Generator[int]:
-        """See queries/orders.sql:24."""
+        """See queries/orders.sql:26."""
         return stream_orders(self._conn, state=state, order=order)
+
+    def page_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        page_size: int,
+        order: PageOrdersOrder = "newest",
+        cursor: str | None = None,
+    ) -> Page[PageOrdersRow]:
+        """Orders, a page at a time."""
+        return page_orders(
+            self._conn,
+            state=state,
+            page_size=page_size,
+            order=order,
+            cursor=cursor,
+        )
+
+    def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
+        """See queries/orders.sql:45."""
+        return page_ids(self._conn, page_size=page_size, cursor=cursor)
+
+    def page_between(
+        self,
+        *,
+        low: int,
+        high: int,
+        page_size: int,
+        cursor: str | None = None,
+    ) -> Page[Order]:
+        """Whole rows, between two ids."""
+        return page_between(
+            self._conn,
+            low=low,
+            high=high,
+            page_size=page_size,
+            cursor=cursor,
+        )
 
 
 class AsyncQuerier:
@@ -244,6 +596,44 @@ class AsyncQuerier:
         for row in await orders.find_orders(self._conn, arg):
             yield row
 
+    async def count_find_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> int:
+        """Count the rows of `find_orders`, without its limit."""
+        from .aio import orders
+
+        return await orders.count_find_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
+    async def has_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        since: datetime.datetime | Unset = UNSET,
+        until: datetime.datetime | Unset = UNSET,
+        customer: str | Unset = UNSET,
+    ) -> bool:
+        """Return whether `find_orders` has rows, without its limit."""
+        from .aio import orders
+
+        return await orders.has_orders(
+            self._conn,
+            state=state,
+            since=since,
+            until=until,
+            customer=customer,
+        )
+
     async def first_shipped(
         self,
         *,
@@ -257,7 +647,7 @@ class AsyncQuerier:
         return await orders.first_shipped(self._conn, state=state)
 
     async def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:20."""
+        """See queries/orders.sql:22."""
         from .aio import orders
 
         return await orders.total(self._conn, user_id=user_id)
@@ -268,7 +658,51 @@ class AsyncQuerier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> AsyncGenerator[int]:
-        """See queries/orders.sql:24."""
+        """See queries/orders.sql:26."""
         from .aio import orders
 
         return orders.stream_orders(self._conn, state=state, order=order)
+
+    async def page_orders(
+        self,
+        *,
+        state: State | Unset = UNSET,
+        page_size: int,
+        order: PageOrdersOrder = "newest",
+        cursor: str | None = None,
+    ) -> Page[PageOrdersRow]:
+        """Orders, a page at a time."""
+        from .aio import orders
+
+        return await orders.page_orders(
+            self._conn,
+            state=state,
+            page_size=page_size,
+            order=order,
+            cursor=cursor,
+        )
+
+    async def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
+        """See queries/orders.sql:45."""
+        from .aio import orders
+
+        return await orders.page_ids(self._conn, page_size=page_size, cursor=cursor)
+
+    async def page_between(
+        self,
+        *,
+        low: int,
+        high: int,
+        page_size: int,
+        cursor: str | None = None,
+    ) -> Page[Order]:
+        """Whole rows, between two ids."""
+        from .aio import orders
+
+        return await orders.page_between(
+            self._conn,
+            low=low,
+            high=high,
+            page_size=page_size,
+            cursor=cursor,
+        )

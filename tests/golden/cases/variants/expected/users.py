@@ -29,6 +29,15 @@ PATCH_USER: Final = Variants(
 
 WHERE id = {id}::int4 AND version = {version}::int4
 RETURNING id, last_name, nick, settings, tags, version""",
+    unchanged=Variants(
+        "PatchUser",
+        ("id", "version"),
+        """\
+SELECT /*file='users.sql',query='PatchUser'*/
+    id, last_name, nick, settings, tags, version
+FROM users
+WHERE id = {id}::int4 AND version = {version}::int4""",
+    ),
 )
 
 

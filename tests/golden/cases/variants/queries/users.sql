@@ -1,5 +1,5 @@
 -- name: PatchUser :one
--- @patch
+-- @patch or select
 UPDATE users SET last_name = @last_name, nick = @nick, settings = @settings, version = version + 1
 WHERE id = @id AND version = @version
 RETURNING *;

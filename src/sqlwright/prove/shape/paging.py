@@ -1,0 +1,79 @@
+"""What the tree of a query says about its pages: whether it can have any, and the column that holds the keys of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlwright.prove.catalog.objects import FIRST_USER_OID
+from sqlwright.prove.tree.enums import BuiltinType, CmdType, LimitOption
+from sqlwright.prove.tree.expressions import structure
+from sqlwright.prove.tree.nodetree import Node, Tree
+from sqlwright.prove.tree.querytree import Query, TargetEntry
+
+_INTO_FROM = "put it into a subquery in FROM: `SELECT … FROM (…) AS name ORDER BY … LIMIT @page_size`."
+_LOCKS = "lock the rows of a page by their keys, in a statement of its own."
+
+
+def refusal_of(tree: Node) -> tuple[str, str] | None:
+    """Return why a statement can have no pages, and how to write it instead; None if it can."""
+    query = Query(tree)
+    if query.command is not CmdType.SELECT:
+        return "@page on a statement that is not a SELECT", "remove it."
+    for found, what, cure in (
+        (query.set_operations is not None, "combines queries with UNION, INTERSECT or EXCEPT", _INTO_FROM),
+        (query.groups, "groups rows or has aggregates", _INTO_FROM),
+        (tree.has("distinctClause"), "has DISTINCT", _INTO_FROM),
+        (tree.flag("hasWindowFuncs") or tree.has("windowClause"), "has window functions", _INTO_FROM),
+        (tree.flag("hasTargetSRFs"), "has a function that returns rows in its list of columns", _INTO_FROM),
+        (tree.flag("hasModifyingCTE"), "writes in a WITH item", "write in a statement of its own."),
+        (tree.has("rowMarks"), "locks rows, also the one after the page", _LOCKS),
+        (tree.has("limitOffset"), "has OFFSET", "remove it: the cursor says where a page begins."),
+        (not tree.has("limitCount"), "has no LIMIT, which is the size of a page", "write `LIMIT @page_size`."),
+        (tree.has("limitCount") and tree.enum("limitOption", LimitOption) is LimitOption.WITH_TIES, "has WITH TIES", "remove it."),
+        (not tree.has("sortClause"), "has no ORDER BY", "write the order there, with a unique column at the end."),
+    ):
+        if found:
+            return f"@page on a statement that {what}", cure
+    return None
+
+
+def without_keys(tree: Node) -> Node:
+    """Return the tree of a page's statement without the column of keys, which is the last one that it returns."""
+    keys = Query(tree).outputs[-1].number
+    targets: list[Tree] = [_renumbered(target, keys) for target in Query(tree).targets if target.number != keys]
+    return Node(tree.tag, {**tree.fields, "targetList": targets})
+
+
+def _renumbered(target: TargetEntry, keys: int) -> Node:
+    number = target.number - 1 if target.number > keys else target.number
+    return Node(target.node.tag, {**target.node.fields, "resno": str(number)})
+
+
+def keyed_by(tree: Node, expressions: Sequence[Node], floats: Collection[int]) -> bool:
+    """Return whether the last column that a statement returns is the text of a JSON array of the expressions.
+
+    Those at `floats` are the hexadecimal digits of their binary form.
+    """
+    keys = Query(tree).outputs[-1].expression
+    if keys.tag != "COERCEVIAIO" or keys.number("resulttype") != BuiltinType.TEXT:
+        return False
+    array = keys.node("arg")
+    if not _calls_builtin(array):
+        return False
+    values = array.nodes("args")
+    if len(values) != len(expressions):
+        return False
+    for index, (value, expression) in enumerate(zip(values, expressions, strict=True)):
+        held = value
+        # encode(float8send(x::float8), 'hex'), where the cast is not there for a float8.
+        while index in floats and structure(held) != structure(expression):
+            if not _calls_builtin(held):
+                return False
+            held = held.nodes("args")[0]
+        if structure(held) != structure(expression):
+            return False
+    return True
+
+
+def _calls_builtin(node: Node) -> bool:
+    return node.tag == "FUNCEXPR" and node.number("funcid") < FIRST_USER_OID
