@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +22,9 @@ from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import UserId
-from shop.web.app import Limits, create_app
+from shop.web.app import create_app
+from shop.web.middleware import Limits
+from shop.web.server import Listening, Server
 from shop.web.state import State
 from tests.support.waiting import wait_until
 
@@ -135,8 +139,9 @@ def served(database_url: str, **environment: str) -> Generator[Served]:
         assert process.poll() is None, process.communicate()[1]
         yield Served(process, url)
     finally:
-        process.kill()
-        process.communicate()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def _answers(url: str) -> bool:
@@ -144,3 +149,17 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/livez").status_code == 200
     except httpx.TransportError:
         return False
+
+
+@asynccontextmanager
+async def listening(web: Web, folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
+    """Serve an application on a real socket, and return a client."""
+    path = str(folder / "shop.sock")
+    server = Server(web.app, web.state, Listening("", 0, path), drain=0, patience=30)
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
+        await asyncio.sleep(0.01)
+    async with httpx.AsyncClient(base_url="http://shop", transport=httpx.AsyncHTTPTransport(uds=path), timeout=60) as client:
+        yield client
+    server.should_exit = True
+    await running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 
 from shop.bootstrap import Shop
-from shop.web.middleware import Limited, Observed
+from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused
 from shop.web.replies import problem_response
 from shop.web.routes import audit, operations, orders, sessions, users
@@ -25,19 +24,10 @@ _OF_STATUS: Mapping[int, tuple[Problem, str]] = {
     400: (Problem.MALFORMED_BODY, "the body cannot be read"),
     404: (Problem.NO_SUCH_RESOURCE, "there is nothing at this path"),
     405: (Problem.METHOD_NOT_ALLOWED, "this path does not support the method; Allow lists those that it does"),
-    413: (Problem.BODY_TOO_LARGE, "the body is too large"),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bytes of a body, and the seconds of a request."""
-
-    body: int = 262_144
-    seconds: float = 30.0
-
-
-def create_app(shop: Shop, state: State, limits: Limits = Limits()) -> FastAPI:
+def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
     """Return the application over a composed service."""
     app = _Described(
         title="shop",
@@ -47,10 +37,9 @@ def create_app(shop: Shop, state: State, limits: Limits = Limits()) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        max_body_size=limits.body,
         # Its spans have the query of the URL, and its log events the values that were refused.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        middleware=[Middleware(Observed, state=state), Middleware(Limited, rates=shop.rates, seconds=limits.seconds)],
+        middleware=[Middleware(Observed, state=state), Middleware(Limited, rates=shop.rates, limits=limits)],
         exception_handlers={Refused: _refused, RequestValidationError: _invalid, HTTPException: _http},
     )
     app.state.shop = shop

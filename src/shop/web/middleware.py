@@ -7,12 +7,14 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPMethod
 from typing import Final
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,13 +79,21 @@ class Observed:
         _log.info("%s %s: %d in %.1f ms", method, route, status, seconds * 1000)
 
 
-class Limited:
-    """Limits the requests of an address and the time of each, and answers defects with a problem."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bytes of a body, and the seconds of a request."""
 
-    def __init__(self, app: ASGIApp, rates: RateLimit, seconds: float) -> None:
+    body: int = 262_144
+    seconds: float = 30.0
+
+
+class Limited:
+    """Limits the requests of an address, their bodies, and the time of each, and answers defects with a problem."""
+
+    def __init__(self, app: ASGIApp, rates: RateLimit, limits: Limits) -> None:
         self._app = app
         self._rates = rates
-        self._seconds = seconds
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -102,22 +112,55 @@ class Limited:
             await response(scope, receive, send)
 
     async def _refusal(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
-        limit = asyncio.timeout(self._seconds)
+        limit = asyncio.timeout(self._limits.seconds)
         try:
             async with limit:
                 wait = None if scope["path"] in _UNLIMITED else await self._rates.hit(_address(scope))
                 if wait is not None:
                     return problem_response(Refused(Problem.TOO_MANY_REQUESTS, "too many requests; try again later", retry_after=wait))
-                await self._app(scope, receive, send)
+                body = await self._body(receive)
+                if body is None:
+                    return problem_response(Refused(Problem.BODY_TOO_LARGE, f"the body has more than {self._limits.body} bytes"))
+                await self._app(scope, _received(body, receive), send)
         except TimeoutError:
             if not limit.expired():
                 return _defect()
             # A commit that had begun was finished, so the outcome is open for the client.
-            detail = f"not answered within {self._seconds:g} s; whether a change was made must be checked, or is found out by the same key"
+            detail = (
+                f"not answered within {self._limits.seconds:g} s; a commit that had begun was finished: check, or repeat under the same key"
+            )
             return problem_response(Refused(Problem.TIMEOUT, detail))
+        except ClientDisconnect:
+            return None
         except Exception:  # noqa: BLE001 no error may end the connection without an answer
             return _defect()
         return None
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """Receive the body, or None if it is too large. Here, so that a slow one is within the time, and never parsed in part."""
+        chunks, size, is_more = list[bytes](), 0, True
+        while is_more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            is_more, size = message.get("more_body", False), size + len(chunks[-1])
+            if size > self._limits.body:
+                return None
+        return b"".join(chunks)
+
+
+def _received(body: bytes, receive: Receive) -> Receive:
+    first: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def again() -> Message:
+        nonlocal first
+        if first is None:
+            return await receive()
+        message, first = first, None
+        return message
+
+    return again
 
 
 def _defect() -> Response:

@@ -19,7 +19,8 @@ def serve(
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
     # Imported here: no other command needs a web framework.
-    from shop.web.app import Limits, create_app
+    from shop.web.app import create_app
+    from shop.web.middleware import Limits
     from shop.web.server import Listening, Server
     from shop.web.state import State
 
