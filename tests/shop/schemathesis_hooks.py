@@ -8,26 +8,28 @@ from typing import Any
 import httpx
 import schemathesis
 
-_token: str | None = None
+# Its types are generic, and the parameters are not public.
+_library: Any = schemathesis
+_tokens: list[str] = []
 
 
-@schemathesis.auth(refresh_interval=None)
 class Login:
     """The session of the administrator."""
 
-    def get(self, _: schemathesis.Case[Any], __: schemathesis.AuthContext) -> str:
-        global _token  # noqa: PLW0603 - hooks are functions of a module
-        if _token is None:
+    def get(self, _: object, __: object) -> str:
+        if not _tokens:
             credentials = {"email": os.environ["ADMIN_EMAIL"], "password": os.environ["ADMIN_PASSWORD"]}
-            _token = httpx.post(f"{os.environ['SHOP_URL']}/sessions", json=credentials).json()["token"]
-        return _token
+            _tokens.append(httpx.post(f"{os.environ['SHOP_URL']}/sessions", json=credentials).json()["token"])
+        return _tokens[0]
 
-    def set(self, case: schemathesis.Case[Any], data: str, _: schemathesis.AuthContext) -> None:
+    def set(self, case: Any, data: str, _: object) -> None:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-@schemathesis.hook
-def after_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], response: Any) -> None:
-    global _token  # noqa: PLW0603 - as above
+def after_call(_: object, case: Any, response: Any) -> None:
     if response.status_code == 401 or case.operation.label.endswith(("/sessions/current", "/sessions")):
-        _token = None
+        _tokens.clear()
+
+
+_library.auth(refresh_interval=None)(Login)
+_library.hook("after_call")(after_call)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sysconfig
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,9 +16,9 @@ import psycopg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi import checks
 
 from shop.application.commands.orders import MoveError
 from shop.application.commands.sessions import SessionsUnavailable
@@ -35,6 +36,11 @@ from .web import PASSWORD, open_web, served
 
 PAGE = Path(__file__).parents[2] / "docs" / "http.md"
 HOOKS = Path(__file__).parent
+
+# Their types are generic, and the parameters are not public.
+openapi: Any = schemathesis.openapi
+# A description cannot state all rules, as that an order has one currency; and the other check sends requests, over a network.
+EXCLUDED: list[Any] = [getattr(checks, name) for name in ("positive_data_acceptance", "ignored_auth")]
 
 
 def blank(error: type[Any]) -> object:
@@ -64,34 +70,41 @@ def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:
     found: list[Any] = []
 
     @settings(
-        max_examples=count, phases=[Phase.generate], database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def collect(case: Any) -> None:
         found.append(case)
 
-    collect()
+    # Of an operation without parameters no request is invalid.
+    with suppress(Unsatisfiable):
+        collect()
     return found
 
 
 async def test_generated_requests_are_answered_as_described(database_url: str) -> None:
     async with open_web(database_url) as web:
-        schema = schemathesis.openapi.from_dict(web.app.openapi())
+        schema = openapi.from_dict(web.app.openapi())
         admin = await web.person(Role.ADMIN)
         order = await admin.order()
         known = {"user_id": admin.id, "order_id": order["id"]}
         for result in schema.get_all_operations():
-            assert isinstance(result, Ok)
             operation = result.ok()
             for mode in GenerationMode.POSITIVE, GenerationMode.NEGATIVE:
-                for number, case in enumerate(examples(operation, mode, 4)):
+                for number, case in enumerate(examples(operation, mode, 3)):
                     if mode is GenerationMode.POSITIVE and number % 2:
                         case.path_parameters = {name: known[name] for name in case.path_parameters}
                     request = case.as_transport_kwargs(base_url="http://shop", headers=admin.headers)
                     request.pop("cookies")
+                    # As requests names it.
+                    request["content"] = request.pop("data", None)
                     response = await web.client.request(**request)
-                    # A description cannot state all rules, such as that the lines of an order have one currency.
-                    case.validate_response(response, headers=admin.headers, excluded_checks=[positive_data_acceptance])
+                    case.validate_response(response, headers=admin.headers, excluded_checks=EXCLUDED)
                     if response.status_code == 401:
                         admin.headers = await web.log_in("user1@example.org")
 
@@ -111,7 +124,7 @@ def test_schemathesis_finds_nothing(database_url: str, redis_url: str, tmp_path:
                 "run",
                 f"{server.url}/openapi.json",
                 "--max-examples",
-                "100",
+                "30",
                 "--exclude-checks",
                 "positive_data_acceptance",
             ],

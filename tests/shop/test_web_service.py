@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -156,8 +157,9 @@ async def test_without_redis_sessions_are_unavailable_and_rates_are_not_limited(
 async def test_redis_has_no_token(database_url: str, redis_url: str) -> None:
     async with open_web(database_url, redis_url) as web:
         token = (await web.person()).headers["Authorization"].removeprefix("Bearer ")
-    with Redis.from_url(redis_url) as client:  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        content = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] as above
+    client: Any = Redis.from_url(redis_url)  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+    with client:
+        content = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
     assert b"shop:session:" in content
     assert token.encode() not in content
 
@@ -207,7 +209,9 @@ async def test_a_trace_is_continued_through_the_audit_log_and_the_response(
     body = {"user_id": ada.id, "lines": [LINE]}
     placed = await ada("POST", "/orders", headers={"traceparent": f"00-{trace}-{parent}-01"}, json=body)
     (span,) = exporter.get_finished_spans()
-    assert (span.name, span.parent and f"{span.parent.span_id:016x}") == ("POST /orders", parent)
+    assert span.parent is not None
+    assert span.context is not None
+    assert (span.name, f"{span.parent.span_id:016x}") == ("POST /orders", parent)
     assert placed.headers["x-request-id"] == trace
     assert placed.headers["traceparent"] == f"00-{trace}-{span.context.span_id:016x}-01"
     with psycopg.connect(database_url) as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import subprocess
@@ -29,6 +30,9 @@ from shop.web.state import State
 from tests.support.waiting import wait_until
 
 from .ports import CheapHasher
+
+# The client logs the URLs that it requests, which the service does not.
+logging.getLogger("httpx").disabled = True
 
 PASSWORD = "correct horse"
 LINE = {"sku": "BOOK-1", "title": "A book", "quantity": 2, "unit_price": {"minor": 1250, "currency": "EUR"}}
