@@ -376,7 +376,7 @@ async def aexecute_prepared(
         key = encode(query), transformer.types
         name = session.names.get(key)
         if name is None:
-            return for_cursor(params, values, transformer)
+            return for_cursor(params, values, transformer.types, transformer.formats)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -436,7 +436,7 @@ async def aexecute_prepared(
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return for_cursor(params, values, transformer)
+    return for_cursor(params, values, transformer.types, transformer.formats)
 
 
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
@@ -451,14 +451,14 @@ def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
 def for_cursor(
     params: Sequence[Any],
     values: Sequence[abc.Buffer | None],
-    transformer: abc.Transformer,
+    types: Sequence[int] | None,
+    formats: Sequence[Format] | None,
 ) -> list[Any]:
     """Return parameters that were dumped, as parameters for a cursor."""
-    types, formats = transformer.types or (), transformer.formats or ()
     return [
         None if param is None else Dumped(value, oid, format_)
         for param, value, oid, format_ in zip(
-            params, values, types, formats, strict=True
+            params, values, types or (), formats or (), strict=True
         )
     ]
 

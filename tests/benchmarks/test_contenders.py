@@ -168,6 +168,8 @@ def test_every_call_at_a_distance_reads_the_same_and_a_direct_one_begins_its_tra
                     found[f"{case}, {name}"] = distance.round_trips() - before
     assert found[f"{ONE_FAR}, {DIRECT}"] == found[f"{ONE_FAR}, {BY_HAND}"] == 1
     assert found[f"{ONE_IN_TRANSACTION}, {DIRECT}"] == 2
+    assert found[f"{FEW_IN_TRANSACTION}, {DIRECT}"] == 2
+    assert found[f"{FEW_IN_TRANSACTION}, {GENERATED}"] == found[f"{FEW_IN_TRANSACTION}, {BY_HAND}"] == 4
     assert found[f"{ONE_IN_TRANSACTION}, {GENERATED}"] == found[f"{ONE_IN_TRANSACTION}, {BY_HAND}"] == 3
 
 

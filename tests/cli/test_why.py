@@ -28,6 +28,13 @@ SELECT name FROM users WHERE id = @id;
 -- @count
 SELECT id FROM users WHERE id BETWEEN @low AND @high AND name = @name ORDER BY id;
 
+-- name: PageUsers :many
+-- @optional name
+-- @page
+-- @order name: name DESC, id
+-- @order id
+SELECT id FROM users WHERE name = @name ORDER BY id LIMIT @page_size;
+
 -- name: RenameUser :one
 -- @patch or select
 -- @optional old
@@ -79,10 +86,8 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    assert (done.code, done.err) == (
-        1,
-        "error: there is no query orders.sql:GetUser\n  help: there are: CountFindUsers, FindUsers, GetUser, RenameUser, Totals.\n",
-    )
+    names = "CountFindUsers, FindUsers, GetUser, PageUsers, RenameUser, Totals"
+    assert (done.code, done.err) == (1, f"error: there is no query orders.sql:GetUser\n  help: there are: {names}.\n")
 
 
 def test_an_unknown_column_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
@@ -121,3 +126,16 @@ def test_what_cannot_be_left_out_is_an_error_that_lists_what_can(sqlwright: Sqlw
 def test_a_query_with_variants_is_described_as_json(sqlwright: Sqlwright) -> None:
     (query,) = json.loads(sqlwright("inspect", "FindUsers").out)
     assert (query["variants"]["optional"], query["variants"]["orders"][1]) == ([1, 2, 3], {"name": "name", "total": ""})
+
+
+def test_the_statements_of_pages_are_shown(sqlwright: Sqlwright) -> None:
+    done = sqlwright("why", "PageUsers", "--without", "name", "--order", "name", "--format", "json")
+    after = "name <= $2::text AND (name < $2::text OR id > $3::int4)"
+    before = "name >= $2::text AND (name > $2::text OR id < $3::int4)"
+    statement = "SELECT id, json_build_array(name, id)::text FROM users"
+    assert json.loads(done.out)["variant"].split("\n\n") == [
+        f"-- the first page\n{statement} ORDER BY name DESC, id LIMIT $1::int8",
+        f"-- the page after a row\n{statement} WHERE {after} ORDER BY name DESC, id LIMIT $1::int8",
+        f"-- the page before a row\n{statement} WHERE {before} ORDER BY name, id DESC LIMIT $1::int8",
+        f"-- the last page\n{statement} ORDER BY name, id DESC LIMIT $1::int8",
+    ]

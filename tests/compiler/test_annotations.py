@@ -61,6 +61,7 @@ def test_a_malformed_annotation_is_shown_as_it_was_probably_meant(line: str, mes
     ("comment", "message"),
     [
         (["@stream", "@stream 5"], "@stream on query Q is repeated"),
+        (["@page", "@page"], "@page on query Q is repeated"),
         (["@narrow", "@narrow"], "@narrow on query Q is repeated"),
         (["@one exactly it is so", "@one first any will do"], "@one on query Q is repeated"),
         (["@patch", "@patch"], "@patch on query Q is repeated"),

@@ -100,6 +100,19 @@ SELECT 1;
 
 -- name: D :copyfrom
 INSERT INTO t (a) VALUES (lower($1));
+
+-- name: E :one
+-- @page
+SELECT 1;
+
+-- name: F :many
+-- @page
+-- @stream
+SELECT 1;
+
+-- name: G :batchmany
+-- @page
+SELECT $1;
 """
     found = errors(text)
     assert found[:3] == [
@@ -108,6 +121,7 @@ INSERT INTO t (a) VALUES (lower($1));
         "@stream on query C, which is :one",
     ]
     assert found[3].startswith("query D is :copyfrom and ")
+    assert found[4:] == ["@page on query E, which is :one", "query F has both @page and @stream", "@page on query G, which is :batchmany"]
 
 
 def test_a_file_for_sqlc_only_has_no_module() -> None:

@@ -20,9 +20,7 @@ from tests.support.sqlc import Recordings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "variants.md"
 # Without SQL of its own, a recipe is for a query above it.
-_RECIPE = re.compile(
-    r"### (?P<title>.+)\n\n(?:```sql\n(?P<sql>(?s:.+?))```\n\n)?(?:(?!```)[^\n]+\n\n)?```python\n(?P<python>(?s:.+?))```"
-)
+_RECIPE = re.compile(r"### (?P<title>.+)\n\n(?:```sql\n(?P<sql>(?s:.+?))```\n\n)?(?:(?!```)[^\n]+\n\n)?```python\n(?P<python>(?s:.+?))```")
 _RECIPES = [match.groupdict() for match in _RECIPE.finditer(_PAGE.read_text(encoding="utf-8").partition("## Recipes\n")[2])]
 _SCHEMA = """
 CREATE TABLE items (id int PRIMARY KEY, name text NOT NULL, note text, added_at date NOT NULL, version int NOT NULL DEFAULT 1);

@@ -6,10 +6,12 @@ They never leave a connection out of step, and never return another call's rows.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import signal
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ClassVar, LiteralString
 
@@ -55,6 +57,7 @@ class Machine(RuleBasedStateMachine):
 
     url: ClassVar[str]
     direct: ClassVar[Any]
+    sent_rows: ClassVar[Any]
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,18 +102,28 @@ class Machine(RuleBasedStateMachine):
         """Execute without a cursor, or with one, and return the rows, or their number."""
 
     @abstractmethod
-    def interrupt(self, after: float, query: LiteralString, *params: object) -> Any:
-        """Execute without a cursor and interrupt it after so many seconds."""
+    def interrupt(self, after: float, kind: str, query: LiteralString, *params: object) -> Any:
+        """Call, and interrupt it after so many seconds."""
 
     @property
     def status(self) -> int:
         return int(self.conn.pgconn.transaction_status)
 
+    @contextmanager
+    def batches_that_fail(self, is_batch: bool) -> Generator[None]:
+        """Remember that psycopg takes a statement for prepared where a batch with a cursor failed before it was."""
+        try:
+            yield
+        except (psycopg.Error, InterruptedCall):
+            self.stale = self.stale or is_batch
+            raise
+
     def expect(self, kind: str, query: LiteralString, params: tuple[object, ...], wanted: Callable[[Any], object]) -> None:
         """Call, and raise unless the result is the wanted one, or an error that the connection's state explains."""
         before = self.status
         try:
-            found = self.call(kind, query, *params)
+            with self.batches_that_fail("batch" in kind):
+                found = self.call(kind, query, *params)
         except errors.LockNotAvailable:
             return
         except (errors.OperationalError, errors.InterfaceError):
@@ -120,7 +133,8 @@ class Machine(RuleBasedStateMachine):
             assert before == INERROR
         except errors.InvalidSqlStatementName:
             assert self.stale
-            assert before != IDLE or "cursor" in kind
+            # A large batch takes a cursor.
+            assert before != IDLE or "cursor" in kind or "batch" in kind
         except errors.FeatureNotSupported:
             assert before != IDLE or "cursor" in kind
         else:
@@ -142,6 +156,11 @@ class Machine(RuleBasedStateMachine):
     @rule(kind=KINDS, count=st.integers(0, 3_000))
     def series(self, kind: str, count: int) -> None:
         self.expect(kind, SERIES, (count, "z"), lambda found: found == [(n + 1, "z") for n in range(count)])
+
+    @rule(count=st.integers(1, 200), text=TEXTS)
+    def batch(self, count: int, text: str) -> None:
+        rows = [(next(self.tokens), text) for _ in range(count)]
+        self.expect("direct batch", ECHO, tuple(rows), lambda found: found == [[row] for row in rows])
 
     @rule(kind=KINDS)
     def shape(self, kind: str) -> None:
@@ -255,16 +274,22 @@ class Machine(RuleBasedStateMachine):
         self.admin.execute("SELECT pg_terminate_backend(%s, 60000)", (self.conn.info.backend_pid,))
         self.killed = True
 
-    @rule(after=st.floats(0, 0.02))
-    def cancel(self, after: float) -> None:
+    @rule(after=st.floats(0, 0.04), count=st.integers(0, 3))
+    def cancel(self, after: float, count: int) -> None:
+        """Cancel a call, or a batch of so many."""
         if self.killed:
             return
         before, token = self.status, next(self.tokens)
+        wanted = [[(token, "")]] * count if count else [(token, "")]
         is_prepared = any(query == SLEEP.encode() for query, _ in self.conn._prepared._names)
         # A statement that the server has dropped is prepared anew by a cursor.
         takes_cursor = self.stale or self.conn.prepare_threshold is None or not is_prepared
         try:
-            found = self.interrupt(after, SLEEP, token)
+            with self.batches_that_fail(count > 0):
+                if count:
+                    found = self.interrupt(after, "direct batch", SLEEP, *[(token,)] * count)
+                else:
+                    found = self.interrupt(after, "direct", SLEEP, token)
         except InterruptedCall:
             # A signal between two steps of a cursor leaves its query running.
             if takes_cursor and self.status == TransactionStatus.ACTIVE:
@@ -276,7 +301,7 @@ class Machine(RuleBasedStateMachine):
         except errors.InvalidSqlStatementName:
             assert self.stale
         else:
-            assert found == [(token, "")]
+            assert found == wanted
 
     @invariant()
     def in_step(self) -> None:
@@ -306,25 +331,31 @@ class SyncMachine(Machine):
                 return list(self.direct.fetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return self.direct.execute_count(self.conn, query, params)
+            case "direct batch":
+                sent = self.sent_rows(params)
+                return list(self.direct.fetch_batch(self.conn, query, sent, iter(sent)))
             case _:
                 cur = psycopg.RawCursor(self.conn)
                 cur.execute(query, params or None, binary=bool(params))
                 return cur.rowcount if "count" in kind else cur.fetchall() if cur.description else None
 
-    def interrupt(self, after: float, query: LiteralString, *params: object) -> Any:
+    def interrupt(self, after: float, kind: str, query: LiteralString, *params: object) -> Any:
         def ring(_: int, __: FrameType | None) -> None:
             raise KeyboardInterrupt
 
         before = signal.signal(signal.SIGALRM, ring)
+        # Hypothesis measures collections in a callback, and an interrupt there is lost.
+        gc.disable()
         try:
             signal.setitimer(signal.ITIMER_REAL, max(after, 1e-5))
             try:
-                return self.call("direct", query, *params)
+                return self.call(kind, query, *params)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             raise InterruptedCall from None
         finally:
+            gc.enable()
             signal.signal(signal.SIGALRM, before)
 
 
@@ -361,14 +392,17 @@ class AsyncMachine(Machine):
                 return list(await self.direct.afetch_all(self.conn, query, params, binary=True))
             case "direct count":
                 return await self.direct.aexecute_count(self.conn, query, params)
+            case "direct batch":
+                sent = self.sent_rows(params)
+                return list(await self.direct.afetch_batch(self.conn, query, sent, iter(sent)))
             case _:
                 cur = psycopg.AsyncRawCursor(self.conn)
                 await cur.execute(query, params or None, binary=bool(params))
                 return cur.rowcount if "count" in kind else await cur.fetchall() if cur.description else None
 
-    def interrupt(self, after: float, query: LiteralString, *params: object) -> Any:
+    def interrupt(self, after: float, kind: str, query: LiteralString, *params: object) -> Any:
         async def cancel() -> Any:
-            task = asyncio.ensure_future(self.acall("direct", query, *params))
+            task = asyncio.ensure_future(self.acall(kind, query, *params))
             await asyncio.sleep(after)
             task.cancel()
             if next(self.tokens) % 2:
@@ -415,7 +449,7 @@ class AsyncMachine(Machine):
 
 
 def run(machine: type[Machine], load: Load, database: str, examples: int) -> None:
-    machine.url, machine.direct = database, load("_direct")
+    machine.url, machine.direct, machine.sent_rows = database, load("_direct"), load("_rows").SentRows
     # What happens depends on time, so an example cannot be made smaller.
     limits = settings(
         max_examples=examples,

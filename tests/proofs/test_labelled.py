@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import product
+from typing import Any
 
 import psycopg
 import pytest
@@ -122,19 +122,29 @@ def executions(connections: Sequence[psycopg.Connection], case: Case, proof: Sta
 
     Values come as the server sends them: Python's loaders make None of a JSON null, and refuse an infinite date.
     """
-    for connection, values in product(connections, param_values(case, proof)):
+    for connection in connections:
+        connection.execute("BEGIN")
         try:
-            with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
-                result, count = cursor.execute(case.sql.encode(), values).pgresult, cursor.rowcount
-        except (psycopg.errors.IntegrityError, psycopg.errors.CardinalityViolation, psycopg.errors.DataError):
-            continue  # a refused statement returns nothing that could be wrong
-        assert result is not None
-        if result.nfields:
-            yield [tuple(result.get_value(row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
-        elif case.rows is Cardinality.MANY:
-            yield []
-        else:
-            yield [()] * count
+            for values in param_values(case, proof):
+                try:
+                    cursor = psycopg.RawCursor(connection).execute(case.sql.encode(), values)
+                except (psycopg.errors.IntegrityError, psycopg.errors.CardinalityViolation, psycopg.errors.DataError):
+                    continue  # a refused statement returns nothing that could be wrong
+                else:
+                    yield rows_of(cursor, case)
+                finally:
+                    connection.execute("ROLLBACK AND CHAIN")
+        finally:
+            connection.rollback()
+
+
+def rows_of(cursor: psycopg.RawCursor[Any], case: Case) -> list[tuple[bytes | None, ...]]:
+    """The rows of a result as the server sent them; of a statement without columns, as many empty ones as the label counts."""
+    result = cursor.pgresult
+    assert result is not None
+    if result.nfields:
+        return [tuple(result.get_value(row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
+    return [] if case.rows is Cardinality.MANY else [()] * cursor.rowcount
 
 
 def param_values(case: Case, proof: StatementProof) -> Iterator[Sequence[object]]:

@@ -43,6 +43,7 @@ _WALKED = [
     ("@page", "SELECT user_id, n FROM (SELECT user_id, count(*) AS n FROM orders GROUP BY 1) t ORDER BY n DESC, user_id LIMIT @n"),
     ("@page", "WITH o AS (SELECT * FROM orders WHERE id > @low) SELECT note FROM o ORDER BY shout(note) USING >, o.id DESC LIMIT @n"),
     ("@page", 'SELECT id FROM recent ORDER BY note COLLATE "C" DESC, placed_at, id LIMIT @n'),
+    ("@page", 'SELECT id FROM orders ORDER BY note COLLATE "POSIX" DESC, title COLLATE "C" DESC, lower(note COLLATE "C"), id LIMIT @n'),
     ("@page", "SELECT id, 'x' FROM orders ORDER BY coalesce(shipped_at, placed_at), (placed_at AT TIME ZONE 'UTC')::date, id LIMIT @n"),
     ("@page", "SELECT id FROM orders ORDER BY state = 'new', title USING <, weight DESC NULLS LAST, shipped_at, id DESC LIMIT @n"),
     ("@page", "SELECT u.id FROM users u LEFT JOIN orders o ON o.id = u.id ORDER BY CASE WHEN o.total > 1 THEN o.note END, u.id LIMIT @n"),

@@ -18,6 +18,7 @@ from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName,
 from sqlwright.options import Calls, Clients, Tracing
 from sqlwright.render.package import render
 from sqlwright.render.queriers import Queriers
+from sqlwright.sql.pages import KeysPiece, Page, PageOrder, PageWhere, SortPiece, WherePiece
 from sqlwright.sql.sources import PlaceInQuery, QuerySource
 from sqlwright.sql.variants import ClausePiece, OrderPiece, Piece
 from sqlwright.types.pgtypes import scalar
@@ -81,6 +82,23 @@ def _packages(draw: st.DrawFn) -> ir.Package:
         pieces: tuple[Piece, ...] = (f"SELECT {quoted()}", clause, *orders, f" LIMIT {quoted()}")
         return ir.Variants(pieces, optional, tuple(ir.Order(name, "") for name in names))
 
+    def pages(numbers: range) -> ir.Variants:
+        """Return the variants of a query with pages, of which the first parameter is the size."""
+        optional = tuple(number for number in numbers[1:] if draw(st.booleans()))
+        parts = tuple((f"c = ${number} || {quoted()}", (number,)) for number in optional)
+        names = draw(st.lists(st.from_regex(r"[a-z][a-z_-]{0,30}", fullmatch=True), min_size=1, max_size=3, unique=True))
+        later = tuple((nulls, f"c > ${numbers.stop} || {quoted()}") for nulls in draw(st.sampled_from([((),), ((), (0,), (0, 1))])))
+        orders = tuple(
+            PageOrder(
+                name, "0123456789ab", quoted(), quoted(), (quoted(), "c"), ("text", "text"), later, later, draw(st.sampled_from([(), (1,)]))
+            )
+            for name in names
+        )
+        where = WherePiece(ClausePiece("\nWHERE ", " AND ", parts, assigns=False))
+        found = (f"SELECT {quoted()}", KeysPiece(), " FROM t", where, " ORDER BY ", SortPiece(orders), f" LIMIT ${numbers.start}::int8")
+        page = Page(numbers.start, 0, PageWhere(0, 0, "", "", (), enclosed=False), (0, 0), orders)
+        return ir.Variants(found, optional, tuple(ir.Order(name, "") for name in names) if draw(st.booleans()) else (), page=page)
+
     queries: list[ir.Query] = []
     for function in draw(st.lists(_SQL_NAME.map(Identifier.from_sql), max_size=4, unique=True)):
         names = draw(st.lists(_SQL_NAME.map(Identifier.from_sql), min_size=draw(st.integers(0, 1)), max_size=5, unique=True))
@@ -89,6 +107,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             "one": lambda: ir.One(shape(), always=False),
             "always": lambda: ir.One(shape(), always=True),
             "many": lambda: ir.Many(shape()),
+            "paged": lambda: ir.Many(shape(), paged=True),
             "exec": ir.NoResult,
             "execrows": ir.RowCount,
             "execresult": ir.CursorResult,
@@ -98,13 +117,17 @@ def _packages(draw: st.DrawFn) -> ir.Package:
             "batchalways": lambda: ir.Batch(ir.One(shape(), always=True)),
             "batchmany": lambda: ir.Batch(ir.Many(shape())),
         }
-        kinds = [*sorted(makers), "copyfrom"] if names else [kind for kind in sorted(makers) if not kind.startswith("batch")]
+        kinds = [*sorted(makers), "copyfrom"] if names else [kind for kind in sorted(makers) if not kind.startswith(("batch", "paged"))]
+        # The names of what chooses the order and the page.
+        if not {"order", "cursor"}.isdisjoint(names):
+            kinds.remove("paged")
         kind = draw(st.sampled_from(kinds))
         found = copied if kind == "copyfrom" else makers[kind]()
         as_object = isinstance(found, ir.Copied | ir.Batch) or (bool(names) and draw(st.booleans()))
         command = ir.Command.EXEC
         # A parameter called `order` is an error where the query has orders.
         varied = not isinstance(found, ir.Copied | ir.Batch) and "order" not in names and draw(st.booleans())
+        numbers = range(1, len(names) + 1)
         sql, doc = f"SELECT {draw(_TEXT)}", tuple(draw(st.lists(_TEXT, max_size=3)))
         source = QuerySource("queries/a.sql", function, 1, "", sql, 2, doc)
         queries.append(
@@ -122,7 +145,7 @@ def _packages(draw: st.DrawFn) -> ir.Package:
                 rows=ir.Rows(ir.Cardinality.MANY, "", PlaceInQuery(source, sql, None)),
                 reads=tuple(draw(st.lists(_TEXT, max_size=3))),
                 writes=(),
-                variants=variants(range(1, len(names) + 1)) if varied else None,
+                variants=pages(numbers) if kind == "paged" else variants(numbers) if varied else None,
             )
         )
     module = ir.Module(ModuleName("module"), "queries/module.sql", tuple(own), tuple(queries))

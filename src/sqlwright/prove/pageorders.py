@@ -135,12 +135,20 @@ def _page_order(paging: Paging, name: str, by: str, keys: tuple[Key, ...], colum
         mark=_mark(paging, name, by, keys, columns),
         forwards=by,
         backwards=", ".join(item.backwards(operator) for item, operator in zip(sort_items(by), opposite, strict=True)),
-        keys=tuple(f"encode(float8send({key.text}), 'hex')" if index in floats else key.text for index, key in enumerate(keys)),
+        keys=tuple(_held(key) for key in keys),
         casts=tuple(key.cast for key in keys),
         after=conditions(keys),
         before=conditions(tuple(key.backwards for key in keys)),
         floats=floats,
     )
+
+
+def _held(key: Key) -> str:
+    """Return the expression for what a cursor holds of a key."""
+    if key.cast in _FLOATS:
+        return f"encode(float8send({key.text}), 'hex')"
+    # Two collations that are written out may not meet among the arguments of one call.
+    return f"to_json({key.text})" if any(token.text.lower() == "collate" for token in significant(key.text)) else key.text
 
 
 def _column(paging: Paging, name: str, item: SortItem, tree: Node, clause: Node, expression: Node) -> SortColumn:

@@ -171,7 +171,7 @@ def _difference(
     start, end = (len(page.sql[:offset].encode(encoding)) for offset in page.condition)
     if mine.columns[:-1] != base.columns or mine.params[: len(base.params)] != base.params:
         return "its columns or parameters"
-    if not keyed_by(tree, [column.expression for column in found.columns], found.order.floats):
+    if not keyed_by(tree, [column.expression for column in found.columns]):
         return "the column of its keys"
     rest, sort = without_order(without_keys(tree), Shape(spans=((start, end),)))
     base_rest, base_sort = without_order(base_tree, Shape())

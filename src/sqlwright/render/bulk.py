@@ -5,11 +5,12 @@ What they share at run time, a note on errors that says which row they concern, 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlwright import ir
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.direct.module import DIRECT_MODULE
 from sqlwright.render.error_notes import EACH_RESULT, ROWS_MODULE
 from sqlwright.render.layout import Group, ListComprehension, Node, NoneUnless, fits, flat, statement
 from sqlwright.render.literals import string_literal
@@ -41,44 +42,75 @@ def copy_lines(builder: ModuleBuilder, colour: Colour, root: str, constant: str,
     ]
 
 
-def batch_lines(
-    builder: ModuleBuilder,
-    colour: Colour,
-    root: str,
-    constant: str,
-    values: Group,
-    query: ir.Query,
-    each: ir.NoResult | ir.One | ir.Many,
-    row: tuple[Node, str, bool] | None,
-) -> list[str]:
-    """Return the body of a batch function, after the line that makes `cur`.
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """What the body of a batch function is made of.
 
-    `row` is what is made of `row`, the annotation of an item's result, and whether results come in the binary format.
+    `made` is what is made of `row`, if items have results; `annotation` is that of an item's result; `binary` is whether results come in
+    the binary format.
     """
+
+    builder: ModuleBuilder
+    colour: Colour
+    root: str
+    constant: str
+    values: Group
+    query: ir.Query
+    each: ir.NoResult | ir.One | ir.Many
+    made: Node | None = None
+    annotation: str = ""
+    binary: bool = False
+
+
+def batch_lines(batch: Batched) -> list[str]:
+    """Return the body of a batch function, after the line that makes `cur`."""
+    builder, colour, root = batch.builder, batch.colour, batch.root
     sent_rows = builder.name(f"{root}{ROWS_MODULE}", SYNC.sent_rows)
-    executemany = Group("cur.executemany(", (constant, ListComprehension(values, "for row in sent", "(", ")"), "returning=True"))
+    rows = ListComprehension(batch.values, "for row in sent", "(", ")")
+    executemany = Group("cur.executemany(", (batch.constant, rows, "returning=True"))
     lines = [f"    sent = {sent_rows}(rows)"]
-    if row and row[2]:
+    if batch.binary:
         lines = [f"    cur.format = {builder.name('psycopg.pq', 'Format')}.BINARY", *lines]
     if colour is ASYNC:
         lines += ["    async with conn.pipeline():", "        with sent.executing(cur):", *statement(executemany, 3, colour.wait)]
     else:
         lines += ["    with conn.pipeline(), sent.executing(cur):", *statement(executemany, 2)]
-    if row is None:
+    if batch.made is None:
         return lines
-    made, annotation, _ = row
-    lines += [
-        *statement(f"results: {builder.builtin('list')}[{annotation}] = []", 1),
-        f"    for _ in {builder.name(f'{root}{ROWS_MODULE}', EACH_RESULT)}(cur):",
+    loop = f"    for _ in {builder.name(f'{root}{ROWS_MODULE}', EACH_RESULT)}(cur):"
+    fetched = f"{colour.wait}cur.fetchone()", "cur.rowcount", f"{colour.wait}cur.fetchall()"
+    return [*lines, *_result_lines(batch, batch.made, loop, fetched)]
+
+
+def direct_batch_lines(batch: Batched) -> list[str]:
+    """Return the body of a batch function that sends its statement without a cursor."""
+    builder, colour, root = batch.builder, batch.colour, batch.root
+    sent_rows = builder.name(f"{root}{ROWS_MODULE}", SYNC.sent_rows)
+    function = builder.name(f"{root}{DIRECT_MODULE}", f"{colour.prefix}{'execute' if batch.made is None else 'fetch'}_batch")
+    rows = ListComprehension(batch.values, "for row in sent", "(", ")")
+    call = Group(f"{function}(", ("conn", batch.constant, "sent", rows, *["binary=True"] * batch.binary))
+    lines = [f"    sent = {sent_rows}(rows)"]
+    if batch.made is None:
+        return [*lines, *statement(call, 1, colour.wait)]
+    fetched = "found[0] if found else None", "len(found)", "found"
+    return [
+        *lines,
+        *statement(call, 1, f"fetched = {colour.wait}"),
+        *_result_lines(batch, batch.made, "    for found in fetched:", fetched),
     ]
-    match each:
+
+
+def _result_lines(batch: Batched, made: Node, loop: str, fetched: tuple[str, str, str]) -> list[str]:
+    """Return the lines that make a list of the results; `fetched` is how the loop has the first row, the number of rows, and all rows."""
+    first, count, all_rows = fetched
+    lines = [*statement(f"results: {batch.builder.builtin('list')}[{batch.annotation}] = []", 1), loop]
+    match batch.each:
         case ir.Many():
-            made = ListComprehension(made, f"for row in {colour.wait}cur.fetchall()")
-            lines += _deliver(made, "", 2, "results.append(", ")")
-        case ir.One(always=always):
+            lines += _deliver(ListComprehension(made, f"for row in {all_rows}"), "", 2, "results.append(", ")")
+        case ir.One(always=always) as one:
             lines += [
-                f"        row = {colour.wait}cur.fetchone()",
-                *checked_row(builder, root, query, each, "row", "cur.rowcount", in_batch=True),
+                f"        row = {first}",
+                *checked_row(batch.builder, batch.root, batch.query, one, "row", count, in_batch=True),
                 *_deliver(made, "" if always else "row is None", 2, "results.append(", ")"),
             ]
         case ir.NoResult():

@@ -54,16 +54,20 @@ _EXECUTING = '''
             yield
         except Error as error:
             if error.diag.sqlstate is not None:
-                done = sum(1 for _ in each_result(cur))
-                # Before the first result, it may be the statement that is wrong.
-                if done or not isinstance(error, ProgrammingError):
-                    _note(error, done)
+                self.note_failed(error, sum(1 for _ in each_result(cur)))
             elif not isinstance(error, OperationalError):
                 self._note_sending(error)
             raise
         except Exception as error:
             self._note_sending(error)
             raise
+'''
+_NOTE_FAILED = '''
+    def note_failed(self, error: Error, done: int) -> None:
+        """Note on the server's error which row it concerns, after so many others."""
+        # Before the first result, it may be the statement that is wrong.
+        if done or not isinstance(error, ProgrammingError):
+            _note(error, done)
 '''
 _NOTE_SENDING = """
     def _note_sending(self, error: Exception) -> None:
@@ -140,7 +144,7 @@ def rows_module(package: ir.Package, clients: Clients) -> str:
                 f'LINE = {builder.module("re")}.compile(r"^COPY .+?, \\D*(\\d+)", re.MULTILINE)',
             ]
         )
-    parts = [_SENT_ROWS, *([_COPYING] if copies else []), *([_EXECUTING] if batches else []), _NOTE_SENDING]
+    parts = [_SENT_ROWS, *([_COPYING] if copies else []), *([_EXECUTING, _NOTE_FAILED] if batches else []), _NOTE_SENDING]
     builder.add_definition("".join(parts).splitlines())
     if "AsyncIterable" in names:
         builder.add_definition(_ASYNC_SENT_ROWS.splitlines())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlwright import ir
 from sqlwright.render.arguments import add_params_class, call_parameters, cursor_field, order_field, param_fields
 from sqlwright.render.builder import ModuleBuilder
-from sqlwright.render.bulk import batch_lines, copy_lines, stream_lines
+from sqlwright.render.bulk import Batched, batch_lines, copy_lines, direct_batch_lines, stream_lines
 from sqlwright.render.colour import Colour
 from sqlwright.render.comments import commented
 from sqlwright.render.direct.module import DIRECT_MODULE, is_direct
@@ -189,9 +189,7 @@ class _Function:
             case ir.Copied() as copied:
                 return [*made, *copy_lines(self.builder, self.colour, self.root, self._constant(), self._values(copied.columns), copied)]
             case ir.Batch(each=each):
-                shape = ir.shape_of(each)
-                row = None if shape is None else (self._made(shape, "row"), self._returns(each), asks_binary(columns_of(shape)))
-                return [*made, *batch_lines(self.builder, self.colour, self.root, self._constant(), self._values(), self.query, each, row)]
+                return [*made, *batch_lines(self._batch(each))]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
                 names = self._local("stream"), self._local("rows"), self._local("row"), self._local("suspended")
@@ -271,8 +269,18 @@ class _Function:
                 return [*fetched, *statement(ListComprehension(self._made(shape, row), f"for {row} in {rows}"), 1, "return ")]
             case ir.RowCount():
                 return statement(self._direct_call("execute_count"), 1, f"return {self.colour.wait}")
+            case ir.Batch(each=each):
+                return direct_batch_lines(self._batch(each))
             case _:
                 return statement(self._direct_call("execute"), 1, self.colour.wait)
+
+    def _batch(self, each: ir.NoResult | ir.One | ir.Many) -> Batched:
+        batched = Batched(self.builder, self.colour, self.root, self._constant(), self._values(), self.query, each)
+        shape = ir.shape_of(each)
+        if shape is None:
+            return batched
+        made, annotation = self._made(shape, "row"), self._returns(each)
+        return replace(batched, made=made, annotation=annotation, binary=asks_binary(columns_of(shape)))
 
     def _direct_call(self, function: str) -> Group:
         name = self.builder.name(f"{self.root}{DIRECT_MODULE}", f"{self.colour.prefix}{function}")

@@ -9,7 +9,7 @@ from sqlwright.ir.naming import ClassName
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.comments import commented
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import Group, Node, exempt_if_too_long, fits, lay_out, statement
+from sqlwright.render.layout import Group, Node, Text, exempt_if_too_long, fits, lay_out, statement
 from sqlwright.render.literals import TRIPLE, escape, string_literal
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.sql.lexer import Kind, tokenize
@@ -256,7 +256,7 @@ def clause_lines(builder: ModuleBuilder, module: str, name: str, piece: ClausePi
     lines = [f"{indent}{builder.name(module, name)}("]
     lines += [f"{indent}    {string_literal(template(text, names))}," for text in (piece.opening, piece.separator)]
     for text, params in piece.parts:
-        written = string_literal(template(in_lines(text), names))
+        written = Text(template(in_lines(text), names))
         item: Node = Group("(", (written, *(string_literal(names[number]) for number in params)))
         lines += lay_out(item if params else written, depth + 1, suffix=",")
     return [*lines, f"{indent}),"]

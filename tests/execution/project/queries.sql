@@ -49,3 +49,9 @@ SELECT mood, array_agg(nick ORDER BY id) AS nicks, string_agg(nick, ',') AS join
 
 -- name: LargestOrder :one
 SELECT max(total) FROM orders;
+
+-- name: EchoEach :batchmany
+SELECT @number::bigint AS number, @word::text AS word;
+
+-- name: RenameEach :batchexec
+UPDATE users SET name = @name WHERE id = @id;

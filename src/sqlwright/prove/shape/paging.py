@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.tree.enums import BuiltinType, CmdType, LimitOption
@@ -49,10 +49,10 @@ def _renumbered(target: TargetEntry, keys: int) -> Node:
     return Node(target.node.tag, {**target.node.fields, "resno": str(number)})
 
 
-def keyed_by(tree: Node, expressions: Sequence[Node], floats: Collection[int]) -> bool:
+def keyed_by(tree: Node, expressions: Sequence[Node]) -> bool:
     """Return whether the last column that a statement returns is the text of a JSON array of the expressions.
 
-    Those at `floats` are the hexadecimal digits of their binary form.
+    Calls of PostgreSQL's own functions may be around them, such as `encode(float8send(x), 'hex')`.
     """
     keys = Query(tree).outputs[-1].expression
     if keys.tag != "COERCEVIAIO" or keys.number("resulttype") != BuiltinType.TEXT:
@@ -63,15 +63,12 @@ def keyed_by(tree: Node, expressions: Sequence[Node], floats: Collection[int]) -
     values = array.nodes("args")
     if len(values) != len(expressions):
         return False
-    for index, (value, expression) in enumerate(zip(values, expressions, strict=True)):
+    for value, expression in zip(values, expressions, strict=True):
         held = value
-        # encode(float8send(x::float8), 'hex'), where the cast is not there for a float8.
-        while index in floats and structure(held) != structure(expression):
+        while structure(held) != structure(expression):
             if not _calls_builtin(held):
                 return False
             held = held.nodes("args")[0]
-        if structure(held) != structure(expression):
-            return False
     return True
 
 

@@ -87,14 +87,7 @@ ${define}${a}execute_prepared(
     pgconn = conn.pgconn
 $lock
         session = sessions.get(conn)
-        if (
-            session is None
-            or session.loaders != session.seen_loaders
-            or session.dumpers != session.seen_dumpers
-            or session.load_json is not getattr(JsonLoader, "_loads", None)
-            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
-            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
-        ):
+        if $outdated:
             session = make_session(conn)
             if session is None:
                 return list(params)
@@ -123,7 +116,7 @@ $lock
         key = encode(query), transformer.types
         name = session.names.get(key)
         if name is None:
-            return for_cursor(params, values, transformer)
+            return for_cursor(params, values, transformer.types, transformer.formats)
         fetch = fetch_pipeline if begins else fetch_results
         try:
             if begins:
@@ -161,18 +154,18 @@ $receive$interrupted        finally:
                 leave(pgconn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
-    return for_cursor(params, values, transformer)
+    return for_cursor(params, values, transformer.types, transformer.formats)
 '''
 
 # How the colours wait, in `EXECUTE_PREPARED`.
-SYNC_STEPS: Final = {
+SYNC_STEPS: Final[dict[str, str]] = {
     "lock": "    with conn.lock:",
     "receive": """\
             results = conn.wait(fetch(pgconn))
 """,
     "interrupted": "",
 }
-ASYNC_STEPS: Final = {
+ASYNC_STEPS: Final[dict[str, str]] = {
     "lock": "    async with conn.lock:",
     "receive": """\
             reader = session.reader

@@ -9,6 +9,19 @@ from sqlwright import ir
 from sqlwright.options import Clients
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.colour import ASYNC, SYNC, Colour
+from sqlwright.render.direct.batches import (
+    ASYNC_BATCH,
+    BATCH,
+    BATCH_REPLY,
+    EXECUTE_BATCH,
+    EXECUTE_MANY,
+    FETCH_BATCH,
+    FETCH_EACH,
+    LOAD_EACH,
+    MOST,
+    SEND_BATCH,
+    SYNC_BATCH,
+)
 from sqlwright.render.direct.calls import (
     ASYNC_STEPS,
     EXECUTE,
@@ -26,12 +39,14 @@ from sqlwright.render.direct.session import (
     HELPERS,
     LOAD_ALL,
     NAMES,
+    OUTDATED,
     REPLY,
     SESSION,
     SESSIONS,
     STATES,
     TYPES,
 )
+from sqlwright.render.error_notes import EACH_RESULT, ROWS_MODULE
 from sqlwright.render.execution import EXECUTION_MODULE
 from sqlwright.render.header import header_line
 from sqlwright.render.pgvalues import keeps_intervals
@@ -42,7 +57,7 @@ DIRECT_MODULE = "_direct"
 
 def is_direct(query: ir.Query) -> bool:
     """Return whether a query's function can do without a cursor: neither its result nor its loaders need one."""
-    return isinstance(query.result, ir.NoResult | ir.RowCount | ir.One | ir.Many) and not keeps_intervals(query)
+    return isinstance(query.result, ir.NoResult | ir.RowCount | ir.One | ir.Many | ir.Batch) and not keeps_intervals(query)
 
 
 def makes_direct_calls(package: ir.Package) -> bool:
@@ -60,19 +75,24 @@ def direct_module(package: ir.Package, clients: Clients) -> str:
         builder.module("os")
         _import(builder, ASYNC_NAMES)
     reads_all = ir.Many in _kinds(package)
-    if reads_all:
+    batches, reads_batches = ir.Batch in _kinds(package), _reads_batches(package)
+    if reads_all or batches:
         _import(builder, {"collections.abc": ("Iterable", "Iterator")})
-    for constants in (TYPES, STATES, *[CHUNK] * reads_all, *[LIMITS] * waits):
+    if batches:
+        _import(builder, {f".{ROWS_MODULE}": (SYNC.sent_rows,)})
+    if reads_batches:
+        _import(builder, {f".{ROWS_MODULE}": (EACH_RESULT,)})
+    for constants in (TYPES, STATES, *[CHUNK] * reads_all, *[MOST] * batches, *[LIMITS] * waits):
         builder.add_constant(constants.splitlines())
     own = {"reader": "        self.reader: Reader | None = None\n", "slot": '        "reader",\n'}
     session = Template(SESSION).substitute(own if waits else dict.fromkeys(own, ""))
-    for class_ in (*[READER] * waits, session, DUMPED, DUMPED_DUMPER):
+    for class_ in (*[READER] * waits, session, DUMPED, DUMPED_DUMPER, *[BATCH] * batches):
         builder.add_definition(class_.splitlines())
-    for kept in (REPLY, SESSIONS, *[READERS] * waits):
+    for kept in (REPLY, *[BATCH_REPLY] * batches, SESSIONS, *[READERS] * waits):
         builder.add_constant(kept.splitlines())
     functions = _functions(package)
     texts = [_coloured(builder, text, colour) for colour in colours for text in functions]
-    for text in (*texts, *[LOAD_ALL] * reads_all, *HELPERS, *ASYNC_HELPERS * waits):
+    for text in (*texts, *[LOAD_ALL] * reads_all, *[FETCH_EACH] * batches, *[LOAD_EACH] * reads_batches, *HELPERS, *ASYNC_HELPERS * waits):
         builder.add_definition(text.splitlines())
     return builder.text()
 
@@ -87,11 +107,27 @@ def _kinds(package: ir.Package) -> set[type[ir.Result]]:
     return {type(query.result) for module in package.modules for query in module.queries if is_direct(query)}
 
 
+def _batches(package: ir.Package) -> list[ir.Batch]:
+    results = (query.result for module in package.modules for query in module.queries if is_direct(query))
+    return [result for result in results if isinstance(result, ir.Batch)]
+
+
+def _reads_batches(package: ir.Package) -> bool:
+    return any(not isinstance(batch.each, ir.NoResult) for batch in _batches(package))
+
+
+def _executes_batches(package: ir.Package) -> bool:
+    return any(isinstance(batch.each, ir.NoResult) for batch in _batches(package))
+
+
 def _functions(package: ir.Package) -> list[str]:
-    """Return the functions that the package's queries call, and the one that those call."""
+    """Return the functions that the package's queries call, and those that these call."""
     kinds = _kinds(package)
     texts = {ir.Many: FETCH_ALL, ir.One: FETCH_ONE, ir.NoResult: EXECUTE, ir.RowCount: EXECUTE_COUNT}
-    return [*(text for kind, text in texts.items() if kind in kinds), EXECUTE_PREPARED]
+    of_batches: list[str] = []
+    if ir.Batch in kinds:
+        of_batches = [*[EXECUTE_BATCH] * _executes_batches(package), *[FETCH_BATCH] * _reads_batches(package), EXECUTE_MANY, SEND_BATCH]
+    return [*(text for kind, text in texts.items() if kind in kinds), *[EXECUTE_PREPARED] * bool(kinds - {ir.Batch}), *of_batches]
 
 
 def _coloured(builder: ModuleBuilder, text: str, colour: Colour) -> str:
@@ -101,4 +137,6 @@ def _coloured(builder: ModuleBuilder, text: str, colour: Colour) -> str:
     if "$execute_now" in text:
         names["execute_now"] = builder.name(f".{EXECUTION_MODULE}", colour.execute_now)
     steps = ASYNC_STEPS if colour is ASYNC else SYNC_STEPS
-    return Template(text).substitute(names, **steps, define=colour.define, wait=colour.wait, a=colour.prefix)
+    if text in {EXECUTE_MANY, SEND_BATCH}:
+        steps = steps | (ASYNC_BATCH if colour is ASYNC else SYNC_BATCH)
+    return Template(text).substitute(names, **steps, outdated=OUTDATED, define=colour.define, wait=colour.wait, a=colour.prefix)

@@ -82,14 +82,14 @@ FOR_CURSOR: Final = '''\
 def for_cursor(
     params: Sequence[Any],
     values: Sequence[abc.Buffer | None],
-    transformer: abc.Transformer,
+    types: Sequence[int] | None,
+    formats: Sequence[Format] | None,
 ) -> list[Any]:
     """Return parameters that were dumped, as parameters for a cursor."""
-    types, formats = transformer.types or (), transformer.formats or ()
     return [
         None if param is None else Dumped(value, oid, format_)
         for param, value, oid, format_ in zip(
-            params, values, types, formats, strict=True
+            params, values, types or (), formats or (), strict=True
         )
     ]
 '''
@@ -240,6 +240,16 @@ fetch_results = generators.execute
 # Bytes whose hash is known.
 encode = lru_cache(1000)(str.encode)
 """
+# The condition on which what is kept of a connection is made anew.
+OUTDATED: Final = """\
+(
+            session is None
+            or session.loaders != session.seen_loaders
+            or session.dumpers != session.seen_dumpers
+            or session.load_json is not getattr(JsonLoader, "_loads", None)
+            or session.dump_json is not getattr(JsonDumper, "_dumps", None)
+            or pgconn.parameter_status(b"client_encoding") != b"UTF8"
+        )"""
 CHUNK: Final = """\
 # So many rows at a time are tuples: fewer objects for the garbage collector.
 CHUNK = 100

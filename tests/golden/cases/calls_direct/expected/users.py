@@ -11,7 +11,7 @@ from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
-from ._direct import execute, execute_count, fetch_all, fetch_one
+from ._direct import execute, execute_batch, execute_count, fetch_all, fetch_one
 from ._execution import execute_now
 from ._proofs import ProofBrokenError
 from ._rows import SentRows
@@ -194,11 +194,5 @@ class RenameUsersParams:
 
 def rename_users(conn: Connection[Any], rows: Iterable[RenameUsersParams]) -> None:
     """With a cursor: all executions are in one pipeline."""
-    cur = RawCursor(conn, row_factory=tuple_row)
     sent = SentRows(rows)
-    with conn.pipeline(), sent.executing(cur):
-        cur.executemany(
-            RENAME_USERS,
-            ((row.name, row.id) for row in sent),
-            returning=True,
-        )
+    execute_batch(conn, RENAME_USERS, sent, ((row.name, row.id) for row in sent))

@@ -53,16 +53,19 @@ class SentRows(Generic[T]):
             yield
         except Error as error:
             if error.diag.sqlstate is not None:
-                done = sum(1 for _ in each_result(cur))
-                # Before the first result, it may be the statement that is wrong.
-                if done or not isinstance(error, ProgrammingError):
-                    _note(error, done)
+                self.note_failed(error, sum(1 for _ in each_result(cur)))
             elif not isinstance(error, OperationalError):
                 self._note_sending(error)
             raise
         except Exception as error:
             self._note_sending(error)
             raise
+
+    def note_failed(self, error: Error, done: int) -> None:
+        """Note on the server's error which row it concerns, after so many others."""
+        # Before the first result, it may be the statement that is wrong.
+        if done or not isinstance(error, ProgrammingError):
+            _note(error, done)
 
     def _note_sending(self, error: Exception) -> None:
         if self._sending:

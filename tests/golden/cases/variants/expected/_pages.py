@@ -16,6 +16,8 @@ Row = TypeVar("Row")
 FIRST, LAST = "first", "last"
 VERSION = "1"
 MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16
+# Numbers stay as they are written.
+decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 # The keys of the process: the first one signs.
 signing: list[bytes] = []
 
@@ -130,7 +132,7 @@ class PageOrder:
     def read(self, text: str) -> list[str | None] | None:
         """Return the values of a row; None if these are none."""
         try:
-            found = json.loads(text, parse_int=str, parse_float=str)
+            found = decoder.decode(text)
             values = [str(v).lower() if isinstance(v, bool) else v for v in found]
             for index in self._floats:
                 if values[index] is not None:
@@ -206,30 +208,33 @@ class Pages:
         if size < 1:
             name = self._parameters[self._size]
             raise ValueError(f"query {self._query}: {name} is {size}, but at least 1")
-        order = order or self._default
-        found = self._orders.get(order)
+        found = self._orders.get(order or self._default)
         if found is None:
             names = ", ".join(self._orders)
             raise ValueError(
                 f"query {self._query}: there is no order {order!r}, only {names}"
             )
-        try:
-            place = self._place(cursor, found, size)
-        except CursorError as error:
-            raise CursorError(f"query {self._query}: {error}") from None
-        nulls = find_nulls(place.values)
-        chosen = (order, place.backwards, nulls)
+        sent = list(values)
+        sent[self._size] = size + 1
+        nulls = None
+        if cursor is None or cursor == FIRST or cursor == LAST:
+            place = Place(found, cursor == LAST, None, size)
+        else:
+            try:
+                place = self._place(cursor, found, size)
+            except CursorError as error:
+                raise CursorError(f"query {self._query}: {error}") from None
+            nulls = find_nulls(place.values)
+            sent += [key for key in place.values or () if key is not None]
+        chosen = (found.mark, place.backwards, nulls)
         variants = self._statements.get(chosen)
         if variants is None:
             variants = self._statement(found, place.backwards, nulls)
             self._statements[chosen] = variants
-        sent = [*values, *(key for key in place.values or () if key is not None)]
-        sent[self._size] = size + 1
-        return *variants.choose(tuple(sent)), place
+        sql, given = variants.choose(tuple(sent))
+        return sql, given, place
 
-    def _place(self, cursor: str | None, order: PageOrder, size: int) -> Place:
-        if cursor is None or cursor in {FIRST, LAST}:
-            return Place(order, cursor == LAST, None, size)
+    def _place(self, cursor: str, order: PageOrder, size: int) -> Place:
         body = read_cursor(cursor)
         mark, sign, text = body[:MARK_SIZE], body[MARK_SIZE:][:1], body[MARK_SIZE + 1 :]
         if mark != order.mark:

@@ -428,7 +428,7 @@ def page_ids(
 
 PAGE_BETWEEN: Final = Pages(
     "PageBetween",
-    ("low", "high", "page_size"),
+    ("low", "high", "least", "most", "page_size"),
     "page_size",
     """\
 SELECT /*file='orders.sql',query='PageBetween'*/
@@ -438,7 +438,10 @@ SELECT /*file='orders.sql',query='PageBetween'*/
     Where(
         "WHERE ",
         " AND ",
-        "(id < {low}::int4 OR id > {high}::int4)",
+        (
+            "(id < {low}::int4 OR id > {high}::int4 AND total BETWEEN {least}::numeric"
+            " AND {most}::numeric)"
+        ),
     ),
     " ORDER BY ",
     {
@@ -465,17 +468,25 @@ SELECT /*file='orders.sql',query='PageBetween'*/
 )
 
 
+@dataclass(slots=True, kw_only=True)
+class PageBetweenParams:
+    """The parameters of `page_between`."""
+
+    low: int
+    high: int
+    least: Decimal
+    most: Decimal
+    page_size: int
+    cursor: str | None = None
+
+
 @traced("PageBetween", PAGE_BETWEEN.sql, operation="SELECT", collection="orders")
-def page_between(
-    conn: Connection[Any],
-    *,
-    low: int,
-    high: int,
-    page_size: int,
-    cursor: str | None = None,
-) -> Page[Order]:
+def page_between(conn: Connection[Any], params: PageBetweenParams) -> Page[Order]:
     """Whole rows, between two ids."""
-    sql, values, place = PAGE_BETWEEN.choose((low, high, page_size), cursor)
+    sql, values, place = PAGE_BETWEEN.choose(
+        (params.low, params.high, params.least, params.most, params.page_size),
+        params.cursor,
+    )
     rows = fetch_all(conn, sql, values)
     rows, after, before = place.cut(rows)
     return Page([Order.from_row(row) for row in rows], after, before)
@@ -565,22 +576,9 @@ class Querier:
         """See queries/orders.sql:45."""
         return page_ids(self._conn, page_size=page_size, cursor=cursor)
 
-    def page_between(
-        self,
-        *,
-        low: int,
-        high: int,
-        page_size: int,
-        cursor: str | None = None,
-    ) -> Page[Order]:
+    def page_between(self, arg: PageBetweenParams) -> Page[Order]:
         """Whole rows, between two ids."""
-        return page_between(
-            self._conn,
-            low=low,
-            high=high,
-            page_size=page_size,
-            cursor=cursor,
-        )
+        return page_between(self._conn, arg)
 
 
 class AsyncQuerier:
@@ -688,21 +686,8 @@ class AsyncQuerier:
 
         return await orders.page_ids(self._conn, page_size=page_size, cursor=cursor)
 
-    async def page_between(
-        self,
-        *,
-        low: int,
-        high: int,
-        page_size: int,
-        cursor: str | None = None,
-    ) -> Page[Order]:
+    async def page_between(self, arg: PageBetweenParams) -> Page[Order]:
         """Whole rows, between two ids."""
         from .aio import orders
 
-        return await orders.page_between(
-            self._conn,
-            low=low,
-            high=high,
-            page_size=page_size,
-            cursor=cursor,
-        )
+        return await orders.page_between(self._conn, arg)

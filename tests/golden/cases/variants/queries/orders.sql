@@ -49,4 +49,4 @@ SELECT id FROM orders ORDER BY 1 LIMIT @page_size;
 -- Whole rows, between two ids.
 -- name: PageBetween :many
 -- @page
-SELECT * FROM orders WHERE id < @low OR id > @high ORDER BY state, id DESC LIMIT @page_size;
+SELECT * FROM orders WHERE id < @low OR id > @high AND total BETWEEN @least AND @most ORDER BY state, id DESC LIMIT @page_size;

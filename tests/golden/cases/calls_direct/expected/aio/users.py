@@ -10,7 +10,7 @@ from typing import Any, cast
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from .._direct import aexecute, aexecute_count, afetch_all, afetch_one
+from .._direct import aexecute, aexecute_batch, aexecute_count, afetch_all, afetch_one
 from .._execution import aexecute_now
 from .._proofs import ProofBrokenError
 from .._rows import SentRows
@@ -126,12 +126,5 @@ async def rename_users(
     rows: Iterable[RenameUsersParams],
 ) -> None:
     """With a cursor: all executions are in one pipeline."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
     sent = SentRows(rows)
-    async with conn.pipeline():
-        with sent.executing(cur):
-            await cur.executemany(
-                RENAME_USERS,
-                ((row.name, row.id) for row in sent),
-                returning=True,
-            )
+    await aexecute_batch(conn, RENAME_USERS, sent, ((row.name, row.id) for row in sent))

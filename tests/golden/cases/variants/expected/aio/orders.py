@@ -31,6 +31,7 @@ from ..orders import (
     FindOrdersParams,
     FindOrdersRow,
     FirstShippedRow,
+    PageBetweenParams,
     PageOrdersOrder,
     PageOrdersRow,
     StreamOrdersOrder,
@@ -175,14 +176,13 @@ async def page_ids(
 @atraced("PageBetween", PAGE_BETWEEN.sql, operation="SELECT", collection="orders")
 async def page_between(
     conn: AsyncConnection[Any],
-    *,
-    low: int,
-    high: int,
-    page_size: int,
-    cursor: str | None = None,
+    params: PageBetweenParams,
 ) -> Page[Order]:
     """Whole rows, between two ids."""
-    sql, values, place = PAGE_BETWEEN.choose((low, high, page_size), cursor)
+    sql, values, place = PAGE_BETWEEN.choose(
+        (params.low, params.high, params.least, params.most, params.page_size),
+        params.cursor,
+    )
     rows = await afetch_all(conn, sql, values)
     rows, after, before = place.cut(rows)
     return Page([Order.from_row(row) for row in rows], after, before)
