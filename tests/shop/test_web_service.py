@@ -28,7 +28,7 @@ from shop.web.middleware import Limits
 from tests.support.waiting import wait_until
 
 from .servers import frozen
-from .web import LINE, PASSWORD, Web, listening, open_web, problem, served
+from .web import LINE, PASSWORD, Web, answers_at, listening, open_web, problem, served
 
 
 @pytest_asyncio.fixture
@@ -36,6 +36,10 @@ async def web(database_url: str) -> AsyncIterator[Web]:
     """The application on PostgreSQL alone."""
     async with open_web(database_url) as web:
         yield web
+
+
+# Of the database and the use cases: no test waits for the end of these seconds.
+PATIENT: dict[str, Any] = {"lock_timeout": 120.0, "statement_timeout": 120.0, "use_case_timeout": 120.0}
 
 
 # --- Keys ---------------------------------------------------------------------------------------------------------------
@@ -94,15 +98,19 @@ async def test_concurrent_requests_under_one_key_place_one_order(web: Web) -> No
     assert len((await ada("GET", f"/users/{ada.id}/orders")).json()["items"]) == 1
 
 
-async def test_a_client_whose_connection_broke_finds_out_by_its_key(database_url: str, web: Web, tmp_path: Path) -> None:
+async def test_a_client_whose_connection_broke_finds_out_by_its_key(database_url: str, tmp_path: Path) -> None:
     registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
     headers = {"Idempotency-Key": str(uuid.uuid4())}
-    async with listening(web, tmp_path) as client:
+    async with open_web(database_url, **PATIENT) as web, listening(web, tmp_path) as client:
         async with await psycopg.AsyncConnection.connect(database_url) as conn:
             # The request waits for this transaction, and its client does not.
             await conn.execute("LOCK TABLE users IN EXCLUSIVE MODE")
-            with pytest.raises(httpx.ReadTimeout):
-                await client.post("/users", json=registration, headers=headers, timeout=0.3)
+            sent = asyncio.create_task(client.post("/users", json=registration, headers=headers))
+            async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+                waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+                while await (await other.execute(waiting)).fetchone() is None:
+                    assert not sent.done()
+            sent.cancel()
             assert problem(await client.post("/users", json=registration, headers=headers)) == (409, "key-in-use")
         answer = await client.post("/users", json=registration, headers=headers)
         while answer.status_code == 409:
@@ -164,13 +172,14 @@ async def test_redis_has_no_token(database_url: str, redis_url: str) -> None:
     assert token.encode() not in content
 
 
-async def test_a_request_that_takes_too_long_ends_with_a_problem_and_changes_nothing(database_url: str) -> None:
-    async with open_web(database_url, limits=Limits(seconds=1)) as web:
+async def test_a_request_that_takes_too_long_ends_with_a_problem_and_changes_nothing(database_url: str, redis_url: str) -> None:
+    hurry = open_web(database_url, redis_url, limits=Limits(seconds=0.5), **PATIENT)
+    async with open_web(database_url, redis_url) as web, hurry as hurried:
         ada = await web.person()
         path = f"/orders/{(await ada.order())['id']}"
         async with await psycopg.AsyncConnection.connect(database_url) as conn:
             await conn.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
-            assert problem(await ada("POST", f"{path}/payment")) == (504, "timeout")
+            assert problem(await hurried.client.post(f"{path}/payment", headers=ada.headers)) == (504, "timeout")
         assert (await ada("GET", path)).json()["status"] == "placed"
 
 
@@ -236,11 +245,12 @@ async def test_the_log_and_the_metrics_have_the_route_of_a_request_and_not_its_p
 
 def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(database_url: str) -> None:
     registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
-    with served(database_url, SHOP_HTTP_DRAIN="1", SHOP_LOG_FORMAT="json", SHOP_LOG_LEVEL="info") as server:
+    patient = {f"SHOP_{name.upper()}": str(seconds) for name, seconds in PATIENT.items()}
+    with served(database_url, SHOP_HTTP_DRAIN="300", SHOP_LOG_FORMAT="json", SHOP_LOG_LEVEL="info", **patient) as server:
         answers: list[httpx.Response] = []
         with psycopg.connect(database_url) as conn, psycopg.connect(database_url, autocommit=True) as other:
             conn.execute("LOCK TABLE users IN EXCLUSIVE MODE")
-            client = threading.Thread(target=lambda: answers.append(httpx.post(f"{server.url}/users", json=registration, timeout=60)))
+            client = threading.Thread(target=lambda: answers.append(httpx.post(f"{server.url}/users", json=registration, timeout=120)))
             client.start()
             waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
             wait_until(lambda: other.execute(waiting).fetchone(), "the request does not wait for the lock")
@@ -248,6 +258,9 @@ def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(datab
             wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, "the server is still ready")
             late = httpx.get(f"{server.url}/users/{uuid.UUID(int=1)}/profile")
             assert (late.status_code, late.headers["connection"]) == (404, "close")
+            # The second signal ends the time in which it still accepts requests.
+            server.process.terminate()
+            wait_until(lambda: not answers_at(server.url), "the server still accepts connections")
         client.join()
         code, log = server.stop()
     assert (answers[0].status_code, code) == (201, 0), log

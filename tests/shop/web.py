@@ -139,7 +139,7 @@ def served(database_url: str, **environment: str) -> Generator[Served]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: process.poll() is not None or _answers(url), "the server does not answer")
+        wait_until(lambda: process.poll() is not None or answers_at(url), "the server does not answer")
         assert process.poll() is None, process.communicate()[1]
         yield Served(process, url)
     finally:
@@ -148,7 +148,8 @@ def served(database_url: str, **environment: str) -> Generator[Served]:
             process.communicate()
 
 
-def _answers(url: str) -> bool:
+def answers_at(url: str) -> bool:
+    """Return whether a server answers."""
     try:
         return httpx.get(f"{url}/livez").status_code == 200
     except httpx.TransportError:

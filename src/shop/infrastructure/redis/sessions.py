@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -17,6 +16,15 @@ from shop.application.cancellation import cancellation_first
 from shop.application.commands.sessions import SessionStoreLost
 from shop.domain.values import UserId
 
+_OPEN = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return 0
+"""
 # Ends the sessions in one step: one that is opened meanwhile is ended too, or is not listed yet.
 _CLOSE_ALL = """
 for _, digest in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. digest) end
@@ -31,18 +39,14 @@ class RedisSessionStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._open = redis.register_script(_OPEN)
         self._close_all = redis.register_script(_CLOSE_ALL)
 
     async def open(self, digest: str, user_id: UserId, lifetime: timedelta) -> None:
         """Store a session, which ends after its lifetime."""
-        now = time.time()
+        milliseconds = round(lifetime.total_seconds() * 1000)
         with _translated():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.set(_PREFIX + digest, str(user_id), px=lifetime)
-                pipe.zremrangebyscore(_listed(user_id), "-inf", now)
-                pipe.zadd(_listed(user_id), {digest: now + lifetime.total_seconds()})
-                pipe.pexpire(_listed(user_id), lifetime)
-                await pipe.execute()
+            await self._open(keys=[_PREFIX + digest, _listed(user_id)], args=[digest, str(user_id), milliseconds])
 
     async def holder(self, digest: str) -> UserId | None:
         """Return whose session this is, None if there is none."""
@@ -62,7 +66,7 @@ class RedisSessionStore:
 
 
 @asynccontextmanager
-async def open_session_store(url: str, answer_within: float = 2.0) -> AsyncGenerator[RedisSessionStore]:
+async def open_session_store(url: str, answer_within: float = 0.5) -> AsyncGenerator[RedisSessionStore]:
     """Open a store, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
     redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
         url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 1)
