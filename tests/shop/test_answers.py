@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
 
 from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.pruning import MessagePruning, Pruned
 from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context, Once
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
@@ -94,6 +96,14 @@ async def test_of_concurrent_requests_under_one_key_one_is_carried_out(
         await conn.execute("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM answers), (SELECT count(*) FROM outbox)")
     ).fetchone()
     assert counted == (1, 1, 1)
+
+
+async def test_old_answers_are_pruned(begin: BeginUnitOfWork[Repositories], users: UserCommands) -> None:
+    assert isinstance(await users.register(under("1"), ADA, PASSWORD), Ok)
+    week, transactions = timedelta(days=7), Transactions(begin)
+    assert await MessagePruning(transactions, week, week).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 0))
+    assert await MessagePruning(transactions, week, timedelta(0)).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 1))
+    assert await users.register(under("1"), ADA, PASSWORD) == Err(EmailTaken(ADA.email))
 
 
 # --- Unknown commits ----------------------------------------------------------------------------------------------------

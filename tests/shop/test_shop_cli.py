@@ -365,6 +365,14 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
         assert Problem.of(blank).status >= 400
 
 
+def test_a_role_is_granted(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)
+    assert program.json("users", "grant", user["id"], "admin") == {"id": user["id"], "role": "admin"}
+    entry = program.json("audit", f"user:{user['id']}")["items"][0]
+    assert (entry["action"], entry["outcome"], entry["metadata"]) == ("user.grant", "done", {"role": "admin"})
+    assert program.json("users", "grant", str(uuid.UUID(int=1)), "clerk", code=1)["type"] == "urn:shop:problem:user-not-found"
+
+
 def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: str) -> None:
     first = program.json("seed", "600", "--number", "7")
     assert first["new_users"] == 600
