@@ -14,6 +14,7 @@ from ._variants import Clause, Variants
 
 Row = TypeVar("Row")
 FIRST, LAST = "first", "last"
+ENDS = {FIRST, LAST}
 VERSION = "1"
 MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16
 # Numbers stay as they are written.
@@ -217,7 +218,7 @@ class Pages:
         sent = list(values)
         sent[self._size] = size + 1
         nulls = None
-        if cursor is None or cursor == FIRST or cursor == LAST:
+        if cursor is None or cursor in ENDS:
             place = Place(found, cursor == LAST, None, size)
         else:
             try:
