@@ -44,6 +44,7 @@ POSTGRES = "The PostgreSQL adapters mirror the application"
 COMMANDS_APART = "Commands of the program are independent of each other"
 GENERATED = "Only the PostgreSQL adapters call the generated code"
 PURE = "Domain and application know no infrastructure"
+WEB_FRAMEWORK = "Only the web adapter imports the web framework"
 STDLIB = "The domain knows no validation framework"
 DEV_TIME = "The compiler is dev-time only, and knows nothing of the service"
 NO_RUNTIME = "The generated code needs psycopg, OpenTelemetry's API and the standard library alone"
@@ -88,6 +89,7 @@ BREAKING = [
     ("src/shop/application/authorisation.py", "fastapi", PURE),
     ("src/shop/application/reads/cache.py", "redis", PURE),
     ("src/shop/application/messaging/broker.py", "nats", PURE),
+    ("src/shop/cli/commands/serve.py", "uvicorn", WEB_FRAMEWORK),
     ("src/shop/domain/values.py", "pydantic", STDLIB),
     ("src/shop/infrastructure/postgres/pool.py", "sqlwright.ir.naming", DEV_TIME),
     ("src/sqlwright/ir/naming.py", "shop.domain.values", DEV_TIME),
