@@ -183,6 +183,37 @@ async def test_a_request_that_takes_too_long_ends_with_a_problem_and_changes_not
         assert (await ada("GET", path)).json()["status"] == "placed"
 
 
+async def test_a_request_whose_commit_has_begun_in_time_is_carried_out_and_found_out_by_its_key(database_url: str, redis_url: str) -> None:
+    hurry = open_web(database_url, redis_url, limits=Limits(seconds=0.5), **PATIENT)
+    async with open_web(database_url, redis_url) as web, hurry as hurried:
+        ada = await web.person()
+        path, headers = f"/orders/{(await ada.order())['id']}/payment", {**ada.headers, "Idempotency-Key": "k"}
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
+            await conn.execute("""
+                CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$
+            """)
+            await conn.execute("""
+                CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON orders DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION wait_in_commit()
+            """)
+            in_commit = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT' AND wait_event = 'advisory'"
+            while True:
+                await conn.execute("SELECT pg_advisory_lock(1)")
+                sent = asyncio.create_task(hurried.client.post(path, headers=headers))
+                # On a busy machine the time may pass before the commit begins; then nothing was done, and it is sent again.
+                while not sent.done() and await (await conn.execute(in_commit)).fetchone() is None:
+                    pass
+                is_in_commit = not sent.done()
+                await asyncio.wait([sent], timeout=0.6)
+                await conn.execute("SELECT pg_advisory_unlock_all()")
+                assert problem(await sent) == (504, "timeout")
+                if is_in_commit:
+                    break
+        answer = await web.client.post(path, headers=headers)
+        assert (answer.status_code, answer.headers["idempotency-replayed"], answer.json()["status"]) == (200, "true", "paid")
+
+
 async def test_a_lost_database_is_a_problem_and_the_server_is_not_ready(database_url: str, web: Web) -> None:
     ada = await web.person()
     with psycopg.connect(database_url, autocommit=True) as admin:
