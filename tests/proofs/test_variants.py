@@ -267,6 +267,12 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
         ("@order a\n@order b: id LIMIT 1", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id --", "SELECT id FROM users ORDER BY name LIMIT 3", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: generate_series(1, 3)", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
+        (
+            "@order a\n@order b: generate_series(1, 3), id",
+            "SELECT id, generate_series(1, 2) FROM users ORDER BY id",
+            Code.REFUSED_ORDER,
+            "more than a list",
+        ),
         ("@order a\n@order b: count(*)", "SELECT 1 FROM users ORDER BY 1", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id + @x", "SELECT id FROM users WHERE id > @x ORDER BY name", Code.REFUSED_ORDER, "no parameters"),
         ("@order a\n@order b: id; DROP TABLE users", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "multiple commands"),
