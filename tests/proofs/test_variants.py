@@ -312,6 +312,14 @@ def test_a_filter_with_its_own_test_for_null_needs_only_its_condition(connection
     )
 
 
+@pytest.mark.parametrize(
+    ("sql", "place"),
+    [("DELETE FROM users\nWHERE id = @a", "4:10"), ("SELECT 1 FROM users\nWHERE id BETWEEN @a AND @b", "4:25")],
+)
+def test_a_condition_that_must_not_leave_is_shown_in_the_statement(connection: psycopg.Connection, sql: str, place: str) -> None:
+    assert str(refused(connection, "@optional a", sql).place) == f"queries/users.sql:{place}"
+
+
 def test_an_order_equal_to_the_statements_own_is_the_default(connection: psycopg.Connection) -> None:
     found = vary(connection, "@order id: id DESC\n@order name: users.name, id", "SELECT id FROM users ORDER BY name, users.id")
     assert found.cut.orders == ("name", "id")

@@ -153,7 +153,7 @@ def _cut(asked: VariedQuery, tree: Node) -> Cut:
         raise asked.error(
             Code.INSEPARABLE_CONDITION,
             f"the parameter {asked.names({min(unused)})} is required, but only parts of the statement mention it that may leave",
-            None,
+            next((token.start for token in significant(asked.statement.sql) if token.text == f"${min(unused)}"), None),
             "add it to the annotation: then it is passed together with what it shares a condition with, or left out with it.",
         )
     return cut
@@ -350,14 +350,15 @@ def _verify_variant(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset
 def _refuse_unguarded(asked: VariedQuery, tree: Node, cut: Cut, omitted: frozenset[int]) -> None:
     """Refuse conditions of an UPDATE or DELETE that may all leave."""
     before = [Query(node) for node in walk(tree) if node.tag == "QUERY"]
-    spans = _bytes(asked.statement.sql, cut, omitted, asked.connection.info.encoding)
+    encoding = asked.connection.info.encoding
+    spans = _bytes(asked.statement.sql, cut, omitted, encoding)
     for query in before:
         place = location(query.where) if query.where is not None else None
         if query.command in _WRITES and place is not None and any(start <= place < end for start, end in spans):
             raise asked.error(
                 Code.UNGUARDED_WRITE,
                 f"without {asked.names(omitted)}, it would write every row",
-                None,
+                len(asked.statement.sql.encode(encoding)[:place].decode(encoding)),
                 "add a condition that always remains, or make the parameters required.",
             )
 
