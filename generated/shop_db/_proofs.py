@@ -16,7 +16,7 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `login_attempts_pkey` allows one row for the"
         " given values)"
     ),
-    "PlaceOrder": "exactly one (every item of FROM has one row)",
+    "PlaceOrder": "exactly one (one row is inserted)",
     "SetOrderStatus": (
         "at most one (the unique index `orders_pkey` allows one row for the given"
         " values)"

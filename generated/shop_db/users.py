@@ -122,6 +122,9 @@ async def update_user_profile(
     """Change the given parts of a user's profile, and return the user as stored.
 
     Returns no row if the user has another version or does not exist.
+
+    A column whose argument is left out stays as it is; without any, ValueError is
+    raised.
     """
     sql, values = UPDATE_USER_PROFILE.choose(
         (first_name, last_name, email, phone, id, version),

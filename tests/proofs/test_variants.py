@@ -295,6 +295,23 @@ def test_every_inseparable_parameter_is_reported_at_its_place(connection: psycop
     assert [str(found.place) for found in error.value.diagnostics] == ["queries/users.sql:4:12", "queries/users.sql:5:7"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "written"),
+    [
+        ("(@a::text IS NULL OR nick = @a::text)", "nick = @a::text"),
+        ("nick = @a OR @a IS NULL", "nick = @a"),
+        ("((@a::text IS NULL) OR (nick\n  = lower(@a)))", "(nick = lower(@a))"),
+        ("(sqlc.narg(a)::text IS NULL OR nick = sqlc.narg('a')::text)", "nick = @a::text"),
+    ],
+)
+def test_a_filter_with_its_own_test_for_null_needs_only_its_condition(connection: psycopg.Connection, condition: str, written: str) -> None:
+    found = refused(connection, "@optional a", f"SELECT id FROM users WHERE {condition} ORDER BY id")
+    assert (found.code, found.help) == (
+        _INSEPARABLE,
+        f"write only `{written}`: the condition leaves when the argument is left out.",
+    )
+
+
 def test_an_order_equal_to_the_statements_own_is_the_default(connection: psycopg.Connection) -> None:
     found = vary(connection, "@order id: id DESC\n@order name: users.name, id", "SELECT id FROM users ORDER BY name, users.id")
     assert found.cut.orders == ("name", "id")
