@@ -177,7 +177,8 @@ PROVING: Mapping[Code, Explanation] = {
     Code.MISPLACED_ANNOTATION: Explanation(
         "An annotation in the wrong place",
         "`@stream` applies to `:many`, `@one` to `:one`. A `:copyfrom` or `:batch…` sends one statement for all rows, "
-        "so it has no variants. An annotation that is not directly above or below a name line, or is in a block comment, belongs to no query.",
+        "so it has no variants. "
+        "An annotation that is not directly above or below a name line, or is in a block comment, belongs to no query.",
         "Remove the annotation, move it, or change the command.",
         Example("-- @stream 100\n-- name: GetUser :one\nSELECT name FROM users WHERE id = @id;\n"),
     ),
