@@ -316,7 +316,7 @@ def pages_module(package_name: str) -> str:
             "MAX_SIZE = 2**31 - 2",
             "# No cursor is longer, in characters.",
             "MAX_CURSOR = 2**20",
-            f"PACKAGE = b{string_literal(package_name + ':')}",
+            f"PACKAGE = {string_literal(f'{package_name}:')}.encode()",
             "# Numbers stay as they are written.",
             "decoder = json.JSONDecoder(parse_int=str, parse_float=str)",
             "# The keys of the process: the first one signs.",
