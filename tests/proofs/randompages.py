@@ -72,14 +72,14 @@ class PagedWriter(VariedWriter):
             if self._random.random() < 0.2:
                 item = f"(SELECT * FROM {source.name} WHERE {source.columns[0][0]} IS NOT NULL) {name}"
             elif self._random.random() < 0.2:
-                item = f"({self._grouped(source)}) {name}"
+                item = f"({self._combined(source)}) {name}"
             kind = self._random.choice(("JOIN", "LEFT JOIN", "CROSS JOIN"))
             on = "" if kind == "CROSS JOIN" else f" ON {self._plain(columns, INT)} = {own[0].text}" if columns else ""
             text += f" {kind} {item}{on}" if columns else item
             columns += own
         return text, columns, [f"{name}.{self._key(columns, name)}" for name in names]
 
-    def _grouped(self, source: Source) -> str:
+    def _combined(self, source: Source) -> str:
         """Return a subquery that groups the rows of a table, whose columns have the names of the table's."""
         names = ", ".join(column for column, _ in source.columns)
         numbers = [column for column, type_name in source.columns if type_name in (INT, NUMBER)]

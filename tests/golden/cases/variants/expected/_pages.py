@@ -81,7 +81,8 @@ def read_cursor(cursor: str) -> str:
     canonical = urlsafe_b64encode(raw).decode().rstrip("=")
     if version != VERSION or not body or text != canonical or len(cursor) > MAX_CURSOR:
         raise CursorError("the cursor is damaged")
-    if any(compare_digest(mark, tag(key, body)) for key in signing or [None]):
+    keys: list[bytes | None] = [*signing] if signing else [None]
+    if any(compare_digest(mark, tag(key, body)) for key in keys):
         try:
             return body.decode()
         except UnicodeDecodeError:
