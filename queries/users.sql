@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
 FROM users
 WHERE id = @id;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,7 +28,7 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
 
 -- Replace a user's password hash. Changes no row if the user has another version or does not exist.
 -- name: UpdateUserPassword :execrows
@@ -37,6 +37,26 @@ SET password = @password,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version;
+
+-- Set a user's role. Changes no row if the user has another version or does not exist.
+-- name: UpdateUserRole :execrows
+UPDATE users
+SET role = @role,
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = @id AND version = @version;
+
+-- Get the role of a user, on every request of a session.
+-- name: GetUserRole :one
+SELECT role
+FROM users
+WHERE id = @id;
+
+-- Get a user as shown to its owner, without the password.
+-- name: GetUserSummary :one
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM users
+WHERE id = @id;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many
@@ -47,7 +67,7 @@ WHERE id = ANY(@ids::uuid[]);
 -- List users by registration, oldest first, without their passwords. A page starts after the key (after_created_at, after_id) of the
 -- previous page's last row; both are NULL for the first page.
 -- name: ListUsers :many
-SELECT id, first_name, last_name, email, phone, created_at, updated_at, version
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
 WHERE (created_at, id) > (
     coalesce(sqlc.narg('after_created_at')::timestamptz, '-infinity'),

@@ -4,6 +4,11 @@
 from typing import Final
 
 PROOFS: Final[dict[str, str]] = {
+    "LockAnswer": "exactly one (without FROM there is one row)",
+    "GetAnswer": (
+        "at most one (the unique index `answers_pkey` allows one row for the given"
+        " values)"
+    ),
     "EnterInbox": "exactly one (one row is inserted)",
     "CountFailure": "exactly one (one row is inserted)",
     "CountLoginAttempt": "exactly one (one row is inserted)",
@@ -11,7 +16,7 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `login_attempts_pkey` allows one row for the"
         " given values)"
     ),
-    "PlaceOrder": "exactly one (every item of FROM has one row)",
+    "PlaceOrder": "exactly one (one row is inserted)",
     "SetOrderStatus": (
         "at most one (the unique index `orders_pkey` allows one row for the given"
         " values)"
@@ -29,6 +34,14 @@ PROOFS: Final[dict[str, str]] = {
         " values)"
     ),
     "UpdateUserProfile": (
+        "at most one (the unique index `users_pkey` allows one row for the given"
+        " values)"
+    ),
+    "GetUserRole": (
+        "at most one (the unique index `users_pkey` allows one row for the given"
+        " values)"
+    ),
+    "GetUserSummary": (
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),

@@ -4,6 +4,13 @@
 from enum import StrEnum
 
 
+class AnswerConstraint(StrEnum):
+    """Constraints of `answers`."""
+
+    ANSWERS_PKEY = "answers_pkey"
+    """PRIMARY KEY (scope, key)"""
+
+
 class AuditLogConstraint(StrEnum):
     """Constraints of `audit_log`."""
 

@@ -18,3 +18,11 @@ class OrderStatus(StrEnum):
     PAID = "paid"
     SHIPPED = "shipped"
     CANCELLED = "cancelled"
+
+
+class UserRole(StrEnum):
+    """The enum `user_role`."""
+
+    CUSTOMER = "customer"
+    CLERK = "clerk"
+    ADMIN = "admin"

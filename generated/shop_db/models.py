@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from ._dataclasses import dataclass
-from .enums import AuditOutcome, OrderStatus
+from .enums import AuditOutcome, OrderStatus, UserRole
 
 JsonValue: TypeAlias = (
     dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
@@ -147,3 +147,23 @@ class User:
     """Incremented by every UPDATE: a writer names the version that it read, and
     changes nothing if that is not the current one.
     """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            password=row[5],
+            created_at=row[6],
+            updated_at=row[7],
+            version=row[8],
+            role=UserRole(row[9]),
+        )

@@ -357,6 +357,9 @@ async def find_orders(
     chosen. A filter that is left out does not apply: one of these states, a currency,
     when it was placed (since included, before excluded), and how the customer's last
     name begins, in any case.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
     """
     sql, values, place = FIND_ORDERS.choose(
         (statuses, currency, placed_since, placed_before, last_name, page_size),

@@ -3,7 +3,7 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -15,13 +15,14 @@ from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
 from ._variants import UNSET, Assignments, Unset, Variants
+from .enums import UserRole
 from .models import User
 
 CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version
+    version, role
 """
 
 
@@ -40,16 +41,15 @@ async def create_user(
         conn,
         CREATE_USER,
         (first_name, last_name, email, phone, password),
-        binary=True,
     )
     if row is None or count > 1:
         raise ProofBrokenError("CreateUser", count)
-    return User(*row)
+    return User.from_row(row)
 
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version
+    version, role
 FROM users
 WHERE id = $1::uuid
 """
@@ -58,15 +58,15 @@ WHERE id = $1::uuid
 @atraced("GetUser", GET_USER, operation="SELECT", collection="users")
 async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
     """Get a user by id."""
-    row, count = await afetch_one(conn, GET_USER, (id,), binary=True)
+    row, count = await afetch_one(conn, GET_USER, (id,))
     if count > 1:
         raise ProofBrokenError("GetUser", count)
-    return None if row is None else User(*row)
+    return None if row is None else User.from_row(row)
 
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version
+    version, role
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -75,10 +75,10 @@ WHERE lower(email) = lower($1::text)
 @atraced("GetUserByEmail", GET_USER_BY_EMAIL, operation="SELECT", collection="users")
 async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User | None:
     """Get a user by e-mail address, in any case."""
-    row, count = await afetch_one(conn, GET_USER_BY_EMAIL, (email,), binary=True)
+    row, count = await afetch_one(conn, GET_USER_BY_EMAIL, (email,))
     if count > 1:
         raise ProofBrokenError("GetUserByEmail", count)
-    return None if row is None else User(*row)
+    return None if row is None else User.from_row(row)
 
 
 UPDATE_USER_PROFILE: Final = Variants(
@@ -99,7 +99,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version""",
+    version, role""",
 )
 
 
@@ -122,14 +122,17 @@ async def update_user_profile(
     """Change the given parts of a user's profile, and return the user as stored.
 
     Returns no row if the user has another version or does not exist.
+
+    A column whose argument is left out stays as it is; without any, ValueError is
+    raised.
     """
     sql, values = UPDATE_USER_PROFILE.choose(
         (first_name, last_name, email, phone, id, version),
     )
-    row, count = await afetch_one(conn, sql, values, binary=True)
+    row, count = await afetch_one(conn, sql, values)
     if count > 1:
         raise ProofBrokenError("UpdateUserProfile", count)
-    return None if row is None else User(*row)
+    return None if row is None else User.from_row(row)
 
 
 UPDATE_USER_PASSWORD: Final = """\
@@ -159,6 +162,109 @@ async def update_user_password(
     Changes no row if the user has another version or does not exist.
     """
     return await aexecute_count(conn, UPDATE_USER_PASSWORD, (password, id, version))
+
+
+UPDATE_USER_ROLE: Final = """\
+UPDATE users
+SET role = $1::user_role,
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = $2::uuid AND version = $3::int4
+"""
+
+
+@atraced("UpdateUserRole", UPDATE_USER_ROLE, operation="UPDATE", collection="users")
+async def update_user_role(
+    conn: AsyncConnection[Any],
+    *,
+    role: UserRole,
+    id: UUID,
+    version: int,
+) -> int:
+    """Set a user's role.
+
+    Changes no row if the user has another version or does not exist.
+    """
+    return await aexecute_count(conn, UPDATE_USER_ROLE, (role, id, version))
+
+
+GET_USER_ROLE: Final = """\
+SELECT role
+FROM users
+WHERE id = $1::uuid
+"""
+
+
+@atraced("GetUserRole", GET_USER_ROLE, operation="SELECT", collection="users")
+async def get_user_role(conn: AsyncConnection[Any], *, id: UUID) -> UserRole | None:
+    """Get the role of a user, on every request of a session."""
+    row, count = await afetch_one(conn, GET_USER_ROLE, (id,))
+    if count > 1:
+        raise ProofBrokenError("GetUserRole", count)
+    return None if row is None else UserRole(row[0])
+
+
+GET_USER_SUMMARY: Final = """\
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM users
+WHERE id = $1::uuid
+"""
+
+
+@dataclass(slots=True)
+class GetUserSummaryRow:
+    """A row of `get_user_summary`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("GetUserSummary", GET_USER_SUMMARY, operation="SELECT", collection="users")
+async def get_user_summary(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+) -> GetUserSummaryRow | None:
+    """Get a user as shown to its owner, without the password."""
+    row, count = await afetch_one(conn, GET_USER_SUMMARY, (id,))
+    if count > 1:
+        raise ProofBrokenError("GetUserSummary", count)
+    return None if row is None else GetUserSummaryRow.from_row(row)
 
 
 GET_PUBLIC_PROFILES: Final = """\
@@ -200,7 +306,7 @@ async def get_public_profiles(
 
 
 LIST_USERS: Final = """\
-SELECT id, first_name, last_name, email, phone, created_at, updated_at, version
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
 WHERE (created_at, id) > (
     coalesce($1::timestamptz, '-infinity'),
@@ -233,6 +339,25 @@ class ListUsersRow:
     """Incremented by every UPDATE: a writer names the version that it read, and
     changes nothing if that is not the current one.
     """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
 
 
 @atraced("ListUsers", LIST_USERS, operation="SELECT", collection="users")
@@ -248,13 +373,8 @@ async def list_users(
     A page starts after the key (after_created_at, after_id) of the previous page's last
     row; both are NULL for the first page.
     """
-    rows = await afetch_all(
-        conn,
-        LIST_USERS,
-        (after_created_at, after_id, page_size),
-        binary=True,
-    )
-    return [ListUsersRow(*row) for row in rows]
+    rows = await afetch_all(conn, LIST_USERS, (after_created_at, after_id, page_size))
+    return [ListUsersRow.from_row(row) for row in rows]
 
 
 GET_TAKEN_EMAILS: Final = """\

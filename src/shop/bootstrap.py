@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,6 +15,7 @@ from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.pruning import MessagePruning
 from shop.application.commands.recovery import Recovery
 from shop.application.commands.seeds import SeedCommands
+from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
 from shop.application.health import Check, Unhealthy
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
@@ -23,13 +24,17 @@ from shop.application.messaging.consumer import Consumer, Processor
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.sales import record_sales
+from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
+from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
+from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher
@@ -40,7 +45,9 @@ from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLed
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
+from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.tracing import configure_tracing
@@ -86,15 +93,20 @@ class Adapters:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The composed service. Without a broker `relay` and `consumers` are None; without a cache there is no consumer `cache`."""
+    """The composed service.
+
+    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    """
 
     users: UserCommands
+    sessions: SessionCommands
     orders: OrderCommands
     reads: QueryService
     cache: ReadCache
     seeds: SeedCommands
     pruning: MessagePruning
     recovery: Recovery
+    rates: RateLimit
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -108,8 +120,8 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         if settings.database_read_url is not None:
             # Without idle connections: the pool would try to restore them all the time, and log it, while the replica is down.
             options = replace(_pool_options(settings), min_size=0, wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
-            url = settings.database_read_url.get_secret_value()
-            replica = Replica(read_repositories(await stack.enter_async_context(open_pool(url, options, is_required=False))))
+            replica_url = settings.database_read_url.get_secret_value()
+            replica = Replica(read_repositories(await stack.enter_async_context(open_pool(replica_url, options, is_required=False))))
         store = adapters.cache
         if store is None and settings.redis_url is not None:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
@@ -120,30 +132,43 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         # Without Redis the cache is private to this process and not read from: other processes could not invalidate it.
         cache = _read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
         invalidation = CacheInvalidation(cache)
+        url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+        sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
+        revocation = SessionRevocation(sessions)
+
+        async def after_commit(events: Sequence[Event]) -> None:
+            await invalidation.after_commit(events)
+            await revocation.after_commit(events)
+
         transactions = Transactions(
             units_of_work(pool, settings.isolation),
-            after_commit=invalidation.after_commit,
+            after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
-        processors = _processors(pool, None if store is None else invalidation)
+        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation)
+        users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
-            users=UserCommands(transactions, adapters.passwords or Argon2PasswordHasher()),
+            users=users,
+            sessions=SessionCommands(users, sessions, timedelta(hours=settings.session_hours)),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
             cache=cache,
             seeds=SeedCommands(transactions),
-            pruning=MessagePruning(transactions, _retention(settings)),
+            pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
+            rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
         )
 
 
-def _processors(pool: Pool, invalidation: CacheInvalidation | None) -> dict[str, Processor]:
+def _processors(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Processor]:
     """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
     processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
     if invalidation is not None:
         processors["cache"] = invalidation.process
+    if revocation is not None:
+        processors["sessions"] = revocation.process
     return processors
 
 

@@ -44,6 +44,7 @@ class Code(StrEnum):
     MISSING_PATH = "missing-path"
     MISSING_SEMICOLON = "missing-semicolon"
     NAME_COLLISION = "name-collision"
+    NEEDLESS_NULL = "needless-null"
     NOT_A_COPY = "not-a-copy"
     NO_ENTRY = "no-entry"
     NO_PYTHON_TYPE = "no-python-type"

@@ -35,6 +35,10 @@ SELECT id FROM users WHERE id BETWEEN @low AND @high AND name = @name ORDER BY i
 -- @order id
 SELECT id FROM users WHERE name = @name ORDER BY id LIMIT @page_size;
 
+-- name: Nameless :many
+-- @page
+SELECT id FROM (SELECT id, nullif(name, '') AS name FROM users) u ORDER BY name, id LIMIT @page_size;
+
 -- name: RenameUser :one
 -- @patch or select
 -- @optional old
@@ -86,7 +90,7 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    names = "CountFindUsers, FindUsers, GetUser, PageUsers, RenameUser, Totals"
+    names = "CountFindUsers, FindUsers, GetUser, Nameless, PageUsers, RenameUser, Totals"
     assert (done.code, done.err) == (1, f"error: there is no query orders.sql:GetUser\n  help: there are: {names}.\n")
 
 
@@ -139,3 +143,21 @@ def test_the_statements_of_pages_are_shown(sqlwright: Sqlwright) -> None:
         f"-- the page before a row\n{statement} WHERE {before} ORDER BY name, id DESC LIMIT $1::int8",
         f"-- the last page\n{statement} ORDER BY name, id DESC LIMIT $1::int8",
     ]
+
+
+def test_pages_and_patches_are_shown_without_options(sqlwright: Sqlwright) -> None:
+    done = sqlwright("why", "Nameless")
+    assert [line.removeprefix("  | ") for line in done.out.splitlines() if line.startswith("  | --")] == [
+        "-- the first page",
+        "-- the page after a row",
+        "-- the page after a row where name IS NULL",
+        "-- the page before a row",
+        "-- the page before a row where name IS NULL",
+        "-- the last page",
+    ]
+    assert "  order default is total: the unique index `users_pkey` allows one row for the given values\n" in done.out
+    assert sqlwright("why", "Nameless", "--order", "default").out == done.out
+    assert (
+        "\n  | UPDATE users SET name = $1::text WHERE id = $2::int4 AND name = $3::text RETURNING id\n"
+        in sqlwright("why", "RenameUser").out
+    )

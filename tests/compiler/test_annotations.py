@@ -28,16 +28,34 @@ def test_claims_are_kept_with_their_reasons() -> None:
 @pytest.mark.parametrize(
     ("line", "form"),
     [
-        ("@notnull total", "-- @notnull column reason"),
-        ("@notnull", "-- @notnull column reason"),
-        ("@nullable", "-- @nullable column [reason]"),
-        ("@one exactly", "-- @one exactly reason, or -- @one first reason"),
-        ("@one maybe so", "-- @one exactly reason, or -- @one first reason"),
+        ("@notnull total", "`-- @notnull column reason`"),
+        ("@notnull", "`-- @notnull column reason`"),
+        ("@nullable", "`-- @nullable column [reason]`"),
+        ("@one exactly", "`-- @one exactly reason`, or `-- @one first reason`"),
+        ("@one maybe so", "`-- @one exactly reason`, or `-- @one first reason`"),
     ],
 )
 def test_the_error_for_an_incomplete_annotation_shows_its_form(line: str, form: str) -> None:
     (diagnostic,) = read_annotations(query(line)).diagnostics
-    assert diagnostic.help == f"the form is `{form}`."
+    assert diagnostic.help == f"the form is {form}."
+
+
+@pytest.mark.parametrize("word", ["count", "exists", "page", "narrow", "stream"])
+def test_an_annotation_that_says_too_much_is_not_called_incomplete(word: str) -> None:
+    (diagnostic,) = read_annotations(query(f"@{word} all the jobs")).diagnostics
+    assert diagnostic.message == f"annotation @{word} on query Q says too much: `all the jobs`"
+    assert diagnostic.help.startswith(f"the form is `-- @{word}`")
+
+
+def test_an_annotation_in_a_block_comment_is_an_error_at_its_line() -> None:
+    text = "/* @optional a */\n-- name: A :many\nSELECT '/* @page */' /*\n * @order x\n @deprecated, @page\n  @count */\n;\n"
+    found = check_strays(split_queries("q.sql", text))
+    assert [(str(each.place), each.message.split()[0]) for each in found] == [
+        ("q.sql:1:4", "@optional"),
+        ("q.sql:4:4", "@order"),
+        ("q.sql:6:3", "@count"),
+    ]
+    assert found[0].help.startswith("annotations are in comments of two dashes, `-- @optional a`: ")
 
 
 @pytest.mark.parametrize(

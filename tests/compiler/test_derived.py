@@ -55,9 +55,9 @@ def test_the_queries_are_named_after_their_query_or_as_the_annotation_says() -> 
 @pytest.mark.parametrize(
     ("text", "message", "place"),
     [
-        ("-- name: A :one\n-- @count\nSELECT 1;\n", "@count on query A, which is :one", "1:10"),
+        ("-- name: A :one\n-- @count\nSELECT 1;\n", "@count on query A, which is :one", "2:1"),
         ("-- name: A :many\n-- @exists\n-- @exists\nSELECT 1;\n", "@exists on query A is repeated", "3:1"),
-        ("-- name: A :many\n-- @count of all\nSELECT 1;\n", "incomplete annotation @count on query A", "2:1"),
+        ("-- name: A :many\n-- @count of all\nSELECT 1;\n", "annotation @count on query A says too much: `of all`", "2:1"),
         ("-- name: A :many\n-- @counts\nSELECT 1;\n", "unknown annotation @counts on query A; did you mean @count?", "2:1"),
         (
             "-- name: CountA :one\nSELECT 1;\n\n-- name: A :many\n-- @count\nSELECT 1;\n",

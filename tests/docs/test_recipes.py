@@ -35,6 +35,7 @@ INSERT INTO tags VALUES (1, 'new'), (1, 'sale'), (3, 'sale');
 _RESULTS: dict[str, Any] = {
     "A period, of which both ends are passed or none": [2, 3],
     "A period with open ends": [1],
+    "A filter from a handler, whose None is no filter": [[1, 2, 3], [3]],
     "A list": [1, 3],
     "A word in one of several columns, without OR": [1, 3],
     "None as a value to look for": [2],

@@ -232,7 +232,11 @@ def test_what_a_dumper_raises_leaves_the_connection_as_a_cursor_does(direct: Any
 
     conn.adapters.register_dumper(io.BytesIO, Raising)
     seen: list[tuple[type[BaseException], int]] = []
-    for call in (direct.fetch_all, lambda *args: psycopg.RawCursor(conn).execute(args[1], args[2])):
+
+    def execute(_: object, query: LiteralString, params: tuple[object, ...]) -> None:
+        psycopg.RawCursor(conn).execute(query, params)
+
+    for call in (direct.fetch_all, execute):
         for _ in range(2):
             direct.fetch_all(conn, "SELECT $1::text", (io.BytesIO(),))
         conn.rollback()

@@ -104,6 +104,20 @@ async def test_a_batch_is_sent_at_once_with_its_begin(client: Client, autocommit
     assert client.conn.info.transaction_status is (IDLE if autocommit else INTRANS)
 
 
+@pytest.mark.parametrize("autocommit", [True])
+async def test_a_deferred_constraint_fails_after_the_last_item_and_leaves_the_connection(
+    client: Client, admin: psycopg.Connection[Any], autocommit: bool
+) -> None:
+    admin.execute("ALTER TABLE sent ADD CONSTRAINT once UNIQUE (n) DEFERRABLE INITIALLY DEFERRED")
+    await prepare(client, INSERT, (1,))
+    with pytest.raises(errors.UniqueViolation) as failed:
+        await client.batch(INSERT, [(2,), (1,), (3,)])
+    assert notes(failed.value) == []
+    assert client.conn.info.transaction_status is IDLE
+    await client.batch(INSERT, [(2,)])
+    assert counted(admin) == 2
+
+
 async def test_types_that_are_not_prepared_are_prepared_by_a_cursor_and_no_item_is_lost(client: Client, tmp_path: Path) -> None:
     await prepare(client, ECHO, (1, "a"))
     rows = [(1, "a"), (2**40, "b"), (3, None)]

@@ -133,6 +133,7 @@ def refused(connection: psycopg.Connection, sql: str) -> Diagnostic:
         ("SELECT id FROM odd", "calls a volatile function"),
         ("SELECT id FROM t TABLESAMPLE BERNOULLI (50)", "takes a sample"),
         ("SELECT id FROM t ORDER BY generate_series(1, 3)", "as another one"),
+        ("SELECT id, generate_series(1, 2) FROM t ORDER BY generate_series(1, 3), id", "as another one"),
         ("SELECT 1 FROM t ORDER BY count(*)", "as another one"),
         ("(SELECT id FROM t ORDER BY id LIMIT 3)", "as another one"),
     ],

@@ -291,9 +291,10 @@ def test_every_page_is_read_from_an_index_from_where_it_begins(events: psycopg.C
     events.execute(f"SET plan_cache_mode = {mode}".encode())
     read: dict[tuple[str, bool, int], int] = {}
     for order in paged.page.orders:
+        all_keys = _all_keys(events, paged, order)
         for backwards, conditions in ((False, order.after), (True, order.before)):
             for nulls, _ in conditions:
-                keys = _keys_in_the_middle(events, paged, order, nulls)
+                keys = _keys_in_the_middle(all_keys, nulls)
                 page = write_page(paged.pieces, paged.count, Turn(order.name, backwards, nulls))
                 events.execute(f"PREPARE page AS {page.sql}".encode())
                 values = ", ".join(f"'{value}'" for value in (11, *keys))
@@ -308,11 +309,14 @@ def test_every_page_is_read_from_an_index_from_where_it_begins(events: psycopg.C
     assert len(read) == 14
 
 
-def _keys_in_the_middle(connection: psycopg.Connection[Any], paged: Paged, order: PageOrder, nulls: tuple[int, ...]) -> list[str]:
-    """Return the keys of a row from the middle of those that are NULL where wanted."""
+def _all_keys(connection: psycopg.Connection[Any], paged: Paged, order: PageOrder) -> list[list[str | None]]:
+    """Return the keys of all rows, in the order."""
     first = write_page(paged.pieces, paged.count, Turn(order.name))
-    rows = RawCursor(connection).execute(first.sql.encode(), [30000]).fetchall()
-    keys = [keys_of(order, row[-1]) for row in rows]
+    return [keys_of(order, row[-1]) for row in RawCursor(connection).execute(first.sql.encode(), [30000]).fetchall()]
+
+
+def _keys_in_the_middle(keys: list[list[str | None]], nulls: tuple[int, ...]) -> list[str]:
+    """Return the keys of a row from the middle of those that are NULL where wanted."""
     fitting = [row for row in keys if tuple(index for index, key in enumerate(row) if key is None) == nulls]
     return [key for key in fitting[len(fitting) // 2] if key is not None]
 

@@ -267,6 +267,12 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
         ("@order a\n@order b: id LIMIT 1", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id --", "SELECT id FROM users ORDER BY name LIMIT 3", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: generate_series(1, 3)", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "more than a list"),
+        (
+            "@order a\n@order b: generate_series(1, 3), id",
+            "SELECT id, generate_series(1, 2) FROM users ORDER BY id",
+            Code.REFUSED_ORDER,
+            "more than a list",
+        ),
         ("@order a\n@order b: count(*)", "SELECT 1 FROM users ORDER BY 1", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id + @x", "SELECT id FROM users WHERE id > @x ORDER BY name", Code.REFUSED_ORDER, "no parameters"),
         ("@order a\n@order b: id; DROP TABLE users", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "multiple commands"),
@@ -287,6 +293,23 @@ def test_every_inseparable_parameter_is_reported_at_its_place(connection: psycop
     with pytest.raises(CompileError) as error:
         vary(connection, "@optional a, b", "SELECT 1 FROM users\nWHERE id = @a OR id = 2\nLIMIT @b")
     assert [str(found.place) for found in error.value.diagnostics] == ["queries/users.sql:4:12", "queries/users.sql:5:7"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "written"),
+    [
+        ("(@a::text IS NULL OR nick = @a::text)", "nick = @a::text"),
+        ("nick = @a OR @a IS NULL", "nick = @a"),
+        ("((@a::text IS NULL) OR (nick\n  = lower(@a)))", "(nick = lower(@a))"),
+        ("(sqlc.narg(a)::text IS NULL OR nick = sqlc.narg('a')::text)", "nick = @a::text"),
+    ],
+)
+def test_a_filter_with_its_own_test_for_null_needs_only_its_condition(connection: psycopg.Connection, condition: str, written: str) -> None:
+    found = refused(connection, "@optional a", f"SELECT id FROM users WHERE {condition} ORDER BY id")
+    assert (found.code, found.help) == (
+        _INSEPARABLE,
+        f"write only `{written}`: the condition leaves when the argument is left out.",
+    )
 
 
 def test_an_order_equal_to_the_statements_own_is_the_default(connection: psycopg.Connection) -> None:

@@ -62,7 +62,8 @@ class VariedWriter(Writer):
             return self._patch(), 0
         sql, width = super().statement()
         if sql.startswith(("SELECT", "(SELECT")) and "LIMIT" not in sql and "OFFSET" not in sql and self._random.random() < 0.3:
-            self.orders = [self._random.choice(("1", "1 DESC NULLS LAST", f"{width}, 1 DESC")) for _ in range(2)]
+            arms = ("1", "1 DESC NULLS LAST", f"{width}, 1 DESC", "generate_series(1, 2), 1")
+            self.orders = [self._random.choice(arms) for _ in range(2)]
             sql += f" ORDER BY {self.orders[0]}"
         return sql, width
 

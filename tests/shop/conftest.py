@@ -36,7 +36,7 @@ from shop.infrastructure.postgres.transactions.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
-from shop.local_servers import LocalServer, nats_server
+from shop.local_servers import LocalServer, nats_server, redis_server
 from sqlwright.postgres import container
 
 from .databases import Databases
@@ -254,6 +254,13 @@ async def nats_broker(nats: LocalServer) -> AsyncIterator[NatsBroker]:
         yield broker
         # By the current connection: a test may have deleted the stream, and so closed the previous one.
         await (await broker.jetstream()).delete_stream("SHOP")
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the Redis server of this test run, for tests whose keys are their own."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["memory", "nats"])

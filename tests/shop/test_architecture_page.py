@@ -1,4 +1,4 @@
-"""The links of the architecture page lead to existing files."""
+"""The links of the pages about the service lead to existing files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / name for name in ("architecture.md", "http.md")]
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8")))))
+@pytest.mark.parametrize(
+    "target", sorted({link for page in PAGES for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))})
+)
 def test_a_link_of_the_page_exists(target: str) -> None:
-    assert (PAGE.parent / target).is_file()
+    assert (DOCS / target).is_file()

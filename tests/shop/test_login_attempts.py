@@ -24,7 +24,7 @@ from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
 from .ports import Repositories
 
-CONTEXT = Context(Actor.anonymous(), "pytest")
+CONTEXT = Context(Actor.system("test"), "pytest")
 ADA, UNKNOWN = EmailAddress("ada@example.org"), EmailAddress("nobody@example.org")
 PASSWORD = Password("correct horse")
 LIMIT = LoginLimit(attempts=3, period=timedelta(hours=1))

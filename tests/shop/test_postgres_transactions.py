@@ -21,7 +21,7 @@ from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.seed_data import SeedBatch, generate
 from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.users import UserCommands
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
 from shop.application.transactions.failures import (
     OutcomeUnknown,
     StoreDefect,
@@ -241,6 +241,20 @@ async def test_a_connection_killed_during_the_commit_leaves_the_outcome_unknown(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT'"
     )
     assert await running == Err(OutcomeUnknown("user.register"))
+
+
+async def test_a_request_with_a_key_finds_out_about_a_commit_whose_connection_was_killed(
+    transactions: Transactions[Repositories], cheap_hasher: PasswordHasher, slow_commit: AsyncConnection[Any]
+) -> None:
+    once = Once("1", b"", lambda user: str(user.id).encode())
+    running = asyncio.create_task(
+        UserCommands(transactions, cheap_hasher).register(Context(CONTEXT.actor, "pytest", once=once), ADA, Password("correct horse"))
+    )
+    await until(slow_commit, IN_COMMIT)
+    await slow_commit.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query = 'COMMIT'")
+    await slow_commit.execute("SELECT pg_advisory_unlock_all()")
+    assert isinstance(await running, Ok)
+    assert [await count(slow_commit, table) for table in ("users", "answers", "outbox")] == [1, 1, 1]
 
 
 async def test_a_commit_refused_by_the_server_is_not_unknown(pool: Pool, slow_commit: AsyncConnection[Any]) -> None:

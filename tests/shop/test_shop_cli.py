@@ -365,6 +365,14 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
         assert Problem.of(blank).status >= 400
 
 
+def test_a_role_is_granted(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)
+    assert program.json("users", "grant", user["id"], "admin") == {"id": user["id"], "role": "admin"}
+    entry = program.json("audit", f"user:{user['id']}")["items"][0]
+    assert (entry["action"], entry["outcome"], entry["metadata"]) == ("user.grant", "done", {"role": "admin"})
+    assert program.json("users", "grant", str(uuid.UUID(int=1)), "clerk", code=1)["type"] == "urn:shop:problem:user-not-found"
+
+
 def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: str) -> None:
     first = program.json("seed", "600", "--number", "7")
     assert first["new_users"] == 600
@@ -384,16 +392,16 @@ def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: 
 
 def test_only_old_messages_are_pruned(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
-    assert program.json("prune") == {"outbox": 0, "inbox": 0}
+    assert program.json("prune") == {"outbox": 0, "inbox": 0, "answers": 0}
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
         conn.execute("""
             INSERT INTO inbox (consumer, message_id, event_type, handled_at)
             SELECT 'sales', message_id, event_type, published_at FROM outbox
         """)
-    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0}
-    assert program.json("prune") == {"outbox": 1, "inbox": 1}
-    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0"]
+    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0}
+    assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0}
+    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0"]
 
 
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:

@@ -44,6 +44,7 @@ POSTGRES = "The PostgreSQL adapters mirror the application"
 COMMANDS_APART = "Commands of the program are independent of each other"
 GENERATED = "Only the PostgreSQL adapters call the generated code"
 PURE = "Domain and application know no infrastructure"
+WEB_FRAMEWORK = "Only the web adapter imports the web framework"
 STDLIB = "The domain knows no validation framework"
 DEV_TIME = "The compiler is dev-time only, and knows nothing of the service"
 NO_RUNTIME = "The generated code needs psycopg, OpenTelemetry's API and the standard library alone"
@@ -61,6 +62,8 @@ BREAKING = [
     ("src/shop/infrastructure/passwords.py", "shop.bootstrap", INWARD),
     ("src/shop/bootstrap.py", "shop.demo", INWARD),
     ("src/shop/local_servers.py", "shop.cli", INWARD),
+    ("src/shop/bootstrap.py", "shop.web.app", INWARD),
+    ("src/shop/web/app.py", "shop.cli.output", INWARD),
     ("src/shop/a_new_layer.py", None, INWARD),
     ("src/shop/application/commands/users.py", "shop.application.reads.models", USE_CASES),
     ("src/shop/application/reads/users.py", "shop.application.commands.passwords", USE_CASES),
@@ -76,14 +79,17 @@ BREAKING = [
     ("src/shop/cli/commands/users.py", "shop.cli.commands.orders", COMMANDS_APART),
     ("src/shop/demo.py", "shop.infrastructure.postgres.pool", ADAPTERS),
     ("src/shop/cli/commands/users.py", "shop.infrastructure.settings.model", ADAPTERS),
+    ("src/shop/web/app.py", "shop.infrastructure.rates", ADAPTERS),
     ("src/shop/demo.py", "shop_db.users", GENERATED),
     ("src/shop/bootstrap.py", "shop_db", GENERATED),
     ("src/shop/infrastructure/passwords.py", "shop_db.models", GENERATED),
     ("src/shop/domain/users.py", "psycopg", PURE),
     ("src/shop/application/commands/passwords.py", "psycopg_pool", PURE),
     ("src/shop/application/commands/passwords.py", "argon2", PURE),
+    ("src/shop/application/authorisation.py", "fastapi", PURE),
     ("src/shop/application/reads/cache.py", "redis", PURE),
     ("src/shop/application/messaging/broker.py", "nats", PURE),
+    ("src/shop/cli/commands/serve.py", "uvicorn", WEB_FRAMEWORK),
     ("src/shop/domain/values.py", "pydantic", STDLIB),
     ("src/shop/infrastructure/postgres/pool.py", "sqlwright.ir.naming", DEV_TIME),
     ("src/sqlwright/ir/naming.py", "shop.domain.values", DEV_TIME),

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from shop.application.reads.models import PublicProfile, UserSummary
 from shop.application.reads.users import UserPageKey, UserReadRepository
 from shop.domain.result import Ok
-from shop.domain.users import NewUser, Profile, User, UserRepository
+from shop.domain.users import NewUser, Profile, Role, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
@@ -65,6 +65,7 @@ async def test_a_page_shows_all_data_of_a_user_except_the_password(users: UserRe
         created_at=ada.created_at,
         updated_at=ada.updated_at,
         version=1,
+        role=Role.CUSTOMER,
     )
     assert (page.users, page.following) == ((shown,), None)
 

@@ -1,11 +1,14 @@
-"""The caller of a use case: actor, origin and trace."""
+"""The caller of a use case: actor, origin and trace, and the key under which a request is carried out once."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
+from shop.domain.users import Role
 from shop.domain.values import UserId
 
 CURRENT_TRACE: ContextVar[str] = ContextVar("CURRENT_TRACE", default="")
@@ -14,24 +17,26 @@ CURRENT_TRACE: ContextVar[str] = ContextVar("CURRENT_TRACE", default="")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The actor of a use case, as named in the audit log."""
+    """The actor of a use case, as named in the audit log. Only a user has a `user_id`, and only an anonymous actor has no role."""
 
     text: str
+    role: Role | None = None
+    user_id: UserId | None = None
 
     @classmethod
-    def user(cls, user_id: UserId) -> Actor:
+    def user(cls, user_id: UserId, role: Role = Role.CUSTOMER) -> Actor:
         """Return a user of the shop."""
-        return cls(f"user:{user_id}")
+        return cls(f"user:{user_id}", role, user_id)
 
     @classmethod
     def admin(cls, name: str) -> Actor:
         """Return an operator of the shop."""
-        return cls(f"admin:{name}"[:100])
+        return cls(f"admin:{name}"[:100], Role.ADMIN)
 
     @classmethod
     def system(cls, name: str) -> Actor:
         """Return a background process of the shop."""
-        return cls(f"system:{name}")
+        return cls(f"system:{name}", Role.ADMIN)
 
     @classmethod
     def anonymous(cls) -> Actor:
@@ -45,9 +50,22 @@ def new_trace_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """A request that is carried out at most once, however often it is sent under its key, which the caller chose.
+
+    `fingerprint` identifies its content. `answer` encodes the value of the use case as it is stored, for later requests under this key.
+    """
+
+    key: str
+    fingerprint: bytes
+    answer: Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The caller of a use case. `origin` is where the request came from, as in `cli`."""
 
     actor: Actor
     origin: str
     trace_id: str = field(default_factory=new_trace_id)
+    once: Once | None = None

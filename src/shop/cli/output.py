@@ -13,9 +13,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.users import WrongCredentials
 from shop.application.reads.cursors import InvalidCursor
+from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.orders import OrderNotFound, UnacceptableOrder, WrongStatus
@@ -48,10 +50,14 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     UserHasOrders: (409, ExitCode.REFUSED),
     WrongStatus: (409, ExitCode.REFUSED),
     WrongCredentials: (401, ExitCode.REFUSED),
+    NotAllowed: (403, ExitCode.REFUSED),
     TooManyAttempts: (429, ExitCode.TRY_AGAIN),
     Unavailable: (503, ExitCode.UNAVAILABLE),
     TooMuchContention: (503, ExitCode.TRY_AGAIN),
     OutcomeUnknown: (500, ExitCode.TRY_AGAIN),
+    AlreadyAnswered: (409, ExitCode.REFUSED),
+    KeyInUse: (409, ExitCode.TRY_AGAIN),
+    KeyReused: (422, ExitCode.REFUSED),
 }
 
 

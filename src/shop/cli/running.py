@@ -30,6 +30,7 @@ from shop.bootstrap import (
 )
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
+from shop.domain.users import Role
 from shop.domain.values import UserId
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ class Session:
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
-        actor = Actor.admin(_operator()) if self.acting_user is None else Actor.user(self.acting_user)
+        # Who may run the program may do everything, also in the name of a user.
+        actor = Actor.admin(_operator()) if self.acting_user is None else Actor.user(self.acting_user, Role.ADMIN)
         self.context = Context(actor, "cli")
 
     def settings(self) -> LoadedSettings:

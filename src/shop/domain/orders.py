@@ -158,6 +158,10 @@ class Order(Aggregate):
     def __post_init__(self) -> None:
         _raise_if(_check_lines(self.lines))
 
+    def expect_version(self, version: int | None) -> Result[Order, ChangedMeanwhile]:
+        """Return the order if this is its version, or if any version will do (None)."""
+        return Ok(self) if version in {None, self.version} else Err(ChangedMeanwhile("order", self.id))
+
     @property
     def total(self) -> Money:
         """The price of the order."""

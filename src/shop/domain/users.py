@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from shop.domain.aggregate import Aggregate
@@ -11,6 +12,14 @@ from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+
+
+class Role(StrEnum):
+    """What a user may do: `application/authorisation.py` has the table."""
+
+    CUSTOMER = "customer"
+    CLERK = "clerk"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class User(Aggregate):
-    """A registered user. `updated_at` is the last change of profile or password, which also raises `version`."""
+    """A registered user. `updated_at` is the last change of profile, password or role, which also raises `version`."""
 
     id: UserId
     profile: Profile
@@ -44,6 +53,7 @@ class User(Aggregate):
     created_at: datetime
     updated_at: datetime
     version: int
+    role: Role = Role.CUSTOMER
 
     def expect_version(self, version: int | None) -> Result[User, ChangedMeanwhile]:
         """Return the user if this is its version, or if any version will do (None)."""
@@ -60,6 +70,10 @@ class User(Aggregate):
     def rehash_password(self, password: PasswordHash) -> User:
         """Return the user with a new hash of the same password, which is no event."""
         return replace(self, password=password)
+
+    def grant(self, role: Role) -> User:
+        """Return the user with another role, which is no event: no consumer needs it."""
+        return replace(self, role=role)
 
     def delete(self) -> User:
         """Return the user to be deleted, which raises `UserDeleted`."""
@@ -123,6 +137,10 @@ class UserRepository(Protocol):
 
     async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
         """Write the user's password. Writes nothing if `user.version` is not the current version."""
+        ...
+
+    async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's role. Writes nothing if `user.version` is not the current version."""
         ...
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:

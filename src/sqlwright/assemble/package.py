@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlwright import ir
 from sqlwright.assemble.claims import claims_in_words, claims_not_null, column_name, is_always_one, is_nullable, why_one
+from sqlwright.assemble.variants import variants_of
 from sqlwright.ir.naming import ClassName, Identifier, distinct_members
 from sqlwright.ir.proofs import (
     Catalog,
@@ -16,16 +17,13 @@ from sqlwright.ir.proofs import (
     ProvenColumn,
     ProvenEmbed,
     ProvenParam,
-    ProvenVariants,
     QueryProof,
     Table,
     TableColumn,
     TypeKind,
 )
 from sqlwright.options import Options
-from sqlwright.sql.pages import page_pieces
 from sqlwright.sql.sources import PlaceInQuery
-from sqlwright.sql.variants import pieces
 from sqlwright.types.copying import binary_types, copy_sql
 from sqlwright.types.formats import is_converted, reads_binary, without_records
 from sqlwright.types.valuetypes import ValueTypes, holds_interval, parts, typed_json
@@ -251,15 +249,8 @@ def _query(query: ir.UnprovenQuery, proof: QueryProof, result: ir.Result, schema
         writes=proof.writes,
         # The query of `:copyfrom` is an INSERT; what is sent is not.
         operation=replace(proof.operation, name="COPY") if isinstance(result, ir.Copied) else proof.operation,
-        variants=_variants(proof.sql, proof.variants) if proof.variants else None,
+        variants=variants_of(proof.sql, proof.variants) if proof.variants else None,
     )
-
-
-def _variants(sql: str, found: ProvenVariants) -> ir.Variants:
-    unchanged, page = found.unchanged, found.page
-    selecting = ir.Selecting(pieces(unchanged.sql, unchanged.cut), unchanged.params) if unchanged else None
-    whole = pieces(sql, found.cut) if page is None else page_pieces(sql, found.cut, page)
-    return ir.Variants(whole, found.cut.optional, found.orders, selecting, page)
 
 
 def _params(query: ir.UnprovenQuery, proof: QueryProof, schema: _Schema) -> tuple[ir.Param, ...]:

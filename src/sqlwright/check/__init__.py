@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlwright import ir
 from sqlwright.check.claims import check_claims
+from sqlwright.check.needless import check_needless_nulls
 from sqlwright.check.options import check_options
 from sqlwright.check.package import check_package
 from sqlwright.check.standins import check_stand_ins
@@ -19,6 +20,7 @@ def check(
     return [
         *(check_stand_ins(unproven, proofs) if embedded else ()),
         *check_claims(unproven, proofs, strict_one=options.strict_one),
+        *check_needless_nulls(unproven, proofs),
         *check_options(unproven, proofs, options, config_name=config_name),
         *check_package(package),
     ]

@@ -8,7 +8,7 @@ from sqlwright import ir
 from sqlwright.assemble.claims import ONE_ROW, claims_not_null, column_name, marked_name
 from sqlwright.diagnostics import Code, Diagnostic, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
-from sqlwright.sql.annotations import OneClaim
+from sqlwright.sql.annotations import OneClaim, annotation_place
 
 # No statement that writes takes LIMIT.
 _READ = "bind a unique key by equality, or add LIMIT 1"
@@ -58,9 +58,12 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
     if claims.one is not None:
         yield from _check_one(query, proof)
     elif query.command in ONE_ROW and proof.cardinality is ir.Cardinality.MANY:
+        optional = query.variation.optional if query.variation else frozenset[int]()
+        left_out = " and ".join(f"`{param.name}`" for param in query.params if param.number in optional)
+        without = f" without {left_out}, which {'is' if len(optional) == 1 else 'are'} optional" if left_out else ""
         yield Diagnostic(
             Code.UNPROVEN_ONE,
-            f"query {query.name} is {query.command}, but is not proven to return at most one row: {proof.cardinality_reason}",
+            f"query {query.name} is {query.command}, but is not proven to return at most one row{without}: {proof.cardinality_reason}",
             place,
             help=f"{_WRITTEN if proof.writes else _READ}; if the first row will do, say why: `-- @one first reason`.",
             severity=Severity.ERROR if strict_one else Severity.WARNING,
@@ -73,7 +76,7 @@ def _check_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnosti
         yield Diagnostic(
             Code.MISPLACED_ANNOTATION,
             f"@one on query {query.name}, which is {query.command}",
-            query.source.header_place(),
+            annotation_place(query.source, "one"),
             help="remove it, or use :one.",
         )
     elif claim is OneClaim.EXACTLY and proof.cardinality is ir.Cardinality.EXACTLY_ONE:

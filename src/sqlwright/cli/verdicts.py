@@ -14,7 +14,7 @@ from sqlwright.cli.console import out
 from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
 from sqlwright.pipeline import Compilation
 from sqlwright.postgres import standins
-from sqlwright.sql.pages import Turn, WherePiece, is_piece, write_page
+from sqlwright.sql.pages import Page, Turn, WherePiece, is_piece, write_page
 from sqlwright.sql.sources import PlaceInQuery
 from sqlwright.sql.variants import ClausePiece, groups_of, write_pieces
 
@@ -60,7 +60,7 @@ class Verdicts:
             verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
             optional = "may be left out, " if param.number in _optional(query) else ""
             console.print(Text.assemble("  parameter ", (param.name, "bold"), f" {optional}", verdict, f": {param.reason}"))
-        for order in query.variants.orders if self.whole and query.variants else ():
+        for order in _orders(query) if self.whole else ():
             total = ("is total", "green") if order.total else ("is not proven total", "yellow")
             reason = order.total or "no unique key is among its columns that are never NULL"
             console.print(Text.assemble("  order ", (order.name, "bold"), " ", total, f": {reason}"))
@@ -89,10 +89,7 @@ class Verdicts:
                 for c in self.columns
             ],
             "notes": [standins.explain(extension) for extension in self.stand_ins],
-            "orders": [
-                {"name": order.name, "total": bool(order.total), "reason": order.total}
-                for order in (query.variants.orders if query.variants else ())
-            ],
+            "orders": [{"name": order.name, "total": bool(order.total), "reason": order.total} for order in _orders(query)],
             **({"variant": self.variant} if self.variant else {}),
             "params": [
                 {
@@ -146,18 +143,19 @@ def stand_ins_of(query: ir.Query, compilations: tuple[Compilation, ...]) -> tupl
 
 
 def find_variant(query: ir.Query, without: list[str], order: str) -> str:
-    """Return the statement of a query's variant; "" if none is asked for.
+    """Return the statement of a query's variant; "" for one without pages and without `@patch`, if none is asked for.
 
     Raises:
         CompileError: the query has no such optional parameter or order.
     """
-    if not without and not order:
-        return ""
     variants = query.variants or ir.Variants((), (), ())
+    assigned = {number for piece in variants.pieces if isinstance(piece, ClausePiece) and piece.assigns for number in _params_of(piece)}
+    if not (without or order or variants.page or assigned):
+        return ""
     numbers = {str(param.name): param.number for param in query.params if param.number in variants.optional}
     for what, wanted, known in (
         ("optional parameter", without, list(numbers)),
-        ("order", [order] * bool(order), [order.name for order in variants.orders]),
+        ("order", [order] * bool(order), [order.name for order in _orders(query)]),
     ):
         for name in wanted:
             if name not in known:
@@ -177,22 +175,31 @@ def find_variant(query: ir.Query, without: list[str], order: str) -> str:
     # Parameters that share a condition are left out together.
     omitted |= {number for group in groups_of(parts) if not omitted.isdisjoint(group) for number in group}
     if variants.page is not None:
-        return _pages(variants, len(query.params), omitted, order)
-    assigned = {number for piece in variants.pieces if isinstance(piece, ClausePiece) and piece.assigns for number in _params_of(piece)}
+        return _pages(query, variants.page, omitted, order)
     if variants.unchanged is not None and assigned <= omitted:
         return _write_unchanged(variants.unchanged, omitted)
     return write_pieces(filter(is_piece, variants.pieces), len(query.params), omitted, order).sql
 
 
-def _pages(variants: ir.Variants, count: int, omitted: AbstractSet[int], order: str) -> str:
-    """Return the statements of the pages of a variant: those beside a row without NULLs."""
-    turns = {
-        "the first page": Turn(order),
-        "the page after a row": Turn(order, nulls=()),
-        "the page before a row": Turn(order, backwards=True, nulls=()),
-        "the last page": Turn(order, backwards=True),
-    }
-    return "\n\n".join(f"-- {name}\n{write_page(variants.pieces, count, turn, omitted).sql}" for name, turn in turns.items())
+def _orders(query: ir.Query) -> tuple[ir.Order, ...]:
+    """Return the orders of a query, the default first; those of pages without `@order` too."""
+    variants = query.variants
+    if variants is None or variants.orders or variants.page is None:
+        return variants.orders if variants else ()
+    return tuple(ir.Order(order.name, order.total) for order in variants.page.orders)
+
+
+def _pages(query: ir.Query, page: Page, omitted: AbstractSet[int], order: str) -> str:
+    """Return the statements of the pages of a variant."""
+    chosen = next((each for each in page.orders if each.name == order), page.orders[0])
+    turns = {"the first page": Turn(order)}
+    for words, backwards, conditions in (("after", False, chosen.after), ("before", True, chosen.before)):
+        for nulls, _ in conditions:
+            which = " and ".join(chosen.keys[index] for index in nulls)
+            turns[f"the page {words} a row" + (f" where {which} IS NULL" if nulls else "")] = Turn(order, backwards, nulls)
+    turns["the last page"] = Turn(order, backwards=True)
+    pieces = query.variants.pieces if query.variants else ()
+    return "\n\n".join(f"-- {name}\n{write_page(pieces, len(query.params), turn, omitted).sql}" for name, turn in turns.items())
 
 
 def _params_of(clause: ClausePiece) -> set[int]:

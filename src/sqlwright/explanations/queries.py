@@ -181,6 +181,14 @@ PROVING: Mapping[Code, Explanation] = {
         "Remove the annotation, move it, or change the command.",
         Example("-- @stream 100\n-- name: GetUser :one\nSELECT name FROM users WHERE id = @id;\n"),
     ),
+    Code.NEEDLESS_NULL: Explanation(
+        "A parameter that accepts None to no purpose",
+        "`sqlc.narg` accepts None also where the value is written to a column that refuses NULL, so that the call fails when it is made. "
+        "A parameter of `@patch` or `@optional` that stands in `coalesce(sqlc.narg(x), x)` has two ways to leave the column as it is. "
+        "A warning.",
+        "Write `@name`, without `sqlc.narg` and without `coalesce`.",
+        Example("-- name: Rename :exec\nUPDATE users SET name = sqlc.narg(name) WHERE id = @id;\n"),
+    ),
     Code.ANNOTATION_WITHOUT_COLUMN: Explanation(
         "An annotation for a column that the query does not have",
         "`@notnull`, `@nullable` and `@json` name a column of the result, or for `@json` a parameter.",

@@ -21,13 +21,17 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ProvenParam:
-    """A parameter: `cast` is the type its placeholder is cast to, `type` the same with domains replaced by their base type."""
+    """A parameter: `cast` is the type its placeholder is cast to, `type` the same with domains replaced by their base type.
+
+    `refused_by` is the column that it is written to and that refuses NULL, where sqlc.narg allows None all the same.
+    """
 
     cast: str
     type: str
     nullable: bool
     element_nullable: bool
     reason: str
+    refused_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

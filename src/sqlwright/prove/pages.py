@@ -7,6 +7,7 @@ nothing else; so the proof of the query holds for it (docs/proofs.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 from sqlwright import ir
@@ -17,7 +18,7 @@ from sqlwright.prove.pageorders import SPELLED_OUT, Paging, SortedOrder, prove_o
 from sqlwright.prove.shape.conditions import conditions_between, meant, read
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.paging import keyed_by, refusal_of, without_keys
-from sqlwright.prove.statement import StatementProof
+from sqlwright.prove.statement import StatementProof, why_total
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node
 from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.keyset import later
@@ -66,16 +67,24 @@ def _paging(asked: VariedQuery, types: TypeNames, cut: Cut, proof: StatementProo
     tree = asked.tree(sql, asked.statement.param_types)
     refusal = refusal_of(tree)
     if refusal is not None:
+        offset = _clause(asked, "offset") if "OFFSET" in refusal[0] else None
+        if offset is not None:
+            raise asked.error(Code.REFUSED_PAGE, refusal[0], offset, refusal[1])
         raise asked.error_at_line(Code.REFUSED_PAGE, refusal[0], line, refusal[1])
     places, sort = find_places(sql), find_ordering(sql)
     if places is None or sort is None:
         raise asked.error_at_line(Code.REFUSED_PAGE, "@page on a statement that is not SELECT … FROM … ORDER BY …", line, _PLAIN)
     size = _size(tree)
     if size is None or sum(token.kind is Kind.PLACEHOLDER and placeholder_number(token) == size for token in significant(sql)) > 1:
-        raise asked.error_at_line(
+        limit = _clause(asked, "limit") or _clause(asked, "fetch")
+        found = "" if limit is None else " ".join(sql[limit:].rstrip("; \n").split())
+        what = f"`{found}`" if found and "$" not in found else "a LIMIT that is computed"
+        if size is not None:
+            what = f"`{asked.name(size)}` in LIMIT and elsewhere"
+        raise asked.error(
             Code.REFUSED_PAGE,
-            "the LIMIT of a page is a parameter by itself, which is used nowhere else",
-            line,
+            f"@page with {what}, while the size of a page is a parameter by itself, which is used nowhere else",
+            limit,
             "write `LIMIT @page_size`.",
         )
     if proof.params[size - 1].nullable:
@@ -83,6 +92,11 @@ def _paging(asked: VariedQuery, types: TypeNames, cut: Cut, proof: StatementProo
             Code.REFUSED_PAGE, f"the page size {asked.names({size})} may be NULL", line, f"write `LIMIT @{asked.name(size)}`."
         )
     return Paging(asked, types, tree, cut, proof, places, size, sort)
+
+
+def _clause(asked: VariedQuery, word: str) -> int | None:
+    """Return where the last clause of a statement with this word begins."""
+    return next((token.start for token in reversed(significant(asked.statement.sql)) if token.text.lower() == word), None)
 
 
 def _size(tree: Node) -> int | None:
@@ -98,12 +112,14 @@ def _page(paging: Paging, orders: tuple[ir.Order, ...]) -> tuple[Page, list[Sort
     """Return the page of a query, and its orders. All that is wrong with them is reported."""
     sql = paging.asked.statement.sql
     listed = paging.cut.ordering.orders if paging.cut.ordering else ((DEFAULT_ORDER, sql[slice(*paging.sort)]),)
-    total = {order.name: bool(order.total) for order in orders}
+    total = {order.name: order.total for order in orders}
     found: list[SortedOrder] = []
     problems: list[Diagnostic] = []
     for name, by in listed:
         try:
-            found.append(prove_order(paging, name, by, total=total.get(name, False)))
+            why = total.get(name) or why_total(paging.asked.connection, paging.asked.facts, paging.switched(by))
+            proven = prove_order(paging, name, by, total=bool(why))
+            found.append(replace(proven, order=replace(proven.order, total=why)))
         except CompileError as error:
             problems += error.diagnostics
     if problems:

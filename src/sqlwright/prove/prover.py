@@ -334,6 +334,7 @@ def _params(
             found.nullable,
             found.element_nullable,
             found.reason,
+            found.refused_by,
         )
         for number, (oid, found) in enumerate(zip(described.params, proof.params, strict=True), start=1)
     )

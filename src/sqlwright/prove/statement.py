@@ -15,7 +15,7 @@ from sqlwright.prove.rules.queries import total
 from sqlwright.prove.rules.queries.outputs import outputs
 from sqlwright.prove.rules.rows import cardinality
 from sqlwright.prove.rules.scopes import Prover
-from sqlwright.prove.rules.verdicts import Nullability, NullProof, Verdict
+from sqlwright.prove.rules.verdicts import Nullability, NullProof, ParamProof, Verdict
 from sqlwright.prove.shape import parameters, records
 from sqlwright.prove.shape.access import tables_read_and_written
 from sqlwright.prove.shape.dimensions import output_dimensions
@@ -56,7 +56,7 @@ class Statement:
     returns_rows: bool
     param_dimensions: Mapping[int, int] = field(default_factory=dict[int, int])
     embeds: tuple[tuple[int, int], ...] = ()
-    params: tuple[NullProof, ...] = ()
+    params: tuple[ParamProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class StatementProof:
 
     columns: tuple[ColumnProof, ...]
     rows: RowsProof
-    params: tuple[NullProof, ...]
+    params: tuple[ParamProof, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     operation: Operation
@@ -240,7 +240,7 @@ def unproven_column(reason: str) -> ColumnProof:
 
 def _unproven(statement: Statement, reason: str, operation: Operation) -> StatementProof:
     params = tuple(
-        NullProof(
+        ParamProof(
             Nullability(nullable=number in statement.optional_params, element_nullable=False),
             "sqlc.narg allows None" if number in statement.optional_params else reason,
         )

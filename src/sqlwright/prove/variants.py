@@ -29,6 +29,7 @@ from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.annotations import Order
 from sqlwright.sql.lexer import significant
+from sqlwright.sql.nulltests import condition_without_null_test
 from sqlwright.sql.variants import (
     Clause,
     Cut,
@@ -216,8 +217,8 @@ def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int]
                 Code.INSEPARABLE_CONDITION,
                 f"query {asked.query.name}: the optional parameter `{name}` stands {use.where.words},"
                 " so it is not clear what leaves the statement with it",
-                asked.place(offset),
-                help=use.where.cure(name),
+                place := asked.place(offset),
+                help=use.where.cure(name, condition_without_null_test(asked.query.source, place)),
             )
     if found:
         raise CompileError(found.values())

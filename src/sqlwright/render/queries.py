@@ -25,6 +25,7 @@ from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.suspending import STREAMS_MODULE
 from sqlwright.render.tracing.module import traced_lines
 from sqlwright.render.values import Values
+from sqlwright.render.variant_docs import variant_sentences
 from sqlwright.render.variants import ORDER, order_alias, orders_lines, variants_constant
 from sqlwright.types.formats import asks_binary, reads_binary
 
@@ -118,11 +119,13 @@ class _Function:
         return [*traced, *self._signature(), *docstring(self.doc(), 1), *self._body()]
 
     def doc(self) -> tuple[str, ...]:
-        """Return the query's comment, or without one the query's place, which an editor can follow."""
-        if any(line.strip() for line in self.query.doc):
-            return self.query.doc
-        # A line number changes with every line above it, so a query that has a comment goes without.
-        return (f"See {self.query.source.file}:{self.query.source.line}.",)
+        """Return the query's comment, or without one the query's place, which an editor can follow; then what its variants do."""
+        own = self.query.doc
+        if not any(line.strip() for line in own):
+            # A line number changes with every line above it, so a query that has a comment goes without.
+            own = (f"See {self.query.source.file}:{self.query.source.line}.",)
+        sentences = variant_sentences(self.query)
+        return (*own, "", *sentences) if sentences else own
 
     def _signature(self) -> list[str]:
         connection = f"{self.builder.name('psycopg', self.colour.connection)}[{self.builder.name('typing', 'Any')}]"

@@ -15,7 +15,7 @@ from sqlwright.resolve.derivation import clashing_names, derived_queries
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.resolve.slices import with_arrays
 from sqlwright.resolve.variation import unknown_parameters, variant_words, variation
-from sqlwright.sql.annotations import AnnotatedDoc, read_annotations
+from sqlwright.sql.annotations import AnnotatedDoc, annotation_place, read_annotations
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.macros import NamedParameter, Reading, read_statement
@@ -133,7 +133,9 @@ def _contradicting(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) 
 
 
 def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Diagnostic:
-    return Diagnostic(Code.MISPLACED_ANNOTATION, f"@{word} on query {wire.name}, which is {wire.cmd}", source.header_place(), help=cure)
+    return Diagnostic(
+        Code.MISPLACED_ANNOTATION, f"@{word} on query {wire.name}, which is {wire.cmd}", annotation_place(source, word), help=cure
+    )
 
 
 def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:

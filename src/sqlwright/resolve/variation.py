@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, Diagnostic
@@ -33,13 +33,27 @@ def variation(annotations: Annotations, params: Sequence[ir.UnprovenParam]) -> i
     )
 
 
+def _positional(source: QuerySource, word: str, position: str, line: str, names: Mapping[str, str]) -> Diagnostic:
+    known = ", ".join(f"`{name}` ({each})" for each, name in names.items()) or "none"
+    return Diagnostic(
+        Code.UNKNOWN_PARAMETER,
+        f"@{word} on query {source.name} names `{position}`, which is not the name of a parameter",
+        source.doc_place(line),
+        help=f"write its name, `{names[position]}`; the statement is clearer with `@{names[position]}` for `{position}`."
+        if position in names
+        else f"its parameters: {known}.",
+    )
+
+
 def unknown_parameters(source: QuerySource, annotations: Annotations, params: Sequence[ir.UnprovenParam]) -> list[Diagnostic]:
     """Report names in `@optional` and `@patch` that no parameter has, and those that both have."""
     names = [param.name for param in params]
     found: list[Diagnostic] = []
     for word, named in (("optional", annotations.optional), ("patch", annotations.patched)):
         for name, line in named.items():
-            if Identifier.from_sql(name) not in names:
+            if name.startswith("$"):
+                found.append(_positional(source, word, name, line, {f"${param.number}": param.name for param in params}))
+            elif Identifier.from_sql(name) not in names:
                 close = difflib.get_close_matches(Identifier.from_sql(name), names, n=1)
                 known = ", ".join(f"`{each}`" for each in names) or "none"
                 found.append(

@@ -28,31 +28,34 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sqlwright.diagnostics import Code, Diagnostic
+from sqlwright.diagnostics import Code, Diagnostic, Place
 from sqlwright.sql.sources import QuerySource
 
 _ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
-_NAMES = re.compile(r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*")
+# A parameter without a name is accepted here, so that the error about it can say its name.
+_NAMES = re.compile(r"(?:[A-Za-z_]\w*|\$\d+)(?:\s*,\s*(?:[A-Za-z_]\w*|\$\d+))*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _PATCH = re.compile(rf"(?P<names>(?!or\b){_NAMES.pattern})?\s*(?P<select>\bor\s+select)?")
 _UNDIVIDED_ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s+(?P<by>[^:\s].*)")
 _ORDER = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*(?::\s*(?P<by>\S.*?);?\s*)?")
 _FORMS = {
-    "sqlc-only": "-- @sqlc-only, before the first statement of a file meant only for sqlc",
-    "count": "-- @count, or -- @count NameOfTheFunction",
-    "exists": "-- @exists, or -- @exists NameOfTheFunction",
-    "json": "-- @json column: package.module.Type",
-    "narrow": "-- @narrow",
-    "nullable": "-- @nullable column [reason]",
-    "notnull": "-- @notnull column reason",
-    "one": "-- @one exactly reason, or -- @one first reason",
-    "optional": "-- @optional parameter, parameter …",
-    "order": "-- @order name, or -- @order name: column DESC, column …",
-    "page": "-- @page",
-    "patch": "-- @patch, or -- @patch parameter, parameter …, and `or select` behind either",
-    "stream": "-- @stream, or -- @stream rows per chunk",
+    "sqlc-only": "`-- @sqlc-only`, before the first statement of a file meant only for sqlc",
+    "count": "`-- @count`, or `-- @count NameOfTheFunction`",
+    "exists": "`-- @exists`, or `-- @exists NameOfTheFunction`",
+    "json": "`-- @json column: package.module.Type`",
+    "narrow": "`-- @narrow`",
+    "nullable": "`-- @nullable column [reason]`",
+    "notnull": "`-- @notnull column reason`",
+    "one": "`-- @one exactly reason`, or `-- @one first reason`",
+    "optional": "`-- @optional parameter, parameter …`",
+    "order": "`-- @order name`, or `-- @order name: column DESC, column …`",
+    "page": "`-- @page`",
+    "patch": "`-- @patch`, or `-- @patch parameter, parameter …`, and `or select` behind either",
+    "stream": "`-- @stream`, or `-- @stream 500`, the rows per chunk",
 }
+# These are complete without anything behind them.
+_ALONE = frozenset({"sqlc-only", "count", "exists", "narrow", "page", "stream"})
 _OF_SQLC = frozenset({"param", "sqlc-vet-disable"})
 _LIKENESS = 0.8
 _CHUNK = re.compile(r"[1-9][0-9]{0,8}")
@@ -231,19 +234,23 @@ def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnos
     place = source.doc_place_at(index)
     if word in _FORMS:
         corrected = _corrected(word, rest)
-        found = f"malformed annotation @{word} on query {source.name}: `{rest}`"
+        found = f"incomplete annotation @{word} on query {source.name}"
+        if corrected:
+            found = f"malformed annotation @{word} on query {source.name}: `{rest}`"
+        elif word in _ALONE:
+            found = f"annotation @{word} on query {source.name} says too much: `{rest}`"
         return Diagnostic(
             Code.INCOMPLETE_ANNOTATION,
-            found if corrected else f"incomplete annotation @{word} on query {source.name}",
+            found,
             place,
-            help=f"did you mean `{corrected}`?" if corrected else f"the form is `{_FORMS[word]}`.",
+            help=f"did you mean `{corrected}`?" if corrected else f"the form is {_FORMS[word]}.",
         )
     meant = _meant(word)
     return Diagnostic(
         Code.UNKNOWN_ANNOTATION,
         f"unknown annotation @{word} on query {source.name}; did you mean @{meant}?",
         place,
-        help=f"the form is `{_FORMS[meant]}`.",
+        help=f"the form is {_FORMS[meant]}.",
     )
 
 
@@ -260,6 +267,11 @@ def _corrected(word: str, rest: str) -> str:
             return f"-- @order {split['name']}: {split['by']}"
         case _:
             return ""
+
+
+def annotation_place(source: QuerySource, word: str) -> Place:
+    """Return the place of the first annotation of a word in a query's comment, which has one."""
+    return source.doc_place_at(next(index for index, line in enumerate(source.doc) if annotation_word(line) == word))
 
 
 def annotation_word(comment: str) -> str:

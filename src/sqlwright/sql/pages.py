@@ -69,7 +69,7 @@ class PageOrder:
 
     `after` and `before` are the conditions for the rows after and before a row, each with the indexes of the values that are NULL in it. In
     them, the values are the parameters that follow those of the statement. `mark` is a hash of all that a cursor depends on; the values at
-    `floats` are encoded.
+    `floats` are encoded. `total` is why no two rows have the same place.
     """
 
     name: str
@@ -81,6 +81,7 @@ class PageOrder:
     after: tuple[tuple[tuple[int, ...], str], ...]
     before: tuple[tuple[tuple[int, ...], str], ...]
     floats: tuple[int, ...] = ()
+    total: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from sqlwright.sql.annotations import annotation_word
 from sqlwright.sql.lexer import Kind, tokenize
 from sqlwright.sql.sources import QuerySource
 
-_LIKE_ANNOTATION = re.compile(r"--\s*@\w")
+_LIKE_ANNOTATION = re.compile(r"(?:--|/\*|^\s*\*?)\s*@\w", re.MULTILINE)
+_BLOCK_LINE = re.compile(r"^[ \t]*(?:/\*+)?[ \t*]*(?P<said>@.*?)[ \t]*(?:\*+/)?[ \t\r]*$", re.MULTILINE)
 
 
 def check_strays(sources: Iterable[QuerySource]) -> list[Diagnostic]:
@@ -30,15 +31,23 @@ def check_strays(sources: Iterable[QuerySource]) -> list[Diagnostic]:
 def _strays(source: QuerySource, read: set[int]) -> Iterator[Diagnostic]:
     if not _LIKE_ANNOTATION.search(source.text):
         return
-    for token in tokenize(source.text):
-        word = annotation_word(token.text) if token.kind is Kind.LINE_COMMENT else ""
-        place = source.place_at(token.start, len(token.text.rstrip())) if word else None
+    for offset, text, in_block in _comment_lines(source.text):
+        word = annotation_word(text)
+        place = source.place_at(offset, len(text.rstrip())) if word else None
         if place is not None and place.line not in read:
-            yield Diagnostic(
-                Code.MISPLACED_ANNOTATION,
-                f"@{word} is not in the comment of a query, and would be ignored",
-                place,
-                help="write it before the first statement of the file."
-                if word == "sqlc-only"
-                else "write it directly above or below the query's name line, without an empty line between them.",
-            )
+            cure = "write it directly above or below the query's name line, without an empty line between them."
+            if word == "sqlc-only":
+                cure = "write it before the first statement of the file."
+            if in_block:
+                cure = f"annotations are in comments of two dashes, `-- {text}`: {cure}"
+            yield Diagnostic(Code.MISPLACED_ANNOTATION, f"@{word} is not in the comment of a query, and would be ignored", place, help=cure)
+
+
+def _comment_lines(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Return the comments, with their offsets: those of two dashes, and the lines that begin with `@` in block comments."""
+    for token in tokenize(text):
+        if token.kind is Kind.LINE_COMMENT:
+            yield token.start, token.text, False
+        elif token.kind is Kind.BLOCK_COMMENT:
+            for line in _BLOCK_LINE.finditer(token.text):
+                yield token.start + line.start("said"), line["said"], True

@@ -9,15 +9,24 @@ from datetime import date
 
 from shop.application.reads.audit import AuditPage
 from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
-from shop.application.reads.models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserOrderSummary, UserSummary
+from shop.application.reads.models import (
+    AuditRecord,
+    DailySales,
+    OrderDetails,
+    OrderSummary,
+    OrderTotals,
+    PublicProfile,
+    UserOrderSummary,
+    UserSummary,
+)
 from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPage, UserPageKey
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import User
-from shop.domain.values import UserId
+from shop.domain.users import Role, User
+from shop.domain.values import OrderId, UserId
 
 from .outbox import MemoryDeadLetterReadRepository
 from .state import MemoryTransaction
@@ -37,6 +46,16 @@ class MemoryUserReadRepository:
         users = self._transaction.state.users
         return {user_id: _public_profile(users[user_id]) for user_id in user_ids if user_id in users}
 
+    async def get(self, user_id: UserId) -> UserSummary | None:
+        """Return the data of a user, None for an unknown id."""
+        user = self._transaction.state.users.get(user_id)
+        return None if user is None else UserSummary.of(user)
+
+    async def role(self, user_id: UserId) -> Role | None:
+        """Return the role of a user, None for an unknown id."""
+        user = self._transaction.state.users.get(user_id)
+        return None if user is None else user.role
+
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
         if size < 1:
@@ -45,7 +64,7 @@ class MemoryUserReadRepository:
         behind = [user for user in users if after is None or (user.created_at, user.id) > (after.created_at, after.id)]
         shown = behind[:size]
         following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
-        return UserPage(tuple(_summary(user) for user in shown), following)
+        return UserPage(tuple(UserSummary.of(user) for user in shown), following)
 
     async def count(self) -> int:
         """Return the number of users."""
@@ -105,6 +124,11 @@ class MemoryOrderReadRepository:
             and (wanted.last_name is None or last_name.lower().startswith(wanted.last_name.lower()))
         )
 
+    async def get(self, order_id: OrderId) -> OrderDetails | None:
+        """Return an order with its lines, None for an unknown id."""
+        order = self._transaction.state.orders.get(order_id)
+        return None if order is None else OrderDetails.of(order)
+
     async def summary(self, user_id: UserId) -> UserOrderSummary:
         """Return the totals of a user's orders: none for a user without orders and for an unknown user."""
         currencies = sorted({order.total.currency for order in self._of(user_id)})
@@ -163,20 +187,6 @@ class MemoryAuditReadRepository:
 
 def _public_profile(user: User) -> PublicProfile:
     return PublicProfile(id=user.id, first_name=user.profile.name.first, last_name=user.profile.name.last)
-
-
-def _summary(user: User) -> UserSummary:
-    profile = user.profile
-    return UserSummary(
-        id=user.id,
-        first_name=profile.name.first,
-        last_name=profile.name.last,
-        email=profile.email.text,
-        phone=None if profile.phone is None else profile.phone.text,
-        created_at=user.created_at,
-        updated_at=user.updated_at,
-        version=user.version,
-    )
 
 
 def _order_summary(order: Order) -> OrderSummary:

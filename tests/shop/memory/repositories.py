@@ -67,6 +67,10 @@ class MemoryUserRepository:
         self._write(user)
         return Ok(None)
 
+    async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's role. Writes nothing if `user.version` is not the current version."""
+        return await self.save_password(user)
+
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
         """Delete the user, whatever its version."""
         state = self._transaction.state

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from shop.application.messaging.broker import Place
 from shop.application.messaging.messages import Message
 from shop.application.reads.models import DailySales
+from shop.application.transactions.answers import StoredAnswer
 from shop.application.transactions.audit import AuditEntry
 from shop.application.transactions.failures import UnitOfWorkClosed
 from shop.domain.money import Currency
@@ -68,6 +69,9 @@ class MemoryState:
     inbox: dict[InboxKey, InboxRow] = field(default_factory=dict[InboxKey, InboxRow])
     sales: dict[tuple[date, Currency], DailySales] = field(default_factory=dict[tuple[date, Currency], DailySales])
     logins: dict[EmailAddress, tuple[int, datetime]] = field(default_factory=dict[EmailAddress, tuple[int, datetime]])
+    answers: dict[tuple[str, str], tuple[datetime, StoredAnswer]] = field(
+        default_factory=dict[tuple[str, str], tuple[datetime, StoredAnswer]]
+    )
     last_position: int = 0
     commits: int = 0
 
@@ -82,6 +86,7 @@ class MemoryState:
             inbox=dict(self.inbox),
             sales=dict(self.sales),
             logins=dict(self.logins),
+            answers=dict(self.answers),
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from shop.application.transactions.failures import TransactionConflict
 from shop.application.transactions.unit_of_work import CollectedEvents, UnitOfWork
 
+from .answers import MemoryAnswers
 from .login_attempts import MemoryLoginAttempts
 from .outbox import MemoryOutbox, MemoryProjections, MemorySettledMessages
 from .repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
@@ -65,6 +66,7 @@ class MemoryRepositories:
         self.logins = MemoryLoginAttempts(transaction)
         self.seeds = MemorySeedRepository(transaction)
         self.messages = MemorySettledMessages(transaction)
+        self.old_answers = MemoryAnswers(transaction)
         self.projections = MemoryProjections(transaction)
 
 
@@ -78,6 +80,7 @@ class MemoryUnitOfWork:
         self.repositories = MemoryRepositories(self._transaction, self.events)
         self.audit = MemoryAuditLog(self._transaction)
         self.outbox = MemoryOutbox(self._transaction)
+        self.answers = MemoryAnswers(self._transaction)
 
     async def commit(self) -> None:
         """Commit. Raises `TransactionConflict` if another transaction has committed since this one began."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from shop.application.authorisation import Action, NotAllowed
 from shop.application.context import Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
@@ -26,19 +27,24 @@ class OrderStores(Protocol):
 
 
 Move: TypeAlias = Callable[[Order], Result[Order, WrongStatus]]
-MoveError: TypeAlias = OrderNotFound | WrongStatus
+MoveError: TypeAlias = OrderNotFound | WrongStatus | NotAllowed | ChangedMeanwhile
 
 
 class OrderCommands:
-    """Writes orders. Each use case is one transaction with its audit entry and its events."""
+    """Writes orders. Each use case is one transaction with its audit entry and its events.
+
+    With `version`, an order is changed only if that is still its version.
+    """
 
     def __init__(self, transactions: Transactions[OrderStores]) -> None:
         self._transactions = transactions
 
-    async def place(self, context: Context, new: NewOrder) -> Result[Order, UserNotFound | Failure]:
+    async def place(self, context: Context, new: NewOrder) -> Result[Order, UserNotFound | NotAllowed | Failure]:
         """Place an order."""
 
-        async def work(operation: Operation[OrderStores]) -> Result[Order, UserNotFound]:
+        async def work(operation: Operation[OrderStores]) -> Result[Order, UserNotFound | NotAllowed]:
+            if (denied := await operation.denied(f"user:{new.user_id}", new.user_id)) is not None:
+                return denied
             placed = await operation.repositories.orders.add(new)
             match placed:
                 case Ok(order):
@@ -47,27 +53,35 @@ class OrderCommands:
                     await operation.refused(f"user:{new.user_id}", error)
             return placed
 
-        return await self._transactions.run(context, "order.place", work)
+        return await self._transactions.run(context, Action.PLACE_ORDER, work)
 
-    async def pay(self, context: Context, order_id: OrderId) -> Result[Order, MoveError | Failure]:
+    async def pay(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
         """Mark an order as paid."""
-        return await self._move(context, "order.pay", order_id, Order.pay)
+        return await self._move(context, Action.PAY_ORDER, order_id, version, Order.pay)
 
-    async def ship(self, context: Context, order_id: OrderId) -> Result[Order, MoveError | Failure]:
+    async def ship(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
         """Mark an order as shipped."""
-        return await self._move(context, "order.ship", order_id, Order.ship)
+        return await self._move(context, Action.SHIP_ORDER, order_id, version, Order.ship)
 
-    async def cancel(self, context: Context, order_id: OrderId) -> Result[Order, MoveError | Failure]:
+    async def cancel(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
         """Cancel an order; what was paid for it is to be refunded."""
-        return await self._move(context, "order.cancel", order_id, Order.cancel)
+        return await self._move(context, Action.CANCEL_ORDER, order_id, version, Order.cancel)
 
-    async def _move(self, context: Context, action: str, order_id: OrderId, move: Move) -> Result[Order, MoveError | Failure]:
+    async def _move(
+        self, context: Context, action: Action, order_id: OrderId, version: int | None, move: Move
+    ) -> Result[Order, MoveError | Failure]:
         async def work(operation: Operation[OrderStores]) -> Result[Order, MoveError]:
             read = await operation.repositories.orders.get(order_id)
             if isinstance(read, Err):
                 await operation.refused(_subject(order_id), read.error)
                 return read
             order = read.value
+            if (denied := await operation.denied(_subject(order_id), order.user_id)) is not None:
+                return denied
+            expected = order.expect_version(version)
+            if isinstance(expected, Err):
+                await operation.refused(_subject(order_id), expected.error)
+                return expected
             moved = move(order)
             if isinstance(moved, Err):
                 await operation.refused(_subject(order_id), moved.error, status=order.status)
@@ -78,7 +92,7 @@ class OrderCommands:
                     await operation.done(_subject(order_id), before=order.status, after=now.status)
                     return Ok(now)
                 case Err(error):
-                    if isinstance(error, ChangedMeanwhile):
+                    if isinstance(error, ChangedMeanwhile) and version is None:
                         # Read again: whether the move is allowed depends on the new status.
                         raise TransactionConflict(str(error))
                     await operation.refused(_subject(order_id), error)

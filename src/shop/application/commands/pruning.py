@@ -1,4 +1,4 @@
-"""The use case that removes old messages from the outbox and the inbox."""
+"""The use case that removes old messages from the outbox and the inbox, and old answers."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ class PrunableMessages(Protocol):
         ...
 
 
+class PrunableAnswers(Protocol):
+    """Removes answers to requests, in its caller's transaction."""
+
+    async def prune(self, before: datetime, at_most: int) -> int:
+        """Remove answers given before this time, oldest first, and return how many."""
+        ...
+
+
 class PruningStores(Protocol):
     """The repositories that this use case requires."""
 
@@ -40,32 +48,41 @@ class PruningStores(Protocol):
         """The messages."""
         ...
 
+    @property
+    def old_answers(self) -> PrunableAnswers:
+        """The answers to requests."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The number of messages removed from each table."""
+    """The number of rows removed from each table."""
 
     outbox: int
     inbox: int
+    answers: int
 
     def __add__(self, other: Pruned) -> Pruned:
-        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox)
+        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox, self.answers + other.answers)
 
     @property
     def total(self) -> int:
-        """The number of messages removed from both tables."""
-        return self.outbox + self.inbox
+        """The number of rows removed from all tables."""
+        return self.outbox + self.inbox + self.answers
 
 
 class MessagePruning:
-    """Removes messages older than the broker's retention, so the inbox forgets nothing that can still be delivered.
+    """Removes messages older than the broker's retention, so the inbox forgets nothing that can still be delivered, and old answers.
 
     Dead letters are kept for inspection.
     """
 
-    def __init__(self, transactions: Transactions[PruningStores], keep: timedelta, batch_size: int = 10_000) -> None:
+    def __init__(
+        self, transactions: Transactions[PruningStores], keep: timedelta, keep_answers: timedelta, batch_size: int = 10_000
+    ) -> None:
         self._transactions = transactions
         self._keep = keep
+        self._keep_answers = keep_answers
         self._batch_size = batch_size
 
     async def prune_batch(self, context: Context) -> Result[Pruned, Failure]:
@@ -73,12 +90,15 @@ class MessagePruning:
 
         async def work(operation: Operation[PruningStores]) -> Result[Pruned, Failure]:
             messages = operation.repositories.messages
-            before = await messages.now() - self._keep
+            now = await messages.now()
+            before = now - self._keep
             # The outbox first: rows of the inbox stay as long as their outbox rows do.
             outbox = await messages.prune_outbox(before, self._batch_size)
-            pruned = Pruned(outbox, await messages.prune_inbox(before, self._batch_size))
+            inbox = await messages.prune_inbox(before, self._batch_size)
+            answers = await operation.repositories.old_answers.prune(now - self._keep_answers, self._batch_size)
+            pruned = Pruned(outbox, inbox, answers)
             if pruned.total:
-                await operation.done("messages", outbox=str(pruned.outbox), inbox=str(pruned.inbox))
+                await operation.done("messages", outbox=str(outbox), inbox=str(inbox), answers=str(answers))
             return Ok(pruned)
 
         return await self._transactions.run(context, "messages.prune", work)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from shop.application.authorisation import Action, NotAllowed
 from shop.application.commands.login_attempts import DEFAULT_LIMIT, LoginAttempts, LoginLimit, TooManyAttempts
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Context
@@ -15,7 +16,7 @@ from shop.application.transactions.runner import Transactions
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.events import AuthenticationFailed
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound, UserRepository
+from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserHasOrders, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, Password, UserId
 
 
@@ -41,9 +42,11 @@ class WrongCredentials:
         return "the e-mail address or the password is wrong"
 
 
-ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile
+ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile | NotAllowed
 LoginError: TypeAlias = WrongCredentials | TooManyAttempts
-PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile
+PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile | NotAllowed
+DeleteError: TypeAlias = UserNotFound | UserHasOrders | ChangedMeanwhile | NotAllowed
+RoleError: TypeAlias = UserNotFound | ChangedMeanwhile | NotAllowed
 
 
 class UserCommands:
@@ -68,7 +71,7 @@ class UserCommands:
                     await operation.refused(_login(profile.email), error)
             return added
 
-        return await self._transactions.run(context, "user.register", work)
+        return await self._transactions.run(context, Action.REGISTER, work)
 
     async def authenticate(self, context: Context, email: EmailAddress, password: str) -> Result[User, LoginError | Failure]:
         """Return the user with this address and password. A hash with outdated parameters is replaced.
@@ -82,7 +85,7 @@ class UserCommands:
                 await operation.refused(_login(email), blocked)
                 return Err(blocked)
             read = await operation.repositories.users.get_by_email(email)
-            await operation.commit()
+            operation.commit()
             return Ok(read.value if isinstance(read, Ok) else None)
 
         counted = await self._transactions.run(context, "user.authenticate", count)
@@ -115,6 +118,8 @@ class UserCommands:
         """
 
         async def work(operation: Operation[UserStores]) -> Result[User, ProfileError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
             read = await operation.repositories.users.get(user_id)
             # Compared here and not in SQL, since the column has a smaller range than the argument.
             expected = read.value.expect_version(version) if isinstance(read, Ok) else read
@@ -133,12 +138,14 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return updated
 
-        return await self._transactions.run(context, "user.update_profile", work)
+        return await self._transactions.run(context, Action.UPDATE_PROFILE, work)
 
     async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
         """Replace a user's password, if the old one is right. Wrong guesses count as attempts to log in."""
 
-        async def count(operation: Operation[UserStores]) -> Result[User, UserNotFound | TooManyAttempts]:
+        async def count(operation: Operation[UserStores]) -> Result[User, UserNotFound | TooManyAttempts | NotAllowed]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
             read = await operation.repositories.users.get(user_id)
             if isinstance(read, Err):
                 await operation.refused(_subject(user_id), read.error)
@@ -147,10 +154,10 @@ class UserCommands:
             if blocked is not None:
                 await operation.refused(_subject(user_id), blocked)
                 return Err(blocked)
-            await operation.commit()
+            operation.commit()
             return read
 
-        counted = await self._transactions.run(context, "user.change_password", count)
+        counted = await self._transactions.run(context, Action.CHANGE_PASSWORD, count)
         if isinstance(counted, Err):
             return counted
         user = counted.value
@@ -171,14 +178,36 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return changed
 
-        return await self._transactions.run(context, "user.change_password", work)
+        return await self._transactions.run(context, Action.CHANGE_PASSWORD, work)
 
-    async def delete(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | UserHasOrders | Failure]:
-        """Delete a user. A user with orders cannot be deleted."""
+    async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
+        """Set a user's role, from the user's next request on."""
 
-        async def work(operation: Operation[UserStores]) -> Result[None, UserNotFound | UserHasOrders]:
+        async def work(operation: Operation[UserStores]) -> Result[None, RoleError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
             read = await operation.repositories.users.get(user_id)
-            deleted = await operation.repositories.users.delete(read.value.delete()) if isinstance(read, Ok) else read
+            granted = await operation.repositories.users.save_role(read.value.grant(role)) if isinstance(read, Ok) else read
+            match granted:
+                case Ok():
+                    await operation.done(_subject(user_id), role=role)
+                case Err(ChangedMeanwhile() as conflict):
+                    raise TransactionConflict(str(conflict))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return granted
+
+        return await self._transactions.run(context, Action.GRANT_ROLE, work)
+
+    async def delete(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, DeleteError | Failure]:
+        """Delete a user, with `version` only if that is still the current one. A user with orders cannot be deleted."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, DeleteError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
+            read = await operation.repositories.users.get(user_id)
+            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            deleted = await operation.repositories.users.delete(expected.value.delete()) if isinstance(expected, Ok) else expected
             match deleted:
                 case Ok():
                     await operation.done(_subject(user_id))
@@ -186,7 +215,7 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return deleted
 
-        return await self._transactions.run(context, "user.delete", work)
+        return await self._transactions.run(context, Action.DELETE_USER, work)
 
 
 def _subject(user_id: UserId) -> str:

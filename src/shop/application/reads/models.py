@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from shop.application.transactions.audit import AuditOutcome
 from shop.domain.money import Currency, Money
-from shop.domain.orders import OrderStatus
+from shop.domain.orders import Order, OrderLine, OrderStatus
+from shop.domain.users import Role, User
 from shop.domain.values import OrderId, UserId
 
 Item = TypeVar("Item")
@@ -41,6 +42,23 @@ class UserSummary(ReadModel):
     created_at: datetime
     updated_at: datetime
     version: int
+    role: Role
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        """Return the aggregate as it is shown."""
+        profile = user.profile
+        return cls(
+            id=user.id,
+            first_name=profile.name.first,
+            last_name=profile.name.last,
+            email=profile.email.text,
+            phone=None if profile.phone is None else profile.phone.text,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+            version=user.version,
+            role=user.role,
+        )
 
 
 class OrderSummary(ReadModel):
@@ -52,6 +70,33 @@ class OrderSummary(ReadModel):
     line_count: int
     placed_at: datetime
     updated_at: datetime
+
+
+class OrderDetails(ReadModel):
+    """An order with its lines."""
+
+    id: OrderId
+    user_id: UserId
+    status: OrderStatus
+    total: Money
+    lines: tuple[OrderLine, ...]
+    placed_at: datetime
+    updated_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """Return the aggregate as it is shown."""
+        return cls(
+            id=order.id,
+            user_id=order.user_id,
+            status=order.status,
+            total=order.total,
+            lines=order.lines,
+            placed_at=order.placed_at,
+            updated_at=order.updated_at,
+            version=order.version,
+        )
 
 
 class OrderTotals(ReadModel):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Literal, Protocol, TypeAlias
 
 from shop.application.reads.cursors import InvalidCursor
-from shop.application.reads.models import DailySales, OrderSummary, UserOrderSummary
+from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
 from shop.domain.money import Currency
 from shop.domain.orders import OrderStatus
 from shop.domain.result import Result
@@ -66,6 +66,10 @@ class OrderReadRepository(Protocol):
 
     async def find(self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None = None) -> Result[FoundOrders, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        ...
+
+    async def get(self, order_id: OrderId) -> OrderDetails | None:
+        """Return an order with its lines, None for an unknown id."""
         ...
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:

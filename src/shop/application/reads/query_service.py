@@ -13,6 +13,7 @@ from shop.application.reads.models import (
     AuditRecord,
     DailySales,
     DeadLetter,
+    OrderDetails,
     OrderSummary,
     Page,
     PublicProfile,
@@ -24,8 +25,9 @@ from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import UserPageKey
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import UserNotFound
+from shop.domain.users import Role, UserNotFound
 from shop.domain.values import OrderId, UserId
 
 T = TypeVar("T")
@@ -60,6 +62,18 @@ class QueryService:
     async def public_profiles(self, user_ids: Iterable[UserId]) -> Result[Mapping[UserId, PublicProfile], Unavailable]:
         """Return the public profiles of these users, without the unknown ids."""
         return await self._ask(lambda repositories: repositories.users.public_profiles(user_ids))
+
+    async def user(self, user_id: UserId) -> Result[UserSummary, UserNotFound | Unavailable]:
+        """Return the data of a user."""
+        match await self._ask(lambda repositories: repositories.users.get(user_id)):
+            case Ok(user):
+                return Err(UserNotFound(user_id)) if user is None else Ok(user)
+            case Err() as unavailable:
+                return unavailable
+
+    async def role(self, user_id: UserId) -> Result[Role | None, Unavailable]:
+        """Return the role of a user, None for an unknown id. The primary answers: a revoked role is revoked at once."""
+        return await self._ask_primary(lambda repositories: repositories.users.role(user_id))
 
     async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
         """Return a page of users by registration, oldest first."""
@@ -108,6 +122,14 @@ class QueryService:
             case Err() as invalid:
                 return invalid
 
+    async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
+        """Return an order with its lines."""
+        match await self._ask(lambda repositories: repositories.orders.get(order_id)):
+            case Ok(order):
+                return Err(OrderNotFound(order_id)) if order is None else Ok(order)
+            case Err() as unavailable:
+                return unavailable
+
     async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, Unavailable]:
         """Return the totals of a user's orders."""
 
@@ -142,6 +164,9 @@ class QueryService:
     async def _ask(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
         if self._replica is not None and (answer := await self._replica.ask(question)) is not None:
             return answer
+        return await self._ask_primary(question)
+
+    async def _ask_primary(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
         try:
             async with self._open() as repositories:
                 return Ok(await question(repositories))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shop.application.reads.models import PublicProfile, UserSummary
+from shop.domain.users import Role
 from shop.domain.values import UserId
 
 
@@ -32,6 +33,14 @@ class UserReadRepository(Protocol):
 
     async def public_profiles(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicProfile]:
         """Return the public profiles of these users, in one round trip, without the unknown ids."""
+        ...
+
+    async def get(self, user_id: UserId) -> UserSummary | None:
+        """Return the data of a user, None for an unknown id."""
+        ...
+
+    async def role(self, user_id: UserId) -> Role | None:
+        """Return the role of a user, None for an unknown id."""
         ...
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
+
 # --- Exceptions of the adapters -----------------------------------------------------------------------------------------
 
 
@@ -66,5 +68,5 @@ class OutcomeUnknown:
         return f"it is unknown whether {self.action} was committed; check the current state before retrying"
 
 
-Failure: TypeAlias = Unavailable | TooMuchContention | OutcomeUnknown
-"""How any use case can fail."""
+Failure: TypeAlias = Unavailable | TooMuchContention | OutcomeUnknown | AlreadyAnswered | KeyInUse | KeyReused
+"""How any use case can fail; the last three are only for a caller whose request has a key."""

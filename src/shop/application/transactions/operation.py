@@ -6,24 +6,30 @@ import asyncio
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.cancellation import to_the_end
-from shop.application.context import Context
+from shop.application.context import Context, Once
+from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused, StoredAnswer
 from shop.application.transactions.audit import AuditEntry, AuditOutcome
 from shop.application.transactions.failures import CommitOutcomeUnknown, TransactionConflict
 from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.events import Event
+from shop.domain.result import Err, Ok, Result
+from shop.domain.values import UserId
 
 R_co = TypeVar("R_co", covariant=True)
 
 
 class Operation(Generic[R_co]):
-    """The transaction of one attempt. It is rolled back unless `done`, `refused` or `commit` is called, each of which ends it."""
+    """The transaction of one attempt. It is rolled back unless the work calls `done`, `refused` or `commit`, as the last thing it does."""
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
         self._uow = uow
         self._context = context
         self._action = action
         self._deadline = deadline
+        self._is_to_commit = False
+        self._is_done = False
         self._committed: Sequence[Event] = ()
 
     @property
@@ -40,18 +46,46 @@ class Operation(Generic[R_co]):
         """Let this attempt take as long as it needs."""
         self._deadline.reschedule(None)
 
+    async def denied(self, subject: str, owner: UserId | None) -> Err[NotAllowed] | None:
+        """Return None if the actor may do this to what `owner` owns; otherwise record the refusal, and return it."""
+        reason = refusal(self._context.actor, Action(self._action), owner)
+        if reason is None:
+            return None
+        await self.refused(subject, reason)
+        return Err(reason)
+
     async def done(self, subject: str, **metadata: str) -> None:
-        """Record in the audit log that the action was done, and commit."""
+        """Record in the audit log that the action was done, to be committed when the work returns."""
         await self._record(subject, AuditOutcome.DONE, metadata)
+        self._is_done = True
 
     async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
-        """Record in the audit log that the action was refused with `error`, and commit. No repository may have written."""
+        """Record in the audit log that the action was refused with `error`, to be committed. No repository may have written."""
         for event in events:
             self._uow.events.add(event)
         await self._record(subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
 
-    async def commit(self) -> None:
-        """Write the collected events to the outbox and commit, without an audit entry: the action is neither done nor refused yet."""
+    def commit(self) -> None:
+        """Have the transaction committed without an audit entry: the action is neither done nor refused yet."""
+        self._is_to_commit = True
+
+    async def begin(self) -> AlreadyAnswered | KeyInUse | KeyReused | None:
+        """Return None if the work is to be done: the request has no key, or nothing was done under it."""
+        once = self._context.once
+        if once is None:
+            return None
+        if not await self._uow.answers.lock(self._scope, once.key):
+            return KeyInUse(once.key)
+        stored = await self._uow.answers.get(self._scope, once.key)
+        if stored is None:
+            return None
+        return AlreadyAnswered(stored.answer) if stored.fingerprint == once.fingerprint else KeyReused(once.key)
+
+    async def end(self, result: Result[object, object]) -> None:
+        """Write the collected events to the outbox, and the answer of a request with a key; then commit, if the work called for it."""
+        if not self._is_to_commit:
+            return
+        await self._answer(self._context.once, result)
         events = tuple(self._uow.events)
         for event in events:
             await self._uow.outbox.add(event, self._context.trace_id)
@@ -64,9 +98,18 @@ class Operation(Generic[R_co]):
             self._deadline.reschedule(ends)
             raise
 
+    async def _answer(self, once: Once | None, result: Result[object, object]) -> None:
+        # A refused request has done nothing, and is judged again.
+        if once is not None and self._is_done and isinstance(result, Ok):
+            await self._uow.answers.add(self._scope, once.key, StoredAnswer(once.fingerprint, once.answer(result.value)))
+
+    @property
+    def _scope(self) -> str:
+        return self._context.actor.text
+
     async def _record(self, subject: str, outcome: AuditOutcome, metadata: dict[str, str]) -> None:
         await self._uow.audit.append(AuditEntry(self._context, self._action, subject, outcome, metadata))
-        await self.commit()
+        self._is_to_commit = True
 
     async def _commit(self, events: Sequence[Event]) -> None:
         try:

@@ -94,8 +94,10 @@ class Transactions(Generic[R_co]):
             CURRENT_TRACE.reset(token)
 
     async def _run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
+        # A request with a key finds out by itself whether it was committed: the key is locked until then, and the answer is stored with it.
+        cured = (TransactionConflict,) if context.once is None else (TransactionConflict, CommitOutcomeUnknown)
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TransactionConflict) & retry_if_not_exception_type(LockTimeout),
+            retry=retry_if_exception_type(cured) & retry_if_not_exception_type(LockTimeout),
             stop=stop_after_attempt(self._retries.attempts),
             wait=wait_random_exponential(multiplier=self._retries.first_wait, max=self._retries.longest_wait),
             before_sleep=partial(_log_conflict, action),
@@ -103,37 +105,50 @@ class Transactions(Generic[R_co]):
             reraise=True,
         )
         deadline = asyncio.timeout(self._retries.deadline)
+        is_unknown = False
+
+        async def attempt() -> Result[T, E | Failure]:
+            nonlocal is_unknown
+            try:
+                return await self._attempt(context, action, work, deadline)
+            except CommitOutcomeUnknown as unknown:
+                is_unknown = True
+                _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
+                raise
+
         try:
             async with deadline:
-                result: Result[T, E] = await retrying(self._attempt, context, action, work, deadline)
-        except TransactionConflict as conflict:
-            attempts: int = retrying.statistics["attempt_number"]
-            _log.warning("%s: abandoned after attempt %d: %s", action, attempts, conflict)
-            return Err(TooMuchContention(attempts))
+                result: Result[T, E | Failure] = await retrying(attempt)
+        except CommitOutcomeUnknown:
+            return Err(OutcomeUnknown(action))
+        except (TransactionConflict, StoreLost) as error:
+            # Nothing was written by this attempt; an earlier one may have been committed.
+            given_up = _given_up(action, error, retrying)
+            return Err(OutcomeUnknown(action) if is_unknown else given_up)
         except TimeoutError:
             if not deadline.expired():
                 raise
             _log.warning("%s: not done within %g s", action, self._retries.deadline)
-            return Err(Unavailable(f"{action} was not done within {self._retries.deadline:g} s"))
-        except StoreLost as lost:
-            _log.warning("%s: the database is unavailable: %s", action, lost)
-            return Err(Unavailable(str(lost)))
-        except CommitOutcomeUnknown as unknown:
-            _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
-            return Err(OutcomeUnknown(action))
+            late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
+            return Err(OutcomeUnknown(action) if is_unknown else late)
         match result:
             case Ok():
                 _log.info("%s: done", action)
-            case Err(error):
-                _log.info("%s: refused: %s", action, type(error).__name__)
+            case Err(reason):
+                _log.info("%s: refused: %s", action, type(reason).__name__)
         return result
 
-    async def _attempt(self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout) -> Result[T, E]:
+    async def _attempt(self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout) -> Result[T, E | Failure]:
         operation: Operation[R_co] | None = None
         try:
             async with self._begin() as uow:
                 operation = Operation(uow, context, action, deadline)
-                return await work(operation)
+                kept = await operation.begin()
+                if kept is not None:
+                    return Err(kept)
+                result = await work(operation)
+                await operation.end(result)
+                return result
         finally:
             # The connection is back in the pool by now: the listener may be slow.
             if operation is not None and operation.committed:
@@ -145,6 +160,15 @@ class Transactions(Generic[R_co]):
         except Exception:  # noqa: BLE001 the transaction is committed:
             # nothing that fails here may look like a failure of the use case, and the outbox publishes the events anyway.
             _log.exception("%s: the listener failed after the commit", action)
+
+
+def _given_up(action: str, error: TransactionConflict | StoreLost, retrying: AsyncRetrying) -> TooMuchContention | Unavailable:
+    if isinstance(error, StoreLost):
+        _log.warning("%s: the database is unavailable: %s", action, error)
+        return Unavailable(str(error))
+    attempts: int = retrying.statistics["attempt_number"]
+    _log.warning("%s: abandoned after attempt %d: %s", action, attempts, error)
+    return TooMuchContention(attempts)
 
 
 def _log_conflict(action: str, state: RetryCallState) -> None:

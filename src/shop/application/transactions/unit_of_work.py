@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol, TypeAlias, TypeVar
 
+from shop.application.transactions.answers import Answers
 from shop.application.transactions.audit import AuditLog
 from shop.domain.aggregate import Aggregate
 from shop.domain.events import Event
@@ -77,6 +78,11 @@ class UnitOfWork(Protocol[R_co]):
     @property
     def outbox(self) -> Outbox:
         """The outbox."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """The answers to requests."""
         ...
 
     async def commit(self) -> None:

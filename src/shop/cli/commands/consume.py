@@ -17,6 +17,7 @@ class ConsumerName(StrEnum):
 
     SALES = "sales"
     CACHE = "cache"
+    SESSIONS = "sessions"
 
 
 def consume(
@@ -30,7 +31,7 @@ def consume(
             raise no_broker(here)
         chosen = shop.consumers.get(consumer)
         if chosen is None:
-            detail = f"redis_url: is not set, and the consumer {consumer} requires a shared cache"
+            detail = f"redis_url: is not set, and the consumer {consumer} requires Redis"
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
         return await until_stopped(here, chosen.run)
 

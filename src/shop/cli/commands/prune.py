@@ -14,14 +14,14 @@ from shop.cli.running import session
 
 
 def prune(context: typer.Context) -> None:
-    """Remove messages published or handled more than message_retention_days ago."""
+    """Remove messages published or handled more than message_retention_days ago, and answers after answer_retention_hours."""
     here = session(context)
 
     async def work(shop: Shop) -> Pruned:
-        pruned = Pruned(0, 0)
-        columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} messages removed"))
+        pruned = Pruned(0, 0, 0)
+        columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} rows removed"))
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
-            task = progress.add_task("messages", total=None)
+            task = progress.add_task("rows", total=None)
             while (batch := here.value(await shop.pruning.prune_batch(here.context))).total:
                 pruned += batch
                 progress.advance(task, batch.total)

@@ -13,7 +13,7 @@ from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, session
 from shop.domain.result import Result
-from shop.domain.users import Profile, User
+from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
 
 app = typer.Typer(no_args_is_help=True, help="Users.")
@@ -86,6 +86,14 @@ def password(context: typer.Context, user: UserArgument, password_stdin: StdinOp
     new = here.value(Password.parse(_ask(here, "New password", is_stdin=password_stdin, confirm=True)))
     here.value(here.run(lambda shop: shop.users.change_password(here.context, UserId(user), old, new)))
     here.output.record({"id": user, "password": "changed"})
+
+
+@app.command()
+def grant(context: typer.Context, user: UserArgument, role: Annotated[Role, typer.Argument(help="The role.")]) -> None:
+    """Set a user's role: what the user may do over HTTP."""
+    here = session(context)
+    here.value(here.run(lambda shop: shop.users.grant(here.context, UserId(user), role)))
+    here.output.record({"id": user, "role": role})
 
 
 @app.command()

@@ -22,6 +22,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from shop.application.cancellation import cancellation_first
 from shop.application.transactions.failures import LockTimeout, StoreDefect, StoreLost, TransactionConflict
 from shop_db.constraints import (
+    AnswerConstraint,
     AuditLogConstraint,
     DailySaleConstraint,
     InboxConstraint,
@@ -45,6 +46,7 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     OrderLineConstraint.ORDER_LINES_LINE_NUMBER_CHECK: "lines are numbered from 1",
     OrderLineConstraint.ORDER_LINES_QUANTITY_CHECK: "OrderLine checks the quantity",
     OrderLineConstraint.ORDER_LINES_UNIT_PRICE_MINOR_CHECK: "Money is not negative",
+    AnswerConstraint.ANSWERS_PKEY: "every insert says ON CONFLICT",
     AuditLogConstraint.AUDIT_LOG_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",

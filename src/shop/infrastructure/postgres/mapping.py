@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shop.application.reads.models import AuditRecord, DailySales, OrderSummary, OrderTotals, PublicProfile, UserSummary
+from shop.application.reads.models import AuditRecord, DailySales, OrderDetails, OrderSummary, OrderTotals, PublicProfile, UserSummary
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import StoreDefect
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderLine, OrderStatus
-from shop.domain.users import Profile, User
+from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, PhoneNumber, UserId
 from shop_db import enums
 from shop_db.models import AuditLog, DailySale
 from shop_db.models import User as UserRow
 from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import GetPublicProfilesRow, ListUsersRow
+from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow
 
 
 class UnreadableRow(StoreDefect):
@@ -36,6 +36,7 @@ def user_from(row: UserRow) -> User:
             created_at=row.created_at,
             updated_at=row.updated_at,
             version=row.version,
+            role=Role(row.role.value),
         )
     except ValueError as error:
         raise UnreadableRow(f"users row {row.id}: {error}") from None
@@ -73,6 +74,11 @@ def order_status_to(status: OrderStatus) -> enums.OrderStatus:
     return enums.OrderStatus(status.value)
 
 
+def role_to(role: Role) -> enums.UserRole:
+    """Return the database's value of a role."""
+    return enums.UserRole(role.value)
+
+
 def audit_outcome_to(outcome: AuditOutcome) -> enums.AuditOutcome:
     """Return the database's value of an outcome."""
     return enums.AuditOutcome(outcome.value)
@@ -83,7 +89,7 @@ def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
     return PublicProfile(id=UserId(row.id), first_name=row.first_name, last_name=row.last_name)
 
 
-def user_summary_from(row: ListUsersRow) -> UserSummary:
+def user_summary_from(row: ListUsersRow | GetUserSummaryRow) -> UserSummary:
     """Build the read model."""
     return UserSummary(
         id=UserId(row.id),
@@ -94,7 +100,13 @@ def user_summary_from(row: ListUsersRow) -> UserSummary:
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,
+        role=Role(row.role.value),
     )
+
+
+def order_details_from(rows: Sequence[GetOrderWithLinesRow]) -> OrderDetails:
+    """Build the read model from one or more rows, one for each line. Raises `UnreadableRow`."""
+    return OrderDetails.of(order_from(rows))
 
 
 def order_summary_from(row: ListOrdersOfUserRow | FindOrdersRow) -> OrderSummary:

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from shop.application.cancellation import cancellation_first
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
-from shop_db import audit, inbox, logins, orders, outbox, users
+from shop_db import answers, audit, inbox, logins, orders, outbox, users
 
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
@@ -128,6 +128,7 @@ async def _require_ready(conninfo: str, patience: float) -> None:
             await audit.list_audit_entries(conn, after_id=None, page_size=0)
             await outbox.measure_outbox(conn)
             await inbox.list_dead_messages(conn, at_most=0)
+            await answers.get_answer(conn, scope="", key="")
             await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         except (UndefinedTable, UndefinedColumn) as error:
             # PostgreSQL raises this during parsing, so its message contains no value.

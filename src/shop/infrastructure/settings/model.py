@@ -81,8 +81,19 @@ class Settings(BaseSettings):
     isolation: Annotated[Isolation, Field(description="Isolation level of transactions.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
+    session_hours: Annotated[int, Field(ge=1, le=8760, description="Hours until a session ends.")] = 12
+    http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
+    http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
+    http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
+    http_drain: Annotated[
+        float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
+    ] = 5.0
+    http_trusted_proxies: Annotated[str, Field(description="Addresses, by commas, whose X-Forwarded-For is believed; * is all.")] = (
+        "127.0.0.1"
+    )
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
+    answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
     relay_batch_size: Annotated[int, Field(ge=1, le=10_000, description="Events published in one batch.")] = 100
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE

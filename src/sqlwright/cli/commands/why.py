@@ -28,7 +28,8 @@ def why(
     """Explain why a column may or may not be None, and how many rows a query returns.
 
     Each verdict has its reason in one sentence and the place in the query that it is based on. With --without or --order, the statement of
-    a variant is shown: its verdicts are those of the query, which hold for all variants.
+    a variant is shown: its verdicts are those of the query, which hold for all variants. That of a patch, and those of pages, are always
+    shown.
 
     Examples:
       sqlwright why GetUserByEmail

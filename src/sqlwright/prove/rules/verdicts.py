@@ -40,6 +40,13 @@ class NullProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ParamProof(NullProof):
+    """Whether a parameter may be None. `refused_by` is the column that refuses the NULL that `sqlc.narg` allows."""
+
+    refused_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict(NullProof):
     """The nullability of an expression. `location` is a byte offset into the statement, if there is a place to point at.
 

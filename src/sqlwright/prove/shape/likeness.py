@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlwright.prove.tree.enums import BoolExprType, CmdType
-from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location
-from sqlwright.prove.tree.nodetree import Node, Tree, unescape
+from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location, returns_rows
+from sqlwright.prove.tree.nodetree import Node, Tree, unescape, walk
 from sqlwright.prove.tree.querytree import Query
 
 # Places in the text, and what PostgreSQL derives from the mentions of columns and subqueries, of which those in what has left are gone.
@@ -82,7 +82,11 @@ def without_order(tree: Node, shape: Shape) -> tuple[object, list[tuple[str, ...
     if not tree.has("groupClause"):
         rest["hasAggs"] = tree.raw("hasAggs")
     visible = [(target.number, target.name, shape.of(target.expression)) for target in query.targets if not target.junk]
+    # What returns a set adds rows, though it is only sorted by.
+    sets = sorted(
+        repr(shape.of(target.expression)) for target in query.targets if target.junk and any(map(returns_rows, walk(target.node)))
+    )
     # GROUP BY and DISTINCT adopt the direction of ORDER BY, and DISTINCT its order too.
-    return (shape.of(Node("QUERY", rest)), visible, by("groupClause"), sorted(by("distinctClause"))), by(
+    return (shape.of(Node("QUERY", rest)), visible, sets, by("groupClause"), sorted(by("distinctClause"))), by(
         "sortClause", "sortop", "nulls_first"
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
-from sqlwright.prove.rules.verdicts import Nullability, NullProof
+from sqlwright.prove.rules.verdicts import Nullability, ParamProof
 from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, RelKind, RTEKind
 from sqlwright.prove.tree.expressions import is_parameter
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
@@ -36,7 +36,7 @@ class _Use:
     whole: bool = False
 
 
-def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[NullProof, ...]:
+def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[ParamProof, ...]:
     """Return the proofs of the parameters $1 to $count of a statement."""
     uses: dict[int, list[_Use | None]] = defaultdict(list)
     written = dict(_Writes(facts, tree).find())
@@ -77,7 +77,7 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
                 yield tested, words
 
 
-def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> NullProof:
+def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> ParamProof:
     elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
@@ -95,7 +95,8 @@ def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Null
         elements, reason = False, f"it is written to {direct[0].column}, but it is used elsewhere too"
     else:
         nullable, reason = True, f"it is written to {direct[0].column}, which accepts NULL"
-    return NullProof(Nullability(nullable=nullable, element_nullable=elements), reason)
+    refused_by = refusing.column if optional and refusing is not None else None
+    return ParamProof(Nullability(nullable=nullable, element_nullable=elements), reason, refused_by)
 
 
 class _Writes:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from sqlwright.prove.tree.enums import BoolExprType, CmdType, SubLinkType
+from sqlwright.prove.tree.enums import BoolExprType, CmdType, NullTestType, SubLinkType
 from sqlwright.prove.tree.expressions import conjuncts, is_parameter, location
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-from sqlwright.prove.tree.querytree import Query
+from sqlwright.prove.tree.querytree import Query, null_test
 
 
 class Where(Enum):
     """Where an optional parameter cannot stand: in words, and how to write the query instead."""
 
     OR = "under OR", "write one condition without OR, such as `@{0} = ANY (ARRAY[a, b])`."
+    NULL_TEST = "under OR, with a test whether it is NULL", "write only {1}: the condition leaves when the argument is left out."
     NOT = "under NOT", "write the opposite condition, with `<>`, NOT LIKE or `<> ALL (…)`."
     SUBQUERY = (
         "in a subquery of a condition",
@@ -40,9 +41,10 @@ class Where(Enum):
         """The place in words."""
         return self.value[0]
 
-    def cure(self, name: str) -> str:
-        """How to write it instead, for a parameter."""
-        return self.value[1].format(name)
+    def cure(self, name: str, condition: str = "") -> str:
+        """How to write it instead, for a parameter; `condition` is the one that remains without a test for NULL, "" if it is not known."""
+        rest = f"`{condition}`" if condition else "the other condition"
+        return self.value[1].replace("{0}", name).replace("{1}", rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,24 @@ def _of_condition(tree: Tree) -> Iterator[Use]:
     elif isinstance(tree, Node):
         operator = BoolExprType(tree.text("boolop")) if tree.tag == "BOOLEXPR" else BoolExprType.AND
         if operator is not BoolExprType.AND and not _is_one_condition(tree, operator):
-            yield from _everywhere(tree, Where.OR if operator is BoolExprType.OR else Where.NOT)
+            tested = _tested(tree) if operator is BoolExprType.OR else frozenset[int]()
+            for use in _everywhere(tree, Where.OR if operator is BoolExprType.OR else Where.NOT):
+                yield replace(use, where=Where.NULL_TEST) if use.number in tested else use
             return
         for name, value in tree.fields.items():
             if tree.tag == "SUBLINK" and name == "subselect":
                 yield from _everywhere(value, Where.SUBQUERY)
             else:
                 yield from _of_condition(value)
+
+
+def _tested(either: Node) -> frozenset[int]:
+    """Return the parameters that an OR of two conditions tests for NULL by one of them, as in `$1 IS NULL OR name = $1`."""
+    operands = either.nodes("args")
+    tests = [node for node in operands if node.tag == "NULLTEST" and null_test(node) is NullTestType.IS_NULL]
+    if len(operands) != 2 or len(tests) != 1:  # noqa: PLR2004 - a test and a condition
+        return frozenset()
+    return frozenset(node.number("paramid") for node in walk(tests[0]) if is_parameter(node))
 
 
 def _is_one_condition(node: Node, operator: BoolExprType) -> bool:

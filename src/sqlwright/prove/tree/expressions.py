@@ -46,6 +46,11 @@ def is_parameter(node: Node) -> bool:
     return node.tag == "PARAM" and node.enum("paramkind", ParamKind) is ParamKind.EXTERN
 
 
+def returns_rows(node: Node) -> bool:
+    """Return whether a node calls a function or an operator that returns a set."""
+    return (node.tag == "FUNCEXPR" and node.flag("funcretset")) or (node.tag == "OPEXPR" and node.flag("opretset"))
+
+
 def conjuncts(tree: Tree) -> Iterator[Node]:
     """Yield the conditions that AND joins at the top, at any depth of AND."""
     if not isinstance(tree, Node):

@@ -159,7 +159,7 @@ $interrupted        finally:
             return transformer, results[first:-1]
         error, done = error_from_result(failed), results.index(failed) - first
         if before == INTRANS or done > 0 or not is_outdated(error):
-            if done >= 0:
+            if 0 <= done < len(messages):
                 sent.note_failed(error, done)
             raise error
         name = messages[0][0]
@@ -199,6 +199,9 @@ def fetch_each(pgconn: PGconn, expected: int) -> PQGen[list[PGresult]]:
                 # The end of the statement's results.
                 pgconn.get_result()
         results += yield from generators.fetch_many(pgconn)
+        if results[-1].status != ExecStatus.PIPELINE_SYNC:
+            # A deferred constraint has failed, before the synchronization ends.
+            results += yield from generators.fetch_many(pgconn)
     except OperationalError:
         # If the server said why it closes the connection, that is the error.
         if find_failed(results) is None:

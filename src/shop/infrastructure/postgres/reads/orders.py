@@ -7,11 +7,11 @@ from datetime import date
 from typing import TypeVar
 
 from shop.application.reads.cursors import InvalidCursor
-from shop.application.reads.models import DailySales, UserOrderSummary
+from shop.application.reads.models import DailySales, OrderDetails, UserOrderSummary
 from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.domain.result import Err, Ok, Result
-from shop.domain.values import UserId
-from shop.infrastructure.postgres.mapping import daily_sales_from, order_summary_from, order_totals_from
+from shop.domain.values import OrderId, UserId
+from shop.infrastructure.postgres.mapping import daily_sales_from, order_details_from, order_summary_from, order_totals_from
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import UNSET, CursorError, Unset, orders
 from shop_db.enums import OrderStatus as StoredStatus
@@ -58,6 +58,11 @@ class PostgresOrderReadRepository:
         except CursorError:
             return Err(InvalidCursor(f"found orders, {sort} first"))
         return Ok(FoundOrders(tuple(order_summary_from(row) for row in page.rows), page.next, page.previous))
+
+    async def get(self, order_id: OrderId) -> OrderDetails | None:
+        """Return an order with its lines, None for an unknown id."""
+        rows = await self._query(orders.get_order_with_lines, id=order_id)
+        return order_details_from(rows) if rows else None
 
     async def summary(self, user_id: UserId) -> UserOrderSummary:
         """Return the totals of a user's orders: none for a user without orders and for an unknown user."""

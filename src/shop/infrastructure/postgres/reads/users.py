@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from shop.application.reads.models import PublicProfile
+from shop.application.reads.models import PublicProfile, UserSummary
 from shop.application.reads.users import UserPage, UserPageKey
+from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
 from shop.infrastructure.postgres.queries import Queries
@@ -24,6 +25,16 @@ class PostgresUserReadRepository:
         ids: list[uuid.UUID] = list(user_ids)
         rows = await self._query(users.get_public_profiles, ids=ids)
         return {UserId(row.id): public_profile_from(row) for row in rows}
+
+    async def get(self, user_id: UserId) -> UserSummary | None:
+        """Return the data of a user, None for an unknown id."""
+        row = await self._query(users.get_user_summary, id=user_id)
+        return None if row is None else user_summary_from(row)
+
+    async def role(self, user_id: UserId) -> Role | None:
+        """Return the role of a user, None for an unknown id."""
+        role = await self._query(users.get_user_role, id=user_id)
+        return None if role is None else Role(role.value)
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""

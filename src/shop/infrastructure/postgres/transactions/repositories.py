@@ -5,6 +5,7 @@ from __future__ import annotations
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.transactions.answers import PostgresAnswers
 from shop.infrastructure.postgres.transactions.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
 from shop.infrastructure.postgres.transactions.projections import PostgresProjections
@@ -22,4 +23,5 @@ class PostgresRepositories:
         self.logins = PostgresLoginAttempts(queries)
         self.seeds = PostgresSeedRepository(queries)
         self.messages = PostgresSettledMessages(queries)
+        self.old_answers = PostgresAnswers(queries)
         self.projections = PostgresProjections(conn, queries)

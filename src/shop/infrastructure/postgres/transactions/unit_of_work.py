@@ -15,6 +15,7 @@ from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.postgres.transactions.answers import PostgresAnswers
 from shop.infrastructure.postgres.transactions.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.transactions.outbox import PostgresOutbox
 from shop.infrastructure.postgres.transactions.repositories import PostgresRepositories
@@ -39,6 +40,7 @@ class PostgresUnitOfWork:
         self.repositories = PostgresRepositories(conn, self._queries, self.events)
         self.audit = PostgresAuditLog(self._queries)
         self.outbox = PostgresOutbox(self._queries)
+        self.answers = PostgresAnswers(self._queries)
 
     async def commit(self) -> None:
         """Commit the transaction, and close the repositories.

@@ -10,7 +10,7 @@ from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.errors import violates
-from shop.infrastructure.postgres.mapping import user_from
+from shop.infrastructure.postgres.mapping import role_to, user_from
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import UNSET, users
 from shop_db.constraints import OrderConstraint, UserConstraint
@@ -91,6 +91,11 @@ class PostgresUserRepository:
             return Err(await self._missing_or_changed(user.id))
         self._events.collect(user)
         return Ok(None)
+
+    async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's role. Writes nothing if `user.version` is not the current version."""
+        touched = await self._query(users.update_user_role, id=user.id, role=role_to(user.role), version=user.version)
+        return Ok(None) if touched else Err(await self._missing_or_changed(user.id))
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
         """Delete the user, whatever its version."""

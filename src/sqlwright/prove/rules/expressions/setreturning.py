@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlwright.prove.rules.scopes import Prover, Scope
 from sqlwright.prove.rules.verdicts import Verdict, may_be_null, never_null
 from sqlwright.prove.tree.enums import TypType
-from sqlwright.prove.tree.expressions import location
+from sqlwright.prove.tree.expressions import location, returns_rows
 from sqlwright.prove.tree.nodetree import Node, Unrecognised, walk
 from sqlwright.prove.tree.querytree import RangeEntry
 
@@ -79,7 +79,7 @@ def in_target_list(prover: Prover, call: Node, scope: Scope) -> Verdict:
     sets = 0
     for target in scope.query.targets:
         for node in walk(target.expression):
-            if (node.tag == "FUNCEXPR" and node.flag("funcretset")) or (node.tag == "OPEXPR" and node.flag("opretset")):
+            if returns_rows(node):
                 sets += 1
     if sets == 0:
         raise Unrecognised("a set-returning function outside of the target list")

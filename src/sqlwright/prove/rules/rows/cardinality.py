@@ -60,6 +60,9 @@ def exactly_one(reason: str) -> Rows:
     return Rows(at_least_one=True, at_most_one=True, reason=reason)
 
 
+_ONE_ROW_EACH = "every item of FROM has one row"
+
+
 def rows_of(prover: Prover, node: Node, parent: Scope | None, fixed: Fixed = _NOTHING) -> Rows:
     """Return the number of rows of a query; with `fixed`, of those rows in which these output columns have one value."""
     try:
@@ -129,7 +132,7 @@ def _explain(prover: Prover, scope: Scope, found: FunctionalDependencies) -> str
     if not found.all_determined:
         return "a FULL JOIN may give a row for each of its sides"
     reasons = list(dict.fromkeys(found.reasons[item] for item in scope.tree.items if item in found.reasons))
-    return ", and ".join(reasons) if reasons else "every item of FROM has one row"
+    return ", and ".join(reasons) if reasons else _ONE_ROW_EACH
 
 
 def _place_of_loose(scope: Scope, found: FunctionalDependencies) -> int | None:
@@ -265,16 +268,23 @@ def constant_number(node: Node) -> int | None:
 # --- FROM -----------------------------------------------------------------------------------------------------------------
 
 
-def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> bool:
-    """Return whether a subquery, CTE or view has at most one row once some of its columns are fixed; a Node is a query in an expression."""
+def _limits_entry(prover: Prover, entry: RangeEntry | Node, scope: Scope, fixed: Fixed) -> str:
+    """Return why a subquery, CTE or view has at most one row once some of its columns are fixed; "" if that is not proven.
+
+    A Node is a query in an expression.
+    """
     if isinstance(entry, Node):
-        return rows_of(prover, entry, scope, fixed).at_most_one
-    if entry.kind is RTEKind.SUBQUERY:
-        return rows_of(prover, entry.node.node("subquery"), scope, fixed).at_most_one
-    if entry.kind is RTEKind.CTE:
+        rows = rows_of(prover, entry, scope, fixed)
+    elif entry.kind is RTEKind.SUBQUERY:
+        rows = rows_of(prover, entry.node.node("subquery"), scope, fixed)
+    elif entry.kind is RTEKind.CTE:
         item, owner = scope.common_table(entry)
-        return not item.flag("cterecursive") and rows_of(prover, item.node("ctequery"), owner, fixed).at_most_one
-    return rows_of(prover, prover.facts.view_query(entry.relation), scope, fixed).at_most_one
+        if item.flag("cterecursive"):
+            return ""
+        rows = rows_of(prover, item.node("ctequery"), owner, fixed)
+    else:
+        rows = rows_of(prover, prover.facts.view_query(entry.relation), scope, fixed)
+    return (rows.reason or _ONE_ROW_EACH) if rows.at_most_one else ""
 
 
 def _conditionless(condition: Node | None) -> bool:

@@ -48,8 +48,8 @@ _BINARY = 2
 class FunctionalDependencies:
     """The fixed columns and the determined items of one query level.
 
-    `outputs` are output columns that the surrounding query fixes; `row_limit` returns whether a subquery has at most one row once some of
-    its columns are fixed.
+    `outputs` are output columns that the surrounding query fixes; `row_limit` returns why a subquery has at most one row once some of its
+    columns are fixed, "" if it may have more.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FunctionalDependencies:
         prover: Prover,
         scope: Scope,
         outputs: Mapping[int, frozenset[Sense]],
-        row_limit: Callable[[Prover, RangeEntry | Node, Scope, Mapping[int, frozenset[Sense]]], bool],
+        row_limit: Callable[[Prover, RangeEntry | Node, Scope, Mapping[int, frozenset[Sense]]], str],
         extra: Node | None = None,
         extra_guard: frozenset[NullExtension] = frozenset(),
     ) -> None:
@@ -156,7 +156,7 @@ class FunctionalDependencies:
             return False
         if kind is SubLinkType.ROWCOMPARE:
             return is_same_each_time(self._prover, self._scope, subquery)
-        return is_repeatable(self._prover, subquery) and self._row_limit(self._prover, subquery, self._scope, {})
+        return is_repeatable(self._prover, subquery) and bool(self._row_limit(self._prover, subquery, self._scope, {}))
 
     def _take_checks(self, item: int) -> None:
         """Take the CHECK constraints of a table that leave one value to a column: `CHECK (id = 1)`, `CHECK (id)`."""
@@ -296,7 +296,7 @@ class FunctionalDependencies:
         if entry.kind is RTEKind.RELATION:
             relation = self._prover.facts.relation(entry.relation)
             if relation.kind is RelKind.VIEW:
-                return self._row_limit(self._prover, entry, self._scope, own)
+                return self._limits(item, entry, own)
             if relation.kind is RelKind.RELATION and relation.descendants and entry.with_children:
                 return False  # the index of a parent does not cover its children; that of a partitioned table does
             for index in self._prover.facts.unique_indexes(relation.oid):
@@ -317,8 +317,15 @@ class FunctionalDependencies:
             return True
         if entry.kind in (RTEKind.SUBQUERY, RTEKind.CTE):
             needed = outer_items(entry.node.node("subquery")) if entry.kind is RTEKind.SUBQUERY else set[int]()
-            return self._are_constant(needed) and self._row_limit(self._prover, entry, self._scope, own)
+            return self._are_constant(needed) and self._limits(item, entry, own)
         return False
+
+    def _limits(self, item: int, entry: RangeEntry, fixed: Mapping[int, frozenset[Sense]]) -> bool:
+        """Return whether a subquery, CTE or view has at most one row, and keep the reason."""
+        reason = self._row_limit(self._prover, entry, self._scope, fixed)
+        if reason:
+            self.reasons[item] = reason
+        return bool(reason)
 
     def _binds(self, index: UniqueIndex, item: int) -> bool:
         if index.predicate is not None and not self._implies(index.predicate, item):

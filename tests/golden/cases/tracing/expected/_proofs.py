@@ -8,7 +8,10 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
-    "MoveUser": "at most one (every item of FROM has one row)",
+    "MoveUser": (
+        "at most one (the unique index `users_pkey` allows one row for the given"
+        " values)"
+    ),
 }
 
 

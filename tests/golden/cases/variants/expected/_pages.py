@@ -15,6 +15,7 @@ from ._variants import Clause, Variants
 
 Row = TypeVar("Row")
 FIRST, LAST = "first", "last"
+ENDS = {FIRST, LAST}
 VERSION = "1"
 MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16
 # One more row than the page has is read, and the parameter may be an int4.
@@ -239,7 +240,7 @@ class Pages:
         sent = list(values)
         sent[self._size] = size + 1
         nulls = None
-        if cursor is None or cursor == FIRST or cursor == LAST:
+        if cursor is None or cursor in ENDS:
             place = Place(found, cursor == LAST, None, size)
         else:
             try:

@@ -89,7 +89,11 @@ class FindOrdersRow:
 
 @traced("FindOrders", FIND_ORDERS.sql, operation="SELECT")
 def find_orders(conn: Connection[Any], params: FindOrdersParams) -> list[FindOrdersRow]:
-    """Orders, as the clerk filters them."""
+    """Orders, as the clerk filters them.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = FIND_ORDERS.choose(
         (params.state, params.since, params.until, params.customer, params.max_rows),
         params.order,
@@ -131,7 +135,11 @@ def count_find_orders(
     until: datetime.datetime | Unset = UNSET,
     customer: str | Unset = UNSET,
 ) -> int:
-    """Count the rows of `find_orders`, without its limit."""
+    """Count the rows of `find_orders`, without its limit.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = COUNT_FIND_ORDERS.choose((state, since, until, customer))
     row, count = fetch_one(conn, sql, values, binary=True)
     if row is None or count > 1:
@@ -173,7 +181,11 @@ def has_orders(
     until: datetime.datetime | Unset = UNSET,
     customer: str | Unset = UNSET,
 ) -> bool:
-    """Return whether `find_orders` has rows, without its limit."""
+    """Return whether `find_orders` has rows, without its limit.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = HAS_ORDERS.choose((state, since, until, customer))
     row, count = fetch_one(conn, sql, values, binary=True)
     if row is None or count > 1:
@@ -212,7 +224,10 @@ def first_shipped(
     *,
     state: State | Unset = UNSET,
 ) -> FirstShippedRow | None:
-    """The first row of the shipped orders, with a filter in a WITH item, and braces."""
+    """The first row of the shipped orders, with a filter in a WITH item, and braces.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = FIRST_SHIPPED.choose((state,))
     row, count = fetch_one(conn, sql, values, binary=True)
     if count > 1:
@@ -234,7 +249,10 @@ TOTAL: Final = Variants(
 
 @traced("Total", TOTAL.sql, operation="SELECT", collection="orders")
 def total(conn: Connection[Any], *, user_id: int | Unset = UNSET) -> Decimal | None:
-    """See queries/orders.sql:22."""
+    """See queries/orders.sql:22.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = TOTAL.choose((user_id,))
     row, count = fetch_one(conn, sql, values)
     if row is None or count > 1:
@@ -273,7 +291,10 @@ def stream_orders(
     state: State | Unset = UNSET,
     order: StreamOrdersOrder = "id",
 ) -> Generator[int]:
-    """See queries/orders.sql:26."""
+    """See queries/orders.sql:26.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = STREAM_ORDERS.choose((state,), order)
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast(
@@ -379,7 +400,11 @@ def page_orders(
     order: PageOrdersOrder = "newest",
     cursor: str | None = None,
 ) -> Page[PageOrdersRow]:
-    """Orders, a page at a time."""
+    """Orders, a page at a time.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_ORDERS.choose((state, page_size), cursor, order)
     rows = fetch_all(conn, sql, values, binary=True)
     rows, after, before = place.cut(rows)
@@ -419,7 +444,10 @@ def page_ids(
     page_size: int,
     cursor: str | None = None,
 ) -> Page[int]:
-    """See queries/orders.sql:45."""
+    """See queries/orders.sql:45.
+
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_IDS.choose((page_size,), cursor)
     rows = fetch_all(conn, sql, values, binary=True)
     rows, after, before = place.cut(rows)
@@ -482,7 +510,10 @@ class PageBetweenParams:
 
 @traced("PageBetween", PAGE_BETWEEN.sql, operation="SELECT", collection="orders")
 def page_between(conn: Connection[Any], params: PageBetweenParams) -> Page[Order]:
-    """Whole rows, between two ids."""
+    """Whole rows, between two ids.
+
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_BETWEEN.choose(
         (params.low, params.high, params.least, params.most, params.page_size),
         params.cursor,
@@ -499,7 +530,11 @@ class Querier:
         self._conn = conn
 
     def find_orders(self, arg: FindOrdersParams) -> Iterator[FindOrdersRow]:
-        """Orders, as the clerk filters them."""
+        """Orders, as the clerk filters them.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         return iter(find_orders(self._conn, arg))
 
     def count_find_orders(
@@ -510,7 +545,11 @@ class Querier:
         until: datetime.datetime | Unset = UNSET,
         customer: str | Unset = UNSET,
     ) -> int:
-        """Count the rows of `find_orders`, without its limit."""
+        """Count the rows of `find_orders`, without its limit.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         return count_find_orders(
             self._conn,
             state=state,
@@ -527,7 +566,11 @@ class Querier:
         until: datetime.datetime | Unset = UNSET,
         customer: str | Unset = UNSET,
     ) -> bool:
-        """Return whether `find_orders` has rows, without its limit."""
+        """Return whether `find_orders` has rows, without its limit.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         return has_orders(
             self._conn,
             state=state,
@@ -539,11 +582,16 @@ class Querier:
     def first_shipped(self, *, state: State | Unset = UNSET) -> FirstShippedRow | None:
         """The first row of the shipped orders, with a filter in a WITH item, and
         braces.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
         """
         return first_shipped(self._conn, state=state)
 
     def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:22."""
+        """See queries/orders.sql:22.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         return total(self._conn, user_id=user_id)
 
     def stream_orders(
@@ -552,7 +600,10 @@ class Querier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> Generator[int]:
-        """See queries/orders.sql:26."""
+        """See queries/orders.sql:26.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         return stream_orders(self._conn, state=state, order=order)
 
     def page_orders(
@@ -563,7 +614,11 @@ class Querier:
         order: PageOrdersOrder = "newest",
         cursor: str | None = None,
     ) -> Page[PageOrdersRow]:
-        """Orders, a page at a time."""
+        """Orders, a page at a time.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         return page_orders(
             self._conn,
             state=state,
@@ -573,11 +628,17 @@ class Querier:
         )
 
     def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
-        """See queries/orders.sql:45."""
+        """See queries/orders.sql:45.
+
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         return page_ids(self._conn, page_size=page_size, cursor=cursor)
 
     def page_between(self, arg: PageBetweenParams) -> Page[Order]:
-        """Whole rows, between two ids."""
+        """Whole rows, between two ids.
+
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         return page_between(self._conn, arg)
 
 
@@ -588,7 +649,11 @@ class AsyncQuerier:
         self._conn = conn
 
     async def find_orders(self, arg: FindOrdersParams) -> AsyncIterator[FindOrdersRow]:
-        """Orders, as the clerk filters them."""
+        """Orders, as the clerk filters them.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         from .aio import orders
 
         for row in await orders.find_orders(self._conn, arg):
@@ -602,7 +667,11 @@ class AsyncQuerier:
         until: datetime.datetime | Unset = UNSET,
         customer: str | Unset = UNSET,
     ) -> int:
-        """Count the rows of `find_orders`, without its limit."""
+        """Count the rows of `find_orders`, without its limit.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         from .aio import orders
 
         return await orders.count_find_orders(
@@ -621,7 +690,11 @@ class AsyncQuerier:
         until: datetime.datetime | Unset = UNSET,
         customer: str | Unset = UNSET,
     ) -> bool:
-        """Return whether `find_orders` has rows, without its limit."""
+        """Return whether `find_orders` has rows, without its limit.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        ValueError is raised unless `since` and `until` are passed together.
+        """
         from .aio import orders
 
         return await orders.has_orders(
@@ -639,13 +712,18 @@ class AsyncQuerier:
     ) -> FirstShippedRow | None:
         """The first row of the shipped orders, with a filter in a WITH item, and
         braces.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
         """
         from .aio import orders
 
         return await orders.first_shipped(self._conn, state=state)
 
     async def total(self, *, user_id: int | Unset = UNSET) -> Decimal | None:
-        """See queries/orders.sql:22."""
+        """See queries/orders.sql:22.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         from .aio import orders
 
         return await orders.total(self._conn, user_id=user_id)
@@ -656,7 +734,10 @@ class AsyncQuerier:
         state: State | Unset = UNSET,
         order: StreamOrdersOrder = "id",
     ) -> AsyncGenerator[int]:
-        """See queries/orders.sql:26."""
+        """See queries/orders.sql:26.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         from .aio import orders
 
         return orders.stream_orders(self._conn, state=state, order=order)
@@ -669,7 +750,11 @@ class AsyncQuerier:
         order: PageOrdersOrder = "newest",
         cursor: str | None = None,
     ) -> Page[PageOrdersRow]:
-        """Orders, a page at a time."""
+        """Orders, a page at a time.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         from .aio import orders
 
         return await orders.page_orders(
@@ -681,13 +766,19 @@ class AsyncQuerier:
         )
 
     async def page_ids(self, *, page_size: int, cursor: str | None = None) -> Page[int]:
-        """See queries/orders.sql:45."""
+        """See queries/orders.sql:45.
+
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         from .aio import orders
 
         return await orders.page_ids(self._conn, page_size=page_size, cursor=cursor)
 
     async def page_between(self, arg: PageBetweenParams) -> Page[Order]:
-        """Whole rows, between two ids."""
+        """Whole rows, between two ids.
+
+        CursorError is raised for a cursor that is damaged or of another query.
+        """
         from .aio import orders
 
         return await orders.page_between(self._conn, arg)

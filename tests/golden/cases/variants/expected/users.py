@@ -54,7 +54,11 @@ class PatchUserParams:
 
 @traced("PatchUser", PATCH_USER.sql, operation="UPDATE", collection="users")
 def patch_user(conn: Connection[Any], params: PatchUserParams) -> User | None:
-    """See queries/users.sql:1."""
+    """See queries/users.sql:1.
+
+    A column whose argument is left out stays as it is; without any, the row is returned
+    unchanged.
+    """
     sql, values = PATCH_USER.choose(
         (
             params.last_name,
@@ -92,7 +96,10 @@ SELECT u.id, u.last_name, u.tags, u.version FROM users u""",
 
 @traced("CountUsers", COUNT_USERS.sql, operation="INSERT", collection="users")
 def count_users(conn: Connection[Any], *, words: list[str] | Unset = UNSET) -> int:
-    """See queries/users.sql:7."""
+    """See queries/users.sql:7.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = COUNT_USERS.choose((words,))
     return execute_count(conn, sql, values)
 
@@ -104,11 +111,18 @@ class Querier:
         self._conn = conn
 
     def patch_user(self, arg: PatchUserParams) -> User | None:
-        """See queries/users.sql:1."""
+        """See queries/users.sql:1.
+
+        A column whose argument is left out stays as it is; without any, the row is
+        returned unchanged.
+        """
         return patch_user(self._conn, arg)
 
     def count_users(self, *, words: list[str] | Unset = UNSET) -> int:
-        """See queries/users.sql:7."""
+        """See queries/users.sql:7.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         return count_users(self._conn, words=words)
 
 
@@ -119,13 +133,20 @@ class AsyncQuerier:
         self._conn = conn
 
     async def patch_user(self, arg: PatchUserParams) -> User | None:
-        """See queries/users.sql:1."""
+        """See queries/users.sql:1.
+
+        A column whose argument is left out stays as it is; without any, the row is
+        returned unchanged.
+        """
         from .aio import users
 
         return await users.patch_user(self._conn, arg)
 
     async def count_users(self, *, words: list[str] | Unset = UNSET) -> int:
-        """See queries/users.sql:7."""
+        """See queries/users.sql:7.
+
+        A filter that is left out, or is `UNSET`, adds no condition.
+        """
         from .aio import users
 
         return await users.count_users(self._conn, words=words)

@@ -43,7 +43,11 @@ async def find_orders(
     conn: AsyncConnection[Any],
     params: FindOrdersParams,
 ) -> list[FindOrdersRow]:
-    """Orders, as the clerk filters them."""
+    """Orders, as the clerk filters them.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = FIND_ORDERS.choose(
         (params.state, params.since, params.until, params.customer, params.max_rows),
         params.order,
@@ -61,7 +65,11 @@ async def count_find_orders(
     until: datetime.datetime | Unset = UNSET,
     customer: str | Unset = UNSET,
 ) -> int:
-    """Count the rows of `find_orders`, without its limit."""
+    """Count the rows of `find_orders`, without its limit.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = COUNT_FIND_ORDERS.choose((state, since, until, customer))
     row, count = await afetch_one(conn, sql, values, binary=True)
     if row is None or count > 1:
@@ -79,7 +87,11 @@ async def has_orders(
     until: datetime.datetime | Unset = UNSET,
     customer: str | Unset = UNSET,
 ) -> bool:
-    """Return whether `find_orders` has rows, without its limit."""
+    """Return whether `find_orders` has rows, without its limit.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    ValueError is raised unless `since` and `until` are passed together.
+    """
     sql, values = HAS_ORDERS.choose((state, since, until, customer))
     row, count = await afetch_one(conn, sql, values, binary=True)
     if row is None or count > 1:
@@ -94,7 +106,10 @@ async def first_shipped(
     *,
     state: State | Unset = UNSET,
 ) -> FirstShippedRow | None:
-    """The first row of the shipped orders, with a filter in a WITH item, and braces."""
+    """The first row of the shipped orders, with a filter in a WITH item, and braces.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = FIRST_SHIPPED.choose((state,))
     row, count = await afetch_one(conn, sql, values, binary=True)
     if count > 1:
@@ -108,7 +123,10 @@ async def total(
     *,
     user_id: int | Unset = UNSET,
 ) -> Decimal | None:
-    """See queries/orders.sql:22."""
+    """See queries/orders.sql:22.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = TOTAL.choose((user_id,))
     row, count = await afetch_one(conn, sql, values)
     if row is None or count > 1:
@@ -129,7 +147,10 @@ async def stream_orders(
     state: State | Unset = UNSET,
     order: StreamOrdersOrder = "id",
 ) -> AsyncGenerator[int]:
-    """See queries/orders.sql:26."""
+    """See queries/orders.sql:26.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = STREAM_ORDERS.choose((state,), order)
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     stream = cast(
@@ -152,7 +173,11 @@ async def page_orders(
     order: PageOrdersOrder = "newest",
     cursor: str | None = None,
 ) -> Page[PageOrdersRow]:
-    """Orders, a page at a time."""
+    """Orders, a page at a time.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_ORDERS.choose((state, page_size), cursor, order)
     rows = await afetch_all(conn, sql, values, binary=True)
     rows, after, before = place.cut(rows)
@@ -166,7 +191,10 @@ async def page_ids(
     page_size: int,
     cursor: str | None = None,
 ) -> Page[int]:
-    """See queries/orders.sql:45."""
+    """See queries/orders.sql:45.
+
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_IDS.choose((page_size,), cursor)
     rows = await afetch_all(conn, sql, values, binary=True)
     rows, after, before = place.cut(rows)
@@ -178,7 +206,10 @@ async def page_between(
     conn: AsyncConnection[Any],
     params: PageBetweenParams,
 ) -> Page[Order]:
-    """Whole rows, between two ids."""
+    """Whole rows, between two ids.
+
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
     sql, values, place = PAGE_BETWEEN.choose(
         (params.low, params.high, params.least, params.most, params.page_size),
         params.cursor,

@@ -19,7 +19,11 @@ async def patch_user(
     conn: AsyncConnection[Any],
     params: PatchUserParams,
 ) -> User | None:
-    """See queries/users.sql:1."""
+    """See queries/users.sql:1.
+
+    A column whose argument is left out stays as it is; without any, the row is returned
+    unchanged.
+    """
     sql, values = PATCH_USER.choose(
         (
             params.last_name,
@@ -45,6 +49,9 @@ async def count_users(
     *,
     words: list[str] | Unset = UNSET,
 ) -> int:
-    """See queries/users.sql:7."""
+    """See queries/users.sql:7.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    """
     sql, values = COUNT_USERS.choose((words,))
     return await aexecute_count(conn, sql, values)

@@ -1,0 +1,43 @@
+"""The end of sessions after a change of password or a deletion: right after the commit, and reliably by the consumer `sessions`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from shop.application.commands.sessions import SessionStore, SessionStoreLost
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.domain.events import Event, UserDeleted, UserPasswordChanged
+
+_log = logging.getLogger("shop.sessions")
+
+
+class SessionRevocation:
+    """Ends sessions. It is naturally idempotent, so its consumer needs no inbox."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    async def after_commit(self, events: Sequence[Event]) -> None:
+        """End the sessions that the events make invalid, before the writer is answered."""
+        try:
+            for event in events:
+                await self._revoke(event)
+        except SessionStoreLost as lost:
+            _log.warning("sessions could not be ended, which the consumer repeats: %s", lost)
+
+    async def process(self, message: Message) -> Verdict:
+        """End the sessions that a message makes invalid; it is redelivered until the store answers."""
+        try:
+            await self._revoke(decode(message))
+        except SessionStoreLost:
+            return Verdict.NOT_NOW
+        except UnreadableMessage:
+            # An unknown event ends no session; the consumer `sales` records it as a dead letter.
+            return Verdict.DEAD
+        return Verdict.HANDLED
+
+    async def _revoke(self, event: Event) -> None:
+        if isinstance(event, UserPasswordChanged | UserDeleted):
+            await self._store.close_all(event.user_id)

@@ -1,0 +1,1 @@
+"""The service over HTTP: an adapter like the command line, which calls use cases and shows their outcomes."""

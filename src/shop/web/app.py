@@ -1,0 +1,95 @@
+"""The application: its operations, how errors become problems, and its description in OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from shop.bootstrap import Shop
+from shop.web.middleware import Limited, Limits, Observed
+from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused
+from shop.web.replies import problem_response
+from shop.web.routes import audit, operations, orders, sessions, users
+from shop.web.state import State
+
+_ROUTERS = (users.router, sessions.router, orders.router, audit.router, operations.router)
+_OF_STATUS: Mapping[int, tuple[Problem, str]] = {
+    400: (Problem.MALFORMED_BODY, "the body cannot be read"),
+    404: (Problem.NO_SUCH_RESOURCE, "there is nothing at this path"),
+    405: (Problem.METHOD_NOT_ALLOWED, "this path does not support the method; Allow lists those that it does"),
+}
+
+
+def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
+    """Return the application over a composed service."""
+    app = _Described(
+        title="shop",
+        version="1",
+        description="Users and their orders. Errors are problems (RFC 9457).",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        # Its spans have the query of the URL, and its log events the values that were refused.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        middleware=[Middleware(Observed, state=state), Middleware(Limited, rates=shop.rates, limits=limits)],
+        exception_handlers={Refused: _refused, RequestValidationError: _invalid, HTTPException: _http},
+    )
+    app.state.shop = shop
+    app.state.serving = state
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app
+
+
+class _Described(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, with the schema of problems and without FastAPI's own one, which no response has."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas: dict[str, Any] = document["components"]["schemas"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            template = "#/components/schemas/{model}"
+            schemas["InvalidPart"] = InvalidPart.model_json_schema(ref_template=template)
+            details = ProblemDetails.model_json_schema(ref_template=template)
+            details.pop("$defs", None)
+            schemas["ProblemDetails"] = details
+        assert self.openapi_schema is not None  # noqa: S101 it was just made
+        return self.openapi_schema
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 it is registered for no other
+    headers = {"WWW-Authenticate": "Bearer"} if error.problem is Problem.UNAUTHENTICATED else None
+    return problem_response(error, headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 as above
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem_response(Refused(Problem.MALFORMED_BODY, "the body is not JSON"))
+    # Without the input, which may be a secret.
+    parts = [InvalidPart(at="".join(f"/{step}" for step in each["loc"]), reason=each["msg"]) for each in found]
+    return problem_response(Refused(Problem.INVALID_REQUEST, "the request does not match its description", errors=parts))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 as above
+    problem, detail = _OF_STATUS[error.status_code]
+    # Starlette lists only the methods of the first operation at the path.
+    headers = {"Allow": ", ".join(_methods_at(request.url.path))} if problem is Problem.METHOD_NOT_ALLOWED else None
+    return problem_response(Refused(problem, detail), headers)
+
+
+def _methods_at(path: str) -> list[str]:
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})

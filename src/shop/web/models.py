@@ -1,0 +1,165 @@
+"""The bodies of requests, and how they become values of the domain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictInt, model_validator
+
+from shop.application.commands.sessions import OpenedSession
+from shop.domain.money import Currency, Money
+from shop.domain.orders import MAX_LINES, NewOrder, OrderLine
+from shop.domain.users import Profile, Role
+from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+from shop.web.requests import value
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _is_storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("contains a character that cannot be stored")
+    return text
+
+
+def _is_instant(text: object) -> object:
+    # Pydantic also reads numbers and dates without a time.
+    if not isinstance(text, str) or _INSTANT.fullmatch(text) is None:
+        raise ValueError("is not of the form 2026-01-31T12:00:00Z")
+    return text
+
+
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_is_storable)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_is_instant)]
+Secret = Annotated[SecretStr, Field(max_length=1024)]
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    """Describe a field that may be left out, but that has no default."""
+    schema.pop("default", None)
+
+
+class Body(BaseModel):
+    """The base of all bodies: an unknown name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Registration(Body):
+    """A user to register."""
+
+    first_name: Text
+    last_name: Text
+    email: Text
+    phone: Text | None = None
+    password: Secret
+
+    def profile(self) -> Profile:
+        """Return the profile."""
+        return Profile(value(PersonName.parse(self.first_name, self.last_name)), value(EmailAddress.parse(self.email)), _phone(self.phone))
+
+    def new_password(self) -> Password:
+        """Return the password."""
+        return value(Password.parse(self.password.get_secret_value()))
+
+
+class ProfilePatch(Body):
+    """Changes of a profile, as a JSON merge patch: what is left out stays as it is, and null removes the phone number."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    first_name: Annotated[Text, Field(json_schema_extra=_optional)] = ""
+    last_name: Annotated[Text, Field(json_schema_extra=_optional)] = ""
+    email: Annotated[Text, Field(json_schema_extra=_optional)] = ""
+    phone: Annotated[Text | None, Field(json_schema_extra=_optional)] = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("nothing to change")
+        return self
+
+    def change(self, known: Profile) -> Profile:
+        """Return the changed profile."""
+        given = self.model_fields_set
+        first = self.first_name if "first_name" in given else known.name.first
+        last = self.last_name if "last_name" in given else known.name.last
+        return Profile(
+            value(PersonName.parse(first, last)),
+            value(EmailAddress.parse(self.email)) if "email" in given else known.email,
+            _phone(self.phone) if "phone" in given else known.phone,
+        )
+
+
+class PasswordChange(Body):
+    """The old password and the new one."""
+
+    old: Secret
+    new: Secret
+
+    def new_password(self) -> Password:
+        """Return the new password."""
+        return value(Password.parse(self.new.get_secret_value()))
+
+
+class RoleChange(Body):
+    """The role of a user."""
+
+    role: Role
+
+
+class Credentials(Body):
+    """What a user logs in with."""
+
+    email: Text
+    password: Secret
+
+
+class Session(BaseModel):
+    """A session. The token is sent as `Authorization: Bearer <token>`."""
+
+    token: str
+    user_id: UserId
+    expires_in: int = Field(description="Seconds until the session ends.")
+
+    @classmethod
+    def of(cls, opened: OpenedSession) -> Session:
+        """Return the session as it is shown to its user, once."""
+        return cls(token=opened.token, user_id=opened.user.id, expires_in=int(opened.lifetime.total_seconds()))
+
+
+class Amount(Body):
+    """An amount in minor units (cents) of a currency."""
+
+    minor: Annotated[StrictInt, Field(ge=0, le=10**15)]
+    currency: Currency
+
+
+class Line(Body):
+    """A quantity of one article."""
+
+    sku: Text
+    title: Text
+    quantity: Annotated[StrictInt, Field(ge=1, le=1000)]
+    unit_price: Amount
+
+
+class OrderPlacement(Body):
+    """An order to place."""
+
+    user_id: UserId
+    lines: Annotated[Sequence[Line], Field(min_length=1, max_length=MAX_LINES)]
+
+    def order(self) -> NewOrder:
+        """Return the order."""
+        return value(NewOrder.of(self.user_id, [_line(line) for line in self.lines]))
+
+
+def _line(line: Line) -> OrderLine:
+    return value(OrderLine.parse(line.sku, line.title, line.quantity, Money(line.unit_price.minor, line.unit_price.currency)))
+
+
+def _phone(text: str | None) -> PhoneNumber | None:
+    return None if text is None else value(PhoneNumber.parse(text))

@@ -1,0 +1,146 @@
+"""What the operations need of a request: its caller, its precondition, and its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from shop.application.context import CURRENT_TRACE, Actor, Context, Once
+from shop.application.reads.guarded import GuardedReads
+from shop.application.transactions.answers import AlreadyAnswered
+from shop.bootstrap import Shop
+from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.result import Err, Ok, Result
+from shop.web.problems import Problem, Refused
+from shop.web.replies import Reply
+
+T = TypeVar("T")
+
+_NO_VERSION = 0
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
+
+
+def value(result: Result[T, object]) -> T:
+    """Return the value, or refuse the request with the error."""
+    match result:
+        case Ok(found):
+            return found
+        case Err(error):
+            raise Refused.by(error)
+
+
+def _shop(request: Request) -> Shop:
+    shop: Shop = request.app.state.shop
+    return shop
+
+
+Service = Annotated[Shop, Depends(_shop)]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request. `token` is that of the session, empty without one."""
+
+    request: Request
+    shop: Shop
+    context: Context
+    token: str
+
+    @property
+    def reads(self) -> GuardedReads:
+        """The queries as the caller may ask them."""
+        return GuardedReads(self.shop.reads, self.context.actor)
+
+    async def perform(
+        self,
+        use_case: Callable[[Context], Awaitable[Result[T, object]]],
+        reply: Callable[[T], Reply],
+        *,
+        key: str | None = None,
+        body: BaseModel | None = None,
+        is_conditional: bool = False,
+    ) -> Response:
+        """Run a use case and send its reply: under a key the stored one, if the request was carried out before."""
+        once = None if key is None else Once(key, self._fingerprint(body), lambda done: reply(done).encoded())
+        match await use_case(replace(self.context, once=once)):
+            case Ok(done):
+                return reply(done).response()
+            case Err(AlreadyAnswered(answer)):
+                return Reply.decoded(answer).response({"Idempotency-Replayed": "true"})
+            case Err(ChangedMeanwhile() as changed) if is_conditional:
+                raise Refused(Problem.PRECONDITION_FAILED, str(changed))
+            case Err(error):
+                raise Refused.by(error)
+
+    def _fingerprint(self, body: BaseModel | None) -> bytes:
+        # Dumped by pydantic, which masks secrets: a digest of a password must not be stored.
+        content = [self.request.method, self.request.url.path, None if body is None else body.model_dump(mode="json", exclude_unset=True)]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+
+
+def _origin(request: Request) -> str:
+    return f"http {'local' if request.client is None else request.client.host}"[:100]
+
+
+def _anyone(request: Request, shop: Service) -> Caller:
+    return Caller(request, shop, Context(Actor.anonymous(), _origin(request), CURRENT_TRACE.get()), "")
+
+
+_bearer = HTTPBearer(auto_error=False, description="The token of a session, from `POST /sessions`.")
+
+
+async def _logged_in(
+    request: Request, shop: Service, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    if credentials is None:
+        raise Refused(Problem.UNAUTHENTICATED, "a bearer token is required")
+    user_id = value(await shop.sessions.holder(credentials.credentials))
+    # Looked up on each request: a role that is revoked and a user who is deleted lose their rights at once.
+    role = None if user_id is None else value(await shop.reads.role(user_id))
+    if user_id is None or role is None:
+        raise Refused(Problem.UNAUTHENTICATED, "the session has ended")
+    return Caller(request, shop, Context(Actor.user(user_id, role), _origin(request), CURRENT_TRACE.get()), credentials.credentials)
+
+
+Anyone = Annotated[Caller, Depends(_anyone)]
+LoggedIn = Annotated[Caller, Depends(_logged_in)]
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Carry out the request once, however often it is sent under this key; a repeated one gets the same reply.",
+    ),
+]
+
+
+def _version_if_given(
+    if_match: Annotated[
+        str | None, Header(description="The ETag of the version to change, or `*` for any.", json_schema_extra={"example": '"1"'})
+    ] = None,
+) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    tag = _VERSION.fullmatch(if_match)
+    return _NO_VERSION if tag is None else int(tag[1])
+
+
+def _version(if_match: Annotated[int | None, Depends(_version_if_given)], request: Request) -> int | None:
+    if "if-match" not in request.headers:
+        raise Refused(Problem.PRECONDITION_REQUIRED, "If-Match is required, with the ETag of what is to be changed")
+    return if_match
+
+
+VersionIfGiven = Annotated[int | None, Depends(_version_if_given)]
+Version = Annotated[int | None, Depends(_version)]
+"""The version of `If-Match`, which is required; None for any."""

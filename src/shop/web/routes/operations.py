@@ -1,0 +1,66 @@
+"""What operators and their tools ask."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from shop.application.health import check_health
+from shop.web.replies import Reply
+from shop.web.state import State
+
+router = APIRouter(tags=["operations"])
+
+
+class Liveness(BaseModel):
+    """That the process answers."""
+
+    alive: bool = True
+
+
+class Dependency(BaseModel):
+    """The state of a dependency. What is wrong is in the log and in `shop health`, not here."""
+
+    name: str
+    is_healthy: bool
+    is_required: bool
+
+
+class Readiness(BaseModel):
+    """Whether the process should receive requests: not while it is stopping, and not without what it requires."""
+
+    ready: bool
+    is_stopping: bool
+    dependencies: list[Dependency]
+
+
+@router.get("/livez")
+async def show_liveness() -> Liveness:
+    """Answer, if the process is alive."""
+    return Liveness()
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
+async def show_readiness(request: Request) -> Response:
+    """Tell whether the process should receive requests."""
+    state: State = request.app.state.serving
+    health = await check_health(state.checks)
+    readiness = Readiness(
+        ready=health.is_ready and not state.is_stopping,
+        is_stopping=state.is_stopping,
+        dependencies=[Dependency(name=each.name, is_healthy=each.is_healthy, is_required=each.is_required) for each in health.findings],
+    )
+    return Reply.of(readiness, 200 if readiness.ready else 503).response()
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Metrics in Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def show_metrics(request: Request) -> Response:
+    """Show metrics in Prometheus's text format."""
+    state: State = request.app.state.serving
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,176 @@
+"""Users."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
+from shop.domain.users import User
+from shop.domain.values import UserId
+from shop.web.documents import ETAG, NO_CONTENT, created
+from shop.web.models import PasswordChange, ProfilePatch, Registration, RoleChange
+from shop.web.pages import Cursor, Size
+from shop.web.problems import Problem, documented
+from shop.web.replies import Reply
+from shop.web.requests import Anyone, Key, LoggedIn, Version, value
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=UserSummary,
+    responses={
+        **documented(Problem.EMAIL_TAKEN, Problem.INVALID_VALUE, login=False, write=True, body=True, key=True),
+        201: created("user_id", "show_user", "update_user", "delete_user", "list_orders_of_user", "grant_role"),
+    },
+)
+async def register_user(caller: Anyone, body: Registration, idempotency_key: Key = None) -> Response:
+    """Register a user."""
+    profile, password = body.profile(), body.new_password()
+    return await caller.perform(
+        lambda context: caller.shop.users.register(context, profile, password),
+        lambda user: Reply.of(UserSummary.of(user), 201, version=user.version, location=f"/users/{user.id}"),
+        key=idempotency_key,
+        body=body,
+    )
+
+
+@router.get("", response_model=Page[UserSummary], responses=documented(Problem.INVALID_CURSOR))
+async def list_users(caller: LoggedIn, size: Size = 20, cursor: Cursor = None) -> Page[UserSummary]:
+    """List users by registration, oldest first."""
+    return value(await caller.reads.users(size, cursor))
+
+
+@router.get("/{user_id}", response_model=UserSummary, responses={**documented(Problem.USER_NOT_FOUND), 200: ETAG})
+async def show_user(caller: LoggedIn, user_id: UUID) -> Response:
+    """Show a user."""
+    user = value(await caller.reads.user(UserId(user_id)))
+    return Reply.of(user, version=user.version).response()
+
+
+@router.patch(
+    "/{user_id}",
+    response_model=UserSummary,
+    responses={
+        **documented(
+            Problem.USER_NOT_FOUND,
+            Problem.EMAIL_TAKEN,
+            Problem.INVALID_VALUE,
+            Problem.PRECONDITION_FAILED,
+            Problem.PRECONDITION_REQUIRED,
+            write=True,
+            body=True,
+            key=True,
+        ),
+        200: ETAG,
+    },
+)
+async def update_user(caller: LoggedIn, user_id: UUID, body: ProfilePatch, version: Version, idempotency_key: Key = None) -> Response:
+    """Change parts of a user's profile, if `If-Match` names the current version."""
+    return await caller.perform(
+        lambda context: caller.shop.users.update_profile(context, UserId(user_id), body.change, version=version),
+        _shown,
+        key=idempotency_key,
+        body=body,
+        is_conditional=True,
+    )
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=204,
+    responses={
+        **documented(
+            Problem.USER_NOT_FOUND,
+            Problem.USER_HAS_ORDERS,
+            Problem.PRECONDITION_FAILED,
+            Problem.PRECONDITION_REQUIRED,
+            write=True,
+            key=True,
+        ),
+        204: NO_CONTENT,
+    },
+)
+async def delete_user(caller: LoggedIn, user_id: UUID, version: Version, idempotency_key: Key = None) -> Response:
+    """Delete a user who has no orders, if `If-Match` names the current version."""
+    return await caller.perform(
+        lambda context: caller.shop.users.delete(context, UserId(user_id), version), _nothing, key=idempotency_key, is_conditional=True
+    )
+
+
+@router.put(
+    "/{user_id}/password",
+    status_code=204,
+    responses={
+        **documented(
+            Problem.USER_NOT_FOUND,
+            Problem.WRONG_CREDENTIALS,
+            Problem.TOO_MANY_ATTEMPTS,
+            Problem.INVALID_VALUE,
+            Problem.CHANGED_MEANWHILE,
+            write=True,
+            body=True,
+            key=True,
+        ),
+        204: NO_CONTENT,
+    },
+)
+async def change_password(caller: LoggedIn, user_id: UUID, body: PasswordChange, idempotency_key: Key = None) -> Response:
+    """Change a user's password, and end all sessions of the user."""
+    new = body.new_password()
+    return await caller.perform(
+        lambda context: caller.shop.users.change_password(context, UserId(user_id), body.old.get_secret_value(), new),
+        _nothing,
+        key=idempotency_key,
+        body=body,
+    )
+
+
+@router.put(
+    "/{user_id}/role",
+    status_code=204,
+    responses={**documented(Problem.USER_NOT_FOUND, write=True, body=True, key=True), 204: NO_CONTENT},
+)
+async def grant_role(caller: LoggedIn, user_id: UUID, body: RoleChange, idempotency_key: Key = None) -> Response:
+    """Set a user's role, from the user's next request on."""
+    return await caller.perform(
+        lambda context: caller.shop.users.grant(context, UserId(user_id), body.role), _nothing, key=idempotency_key, body=body
+    )
+
+
+@router.get("/{user_id}/profile", response_model=PublicProfile, responses=documented(Problem.USER_NOT_FOUND, login=False))
+async def show_profile(caller: Anyone, user_id: UUID) -> PublicProfile:
+    """Show what everybody may know of a user."""
+    return value(await caller.shop.reads.public_profile(UserId(user_id)))
+
+
+@router.get("/{user_id}/orders", response_model=Page[OrderSummary], responses=documented(Problem.INVALID_CURSOR))
+async def list_orders_of_user(caller: LoggedIn, user_id: UUID, size: Size = 20, cursor: Cursor = None) -> Page[OrderSummary]:
+    """List a user's orders, newest first."""
+    return value(await caller.reads.order_history(UserId(user_id), size, cursor))
+
+
+@router.get("/{user_id}/orders/totals", response_model=UserOrderSummary, responses=documented())
+async def show_order_totals(caller: LoggedIn, user_id: UUID) -> UserOrderSummary:
+    """Show the totals of a user's orders, by currency."""
+    return value(await caller.reads.order_summary(UserId(user_id)))
+
+
+@router.delete("/{user_id}/sessions", status_code=204, responses={**documented(), 204: NO_CONTENT})
+async def log_out_everywhere(caller: LoggedIn, user_id: UUID) -> Response:
+    """End all sessions of a user."""
+    value(await caller.shop.sessions.log_out_everywhere(caller.context, UserId(user_id)))
+    return Reply(204).response()
+
+
+def _shown(user: User) -> Reply:
+    return Reply.of(UserSummary.of(user), version=user.version)
+
+
+def _nothing(_: None) -> Reply:
+    return Reply(204)

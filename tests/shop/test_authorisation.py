@@ -1,0 +1,156 @@
+"""Who may do what: the table, and that the use cases and the queries ask it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from shop.application.authorisation import POLICIES, Action, NotAllowed, refusal
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.sessions import SessionCommands
+from shop.application.commands.users import UserCommands
+from shop.application.context import Actor, Context
+from shop.application.reads.guarded import GuardedReads
+from shop.application.reads.orders import OrderFilter
+from shop.application.reads.query_service import QueryService
+from shop.application.transactions.audit import AuditOutcome
+from shop.application.transactions.runner import Transactions
+from shop.domain.money import Currency, Money
+from shop.domain.orders import NewOrder, OrderLine
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import Profile, Role
+from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
+from shop.infrastructure.memory.sessions import MemorySessionStore
+
+from .memory.reads import memory_reads
+from .memory.store import MemoryStore
+
+OWNER, OTHER = UserId(uuid.UUID(int=1)), UserId(uuid.UUID(int=2))
+
+
+def actors(owner: UserId) -> dict[str, Actor]:
+    return {
+        "anonymous": Actor.anonymous(),
+        "self": Actor.user(owner),
+        "customer": Actor.user(OTHER),
+        "clerk": Actor.user(OTHER, Role.CLERK),
+        "admin": Actor.user(OTHER, Role.ADMIN),
+        "operator": Actor.admin("root"),
+        "system": Actor.system("relay"),
+    }
+
+
+ALL = "anonymous self customer clerk admin operator system"
+STAFF = "clerk admin operator system"
+ADMINS = "admin operator system"
+
+# The whole table: who may do it to what OWNER owns.
+ALLOWED = {
+    Action.REGISTER: ALL,
+    Action.SHOW_USER: f"self {STAFF}",
+    Action.LIST_USERS: STAFF,
+    Action.UPDATE_PROFILE: f"self {ADMINS}",
+    Action.CHANGE_PASSWORD: f"self {ADMINS}",
+    Action.END_SESSIONS: f"self {ADMINS}",
+    Action.DELETE_USER: f"self {ADMINS}",
+    Action.GRANT_ROLE: ADMINS,
+    Action.PLACE_ORDER: f"self {STAFF}",
+    Action.SHOW_ORDER: f"self {STAFF}",
+    Action.LIST_ORDERS: f"self {STAFF}",
+    Action.FIND_ORDERS: STAFF,
+    Action.PAY_ORDER: f"self {STAFF}",
+    Action.SHIP_ORDER: STAFF,
+    Action.CANCEL_ORDER: f"self {STAFF}",
+    Action.READ_AUDIT_LOG: ADMINS,
+}
+
+
+@pytest.mark.parametrize("action", Action)
+def test_the_table(action: Action) -> None:
+    allowed = {name for name, actor in actors(OWNER).items() if refusal(actor, action, OWNER) is None}
+    assert allowed == set(ALLOWED[action].split())
+    assert set(POLICIES) == set(Action)
+
+
+def test_nobody_owns_what_has_no_owner() -> None:
+    assert refusal(Actor.anonymous(), Action.SHOW_USER, None) == NotAllowed(Action.SHOW_USER, anonymous=True)
+    assert refusal(Actor.user(OWNER), Action.SHOW_USER, None) == NotAllowed(Action.SHOW_USER, anonymous=False)
+
+
+ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
+GRACE = Profile(PersonName("Grace", "Hopper"), EmailAddress("grace@example.org"))
+PASSWORD = Password("correct horse")
+LINE = OrderLine("BOOK-1", "A book", 1, Money(1, Currency.EUR))
+SYSTEM = Context(Actor.system("test"), "pytest")
+
+
+@dataclass
+class Service:
+    """The use cases, with a user who has an order."""
+
+    store: MemoryStore
+    users: UserCommands
+    orders: OrderCommands
+    sessions: SessionCommands
+    queries: QueryService
+    owner: UserId
+    order: OrderId
+
+    def call(self, action: Action, context: Context) -> Awaitable[Result[object, object]]:
+        """Perform an action on what the owner owns."""
+        reads = GuardedReads(self.queries, context.actor)
+        calls: dict[Action, Callable[[], Awaitable[Result[object, object]]]] = {
+            Action.REGISTER: lambda: self.users.register(context, GRACE, PASSWORD),
+            Action.SHOW_USER: lambda: reads.user(self.owner),
+            Action.LIST_USERS: lambda: reads.users(1, None),
+            Action.UPDATE_PROFILE: lambda: self.users.update_profile(context, self.owner, GRACE),
+            Action.CHANGE_PASSWORD: lambda: self.users.change_password(context, self.owner, PASSWORD.text, PASSWORD),
+            Action.END_SESSIONS: lambda: self.sessions.log_out_everywhere(context, self.owner),
+            Action.DELETE_USER: lambda: self.users.delete(context, self.owner),
+            Action.GRANT_ROLE: lambda: self.users.grant(context, self.owner, Role.CLERK),
+            Action.PLACE_ORDER: lambda: self.orders.place(context, NewOrder(self.owner, (LINE,))),
+            Action.SHOW_ORDER: lambda: reads.order(self.order),
+            Action.LIST_ORDERS: lambda: reads.order_history(self.owner, 1, None),
+            Action.FIND_ORDERS: lambda: reads.find_orders(OrderFilter(), "newest", 1, None),
+            Action.PAY_ORDER: lambda: self.orders.pay(context, self.order),
+            Action.SHIP_ORDER: lambda: self.orders.ship(context, self.order),
+            Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
+            Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
+        }
+        return calls[action]()
+
+
+@pytest_asyncio.fixture
+async def service(cheap_hasher: PasswordHasher) -> Service:
+    """The use cases on adapters in memory."""
+    store = MemoryStore()
+    transactions = Transactions(store.begin)
+    users, orders = UserCommands(transactions, cheap_hasher), OrderCommands(transactions)
+    sessions = SessionCommands(users, MemorySessionStore(), timedelta(hours=1))
+    registered = await users.register(SYSTEM, ADA, PASSWORD)
+    assert isinstance(registered, Ok)
+    placed = await orders.place(SYSTEM, NewOrder(registered.value.id, (LINE,)))
+    assert isinstance(placed, Ok)
+    return Service(store, users, orders, sessions, QueryService(memory_reads(store)), registered.value.id, placed.value.id)
+
+
+@pytest.mark.parametrize("action", Action)
+async def test_every_use_case_and_query_asks_the_table(service: Service, action: Action) -> None:
+    committed = service.store.state
+    for name, actor in actors(service.owner).items():
+        service.store.state = committed.copy()
+        result = await service.call(action, Context(actor, "pytest"))
+        is_denied = isinstance(result, Err) and isinstance(result.error, NotAllowed) and result.error.action is action
+        assert is_denied is (name not in ALLOWED[action].split()), (name, result)
+        state = service.store.state
+        if is_denied:
+            assert (state.users, state.orders, state.outbox) == (committed.users, committed.orders, committed.outbox)
+        if is_denied and state.commits > committed.commits:
+            (_, entry) = state.audit[-1]
+            assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})

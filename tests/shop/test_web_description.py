@@ -1,0 +1,139 @@
+"""The description of the service over HTTP: true for generated requests, and complete in the documentation."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import psycopg
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+
+from shop.application.commands.orders import MoveError
+from shop.application.commands.sessions import SessionsUnavailable
+from shop.application.commands.users import DeleteError, PasswordError, ProfileError, RoleError
+from shop.application.reads.cursors import InvalidCursor
+from shop.application.transactions.answers import AlreadyAnswered
+from shop.application.transactions.failures import Failure
+from shop.cli.output import Problem as CliProblem
+from shop.domain.orders import UnacceptableOrder
+from shop.domain.users import Role
+from shop.domain.values import InvalidValue
+from shop.web.problems import OF_ERROR, Problem, Refused
+
+from .web import PASSWORD, open_web, served
+
+PAGE = Path(__file__).parents[2] / "docs" / "http.md"
+HOOKS = Path(__file__).parent
+
+# Their types are generic, and the parameters are not public.
+openapi: Any = schemathesis.openapi
+# A description cannot state all rules, as that an order has one currency; and the other check sends requests, over a network.
+EXCLUDED: list[Any] = [getattr(checks, name) for name in ("positive_data_acceptance", "ignored_auth")]
+
+
+def blank(error: type[Any]) -> object:
+    made = object.__new__(error)
+    for slot in getattr(error, "__slots__", ()):
+        object.__setattr__(made, slot, 1)
+    return made
+
+
+def test_every_error_of_a_use_case_has_one_problem_as_on_the_command_line() -> None:
+    errors = {*get_args(Failure), *get_args(MoveError), *get_args(ProfileError), *get_args(PasswordError), *get_args(DeleteError)}
+    errors |= {*get_args(RoleError), InvalidCursor, InvalidValue, UnacceptableOrder, SessionsUnavailable}
+    # The answer is sent instead.
+    assert errors - {AlreadyAnswered} == set(OF_ERROR)
+    for error in set(OF_ERROR) - {SessionsUnavailable}:
+        problem, shown = Refused.by(blank(error)).problem, CliProblem.of(blank(error))
+        assert (problem.kind, problem.status, problem.title) == (shown.kind, shown.status, shown.title)
+
+
+def test_the_page_explains_every_problem_and_no_other() -> None:
+    rows = re.findall(r"^\| `urn:shop:problem:([a-z-]+)` \| (\d+) \| ..", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted((problem.kind, str(problem.status)) for problem in Problem)
+
+
+def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:
+    """Generate requests of an operation: the same ones in each run."""
+    found: list[Any] = []
+
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def collect(case: Any) -> None:
+        found.append(case)
+
+    # Of an operation without parameters no request is invalid.
+    with suppress(Unsatisfiable):
+        collect()
+    return found
+
+
+async def test_generated_requests_are_answered_as_described(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        schema = openapi.from_dict(web.app.openapi())
+        admin = await web.person(Role.ADMIN)
+        order = await admin.order()
+        known = {"user_id": admin.id, "order_id": order["id"]}
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            for mode in GenerationMode.POSITIVE, GenerationMode.NEGATIVE:
+                for number, case in enumerate(examples(operation, mode, 3)):
+                    if mode is GenerationMode.POSITIVE and number % 2:
+                        case.path_parameters = {name: known[name] for name in case.path_parameters}
+                    request = case.as_transport_kwargs(base_url="http://shop", headers=admin.headers)
+                    request.pop("cookies")
+                    # As requests names it.
+                    request["content"] = request.pop("data", None)
+                    response = await web.client.request(**request)
+                    case.validate_response(response, headers=admin.headers, excluded_checks=EXCLUDED)
+                    if response.status_code == 401:
+                        admin.headers = await web.log_in("user1@example.org")
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_nothing(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    with served(database_url, REDIS_URL=redis_url, SHOP_HTTP_RATE_LIMIT="1000000", SHOP_LOG_LEVEL="error") as server:
+        email = f"{uuid.uuid4().hex}@example.org"
+        registration = {"first_name": "Ada", "last_name": "Lovelace", "email": email, "password": PASSWORD}
+        assert httpx.post(f"{server.url}/users", json=registration).status_code == 201
+        with psycopg.connect(database_url) as conn:
+            conn.execute("UPDATE users SET role = 'admin'")
+        environment = {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HOOKS), "SHOP_URL": server.url}
+        finished = subprocess.run(
+            [
+                f"{sysconfig.get_path('scripts')}/schemathesis",
+                "run",
+                f"{server.url}/openapi.json",
+                "--max-examples",
+                "30",
+                "--exclude-checks",
+                "positive_data_acceptance",
+            ],
+            env={**os.environ, **environment, "ADMIN_EMAIL": email, "ADMIN_PASSWORD": PASSWORD},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        code, log = server.stop()
+    assert (code, "Traceback" in log) == (0, False), log

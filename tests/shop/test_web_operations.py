@@ -1,0 +1,196 @@
+"""The operations over HTTP, each with its outcomes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from shop.domain.users import Role
+
+from .web import LINE, PASSWORD, Web, open_web, problem
+
+UNKNOWN = uuid.UUID(int=1)
+
+
+@pytest_asyncio.fixture
+async def web(database_url: str) -> AsyncIterator[Web]:
+    """The application on PostgreSQL alone."""
+    async with open_web(database_url) as web:
+        yield web
+
+
+async def test_a_user_from_registration_to_deletion(web: Web) -> None:
+    ada = await web.person()
+    shown = await ada("GET", f"/users/{ada.id}")
+    assert (shown.status_code, shown.headers["etag"], shown.json()["role"]) == (200, '"1"', "customer")
+    changed = await ada("PATCH", f"/users/{ada.id}", headers={"If-Match": '"1"'}, json={"last_name": "Hopper", "phone": "+44 20 7946 0018"})
+    assert (changed.status_code, changed.headers["etag"], changed.json()["last_name"]) == (200, '"2"', "Hopper")
+    unchanged = await ada("PATCH", f"/users/{ada.id}", headers={"If-Match": '"2"'}, json={"phone": None})
+    assert (unchanged.json()["phone"], unchanged.json()["last_name"]) == (None, "Hopper")
+    profile = await web.client.get(f"/users/{ada.id}/profile")
+    assert profile.json() == {"id": ada.id, "first_name": "Ada", "last_name": "Hopper"}
+    assert (await ada("DELETE", f"/users/{ada.id}", headers={"If-Match": '"3"'})).status_code == 204
+    assert problem(await ada("GET", f"/users/{ada.id}")) == (401, "unauthenticated")
+
+
+async def test_registrations_that_are_refused(web: Web) -> None:
+    body = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
+    assert (await web.client.post("/users", json=body)).status_code == 201
+    assert problem(await web.client.post("/users", json=body)) == (409, "email-taken")
+    assert problem(await web.client.post("/users", json={**body, "email": "ada"})) == (422, "invalid-value")
+    assert problem(await web.client.post("/users", json={**body, "password": "short"})) == (422, "invalid-value")
+    unknown = await web.client.post("/users", json={**body, "admin": True})
+    assert problem(unknown) == (422, "invalid-request")
+    assert unknown.json()["errors"] == [{"at": "/body/admin", "reason": "Extra inputs are not permitted"}]
+    assert problem(await web.client.post("/users", content="{", headers={"Content-Type": "application/json"})) == (400, "malformed-body")
+
+
+async def test_users_are_listed_in_pages(web: Web) -> None:
+    clerk = await web.person(Role.CLERK)
+    others = [(await web.person()).id for _ in range(2)]
+    first = (await clerk("GET", "/users", params={"size": 2})).json()
+    second = (await clerk("GET", "/users", params={"size": 2, "cursor": first["next_cursor"]})).json()
+    assert [user["id"] for user in first["items"] + second["items"]] == [clerk.id, *others]
+    assert second["next_cursor"] is None
+    assert problem(await clerk("GET", "/users", params={"cursor": "x"})) == (422, "invalid-cursor")
+
+
+async def test_an_order_from_placing_to_shipping(web: Web) -> None:
+    ada, clerk = await web.person(), await web.person(Role.CLERK)
+    order = await ada.order()
+    assert (order["status"], order["total"], order["lines"]) == ("placed", {"minor": 2500, "currency": "EUR"}, [LINE])
+    path = f"/orders/{order['id']}"
+    assert (await ada("GET", path)).json() == order
+    paid = await ada("POST", f"{path}/payment")
+    assert (paid.status_code, paid.headers["etag"], paid.json()["status"]) == (200, '"2"', "paid")
+    assert problem(await ada("POST", f"{path}/payment")) == (409, "wrong-status")
+    assert (await clerk("POST", f"{path}/shipment")).json()["status"] == "shipped"
+    assert problem(await clerk("POST", f"{path}/cancellation")) == (409, "wrong-status")
+    assert problem(await ada("DELETE", f"/users/{ada.id}", headers={"If-Match": "*"})) == (409, "user-has-orders")
+    assert problem(await clerk("POST", f"/orders/{UNKNOWN}/payment")) == (404, "order-not-found")
+    assert problem(await clerk("GET", f"/orders/{UNKNOWN}")) == (404, "order-not-found")
+
+
+async def test_orders_that_are_refused(web: Web) -> None:
+    ada, clerk = await web.person(), await web.person(Role.CLERK)
+    dollars = {**LINE, "unit_price": {"minor": 1, "currency": "USD"}}
+    mixed = await ada("POST", "/orders", json={"user_id": ada.id, "lines": [LINE, dollars]})
+    assert problem(mixed) == (422, "unacceptable-order")
+    assert problem(await ada("POST", "/orders", json={"user_id": ada.id, "lines": [{**LINE, "sku": "a b"}]})) == (422, "invalid-value")
+    assert problem(await ada("POST", "/orders", json={"user_id": ada.id, "lines": []})) == (422, "invalid-request")
+    assert problem(await clerk("POST", "/orders", json={"user_id": str(UNKNOWN), "lines": [LINE]})) == (404, "user-not-found")
+
+
+async def test_orders_are_found_by_filters_and_listed_for_their_user(web: Web) -> None:
+    ada, clerk = await web.person(), await web.person(Role.CLERK)
+    orders = [(await ada.order())["id"] for _ in range(3)]
+    await ada("POST", f"/orders/{orders[0]}/payment")
+
+    async def found(**filters: object) -> list[str]:
+        answered = await clerk("GET", "/orders", params=filters)
+        assert answered.status_code == 200, answered.text
+        return [order["id"] for order in answered.json()["items"]]
+
+    assert await found(sort="oldest") == orders
+    newest = (await clerk("GET", "/orders", params={"size": 2})).json()
+    older = (await clerk("GET", "/orders", params={"size": 2, "cursor": newest["next_cursor"]})).json()
+    assert [order["id"] for order in newest["items"] + older["items"]] == orders[::-1]
+    assert await found(size=2, cursor=older["previous_cursor"]) == orders[:0:-1]
+    assert problem(await clerk("GET", "/orders", params={"sort": "largest", "cursor": newest["next_cursor"]})) == (422, "invalid-cursor")
+    assert await found(status=["paid", "shipped"]) == orders[:1]
+    assert await found(currency="USD") == []
+    assert await found(last_name="love", placed_since="2026-01-01T00:00:00Z") == orders[::-1]
+    assert await found(placed_before="2026-01-01T00:00:00+01:00") == []
+    assert problem(await clerk("GET", "/orders", params={"placed_since": "2026-01-01"})) == (422, "invalid-request")
+    first = (await ada("GET", f"/users/{ada.id}/orders", params={"size": 2})).json()
+    second = (await ada("GET", f"/users/{ada.id}/orders", params={"size": 2, "cursor": first["next_cursor"]})).json()
+    assert [order["id"] for order in first["items"] + second["items"]] == orders[::-1]
+    totals = (await ada("GET", f"/users/{ada.id}/orders/totals")).json()["totals"]
+    assert [(each["orders"], each["paid"], each["spent"]["minor"]) for each in totals] == [(3, 1, 2500)]
+
+
+async def test_the_audit_log_names_the_user_of_the_session_and_the_trace_of_the_request(web: Web) -> None:
+    ada, admin = await web.person(), await web.person(Role.ADMIN)
+    placed = await ada("POST", "/orders", json={"user_id": ada.id, "lines": [LINE]})
+    entries = (await admin("GET", "/audit", params={"subject": f"order:{placed.json()['id']}"})).json()["items"]
+    assert [(entry["actor"], entry["action"], entry["origin"], entry["trace_id"]) for entry in entries] == [
+        (f"user:{ada.id}", "order.place", "http 127.0.0.1", placed.headers["x-request-id"])
+    ]
+
+
+@pytest.mark.parametrize("with_redis", [False, True])
+async def test_sessions_end_by_logging_out_here_or_everywhere_and_with_the_password(
+    database_url: str, with_redis: bool, request: pytest.FixtureRequest
+) -> None:
+    redis_url: str | None = request.getfixturevalue("redis_url") if with_redis else None
+    async with open_web(database_url, redis_url) as web:
+        ada, other = await web.person(), await web.person()
+        second, third = await web.log_in("user1@example.org"), await web.log_in("USER1@example.org")
+
+        async def works(headers: dict[str, str]) -> bool:
+            return (await web.client.get(f"/users/{ada.id}", headers=headers)).status_code == 200
+
+        assert (await ada("DELETE", "/sessions/current")).status_code == 204
+        assert [await works(each) for each in (ada.headers, second, third)] == [False, True, True]
+        assert (await web.client.delete(f"/users/{ada.id}/sessions", headers=second)).status_code == 204
+        assert [await works(each) for each in (second, third)] == [False, False]
+        fourth = await web.log_in("user1@example.org")
+        change = {"old": PASSWORD, "new": "battery staple"}
+        assert (await web.client.put(f"/users/{ada.id}/password", headers=fourth, json=change)).status_code == 204
+        assert not await works(fourth)
+        assert await works(await web.log_in("user1@example.org", "battery staple"))
+        assert (await other("GET", f"/users/{other.id}")).status_code == 200
+
+
+async def test_logins_that_are_refused(web: Web) -> None:
+    await web.person()
+    wrong = {"email": "user1@example.org", "password": "guessed"}
+    answers = [await web.client.post("/sessions", json=wrong) for _ in range(11)]
+    assert [problem(each) for each in answers] == [(401, "wrong-credentials")] * 10 + [(429, "too-many-attempts")]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 900
+    for authorization in ("Bearer x", "Basic x", ""):
+        refused = await web.client.get(f"/users/{UNKNOWN}", headers={"Authorization": authorization})
+        assert problem(refused) == (401, "unauthenticated")
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_role_is_granted_and_revoked_from_the_next_request_on(web: Web) -> None:
+    ada, admin = await web.person(), await web.person(Role.ADMIN)
+    assert problem(await ada("GET", "/users")) == (403, "not-allowed")
+    assert problem(await ada("PUT", f"/users/{ada.id}/role", json={"role": "admin"})) == (403, "not-allowed")
+    assert (await admin("PUT", f"/users/{ada.id}/role", json={"role": "clerk"})).status_code == 204
+    assert (await ada("GET", "/users")).status_code == 200
+    assert (await admin("PUT", f"/users/{ada.id}/role", json={"role": "customer"})).status_code == 204
+    assert problem(await ada("GET", "/users")) == (403, "not-allowed")
+
+
+async def test_what_is_nowhere_and_what_is_not_supported(web: Web) -> None:
+    assert problem(await web.client.get("/nowhere")) == (404, "no-such-resource")
+    refused = await web.client.put("/users")
+    assert problem(refused) == (405, "method-not-allowed")
+    assert refused.headers["allow"] == "GET, POST"
+
+
+# --- Preconditions ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_change_requires_the_current_version(web: Web) -> None:
+    ada = await web.person()
+    path, change = f"/users/{ada.id}", {"last_name": "Hopper"}
+    assert problem(await ada("PATCH", path, json=change)) == (428, "precondition-required")
+    assert problem(await ada("DELETE", path)) == (428, "precondition-required")
+    for stale in ('"2"', '"0"', 'W/"1"', "1", '"1", "2"', '"99999999999"'):
+        assert problem(await ada("PATCH", path, headers={"If-Match": stale}, json=change)) == (412, "precondition-failed")
+        assert problem(await ada("DELETE", path, headers={"If-Match": stale})) == (412, "precondition-failed")
+    assert (await ada("PATCH", path, headers={"If-Match": "*"}, json=change)).headers["etag"] == '"2"'
+
+
+async def test_a_move_of_an_order_may_name_its_version(web: Web) -> None:
+    ada = await web.person()
+    path = f"/orders/{(await ada.order())['id']}"
+    assert problem(await ada("POST", f"{path}/payment", headers={"If-Match": '"2"'})) == (412, "precondition-failed")
+    assert (await ada("POST", f"{path}/payment", headers={"If-Match": '"1"'})).headers["etag"] == '"2"'
+    assert (await ada("POST", f"{path}/cancellation")).headers["etag"] == '"3"'

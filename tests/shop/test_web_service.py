@@ -1,0 +1,298 @@
+"""What surrounds the operations over HTTP: keys, limits, traces, metrics, health, and how the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from redis import Redis
+
+from shop.application.health import Check, Unhealthy
+from shop.domain.users import Role
+from shop.local_servers import redis_server
+from shop.web import middleware
+from shop.web.middleware import Limits
+from tests.support.waiting import wait_until
+
+from .servers import frozen
+from .web import LINE, PASSWORD, Web, answers_at, listening, open_web, problem, served
+
+
+@pytest_asyncio.fixture
+async def web(database_url: str) -> AsyncIterator[Web]:
+    """The application on PostgreSQL alone."""
+    async with open_web(database_url) as web:
+        yield web
+
+
+# Of the database and the use cases: no test waits for the end of these seconds.
+PATIENT: dict[str, Any] = {"lock_timeout": 120.0, "statement_timeout": 120.0, "use_case_timeout": 120.0}
+
+
+# --- Keys ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_write_is_carried_out_once_under_its_key(web: Web) -> None:
+    ada = await web.person()
+    body = {"user_id": ada.id, "lines": [LINE]}
+    answers = [await ada("POST", "/orders", headers={"Idempotency-Key": "k1"}, json=body) for _ in range(2)]
+    assert [(each.status_code, each.headers.get("idempotency-replayed")) for each in answers] == [(201, None), (201, "true")]
+    assert answers[0].content == answers[1].content
+    assert [answers[1].headers[name] for name in ("location", "etag")] == [f"/orders/{answers[0].json()['id']}", '"1"']
+    other = await ada("POST", "/orders", headers={"Idempotency-Key": "k1"}, json={**body, "lines": [{**LINE, "quantity": 1}]})
+    assert problem(other) == (422, "key-reused")
+    assert problem(await ada("POST", "/orders", headers={"Idempotency-Key": "a b"}, json=body)) == (422, "invalid-request")
+    assert len((await ada("GET", f"/users/{ada.id}/orders")).json()["items"]) == 1
+
+
+async def test_every_kind_of_write_takes_a_key(web: Web) -> None:
+    ada, admin = await web.person(), await web.person(Role.ADMIN)
+    order = (await ada.order())["id"]
+    writes = [
+        ("PATCH", f"/users/{ada.id}", {"last_name": "Hopper"}, 200),
+        ("PUT", f"/users/{ada.id}/role", {"role": "clerk"}, 204),
+        ("POST", f"/orders/{order}/payment", None, 200),
+        ("POST", f"/orders/{order}/shipment", None, 200),
+        ("DELETE", f"/users/{(await web.person()).id}", None, 204),
+    ]
+    for number, (method, path, body, status) in enumerate(writes):
+        headers = {"Idempotency-Key": f"k{number}", "If-Match": "*"}
+        answers = [await admin(method, path, headers=headers, json=body) for _ in range(2)]
+        assert [(each.status_code, each.headers.get("idempotency-replayed")) for each in answers] == [(status, None), (status, "true")], (
+            path
+        )
+    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
+    registered = [await web.client.post("/users", headers={"Idempotency-Key": "k"}, json=registration) for _ in range(2)]
+    assert registered[0].content == registered[1].content
+
+
+async def test_no_password_is_in_a_fingerprint(web: Web) -> None:
+    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
+    for password in (PASSWORD, "battery staple"):
+        answer = await web.client.post("/users", headers={"Idempotency-Key": "k"}, json={**registration, "password": password})
+        # The same request, as far as its fingerprint says: the first password holds.
+        assert answer.status_code == 201
+    assert (await web.client.post("/sessions", json={"email": "again@example.org", "password": PASSWORD})).status_code == 201
+
+
+async def test_concurrent_requests_under_one_key_place_one_order(web: Web) -> None:
+    ada = await web.person()
+    body = {"user_id": ada.id, "lines": [LINE]}
+    answers = await asyncio.gather(*(ada("POST", "/orders", headers={"Idempotency-Key": "k"}, json=body) for _ in range(20)))
+    placed = [each for each in answers if each.status_code == 201]
+    assert len({each.content for each in placed}) == 1
+    assert {problem(each) for each in answers if each not in placed} <= {(409, "key-in-use")}
+    assert len((await ada("GET", f"/users/{ada.id}/orders")).json()["items"]) == 1
+
+
+async def test_a_client_whose_connection_broke_finds_out_by_its_key(database_url: str, tmp_path: Path) -> None:
+    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    async with open_web(database_url, **PATIENT) as web, listening(web, tmp_path) as client:
+        async with await psycopg.AsyncConnection.connect(database_url) as conn:
+            # The request waits for this transaction, and its client does not.
+            await conn.execute("LOCK TABLE users IN EXCLUSIVE MODE")
+            sent = asyncio.create_task(client.post("/users", json=registration, headers=headers))
+            async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+                waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+                while await (await other.execute(waiting)).fetchone() is None:
+                    assert not sent.done()
+            sent.cancel()
+            assert problem(await client.post("/users", json=registration, headers=headers)) == (409, "key-in-use")
+        answer = await client.post("/users", json=registration, headers=headers)
+        while answer.status_code == 409:
+            answer = await client.post("/users", json=registration, headers=headers)
+        assert answer.status_code == 201
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM answers)").fetchone() == (1, 1)
+
+
+# --- Limits -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_body_that_is_too_large_is_refused_whether_its_length_is_announced_or_not(database_url: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 100
+
+    async with open_web(database_url, limits=Limits(body=1024)) as web:
+        for content in (b" " * 2000, chunks()):
+            refused = await web.client.post("/sessions", content=content, headers={"Content-Type": "application/json"})
+            assert problem(refused) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize("with_redis", [False, True])
+async def test_the_requests_of_an_address_are_limited_but_not_the_questions_of_operators(
+    database_url: str, with_redis: bool, tmp_path: Path
+) -> None:
+    with redis_server(tmp_path) as redis:
+        url = redis.url if with_redis else None
+        async with open_web(database_url, url, http_rate_limit=3) as web, open_web(database_url, url, http_rate_limit=3) as second:
+            answers = [await each.client.get(f"/users/{uuid.UUID(int=1)}/profile") for each in (web, web, second, second, web, web)]
+            # Redis counts for all processes; without it each counts for itself.
+            assert [each.status_code for each in answers] == ([404] * 3 + [429] * 3 if with_redis else [404] * 5 + [429])
+            assert problem(answers[-1]) == (429, "too-many-requests")
+            assert 0 < int(answers[-1].headers["retry-after"]) <= 120
+            assert [(await web.client.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
+
+
+async def test_without_redis_sessions_are_unavailable_and_rates_are_not_limited(database_url: str, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        async with open_web(database_url, redis.url, http_rate_limit=1000) as web:
+            ada = await web.person()
+            with frozen(redis):
+                assert problem(await ada("GET", f"/users/{ada.id}")) == (503, "sessions-unavailable")
+                assert (await web.client.get(f"/users/{ada.id}/profile")).status_code == 200
+            redis.kill()
+            assert problem(await ada("GET", f"/users/{ada.id}")) == (503, "sessions-unavailable")
+            redis.start()
+            assert problem(await ada("GET", f"/users/{ada.id}")) == (401, "unauthenticated")
+
+
+async def test_redis_has_no_token(database_url: str, redis_url: str) -> None:
+    async with open_web(database_url, redis_url) as web:
+        token = (await web.person()).headers["Authorization"].removeprefix("Bearer ")
+    client: Any = Redis.from_url(redis_url)  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+    with client:
+        content = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
+    assert b"shop:session:" in content
+    assert token.encode() not in content
+
+
+async def test_a_request_that_takes_too_long_ends_with_a_problem_and_changes_nothing(database_url: str, redis_url: str) -> None:
+    hurry = open_web(database_url, redis_url, limits=Limits(seconds=0.5), **PATIENT)
+    async with open_web(database_url, redis_url) as web, hurry as hurried:
+        ada = await web.person()
+        path = f"/orders/{(await ada.order())['id']}"
+        async with await psycopg.AsyncConnection.connect(database_url) as conn:
+            await conn.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
+            assert problem(await hurried.client.post(f"{path}/payment", headers=ada.headers)) == (504, "timeout")
+        assert (await ada("GET", path)).json()["status"] == "placed"
+
+
+async def test_a_request_whose_commit_has_begun_in_time_is_carried_out_and_found_out_by_its_key(database_url: str, redis_url: str) -> None:
+    hurry = open_web(database_url, redis_url, limits=Limits(seconds=0.5), **PATIENT)
+    async with open_web(database_url, redis_url) as web, hurry as hurried:
+        ada = await web.person()
+        path, headers = f"/orders/{(await ada.order())['id']}/payment", {**ada.headers, "Idempotency-Key": "k"}
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn:
+            await conn.execute("""
+                CREATE FUNCTION wait_in_commit() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$
+            """)
+            await conn.execute("""
+                CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON orders DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION wait_in_commit()
+            """)
+            in_commit = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'shop' AND query = 'COMMIT' AND wait_event = 'advisory'"
+            while True:
+                await conn.execute("SELECT pg_advisory_lock(1)")
+                sent = asyncio.create_task(hurried.client.post(path, headers=headers))
+                # On a busy machine the time may pass before the commit begins; then nothing was done, and it is sent again.
+                while not sent.done() and await (await conn.execute(in_commit)).fetchone() is None:
+                    pass
+                is_in_commit = not sent.done()
+                await asyncio.wait([sent], timeout=0.6)
+                await conn.execute("SELECT pg_advisory_unlock_all()")
+                assert problem(await sent) == (504, "timeout")
+                if is_in_commit:
+                    break
+        answer = await web.client.post(path, headers=headers)
+        assert (answer.status_code, answer.headers["idempotency-replayed"], answer.json()["status"]) == (200, "true", "paid")
+
+
+async def test_a_lost_database_is_a_problem_and_the_server_is_not_ready(database_url: str, web: Web) -> None:
+    ada = await web.person()
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute("ALTER TABLE orders RENAME TO gone")
+        defect = await ada("POST", "/orders", json={"user_id": ada.id, "lines": [LINE]})
+        assert problem(defect) == (500, "defect")
+        assert defect.json()["detail"] == "a defect in the program; see the log"
+        admin.execute("ALTER TABLE gone RENAME TO orders")
+
+    async def lost() -> str:
+        raise Unhealthy("postgres://ada:s3cret@host is gone")
+
+    assert (await web.client.get("/readyz")).json()["ready"]
+    web.state.checks = [Check("postgres", lost, is_required=True)]
+    refused = await web.client.get("/readyz")
+    assert (refused.status_code, refused.json()["dependencies"]) == (503, [{"name": "postgres", "is_healthy": False, "is_required": True}])
+    assert (await web.client.get("/livez")).status_code == 200
+
+
+# --- Traces and metrics -------------------------------------------------------------------------------------------------
+
+
+async def test_a_trace_is_continued_through_the_audit_log_and_the_response(
+    database_url: str, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(middleware, "_tracer", provider.get_tracer("test"))
+    ada = await web.person()
+    exporter.clear()
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    body = {"user_id": ada.id, "lines": [LINE]}
+    placed = await ada("POST", "/orders", headers={"traceparent": f"00-{trace}-{parent}-01"}, json=body)
+    (span,) = exporter.get_finished_spans()
+    assert span.parent is not None
+    assert span.context is not None
+    assert (span.name, f"{span.parent.span_id:016x}") == ("POST /orders", parent)
+    assert placed.headers["x-request-id"] == trace
+    assert placed.headers["traceparent"] == f"00-{trace}-{span.context.span_id:016x}-01"
+    with psycopg.connect(database_url) as conn:
+        subject = f"order:{placed.json()['id']}"
+        assert conn.execute("SELECT trace_id FROM audit_log WHERE subject = %s", [subject]).fetchone() == (trace,)
+        assert conn.execute("SELECT trace_id FROM outbox WHERE aggregate = %s", [subject]).fetchone() == (trace,)
+
+
+async def test_the_log_and_the_metrics_have_the_route_of_a_request_and_not_its_path(web: Web, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "shop.http"):
+        await web.client.get(f"/users/{uuid.UUID(int=1)}/profile", params={"x": "y"})
+        await web.client.request("BREW", "/nowhere")
+    lines = [record.getMessage().partition(" in ")[0] for record in caplog.records]
+    assert lines == ["GET /users/{user_id}/profile: 404", "OTHER unknown: 404"]
+    metrics = (await web.client.get("/metrics")).text
+    assert 'shop_http_requests_total{method="GET",route="/users/{user_id}/profile",status="404"} 1.0' in metrics
+    assert 'shop_http_request_seconds_count{method="GET",route="/users/{user_id}/profile"} 1.0' in metrics
+
+
+# --- The server ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(database_url: str) -> None:
+    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
+    patient = {f"SHOP_{name.upper()}": str(seconds) for name, seconds in PATIENT.items()}
+    with served(database_url, SHOP_HTTP_DRAIN="300", SHOP_LOG_FORMAT="json", SHOP_LOG_LEVEL="info", **patient) as server:
+        answers: list[httpx.Response] = []
+        with psycopg.connect(database_url) as conn, psycopg.connect(database_url, autocommit=True) as other:
+            conn.execute("LOCK TABLE users IN EXCLUSIVE MODE")
+            client = threading.Thread(target=lambda: answers.append(httpx.post(f"{server.url}/users", json=registration, timeout=120)))
+            client.start()
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+            wait_until(lambda: other.execute(waiting).fetchone(), "the request does not wait for the lock")
+            server.process.terminate()
+            wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, "the server is still ready")
+            late = httpx.get(f"{server.url}/users/{uuid.UUID(int=1)}/profile")
+            assert (late.status_code, late.headers["connection"]) == (404, "close")
+            # The second signal ends the time in which it still accepts requests.
+            server.process.terminate()
+            wait_until(lambda: not answers_at(server.url), "the server still accepts connections")
+        client.join()
+        code, log = server.stop()
+    assert (answers[0].status_code, code) == (201, 0), log
+    assert all(json.loads(line)["level"] in {"info", "warning"} for line in log.splitlines() if line.startswith("{"))
