@@ -248,7 +248,7 @@ SELECT
     "\nORDER BY ",
     {
         "newest": PageOrder(
-            "1f4668554086",
+            "8cd62d4bdd80",
             forwards="orders.placed_at DESC, orders.id DESC",
             backwards="orders.placed_at, orders.id",
             keys={"cursor_1": "orders.placed_at", "cursor_2": "orders.id"},
@@ -266,7 +266,7 @@ SELECT
             },
         ),
         "oldest": PageOrder(
-            "159b4f04287a",
+            "385b00605f08",
             forwards="orders.placed_at, orders.id",
             backwards="orders.placed_at DESC, orders.id DESC",
             keys={"cursor_1": "orders.placed_at", "cursor_2": "orders.id"},
@@ -284,7 +284,7 @@ SELECT
             },
         ),
         "largest": PageOrder(
-            "1c03cb652e3d",
+            "446b91679153",
             forwards="orders.total_minor DESC, orders.id",
             backwards="orders.total_minor, orders.id DESC",
             keys={"cursor_1": "orders.total_minor", "cursor_2": "orders.id"},

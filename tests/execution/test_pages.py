@@ -36,6 +36,7 @@ SELECT n,
        n % 3 = 0
 FROM generate_series(1, 60) n
 """
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SETTINGS = (
     "SET LOCAL extra_float_digits = 0",
     "SET LOCAL extra_float_digits = 3",
@@ -145,6 +146,13 @@ def test_whole_rows_and_single_values_come_in_pages(pages: Any, load: Load, conn
     assert pages.page_names(conn, rows=2, self="x").rows == ["bob", "Ada"]
 
 
+@pytest.mark.parametrize("size", [2**31 - 1, 2**63 - 1])
+def test_a_page_is_not_longer_than_a_parameter_can_say(pages: Any, conn: psycopg.Connection[Any], size: int) -> None:
+    with pytest.raises(ValueError, match=rf"^query PageThings: page_size is {size}, but at most 2147483646$"):
+        pages.page_things(conn, page_size=size)
+    assert pages.page_things(conn, page_size=2**31 - 2).rows == []
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_page_has_at_least_one_row(pages: Any, conn: psycopg.Connection[Any], size: int) -> None:
     with pytest.raises(ValueError, match=rf"^query PageThings: page_size is {size}, but at least 1$"):
@@ -224,9 +232,58 @@ def test_a_forged_cursor_is_refused_where_it_has_not_the_shape_of_a_row(pages: A
         '[1, "00", 3]',
         "[1, 2, 3, 4]",
         "[[], {}, 1]",
+        '{"1": 2, "3": 4, "5": 6}',
+        '"135"',
+        '["1", "\\ud800", "3"]',
+        '["1", "\\u0000", "3"]',
+        "[" * 100_000,
     ):
         with refused(load, "the cursor is damaged"):
             pages.page_things(things, page_size=3, order="numbers", cursor=internals.write_cursor(f"{mark}+{text}"))
+
+
+def test_a_forged_cursor_that_is_no_text_is_refused(pages: Any, conn: psycopg.Connection[Any], load: Load) -> None:
+    internals = load("_pages")
+    for body in (b"\xff\xfe", pages.PAGE_THINGS._orders["id"].mark.encode() + b"+[\xff]", b"1" * 2**20):
+        forged = "1" + urlsafe_b64encode(internals.tag(None, body) + body).decode().rstrip("=")
+        with refused(load, "the cursor is damaged"):
+            pages.page_things(conn, page_size=3, cursor=forged)
+
+
+def test_a_cursor_has_one_text(pages: Any, things: psycopg.Connection[Any], load: Load) -> None:
+    found = {pages.page_things(things, page_size=size, order=order).next for size in range(1, 9) for order in _ORDERS}
+    unused = 0
+    for cursor in found:
+        order = next(name for name in _ORDERS if cursor in {pages.page_things(things, page_size=n, order=name).next for n in range(1, 9)})
+        last = _ALPHABET.index(cursor[-1])
+        bits = {0: 0, 2: 4, 3: 2}[(len(cursor) - 1) % 4]
+        others = [cursor[:-1] + _ALPHABET[last ^ bit] for bit in range(1, 1 << bits)]
+        unused += len(others)
+        for other in (*others, cursor + "=", cursor + "=="):
+            with refused(load, "the cursor is damaged"):
+                pages.page_things(things, page_size=3, order=order, cursor=other)
+    assert unused
+
+
+def test_a_cursor_without_a_key_is_signed_by_no_key(pages: Any, things: psycopg.Connection[Any], load: Load) -> None:
+    unsigned = pages.page_things(things, page_size=3).next
+    with pytest.raises(ValueError, match=r"^a key of zeros is no secret$"):
+        load("").sign_cursors(bytes(16))
+    load("_pages").signing[:] = [bytes(16)]
+    with refused(load, "the cursor is not signed"):
+        pages.page_things(things, page_size=3, cursor=unsigned)
+
+
+def test_a_cursor_of_another_package_is_refused_though_the_keys_are_the_same(
+    pages: Any, things: psycopg.Connection[Any], load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("").sign_cursors(b"key" * 8)
+    internals = load("_pages")
+    with monkeypatch.context() as patch:
+        patch.setattr(internals, "PACKAGE", b"other:")
+        cursor = pages.page_things(things, page_size=3).next
+    with refused(load, "the cursor is damaged or signed by another key"):
+        pages.page_things(things, page_size=3, cursor=cursor)
 
 
 def test_values_of_cursors_are_parameters(pages: Any, things: psycopg.Connection[Any]) -> None:

@@ -71,11 +71,29 @@ class PagedWriter(VariedWriter):
             item = f"{source.name} {name}"
             if self._random.random() < 0.2:
                 item = f"(SELECT * FROM {source.name} WHERE {source.columns[0][0]} IS NOT NULL) {name}"
+            elif self._random.random() < 0.2:
+                item = f"({self._combined(source)}) {name}"
             kind = self._random.choice(("JOIN", "LEFT JOIN", "CROSS JOIN"))
             on = "" if kind == "CROSS JOIN" else f" ON {self._plain(columns, INT)} = {own[0].text}" if columns else ""
             text += f" {kind} {item}{on}" if columns else item
             columns += own
         return text, columns, [f"{name}.{self._key(columns, name)}" for name in names]
+
+    def _combined(self, source: Source) -> str:
+        """Return a subquery that groups the rows of a table, whose columns have the names of the table's."""
+        names = ", ".join(column for column, _ in source.columns)
+        numbers = [column for column, type_name in source.columns if type_name in (INT, NUMBER)]
+        total = f"sum({numbers[-1]}) OVER (PARTITION BY {self._random.choice(names.split(', '))})::{INT} AS {numbers[-1]}"
+        computed = ", ".join(total if column == numbers[-1] and len(numbers) > 1 else column for column, _ in source.columns)
+        return self._random.choice(
+            (
+                f"SELECT DISTINCT {names} FROM {source.name}",
+                f"SELECT {names} FROM {source.name} GROUP BY {names}",
+                f"SELECT {names} FROM {source.name} UNION SELECT {names} FROM {source.name}",
+                f"SELECT {names} FROM {source.name} ORDER BY {source.columns[0][0]}, {names} LIMIT 5",
+                f"SELECT {computed} FROM {source.name}",
+            )
+        )
 
     def _key(self, columns: Sequence[Column], name: str) -> str:
         return next(column.text for column in columns if column.text.startswith(f"{name}.")).partition(".")[2]
@@ -102,6 +120,7 @@ class PagedWriter(VariedWriter):
             INT: (text, text, f"{text} % 2", f"coalesce({text}, 1)", f"-{text}", f"{text} IS NULL"),
             TEXT: (text, text, f'{text} COLLATE "C"', f"lower({text})", f"coalesce({text}, '')", f"{text} || 'x'"),
             WORD: (text, text, f'{text} COLLATE "POSIX"', f"octet_length({text})"),
+            NUMBER: (text, text, f"scale({text})", f"{text}::text"),
             BOOL: (text, f"NOT {text}", f"{text} IS TRUE"),
         }
         return self._random.choice(forms.get(column.type, (text,)))

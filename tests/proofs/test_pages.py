@@ -18,6 +18,12 @@ from tests.support.servers import Servers, fresh_database
 from .paging import Paged, every_row, keys_of, prove, walk
 
 _SCHEMA = """
+CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE FUNCTION shown(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT '"any"'::json $$;
+CREATE CAST (mood AS json) WITH FUNCTION shown(mood);
+CREATE TYPE size AS ENUM ('small', 'large');
+CREATE FUNCTION shown(size) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'any' $$;
+CREATE CAST (size AS text) WITH FUNCTION shown(size);
 CREATE TYPE state AS ENUM ('new', 'paid');
 CREATE DOMAIN title AS varchar(20);
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, nick text, handle text COLLATE folded NOT NULL UNIQUE);
@@ -25,6 +31,12 @@ CREATE TABLE orders (
     id int PRIMARY KEY, user_id int NOT NULL, state state NOT NULL, total numeric(10, 2), note varchar(9), title title NOT NULL,
     placed_at timestamptz NOT NULL, shipped_at timestamptz, weight float4, tags text[] NOT NULL, UNIQUE (user_id, state)
 );
+CREATE TABLE facts (id int PRIMARY KEY, n numeric NOT NULL, x float8 NOT NULL, b bytea NOT NULL, c char(9) NOT NULL, mood mood NOT NULL);
+INSERT INTO facts
+SELECT i, (ARRAY['1', '1.0', '1.00', '2', '7.000', '7'])[1 + i % 6]::numeric, (ARRAY['-0', '0', '0.1'])[1 + i % 3]::float8,
+       decode(md5((i % 5)::text), 'hex'), 'c' || i % 2, (ARRAY['sad', 'glad'])[1 + i % 2]::mood
+FROM generate_series(1, 24) i;
+CREATE VIEW grouped AS SELECT n, count(*) AS total FROM facts GROUP BY n;
 CREATE VIEW recent AS SELECT id, now() - placed_at AS age, note, placed_at FROM orders WHERE placed_at > now() - interval '90 years';
 CREATE FUNCTION shout(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)';
 CREATE FUNCTION dice(text) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT $1 || random()';
@@ -51,6 +63,19 @@ _WALKED = [
         "@page\n@optional a, b, c\n@order newest\n@order largest: total DESC NULLS LAST, note NULLS FIRST, o.id\n@order old: placed_at, id",
         "SELECT id FROM orders o WHERE state = @a AND total = @b AND id IN (@c, 3)\nORDER BY placed_at DESC, id DESC LIMIT @n",
     ),
+    # What groups values that are equal but not the same is no matter to a sort that finds them equal too, or that is of something else.
+    ("@page", "SELECT n::text AS t, total FROM (SELECT n, count(*) AS total FROM facts GROUP BY n) g ORDER BY total DESC, n LIMIT @n"),
+    ("@page", "SELECT total FROM grouped ORDER BY n DESC LIMIT @n"),
+    ("@page", "SELECT n + 0 FROM (SELECT n FROM facts UNION SELECT total FROM orders WHERE total > 0) g ORDER BY n LIMIT @n"),
+    ("@page", "SELECT s FROM (SELECT DISTINCT id % 7 AS s, mood::text AS m FROM facts) g ORDER BY abs(s) DESC, lower(m), m, s LIMIT @n"),
+    (
+        "@page",
+        "SELECT user_id, m FROM (SELECT user_id, max(total) AS m, array_agg(id) FROM orders GROUP BY 1) g ORDER BY m, user_id LIMIT @n",
+    ),
+    ("@page", "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY x ORDER BY n, id) AS r FROM facts) g ORDER BY r, id LIMIT @n"),
+    ("@page", "SELECT id, r FROM (SELECT id, sum(n) OVER (ORDER BY n) AS r FROM facts) g ORDER BY r DESC, id LIMIT @n"),
+    ("@page", "SELECT id FROM (SELECT id, n FROM facts ORDER BY n, id LIMIT 9) g ORDER BY id LIMIT @n"),
+    ("@page", "SELECT id FROM facts ORDER BY mood, n::text, mood::text, id::text, id LIMIT @n"),
     ("@page\n@optional a", "SELECT id, note FROM orders WHERE state = @a ORDER BY 2, 1 LIMIT @n"),
 ]  # fmt: skip
 _VALUES: dict[str, Any] = {"state": "new", "numeric": 1, "int4": 2}
@@ -130,6 +155,76 @@ def refused(connection: psycopg.Connection[Any], comment: str, sql: str) -> tupl
         ("SELECT o.id FROM orders o, (SELECT now() n) t, LATERAL (SELECT n AS s) l ORDER BY s, o.id LIMIT @n", "not the same", ""),
         ("SELECT id FROM orders ORDER BY id, id LIMIT @n", "names a column twice", "once"),
         ("SELECT id FROM orders ORDER BY total, note, shipped_at, weight, id LIMIT @n", "4 of its columns may be NULL", "at most 3"),
+        (
+            "SELECT total FROM (SELECT n, count(*) AS total FROM facts GROUP BY n) g ORDER BY scale(n), n LIMIT @n",
+            "takes for equal",
+            "by itself",
+        ),
+        ("SELECT total FROM grouped ORDER BY n::text, n LIMIT @n", "takes for equal", "by itself"),
+        ("SELECT 1 FROM (SELECT DISTINCT x FROM facts) g ORDER BY float8send(x), x LIMIT @n", "takes for equal", "by itself"),
+        ("WITH g AS (SELECT DISTINCT c FROM facts) SELECT 1 FROM g ORDER BY octet_length(c), c LIMIT @n", "takes for equal", "by itself"),
+        ("SELECT 1 FROM (SELECT n FROM facts UNION SELECT 1.000) g ORDER BY scale(n), n LIMIT @n", "takes for equal", "by itself"),
+        (
+            "SELECT 1 FROM (SELECT n, id, count(*) OVER (PARTITION BY n) k FROM facts) g ORDER BY scale(n), k, id LIMIT @n",
+            "takes for equal",
+            "by itself",
+        ),
+        (
+            "SELECT 1 FROM (SELECT scale(max(n)) s, id % 3 AS i FROM facts GROUP BY 2) g ORDER BY s, i LIMIT @n",
+            "takes for equal",
+            "by itself",
+        ),
+        (
+            "SELECT 1 FROM (SELECT scale(n) s, n FROM (SELECT n, max(id) AS id FROM facts GROUP BY n) f) g ORDER BY s, n LIMIT @n",
+            "takes for equal",
+            "by itself",
+        ),
+        (
+            "SELECT 1 FROM (SELECT sum(x) s, id % 2 i FROM facts GROUP BY 2) g ORDER BY s, i LIMIT @n",
+            "order in which rows are read",
+            "numeric",
+        ),
+        (
+            "SELECT 1 FROM (SELECT avg(x) s, id % 2 i FROM facts GROUP BY 2) g ORDER BY s, i LIMIT @n",
+            "order in which rows are read",
+            "numeric",
+        ),
+        (
+            "SELECT 1 FROM (SELECT string_agg(note, '') s, user_id i FROM orders GROUP BY 2) g ORDER BY s, i LIMIT @n",
+            "order in which rows are read",
+            "",
+        ),
+        (
+            "SELECT 1 FROM (SELECT id, row_number() OVER (ORDER BY n) r FROM facts) g ORDER BY r, id LIMIT @n",
+            "order in which rows are read",
+            "unique column",
+        ),
+        (
+            "SELECT 1 FROM (SELECT id, sum(n) OVER (ORDER BY n ROWS 1 PRECEDING) r FROM facts) g ORDER BY r, id LIMIT @n",
+            "order in which rows are read",
+            "unique column",
+        ),
+        (
+            "SELECT 1 FROM (SELECT DISTINCT ON (n) n, id FROM facts ORDER BY n) g ORDER BY id, n LIMIT @n",
+            "order in which rows are read",
+            "unique column",
+        ),
+        ("SELECT id FROM facts ORDER BY x::text, id LIMIT @n", "on a setting", "texts of floats"),
+        ("SELECT id FROM facts ORDER BY b::text, id LIMIT @n", "on a setting", "texts of floats"),
+        ("SELECT id FROM facts ORDER BY (ARRAY[x]::text[])[1], id LIMIT @n", "on a setting", "texts of floats"),
+        ("SELECT id FROM facts ORDER BY textin(float8out(x)), id LIMIT @n", "on a setting", "texts of floats"),
+        ("SELECT id FROM facts ORDER BY format('%s', x), id LIMIT @n", "on a setting", "texts of floats"),
+        ("SELECT id FROM facts ORDER BY quote_ident(c), id LIMIT @n", "on a setting", "texts of floats"),
+        (
+            "SELECT id FROM facts, (SELECT 'small'::size AS s) g ORDER BY s, id LIMIT @n",
+            "a user's function casts to text",
+            "drop that cast",
+        ),
+        ("SELECT id FROM (SELECT id FROM facts FOR UPDATE) g ORDER BY id LIMIT @n", "locks rows", "by their keys"),
+        ("SELECT id FROM facts TABLESAMPLE bernoulli (50) ORDER BY id LIMIT @n", "or on a sample", "REPEATABLE"),
+        ("SELECT id FROM facts WHERE random() < 0.5 ORDER BY id LIMIT @n", "a volatile function", "remove it"),
+        ("SELECT id FROM (SELECT id FROM facts ORDER BY n LIMIT 3) g ORDER BY id LIMIT @n", "may choose other rows", "unique column"),
+        ("WITH f AS (SELECT * FROM facts) SELECT id FROM (SELECT id FROM f LIMIT 3) g ORDER BY id LIMIT @n", "not the same each time", ""),
     ],
 )  # fmt: skip
 def test_a_query_that_can_have_no_pages_is_refused_with_a_cure(

@@ -11,7 +11,7 @@ from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.prove.asking.describe import describe
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.rules.volatility import is_volatile, reached
+from sqlwright.prove.rules.volatility import may_change
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.statement import Statement
 from sqlwright.prove.tree.enums import CmdType
@@ -56,7 +56,7 @@ def verify_derived(
     """
     try:
         tree = _tree(connection, statement.sql, [facts.type_oid(name) for name in statement.param_types])
-        if is_volatile(facts, tree) or any(_is_random(node) for node in reached(facts, tree)):
+        if may_change(facts, tree):
             why = "the query calls a volatile function or takes a sample, which may return something else the next time"
             raise _refused(query, derivation, why, "remove it, or what is volatile; a sample is the same again with REPEATABLE.")
         inner = _inner(tree, derivation.question)
@@ -88,11 +88,6 @@ def _tree(connection: psycopg.Connection[Any], sql: str, types: Sequence[int]) -
     if not isinstance(found, Node):
         raise Unrecognised("a statement without a tree")
     return found
-
-
-def _is_random(node: Node) -> bool:
-    """Return whether a node is a TABLESAMPLE without REPEATABLE."""
-    return node.tag == "TABLESAMPLECLAUSE" and not node.has("repeatable")
 
 
 def _inner(tree: Node, question: Question) -> Node:

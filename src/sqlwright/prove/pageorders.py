@@ -15,15 +15,16 @@ from sqlwright.prove.asking.describe import Refused, TypeNames
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.catalog.sorting import read_sorting
 from sqlwright.prove.rules.exprtypes import type_of
-from sqlwright.prove.rules.queries.lasting import is_lasting
+from sqlwright.prove.rules.queries.images import Sense, same_for_equals
+from sqlwright.prove.rules.queries.lasting import Lasting
 from sqlwright.prove.shape.conditions import SortColumn, collation_of
-from sqlwright.prove.statement import Statement, StatementProof, nullable_sort_columns, why_total
+from sqlwright.prove.statement import Statement, StatementProof, is_total_in, nullable_sort_columns, why_total
 from sqlwright.prove.tree.enums import RTEKind, TypType
 from sqlwright.prove.tree.expressions import structure
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, walk
-from sqlwright.prove.tree.querytree import Query, TargetEntry
+from sqlwright.prove.tree.querytree import Query, RangeEntry, TargetEntry
 from sqlwright.prove.varied import VariedQuery
-from sqlwright.sql.keyset import Key, later, patterns, written
+from sqlwright.sql.keyset import Key, later, operand, patterns, written
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.pages import PageOrder, Places, SortItem, sort_items, without_alias
 from sqlwright.sql.variants import Cut, switched
@@ -68,6 +69,17 @@ class Paging:
         """Return whether no two rows have the same place in an order, in all variants."""
         return bool(why_total(self.asked.connection, self.asked.facts, self.switched(by)))
 
+    @property
+    def lasting(self) -> Lasting:
+        """What finds out which values are the same in every execution."""
+        facts, statement = self.asked.facts, replace(self.asked.statement, params=self.proof.params)
+        return Lasting(facts, lambda tree: is_total_in(facts, tree, statement))
+
+    def all_parts(self, by: str) -> Node:
+        """Return the tree of the statement that stands for all variants, in an order."""
+        statement = self.switched(by)
+        return self.asked.tree(statement.sql, statement.param_types)
+
     def refused(self, name: str, message: str, cure: str) -> CompileError:
         """Return an error about an order."""
         what = f"@page in the order {name}" if self.cut.ordering else "@page"
@@ -109,9 +121,14 @@ def prove_order(paging: Paging, name: str, by: str, *, total: bool) -> SortedOrd
     targets = {target.sort_group: target for target in Query(tree).targets if target.sort_group}
     keys: list[Key] = []
     columns: list[SortColumn] = []
+    whole = Query(paging.all_parts(by))
+    sorted_by = {target.sort_group: target.expression for target in whole.targets}
     for item, clause, may_be_null in zip(items, clauses, nullable, strict=True):
         target = targets[clause.number("tleSortGroupRef")]
-        column = _column(paging, name, item, tree, clause, target.expression)
+        expression = sorted_by[clause.number("tleSortGroupRef")]
+        _check_values(paging, name, item, whole, expression)
+        column = _column(paging, name, item, clause, target.expression)
+        _check_groups(paging, name, item, whole, expression, column)
         text = _expression(paging, tree, by, item, target)
         if text is None:
             raise paging.refused(name, f"`{item.text}` stands for an expression that cannot be read", SPELLED_OUT)
@@ -135,7 +152,7 @@ def _page_order(paging: Paging, name: str, by: str, keys: tuple[Key, ...], colum
         mark=_mark(paging, name, by, keys, columns),
         forwards=by,
         backwards=", ".join(item.backwards(operator) for item, operator in zip(sort_items(by), opposite, strict=True)),
-        keys=tuple(_held(key) for key in keys),
+        keys=tuple(_held(key, builtin=_compared_type(paging, column) < FIRST_USER_OID) for key, column in zip(keys, columns, strict=True)),
         casts=tuple(key.cast for key in keys),
         after=conditions(keys),
         before=conditions(tuple(key.backwards for key in keys)),
@@ -143,16 +160,26 @@ def _page_order(paging: Paging, name: str, by: str, keys: tuple[Key, ...], colum
     )
 
 
-def _held(key: Key) -> str:
-    """Return the expression for what a cursor holds of a key."""
+def _held(key: Key, *, builtin: bool) -> str:
+    """Return the expression for what a cursor holds of a key; `builtin` if its type is PostgreSQL's own.
+
+    For other types, JSON would be made by a user's cast to json, if there is one.
+    """
     if key.cast in _FLOATS:
         return f"encode(float8send({key.text}), 'hex')"
+    text = key.text if builtin else f"{operand(key.text)}::text"
     # Two collations that are written out may not meet among the arguments of one call.
-    return f"to_json({key.text})" if any(token.text.lower() == "collate" for token in significant(key.text)) else key.text
+    return f"to_json({text})" if any(token.text.lower() == "collate" for token in significant(key.text)) else text
 
 
-def _column(paging: Paging, name: str, item: SortItem, tree: Node, clause: Node, expression: Node) -> SortColumn:
-    """Return the column that an item of ORDER BY is, if the values of cursors can be compared with it."""
+def _check_values(paging: Paging, name: str, item: SortItem, whole: Query, expression: Node) -> None:
+    """Check that a cursor can hold what an item of ORDER BY is, and that it is the same for each page.
+
+    `whole` stands for all variants, and has the expression.
+
+    Raises:
+        CompileError: no pages can be in the order.
+    """
     facts = paging.asked.facts
     found = facts.below_domains(type_of(facts, expression))
     if found.kind is not TypType.ENUM and not (found.name in _EXACT and (found.oid < FIRST_USER_OID or found.name == "citext")):
@@ -161,16 +188,36 @@ def _column(paging: Paging, name: str, item: SortItem, tree: Node, clause: Node,
             f"`{item.text}` is of type {found.name}, whose values no cursor holds",
             "sort by a number, a text, a time or an enum instead, such as `extract(epoch FROM …)` of an interval.",
         )
-    if not is_lasting(facts, Query(tree), expression):
+    if found.oid >= FIRST_USER_OID and facts.has_cast_to_text(found.oid):
+        problem = f"`{item.text}` is of type {found.name}, which a user's function casts to text: no cursor holds its values"
+        raise paging.refused(name, problem, "sort by another column, or drop that cast.")
+    if not paging.lasting.holds(whole, expression):
         raise paging.refused(
             name,
-            f"`{item.text}` is not the same each time: it depends on the moment, on a setting, on chance, or on a subquery",
-            "sort by columns, and by what immutable functions make of them, such as `(placed_at AT TIME ZONE 'UTC')::date`.",
+            f"`{item.text}` is not the same each time: it depends on the moment, on a setting, on chance, on a subquery, "
+            "or on the order in which rows are read",
+            "sort by columns, and by what immutable functions make of them, such as `(placed_at AT TIME ZONE 'UTC')::date`; "
+            "not by texts of floats, of bytea or of times; by sums of numeric instead of floats, such as `sum(weight::numeric)`; "
+            "and let windows sort by a unique column at the end.",
         )
+
+
+def _column(paging: Paging, name: str, item: SortItem, clause: Node, expression: Node) -> SortColumn:
+    """Return the column that an item of ORDER BY is, if the values of cursors can be compared with it."""
     sorting = read_sorting(paging.asked.connection, clause.number("sortop"))
     if sorting is None or sorting.equal != clause.number("eqop"):
         raise paging.refused(name, f"`{item.text}` is sorted by an operator of several families", "sort by an operator of one family.")
     return SortColumn(expression, collation_of(expression), sorting)
+
+
+def _check_groups(paging: Paging, name: str, item: SortItem, whole: Query, expression: Node, column: SortColumn) -> None:
+    """Check that the condition of a page divides no group of rows below it."""
+    if not same_for_equals(paging.asked.facts, whole, expression, Sense(column.sorting.equal, column.collation)):
+        raise paging.refused(
+            name,
+            f"`{item.text}` may tell values apart that GROUP BY, DISTINCT, UNION or PARTITION BY takes for equal, such as 1.0 and 1.00",
+            "sort by the column that is grouped, by itself; or group by integers, texts or times: `n::text` instead of `n`.",
+        )
 
 
 def _compared_type(paging: Paging, column: SortColumn) -> int:
@@ -188,12 +235,19 @@ def _expression(paging: Paging, tree: Node, by: str, item: SortItem, target: Tar
     end = outputs[-1][1]
     for text in candidates:
         try:
-            found = Query(paging.asked.tree(f"{sql[:end]}, ({text}){sql[end:]}", paging.asked.statement.param_types)).outputs
+            found = Query(paging.asked.tree(f'{sql[:end]}, ({text}) AS "?column?"{sql[end:]}', paging.asked.statement.param_types)).outputs
         except _REFUSED:
             continue
         if len(found) == count + 1 and structure(found[-1].expression) == structure(target.expression):
             return text
     return None
+
+
+def _relations(paging: Paging) -> list[str]:
+    """Return the names of the tables and views that a query reads."""
+    facts = paging.asked.facts
+    entries = [RangeEntry(node) for node in walk(paging.tree) if node.tag in ("RANGETBLENTRY", "RTE")]
+    return sorted({facts.relation(entry.relation).qualified for entry in entries if entry.kind is RTEKind.RELATION})
 
 
 def _mark(paging: Paging, name: str, by: str, keys: tuple[Key, ...], columns: tuple[SortColumn, ...]) -> str:
@@ -203,7 +257,7 @@ def _mark(paging: Paging, name: str, by: str, keys: tuple[Key, ...], columns: tu
         [key.text, key.cast, key.descending, key.nulls_first, key.nullable, key.operators.less, names.get(column.collation, "")]
         for key, column in zip(keys, columns, strict=True)
     ]
-    return hashlib.sha256(json.dumps([paging.asked.query.name, name, by, parts]).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([paging.asked.query.name, name, by, parts, _relations(paging)]).encode()).hexdigest()[:12]
 
 
 def _key_to_add(paging: Paging, by: str) -> str:

@@ -124,6 +124,9 @@ def _page(paging: Paging, orders: tuple[ir.Order, ...]) -> tuple[Page, list[Sort
             problems += error.diagnostics
     if problems:
         raise CompileError(problems)
+    change = paging.lasting.why_rows_change(paging.all_parts(listed[0][1]))
+    if change is not None:
+        raise paging.asked.error_at_line(Code.REFUSED_PAGE, f"@page, but {change[0]}", paging.asked.query.annotations.page, change[1])
     where = page_where(sql, paging.cut, paging.places)
     return Page(paging.size, paging.places.outputs[-1][1], where, paging.sort, tuple(each.order for each in found)), found
 

@@ -157,6 +157,11 @@ def why_total(connection: psycopg.Connection[Any], facts: SchemaFacts, statement
     return total.why_total(_prover(facts, tree, statement.params, statement), tree) if isinstance(tree, Node) else ""
 
 
+def is_total_in(facts: SchemaFacts, tree: Node, statement: Statement) -> bool:
+    """Return whether the ORDER BY of a SELECT inside of a statement, which depends on nothing around it, is total."""
+    return bool(total.why_total(_prover(facts, tree, statement.params, statement), tree))
+
+
 def nullable_sort_columns(connection: psycopg.Connection[Any], facts: SchemaFacts, statement: Statement) -> tuple[bool, ...]:
     """Return which of the columns that a SELECT, whose parameters are known, sorts by may be NULL.
 

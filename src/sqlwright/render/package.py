@@ -80,7 +80,7 @@ def _files(
         yield ir.SourceFile("adapters.py", adapters_module(package, package_name=package_name, aio=aio))
     if needs_register:
         yield ir.SourceFile("registration.py", registration_module(package, colour=colour))
-    yield from _private_files(package, clients)
+    yield from _private_files(package, package_name, clients)
     direct = calls is Calls.DIRECT and makes_direct_calls(package)
     if direct:
         yield ir.SourceFile(f"{DIRECT_MODULE}.py", direct_module(package, clients))
@@ -99,7 +99,7 @@ def _files(
             yield ir.SourceFile(f"aio/{module.name}.py", write(module, ASYNC, definitions=f"..{module.name}"))
 
 
-def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceFile]:
+def _private_files(package: ir.Package, package_name: str, clients: Clients) -> Iterator[ir.SourceFile]:
     """The modules that only the generated functions use."""
     if makes_promises(package):
         yield ir.SourceFile(f"{PROOFS_MODULE}.py", proofs_module(package))
@@ -112,7 +112,7 @@ def _private_files(package: ir.Package, clients: Clients) -> Iterator[ir.SourceF
     if has_variants(package):
         yield ir.SourceFile(f"{VARIANTS_MODULE}.py", variants_module())
     if has_pages(package):
-        yield ir.SourceFile(f"{PAGES_MODULE}.py", pages_module())
+        yield ir.SourceFile(f"{PAGES_MODULE}.py", pages_module(package_name))
     if has_streams(package):
         yield ir.SourceFile(f"{STREAMS_MODULE}.py", streams_module())
 

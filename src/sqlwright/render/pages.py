@@ -40,18 +40,22 @@ def sign_cursors(*keys: bytes) -> None:
     """
     if any(len(key) < MIN_KEY for key in keys):
         raise ValueError(f"a key has at least {MIN_KEY} bytes")
+    if not all(map(any, keys)):
+        raise ValueError("a key of zeros is no secret")
     signing[:] = keys
 '''
 _TAG = '''\
-def tag(key: bytes, body: bytes) -> bytes:
-    """Return what shows that a cursor was not changed."""
-    return digest(key, body, "sha256")[:TAG_SIZE]
+def tag(key: bytes | None, body: bytes) -> bytes:
+    """Return what shows that a cursor was not changed; without a key, a checksum."""
+    if key is None:
+        return sha256(PACKAGE + body).digest()[:TAG_SIZE]
+    return digest(key, PACKAGE + body, "sha256")[:TAG_SIZE]
 '''
 _WRITE = '''\
 def write_cursor(body: str) -> str:
     """Return the text of a cursor."""
     raw = body.encode()
-    key = signing[0] if signing else b""
+    key = signing[0] if signing else None
     text = urlsafe_b64encode(tag(key, raw) + raw).decode().rstrip("=")
     return f"{VERSION}{text}"
 '''
@@ -66,11 +70,16 @@ def read_cursor(cursor: str) -> str:
     except ValueError:
         raw = b""
     mark, body = raw[:TAG_SIZE], raw[TAG_SIZE:]
-    if version != VERSION or not body:
+    canonical = urlsafe_b64encode(raw).decode().rstrip("=")
+    if version != VERSION or not body or text != canonical or len(cursor) > MAX_CURSOR:
         raise CursorError("the cursor is damaged")
-    if any(compare_digest(mark, tag(key, body)) for key in signing or [b""]):
-        return body.decode()
-    if signing and compare_digest(mark, tag(b"", body)):
+    keys: list[bytes | None] = [*signing] if signing else [None]
+    if any(compare_digest(mark, tag(key, body)) for key in keys):
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise CursorError("the cursor is damaged") from None
+    if signing and compare_digest(mark, tag(None, body)):
         raise CursorError("the cursor is not signed")
     raise CursorError("the cursor is damaged or signed by another key")
 '''
@@ -126,9 +135,12 @@ class PageOrder:
                 if values[index] is not None:
                     bits = bytes.fromhex(values[index])
                     values[index] = repr(struct.unpack(">d", bits)[0])
-        except (IndexError, TypeError, ValueError, struct.error):
+            # PostgreSQL has no text with a surrogate or with a NUL.
+            joined = "".join(value for value in values if value is not None)
+            joined.encode()
+        except (IndexError, RecursionError, TypeError, ValueError, struct.error):
             return None
-        return values if all(isinstance(v, str | None) for v in values) else None
+        return values if isinstance(found, list) and "\\0" not in joined else None
 '''
 _NULLS = '''\
 def find_nulls(values: list[str | None] | None) -> tuple[int, ...] | None:
@@ -200,9 +212,13 @@ class Pages:
         It is one row longer than the page, which shows whether there are more.
         """
         size = values[self._size]
+        name = self._parameters[self._size]
         if size < 1:
-            name = self._parameters[self._size]
             raise ValueError(f"query {self._query}: {name} is {size}, but at least 1")
+        if size > MAX_SIZE:
+            raise ValueError(
+                f"query {self._query}: {name} is {size}, but at most {MAX_SIZE}"
+            )
         found = self._orders.get(order or self._default)
         if found is None:
             names = ", ".join(self._orders)
@@ -273,8 +289,8 @@ def is_paged(query: ir.Query) -> bool:
     return query.variants is not None and query.variants.page is not None
 
 
-def pages_module() -> str:
-    """Return the text of the module."""
+def pages_module(package_name: str) -> str:
+    """Return the text of the module. Cursors of a package are of no use to another one, also where both have the same keys."""
     builder = ModuleBuilder(header=header_line(), doc="Pages of rows, and the cursors between them.", taken=())
     builder.module("json")
     builder.module("struct")
@@ -283,6 +299,7 @@ def pages_module() -> str:
         "base64": ("b64decode", "urlsafe_b64encode"),
         "dataclasses": ("dataclass",),
         "enum": ("Enum",),
+        "hashlib": ("sha256",),
         "hmac": ("compare_digest", "digest"),
         "typing": ("Any", "Final", "Generic", "LiteralString", "NamedTuple", "TypeVar"),
         f".{VARIANTS_MODULE}": ("Clause", "Variants"),
@@ -297,6 +314,11 @@ def pages_module() -> str:
             "ENDS = {FIRST, LAST}",
             'VERSION = "1"',
             "MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16",
+            "# One more row than the page has is read, and the parameter may be an int4.",
+            "MAX_SIZE = 2**31 - 2",
+            "# No cursor is longer, in characters.",
+            "MAX_CURSOR = 2**20",
+            f"PACKAGE = {string_literal(f'{package_name}:')}.encode()",
             "# Numbers stay as they are written.",
             "decoder = json.JSONDecoder(parse_int=str, parse_float=str)",
             "# The keys of the process: the first one signs.",

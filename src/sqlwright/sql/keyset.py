@@ -147,10 +147,10 @@ def _written(condition: Condition, keys: tuple[Key, ...], number: int) -> str:
             operator = keys[first].operator(strict=strict)
             values = [f"${number + index}::{keys[index].cast}" for index in range(first, last)]
             if len(values) == 1:
-                return f"{_operand(keys[first].text)} {operator} {values[0]}"
+                return f"{operand(keys[first].text)} {operator} {values[0]}"
             return f"({', '.join(key.text for key in keys[first:last])}) {operator} ({', '.join(values)})"
         case Null(key=index, present=present):
-            return f"{_operand(keys[index].text)} IS {'NOT ' * present}NULL"
+            return f"{operand(keys[index].text)} IS {'NOT ' * present}NULL"
         case Both(left=left, right=right):
             return " AND ".join(_enclosed(part, keys, number, Either) for part in (left, right))
         case Either(left=left, right=right):
@@ -162,7 +162,7 @@ def _enclosed(part: Condition, keys: tuple[Key, ...], number: int, kind: type[Co
     return f"({text})" if isinstance(part, kind) else text
 
 
-def _operand(text: str) -> str:
+def operand(text: str) -> str:
     """Return an expression in brackets, unless it is a column or a function's call."""
     depth = 0
     for index, token in enumerate(tokens := significant(text)):

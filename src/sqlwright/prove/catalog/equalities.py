@@ -29,6 +29,18 @@ SELECT f.oid::int8 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
 WHERE m.amname = 'btree' AND f.opfnamespace = 'pg_catalog'::regnamespace
   AND f.opfname IN ('integer_ops', 'oid_ops', 'text_ops', 'bool_ops', 'uuid_ops', 'bytea_ops', 'enum_ops')
 """
+# Those that PostgreSQL itself declares so, for a deterministic collation. Not character: values of two lengths, as UNION combines them, may
+# be equal with different numbers of blanks.
+_SAME_IMAGES = """
+SELECT DISTINCT f.oid::int8 FROM pg_amproc p JOIN pg_opfamily f ON f.oid = p.amprocfamily JOIN pg_am m ON m.oid = f.opfmethod
+WHERE m.amname = 'btree' AND p.amprocnum = 4 AND f.oid < 16384 AND p.amproc IN ('btequalimage'::regproc, 'btvarstrequalimage'::regproc)
+  AND f.opfname NOT IN ('bpchar_ops', 'bpchar_pattern_ops')
+"""
+_EQUALITY_OF_TYPE = """
+SELECT c.opcintype::int8, o.amopopr::int8 FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod
+JOIN pg_amop o ON (o.amopfamily, o.amoplefttype, o.amoprighttype) = (c.opcfamily, c.opcintype, c.opcintype)
+WHERE m.amname = 'btree' AND c.opcdefault AND o.amopstrategy = 3 AND o.amoppurpose = 's'
+"""
 
 
 class Equalities:
@@ -52,6 +64,22 @@ class Equalities:
     def exact(self) -> frozenset[int]:
         """The operator families in which equal values of a type are the same bytes, where the collation is deterministic."""
         return frozenset(row[0] for row in self._connection.execute(_EXACT).fetchall())
+
+    @cached_property
+    def _same_images(self) -> frozenset[int]:
+        return frozenset(row[0] for row in self._connection.execute(_SAME_IMAGES).fetchall())
+
+    @cached_property
+    def _of_types(self) -> dict[int, int]:
+        return dict(self._connection.execute(_EQUALITY_OF_TYPE).fetchall())
+
+    def has_same_images(self, operator: int) -> bool:
+        """Return whether values that an operator finds equal are the same bytes, where the collation is deterministic."""
+        return bool(self.families(operator) & self._same_images)
+
+    def of_type(self, type_: int) -> int:
+        """Return the operator that is equality for a type by default; 0 if the type has none of its own."""
+        return self._of_types.get(type_, 0)
 
     @cached_property
     def loose_collations(self) -> frozenset[int]:

@@ -53,6 +53,16 @@ def is_volatile(facts: SchemaFacts, tree: Tree) -> bool:
     return any(is_volatile_itself(facts, node) for node in reached(facts, tree))
 
 
+def may_change(facts: SchemaFacts, tree: Tree) -> bool:
+    """Return whether anything in a tree, or behind its relations, may return something else the next time: volatile, or a sample."""
+    return any(is_volatile_itself(facts, node) or _is_random(node) for node in reached(facts, tree))
+
+
+def _is_random(node: Node) -> bool:
+    """Return whether a node is a TABLESAMPLE without REPEATABLE."""
+    return node.tag == "TABLESAMPLECLAUSE" and not node.has("repeatable")
+
+
 def is_volatile_itself(facts: SchemaFacts, node: Node) -> bool:
     """Return whether a node is volatile, apart from what it holds."""
     function = called(node)

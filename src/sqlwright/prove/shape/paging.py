@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.tree.enums import BuiltinType, CmdType, LimitOption
 from sqlwright.prove.tree.expressions import structure
-from sqlwright.prove.tree.nodetree import Node, Tree
+from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, TargetEntry
 
 _INTO_FROM = "put it into a subquery in FROM: `SELECT … FROM (…) AS name ORDER BY … LIMIT @page_size`."
+_SHOWS = ("COERCEVIAIO", "RELABELTYPE")
 _LOCKS = "lock the rows of a page by their keys, in a statement of its own."
 
 
@@ -26,7 +27,7 @@ def refusal_of(tree: Node) -> tuple[str, str] | None:
         (tree.flag("hasWindowFuncs") or tree.has("windowClause"), "has window functions", _INTO_FROM),
         (tree.flag("hasTargetSRFs"), "has a function that returns rows in its list of columns", _INTO_FROM),
         (tree.flag("hasModifyingCTE"), "writes in a WITH item", "write in a statement of its own."),
-        (tree.has("rowMarks"), "locks rows, also the one after the page", _LOCKS),
+        (any(node.tag == "QUERY" and node.has("rowMarks") for node in walk(tree)), "locks rows, also the one after the page", _LOCKS),
         (tree.has("limitOffset"), "has OFFSET", "remove it: the cursor says where a page begins."),
         (not tree.has("limitCount"), "has no LIMIT, which is the size of a page", "write `LIMIT @page_size`."),
         (tree.has("limitCount") and tree.enum("limitOption", LimitOption) is LimitOption.WITH_TIES, "has WITH TIES", "remove it."),
@@ -52,7 +53,7 @@ def _renumbered(target: TargetEntry, keys: int) -> Node:
 def keyed_by(tree: Node, expressions: Sequence[Node]) -> bool:
     """Return whether the last column that a statement returns is the text of a JSON array of the expressions.
 
-    Calls of PostgreSQL's own functions may be around them, such as `encode(float8send(x), 'hex')`.
+    Calls of PostgreSQL's own functions may be around them, such as `encode(float8send(x), 'hex')`, and casts to text without a function.
     """
     keys = Query(tree).outputs[-1].expression
     if keys.tag != "COERCEVIAIO" or keys.number("resulttype") != BuiltinType.TEXT:
@@ -66,9 +67,12 @@ def keyed_by(tree: Node, expressions: Sequence[Node]) -> bool:
     for value, expression in zip(values, expressions, strict=True):
         held = value
         while structure(held) != structure(expression):
-            if not _calls_builtin(held):
+            if held.tag in _SHOWS:
+                held = held.node("arg")
+            elif _calls_builtin(held):
+                held = held.nodes("args")[0]
+            else:
                 return False
-            held = held.nodes("args")[0]
     return True
 
 

@@ -313,6 +313,8 @@ class BuiltinType(IntEnum):
     TEXT = 25
     RECORD = 2249
     RECORD_ARRAY = 2287
+    CSTRING = 2275
+    ANYENUM = 3500
 
 
 class BuiltinFunction(IntEnum):

@@ -7,6 +7,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 from hmac import compare_digest, digest
 from typing import Any, Final, Generic, LiteralString, NamedTuple, TypeVar
 
@@ -17,6 +18,11 @@ FIRST, LAST = "first", "last"
 ENDS = {FIRST, LAST}
 VERSION = "1"
 MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16
+# One more row than the page has is read, and the parameter may be an int4.
+MAX_SIZE = 2**31 - 2
+# No cursor is longer, in characters.
+MAX_CURSOR = 2**20
+PACKAGE = "db:".encode()
 # Numbers stay as they are written.
 decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 # The keys of the process: the first one signs.
@@ -43,18 +49,22 @@ def sign_cursors(*keys: bytes) -> None:
     """
     if any(len(key) < MIN_KEY for key in keys):
         raise ValueError(f"a key has at least {MIN_KEY} bytes")
+    if not all(map(any, keys)):
+        raise ValueError("a key of zeros is no secret")
     signing[:] = keys
 
 
-def tag(key: bytes, body: bytes) -> bytes:
-    """Return what shows that a cursor was not changed."""
-    return digest(key, body, "sha256")[:TAG_SIZE]
+def tag(key: bytes | None, body: bytes) -> bytes:
+    """Return what shows that a cursor was not changed; without a key, a checksum."""
+    if key is None:
+        return sha256(PACKAGE + body).digest()[:TAG_SIZE]
+    return digest(key, PACKAGE + body, "sha256")[:TAG_SIZE]
 
 
 def write_cursor(body: str) -> str:
     """Return the text of a cursor."""
     raw = body.encode()
-    key = signing[0] if signing else b""
+    key = signing[0] if signing else None
     text = urlsafe_b64encode(tag(key, raw) + raw).decode().rstrip("=")
     return f"{VERSION}{text}"
 
@@ -69,11 +79,16 @@ def read_cursor(cursor: str) -> str:
     except ValueError:
         raw = b""
     mark, body = raw[:TAG_SIZE], raw[TAG_SIZE:]
-    if version != VERSION or not body:
+    canonical = urlsafe_b64encode(raw).decode().rstrip("=")
+    if version != VERSION or not body or text != canonical or len(cursor) > MAX_CURSOR:
         raise CursorError("the cursor is damaged")
-    if any(compare_digest(mark, tag(key, body)) for key in signing or [b""]):
-        return body.decode()
-    if signing and compare_digest(mark, tag(b"", body)):
+    keys: list[bytes | None] = [*signing] if signing else [None]
+    if any(compare_digest(mark, tag(key, body)) for key in keys):
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            raise CursorError("the cursor is damaged") from None
+    if signing and compare_digest(mark, tag(None, body)):
         raise CursorError("the cursor is not signed")
     raise CursorError("the cursor is damaged or signed by another key")
 
@@ -139,9 +154,12 @@ class PageOrder:
                 if values[index] is not None:
                     bits = bytes.fromhex(values[index])
                     values[index] = repr(struct.unpack(">d", bits)[0])
-        except (IndexError, TypeError, ValueError, struct.error):
+            # PostgreSQL has no text with a surrogate or with a NUL.
+            joined = "".join(value for value in values if value is not None)
+            joined.encode()
+        except (IndexError, RecursionError, TypeError, ValueError, struct.error):
             return None
-        return values if all(isinstance(v, str | None) for v in values) else None
+        return values if isinstance(found, list) and "\0" not in joined else None
 
 
 class Place(NamedTuple):
@@ -206,9 +224,13 @@ class Pages:
         It is one row longer than the page, which shows whether there are more.
         """
         size = values[self._size]
+        name = self._parameters[self._size]
         if size < 1:
-            name = self._parameters[self._size]
             raise ValueError(f"query {self._query}: {name} is {size}, but at least 1")
+        if size > MAX_SIZE:
+            raise ValueError(
+                f"query {self._query}: {name} is {size}, but at most {MAX_SIZE}"
+            )
         found = self._orders.get(order or self._default)
         if found is None:
             names = ", ".join(self._orders)

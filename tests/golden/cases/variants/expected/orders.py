@@ -325,7 +325,7 @@ SELECT /*file='orders.sql',query='PageOrders'*/
     "\nORDER BY ",
     {
         "newest": PageOrder(
-            "c7fca4a1e8e4",
+            "72ba1a76e14c",
             forwards="o.placed_at DESC, o.id DESC",
             backwards="o.placed_at, o.id",
             keys={"cursor_1": "o.placed_at", "cursor_2": "o.id"},
@@ -337,7 +337,7 @@ SELECT /*file='orders.sql',query='PageOrders'*/
             },
         ),
         "largest": PageOrder(
-            "c2bd58d60cf0",
+            "4b288819bb65",
             forwards="o.total DESC, o.id",
             backwards="o.total, o.id DESC",
             keys={"cursor_1": "o.total", "cursor_2": "o.id"},
@@ -355,7 +355,7 @@ SELECT /*file='orders.sql',query='PageOrders'*/
             },
         ),
         "shipped": PageOrder(
-            "6fe663b20550",
+            "7e1e40763998",
             forwards="o.shipped_at NULLS FIRST, o.id",
             backwards="o.shipped_at DESC NULLS LAST, o.id DESC",
             keys={"cursor_1": "o.shipped_at", "cursor_2": "o.id"},
@@ -425,7 +425,7 @@ PAGE_IDS: Final = Pages(
     " ORDER BY ",
     {
         "default": PageOrder(
-            "edc1d4dd0455",
+            "36fcfab7f5cd",
             forwards="1",
             backwards="1 DESC",
             keys={"cursor_1": "id"},
@@ -474,10 +474,10 @@ SELECT /*file='orders.sql',query='PageBetween'*/
     " ORDER BY ",
     {
         "default": PageOrder(
-            "57a7bf24a2e4",
+            "b6c9645415fb",
             forwards="state, id DESC",
             backwards="state DESC, id",
-            keys={"cursor_1": "state", "cursor_2": "id"},
+            keys={"cursor_1": "state::text", "cursor_2": "id"},
             after={
                 (): (
                     "state >= {cursor_1}::state AND (state > {cursor_1}::state OR id <"
