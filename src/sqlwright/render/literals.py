@@ -12,6 +12,12 @@ def string_literal(text: str) -> str:
     return quote + escaped.replace(quote, f"\\{quote}") + quote
 
 
+def utf8_literal(text: str) -> str:
+    """Return an expression for a text's bytes in UTF-8."""
+    literal = string_literal(text)
+    return f"b{literal}" if text.isascii() else f"{literal}.encode()"
+
+
 def sql_literal(sql: str) -> str:
     """Return a triple-quoted literal of the SQL with exactly one newline at its end.
 

@@ -7,7 +7,7 @@ from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.comments import commented
 from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Keyword, Node, Text, exempt_if_too_long, fits, flat, lay_out
-from sqlwright.render.literals import string_literal
+from sqlwright.render.literals import string_literal, utf8_literal
 from sqlwright.render.pgvalues import free_name
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.render.variants import VARIANTS_MODULE, clause_lines, literal_lines, template
@@ -318,7 +318,7 @@ def pages_module(package_name: str) -> str:
             "MAX_SIZE = 2**31 - 2",
             "# No cursor is longer, in characters.",
             "MAX_CURSOR = 2**20",
-            f"PACKAGE = {string_literal(f'{package_name}:')}.encode()",
+            f"PACKAGE = {utf8_literal(f'{package_name}:')}",
             "# Numbers stay as they are written.",
             "decoder = json.JSONDecoder(parse_int=str, parse_float=str)",
             "# The keys of the process: the first one signs.",

@@ -22,7 +22,7 @@ MARK_SIZE, TAG_SIZE, MIN_KEY = 12, 16, 16
 MAX_SIZE = 2**31 - 2
 # No cursor is longer, in characters.
 MAX_CURSOR = 2**20
-PACKAGE = "db:".encode()
+PACKAGE = b"db:"
 # Numbers stay as they are written.
 decoder = json.JSONDecoder(parse_int=str, parse_float=str)
 # The keys of the process: the first one signs.
