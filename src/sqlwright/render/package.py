@@ -17,6 +17,7 @@ from sqlwright.render.error_notes import ROWS_MODULE, rows_module, takes_rows
 from sqlwright.render.execution import EXECUTION_MODULE, execution_module, waits_for_results
 from sqlwright.render.header import header_line
 from sqlwright.render.late_classes import CLASSES_MODULE, dataclasses_module, has_dataclasses
+from sqlwright.render.layout import Group, lay_out
 from sqlwright.render.literals import string_literal
 from sqlwright.render.pages import EXPORTED, PAGES_MODULE, has_pages, pages_module
 from sqlwright.render.pgvalues import holds_json, result_types
@@ -135,5 +136,5 @@ def _root(exported: Iterable[tuple[str, str]]) -> str:
     builder = ModuleBuilder(header=header_line(), doc="Typed functions for SQL queries, one module for each query file.", taken=())
     names = sorted((builder.name(module, name) for module, name in exported), key=member_order)
     if names:
-        builder.add_constant([f"__all__ = [{', '.join(map(string_literal, names))}]"])
+        builder.add_constant(lay_out(Group("[", tuple(map(string_literal, names)), "]"), 0, "__all__ = "))
     return builder.text()
