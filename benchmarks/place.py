@@ -52,9 +52,10 @@ def prepared() -> Generator[Place]:
     """Start the embedded server in a temporary folder, fill it, and generate the package; everything is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="sqlwright-bench-") as name:
         folder = Path(name)
+        place = Place(folder, embedded.url(folder, "postgres"))
         with embedded.running(folder):
-            place = Place(folder, embedded.url(folder, "postgres"))
-            _keep_quiet(place.url)
+            _configure(place.url)
+        with embedded.running(folder):
             fill(place.url)
             generate(place)
             sys.path.insert(0, str(folder / "project"))
@@ -64,12 +65,11 @@ def prepared() -> Generator[Place]:
                 sys.path.remove(str(folder / "project"))
 
 
-def _keep_quiet(url: str) -> None:
-    """Exclude the disk and background work from the measurements."""
+def _configure(url: str) -> None:
+    """Exclude the disk and background work from the measurements, and let every contender have its pool."""
     with psycopg.connect(url, autocommit=True) as conn:
-        for setting in ("fsync = off", "autovacuum = off"):
+        for setting in ("fsync = off", "autovacuum = off", "max_connections = 400"):
             conn.execute(f"ALTER SYSTEM SET {setting}".encode())
-        conn.execute("SELECT pg_reload_conf()")
 
 
 def fill(url: str) -> None:
