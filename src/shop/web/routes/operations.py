@@ -44,7 +44,7 @@ async def show_liveness() -> Liveness:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
 async def show_readiness(request: Request) -> Response:
-    """Tell whether the process should receive requests."""
+    """Return 200 while the process should receive requests, and 503 otherwise."""
     state: State = request.app.state.serving
     health = await check_health(state.checks)
     readiness = Readiness(
