@@ -429,14 +429,20 @@ async def aexecute_prepared(
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                await conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            await aroll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return for_cursor(params, values, transformer.types, transformer.formats)
+
+
+async def aroll_back(conn: AsyncConnection[Any]) -> None:
+    """Roll back a transaction that has only begun."""
+    pgconn = conn.pgconn
+    try:
+        pgconn.send_query(b"ROLLBACK")
+        await conn.wait(fetch_results(pgconn))
+    finally:
+        leave(pgconn)
 
 
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:

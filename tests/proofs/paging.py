@@ -12,16 +12,11 @@ from typing import Any
 import psycopg
 from psycopg import RawCursor
 
-from sqlwright.prove.asking.describe import TypeNames, describe
-from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.pages import prove_pages
-from sqlwright.prove.statement import Statement, prove_statement
-from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
-from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.pages import Page, PageOrder, PagePiece, Turn, page_pieces, write_page
-from sqlwright.sql.placeholders import with_casts
 from sqlwright.sql.variants import Cut, write_variant
-from tests.support.stages import unproven
+
+from .proving import prove_query
 
 
 @dataclass
@@ -52,23 +47,10 @@ class Paged:
 
 def prove(connection: psycopg.Connection[Any], comment: str, sql: str, *, every: bool = True) -> Paged:
     """Prove a query with pages."""
-    text = "".join(f"-- {line}\n" for line in comment.splitlines()) + f"-- name: Q :many\n{sql};\n"
-    query = unproven(text).modules[0].queries[0]
-    assert query.variation
-    facts, types = SchemaFacts.load(connection), TypeNames(connection)
+    proven = prove_query(connection, comment, sql, every=every)
     with connection.transaction(force_rollback=True):
-        guessed = describe(connection, query.sql, {})
-        casts = {number: types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
-        final = with_casts(query.sql, casts)
-        described = describe(connection, final, {})
-        statement = Statement(final, tuple(casts.values()), frozenset(), returns_rows=bool(described.columns))
-        whole = prove_statement(connection, facts, statement)
-        cut = cut_variants(connection, facts, query, statement, described, every=every)
-        proof = prove_variants(connection, facts, statement, cut, whole)
-        orders = prove_orders(connection, facts, statement, cut, proof)
-        question = VariedQuery(connection, facts, query, statement, described, query.variation)
-        page = prove_pages(question, types, cut, orders, proof, every=every)
-        return Paged(final, cut, page, page_pieces(final, cut, page), tuple(casts.values()))
+        page = prove_pages(proven.asked, proven.types, proven.cut, proven.orders, proven.proof, every=every)
+    return Paged(proven.sql, proven.cut, page, page_pieces(proven.sql, proven.cut, page), proven.param_types)
 
 
 def keys_of(order: PageOrder, text: str) -> list[str | None]:

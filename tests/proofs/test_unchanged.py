@@ -10,15 +10,11 @@ import pytest
 
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.proofs import Unchanged
-from sqlwright.prove.asking.describe import TypeNames, describe
-from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.statement import Statement, StatementProof, prove_statement
+from sqlwright.prove.statement import StatementProof
 from sqlwright.prove.unchanged import prove_unchanged
-from sqlwright.prove.variants import cut_variants, prove_variants
-from sqlwright.prove.varied import VariedQuery
-from sqlwright.sql.placeholders import with_casts
 from tests.support.servers import Servers, fresh_database
-from tests.support.stages import unproven
+
+from .proving import prove_query
 
 _SCHEMA = """
 CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL, b text, c int NOT NULL, n int, d int GENERATED ALWAYS AS (c * 2) STORED);
@@ -48,18 +44,9 @@ class Patch:
 
 
 def prove(connection: psycopg.Connection, comment: str, sql: str, command: str = ":one") -> Patch:
-    text = "".join(f"-- {line}\n" for line in comment.splitlines()) + f"-- name: Q {command}\n{sql};\n"
-    (query,) = unproven(text).modules[0].queries
-    facts, types = SchemaFacts.load(connection), TypeNames(connection)
+    proven = prove_query(connection, comment, sql, command)
     with connection.transaction(force_rollback=True):
-        casts = {n: types.cast_name(oid) for n, oid in enumerate(describe(connection, query.sql, {}).params, start=1)}
-        final = with_casts(query.sql, casts)
-        described = describe(connection, final, {})
-        statement = Statement(final, tuple(casts.values()), frozenset(), returns_rows=bool(described.columns))
-        cut = cut_variants(connection, facts, query, statement, described, every=True)
-        proof = prove_variants(connection, facts, statement, cut, prove_statement(connection, facts, statement))
-        assert query.variation
-        return Patch(proof, *prove_unchanged(VariedQuery(connection, facts, query, statement, described, query.variation), proof))
+        return Patch(proven.proof, *prove_unchanged(proven.asked, proven.proof))
 
 
 @pytest.mark.parametrize(

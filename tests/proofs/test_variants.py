@@ -11,14 +11,12 @@ from psycopg import pq
 
 from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
-from sqlwright.prove.asking.describe import TypeNames, describe
-from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.statement import Cardinality, Statement, StatementProof, prove_statement
-from sqlwright.prove.variants import cut_variants, prove_orders, prove_variants
-from sqlwright.sql.placeholders import with_casts
+from sqlwright.prove.statement import Cardinality, StatementProof
 from sqlwright.sql.variants import Cut, write_variant
 from tests.support.servers import Servers, fresh_database
 from tests.support.stages import unproven
+
+from .proving import prove_query
 
 _INSEPARABLE = Code.INSEPARABLE_CONDITION
 _SCHEMA = """
@@ -68,20 +66,8 @@ class Varied:
 
 def vary(connection: psycopg.Connection, comment: str, sql: str, *, every: bool = True) -> Varied:
     """Prove a query with variants; every one of them is verified."""
-    text = "".join(f"-- {line}\n" for line in comment.splitlines()) + f"-- name: Q :many\n{sql};\n"
-    query = unproven(text).modules[0].queries[0]
-    facts, types = SchemaFacts.load(connection), TypeNames(connection)
-    with connection.transaction(force_rollback=True):
-        guessed = describe(connection, query.sql, {})
-        casts = {number: types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
-        final = with_casts(query.sql, casts)
-        described = describe(connection, final, {})
-        statement = Statement(final, tuple(casts.values()), frozenset(), returns_rows=bool(described.columns))
-        whole = prove_statement(connection, facts, statement)
-        cut = cut_variants(connection, facts, query, statement, described, every=every)
-        proof = prove_variants(connection, facts, statement, cut, whole)
-        orders = prove_orders(connection, facts, statement, cut, proof)
-        return Varied(final, cut, whole, proof, len(casts), [bool(order.total) for order in orders])
+    proven = prove_query(connection, comment, sql, every=every)
+    return Varied(proven.sql, proven.cut, proven.whole, proven.proof, len(proven.param_types), [bool(o.total) for o in proven.orders])
 
 
 def refused(connection: psycopg.Connection, comment: str, sql: str) -> Diagnostic:

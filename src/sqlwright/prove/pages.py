@@ -67,10 +67,9 @@ def _paging(asked: VariedQuery, types: TypeNames, cut: Cut, proof: StatementProo
     tree = asked.tree(sql, asked.statement.param_types)
     refusal = refusal_of(tree)
     if refusal is not None:
-        offset = _clause(asked, "offset") if "OFFSET" in refusal[0] else None
-        if offset is not None:
-            raise asked.error(Code.REFUSED_PAGE, refusal[0], offset, refusal[1])
-        raise asked.error_at_line(Code.REFUSED_PAGE, refusal[0], line, refusal[1])
+        if refusal.clause is not None:
+            raise asked.error(Code.REFUSED_PAGE, refusal.problem, _clause(asked, refusal.clause), refusal.cure)
+        raise asked.error_at_line(Code.REFUSED_PAGE, refusal.problem, line, refusal.cure)
     places, sort = find_places(sql), find_ordering(sql)
     if places is None or sort is None:
         raise asked.error_at_line(Code.REFUSED_PAGE, "@page on a statement that is not SELECT … FROM … ORDER BY …", line, _PLAIN)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
 
-from shop.application.cancellation import cancellation_first
 from shop.application.reads.cache import Busy, CacheUnavailable, Hit, Lease, Lookup
+from shop.infrastructure.redis.connection import errors_as, open_redis
 
 _LOOK_UP = """
 local value = redis.call('GET', KEYS[1])
@@ -43,7 +40,7 @@ class RedisCacheStore:
 
     async def look_up(self, key: str, lease_seconds: float) -> Lookup:
         """Return the value, or a lease of at most `lease_seconds` to fill it in, or `Busy` if another caller holds the lease."""
-        with _translated():
+        with errors_as(CacheUnavailable):
             state, content = await self._look_up(keys=_keys(key), args=[secrets.token_hex(8), _milliseconds(lease_seconds)])
         match state:
             case b"hit":
@@ -55,22 +52,22 @@ class RedisCacheStore:
 
     async def fill(self, key: str, lease: Lease, value: bytes, seconds: float) -> bool:
         """Store a value for `seconds` if the lease is still valid, and return whether it was. The lease ends."""
-        with _translated():
+        with errors_as(CacheUnavailable):
             return bool(await self._fill(keys=_keys(key), args=[lease.token, value, _milliseconds(seconds)]))
 
     async def release(self, key: str, lease: Lease) -> None:
         """End a lease without a value."""
-        with _translated():
+        with errors_as(CacheUnavailable):
             await self._release(keys=_keys(key), args=[lease.token])
 
     async def invalidate(self, keys: Sequence[str]) -> None:
         """Delete the values of these keys, and end their leases."""
-        with _translated():
+        with errors_as(CacheUnavailable):
             await self._redis.delete(*(name for key in keys for name in _keys(key)))
 
     async def ping(self) -> None:
         """Return if Redis answers. Raises `CacheUnavailable`."""
-        with _translated():
+        with errors_as(CacheUnavailable):
             await self._redis.ping()  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
 
 
@@ -80,13 +77,8 @@ async def open_cache_store(url: str, answer_within: float = 0.5) -> AsyncGenerat
 
     No call waits longer than `answer_within` seconds or retries: loading the value from the database is faster.
     """
-    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 0)
-    )
-    try:
+    async with open_redis(url, answer_within=answer_within, retries=0) as redis:
         yield RedisCacheStore(redis)
-    finally:
-        await redis.aclose()
 
 
 def _keys(key: str) -> list[str]:
@@ -96,17 +88,3 @@ def _keys(key: str) -> list[str]:
 
 def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        with cancellation_first():
-            yield
-    except (RedisError, OSError) as error:
-        raise CacheUnavailable(_reason(error)) from None
-
-
-def _reason(error: RedisError | OSError) -> str:
-    # The server's message may quote the arguments, which are values.
-    return type(error).__name__ if isinstance(error, ResponseError) else str(error) or type(error).__name__

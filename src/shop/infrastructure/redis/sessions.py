@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
 
-from shop.application.cancellation import cancellation_first
 from shop.application.commands.sessions import SessionStoreLost
 from shop.domain.values import UserId
+from shop.infrastructure.redis.connection import errors_as, open_redis
 
 _OPEN = """
 local time = redis.call('TIME')
@@ -45,47 +42,32 @@ class RedisSessionStore:
     async def open(self, digest: str, user_id: UserId, lifetime: timedelta) -> None:
         """Store a session, which ends after its lifetime."""
         milliseconds = round(lifetime.total_seconds() * 1000)
-        with _translated():
+        with errors_as(SessionStoreLost):
             await self._open(keys=[_PREFIX + digest, _listed(user_id)], args=[digest, str(user_id), milliseconds])
 
     async def holder(self, digest: str) -> UserId | None:
         """Return whose session this is, None if there is none."""
-        with _translated():
+        with errors_as(SessionStoreLost):
             found = await self._redis.get(_PREFIX + digest)
         return None if found is None else UserId(UUID(found.decode() if isinstance(found, bytes) else found))
 
     async def close(self, digest: str) -> None:
         """End a session, if there is one. Its digest stays in the user's set until it expires."""
-        with _translated():
+        with errors_as(SessionStoreLost):
             await self._redis.delete(_PREFIX + digest)
 
     async def close_all(self, user_id: UserId) -> None:
         """End all sessions of a user."""
-        with _translated():
+        with errors_as(SessionStoreLost):
             await self._close_all(keys=[_listed(user_id)], args=[_PREFIX])
 
 
 @asynccontextmanager
 async def open_session_store(url: str, answer_within: float = 0.5) -> AsyncGenerator[RedisSessionStore]:
     """Open a store, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
-    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), 1)
-    )
-    try:
+    async with open_redis(url, answer_within=answer_within, retries=1) as redis:
         yield RedisSessionStore(redis)
-    finally:
-        await redis.aclose()
 
 
 def _listed(user_id: UserId) -> str:
     return f"shop:sessions-of:{user_id}"
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        with cancellation_first():
-            yield
-    except (RedisError, OSError) as error:
-        # The server's message may quote the arguments, which are values.
-        raise SessionStoreLost(type(error).__name__ if isinstance(error, ResponseError) else str(error) or type(error).__name__) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlwright.prove.catalog.objects import FIRST_USER_OID
 from sqlwright.prove.tree.enums import BuiltinType, CmdType, LimitOption
@@ -15,11 +16,21 @@ _SHOWS = ("COERCEVIAIO", "RELABELTYPE")
 _LOCKS = "lock the rows of a page by their keys, in a statement of its own."
 
 
-def refusal_of(tree: Node) -> tuple[str, str] | None:
-    """Return why a statement can have no pages, and how to write it instead; None if it can."""
+class Refusal(NamedTuple):
+    """Why a statement can have no pages, how to write it instead, and the first word of the clause to look at, if it is one."""
+
+    problem: str
+    cure: str
+    clause: str | None = None
+
+
+def refusal_of(tree: Node) -> Refusal | None:
+    """Return why a statement can have no pages; None if it can."""
     query = Query(tree)
     if query.command is not CmdType.SELECT:
-        return "@page on a statement that is not a SELECT", "remove it."
+        return Refusal("@page on a statement that is not a SELECT", "remove it.")
+    if tree.has("limitOffset"):
+        return Refusal("@page on a statement that has OFFSET", "remove it: the cursor says where a page begins.", "offset")
     for found, what, cure in (
         (query.set_operations is not None, "combines queries with UNION, INTERSECT or EXCEPT", _INTO_FROM),
         (query.groups, "groups rows or has aggregates", _INTO_FROM),
@@ -28,13 +39,12 @@ def refusal_of(tree: Node) -> tuple[str, str] | None:
         (tree.flag("hasTargetSRFs"), "has a function that returns rows in its list of columns", _INTO_FROM),
         (tree.flag("hasModifyingCTE"), "writes in a WITH item", "write in a statement of its own."),
         (any(node.tag == "QUERY" and node.has("rowMarks") for node in walk(tree)), "locks rows, also the one after the page", _LOCKS),
-        (tree.has("limitOffset"), "has OFFSET", "remove it: the cursor says where a page begins."),
         (not tree.has("limitCount"), "has no LIMIT, which is the size of a page", "write `LIMIT @page_size`."),
         (tree.has("limitCount") and tree.enum("limitOption", LimitOption) is LimitOption.WITH_TIES, "has WITH TIES", "remove it."),
         (not tree.has("sortClause"), "has no ORDER BY", "write the order there, with a unique column at the end."),
     ):
         if found:
-            return f"@page on a statement that {what}", cure
+            return Refusal(f"@page on a statement that {what}", cure)
     return None
 
 

@@ -164,11 +164,7 @@ $interrupted        finally:
             raise error
         name = messages[0][0]
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                ${wait}conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            ${wait}${a}roll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None

@@ -147,14 +147,20 @@ $receive$interrupted        finally:
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                ${wait}conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            ${wait}${a}roll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     ${wait}$cursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return for_cursor(params, values, transformer.types, transformer.formats)
+'''
+ROLL_BACK: Final = '''\
+${define}${a}roll_back(conn: $connection[Any]) -> None:
+    """Roll back a transaction that has only begun."""
+    pgconn = conn.pgconn
+    try:
+        pgconn.send_query(b"ROLLBACK")
+        ${wait}conn.wait(fetch_results(pgconn))
+    finally:
+        leave(pgconn)
 '''
 
 # How the colours wait, in `EXECUTE_PREPARED`.

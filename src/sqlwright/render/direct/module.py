@@ -29,6 +29,7 @@ from sqlwright.render.direct.calls import (
     EXECUTE_PREPARED,
     FETCH_ALL,
     FETCH_ONE,
+    ROLL_BACK,
     SYNC_STEPS,
 )
 from sqlwright.render.direct.reader import ASYNC_HELPERS, ASYNC_NAMES, LIMITS, READER, READERS
@@ -127,7 +128,12 @@ def _functions(package: ir.Package) -> list[str]:
     of_batches: list[str] = []
     if ir.Batch in kinds:
         of_batches = [*[EXECUTE_BATCH] * _executes_batches(package), *[FETCH_BATCH] * _reads_batches(package), EXECUTE_MANY, SEND_BATCH]
-    return [*(text for kind, text in texts.items() if kind in kinds), *[EXECUTE_PREPARED] * bool(kinds - {ir.Batch}), *of_batches]
+    return [
+        *(text for kind, text in texts.items() if kind in kinds),
+        *[EXECUTE_PREPARED] * bool(kinds - {ir.Batch}),
+        *of_batches,
+        ROLL_BACK,
+    ]
 
 
 def _coloured(builder: ModuleBuilder, text: str, colour: Colour) -> str:

@@ -482,11 +482,7 @@ def execute_prepared(
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            roll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     RawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return for_cursor(params, values, transformer.types, transformer.formats)
@@ -581,14 +577,20 @@ def send_batch(
             raise error
         name = messages[0][0]
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            roll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     RawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
+
+
+def roll_back(conn: Connection[Any]) -> None:
+    """Roll back a transaction that has only begun."""
+    pgconn = conn.pgconn
+    try:
+        pgconn.send_query(b"ROLLBACK")
+        conn.wait(fetch_results(pgconn))
+    finally:
+        leave(pgconn)
 
 
 async def afetch_all(
@@ -762,11 +764,7 @@ async def aexecute_prepared(
         if before == INTRANS or not is_outdated(error):
             raise error
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                await conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            await aroll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return for_cursor(params, values, transformer.types, transformer.formats)
@@ -865,14 +863,20 @@ async def asend_batch(
             raise error
         name = messages[0][0]
         if pgconn.transaction_status == INERROR:
-            try:
-                pgconn.send_query(b"ROLLBACK")
-                await conn.wait(fetch_results(pgconn))
-            finally:
-                leave(pgconn)
+            await aroll_back(conn)
     # psycopg forgets its statements when a cursor executes this, if it is a new text.
     await AsyncRawCursor(conn).execute(b"DEALLOCATE ALL -- " + name)
     return None
+
+
+async def aroll_back(conn: AsyncConnection[Any]) -> None:
+    """Roll back a transaction that has only begun."""
+    pgconn = conn.pgconn
+    try:
+        pgconn.send_query(b"ROLLBACK")
+        await conn.wait(fetch_results(pgconn))
+    finally:
+        leave(pgconn)
 
 
 def load_all(reply: Reply) -> Iterator[tuple[Any, ...]]:
