@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation
 FROM users
 WHERE id = @id;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,12 +28,14 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation;
 
--- Replace a user's password hash. Changes no row if the user has another version or does not exist.
+-- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
+-- one. Changes no row if the user has another version or does not exist.
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
+    session_generation = session_generation + @ended_generations::integer,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version;
@@ -46,9 +48,15 @@ SET role = @role,
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- Get the role of a user, on every request of a session.
--- name: GetUserRole :one
-SELECT role
+-- End all sessions of a user. Changes no row if no user has the id.
+-- name: EndUserSessions :execrows
+UPDATE users
+SET session_generation = session_generation + 1
+WHERE id = @id;
+
+-- Get what decides about each request of a user: the role, and the generation of the sessions that are open.
+-- name: GetUserStanding :one
+SELECT role, session_generation
 FROM users
 WHERE id = @id;
 

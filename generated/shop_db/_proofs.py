@@ -37,7 +37,7 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
-    "GetUserRole": (
+    "GetUserStanding": (
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),

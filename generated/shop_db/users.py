@@ -22,7 +22,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, session_generation
 """
 
 
@@ -49,7 +49,7 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, session_generation
 FROM users
 WHERE id = $1::uuid
 """
@@ -66,7 +66,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, session_generation
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -99,7 +99,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role""",
+    version, role, session_generation""",
 )
 
 
@@ -138,9 +138,10 @@ async def update_user_profile(
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
+    session_generation = session_generation + $2::integer,
     updated_at = greatest(updated_at, now()),
     version = version + 1
-WHERE id = $2::uuid AND version = $3::int4
+WHERE id = $3::uuid AND version = $4::int4
 """
 
 
@@ -154,14 +155,19 @@ async def update_user_password(
     conn: AsyncConnection[Any],
     *,
     password: str,
+    ended_generations: int,
     id: UUID,
     version: int,
 ) -> int:
-    """Replace a user's password hash.
-
-    Changes no row if the user has another version or does not exist.
+    """Replace a user's password hash, and end this number of generations of
+    sessions: one with a new password, none with a new hash of the same one. Changes no
+    row if the user has another version or does not exist.
     """
-    return await aexecute_count(conn, UPDATE_USER_PASSWORD, (password, id, version))
+    return await aexecute_count(
+        conn,
+        UPDATE_USER_PASSWORD,
+        (password, ended_generations, id, version),
+    )
 
 
 UPDATE_USER_ROLE: Final = """\
@@ -188,20 +194,58 @@ async def update_user_role(
     return await aexecute_count(conn, UPDATE_USER_ROLE, (role, id, version))
 
 
-GET_USER_ROLE: Final = """\
-SELECT role
+END_USER_SESSIONS: Final = """\
+UPDATE users
+SET session_generation = session_generation + 1
+WHERE id = $1::uuid
+"""
+
+
+@atraced("EndUserSessions", END_USER_SESSIONS, operation="UPDATE", collection="users")
+async def end_user_sessions(conn: AsyncConnection[Any], *, id: UUID) -> int:
+    """End all sessions of a user. Changes no row if no user has the id."""
+    return await aexecute_count(conn, END_USER_SESSIONS, (id,))
+
+
+GET_USER_STANDING: Final = """\
+SELECT role, session_generation
 FROM users
 WHERE id = $1::uuid
 """
 
 
-@atraced("GetUserRole", GET_USER_ROLE, operation="SELECT", collection="users")
-async def get_user_role(conn: AsyncConnection[Any], *, id: UUID) -> UserRole | None:
-    """Get the role of a user, on every request of a session."""
-    row, count = await afetch_one(conn, GET_USER_ROLE, (id,))
+@dataclass(slots=True)
+class GetUserStandingRow:
+    """A row of `get_user_standing`."""
+
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+    session_generation: int
+    """Raised to end all sessions: those of an earlier generation, and their access
+    tokens, are refused.
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(role=UserRole(row[0]), session_generation=row[1])
+
+
+@atraced("GetUserStanding", GET_USER_STANDING, operation="SELECT", collection="users")
+async def get_user_standing(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+) -> GetUserStandingRow | None:
+    """Get what decides about each request of a user: the role, and the generation of
+    the sessions that are open.
+    """
+    row, count = await afetch_one(conn, GET_USER_STANDING, (id,))
     if count > 1:
-        raise ProofBrokenError("GetUserRole", count)
-    return None if row is None else UserRole(row[0])
+        raise ProofBrokenError("GetUserStanding", count)
+    return None if row is None else GetUserStandingRow.from_row(row)
 
 
 GET_USER_SUMMARY: Final = """\

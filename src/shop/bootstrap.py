@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -50,6 +51,7 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
@@ -95,7 +97,8 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each process has
+    sessions of its own.
     """
 
     users: UserCommands
@@ -106,6 +109,7 @@ class Shop:
     seeds: SeedCommands
     pruning: MessagePruning
     recovery: Recovery
+    has_shared_sessions: bool
     rates: RateLimit
     relay: Relay | None
     consumers: dict[str, Consumer] | None
@@ -149,14 +153,23 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
             users=users,
-            sessions=SessionCommands(users, sessions, timedelta(hours=settings.session_hours)),
+            sessions=SessionCommands(
+                users,
+                transactions,
+                sessions,
+                _access_tokens(settings),
+                timedelta(hours=settings.session_hours),
+                remembered=settings.session_check_interval,
+                rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
+            ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
-            rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
+            has_shared_sessions=url is not None,
+            rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
         )
@@ -199,6 +212,16 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
     return ReadCache(CacheBreaker(store, lifetime=options.ttl + options.lease), options)
+
+
+def _access_tokens(settings: Settings) -> SignedAccessTokens:
+    return SignedAccessTokens(
+        keys=Path(settings.token_keys) if settings.token_keys else None,
+        signing_id=settings.token_signing_key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime=timedelta(seconds=settings.token_lifetime),
+    )
 
 
 def _pool_options(settings: Settings) -> PoolOptions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -30,6 +29,7 @@ from shop.infrastructure.memory.sessions import MemorySessionStore
 
 from .memory.reads import memory_reads
 from .memory.store import MemoryStore
+from .ports import session_commands
 
 OWNER, OTHER = UserId(uuid.UUID(int=1)), UserId(uuid.UUID(int=2))
 
@@ -57,6 +57,8 @@ ALLOWED = {
     Action.LIST_USERS: STAFF,
     Action.UPDATE_PROFILE: f"self {ADMINS}",
     Action.CHANGE_PASSWORD: f"self {ADMINS}",
+    Action.LIST_SESSIONS: f"self {ADMINS}",
+    Action.END_SESSION: f"self {ADMINS}",
     Action.END_SESSIONS: f"self {ADMINS}",
     Action.DELETE_USER: f"self {ADMINS}",
     Action.GRANT_ROLE: ADMINS,
@@ -111,7 +113,9 @@ class Service:
             Action.LIST_USERS: lambda: reads.users(1, None),
             Action.UPDATE_PROFILE: lambda: self.users.update_profile(context, self.owner, GRACE),
             Action.CHANGE_PASSWORD: lambda: self.users.change_password(context, self.owner, PASSWORD.text, PASSWORD),
-            Action.END_SESSIONS: lambda: self.sessions.log_out_everywhere(context, self.owner),
+            Action.LIST_SESSIONS: lambda: self.sessions.sessions(context, self.owner),
+            Action.END_SESSION: lambda: self.sessions.end(context, self.owner, "0" * 32),
+            Action.END_SESSIONS: lambda: self.sessions.end_all(context, self.owner),
             Action.DELETE_USER: lambda: self.users.delete(context, self.owner),
             Action.GRANT_ROLE: lambda: self.users.grant(context, self.owner, Role.CLERK),
             Action.PLACE_ORDER: lambda: self.orders.place(context, NewOrder(self.owner, (LINE,))),
@@ -132,7 +136,7 @@ async def service(cheap_hasher: PasswordHasher) -> Service:
     store = MemoryStore()
     transactions = Transactions(store.begin)
     users, orders = UserCommands(transactions, cheap_hasher), OrderCommands(transactions)
-    sessions = SessionCommands(users, MemorySessionStore(), timedelta(hours=1))
+    sessions = session_commands(users, transactions, MemorySessionStore())
     registered = await users.register(SYSTEM, ADA, PASSWORD)
     assert isinstance(registered, Ok)
     placed = await orders.place(SYSTEM, NewOrder(registered.value.id, (LINE,)))

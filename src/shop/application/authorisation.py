@@ -20,6 +20,8 @@ class Action(StrEnum):
     LIST_USERS = "user.list"
     UPDATE_PROFILE = "user.update_profile"
     CHANGE_PASSWORD = "user.change_password"  # noqa: S105 a name
+    LIST_SESSIONS = "session.list"
+    END_SESSION = "session.end"
     END_SESSIONS = "user.end_sessions"
     DELETE_USER = "user.delete"
     GRANT_ROLE = "user.grant"
@@ -52,6 +54,8 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.LIST_USERS: _STAFF,
     Action.UPDATE_PROFILE: _SELF_OR_ADMIN,
     Action.CHANGE_PASSWORD: _SELF_OR_ADMIN,
+    Action.LIST_SESSIONS: _SELF_OR_ADMIN,
+    Action.END_SESSION: _SELF_OR_ADMIN,
     Action.END_SESSIONS: _SELF_OR_ADMIN,
     Action.DELETE_USER: _SELF_OR_ADMIN,
     Action.GRANT_ROLE: frozenset({Who.ADMIN}),

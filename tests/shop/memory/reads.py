@@ -21,11 +21,11 @@ from shop.application.reads.models import (
 )
 from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import UserPage, UserPageKey
+from shop.application.reads.users import Standing, UserPage, UserPageKey
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Role, User
+from shop.domain.users import User
 from shop.domain.values import OrderId, UserId
 
 from .outbox import MemoryDeadLetterReadRepository
@@ -51,10 +51,10 @@ class MemoryUserReadRepository:
         user = self._transaction.state.users.get(user_id)
         return None if user is None else UserSummary.of(user)
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
         user = self._transaction.state.users.get(user_id)
-        return None if user is None else user.role
+        return None if user is None else Standing(user.role, user.session_generation)
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""

@@ -23,11 +23,11 @@ from shop.application.reads.models import (
 from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import UserPageKey
+from shop.application.reads.users import Standing, UserPageKey
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Role, UserNotFound
+from shop.domain.users import UserNotFound
 from shop.domain.values import OrderId, UserId
 
 T = TypeVar("T")
@@ -71,9 +71,9 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def role(self, user_id: UserId) -> Result[Role | None, Unavailable]:
-        """Return the role of a user, None for an unknown id. The primary answers: a revoked role is revoked at once."""
-        return await self._ask_primary(lambda repositories: repositories.users.role(user_id))
+    async def standing(self, user_id: UserId) -> Result[Standing | None, Unavailable]:
+        """Return the standing of a user, None for an unknown id. The primary answers: a revoked role is revoked at once."""
+        return await self._ask_primary(lambda repositories: repositories.users.standing(user_id))
 
     async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
         """Return a page of users by registration, oldest first."""

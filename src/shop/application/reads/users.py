@@ -13,6 +13,14 @@ from shop.domain.values import UserId
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides about each request of a user: the role, and the generation of the sessions that are open."""
+
+    role: Role
+    session_generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class UserPageKey:
     """The sort key of the last user of a page: registration time and id."""
 
@@ -39,8 +47,8 @@ class UserReadRepository(Protocol):
         """Return the data of a user, None for an unknown id."""
         ...
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
         ...
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:

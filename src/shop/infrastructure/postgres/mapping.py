@@ -37,6 +37,7 @@ def user_from(row: UserRow) -> User:
             updated_at=row.updated_at,
             version=row.version,
             role=Role(row.role.value),
+            session_generation=row.session_generation,
         )
     except ValueError as error:
         raise UnreadableRow(f"users row {row.id}: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -11,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
 from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
+from shop.infrastructure.tokens import KeyRing
 
 
 class LogFormat(StrEnum):
@@ -82,9 +84,22 @@ class Settings(BaseSettings):
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
     session_hours: Annotated[int, Field(ge=1, le=8760, description="Hours until a session ends.")] = 12
+    session_check_interval: Annotated[
+        float, Field(ge=0, le=60, description="Seconds for which a process remembers that a session is open.")
+    ] = 5.0
+    token_lifetime: Annotated[int, Field(ge=10, le=3600, description="Seconds for which an access token is valid.")] = 300
+    token_issuer: Annotated[str, Field(min_length=1, max_length=200, description="Issuer of access tokens.")] = "shop"  # noqa: S105 a name
+    token_audience: Annotated[str, Field(min_length=1, max_length=200, description="Audience of access tokens.")] = "shop"  # noqa: S105 a name
+    token_keys: Annotated[
+        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process alone.")
+    ] = ""
+    token_signing_key: Annotated[
+        str, Field(validate_default=True, description="Id of the key in the folder that signs; the others only verify.")
+    ] = ""
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
+    http_login_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Attempts to log in that an address may make in a minute.")] = 30
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
@@ -117,6 +132,16 @@ class Settings(BaseSettings):
         minimum = info.data.get("pool_min_size", 0)
         if value < minimum:
             raise ValueError(f"is less than pool_min_size, which is {minimum}")
+        return value
+
+    @field_validator("token_signing_key")
+    @classmethod
+    def _check_keys(cls, value: str, info: ValidationInfo) -> str:
+        folder = info.data.get("token_keys", "")
+        if folder:
+            KeyRing.load(Path(folder), value)
+        elif value:
+            raise ValueError("needs token_keys, the folder of the key")
         return value
 
 

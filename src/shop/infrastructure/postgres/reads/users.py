@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import UserPage, UserPageKey
+from shop.application.reads.users import Standing, UserPage, UserPageKey
 from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
@@ -31,10 +31,10 @@ class PostgresUserReadRepository:
         row = await self._query(users.get_user_summary, id=user_id)
         return None if row is None else user_summary_from(row)
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
-        role = await self._query(users.get_user_role, id=user_id)
-        return None if role is None else Role(role.value)
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
+        row = await self._query(users.get_user_standing, id=user_id)
+        return None if row is None else Standing(Role(row.role.value), row.session_generation)
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
