@@ -84,6 +84,24 @@ WHERE (created_at, id) > (
 ORDER BY created_at, id
 LIMIT @page_size;
 
+-- Find users as a clerk searches them, without their passwords, oldest first unless another order is chosen. A filter that is left out does
+-- not apply: how the last name and how the e-mail address begin, in any case, one of these roles, and when the user registered (since
+-- included, before excluded).
+-- name: FindUsers :many
+-- @page
+-- @optional last_name, email, roles, registered_since, registered_before
+-- @order oldest
+-- @order newest: users.created_at DESC, users.id DESC
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM users
+WHERE starts_with(lower(users.last_name), lower(@last_name))
+  AND starts_with(lower(users.email), lower(@email))
+  AND users.role = ANY(@roles::user_role[])
+  AND users.created_at >= @registered_since
+  AND users.created_at < @registered_before
+ORDER BY users.created_at, users.id
+LIMIT @page_size;
+
 -- Get those of the given lower-case addresses that users have.
 -- name: GetTakenEmails :many
 SELECT lower(email)

@@ -3,7 +3,7 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -11,6 +11,7 @@ from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
 from ._direct import aexecute_count, afetch_all, afetch_one
+from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
@@ -419,6 +420,149 @@ async def list_users(
     """
     rows = await afetch_all(conn, LIST_USERS, (after_created_at, after_id, page_size))
     return [ListUsersRow.from_row(row) for row in rows]
+
+
+FIND_USERS: Final = Pages(
+    "FindUsers",
+    (
+        "last_name",
+        "email",
+        "roles",
+        "registered_since",
+        "registered_before",
+        "page_size",
+    ),
+    "page_size",
+    """\
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role""",
+    KEYS,
+    "\nFROM users",
+    Where(
+        "\nWHERE ",
+        "\n  AND ",
+        ("starts_with(lower(users.last_name), lower({last_name}::text))", "last_name"),
+        ("starts_with(lower(users.email), lower({email}::text))", "email"),
+        ("users.role = ANY({roles}::user_role[])", "roles"),
+        ("users.created_at >= {registered_since}::timestamptz", "registered_since"),
+        ("users.created_at < {registered_before}::timestamptz", "registered_before"),
+    ),
+    "\nORDER BY ",
+    {
+        "oldest": PageOrder(
+            "1cb75fd22a35",
+            forwards="users.created_at, users.id",
+            backwards="users.created_at DESC, users.id DESC",
+            keys={"cursor_1": "users.created_at", "cursor_2": "users.id"},
+            after={
+                (): (
+                    "(users.created_at, users.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(users.created_at, users.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+        "newest": PageOrder(
+            "7c2f1368badb",
+            forwards="users.created_at DESC, users.id DESC",
+            backwards="users.created_at, users.id",
+            keys={"cursor_1": "users.created_at", "cursor_2": "users.id"},
+            after={
+                (): (
+                    "(users.created_at, users.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(users.created_at, users.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+    },
+    "\nLIMIT {page_size}::int8",
+)  # fmt: skip
+
+FindUsersOrder: TypeAlias = Literal["oldest", "newest"]
+
+
+@dataclass(slots=True)
+class FindUsersRow:
+    """A row of `find_users`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("FindUsers", FIND_USERS.sql, operation="SELECT", collection="users")
+async def find_users(
+    conn: AsyncConnection[Any],
+    *,
+    last_name: str | Unset = UNSET,
+    email: str | Unset = UNSET,
+    roles: list[UserRole] | Unset = UNSET,
+    registered_since: datetime.datetime | Unset = UNSET,
+    registered_before: datetime.datetime | Unset = UNSET,
+    page_size: int,
+    order: FindUsersOrder = "oldest",
+    cursor: str | None = None,
+) -> Page[FindUsersRow]:
+    """Find users as a clerk searches them, without their passwords, oldest first
+    unless another order is chosen. A filter that is left out does not apply: how the
+    last name and how the e-mail address begin, in any case, one of these roles, and
+    when the user registered (since included, before excluded).
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
+    sql, values, place = FIND_USERS.choose(
+        (last_name, email, roles, registered_since, registered_before, page_size),
+        cursor,
+        order,
+    )
+    rows = await afetch_all(conn, sql, values)
+    rows, after, before = place.cut(rows)
+    return Page([FindUsersRow.from_row(row) for row in rows], after, before)
 
 
 GET_TAKEN_EMAILS: Final = """\

@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import OKPAlgorithm
 
 from shop.application.commands.access_tokens import AccessClaims
 from shop.domain.values import UserId
@@ -99,7 +100,7 @@ def by_hmac(secret: bytes) -> str:
 
 PUBLIC = NEW.public_key()
 STRANGER = Ed25519PrivateKey.generate()
-OTHER_KEY = jwt.algorithms.OKPAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)
+OTHER_KEY: dict[str, Any] = OKPAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)
 AN_HOUR_AGO = int(datetime.now(UTC).timestamp()) - 3600
 
 REFUSED = {

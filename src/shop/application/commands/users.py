@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed
+from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.commands.login_attempts import DEFAULT_LIMIT, LoginAttempts, LoginLimit, TooManyAttempts
 from shop.application.commands.passwords import PasswordHasher
-from shop.application.context import Context
+from shop.application.context import Actor, Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
@@ -233,6 +233,26 @@ class UserCommands:
             return granted
 
         return await self._transactions.run(context, Action.GRANT_ROLE, work)
+
+    async def act_as(self, context: Context, user_id: UserId) -> Result[Actor, RoleError | Failure]:
+        """Return the actor of an administrator in whose name the actor of the context goes on. Both must be allowed to."""
+
+        async def work(operation: Operation[UserStores]) -> Result[Actor, RoleError]:
+            if (denied := await operation.denied(_subject(user_id), None)) is not None:
+                return denied
+            read = await operation.repositories.users.get(user_id)
+            if isinstance(read, Err):
+                await operation.refused(_subject(user_id), read.error)
+                return read
+            actor = Actor.user(user_id, read.value.role)
+            reason = refusal(actor, Action.ACT_AS)
+            if reason is not None:
+                await operation.refused(_subject(user_id), reason)
+                return Err(reason)
+            await operation.done(_subject(user_id))
+            return Ok(actor)
+
+        return await self._transactions.run(context, Action.ACT_AS, work)
 
     async def delete(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, DeleteError | Failure]:
         """Delete a user, with `version` only if that is still the current one. A user with orders cannot be deleted."""

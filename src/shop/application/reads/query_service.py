@@ -23,7 +23,7 @@ from shop.application.reads.models import (
 from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import Standing, UserPageKey
+from shop.application.reads.users import Standing, UserFilter, UserPageKey, UserSort
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
@@ -88,6 +88,19 @@ class QueryService:
                 return Ok(Page(items=page.users, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
+
+    async def find_users(
+        self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None
+    ) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
+        """Return a page of the users that a search finds."""
+        found = await self._ask(lambda repositories: repositories.users.find(wanted, sort, size, cursor))
+        if isinstance(found, Err):
+            return found
+        match found.value:
+            case Ok(page):
+                return Ok(Page(items=page.users, next_cursor=page.following, previous_cursor=page.preceding))
+            case Err() as invalid:
+                return invalid
 
     async def count_users(self) -> Result[int, Unavailable]:
         """Return the number of users."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import Standing, UserPage, UserPageKey
+from shop.application.reads.users import FoundUsers, Standing, UserFilter, UserPage, UserPageKey, UserSort
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role
 from shop.domain.values import UserId
-from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
+from shop.infrastructure.postgres.mapping import given, public_profile_from, role_to, user_summary_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import users
+from shop_db import UNSET, CursorError, users
 
 
 class PostgresUserReadRepository:
@@ -52,6 +54,24 @@ class PostgresUserReadRepository:
             return UserPage(summaries, following=None)
         last = summaries[-1]
         return UserPage(summaries, following=UserPageKey(last.created_at, last.id))
+
+    async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        try:
+            page = await self._query(
+                users.find_users,
+                last_name=given(wanted.last_name),
+                email=given(wanted.email),
+                roles=[role_to(role) for role in wanted.roles] or UNSET,
+                registered_since=given(wanted.registered_since),
+                registered_before=given(wanted.registered_before),
+                page_size=size,
+                order=sort,
+                cursor=cursor,
+            )
+        except CursorError:
+            return Err(InvalidCursor(f"found users, {sort} first"))
+        return Ok(FoundUsers(tuple(user_summary_from(row) for row in page.rows), page.next, page.previous))
 
     async def count(self) -> int:
         """Return the number of users."""
