@@ -45,6 +45,10 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
+    "GetRecipient": (
+        "at most one (the unique index `users_pkey` allows one row for the given"
+        " values)"
+    ),
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
 }
 

@@ -312,6 +312,46 @@ async def get_user_summary(
     return None if row is None else GetUserSummaryRow.from_row(row)
 
 
+GET_RECIPIENT: Final = """\
+SELECT first_name, email
+FROM users
+WHERE id = $1::uuid AND $2::timestamptz > now() - $3::interval
+"""
+
+
+@dataclass(slots=True)
+class GetRecipientRow:
+    """A row of `get_recipient`."""
+
+    first_name: str
+    """Given name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+
+
+@atraced("GetRecipient", GET_RECIPIENT, operation="SELECT", collection="users")
+async def get_recipient(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+    occurred_at: datetime.datetime,
+    within: datetime.timedelta,
+) -> GetRecipientRow | None:
+    """Get how to write to a user about something that occurred within this time.
+
+    Returns no row for something older.
+    """
+    row, count = await afetch_one(
+        conn,
+        GET_RECIPIENT,
+        (id, occurred_at, within),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetRecipient", count)
+    return None if row is None else GetRecipientRow(*row)
+
+
 GET_PUBLIC_PROFILES: Final = """\
 SELECT id, first_name, last_name
 FROM users

@@ -23,6 +23,7 @@ from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subs
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer, Processor
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.notifications import Notifier, notify_by
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.sales import record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
@@ -42,6 +43,7 @@ from shop.infrastructure.passwords import Argon2PasswordHasher
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
+from shop.infrastructure.postgres.messaging.recipients import PostgresRecipients
 from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
@@ -51,6 +53,7 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.smtp import SmtpNotifier
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
@@ -98,7 +101,7 @@ class Shop:
     """The composed service.
 
     Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each process has
-    sessions of its own.
+    sessions of its own; without a mail server there is no consumer `notifications`.
     """
 
     users: UserCommands
@@ -149,7 +152,9 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
-        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation)
+        smtp = settings.smtp_url
+        notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
+        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation, notifier)
         users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
             users=users,
@@ -175,13 +180,17 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         )
 
 
-def _processors(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Processor]:
+def _processors(
+    pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[str, Processor]:
     """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
     processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
     if invalidation is not None:
         processors["cache"] = invalidation.process
     if revocation is not None:
         processors["sessions"] = revocation.process
+    if notifier is not None:
+        processors["notifications"] = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), notify_by(notifier))
     return processors
 
 

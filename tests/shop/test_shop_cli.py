@@ -398,22 +398,13 @@ def test_only_an_administrator_can_be_the_acting_user(program: Program) -> None:
 
 
 def test_users_are_found_by_filters_in_pages(program: Program) -> None:
-    program.json("seed", "30")
-    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
-    program.json("roles", "grant", user, "clerk")
-
-    def found(*filters: str) -> list[str]:
-        return [item["id"] for item in program.json("users", "find", "--size", "1000", *filters)["items"]]
-
-    assert found("--last", "LOVE", "--email", "ADA@", "--role", "clerk", "--role", "admin", "--since", "2026-01-01") == [user]
-    assert [found(*filters) for filters in (("--last", "%"), ("--role", "admin"), ("--email", "x", "--last", "Love"))] == [[]] * 3
-    assert found("--order", "newest") == found()[::-1]
-    assert len(found()) == 31
-    first = program.json("users", "find", "--size", "10")
-    second = program.json("users", "find", "--size", "10", "--cursor", first["next_cursor"])
-    assert [item["id"] for item in first["items"] + second["items"]] == found()[:20]
-    assert program.json("users", "find", "--size", "10", "--cursor", second["previous_cursor"]) == first
-    assert program.json("users", "find", "--order", "newest", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
+    ids = [program.json(*REGISTER[:-2], f"{name}@example.org", REGISTER[-1], stdin=PASSWORD)["id"] for name in ("ada", "eda")]
+    newest = ("users", "find", "--last", "LOVE", "--since", "2026-01-01", "--size", "1", "--order", "newest")
+    first = program.json(*newest)
+    second = program.json(*newest, "--cursor", first["next_cursor"])
+    assert [item["id"] for item in first["items"] + second["items"]] == ids[::-1]
+    assert program.json("users", "find", "--email", "ADA@", "--role", "clerk", "--role", "admin")["items"] == []
+    assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
 
 
 def test_all_about_a_user_and_an_order_is_shown_and_sessions_are_ended(database_url: str, redis_url: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
-from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
+from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
 from shop.infrastructure.tokens import KeyRing
 
 
@@ -50,6 +50,7 @@ PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
 RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
 NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
 MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
+SmtpUrl = Annotated[SecretStr, _read_by(smtp_url)]
 # At least PostgreSQL's unit: 0 would mean no limit.
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
@@ -72,6 +73,12 @@ class Settings(BaseSettings):
         MonitoringUrl | None,
         Field(validation_alias="nats_monitoring_url", description="The broker's monitoring endpoint, for the check of its sync interval."),
     ] = None
+    smtp_url: Annotated[
+        SmtpUrl | None, Field(validation_alias="smtp_url", description="The mail server of the consumer notifications; by default none.")
+    ] = None
+    mail_sender: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,200}$", description="The address that mail comes from.")
+    ] = "shop@localhost"
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Minimum number of connections.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Maximum number of connections.")] = 10
@@ -151,5 +158,6 @@ URL_READERS: Final[Mapping[str, UrlReader]] = {
     "redis_url": redis_url,
     "nats_url": nats_url,
     "nats_monitoring_url": monitoring_url,
+    "smtp_url": smtp_url,
 }
 """The parser of each URL."""
