@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,7 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
+async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncGenerator[int]:
     sessions: list[SMTP] = []
 
     def session() -> SMTP:

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import psycopg
 import pytest
 import pytest_asyncio
 
 from shop.application.context import Actor, Context
+from shop.application.rates import network_of
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import Password, UserId
@@ -244,6 +246,32 @@ async def test_attempts_of_an_address_are_limited_whatever_the_account(database_
             # Other requests of the address are not attempts.
             assert (await web.client.get("/.well-known/jwks.json")).status_code == 200
     assert len([each for each in audited(database_url, "user.authenticate") if each[4].get("limit") == "origin"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("local", "local"),
+    ],
+)
+def test_a_limit_counts_the_network_of_a_client(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+async def test_who_has_many_addresses_has_no_more_attempts(database_url: str) -> None:
+    async with open_web(database_url, http_login_limit=2) as web:
+
+        async def attempt(address: str) -> tuple[int, str]:
+            transport = httpx.ASGITransport(web.app, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                return problem(await client.post("/sessions", json={"email": EMAIL, "password": "guessed"}))
+
+        answers = [await attempt(f"2001:db8::{number}") for number in range(1, 4)] + [await attempt("2001:db8:0:1::1")]
+    assert [status for status, _ in answers] == [401, 401, 429, 401]
 
 
 async def test_every_login_and_refusal_is_in_the_audit_log_without_a_secret(web: Web, database_url: str) -> None:

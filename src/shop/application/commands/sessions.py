@@ -18,7 +18,7 @@ from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
 from shop.application.commands.users import LoginError, UserCommands, UserStores
 from shop.application.context import Context
-from shop.application.rates import RateLimit
+from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
@@ -105,7 +105,7 @@ class SessionCommands:
         self, context: Context, email: EmailAddress, password: str
     ) -> Result[Tokens, LoginError | SessionsUnavailable | Failure]:
         """Open a session of the user with this address and password."""
-        wait = await self._rates.hit(context.origin)
+        wait = await self._rates.hit(network_of(context.origin.rpartition(" ")[2]))
         if wait is not None:
             return Err(await self._users.throttled(context, email, TooManyAttempts(wait)))
         authenticated = await self._users.authenticate(context, email, password)
