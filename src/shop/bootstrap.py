@@ -39,7 +39,7 @@ from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
-from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
@@ -155,7 +155,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         smtp = settings.smtp_url
         notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
         processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation, notifier)
-        users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
+        users = UserCommands(transactions, adapters.passwords or _hasher(settings))
         yield Shop(
             users=users,
             sessions=SessionCommands(
@@ -221,6 +221,11 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
     return ReadCache(CacheBreaker(store, lifetime=options.ttl + options.lease), options)
+
+
+def _hasher(settings: Settings) -> Argon2PasswordHasher:
+    cost = parameters(memory_kib=settings.password_memory_kib, passes=settings.password_passes, lanes=settings.password_lanes)
+    return Argon2PasswordHasher(cost)
 
 
 def _access_tokens(settings: Settings) -> SignedAccessTokens:

@@ -144,6 +144,8 @@ def test_the_maximum_of_a_pool_is_at_least_its_minimum() -> None:
 
 
 def test_no_timeout_is_so_short_that_postgresql_ignores_it() -> None:
+    low = problems(database_url=URL, password_memory_kib="16")
+    assert low == ["password_lanes: needs 32 KiB of password_memory_kib, which is 16"]
     [problem] = problems(database_url=URL, lock_timeout="0.0001")
     assert problem == "lock_timeout on the command line: Input should be greater than or equal to 0.001"
 

@@ -58,7 +58,8 @@ class Program:
     """`shop` with the settings of a test: in this process, which is faster, or in a separate one."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
+        cheap = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
+        self.environment = {**cheap, **environment}
 
     def __call__(self, *arguments: str, stdin: str = "") -> Ran:
         result = CliRunner().invoke(app, list(arguments), input=stdin, env=self.environment, prog_name="shop")

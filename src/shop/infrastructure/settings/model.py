@@ -51,6 +51,8 @@ RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
 NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
 MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
 SmtpUrl = Annotated[SecretStr, _read_by(smtp_url)]
+# The minimum of argon2 (RFC 9106, 3.1).
+_KIB_OF_LANE: Final = 8
 # At least PostgreSQL's unit: 0 would mean no limit.
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
@@ -90,6 +92,9 @@ class Settings(BaseSettings):
     isolation: Annotated[Isolation, Field(description="Isolation level of transactions.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
+    password_memory_kib: Annotated[int, Field(ge=8, le=2**22, description="KiB of memory that the hash of a password takes.")] = 65_536
+    password_passes: Annotated[int, Field(ge=1, le=100, description="Passes over that memory.")] = 3
+    password_lanes: Annotated[int, Field(ge=1, le=64, validate_default=True, description="Threads that hash a password.")] = 4
     session_hours: Annotated[int, Field(ge=1, le=8760, description="Hours until a session ends.")] = 12
     session_check_interval: Annotated[
         float, Field(ge=0, le=60, description="Seconds for which a process remembers that a session is open.")
@@ -139,6 +144,14 @@ class Settings(BaseSettings):
         minimum = info.data.get("pool_min_size", 0)
         if value < minimum:
             raise ValueError(f"is less than pool_min_size, which is {minimum}")
+        return value
+
+    @field_validator("password_lanes")
+    @classmethod
+    def _check_memory(cls, value: int, info: ValidationInfo) -> int:
+        memory = info.data.get("password_memory_kib", _KIB_OF_LANE * value)
+        if memory < _KIB_OF_LANE * value:
+            raise ValueError(f"needs {_KIB_OF_LANE * value} KiB of password_memory_kib, which is {memory}")
         return value
 
     @field_validator("token_signing_key")
