@@ -42,6 +42,8 @@ from .log_watch import FORBIDDEN
 
 pytestmark = pytest.mark.long
 
+# Of passwords, whose hashes are slow by design.
+CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -58,11 +60,10 @@ class Program:
     """`shop` with the settings of a test: in this process, which is faster, or in a separate one."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        cheap = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
-        self.environment = {**cheap, **environment}
+        self.environment = environment
 
     def __call__(self, *arguments: str, stdin: str = "") -> Ran:
-        result = CliRunner().invoke(app, list(arguments), input=stdin, env=self.environment, prog_name="shop")
+        result = CliRunner().invoke(app, list(arguments), input=stdin, env=CHEAP | self.environment, prog_name="shop")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
 
@@ -74,7 +75,7 @@ class Program:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-X", "utf8", "-m", "shop.cli", *arguments]
-        environment = os.environ | self.environment
+        environment = os.environ | CHEAP | self.environment
         # A background process of a shell ignores SIGINT, and its children inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:

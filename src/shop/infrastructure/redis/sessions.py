@@ -123,7 +123,7 @@ async def open_session_store(url: str, answer_within: float = 0.5) -> AsyncGener
 
 
 def _listed(user_id: UserId) -> str:
-    return f"shop:sessions-of:{user_id}"
+    return f"shop:user-sessions:{user_id}"
 
 
 def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
