@@ -32,6 +32,9 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "int[]": ([1, 2], [], [30]),
     "numeric[]": ([1, 2], []),
     "text[]": (["a", "b"], []),
+    "code": ("ann", "a"),
+    "loud_code": ("ann", "a"),
+    "code[]": (["a"], []),
 }
 
 
