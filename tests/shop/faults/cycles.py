@@ -75,7 +75,7 @@ class Anomaly(StrEnum):
     UNWRITTEN = "unwritten"
     """A value that no transaction appended."""
     INCOMPATIBLE = "incompatible orders"
-    """Two reads show appends in different orders."""
+    """A read is none of the versions that led to the list at the end."""
 
 
 ALWAYS = frozenset(
@@ -103,30 +103,25 @@ Graph: TypeAlias = Mapping[int, Iterable[int]]
 
 
 class _History:
-    """The transactions with what follows from their reads: who wrote what, and the order of the versions of each list."""
+    """The transactions with what follows from the lists at the end: who wrote what, and the order of the versions of each list."""
 
     def __init__(self, transactions: Sequence[Transaction], final: Mapping[int, Sequence[int]]) -> None:
         self.transactions = transactions
         self.final = final
         self.writer = {step.value: number for number, each in enumerate(transactions) for step in each.steps if isinstance(step, Append)}
-        reads = [step for each in transactions for step in each.steps if isinstance(step, Read)]
-        self.longest: dict[int, tuple[int, ...]] = {}
-        for key, values in [*((read.key, read.values) for read in reads), *((key, tuple(values)) for key, values in final.items())]:
-            if len(values) > len(self.longest.get(key, ())):
-                self.longest[key] = values
-        self.seen = frozenset(value for values in self.longest.values() for value in values)
+        self._there = frozenset(value for values in final.values() for value in values)
 
     def happened(self, number: int) -> bool:
-        """Return whether a transaction was committed. One of unknown outcome was if somebody saw it, and otherwise has no effect."""
+        """Return whether a transaction was committed. One of unknown outcome was if it has left something."""
         each = self.transactions[number]
-        is_seen = any(isinstance(step, Append) and step.value in self.seen for step in each.steps)
-        return each.outcome is Outcome.COMMITTED or (each.outcome is Outcome.UNKNOWN and is_seen)
+        has_left = any(isinstance(step, Append) and step.value in self._there for step in each.steps)
+        return each.outcome is Outcome.COMMITTED or (each.outcome is Outcome.UNKNOWN and has_left)
 
     def edges(self) -> tuple[dict[int, set[int]], dict[int, set[int]], dict[int, set[int]]]:
         """Return the dependencies between committed transactions: ww, wr and rw."""
         ww, wr, rw = (defaultdict[int, set[int]](set) for _ in range(3))
         following: dict[tuple[int, int | None], int] = {}
-        for key, values in self.longest.items():
+        for key, values in self.final.items():
             for value, after in zip((None, *values), values, strict=False):
                 following[key, value] = after
                 if value is not None:
@@ -175,8 +170,7 @@ def _check_reads(history: _History) -> Iterable[Finding]:
             yield Finding(Anomaly.INTERNAL, (number,))
         # What a rolled back transaction has read may not be wrong either.
         for read in external_reads(each):
-            longest = history.longest.get(read.key, ())
-            if read.values != longest[: len(read.values)]:
+            if read.values != tuple(history.final.get(read.key, ())[: len(read.values)]):
                 yield Finding(Anomaly.INCOMPATIBLE, (number,), f"list {read.key}")
             yield from _check_values(history, number, read)
 

@@ -20,6 +20,7 @@ from tenacity import (
 
 from shop.application.cancellation import to_the_end
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.transactions.answers import AlreadyAnswered, KeyInUse
 from shop.application.transactions.failures import (
     CommitOutcomeUnknown,
     Failure,
@@ -106,15 +107,26 @@ class Transactions(Generic[R_co]):
         )
         deadline = asyncio.timeout(self._retries.deadline)
         is_unknown = False
+        unsure: list[Event] = []
 
         async def attempt() -> Result[T, E | Failure]:
             nonlocal is_unknown
             try:
-                return await self._attempt(context, action, work, deadline)
+                result = await self._attempt(context, action, work, deadline, unsure)
             except CommitOutcomeUnknown as unknown:
                 is_unknown = True
                 _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
                 raise
+            match result:
+                case Err(KeyInUse()) if is_unknown:
+                    # By the transaction whose connection broke: the server has not ended it yet.
+                    raise CommitOutcomeUnknown("the transaction is still in progress")
+                case Err(AlreadyAnswered()) if unsure:
+                    # The commit may have been carried out after the listener was called.
+                    await to_the_end(self._notify(action, unsure))
+                case _:
+                    pass
+            return result
 
         try:
             async with deadline:
@@ -138,7 +150,9 @@ class Transactions(Generic[R_co]):
                 _log.info("%s: refused: %s", action, type(reason).__name__)
         return result
 
-    async def _attempt(self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout) -> Result[T, E | Failure]:
+    async def _attempt(
+        self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout, unsure: list[Event]
+    ) -> Result[T, E | Failure]:
         operation: Operation[R_co] | None = None
         try:
             async with self._begin() as uow:
@@ -149,6 +163,10 @@ class Transactions(Generic[R_co]):
                 result = await work(operation)
                 await operation.end(result)
                 return result
+        except CommitOutcomeUnknown:
+            if operation is not None:
+                unsure += operation.committed
+            raise
         finally:
             # The connection is back in the pool by now: the listener may be slow.
             if operation is not None and operation.committed:
