@@ -293,10 +293,10 @@ def components(edges: Graph) -> list[frozenset[int]]:
                 if path:
                     low[path[-1][0]] = min(low[path[-1][0]], low[node])
                 if low[node] == index[node]:
-                    at = stack.index(node)
-                    component = frozenset(stack[at:])
-                    del stack[at:]
-                    on_stack -= component
+                    component = [stack.pop()]
+                    while component[-1] != node:
+                        component.append(stack.pop())
+                    on_stack.difference_update(component)
                     if len(component) > 1:
-                        found.append(component)
+                        found.append(frozenset(component))
     return found

@@ -103,7 +103,11 @@ class Proxy:
         """End all faults, and the connections that have one."""
         self.rates, self.is_down = Rates(), False
         self.break_all()
-        await asyncio.gather(*self._links, return_exceptions=True)
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until all connections have ended."""
+        await asyncio.gather(*self._links)
 
     def break_all(self) -> None:
         """Reset all connections."""
