@@ -197,7 +197,7 @@ class Late:
             uow.commit = broken  # type: ignore[method-assign]
             yield uow
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:  # noqa: ARG002 - the attempts are counted instead
         """Wait between two attempts."""
         self._attempts -= 1
         if self._attempts == 0:

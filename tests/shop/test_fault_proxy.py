@@ -133,7 +133,7 @@ def test_the_faults_of_a_connection_depend_on_the_seed_alone() -> None:
     rates = Rates(connect=0.1, request=0.1, commit=0.5)
 
     def drawn(seed: int) -> list[Fault | None]:
-        chance = Random(f"{seed} postgres 1")
+        chance = Random(f"{seed} postgres 1")  # noqa: S311 repeatable
         return [rates.draw(Moment.COMMIT, chance) for _ in range(100)]
 
     assert drawn(1) == drawn(1) != drawn(2)

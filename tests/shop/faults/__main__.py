@@ -52,7 +52,7 @@ def _run_on_own_servers(folder: Path, scale: Scale) -> Report:
             admin.execute("CREATE DATABASE shop")
         database_url = urlsplit(admin_url)._replace(path="/shop").geturl()
         dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
-        migrate = [dbmate, "--no-dump-schema", "--migrations-dir", _MIGRATIONS, "--url", database_url, "up"]
+        migrate: list[str | Path] = [dbmate, "--no-dump-schema", "--migrations-dir", _MIGRATIONS, "--url", database_url, "up"]
         subprocess.run(migrate, check=True, stdout=subprocess.DEVNULL)
         redis = stack.enter_context(redis_server(folder))
         # The server is not killed, so nothing depends on its disk.

@@ -164,7 +164,7 @@ class Network:
 def postgres_at(database_url: str) -> Upstream:
     """Connect to the server of a database."""
     parameters = conninfo_to_dict(database_url)
-    host, port = str(parameters.get("host", "/tmp")), int(parameters.get("port", 5432))  # noqa: S108 libpq's default
+    host, port = str(parameters.get("host", "/tmp")), int(parameters.get("port") or 5432)  # noqa: S108 libpq's default
     return unix(f"{host}/.s.PGSQL.{port}") if host.startswith("/") else lambda: asyncio.open_connection(host, port)
 
 
@@ -193,7 +193,9 @@ async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) ->
                 token_lifetime=3600,
             )
         )
-        options = PoolOptions(max_size=scale.list_clients, wait_timeout=3, connect_timeout=2, statement_timeout=2, answer_margin=1, lock_timeout=1)
+        options = PoolOptions(
+            max_size=scale.list_clients, wait_timeout=3, connect_timeout=2, statement_timeout=2, answer_margin=1, lock_timeout=1
+        )
         pool = await stack.enter_async_context(open_pool(network.postgres_url("postgres"), options))
         accounts, clients = await _clients(web, history, scale)
         async with _at_work(web, pool, network):
@@ -241,9 +243,7 @@ async def _clients(web: Web, history: History, scale: Scale) -> tuple[list[Accou
     return accounts, clients
 
 
-async def _run_lists(
-    pool: Pool, scale: Scale, operations: int, is_late: Callable[[], bool]
-) -> list[tuple[lists.Level, lists.ListHistory]]:
+async def _run_lists(pool: Pool, scale: Scale, operations: int, is_late: Callable[[], bool]) -> list[tuple[lists.Level, lists.ListHistory]]:
     each = operations // len(lists.LEVELS)
     return [await lists.run_level(number, pool, scale.seed, each, scale.list_clients, is_late) for number in range(len(lists.LEVELS))]
 
@@ -260,7 +260,7 @@ async def _at_work(web: Web, pool: Pool, network: Network) -> AsyncGenerator[Non
             broker = await stack.enter_async_context(open_broker(f"nats://127.0.0.1:{network.proxies['nats'].port}"))
             observers.append(Consumer(broker.subscribe("observer"), IdempotentConsumer(PostgresInbox(pool, "observer", Effects), _observe)))
         consumers = [web.shop.consumers[name] for name in ("sales", "cache")]
-        tasks = [asyncio.create_task(each.run(stop)) for each in (web.shop.relay, *consumers, *observers)]
+        tasks = [asyncio.create_task(run) for run in (web.shop.relay.run(stop), *(each.run(stop) for each in (*consumers, *observers)))]
         try:
             yield
         finally:
@@ -283,7 +283,7 @@ _SETTLED: Final = """
 async def _come_to_rest(conn: AsyncConnection[Any]) -> None:
     """Wait until nothing is in progress any more, and all events are handled."""
     now = await (await conn.execute("SELECT now()")).fetchone()
-    for query, parameter in ((_OVER, now), (_SETTLED, [list(_CONSUMERS)])):
+    for query, parameter in ((_OVER.encode(), now), (_SETTLED.encode(), [list(_CONSUMERS)])):
         async with asyncio.timeout(_REST):
             while await (await conn.execute(query, parameter)).fetchone() != (True,):  # noqa: ASYNC110 the state is the database's
                 await asyncio.sleep(0.1)

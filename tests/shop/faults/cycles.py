@@ -121,11 +121,13 @@ class _History:
         """Return the dependencies between committed transactions: ww, wr and rw."""
         ww, wr, rw = (defaultdict[int, set[int]](set) for _ in range(3))
         following: dict[tuple[int, int | None], int] = {}
-        for key, values in self.final.items():
-            for value, after in zip((None, *values), values, strict=False):
-                following[key, value] = after
-                if value is not None:
-                    self._link(ww, self.writer.get(value), self.writer.get(after))
+        for key, versions in self.final.items():
+            before: int | None = None
+            for value in versions:
+                following[key, before] = value
+                if before is not None:
+                    self._link(ww, self.writer.get(before), self.writer.get(value))
+                before = value
         for number, each in enumerate(self.transactions):
             if not self.happened(number):
                 continue
@@ -263,7 +265,7 @@ def _reaches(edges: Graph, start: int, goal: int, within: frozenset[int]) -> boo
     return False
 
 
-def components(edges: Graph) -> list[frozenset[int]]:
+def components(edges: Graph) -> list[frozenset[int]]:  # noqa: C901 - one well-known algorithm
     """Return the strongly connected components of more than one node (Tarjan's algorithm, without recursion)."""
     index: dict[int, int] = {}
     low: dict[int, int] = {}

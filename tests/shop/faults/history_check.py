@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from psycopg import AsyncConnection
@@ -51,8 +52,6 @@ class Stored:
     events: Sequence[Event]
     effects: Sequence[tuple[str, str]]
     """The message and the aggregate of each effect of the observer, in its order."""
-    handled: Counter[str]
-    """The number of events that each consumer has handled."""
     dead: int
     sales: int
     totals: dict[str, tuple[int, int]]
@@ -86,7 +85,6 @@ async def stored(conn: AsyncConnection[Any], totals: dict[str, tuple[int, int]])
             """)
         ],
         await rows("SELECT message_id::text, aggregate FROM faults.effects WHERE aggregate LIKE 'order:%' ORDER BY id"),
-        Counter(dict(await rows("SELECT consumer, count(*) FROM inbox WHERE handled_at IS NOT NULL GROUP BY consumer"))),
         dead,
         sales,
         totals,
@@ -152,7 +150,7 @@ def _check_orders(there: Stored) -> Iterator[str]:
         found = statuses.get(order, [])
         if len(found) != version or not found or found[-1] != status:
             yield f"audit: order {order} is {status} in version {version}, and its entries are {found}"
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in pairwise(found):
             if other not in _MOVES[one]:
                 yield f"order {order} went from {one} to {other}"
     yield from (f"audit: no order {order}" for order in statuses if order not in there.orders)
@@ -184,51 +182,57 @@ def _check_events(there: Stored) -> Iterator[str]:
             yield f"events: {message} of {aggregate} took effect out of order"
         last[aggregate] = position
     paid = sum(entry.action == "order.pay" for entry in there.audit if entry.outcome == "done")
-    refunded = sum(one == "paid" and other == "cancelled" for each in _statuses(there).values() for one, other in zip(each, each[1:], strict=False))
+    refunded = sum(one == "paid" and other == "cancelled" for each in _statuses(there).values() for one, other in pairwise(each))
     if there.sales != paid - refunded:
         yield f"events: {there.sales} sales, and {paid} orders paid, of which {refunded} refunded"
 
 
 def _check_reads(history: History, there: Stored) -> Iterator[str]:
     """No read is older than what was acknowledged before it began, or newer than what was asked for before it ended."""
-    statuses = _statuses(there)
     began = {answer.trace: each.began for each in history.operations for answer in each.answers}
-    since: dict[str, list[int]] = defaultdict(list)
-    for entry in there.audit:
-        if entry.outcome == "done" and entry.trace in began:
-            since[entry.subject.removeprefix("order:")].append(began[entry.trace])
-    acknowledged: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    by_account: dict[str, list[Operation]] = defaultdict(list)
-    for each in history.operations:
-        if each.verdict is Verdict.DONE:
-            acknowledged[str(each.done.order)].append((each.ended, each.done.version))
-            # Found out by a later request, it may still be in the cache as it was: the page says so.
-            if len(each.answers) == 1 or not each.done.is_replayed:
-                by_account[str(each.account)].append(each)
-    for seen in history.orders_seen:
-        order = str(seen.order)
-        least = max((version for ended, version in acknowledged[order] if ended < seen.began), default=0)
-        versions = statuses.get(order, [])
-        if seen.version < least:
-            yield f"stale: version {least} was acknowledged before {seen}"
-        if seen.version > len(versions) or versions[seen.version - 1] != seen.status:
-            yield f"dirty: there was no such version: {seen}, {versions}"
-        elif since[order][seen.version - 1] > seen.ended:
-            yield f"future: {seen}"
-    # Of both kinds by account: what happened at all, and when it was asked for.
-    asked: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for entry in there.audit:
-        account = there.orders.get(entry.subject.removeprefix("order:"), ("",))[0]
-        if entry.outcome == "done":
-            asked[account, entry.action].append(began.get(entry.trace, 0))
-    for totals in history.totals_seen:
-        account = str(totals.account)
-        for number, kind in ((totals.orders, "place"), (totals.cancelled, "cancel")):
-            least = sum(each.kind == kind and each.ended < totals.began for each in by_account[account])
-            most = sum(began < totals.ended for began in asked[account, f"order.{kind}"])
-            if not least <= number <= most:
-                yield f"{'stale' if number < least else 'future'}: {number} of {kind}, expected {least} to {most}: {totals}"
+    yield from _check_orders_seen(history, there, began)
+    yield from _check_totals_seen(history, there, began)
     for account, (orders, cancelled) in there.totals.items():
         found = Counter(status for owner, status, _ in there.orders.values() if owner == account)
         if (found.total(), found["cancelled"]) != (orders, cancelled):
             yield f"stale: at the end account {account} has {found}, and the service answers {orders} and {cancelled}"
+
+
+def _check_orders_seen(history: History, there: Stored, began: Mapping[str, int]) -> Iterator[str]:
+    statuses = _statuses(there)
+    asked: dict[str, list[int]] = defaultdict(list)
+    for entry in there.audit:
+        if entry.outcome == "done":
+            asked[entry.subject.removeprefix("order:")].append(began.get(entry.trace, 0))
+    acknowledged: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for each in history.operations:
+        if each.verdict is Verdict.DONE:
+            acknowledged[str(each.done.order)].append((each.ended, each.done.version))
+    for seen in history.orders_seen:
+        order = str(seen.order)
+        least = max((version for ended, version in acknowledged[order] if ended < seen.began), default=0)
+        if seen.version < least:
+            yield f"stale: version {least} was acknowledged before {seen}"
+        if statuses.get(order, [])[seen.version - 1 : seen.version] != [seen.status]:
+            yield f"dirty: there was no such version: {seen}, {statuses.get(order)}"
+        elif asked[order][seen.version - 1] > seen.ended:
+            yield f"future: {seen}"
+
+
+def _check_totals_seen(history: History, there: Stored, began: Mapping[str, int]) -> Iterator[str]:
+    asked, acknowledged = (defaultdict[tuple[str, str], list[int]](list) for _ in range(2))
+    for entry in there.audit:
+        account = there.orders.get(entry.subject.removeprefix("order:"), ("",))[0]
+        if entry.outcome == "done":
+            asked[account, entry.action].append(began.get(entry.trace, 0))
+    for each in history.operations:
+        # If a later request found it out, the cache may still have what was before: the page on the cache says so.
+        if each.verdict is Verdict.DONE and (len(each.answers) == 1 or not each.done.is_replayed):
+            acknowledged[str(each.account), f"order.{each.kind}"].append(each.ended)
+    for totals in history.totals_seen:
+        for number, action in ((totals.orders, "order.place"), (totals.cancelled, "order.cancel")):
+            key = str(totals.account), action
+            least = sum(ended < totals.began for ended in acknowledged[key])
+            most = sum(begun < totals.ended for begun in asked[key])
+            if not least <= number <= most:
+                yield f"{'stale' if number < least else 'future'}: {action} {number} times, expected {least} to {most}: {totals}"

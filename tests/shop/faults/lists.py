@@ -71,7 +71,8 @@ async def _append(conn: AsyncConnection[Any], *, key: int, value: int) -> None:
 
 async def _append_to(conn: AsyncConnection[Any], *, key: int, value: int, version: int) -> bool:
     if version == 0:
-        cur = await conn.execute("INSERT INTO faults.lists (key, elements) VALUES (%s, ARRAY[%s::int]) ON CONFLICT DO NOTHING", [key, value])
+        insert = "INSERT INTO faults.lists (key, elements) VALUES (%s, ARRAY[%s::int]) ON CONFLICT DO NOTHING"
+        cur = await conn.execute(insert, [key, value])
     else:
         update = "UPDATE faults.lists SET elements = elements || %s::int, version = version + 1 WHERE key = %s AND version = %s"
         cur = await conn.execute(update, [value, key, version])
@@ -107,7 +108,7 @@ def _lists_on(begin: BeginUnitOfWork[Any]) -> BeginUnitOfWork[Lists]:
         async with begin() as uow:
             assert isinstance(uow, PostgresUnitOfWork)
             # Transactions of lists in random order often wait for each other.
-            await uow._conn.execute("SET LOCAL deadlock_timeout = '20ms'")
+            await uow._conn.execute("SET LOCAL deadlock_timeout = '20ms'")  # pyright: ignore[reportPrivateUsage] for tests
             uow.repositories = Lists(uow._queries)  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue] in place of the service's
             yield uow  # type: ignore[misc] # pyright: ignore[reportReturnType] as above
 
@@ -243,7 +244,9 @@ class Checked:
         return f"{self.level}: {self.history.operations} transactions, {dict(self.history.outcomes)}, anomalies {found}"
 
 
-async def run_level(number: int, pool: Pool, seed: int, operations: int, clients: int, is_late: Callable[[], bool]) -> tuple[Level, ListHistory]:
+async def run_level(
+    number: int, pool: Pool, seed: int, operations: int, clients: int, is_late: Callable[[], bool]
+) -> tuple[Level, ListHistory]:
     """Run transactions of one level."""
     level, history = LEVELS[number], ListHistory()
     keys = Keys((number + 1) * 10_000_000, Random(f"{seed} {level}"), value=number * 100_000_000)  # noqa: S311 repeatable

@@ -44,7 +44,11 @@ class Fault(StrEnum):
 
 
 _OF_THE_ANSWER: Final = frozenset({Fault.CUT_AFTER, Fault.TRUNCATED, Fault.SILENT})
-_WEIGHTS: Final = {fault: 1 if fault in {Fault.HALF_OPEN, Fault.SILENT} else 10 for fault in Fault}
+_OF_SILENCE: Final = frozenset({Fault.HALF_OPEN, Fault.SILENT})
+# Without a request, nothing can arrive in part or later.
+_OF_NO_CONNECTION: Final = frozenset({Fault.RESET, Fault.CUT_BEFORE, Fault.CUT_DURING, Fault.CUT_UNDERWAY, Fault.LATE})
+# Rarely silent: each such connection costs its client seconds.
+_WEIGHTS: Final = {fault: 1 if fault in _OF_SILENCE else 10 for fault in Fault}
 
 
 class Moment(StrEnum):
@@ -75,7 +79,7 @@ class Rates:
 class Proxy:
     """Forwards connections to a server. The n-th connection has the same faults at the same requests whenever the seed is the same."""
 
-    def __init__(self, name: str, upstream: Upstream, seed: int = 0, rates: Rates = Rates(), *, is_postgres: bool = False) -> None:  # noqa: B008 frozen
+    def __init__(self, name: str, upstream: Upstream, seed: int = 0, rates: Rates = Rates(), *, is_postgres: bool = False) -> None:
         self.name = name
         self.rates = rates
         self.is_down = False
@@ -155,28 +159,12 @@ class _Link:
         """Forward until one side closes, or a fault ends the connection."""
         try:
             fault = self._proxy.record(Moment.CONNECT, self._chance)
-            if self._proxy.is_down or fault in {Fault.RESET, Fault.CUT_BEFORE, Fault.CUT_DURING, Fault.CUT_UNDERWAY, Fault.LATE}:
+            if self._proxy.is_down or fault in _OF_NO_CONNECTION:
                 _close(self._client, reset=True)
-                return
-            if fault in {Fault.HALF_OPEN, Fault.SILENT}:
+            elif fault in _OF_SILENCE:
                 await self._ended.wait()
-                return
-            if fault is Fault.DELAY:
-                await self._pause()
-            server, self._server = await self._proxy.upstream()
-            if fault in {Fault.TRUNCATED, Fault.CUT_AFTER}:
-                self._answer = fault, Moment.REQUEST
-            pumps = [asyncio.create_task(self._requests(self._server)), asyncio.create_task(self._answers(server))]
-            ended = asyncio.create_task(self._ended.wait())
-            try:
-                await asyncio.wait([*pumps, ended], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (*pumps, ended):
-                    task.cancel()
-                for failed in await asyncio.gather(*pumps, ended, return_exceptions=True):
-                    # A lost connection is nothing unusual here.
-                    if isinstance(failed, Exception) and not isinstance(failed, OSError):
-                        self._proxy.defects.append(failed)
+            else:
+                await self._connect(fault)
         except OSError:
             # Reset by either side, or the server does not run.
             pass
@@ -186,6 +174,23 @@ class _Link:
                 if writer is not None:
                     with suppress(OSError):
                         await writer.wait_closed()
+
+    async def _connect(self, fault: Fault | None) -> None:
+        if fault is Fault.DELAY:
+            await self._pause()
+        reader, self._server = await self._proxy.upstream()
+        if fault is not None and fault in _OF_THE_ANSWER:
+            self._answer = fault, Moment.REQUEST
+        waits = [asyncio.create_task(wait) for wait in (self._requests(self._server), self._answers(reader), self._ended.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+            for failed in await asyncio.gather(*waits, return_exceptions=True):
+                # A lost connection is nothing unusual here.
+                if isinstance(failed, Exception) and not isinstance(failed, OSError):
+                    self._proxy.defects.append(failed)
 
     def end(self, *, reset: bool = False) -> None:
         """Close both connections."""
@@ -222,7 +227,7 @@ class _Link:
         """Forward what came before the request, and the request if its fault allows it. Return whether the connection goes on."""
         server.write(before)
         fault = self._proxy.record(moment, self._chance)
-        if fault in _OF_THE_ANSWER:
+        if fault is not None and fault in _OF_THE_ANSWER:
             self._answer = fault, moment
         match fault:
             case Fault.CUT_BEFORE | Fault.RESET:

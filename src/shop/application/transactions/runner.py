@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
@@ -61,6 +61,14 @@ class Retries:
     deadline: float = 20.0
 
 
+@dataclass(slots=True)
+class _UnknownCommits:
+    """The commits of one use case whose outcome is unknown: whether there are any, and the events of those that may be committed."""
+
+    are_any: bool = False
+    events: list[Event] = field(default_factory=list[Event])
+
+
 async def _ignore(events: Sequence[Event]) -> None:
     """Do nothing after a commit."""
 
@@ -106,26 +114,11 @@ class Transactions(Generic[R_co]):
             reraise=True,
         )
         deadline = asyncio.timeout(self._retries.deadline)
-        is_unknown = False
-        unsure: list[Event] = []
+        unknown = _UnknownCommits()
 
         async def attempt() -> Result[T, E | Failure]:
-            nonlocal is_unknown
-            try:
-                result = await self._attempt(context, action, work, deadline, unsure)
-            except CommitOutcomeUnknown as unknown:
-                is_unknown = True
-                _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
-                raise
-            match result:
-                case Err(KeyInUse()) if is_unknown:
-                    # By the transaction whose connection broke: the server has not ended it yet.
-                    raise CommitOutcomeUnknown("the transaction is still in progress")
-                case Err(AlreadyAnswered()) if unsure:
-                    # The commit may have been carried out after the listener was called.
-                    await to_the_end(self._notify(action, unsure))
-                case _:
-                    pass
+            result = await self._attempt(context, action, work, deadline, unknown)
+            await self._find_out(action, unknown, result)
             return result
 
         try:
@@ -136,13 +129,13 @@ class Transactions(Generic[R_co]):
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
             given_up = _given_up(action, error, retrying)
-            return Err(OutcomeUnknown(action) if is_unknown else given_up)
+            return Err(OutcomeUnknown(action) if unknown.are_any else given_up)
         except TimeoutError:
             if not deadline.expired():
                 raise
             _log.warning("%s: not done within %g s", action, self._retries.deadline)
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
-            return Err(OutcomeUnknown(action) if is_unknown else late)
+            return Err(OutcomeUnknown(action) if unknown.are_any else late)
         match result:
             case Ok():
                 _log.info("%s: done", action)
@@ -151,7 +144,7 @@ class Transactions(Generic[R_co]):
         return result
 
     async def _attempt(
-        self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout, unsure: list[Event]
+        self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout, unknown: _UnknownCommits
     ) -> Result[T, E | Failure]:
         operation: Operation[R_co] | None = None
         try:
@@ -163,14 +156,27 @@ class Transactions(Generic[R_co]):
                 result = await work(operation)
                 await operation.end(result)
                 return result
-        except CommitOutcomeUnknown:
-            if operation is not None:
-                unsure += operation.committed
+        except CommitOutcomeUnknown as error:
+            unknown.are_any = True
+            unknown.events += () if operation is None else operation.committed
+            _log.error("%s: the outcome of the commit is unknown: %s", action, error)
             raise
         finally:
             # The connection is back in the pool by now: the listener may be slow.
             if operation is not None and operation.committed:
                 await to_the_end(self._notify(action, operation.committed))
+
+    async def _find_out(self, action: str, unknown: _UnknownCommits, result: Result[object, object]) -> None:
+        """Judge by the result of this attempt what became of the commits before it. Raises `CommitOutcomeUnknown` if that is still open."""
+        match result:
+            case Err(KeyInUse()) if unknown.are_any:
+                # By the transaction whose connection broke: the server has not ended it yet.
+                raise CommitOutcomeUnknown("the transaction is still in progress")
+            case Err(AlreadyAnswered()) if unknown.events:
+                # The commit may have been carried out after the listener was called.
+                await to_the_end(self._notify(action, unknown.events))
+            case _:
+                pass
 
     async def _notify(self, action: str, events: Sequence[Event]) -> None:
         try:
