@@ -40,6 +40,35 @@ WHERE dead_at IS NOT NULL
 ORDER BY dead_at DESC
 LIMIT @at_most;
 
+-- Get a dead letter of a consumer, with its content.
+-- name: GetDeadMessage :one
+SELECT event_type, attempts, last_error, dead_at, dead_message
+FROM inbox
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Lock a dead letter of a consumer until the transaction ends, and return its content.
+-- name: LockDeadMessage :one
+SELECT dead_message
+FROM inbox
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL
+FOR UPDATE;
+
+-- Settle a dead letter of a consumer: it was handled after all, or is to be forgotten.
+-- name: SettleDeadMessage :execrows
+UPDATE inbox
+SET handled_at = now(),
+    dead_at = NULL,
+    dead_message = NULL
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Count the dead letters of each consumer.
+-- name: CountDeadMessages :many
+SELECT consumer, count(*) AS dead
+FROM inbox
+WHERE dead_at IS NOT NULL
+GROUP BY consumer
+ORDER BY consumer;
+
 -- Remove messages handled before a time, oldest first, at most `at_most`, except those still in the outbox: they may be published again,
 -- and must then be recognised.
 -- name: PruneInbox :execrows

@@ -12,7 +12,8 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
-from shop.application.messaging.messages import Message, UnreadableMessage, decode, read_message
+from shop.application.messaging.contracts import UnreadableMessage
+from shop.application.messaging.messages import Message, decode, read_message
 from shop.domain.events import Event
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.local_servers import LocalServer

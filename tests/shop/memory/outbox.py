@@ -28,6 +28,7 @@ class MemoryOutbox:
             id=uuid.uuid4(),
             aggregate=aggregate_of(event),
             event_type=encoded.event_type,
+            version=encoded.version,
             payload=encoded.payload,
             trace_id=trace_id,
             occurred_at=now,

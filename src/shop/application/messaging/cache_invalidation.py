@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.contracts import UnreadableMessage
+from shop.application.messaging.messages import Message, decode
 from shop.application.reads.cache import CacheUnavailable, ReadCache, stale_keys
 from shop.domain.events import Event
 

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.contracts import UnreadableMessage
+from shop.application.messaging.messages import Message, decode
 from shop.application.outages import Outage
 from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
 from shop.domain.events import Event

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from shop.application.commands.sessions import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.contracts import UnreadableMessage
+from shop.application.messaging.messages import Message, decode
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged
 
 _log = logging.getLogger("shop.sessions")
