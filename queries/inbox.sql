@@ -1,16 +1,11 @@
--- Enter a message into the inbox and lock it until the transaction ends: a second delivery waits, and then sees the result of the first.
--- name: EnterInbox :one
-INSERT INTO inbox (consumer, message_id, event_type)
-VALUES (@consumer, @message_id, @event_type)
+-- Enter a message into the inbox as handled, in the transaction of its effects, and return 1; 0 if it was handled before or is a dead letter.
+-- It is locked until the transaction ends: a second delivery waits, and then sees the result of the first.
+-- name: EnterInbox :execrows
+INSERT INTO inbox (consumer, message_id, event_type, handled_at)
+VALUES (@consumer, @message_id, @event_type, now())
 ON CONFLICT (consumer, message_id) DO UPDATE
-SET event_type = EXCLUDED.event_type
-RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled;
-
--- Mark a message as handled, in the transaction of its effects.
--- name: MarkHandled :exec
-UPDATE inbox
-SET handled_at = now()
-WHERE consumer = @consumer AND message_id = @message_id;
+SET handled_at = EXCLUDED.handled_at
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL;
 
 -- Record a failure to handle a message, and return the number of its failures.
 -- name: CountFailure :one

@@ -9,7 +9,6 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `answers_pkey` allows one row for the given"
         " values)"
     ),
-    "EnterInbox": "exactly one (one row is inserted)",
     "CountFailure": "exactly one (one row is inserted)",
     "GetDeadMessage": (
         "at most one (the unique index `inbox_pkey` allows one row for the given"

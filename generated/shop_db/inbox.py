@@ -15,11 +15,11 @@ from ._tracing import atraced
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
-INSERT INTO inbox (consumer, message_id, event_type)
-VALUES ($1::varchar, $2::uuid, $3::varchar)
+INSERT INTO inbox (consumer, message_id, event_type, handled_at)
+VALUES ($1::varchar, $2::uuid, $3::varchar, now())
 ON CONFLICT (consumer, message_id) DO UPDATE
-SET event_type = EXCLUDED.event_type
-RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled
+SET handled_at = EXCLUDED.handled_at
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL
 """
 
 
@@ -30,38 +30,14 @@ async def enter_inbox(
     consumer: str,
     message_id: UUID,
     event_type: str,
-) -> bool:
-    """Enter a message into the inbox and lock it until the transaction ends: a
-    second delivery waits, and then sees the result of the first.
+) -> int:
+    """Enter a message into the inbox as handled, in the transaction of its effects,
+    and return 1; 0 if it was handled before or is a dead letter.
+
+    It is locked until the transaction ends: a second delivery waits, and then sees the
+    result of the first.
     """
-    row, count = await afetch_one(
-        conn,
-        ENTER_INBOX,
-        (consumer, message_id, event_type),
-        binary=True,
-    )
-    if row is None or count > 1:
-        raise ProofBrokenError("EnterInbox", count)
-    value: bool = row[0]
-    return value
-
-
-MARK_HANDLED: Final = """\
-UPDATE inbox
-SET handled_at = now()
-WHERE consumer = $1::text AND message_id = $2::uuid
-"""
-
-
-@atraced("MarkHandled", MARK_HANDLED, operation="UPDATE", collection="inbox")
-async def mark_handled(
-    conn: AsyncConnection[Any],
-    *,
-    consumer: str,
-    message_id: UUID,
-) -> None:
-    """Mark a message as handled, in the transaction of its effects."""
-    await aexecute(conn, MARK_HANDLED, (consumer, message_id))
+    return await aexecute_count(conn, ENTER_INBOX, (consumer, message_id, event_type))
 
 
 COUNT_FAILURE: Final = """\

@@ -18,12 +18,14 @@ from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
 from shop.application.health import Check, Unhealthy
+from shop.application.messaging import cache_invalidation, sales, session_revocation
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
-from shop.application.messaging.consumer import Consumer, Processor
+from shop.application.messaging.consumer import Consumer
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.interest import PARTITIONS, Interest
+from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
-from shop.application.messaging.sales import record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
@@ -50,6 +52,7 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
@@ -77,8 +80,8 @@ _REPLICA_WAIT = 2.0
 class Broker(Publisher, Protocol):
     """A broker that publishes and delivers."""
 
-    def subscribe(self, consumer: str) -> Subscription:
-        """Return the subscription of a consumer."""
+    def subscribe(self, consumer: str, interest: Interest) -> Subscription:
+        """Return the subscription of a consumer to its interest."""
         ...
 
 
@@ -145,7 +148,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
-        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation)
+        readers = _readers(pool, None if store is None else invalidation, None if url is None else revocation)
         users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
             users=users,
@@ -158,18 +161,29 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             recovery=Recovery(transactions),
             rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
-            consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
+            consumers=None if broker is None else {name: _consumer(broker, name, reader) for name, reader in readers.items()},
         )
 
 
-def _processors(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Processor]:
-    """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
-    processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
+def _readers(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, MessageReader]:
+    """Return the registry of consumers: each handler with its events, an inbox, and the effects that it writes to."""
+    ledger = PostgresInbox(pool, "sales", PostgresSalesLedger)
+    readers = {"sales": MessageReader(sales.EVENTS, ledger, IdempotentConsumer(ledger, sales.record_sales))}
     if invalidation is not None:
-        processors["cache"] = invalidation.process
+        # Idempotent by nature: their inboxes store dead letters only.
+        readers["cache"] = MessageReader(cache_invalidation.EVENTS, _graveyard(pool, "cache"), invalidation.process)
     if revocation is not None:
-        processors["sessions"] = revocation.process
-    return processors
+        readers["sessions"] = MessageReader(session_revocation.EVENTS, _graveyard(pool, "sessions"), revocation.process)
+    return readers
+
+
+def _graveyard(pool: Pool, consumer: str) -> Graveyard:
+    return PostgresInbox(pool, consumer, lambda _: None)
+
+
+def _consumer(broker: Broker, name: str, reader: MessageReader) -> Consumer:
+    interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
+    return Consumer([broker.subscribe(name, interest) for interest in interests], traced(name, reader))
 
 
 @asynccontextmanager

@@ -22,9 +22,11 @@ def incompatible_changes(published: Schema, now: Schema) -> list[str]:
 
 def _resolved(schema: JsonValue, root: dict[str, Any]) -> JsonValue:
     match schema:
-        case {"$ref": str(ref)}:
-            return _resolved({**root["$defs"][ref.rpartition("/")[2]], **{key: schema[key] for key in schema if key != "$ref"}}, root)
         case dict():
+            ref = schema.get("$ref")
+            if isinstance(ref, str):
+                own = {key: value for key, value in schema.items() if key != "$ref"}
+                return _resolved({**root["$defs"][ref.rpartition("/")[2]], **own}, root)
             kept = {key: value for key, value in schema.items() if key not in _NOTES | {"$defs", "$id"}}
             members = kept.pop("properties", None)
             resolved = {key: _resolved(value, root) for key, value in kept.items()}

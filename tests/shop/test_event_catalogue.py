@@ -146,7 +146,7 @@ def test_an_event_of_a_newer_version_is_not_read() -> None:
 
 def test_an_address_that_is_none_is_not_quoted() -> None:
     failed = message(AuthenticationFailed(EmailAddress("ada@example.org"))).model_copy(update={"payload": {"email": "no address"}})
-    with pytest.raises(UnreadableMessage, match="^AuthenticationFailed: email: Value error, e-mail address is not of the form"):
+    with pytest.raises(UnreadableMessage, match=r"^AuthenticationFailed: email: Value error, e-mail address is not of the form"):
         decode(failed)
 
 

@@ -87,11 +87,11 @@ async def test_a_revocation_that_the_store_missed_is_repeated_by_the_consumer(ev
     revocation = SessionRevocation(store)
     await store.open("1", ada, HOUR)
     await revocation.after_commit([event(ada)])
-    assert await revocation.process(message(event(ada))) is Verdict.NOT_NOW
+    assert await revocation.process(event(ada), message(event(ada))) is Verdict.NOT_NOW
     assert await store.holder("1") == ada
     store.is_lost = False
     for other in (UserProfileUpdated(ada), OrderShipped(OrderId(uuid.uuid4()), ada)):
-        assert await revocation.process(message(other)) is Verdict.HANDLED
+        assert await revocation.process(other, message(other)) is Verdict.HANDLED
     assert await store.holder("1") == ada
-    assert await revocation.process(message(event(ada))) is Verdict.HANDLED
+    assert await revocation.process(event(ada), message(event(ada))) is Verdict.HANDLED
     assert await store.holder("1") is None
