@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
@@ -21,9 +21,11 @@ from shop.application.health import Check, Unhealthy
 from shop.application.messaging import cache_invalidation, sales, session_revocation
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
-from shop.application.messaging.consumer import Consumer
+from shop.application.messaging.consumer import Consumer, Verdict
+from shop.application.messaging.dead_letters import DeadLetters, DeadLetterStores, Replay
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.interest import PARTITIONS, Interest
+from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
@@ -43,9 +45,9 @@ from shop.infrastructure.passwords import Argon2PasswordHasher
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
-from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
@@ -109,6 +111,7 @@ class Shop:
     seeds: SeedCommands
     pruning: MessagePruning
     recovery: Recovery
+    dead_letters: DeadLetters[Any]
     rates: RateLimit
     relay: Relay | None
     consumers: dict[str, Consumer] | None
@@ -159,6 +162,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
+            dead_letters=DeadLetters(transactions, _replays(None if store is None else invalidation, None if url is None else revocation)),
             rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None if broker is None else {name: _consumer(broker, name, reader) for name, reader in readers.items()},
@@ -175,6 +179,28 @@ def _readers(pool: Pool, invalidation: CacheInvalidation | None, revocation: Ses
     if revocation is not None:
         readers["sessions"] = MessageReader(session_revocation.EVENTS, _graveyard(pool, "sessions"), revocation.process)
     return readers
+
+
+class _Stores(DeadLetterStores, Protocol):
+    """The repositories that the replays require."""
+
+    @property
+    def sales(self) -> sales.SalesLedger: ...
+
+
+async def _replay_sales(event: Event, message: Message, stores: _Stores) -> Verdict:
+    await sales.record_sales(event, message, stores.sales)
+    return Verdict.HANDLED
+
+
+def _replays(invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Replay[_Stores]]:
+    """Return how the dead letters of each consumer are handled."""
+    replays: dict[str, Replay[_Stores]] = {"sales": _replay_sales}
+    if invalidation is not None:
+        replays["cache"] = lambda event, message, _: invalidation.process(event, message)
+    if revocation is not None:
+        replays["sessions"] = lambda event, message, _: revocation.process(event, message)
+    return replays
 
 
 def _graveyard(pool: Pool, consumer: str) -> Graveyard:

@@ -14,6 +14,7 @@ from shop.application.commands.recovery import RecoveryStores, RepublishableMess
 from shop.application.commands.seeds import SeedStores
 from shop.application.commands.users import UserStores
 from shop.application.messaging.broker import Subscription
+from shop.application.messaging.dead_letters import DeadLetterRepository
 from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer, Inbox
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.reader import MessageReader
@@ -43,6 +44,12 @@ class Repositories(UserStores, OrderStores, SeedStores, PruningStores, RecoveryS
 
     @property
     def messages(self) -> Messages: ...
+
+    @property
+    def dead_letters(self) -> DeadLetterRepository: ...
+
+    @property
+    def sales(self) -> SalesLedger: ...
 
 
 @dataclass(frozen=True)

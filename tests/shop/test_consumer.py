@@ -29,8 +29,8 @@ from shop.domain.money import Currency, Money
 from shop.domain.values import OrderId
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
-from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 
 from .events import EVENTS, ORDER, TOTAL, USER, message
 from .memory.broker import MemoryBroker

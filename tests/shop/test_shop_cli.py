@@ -436,6 +436,24 @@ def test_dead_letters_are_listed(program: Program, database_url: str) -> None:
     assert (item["consumer"], item["event_type"], item["attempts"], item["last_error"]) == ("relay", "UserRegistered", 8, "too large")
 
 
+def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, database_url: str) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        [(message,)] = conn.execute("UPDATE outbox SET dead_at = now() RETURNING message_id::text").fetchall()
+        shown = program.json("dead", "show", "relay", message)
+        assert (shown["message_id"], shown["message"]["payload"]) == (message, {"user_id": user})
+        assert program.json("dead", "replay", "relay", message) == {"consumer": "relay", "message_id": message, "replayed": True}
+        assert conn.execute("SELECT dead_at FROM outbox").fetchone() == (None,)
+        problem = program.json("dead", "replay", "relay", message, code=1)
+        assert (problem["type"], problem["detail"]) == (
+            "urn:shop:problem:dead-letter-not-found",
+            f"relay has no dead letter {message}",
+        )
+        conn.execute("UPDATE outbox SET dead_at = now()")
+        assert program.json("dead", "discard", "relay", message)["discarded"] is True
+    assert program.json("dead")["items"] == []
+
+
 def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     problem = program.json("--set", "log_level=error", "--set", "nats_url=nats://127.0.0.1:1", "relay", "--once", code=69)

@@ -15,10 +15,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, orders, outbox, projections, users
+from shop.cli.commands import config, dead, orders, outbox, projections, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
-from shop.cli.commands.dead import dead
 from shop.cli.commands.health import health
 from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
@@ -31,10 +30,11 @@ from shop.domain.values import UserId
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
+app.add_typer(dead.app, name="dead")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
-for command in (serve, seed, relay, consume, prune, dead, audit, health):
+for command in (serve, seed, relay, consume, prune, audit, health):
     app.command()(command)
 
 
