@@ -19,6 +19,7 @@ from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
 from shop.application.health import Check, Unhealthy
 from shop.application.messaging import cache_invalidation, sales, session_revocation
+from shop.application.messaging.backlog import BacklogMeter, MeasurableStream
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer, Verdict
@@ -39,10 +40,12 @@ from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
+from shop.infrastructure.metrics import MessagingMetrics
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher
 from shop.infrastructure.postgres.health import PostgresHealth
+from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
@@ -79,7 +82,7 @@ __all__ = [
 _REPLICA_WAIT = 2.0
 
 
-class Broker(Publisher, Protocol):
+class Broker(Publisher, MeasurableStream, Protocol):
     """A broker that publishes and delivers."""
 
     def subscribe(self, consumer: str, interest: Interest) -> Subscription:
@@ -113,6 +116,8 @@ class Shop:
     recovery: Recovery
     dead_letters: DeadLetters[Any]
     rates: RateLimit
+    backlog: BacklogMeter
+    metrics: MessagingMetrics
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -151,6 +156,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
+        metrics = MessagingMetrics()
         readers = _readers(pool, None if store is None else invalidation, None if url is None else revocation)
         users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
@@ -164,8 +170,10 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             recovery=Recovery(transactions),
             dead_letters=DeadLetters(transactions, _replays(None if store is None else invalidation, None if url is None else revocation)),
             rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
-            relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
-            consumers=None if broker is None else {name: _consumer(broker, name, reader) for name, reader in readers.items()},
+            backlog=BacklogMeter(PostgresBacklog(pool), broker),
+            metrics=metrics,
+            relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
+            consumers=None if broker is None else {name: _consumer(broker, metrics, name, reader) for name, reader in readers.items()},
         )
 
 
@@ -207,9 +215,14 @@ def _graveyard(pool: Pool, consumer: str) -> Graveyard:
     return PostgresInbox(pool, consumer, lambda _: None)
 
 
-def _consumer(broker: Broker, name: str, reader: MessageReader) -> Consumer:
+def _relay(pool: Pool, broker: Broker, metrics: MessagingMetrics, batch_size: int) -> Relay:
+    return Relay(PostgresPendingMessages(pool), metrics.publisher(broker), batch_size=batch_size)
+
+
+def _consumer(broker: Broker, metrics: MessagingMetrics, name: str, reader: MessageReader) -> Consumer:
     interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
-    return Consumer([broker.subscribe(name, interest) for interest in interests], traced(name, reader))
+    process = metrics.counted(name, traced(name, reader))
+    return Consumer([broker.subscribe(name, interest) for interest in interests], process)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import os
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -115,14 +116,26 @@ def session(context: typer.Context) -> Session:
     return current
 
 
-async def until_stopped(here: Session, work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run work until SIGTERM or SIGINT."""
+async def until_stopped(
+    here: Session,
+    work: Callable[[asyncio.Event], Awaitable[int]],
+    serve_metrics: Callable[[int], AbstractContextManager[int]],
+    metrics_port: int | None,
+) -> int:
+    """Run work until SIGTERM or SIGINT, and serve its metrics, if there is a port."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    here.output.note("running; stop with Ctrl-C")
-    return await work(stop)
+    with ExitStack() as stack:
+        if metrics_port is not None:
+            try:
+                here.output.note(f"metrics on port {stack.enter_context(serve_metrics(metrics_port))}")
+            except OSError as error:
+                detail = f"--metrics-port: {metrics_port} cannot be used: {error.strerror}"
+                raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
+        here.output.note("running; stop with Ctrl-C")
+        return await work(stop)
 
 
 def no_broker(here: Session) -> typer.Exit:
@@ -155,6 +168,10 @@ def shortened(text: str) -> str:
 
 
 UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="USER", help="Id of the user.")]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", min=0, max=65535, help="Serve metrics over HTTP on this port of all addresses; 0: any free one."),
+]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
 AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]

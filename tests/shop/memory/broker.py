@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shop.application.messaging.broker import Delivery, Place
@@ -31,6 +33,7 @@ class MemoryBroker:
         self._stream = f"memory@{uuid.uuid4()}"
         self._places: dict[uuid.UUID, Place] = {}
         self._consumers: dict[tuple[str, int | None], _Consumed] = {}
+        self._subscriptions: dict[tuple[str, int | None], MemorySubscription] = {}
         self._arrived = asyncio.Event()
 
     async def publish(self, message: Message) -> Place:
@@ -43,7 +46,16 @@ class MemoryBroker:
 
     def subscribe(self, consumer: str, interest: Interest = ALL) -> MemorySubscription:
         """Return the subscription of a consumer to its interest, which begins with the oldest message."""
-        return MemorySubscription(self, self._consumers.setdefault((consumer, interest.partition), _Consumed()), interest)
+        key = (consumer, interest.partition)
+        self._subscriptions[key] = MemorySubscription(self, self._consumers.setdefault(key, _Consumed()), interest)
+        return self._subscriptions[key]
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return the number of messages that each consumer has not settled yet."""
+        waiting = Counter[str]()
+        for (consumer, _), subscription in self._subscriptions.items():
+            waiting[consumer] += subscription.waiting()
+        return waiting
 
     def wake(self) -> None:
         """Wake all waiting subscriptions."""
@@ -80,15 +92,22 @@ class MemorySubscription:
         place.deliveries += 1
         return MemoryDelivery(self._broker, place)
 
+    def waiting(self) -> int:
+        """Return the number of messages that are not settled yet."""
+        return sum(map(self._is_of_interest, self._broker.messages[self._place.index :]))
+
     def _is_at_end(self) -> bool:
         """Skip what is of no interest, and return whether nothing else is stored."""
         while self._place.index < len(self._broker.messages):
-            sent, interest = read_message(self._broker.messages[self._place.index]), self._interest
-            is_partition = interest.partition in {None, partition_of(sent.aggregate)}
-            if is_partition and (interest.types is None or sent.event_type in interest.types):
+            if self._is_of_interest(self._broker.messages[self._place.index]):
                 return False
             self._place.index += 1
         return True
+
+    def _is_of_interest(self, body: bytes) -> bool:
+        sent, interest = read_message(body), self._interest
+        is_partition = interest.partition in {None, partition_of(sent.aggregate)}
+        return is_partition and (interest.types is None or sent.event_type in interest.types)
 
 
 class MemoryDelivery:

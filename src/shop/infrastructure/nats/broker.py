@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -100,6 +101,20 @@ class NatsBroker:
             raise BrokerUnavailable(str(response["error"].get("description", "the stream cannot be inspected")))
         info = StreamInfo.from_response(response)
         return StreamExtent(_identity_of(info), info.state.first_seq, info.state.last_seq, info.state.deleted or ())
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
+        link = await self._linked()
+        waiting = Counter[str]()
+        with _translated():
+            # The broker answers with 256 at most.
+            while infos := await link.jetstream.consumers_info(self._stream, len(waiting)):
+                waiting.update({each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos})
+        consumers = Counter[str]()
+        for durable, number in waiting.items():
+            name, _, partition = durable.rpartition("-")
+            consumers[name if partition.isdecimal() else durable] += number
+        return consumers
 
     def subscribe(self, consumer: str, interest: Interest = ALL) -> NatsSubscription:
         """Return the subscription of a consumer to its interest, which begins with the oldest message of the stream.
