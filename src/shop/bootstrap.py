@@ -30,6 +30,7 @@ from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
@@ -92,11 +93,12 @@ class Broker(Publisher, MeasurableStream, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """Replacements for the adapters named by the settings, for tests."""
+    """Replacements for the adapters named by the settings, for tests, and further subscribers to the events of this process."""
 
     passwords: PasswordHasher | None = None
     cache: CacheStore | None = None
     broker: Broker | None = None
+    subscribers: Sequence[Subscriber] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +148,14 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
         sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
         revocation = SessionRevocation(sessions)
-
-        async def after_commit(events: Sequence[Event]) -> None:
-            await invalidation.after_commit(events)
-            await revocation.after_commit(events)
-
+        subscribers = Subscribers(
+            Subscriber(cache_invalidation.EVENTS, invalidation.after_commit),
+            Subscriber(session_revocation.EVENTS, revocation.after_commit),
+            *adapters.subscribers,
+        )
         transactions = Transactions(
             units_of_work(pool, settings.isolation),
-            after_commit=after_commit,
+            after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
         metrics = MessagingMetrics()
