@@ -159,7 +159,10 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
         metrics = MessagingMetrics()
-        readers = _readers(pool, None if store is None else invalidation, None if url is None else revocation)
+        # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
+        unchecked = replace(_pool_options(settings), min_size=0, is_checked=False)
+        inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
+        readers = _readers(inboxes, None if store is None else invalidation, None if url is None else revocation)
         users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
         yield Shop(
             users=users,
