@@ -30,6 +30,7 @@ from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.messaging.status import StatusSender
 from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
@@ -83,7 +84,7 @@ __all__ = [
 _REPLICA_WAIT = 2.0
 
 
-class Broker(Publisher, MeasurableStream, Protocol):
+class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
     """A broker that publishes and delivers."""
 
     def subscribe(self, consumer: str, interest: Interest) -> Subscription:
@@ -105,7 +106,7 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
     """
 
     users: UserCommands
@@ -120,6 +121,7 @@ class Shop:
     rates: RateLimit
     backlog: BacklogMeter
     metrics: MessagingMetrics
+    statuses: StatusSender | None
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -177,6 +179,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             metrics=metrics,
+            statuses=broker,
             relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
             consumers=None if broker is None else {name: _consumer(broker, metrics, name, reader) for name, reader in readers.items()},
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from urllib.request import urlopen
 
 import pytest
 import pytest_asyncio
+from nats import connect
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -17,6 +19,7 @@ from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.relay import Relay
+from shop.application.messaging.status import Status, announcing
 from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.events import OrderPaid, OrderShipped, UserRegistered
@@ -25,6 +28,7 @@ from shop.infrastructure.nats.broker import NatsBroker
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+from shop.local_servers import LocalServer
 from shop.web.metrics import describe_backlog
 
 from .events import ORDER, TOTAL, USER, message
@@ -139,3 +143,14 @@ async def test_what_is_unknown_has_no_metric(servers: Down | Silent) -> None:
         'shop_dead_letters{consumer="relay"} 1.0',
         'shop_consumer_lag{consumer="sales"} 2.0',
     ]
+
+
+async def test_a_process_announces_itself_until_it_stops(nats: LocalServer, nats_broker: NatsBroker) -> None:
+    async with await connect(nats.url) as listener:
+        heard = await listener.subscribe("shop.status.>")
+        await listener.flush()
+        async with announcing("consume.sales", nats_broker):
+            first = Status.model_validate_json((await heard.next_msg(30)).data)
+        last = Status.model_validate_json((await heard.next_msg(30)).data)
+    assert (first.name, first.process, first.is_stopping) == ("consume.sales", os.getpid(), False)
+    assert last == first.model_copy(update={"is_stopping": True})

@@ -54,4 +54,4 @@ async def test_two_processes_share_the_partitions_and_keep_the_order_of_each_agg
 
 
 async def rows(conn: AsyncConnection[Any], query: str) -> list[tuple[Any, ...]]:
-    return await (await conn.execute(query)).fetchall()
+    return await (await conn.execute(query.encode())).fetchall()

@@ -9,7 +9,7 @@ import os
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,6 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.messaging.status import announcing
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
     DatabaseNotReady,
@@ -117,23 +118,22 @@ def session(context: typer.Context) -> Session:
 
 
 async def until_stopped(
-    here: Session,
-    work: Callable[[asyncio.Event], Awaitable[int]],
-    serve_metrics: Callable[[int], AbstractContextManager[int]],
-    metrics_port: int | None,
+    here: Session, shop: Shop, name: str, work: Callable[[asyncio.Event], Awaitable[int]], metrics_port: int | None
 ) -> int:
-    """Run work until SIGTERM or SIGINT, and serve its metrics, if there is a port."""
+    """Run work until SIGTERM or SIGINT, announce its status under this name, and serve its metrics, if there is a port."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         if metrics_port is not None:
             try:
-                here.output.note(f"metrics on port {stack.enter_context(serve_metrics(metrics_port))}")
+                here.output.note(f"metrics on port {stack.enter_context(shop.metrics.served(metrics_port))}")
             except OSError as error:
                 detail = f"--metrics-port: {metrics_port} cannot be used: {error.strerror}"
                 raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
+        if shop.statuses is not None:
+            await stack.enter_async_context(announcing(name, shop.statuses))
         here.output.note("running; stop with Ctrl-C")
         return await work(stop)
 

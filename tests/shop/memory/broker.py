@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from shop.application.messaging.broker import Delivery, Place
 from shop.application.messaging.interest import ALL, Interest, partition_of
 from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.status import Status
 
 _SETTLE_WITHIN = 2.0
 
@@ -49,6 +50,9 @@ class MemoryBroker:
         key = (consumer, interest.partition)
         self._subscriptions[key] = MemorySubscription(self, self._consumers.setdefault(key, _Consumed()), interest)
         return self._subscriptions[key]
+
+    async def announce(self, status: Status) -> None:
+        """Do nothing: nobody listens."""
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet."""

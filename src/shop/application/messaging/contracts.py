@@ -90,13 +90,13 @@ class Contract:
                 content = content.upcast()
             if not isinstance(content, self.current):
                 raise TypeError(f"version {version} of {self.name} is not upcast to {self.current.__name__}")
-            event: Any = content.event()
+            event: Any = content.event()  # pyright: ignore[reportUnknownVariableType] of any type
         except ValidationError as error:
             # Not its text, which quotes the content.
             problems = error.errors(include_url=False, include_input=False, include_context=False)
             wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
             raise UnreadableMessage(f"{self.name}: {wrong}") from None
-        return event
+        return event  # pyright: ignore[reportUnknownVariableType] as above
 
 
 class Catalogue:

@@ -35,6 +35,6 @@ def consume(
         if chosen is None:
             detail = f"redis_url: is not set, and the consumer {consumer} requires Redis"
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
-        return await until_stopped(here, chosen.run, shop.metrics.served, metrics_port)
+        return await until_stopped(here, shop, f"consume.{consumer}", chosen.run, metrics_port)
 
     here.output.record({"consumer": consumer, "handled": here.run(work)})

@@ -25,7 +25,7 @@ def relay(
         if shop.relay is None:
             raise no_broker(here)
         if not once:
-            return await until_stopped(here, shop.relay.run, shop.metrics.served, metrics_port)
+            return await until_stopped(here, shop, "relay", shop.relay.run, metrics_port)
         try:
             return await shop.relay.run_until_empty()
         except BrokerUnavailable as error:

@@ -23,6 +23,7 @@ from shop.application.cancellation import cancellation_first
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
 from shop.application.messaging.interest import ALL, Interest, partition_of
 from shop.application.messaging.messages import Message
+from shop.application.messaging.status import Status
 from shop.infrastructure.telemetry import publishing
 
 _log = logging.getLogger("shop.nats")
@@ -101,6 +102,13 @@ class NatsBroker:
             raise BrokerUnavailable(str(response["error"].get("description", "the stream cannot be inspected")))
         info = StreamInfo.from_response(response)
         return StreamExtent(_identity_of(info), info.state.first_seq, info.state.last_seq, info.state.deleted or ())
+
+    async def announce(self, status: Status) -> None:
+        """Send a status message to `shop.status.<name>`, which is not stored. Raises `BrokerUnavailable`."""
+        link = await self._linked()
+        with _translated():
+            await link.client.publish(f"shop.status.{status.name}", status.model_dump_json().encode())
+            await link.client.flush(int(_PUBLISH_TIMEOUT))
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
