@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 import pytest_asyncio
-from nats import connect
+from nats.aio.client import Client
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -146,8 +146,9 @@ async def test_what_is_unknown_has_no_metric(servers: Down | Silent) -> None:
 
 
 async def test_a_process_announces_itself_until_it_stops(nats: LocalServer, nats_broker: NatsBroker) -> None:
-    async with await connect(nats.url) as listener:
-        heard = await listener.subscribe("shop.status.>")
+    async with Client() as listener:
+        await listener.connect(nats.url)
+        heard = await listener.subscribe("shop.status.>")  # pyright: ignore[reportUnknownMemberType] nats-py types its arguments partially
         await listener.flush()
         async with announcing("consume.sales", nats_broker):
             first = Status.model_validate_json((await heard.next_msg(30)).data)

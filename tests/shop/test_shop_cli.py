@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -458,6 +459,13 @@ def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     problem = program.json("--set", "log_level=error", "--set", "nats_url=nats://127.0.0.1:1", "relay", "--once", code=69)
     assert problem["type"] == "urn:shop:problem:broker-unavailable"
+
+
+def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 as the program does
+        port = str(taken.getsockname()[1])
+        problem = program.json("--set", "nats_url=nats://127.0.0.1:1", "relay", "--metrics-port", port, code=78)
+    assert problem["detail"] == f"--metrics-port: {port} cannot be used: Address already in use"
 
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:

@@ -45,12 +45,13 @@ class PostgresInbox(Generic[F]):
                     queries.close()
                     if not conn.closed:
                         await conn.rollback()
+                        # Not reached if it is cancelled; so the methods below begin a transaction in either mode.
                         await conn.set_autocommit(True)
 
     async def count_failure(self, message: Message, error: str) -> int:
         """Record a failure to handle the message, and return the number of its failures."""
         with translated():
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 return await Queries(conn)(
                     inbox.count_failure, consumer=self._consumer, message_id=message.id, event_type=message.event_type, error=error
                 )
@@ -58,7 +59,7 @@ class PostgresInbox(Generic[F]):
     async def bury(self, message: Message) -> None:
         """Make a message, whose failure was counted, a dead letter."""
         with translated():
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 content = message.model_dump(mode="json")
                 await Queries(conn)(inbox.give_up, consumer=self._consumer, message_id=message.id, message=content)
 
