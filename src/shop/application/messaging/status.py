@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shop.application.messaging.broker import BrokerUnavailable
 
@@ -22,7 +22,7 @@ class Status(BaseModel):
     """Its command, as in `consume.sales`."""
     host: str
     process: int
-    started_at: datetime
+    seconds: Annotated[int, Field(description="For how long it has been running.")] = 0
     is_stopping: bool = False
 
 
@@ -37,12 +37,16 @@ class StatusSender(Protocol):
 @asynccontextmanager
 async def announcing(name: str, sender: StatusSender, interval: float = 10.0) -> AsyncGenerator[None]:
     """Announce this process at once, then every `interval` seconds until the end of the block, and that it is stopping at last."""
-    status = Status(name=name, host=socket.gethostname(), process=os.getpid(), started_at=datetime.now(UTC))
+    status = Status(name=name, host=socket.gethostname(), process=os.getpid())
+    started = time.monotonic()
+
+    def now() -> Status:
+        return status.model_copy(update={"seconds": int(time.monotonic() - started)})
 
     async def announce_regularly() -> None:
         while True:
             with suppress(BrokerUnavailable):
-                await sender.announce(status)
+                await sender.announce(now())
             await asyncio.sleep(interval)
 
     task = asyncio.create_task(announce_regularly())
@@ -53,4 +57,4 @@ async def announcing(name: str, sender: StatusSender, interval: float = 10.0) ->
         with suppress(asyncio.CancelledError):
             await task
         with suppress(BrokerUnavailable):
-            await sender.announce(status.model_copy(update={"is_stopping": True}))
+            await sender.announce(now().model_copy(update={"is_stopping": True}))
