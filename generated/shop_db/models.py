@@ -136,6 +136,10 @@ class User:
     """What the user may do: own matters (customer), everybody's orders (clerk),
     everything (admin).
     """
+    session_generation: int
+    """Raised to end all sessions: those of an earlier generation, and their access
+    tokens, are refused.
+    """
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -151,4 +155,5 @@ class User:
             updated_at=row[7],
             version=row[8],
             role=UserRole(row[9]),
+            session_generation=row[10],
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -18,7 +19,7 @@ from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
 from shop.application.health import Check, Unhealthy
-from shop.application.messaging import cache_invalidation, sales, session_revocation
+from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
 from shop.application.messaging.backlog import BacklogMeter, MeasurableStream
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
@@ -27,6 +28,7 @@ from shop.application.messaging.dead_letters import DeadLetters, DeadLetterStore
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
+from shop.application.messaging.notifications import Notifier
 from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
@@ -45,13 +47,14 @@ from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.metrics import MessagingMetrics
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
-from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.rates import open_rate_limit
@@ -59,7 +62,9 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.smtp import SmtpNotifier
 from shop.infrastructure.telemetry import traced
+from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
@@ -106,7 +111,8 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
+    process has sessions of its own; without a mail server there is no consumer `notifications`.
     """
 
     users: UserCommands
@@ -118,6 +124,7 @@ class Shop:
     pruning: MessagePruning
     recovery: Recovery
     dead_letters: DeadLetters[Any]
+    has_shared_sessions: bool
     rates: RateLimit
     backlog: BacklogMeter
     metrics: MessagingMetrics
@@ -160,23 +167,35 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
+        smtp = settings.smtp_url
+        notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
         metrics = MessagingMetrics()
         # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
         unchecked = replace(_pool_options(settings), min_size=0, is_checked=False)
         inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
-        readers = _readers(inboxes, None if store is None else invalidation, None if url is None else revocation)
-        users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
+        optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
+        readers = _readers(inboxes, *optional)
+        users = UserCommands(transactions, adapters.passwords or _hasher(settings))
         yield Shop(
             users=users,
-            sessions=SessionCommands(users, sessions, timedelta(hours=settings.session_hours)),
+            sessions=SessionCommands(
+                users,
+                transactions,
+                sessions,
+                _access_tokens(settings),
+                timedelta(hours=settings.session_hours),
+                remembered=settings.session_check_interval,
+                rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
+            ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
-            dead_letters=DeadLetters(transactions, _replays(None if store is None else invalidation, None if url is None else revocation)),
-            rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
+            dead_letters=DeadLetters(transactions, _replays(*optional)),
+            has_shared_sessions=url is not None,
+            rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             metrics=metrics,
             statuses=broker,
@@ -185,7 +204,9 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         )
 
 
-def _readers(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, MessageReader]:
+def _readers(
+    pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[str, MessageReader]:
     """Return the registry of consumers: each handler with its events, an inbox, and the effects that it writes to."""
     ledger = PostgresInbox(pool, "sales", PostgresSalesLedger)
     readers = {"sales": MessageReader(sales.EVENTS, ledger, IdempotentConsumer(ledger, sales.record_sales))}
@@ -194,6 +215,10 @@ def _readers(pool: Pool, invalidation: CacheInvalidation | None, revocation: Ses
         readers["cache"] = MessageReader(cache_invalidation.EVENTS, _graveyard(pool, "cache"), invalidation.process)
     if revocation is not None:
         readers["sessions"] = MessageReader(session_revocation.EVENTS, _graveyard(pool, "sessions"), revocation.process)
+    if notifier is not None:
+        recipients = PostgresInbox(pool, "notifications", PostgresRecipients)
+        notify = IdempotentConsumer(recipients, notifications.notify_by(notifier))
+        readers["notifications"] = MessageReader(notifications.EVENTS, recipients, notify)
     return readers
 
 
@@ -203,19 +228,36 @@ class _Stores(DeadLetterStores, Protocol):
     @property
     def sales(self) -> sales.SalesLedger: ...
 
+    @property
+    def recipients(self) -> notifications.Recipients: ...
+
 
 async def _replay_sales(event: Event, message: Message, stores: _Stores) -> Verdict:
     await sales.record_sales(event, message, stores.sales)
     return Verdict.HANDLED
 
 
-def _replays(invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Replay[_Stores]]:
+def _replay_notification(notifier: Notifier) -> Replay[_Stores]:
+    handle = notifications.notify_by(notifier)
+
+    async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
+        await handle(event, message, stores.recipients)
+        return Verdict.HANDLED
+
+    return replay
+
+
+def _replays(
+    invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[str, Replay[_Stores]]:
     """Return how the dead letters of each consumer are handled."""
     replays: dict[str, Replay[_Stores]] = {"sales": _replay_sales}
     if invalidation is not None:
         replays["cache"] = lambda event, message, _: invalidation.process(event, message)
     if revocation is not None:
         replays["sessions"] = lambda event, message, _: revocation.process(event, message)
+    if notifier is not None:
+        replays["notifications"] = _replay_notification(notifier)
     return replays
 
 
@@ -260,6 +302,21 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
     return ReadCache(CacheBreaker(store, lifetime=options.ttl + options.lease), options)
+
+
+def _hasher(settings: Settings) -> Argon2PasswordHasher:
+    cost = parameters(memory_kib=settings.password_memory_kib, passes=settings.password_passes, lanes=settings.password_lanes)
+    return Argon2PasswordHasher(cost)
+
+
+def _access_tokens(settings: Settings) -> SignedAccessTokens:
+    return SignedAccessTokens(
+        keys=Path(settings.token_keys) if settings.token_keys else None,
+        signing_id=settings.token_signing_key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime=timedelta(seconds=settings.token_lifetime),
+    )
 
 
 def _pool_options(settings: Settings) -> PoolOptions:

@@ -32,6 +32,9 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "int[]": ([1, 2], [], [30]),
     "numeric[]": ([1, 2], []),
     "text[]": (["a", "b"], []),
+    "code": ("ann", "a"),
+    "loud_code": ("ann", "a"),
+    "code[]": (["a"], []),
 }
 
 
@@ -89,6 +92,7 @@ def running(databases: Mapping[int, Database], case: Case) -> Iterator[tuple[int
     return ((major, database) for major, database in databases.items() if major >= case.since)
 
 
+@pytest.mark.parametrize("major", MAJORS)
 def test_a_server_of_every_version_runs_the_cases(databases: dict[int, Database], servers: Servers, major: int) -> None:
     assert servers.conninfo(major)
     assert major in databases

@@ -190,9 +190,9 @@ async def test_a_consumer_is_sent_the_events_that_have_an_effect(messaging: Mess
     assert not has_effect or type(event) in sales.EVENTS
     assert bool(stale_keys(event)) == (type(event) in cache_invalidation.EVENTS)
     store = MemorySessionStore()
-    await store.open("1", USER, timedelta(hours=1))
+    await store.open("1", "a digest", USER, 1, "pytest", timedelta(hours=1))
     await SessionRevocation(store).process(event, message(event))
-    assert (await store.holder("1") is None) == (type(event) in session_revocation.EVENTS)
+    assert (await store.get("1") is None) == (type(event) in session_revocation.EVENTS)
 
 
 async def test_an_unreadable_message_is_a_dead_letter_at_once(messaging: Messaging) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, dead, orders, outbox, projections, users
+from shop.cli.commands import config, dead, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
 from shop.cli.commands.health import health
@@ -29,6 +29,8 @@ from shop.domain.values import UserId
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 app.add_typer(users.app, name="users")
+app.add_typer(roles.app, name="roles")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(dead.app, name="dead")
 app.add_typer(outbox.app, name="outbox")
@@ -48,7 +50,7 @@ def options(
     ] = None,
     acting_user: Annotated[
         uuid.UUID | None,
-        typer.Option("--as", parser=parse_uuid, metavar="USER", help="The acting user; by default the operator who runs the command."),
+        typer.Option("--as", parser=parse_uuid, metavar="USER", help="The administrator in whose name to act; by default the operator."),
     ] = None,
 ) -> None:
     """Users and their orders."""

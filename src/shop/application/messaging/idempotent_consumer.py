@@ -19,6 +19,10 @@ F_co = TypeVar("F_co", covariant=True)
 _log = logging.getLogger("shop.consumer")
 
 
+class NotReady(Exception):
+    """What a handler depends on does not answer. The message waits for it, and no failure is counted."""
+
+
 class InboxEntry(Protocol[F_co]):
     """A message in the inbox, locked until the end of its transaction."""
 
@@ -52,8 +56,8 @@ Handler: TypeAlias = Callable[[Event, Message, F], Awaitable[None]]
 class IdempotentConsumer(Generic[F]):
     """An `EventProcessor` that commits the effects of a message together with its inbox entry.
 
-    If the handler raises, the message is redelivered, up to `attempts` times; then it is a dead letter. `StoreLost`, `TransactionConflict`
-    and `CommitOutcomeUnknown` are raised, and do not count as failures.
+    If the handler raises, the message is redelivered, up to `attempts` times; then it is a dead letter. `NotReady` does not count as a
+    failure, nor do `StoreLost`, `TransactionConflict` and `CommitOutcomeUnknown`, which are raised.
     """
 
     def __init__(self, inbox: Inbox[F], handler: Handler[F], *, attempts: int = 5) -> None:
@@ -72,6 +76,9 @@ class IdempotentConsumer(Generic[F]):
                 await entry.handled()
         except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
             raise
+        except NotReady as lost:
+            _log.warning("message %s waits: %s", message.id, lost)
+            return Verdict.NOT_NOW
         except Exception as error:  # noqa: BLE001 no error of a handler may stop the consumer
             failures = await self._inbox.count_failure(message, f"{type(error).__name__}: {error}")
             _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from shop.application.commands.sessions import SessionStore, SessionStoreLost
+from shop.application.commands.session_store import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged

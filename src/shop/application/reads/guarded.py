@@ -11,6 +11,7 @@ from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import AuditRecord, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
+from shop.application.reads.users import UserFilter, UserSort
 from shop.application.transactions.failures import Unavailable
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Result
@@ -35,6 +36,12 @@ class GuardedReads:
     async def users(self, size: int, cursor: str | None) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of users by registration, oldest first."""
         return await self._if(Action.LIST_USERS, None, lambda: self._reads.users(size, cursor))
+
+    async def find_users(
+        self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None
+    ) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
+        """Return a page of the users that a search finds."""
+        return await self._if(Action.FIND_USERS, None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""

@@ -10,6 +10,7 @@ from shop.infrastructure.postgres.transactions.dead_letters import PostgresDeadL
 from shop.infrastructure.postgres.transactions.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
 from shop.infrastructure.postgres.transactions.projections import PostgresProjections
+from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.seeds import PostgresSeedRepository
 from shop.infrastructure.postgres.transactions.settled_messages import PostgresSettledMessages
@@ -28,4 +29,5 @@ class PostgresRepositories:
         self.old_answers = PostgresAnswers(queries)
         self.dead_letters = PostgresDeadLetterRepository(queries)
         self.sales = PostgresSalesLedger(queries)
+        self.recipients = PostgresRecipients(queries)
         self.projections = PostgresProjections(conn, queries)
