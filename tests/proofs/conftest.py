@@ -6,9 +6,8 @@ import pytest
 
 from tests.support.servers import MAJORS
 
-
 # The versions at both ends show what a version changes; labelled queries run on all of them each time.
-_PARAMS = [pytest.param(major, marks=pytest.mark.slow if major == 16 else ()) for major in MAJORS]  # noqa: PLR2004 - the one between
+_PARAMS = [pytest.param(major, marks=pytest.mark.slow if major == 16 else ()) for major in MAJORS]
 
 
 @pytest.fixture(scope="session", params=_PARAMS, ids=lambda major: f"pg{major}")
