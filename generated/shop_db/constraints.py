@@ -22,7 +22,7 @@ class DailySaleConstraint(StrEnum):
     """Constraints of `daily_sales`."""
 
     DAILY_SALES_PKEY = "daily_sales_pkey"
-    """PRIMARY KEY (day, currency)"""
+    """PRIMARY KEY (day, currency, shard)"""
 
 
 class InboxConstraint(StrEnum):

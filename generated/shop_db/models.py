@@ -2,7 +2,6 @@
 """Row classes that queries share."""
 
 import datetime
-from decimal import Decimal
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
@@ -51,20 +50,6 @@ class AuditLog:
             metadata=row[7],
             trace_id=row[8],
         )
-
-
-@dataclass(slots=True)
-class DailySale:
-    """Paid orders by day and currency, written by the consumer `sales`."""
-
-    day: datetime.date
-    """Day of payment or of cancellation, in UTC."""
-    currency: str
-    """ISO 4217 code."""
-    orders: int
-    """Orders paid on that day, less paid orders cancelled on that day."""
-    revenue_minor: Decimal
-    """Their sum in minor units; negative if refunds exceed payments."""
 
 
 @dataclass(slots=True)

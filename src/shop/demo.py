@@ -212,8 +212,8 @@ async def _consume(shop: Shop) -> None:
     _say(f"relay: {await shop.relay.run_until_empty()} events published, {await shop.relay.run_until_empty()} in a second pass")
     sales = shop.consumers["sales"]
     handled = 0
-    while await sales.run_once():
-        handled += 1
+    while settled := await sales.run_once():
+        handled += settled
     _say(f"consumer sales: {handled} events handled, each with effect once")
     for day in _expect(await shop.reads.daily_sales(datetime.now(UTC).date())):
         _say(f"sales on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")

@@ -28,12 +28,12 @@ from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
-from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.repositories import read_repositories, read_repositories_on
 from shop.infrastructure.postgres.transactions.audit_log import PostgresAuditLog
 from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.local_servers import LocalServer, nats_server, redis_server

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -510,10 +511,35 @@ def test_dead_letters_are_listed(program: Program, database_url: str) -> None:
     assert (item["consumer"], item["event_type"], item["attempts"], item["last_error"]) == ("relay", "UserRegistered", 8, "too large")
 
 
+def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, database_url: str) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        [(message,)] = conn.execute("UPDATE outbox SET dead_at = now() RETURNING message_id::text").fetchall()
+        shown = program.json("dead", "show", "relay", message)
+        assert (shown["message_id"], shown["message"]["payload"]) == (message, {"user_id": user})
+        assert program.json("dead", "replay", "relay", message) == {"consumer": "relay", "message_id": message, "replayed": True}
+        assert conn.execute("SELECT dead_at FROM outbox").fetchone() == (None,)
+        problem = program.json("dead", "replay", "relay", message, code=1)
+        assert (problem["type"], problem["detail"]) == (
+            "urn:shop:problem:dead-letter-not-found",
+            f"relay has no dead letter {message}",
+        )
+        conn.execute("UPDATE outbox SET dead_at = now()")
+        assert program.json("dead", "discard", "relay", message)["discarded"] is True
+    assert program.json("dead")["items"] == []
+
+
 def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
     problem = program.json("--set", "log_level=error", "--set", "nats_url=nats://127.0.0.1:1", "relay", "--once", code=69)
     assert problem["type"] == "urn:shop:problem:broker-unavailable"
+
+
+def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 as the program does
+        port = str(taken.getsockname()[1])
+        problem = program.json("--set", "nats_url=nats://127.0.0.1:1", "relay", "--metrics-port", port, code=78)
+    assert problem["detail"] == f"--metrics-port: {port} cannot be used: Address already in use"
 
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
@@ -554,13 +580,12 @@ def test_a_lost_stream_is_detected_and_restored(whole: Program) -> None:
         async with open_broker(whole.environment["NATS_URL"]) as broker:
             await (await broker.jetstream()).delete_stream("SHOP")
 
-    async def consume_three() -> None:
+    async def consume_payment() -> None:
         urls = {name.lower(): url for name, url in whole.environment.items()}
         async with open_shop(Settings.model_validate(urls)) as shop, asyncio.timeout(300):
             assert shop.consumers is not None
-            for _ in range(3):
-                while not await shop.consumers["sales"].run_once():
-                    pass
+            while not await shop.consumers["sales"].run_once():
+                pass
 
     user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
     whole.json("orders", "pay", whole.json("orders", "place", user, "--line", "BOOK:A book:1:12.50 EUR")["id"])
@@ -572,7 +597,7 @@ def test_a_lost_stream_is_detected_and_restored(whole: Program) -> None:
     assert whole.json("outbox", "republish", "1", "3") == {"republished": 3}
     assert whole.json("relay", "--once")["published"] == 3
     assert stream() == (True, "complete, 3 messages")
-    asyncio.run(consume_three())
+    asyncio.run(consume_payment())
     assert [day["orders"] for day in whole.json("orders", "sales")["items"]] == [1]
 
 

@@ -15,10 +15,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, orders, outbox, projections, roles, sessions, users
+from shop.cli.commands import config, dead, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
-from shop.cli.commands.dead import dead
 from shop.cli.commands.health import health
 from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
@@ -33,10 +32,11 @@ app.add_typer(users.app, name="users")
 app.add_typer(roles.app, name="roles")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(orders.app, name="orders")
+app.add_typer(dead.app, name="dead")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
-for command in (serve, seed, relay, consume, prune, dead, audit, health):
+for command in (serve, seed, relay, consume, prune, audit, health):
     app.command()(command)
 
 

@@ -13,9 +13,9 @@ from shop.domain.orders import Order, OrderLine, OrderStatus
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, PhoneNumber, UserId
 from shop_db import UNSET, Unset, enums
-from shop_db.models import AuditLog, DailySale
+from shop_db.models import AuditLog
 from shop_db.models import User as UserRow
-from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
+from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListDailySalesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
 from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
     )
 
 
-def daily_sales_from(row: DailySale) -> DailySales:
+def daily_sales_from(row: ListDailySalesRow) -> DailySales:
     """Build the read model."""
     return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=int(row.revenue_minor))
 

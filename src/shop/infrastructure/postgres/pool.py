@@ -41,6 +41,8 @@ class PoolOptions:
     # No transaction waits for anything but the database, so a longer pause means that the process is frozen, and holds locks.
     idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
+    # Before each use, at the cost of a round trip.
+    is_checked: bool = True
 
 
 class DatabaseNotReady(Exception):
@@ -54,7 +56,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
     A database that is not required, such as a replica, may become available later; then only an invalid URL is an error.
 
     Connections are in autocommit mode, so transactions are always explicit. Each is checked before it is lent, and replaced if it broke in
-    the pool.
+    the pool; without `is_checked` its first query fails, for callers that try again anyway.
     """
     conninfo = _conninfo(database_url, options)
     patience = options.statement_timeout + options.answer_margin
@@ -83,7 +85,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
-        check=check,
+        check=check if options.is_checked else None,
         configure=configure,
         kwargs={"autocommit": True},
         name=options.application_name,
