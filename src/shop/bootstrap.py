@@ -38,6 +38,8 @@ from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
+from shop.infrastructure.postgres.administration.rights import grant_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
@@ -58,12 +60,14 @@ __all__ = [
     "LoadedSettings",
     "LogFormat",
     "LogLevel",
+    "NotTheOwner",
     "Settings",
     "SettingsError",
     "Shop",
     "TraceExporter",
     "configure_logging",
     "configure_tracing",
+    "grant_to",
     "health_checks",
     "load_settings",
     "open_shop",
@@ -195,6 +199,12 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             checks.append(Check("stream", lambda: postgres.stream(broker.extent, _retention(settings)), is_required=False))
             checks.append(Check("nats durability", lambda: _sync_policy(settings.nats_monitoring_url), is_required=False))
         yield checks
+
+
+async def grant_to(settings: Settings, role: str) -> bool:
+    """Let a role have exactly the rights of the service, and return whether it was created. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await grant_rights(conn, role)
 
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:

@@ -95,17 +95,17 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.fixture
-def program(database_url: str) -> Program:
+def program(service_url: str) -> Program:
     """The program on a database only."""
-    return Program({"DATABASE_URL": database_url})
+    return Program({"DATABASE_URL": service_url})
 
 
 @pytest.fixture
-def whole(tmp_path: Path, database_url: str) -> Iterator[Program]:
-    """The program on PostgreSQL, Redis and NATS."""
+def whole(tmp_path: Path, service_url: str) -> Iterator[Program]:
+    """The program on PostgreSQL, with no other rights than it needs, Redis and NATS."""
     with redis_server(tmp_path) as redis, nats_server(tmp_path) as nats:
         urls = {"REDIS_URL": redis.url, "NATS_URL": nats.url, "NATS_MONITORING_URL": nats.monitoring_url}
-        yield Program({"DATABASE_URL": database_url, **urls})
+        yield Program({"DATABASE_URL": service_url, **urls})
 
 
 REGISTER = ("users", "register", "--first", "Ada", "--last", "Lovelace", "--email", "ada@example.org", "--password-stdin")
@@ -305,7 +305,8 @@ def test_a_role_without_rights_is_reported(program: Program, database_url: str) 
         conn.execute("DROP OWNED BY shop_without_rights")
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
-        "the role shop_without_rights may not use the tables (permission denied for table users); grant it the rights"
+        "the role shop_without_rights may not use the tables (permission denied for table users); "
+        "run: shop database grant shop_without_rights"
     )
     assert refused["detail"] == (
         "the database is unavailable: insufficient privilege (SQLSTATE 42501): permission denied for table users; grant the role the rights"

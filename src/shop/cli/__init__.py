@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, orders, outbox, projections, users
+from shop.cli.commands import config, database, orders, outbox, projections, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
 from shop.cli.commands.dead import dead
@@ -34,6 +34,7 @@ app.add_typer(orders.app, name="orders")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
+app.add_typer(database.app, name="database")
 for command in (serve, seed, relay, consume, prune, dead, audit, health):
     app.command()(command)
 

@@ -21,6 +21,8 @@ from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
     DatabaseNotReady,
     LoadedSettings,
+    NotTheOwner,
+    Settings,
     SettingsError,
     Shop,
     configure_logging,
@@ -78,6 +80,10 @@ class Session:
 
         return self.complete(composed())
 
+    def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+        """Run the work of the owner of the tables, without the service, or exit with the problem."""
+        return self.complete(work(self.settings().settings))
+
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in a new event loop, or exit with the problem."""
         try:
@@ -87,6 +93,8 @@ class Session:
             raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
+        except NotTheOwner as error:
+            raise self.failed(Problem("not-the-owner", "Not the owner", 403, str(error), ExitCode.REFUSED)) from error
         except (typer.Exit, TyperException):
             raise
         except Exception as error:

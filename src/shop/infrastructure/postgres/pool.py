@@ -135,7 +135,9 @@ async def _require_ready(conninfo: str, patience: float) -> None:
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
         except InsufficientPrivilege as error:
             role = conn.info.user
-            raise DatabaseNotReady(f"the role {role} may not use the tables ({error.diag.message_primary}); grant it the rights") from None
+            raise DatabaseNotReady(
+                f"the role {role} may not use the tables ({error.diag.message_primary}); run: shop database grant {role}"
+            ) from None
         except Error as error:
             raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 

@@ -1,0 +1,20 @@
+"""`shop database`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shop.bootstrap import grant_to
+from shop.cli.running import session
+
+app = typer.Typer(no_args_is_help=True, help="Administration of the database. DATABASE_URL is that of the owner of the tables.")
+
+
+@app.command()
+def grant(context: typer.Context, role: Annotated[str, typer.Argument(help="The role.")] = "shop_service") -> None:
+    """Let a role have exactly the rights that the service needs; a role that does not exist is created as a group, without a login."""
+    here = session(context)
+    created = here.administer(lambda settings: grant_to(settings, role))
+    here.output.record({"role": role, "created": created})
