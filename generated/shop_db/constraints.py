@@ -15,7 +15,21 @@ class AuditLogConstraint(StrEnum):
     """Constraints of `audit_log`."""
 
     AUDIT_LOG_PKEY = "audit_log_pkey"
-    """PRIMARY KEY (id)"""
+    """PRIMARY KEY (id, at)"""
+
+
+class AuditLogDefaultConstraint(StrEnum):
+    """Constraints of `audit_log_default`."""
+
+    AUDIT_LOG_DEFAULT_PKEY = "audit_log_default_pkey"
+    """PRIMARY KEY (id, at)"""
+
+
+class AuditLogFirstConstraint(StrEnum):
+    """Constraints of `audit_log_first`."""
+
+    AUDIT_LOG_FIRST_PKEY = "audit_log_first_pkey"
+    """PRIMARY KEY (id, at)"""
 
 
 class DailySaleConstraint(StrEnum):

@@ -17,6 +17,7 @@ from shop.application.commands.recovery import Recovery
 from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
+from shop.application.context import Context
 from shop.application.health import Check, Unhealthy
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
@@ -38,6 +39,7 @@ from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
 from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
 from shop.infrastructure.postgres.administration.rights import grant_rights
 from shop.infrastructure.postgres.health import PostgresHealth
@@ -70,6 +72,7 @@ __all__ = [
     "grant_to",
     "health_checks",
     "load_settings",
+    "maintain_audit_log",
     "open_shop",
 ]
 
@@ -185,6 +188,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
         Check("migrations", postgres.migrations, is_required=True),
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
+        Check("audit log", postgres.audit_log, is_required=False),
     ]
     if settings.database_read_url is not None:
         replica = PostgresHealth(settings.database_read_url.get_secret_value(), settings.outbox_lag_limit)
@@ -205,6 +209,12 @@ async def grant_to(settings: Settings, role: str) -> bool:
     """Let a role have exactly the rights of the service, and return whether it was created. Raises `DatabaseNotReady` or `NotTheOwner`."""
     async with owner_transaction(settings.database_url.get_secret_value()) as conn:
         return await grant_rights(conn, role)
+
+
+async def maintain_audit_log(settings: Settings, context: Context) -> MaintainedPartitions:
+    """Create the next partitions of the audit log, and drop those past the retention. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await maintain_partitions(conn, context, settings.audit_retention_months or None)
 
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from shop.bootstrap import grant_to
+from shop.bootstrap import grant_to, maintain_audit_log
 from shop.cli.running import session
 
 app = typer.Typer(no_args_is_help=True, help="Administration of the database. DATABASE_URL is that of the owner of the tables.")
@@ -18,3 +19,10 @@ def grant(context: typer.Context, role: Annotated[str, typer.Argument(help="The 
     here = session(context)
     created = here.administer(lambda settings: grant_to(settings, role))
     here.output.record({"role": role, "created": created})
+
+
+@app.command()
+def maintain(context: typer.Context) -> None:
+    """Create the audit log's partitions of this month and the next ones, and drop those that ended audit_retention_months ago."""
+    here = session(context)
+    here.output.record(asdict(here.administer(lambda settings: maintain_audit_log(settings, here.context))))

@@ -24,6 +24,8 @@ from shop.application.transactions.failures import LockTimeout, StoreDefect, Sto
 from shop_db.constraints import (
     AnswerConstraint,
     AuditLogConstraint,
+    AuditLogDefaultConstraint,
+    AuditLogFirstConstraint,
     DailySaleConstraint,
     InboxConstraint,
     LoginAttemptConstraint,
@@ -48,6 +50,8 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     OrderLineConstraint.ORDER_LINES_UNIT_PRICE_MINOR_CHECK: "Money is not negative",
     AnswerConstraint.ANSWERS_PKEY: "every insert says ON CONFLICT",
     AuditLogConstraint.AUDIT_LOG_PKEY: "an identity column",
+    AuditLogDefaultConstraint.AUDIT_LOG_DEFAULT_PKEY: "an identity column",
+    AuditLogFirstConstraint.AUDIT_LOG_FIRST_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_PKEY: "an identity column",
     OutboxConstraint.OUTBOX_MESSAGE_ID_KEY: "ids are random",
     InboxConstraint.INBOX_PKEY: "every insert says ON CONFLICT",

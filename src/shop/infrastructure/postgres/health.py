@@ -23,7 +23,7 @@ from shop_db import outbox
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
 
-SCHEMA_VERSION = "20260101000060"
+SCHEMA_VERSION = "20261122020000"
 """The newest migration that this code requires."""
 
 _STREAM_MARGIN = timedelta(hours=1)
@@ -68,6 +68,14 @@ class PostgresHealth:
         if lag > self._lag_limit or measured.dead:
             raise Unhealthy(detail)
         return detail
+
+    async def audit_log(self) -> str:
+        """Check that entries of the audit log are in the partition of their month."""
+        async with self._connected() as conn:
+            cur = await conn.execute("SELECT EXISTS (SELECT FROM audit_log_default)")
+            if await cur.fetchone() != (False,):
+                raise Unhealthy("entries have no partition of their month; run as the owner of the tables: shop database maintain")
+        return "every entry is in the partition of its month"
 
     async def durability(self) -> str:
         """Check that commits survive a crash and a power failure, on a connection configured like those of the service."""

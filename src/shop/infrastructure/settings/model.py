@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
     answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
+    audit_retention_months: Annotated[
+        int, Field(ge=0, le=1200, description="Whole months that the audit log is kept; 0 keeps all of it.")
+    ] = 0
     relay_batch_size: Annotated[int, Field(ge=1, le=10_000, description="Events published in one batch.")] = 100
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE

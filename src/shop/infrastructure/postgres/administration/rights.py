@@ -18,6 +18,8 @@ TABLE_RIGHTS: Final[Mapping[str, LiteralString]] = {
     "answers": "SELECT, INSERT, DELETE",
     # Neither the id nor the time of an entry, so that none can be antedated.
     "audit_log": "SELECT, INSERT (actor, action, subject, origin, outcome, metadata, trace_id)",
+    # For the health check.
+    "audit_log_default": "SELECT",
     # DELETE also is the right to lock a whole table, as the rebuild of the sales does.
     "daily_sales": "SELECT, INSERT, UPDATE (orders, revenue_minor), DELETE",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
