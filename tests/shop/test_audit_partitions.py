@@ -22,7 +22,7 @@ from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.audit import PostgresAuditReadRepository
 from shop_db import projections
 
-WRITE = "INSERT INTO audit_log (at, actor, action, subject, origin, outcome, trace_id) VALUES (%s, 'a', 'b', %s, 'test', 'done', '')"
+WRITE = "INSERT INTO audit_log (at, actor, action, subject, origin, outcome, trace_id) VALUES (%s, 'system:a', 'b', %s, 'test', 'done', '')"
 
 
 @pytest.fixture

@@ -96,7 +96,9 @@ async def maintain_partitions(conn: AsyncConnection[Any], context: Context, keep
 async def _create(conn: AsyncConnection[Any], name: str, begins: datetime, ends: datetime) -> int:
     table = sql.Identifier(name)
     # Attached when it is complete: PostgreSQL would not create a partition whose rows are in the default one.
-    await conn.execute(sql.SQL("CREATE TABLE {} (LIKE audit_log INCLUDING DEFAULTS INCLUDING COMMENTS)").format(table))
+    await conn.execute(
+        sql.SQL("CREATE TABLE {} (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)").format(table)
+    )
     await conn.execute("ALTER TABLE audit_log_default DISABLE TRIGGER audit_log_append_only")
     moved = await conn.execute(sql.SQL(_MOVE).format(table), [begins, ends])
     await conn.execute("ALTER TABLE audit_log_default ENABLE TRIGGER audit_log_append_only")
