@@ -31,7 +31,7 @@ class AuditLog:
     origin: str
     """Origin of the request: a command line, an address."""
     outcome: AuditOutcome
-    """Whether it was done or refused."""
+    """Whether it was done, refused by a rule, or rolled back by a failure."""
     metadata: JsonValue
     """Further details; never a secret."""
     trace_id: str

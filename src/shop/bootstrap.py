@@ -32,6 +32,7 @@ from shop.application.reads.cache_breaker import CacheBreaker
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.trail import AuditTrail
 from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
@@ -109,6 +110,7 @@ class Shop:
     sessions: SessionCommands
     orders: OrderCommands
     reads: QueryService
+    trail: AuditTrail
     cache: ReadCache
     seeds: SeedCommands
     pruning: MessagePruning
@@ -147,8 +149,9 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             await invalidation.after_commit(events)
             await revocation.after_commit(events)
 
+        begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
-            units_of_work(pool, settings.isolation),
+            begin,
             after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
@@ -159,6 +162,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             sessions=SessionCommands(users, sessions, timedelta(hours=settings.session_hours)),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
+            trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),

@@ -21,6 +21,7 @@ from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
+from shop.application.transactions.trail import AuditTrail
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok, Result
@@ -104,7 +105,7 @@ class Service:
 
     def call(self, action: Action, context: Context) -> Awaitable[Result[object, object]]:
         """Perform an action on what the owner owns."""
-        reads = GuardedReads(self.queries, context.actor)
+        reads = GuardedReads(self.queries, AuditTrail(self.store.begin), context)
         calls: dict[Action, Callable[[], Awaitable[Result[object, object]]]] = {
             Action.REGISTER: lambda: self.users.register(context, GRACE, PASSWORD),
             Action.SHOW_USER: lambda: reads.user(self.owner),

@@ -7,6 +7,7 @@ import getpass
 import logging
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
     DatabaseNotReady,
@@ -55,7 +57,7 @@ class Session:
     def __post_init__(self) -> None:
         # Who may run the program may do everything, also in the name of a user.
         actor = Actor.admin(_operator()) if self.acting_user is None else Actor.user(self.acting_user, Role.ADMIN)
-        self.context = Context(actor, "cli")
+        self.context = Context(actor, f"cli {socket.gethostname()}"[:100])
 
     def settings(self) -> LoadedSettings:
         """Load the settings and configure logging, or exit with the problem."""
@@ -83,6 +85,10 @@ class Session:
     def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         """Run the work of the owner of the tables, without the service, or exit with the problem."""
         return self.complete(work(self.settings().settings))
+
+    def reads(self, shop: Shop) -> GuardedReads:
+        """Return the queries whose use is recorded in the audit log."""
+        return GuardedReads(shop.reads, shop.trail, self.context)
 
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in a new event loop, or exit with the problem."""

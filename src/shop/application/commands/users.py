@@ -207,15 +207,23 @@ class UserCommands:
                 return denied
             read = await operation.repositories.users.get(user_id)
             expected = read.value.expect_version(version) if isinstance(read, Ok) else read
-            deleted = await operation.repositories.users.delete(expected.value.delete()) if isinstance(expected, Ok) else expected
+            if isinstance(expected, Err):
+                await operation.refused(_subject(user_id), expected.error)
+                return expected
+            deleted = await operation.repositories.users.delete(expected.value.delete())
             match deleted:
                 case Ok():
-                    await operation.done(_subject(user_id))
+                    await operation.done(_subject(user_id), **_deleted(expected.value))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return deleted
 
         return await self._transactions.run(context, Action.DELETE_USER, work)
+
+
+def _deleted(user: User) -> dict[str, str]:
+    """Describe a deleted user for the audit log, without personal data."""
+    return {"registered": user.created_at.isoformat(), "version": str(user.version), "role": user.role}
 
 
 def _subject(user_id: UserId) -> str:

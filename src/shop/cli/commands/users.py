@@ -115,7 +115,7 @@ def show(context: typer.Context, user: UserArgument) -> None:
 def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption = None) -> None:
     """List users by registration."""
     here = session(context)
-    page = here.value(here.run(lambda shop: shop.reads.users(size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).users(size, after)))
     rows = [item.model_dump(mode="json") for item in page.items]
     here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
 
