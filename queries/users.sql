@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,7 +28,7 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at;
 
 -- Replace a user's password hash. Changes no row if the user has another version or does not exist.
 -- name: UpdateUserPassword :execrows
@@ -50,19 +50,19 @@ WHERE id = @id AND version = @version;
 -- name: GetUserRole :one
 SELECT role
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user as shown to its owner, without the password.
 -- name: GetUserSummary :one
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many
 SELECT id, first_name, last_name
 FROM users
-WHERE id = ANY(@ids::uuid[]);
+WHERE id = ANY(@ids::uuid[]) AND erased_at IS NULL;
 
 -- List users by registration, oldest first, without their passwords. A page starts after the key (after_created_at, after_id) of the
 -- previous page's last row; both are NULL for the first page.
@@ -73,6 +73,7 @@ WHERE (created_at, id) > (
     coalesce(sqlc.narg('after_created_at')::timestamptz, '-infinity'),
     coalesce(sqlc.narg('after_id')::uuid, '00000000-0000-0000-0000-000000000000')
 )
+  AND erased_at IS NULL
 ORDER BY created_at, id
 LIMIT @page_size;
 
@@ -84,12 +85,31 @@ WHERE lower(email) = ANY(@lower_emails::text[]);
 
 -- Count all users.
 -- name: CountUsers :one
-SELECT count(*) FROM users;
+SELECT count(*) FROM users
+WHERE erased_at IS NULL;
 
 -- Delete a user. Changes no row if no user has the id.
 -- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = @id;
+
+-- Erase the personal data of a user who was read before. Changes no row if no user has the id.
+-- name: EraseUser :execrows
+UPDATE users
+SET first_name = '',
+    last_name = '',
+    email = id::text,
+    phone = NULL,
+    password = '',
+    role = 'customer',
+    erased_at = now(),
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = @id;
+
+-- Erase what remains of a user in other tables: attempts to log in, answers, events of failed logins, origins in the audit log.
+-- name: EraseTraces :exec
+SELECT erase_traces(@id, @email);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

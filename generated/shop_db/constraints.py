@@ -145,6 +145,12 @@ class UserConstraint(StrEnum):
     """CREATE UNIQUE INDEX users_email_key
     ON public.users USING btree (lower((email)::text))
     """
+    USERS_ERASED_CHECK = "users_erased_check"
+    """CHECK (((erased_at IS NULL)
+    OR (((first_name)::text = ''::text) AND ((last_name)::text = ''::text)
+    AND ((email)::text = (id)::text) AND (phone IS NULL)
+    AND ((password)::text = ''::text) AND (role = 'customer'::user_role))))
+    """
     USERS_PKEY = "users_pkey"
     """PRIMARY KEY (id)"""
     USERS_UPDATED_AT_CHECK = "users_updated_at_check"

@@ -151,6 +151,10 @@ class User:
     """What the user may do: own matters (customer), everybody's orders (clerk),
     everything (admin).
     """
+    erased_at: datetime.datetime | None
+    """When the personal data were erased; the service then treats the user as
+    deleted.
+    """
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -166,4 +170,5 @@ class User:
             updated_at=row[7],
             version=row[8],
             role=UserRole(row[9]),
+            erased_at=row[10],
         )

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
-from ._direct import aexecute_count, afetch_all, afetch_one
+from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
@@ -22,7 +22,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, erased_at
 """
 
 
@@ -49,9 +49,9 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, erased_at
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -66,7 +66,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role
+    version, role, erased_at
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -99,7 +99,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role""",
+    version, role, erased_at""",
 )
 
 
@@ -191,7 +191,7 @@ async def update_user_role(
 GET_USER_ROLE: Final = """\
 SELECT role
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -207,7 +207,7 @@ async def get_user_role(conn: AsyncConnection[Any], *, id: UUID) -> UserRole | N
 GET_USER_SUMMARY: Final = """\
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -270,7 +270,7 @@ async def get_user_summary(
 GET_PUBLIC_PROFILES: Final = """\
 SELECT id, first_name, last_name
 FROM users
-WHERE id = ANY($1::uuid[])
+WHERE id = ANY($1::uuid[]) AND erased_at IS NULL
 """
 
 
@@ -312,6 +312,7 @@ WHERE (created_at, id) > (
     coalesce($1::timestamptz, '-infinity'),
     coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
 )
+  AND erased_at IS NULL
 ORDER BY created_at, id
 LIMIT $3::int8
 """
@@ -397,6 +398,7 @@ async def get_taken_emails(
 
 COUNT_USERS: Final = """\
 SELECT count(*) FROM users
+WHERE erased_at IS NULL
 """
 
 
@@ -420,6 +422,43 @@ WHERE id = $1::uuid
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     """Delete a user. Changes no row if no user has the id."""
     return await aexecute_count(conn, DELETE_USER, (id,))
+
+
+ERASE_USER: Final = """\
+UPDATE users
+SET first_name = '',
+    last_name = '',
+    email = id::text,
+    phone = NULL,
+    password = '',
+    role = 'customer',
+    erased_at = now(),
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = $1::uuid
+"""
+
+
+@atraced("EraseUser", ERASE_USER, operation="UPDATE", collection="users")
+async def erase_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
+    """Erase the personal data of a user who was read before.
+
+    Changes no row if no user has the id.
+    """
+    return await aexecute_count(conn, ERASE_USER, (id,))
+
+
+ERASE_TRACES: Final = """\
+SELECT erase_traces($1::uuid, $2::text)
+"""
+
+
+@atraced("EraseTraces", ERASE_TRACES, operation="SELECT")
+async def erase_traces(conn: AsyncConnection[Any], *, id: UUID, email: str) -> None:
+    """Erase what remains of a user in other tables: attempts to log in, answers,
+    events of failed logins, origins in the audit log.
+    """
+    await aexecute(conn, ERASE_TRACES, (id, email))
 
 
 SEED_USERS: Final = """\

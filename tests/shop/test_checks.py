@@ -25,6 +25,7 @@ MESSAGE = "INSERT INTO inbox (consumer, message_id, event_type) VALUES ('sales',
 REFUSED = {
     "users_updated_at_check": "UPDATE users SET updated_at = created_at - interval '1 second'",
     "users_version_check": "UPDATE users SET version = 0",
+    "users_erased_check": "UPDATE users SET erased_at = now()",
     "orders_currency_check": "UPDATE orders SET currency = 'eur'",
     "orders_total_minor_check": "UPDATE orders SET total_minor = -1",
     "orders_updated_at_check": "UPDATE orders SET status = 'paid', updated_at = placed_at - interval '1 second'",

@@ -22,6 +22,7 @@ class Action(StrEnum):
     CHANGE_PASSWORD = "user.change_password"  # noqa: S105 a name
     END_SESSIONS = "user.end_sessions"
     DELETE_USER = "user.delete"
+    ERASE_USER = "user.erase"
     GRANT_ROLE = "user.grant"
     PLACE_ORDER = "order.place"
     SHOW_ORDER = "order.show"
@@ -54,6 +55,7 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.CHANGE_PASSWORD: _SELF_OR_ADMIN,
     Action.END_SESSIONS: _SELF_OR_ADMIN,
     Action.DELETE_USER: _SELF_OR_ADMIN,
+    Action.ERASE_USER: _SELF_OR_ADMIN,
     Action.GRANT_ROLE: frozenset({Who.ADMIN}),
     Action.PLACE_ORDER: _SELF_OR_STAFF,
     Action.SHOW_ORDER: _SELF_OR_STAFF,

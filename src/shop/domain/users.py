@@ -144,5 +144,9 @@ class UserRepository(Protocol):
         ...
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete the user, whatever its version."""
+        """Delete the user, whatever its version, and what was stored about its logins and requests."""
+        ...
+
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
         ...

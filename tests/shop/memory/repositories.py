@@ -81,6 +81,13 @@ class MemoryUserRepository:
         self._events.collect(user)
         return Ok(None)
 
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
+        if self._transaction.state.users.pop(user.id, None) is None:
+            return Err(UserNotFound(user.id))
+        self._events.collect(user)
+        return Ok(None)
+
     async def _current(self, user: User) -> Result[User, UserNotFound | ChangedMeanwhile]:
         read = await self.get(user.id)
         return read if isinstance(read, Err) else read.value.expect_version(user.version)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed
@@ -46,6 +47,7 @@ ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile | NotAllo
 LoginError: TypeAlias = WrongCredentials | TooManyAttempts
 PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile | NotAllowed
 DeleteError: TypeAlias = UserNotFound | UserHasOrders | ChangedMeanwhile | NotAllowed
+EraseError: TypeAlias = UserNotFound | NotAllowed
 RoleError: TypeAlias = UserNotFound | ChangedMeanwhile | NotAllowed
 
 
@@ -218,7 +220,29 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return deleted
 
-        return await self._transactions.run(context, Action.DELETE_USER, work)
+        return await self._transactions.run(_without_address(context, user_id), Action.DELETE_USER, work)
+
+    async def erase(self, context: Context, user_id: UserId) -> Result[None, EraseError | Failure]:
+        """Erase the personal data of a user, for whom it is a deletion. The orders are kept."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, EraseError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
+            read = await operation.repositories.users.get(user_id)
+            erased = await operation.repositories.users.erase(read.value.delete()) if isinstance(read, Ok) else read
+            match erased:
+                case Ok():
+                    await operation.done(_subject(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return erased
+
+        return await self._transactions.run(_without_address(context, user_id), Action.ERASE_USER, work)
+
+
+def _without_address(context: Context, user_id: UserId) -> Context:
+    """Return the context without the origin, if users erase themselves."""
+    return replace(context, origin="erased") if context.actor.user_id == user_id else context
 
 
 def _deleted(user: User) -> dict[str, str]:
@@ -231,4 +255,5 @@ def _subject(user_id: UserId) -> str:
 
 
 def _login(email: EmailAddress) -> str:
-    return f"login:{email.text.lower()}"
+    # A digest, since the audit log cannot forget an address.
+    return f"login:{hashlib.sha256(email.text.lower().encode()).hexdigest()}"

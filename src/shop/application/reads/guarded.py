@@ -70,18 +70,20 @@ class GuardedReads:
         self, subject: str | None, size: int, cursor: str | None
     ) -> Result[Page[AuditRecord], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the audit log, newest first."""
-        return await self._if(Action.READ_AUDIT_LOG, subject or "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor))
+        # Not under the subject itself: its entries are what happened to it, and the next page of them must not begin with this one.
+        read = {} if subject is None else {"read": subject}
+        return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
     async def _if(
-        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]]
+        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
     ) -> Result[T, E | NotAllowed | Unavailable]:
         actor = self._context.actor
         denied = refusal(actor, action, owner)
         if denied is not None:
-            await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=type(denied).__name__)
+            await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=type(denied).__name__, **metadata)
             return Err(denied)
         if owner is None or actor.user_id != owner:
-            recorded = await self._trail.record(self._context, action, subject, AuditOutcome.DONE)
+            recorded = await self._trail.record(self._context, action, subject, AuditOutcome.DONE, **metadata)
             if isinstance(recorded, Err):
                 return recorded
         return await question()

@@ -105,6 +105,14 @@ def delete(context: typer.Context, user: UserArgument) -> None:
 
 
 @app.command()
+def erase(context: typer.Context, user: UserArgument) -> None:
+    """Erase the personal data of a user, whose orders are kept."""
+    here = session(context)
+    here.value(here.run(lambda shop: shop.users.erase(here.context, UserId(user))))
+    here.output.record({"id": user, "erased": True})
+
+
+@app.command()
 def show(context: typer.Context, user: UserArgument) -> None:
     """Show the public profile of a user."""
     here = session(context)

@@ -55,7 +55,7 @@ _EXPIRED: Final = """
     ORDER BY ends
 """
 _TRIGGER: Final[LiteralString] = """
-    CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {}
+    CREATE TRIGGER audit_log_append_only BEFORE DELETE OR TRUNCATE ON {}
         FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse_change()
 """
 _MOVE: Final[LiteralString] = """

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 
 from shop.infrastructure.postgres.administration.owner import NotTheOwner
 
-TABLE_RIGHTS: Final[Mapping[str, LiteralString]] = {
+RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "answers": "SELECT, INSERT, DELETE",
     # Neither the id nor the time of an entry, so that none can be antedated.
     "audit_log": "SELECT, INSERT (actor, action, subject, origin, outcome, metadata, trace_id)",
@@ -32,9 +32,11 @@ TABLE_RIGHTS: Final[Mapping[str, LiteralString]] = {
     ),
     # For the health check.
     "schema_migrations": "SELECT",
-    "users": "SELECT, INSERT, UPDATE (first_name, last_name, email, phone, password, role, updated_at, version), DELETE",
+    "users": "SELECT, INSERT, UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at), DELETE",
+    # It changes rows that the service may not change otherwise.
+    "FUNCTION erase_traces(uuid, text)": "EXECUTE",
 }
-"""The rights on each table."""
+"""The rights on each table and function."""
 
 # An arbitrary number: of two calls at the same time, one would fail to update a row of the catalogue.
 _LOCK: Final = 7_318_664_021
@@ -55,11 +57,11 @@ async def grant_rights(conn: AsyncConnection[Any], role: str) -> bool:
     found = await (await conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])).fetchone()
     if found is None:
         await conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-    elif await (await conn.execute(_OWNED, [list(TABLE_RIGHTS), role])).fetchone() != (0,):
+    elif await (await conn.execute(_OWNED, [list(RIGHTS), role])).fetchone() != (0,):
         raise NotTheOwner(f"{role} owns the tables, so it may do everything; grant the rights to another role")
     for kind in ("TABLES", "SEQUENCES", "ROUTINES"):
         await conn.execute(sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}").format(sql.SQL(kind), name))
     await conn.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
-    for table, rights in TABLE_RIGHTS.items():
-        await conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier("public", table), name))
+    for what, rights in RIGHTS.items():
+        await conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.SQL(what), name))
     return found is None

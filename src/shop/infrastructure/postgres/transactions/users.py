@@ -108,8 +108,19 @@ class PostgresUserRepository:
             raise
         if not touched:
             return Err(UserNotFound(user.id))
-        self._events.collect(user)
+        await self._erase_traces(user)
         return Ok(None)
+
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
+        if not await self._query(users.erase_user, id=user.id):
+            return Err(UserNotFound(user.id))
+        await self._erase_traces(user)
+        return Ok(None)
+
+    async def _erase_traces(self, user: User) -> None:
+        await self._query(users.erase_traces, id=user.id, email=user.profile.email.text)
+        self._events.collect(user)
 
     async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:
         read = await self.get(user_id)
