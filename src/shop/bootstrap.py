@@ -233,6 +233,7 @@ def _pool_options(settings: Settings) -> PoolOptions:
         connect_timeout=settings.connect_timeout,
         statement_timeout=settings.statement_timeout,
         lock_timeout=settings.lock_timeout,
+        prepared_statements=settings.pool_prepared_statements,
     )
 
 

@@ -41,6 +41,8 @@ class PoolOptions:
     # No transaction waits for anything but the database, so a longer pause means that the process is frozen, and holds locks.
     idle_in_transaction_timeout: float = 30.0
     application_name: str = "shop"
+    # Off behind a pooler that lends another server connection for each transaction.
+    prepared_statements: bool = True
 
 
 class DatabaseNotReady(Exception):
@@ -85,7 +87,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         timeout=options.wait_timeout,
         check=check,
         configure=configure,
-        kwargs={"autocommit": True},
+        kwargs={"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None},
         name=options.application_name,
         open=False,
     )

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Minimum number of connections.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Maximum number of connections.")] = 10
+    pool_prepared_statements: Annotated[
+        bool, Field(description="Whether statements are prepared; not behind a pooler that changes servers between transactions.")
+    ] = True
     pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 10.0
     connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
     statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
