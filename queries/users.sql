@@ -77,6 +77,21 @@ WHERE (created_at, id) > (
 ORDER BY created_at, id
 LIMIT @page_size;
 
+-- Search users for a part of the name or the address, in any case: at most `at_most`, by registration. The matches are collected first: to
+-- walk through all users in their order until there are enough matches would not use the index of trigrams.
+-- name: SearchUsers :many
+WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+    FROM users
+    WHERE lower(first_name || ' ' || last_name || ' ' || email)
+        LIKE '%' || regexp_replace(lower(@wanted::text), '([\\%_])', '\\\1', 'g') || '%'
+      AND erased_at IS NULL
+)
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM matching
+ORDER BY created_at, id
+LIMIT @at_most;
+
 -- Get those of the given lower-case addresses that users have.
 -- name: GetTakenEmails :many
 SELECT lower(email)

@@ -378,6 +378,80 @@ async def list_users(
     return [ListUsersRow.from_row(row) for row in rows]
 
 
+SEARCH_USERS: Final = r"""WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
+        role
+    FROM users
+    WHERE lower(first_name || ' ' || last_name || ' ' || email)
+        LIKE '%' || regexp_replace(lower($2::text), '([\\%_])', '\\\1', 'g') || '%'
+      AND erased_at IS NULL
+)
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM matching
+ORDER BY created_at, id
+LIMIT $1::int8
+"""
+
+
+@dataclass(slots=True)
+class SearchUsersRow:
+    """A row of `search_users`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("SearchUsers", SEARCH_USERS, operation="SELECT", collection="users")
+async def search_users(
+    conn: AsyncConnection[Any],
+    *,
+    at_most: int,
+    wanted: str,
+) -> list[SearchUsersRow]:
+    """Search users for a part of the name or the address, in any case: at most
+    `at_most`, by registration. The matches are collected first: to walk through all
+    users in their order until there are enough matches would not use the index of
+    trigrams.
+    """
+    rows = await afetch_all(conn, SEARCH_USERS, (at_most, wanted))
+    return [SearchUsersRow.from_row(row) for row in rows]
+
+
 GET_TAKEN_EMAILS: Final = """\
 SELECT lower(email)
 FROM users

@@ -66,6 +66,15 @@ class MemoryUserReadRepository:
         following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
         return UserPage(tuple(UserSummary.of(user) for user in shown), following)
 
+    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        found = [
+            user
+            for user in sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id))
+            if wanted.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower()
+        ]
+        return [UserSummary.of(user) for user in found[:at_most]]
+
     async def count(self) -> int:
         """Return the number of users."""
         return len(self._transaction.state.users)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -42,6 +42,10 @@ class GuardedReads:
     async def users(self, size: int, cursor: str | None) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of users by registration, oldest first."""
         return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.users(size, cursor))
+
+    async def find_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.find_users(wanted, at_most))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""

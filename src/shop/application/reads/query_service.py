@@ -89,6 +89,10 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
+    async def find_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        return await self._ask(lambda repositories: repositories.users.search(wanted, at_most))
+
     async def count_users(self) -> Result[int, Unavailable]:
         """Return the number of users."""
         return await self._ask(lambda repositories: repositories.users.count())

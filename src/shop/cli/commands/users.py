@@ -129,6 +129,19 @@ def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption
 
 
 @app.command()
+def find(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help='Part of "first last address", in any case.')],
+    size: SizeOption = 20,
+) -> None:
+    """Find users by a part of the name or the address."""
+    here = session(context)
+    found = here.value(here.run(lambda shop: here.reads(shop).find_users(text, size)))
+    rows = [item.model_dump(mode="json") for item in found]
+    here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"])
+
+
+@app.command()
 def count(context: typer.Context) -> None:
     """Count the users."""
     here = session(context)

@@ -15,7 +15,7 @@ from shop_db import enums
 from shop_db.models import AuditLog, DailySale
 from shop_db.models import User as UserRow
 from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow
+from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow
 
 
 class UnreadableRow(StoreDefect):
@@ -89,7 +89,7 @@ def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
     return PublicProfile(id=UserId(row.id), first_name=row.first_name, last_name=row.last_name)
 
 
-def user_summary_from(row: ListUsersRow | GetUserSummaryRow) -> UserSummary:
+def user_summary_from(row: ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
     """Build the read model."""
     return UserSummary(
         id=UserId(row.id),
