@@ -230,6 +230,8 @@ def _pool_options(settings: Settings) -> PoolOptions:
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
         wait_timeout=settings.pool_wait_timeout,
+        max_lifetime=settings.pool_max_lifetime,
+        max_idle=settings.pool_max_idle,
         connect_timeout=settings.connect_timeout,
         statement_timeout=settings.statement_timeout,
         lock_timeout=settings.lock_timeout,

@@ -29,6 +29,10 @@ class PoolOptions:
     min_size: int = 1
     max_size: int = 10
     wait_timeout: float = 10.0
+    # A connection is replaced at that age, so that a new primary, a new password and new rights are used, and its memory is returned.
+    max_lifetime: float = 3600.0
+    # A connection beyond the minimum is closed after that time without use.
+    max_idle: float = 600.0
     # By default libpq waits for a silent host for minutes. A connect_timeout in the URL takes precedence.
     connect_timeout: int = 5
     # After that the transaction is rolled back, and the connection is free again.
@@ -85,6 +89,8 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
+        max_lifetime=options.max_lifetime,
+        max_idle=options.max_idle,
         check=check,
         configure=configure,
         kwargs={"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None},

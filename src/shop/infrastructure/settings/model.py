@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
-from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url
+from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url
 
 
 class LogFormat(StrEnum):
@@ -77,6 +77,8 @@ class Settings(BaseSettings):
         bool, Field(description="Whether statements are prepared; not behind a pooler that changes servers between transactions.")
     ] = True
     pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 10.0
+    pool_max_lifetime: Annotated[float, Field(ge=1, le=604_800, description="Seconds after which a connection is replaced.")] = 3600.0
+    pool_max_idle: Annotated[float, Field(ge=1, le=604_800, description="Seconds after which an unused connection is closed.")] = 600.0
     connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
     statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
     lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for a lock.")] = 2.0
@@ -105,6 +107,9 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE
     log_level: Annotated[LogLevel, Field(description="Minimum level of log lines.")] = LogLevel.WARNING
     tracing: Annotated[TraceExporter, Field(description="Where the spans of queries go.")] = TraceExporter.NONE
+    require_tls: Annotated[
+        bool, Field(validate_default=True, description="Whether every URL must require TLS; Unix sockets need none.")
+    ] = False
 
     @classmethod
     def settings_customise_sources(
@@ -123,6 +128,15 @@ class Settings(BaseSettings):
         minimum = info.data.get("pool_min_size", 0)
         if value < minimum:
             raise ValueError(f"is less than pool_min_size, which is {minimum}")
+        return value
+
+    @field_validator("require_tls")
+    @classmethod
+    def _check_tls(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 pydantic passes it
+        if value:
+            wanted = {key: how for key, how in TLS.items() if (url := info.data.get(key)) and not how.is_required(url.get_secret_value())}
+            if wanted:
+                raise ValueError("; ".join(f"{key} does not require TLS: {how.hint}" for key, how in wanted.items()))
         return value
 
 
