@@ -332,3 +332,20 @@ def test_tls_can_be_required_of_every_url(folder: Path) -> None:
     }
     assert load_settings(overrides=safe | {"require_tls": "true"}).settings.require_tls
     assert not load_settings(overrides=urls).settings.require_tls
+
+
+def test_a_url_may_be_in_a_file_that_a_variable_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "database").write_text(f"{URL}\n", encoding="utf-8")
+    (folder / ".env").write_text("DATABASE_URL=postgres://other/shop\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(folder / "database"))
+    loaded = load_settings()
+    assert loaded.settings.database_url.get_secret_value() == URL
+    assert loaded.sources["database_url"] == "environment"
+    monkeypatch.setenv("REDIS_URL_FILE", str(folder / "missing"))
+    monkeypatch.setenv("DATABASE_URL", URL)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.problems == [
+        "DATABASE_URL_FILE in the environment: DATABASE_URL is set, too; remove one of them",
+        "REDIS_URL_FILE in the environment: the file cannot be read: No such file or directory",
+    ]
