@@ -98,9 +98,11 @@ lint: $(READY) ## run ruff, and check the import contracts
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
 
-type: $(READY) ## run mypy and pyright, both strict
-	@$(BIN)/mypy
-	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+type: $(READY) ## run mypy and pyright, both strict, on our code and on every package that the tests generate
+	@$(BIN)/mypy & mypy=$$!; \
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python; pyright=$$?; \
+	wait $$mypy && exit $$pyright
+	@$(BIN)/python -m pytest -m checkers tests/types/test_checkers.py
 
 fmt: $(READY) ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix

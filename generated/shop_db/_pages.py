@@ -39,7 +39,7 @@ class Page(Generic[Row]):
 
 
 class CursorError(ValueError):
-    """A cursor was changed, is not signed, or belongs to another query or order."""
+    """A cursor is changed, not signed, too long, or of another query or order."""
 
 
 def sign_cursors(*keys: bytes) -> None:
@@ -66,6 +66,8 @@ def write_cursor(body: str) -> str:
     raw = body.encode()
     key = signing[0] if signing else None
     text = urlsafe_b64encode(tag(key, raw) + raw).decode().rstrip("=")
+    if len(text) >= MAX_CURSOR:
+        raise CursorError("what rows are sorted by is too long for a cursor")
     return f"{VERSION}{text}"
 
 
@@ -165,6 +167,7 @@ class PageOrder:
 class Place(NamedTuple):
     """Where a page begins: beside a row whose values are `values`, or at an end."""
 
+    query: str
     order: PageOrder
     backwards: bool
     values: list[str | None] | None
@@ -187,8 +190,11 @@ class Place(NamedTuple):
             rows.reverse()
         is_after, is_before = (begun, more) if self.backwards else (more, begun)
         write = self.order.write
-        after = write(rows[-1], backwards=False) if is_after else None
-        before = write(rows[0], backwards=True) if is_before else None
+        try:
+            after = write(rows[-1], backwards=False) if is_after else None
+            before = write(rows[0], backwards=True) if is_before else None
+        except CursorError as error:
+            raise CursorError(f"query {self.query}: {error}") from None
         return rows, after, before
 
 
@@ -241,7 +247,7 @@ class Pages:
         sent[self._size] = size + 1
         nulls = None
         if cursor is None or cursor in ENDS:
-            place = Place(found, cursor == LAST, None, size)
+            place = Place(self._query, found, cursor == LAST, None, size)
         else:
             try:
                 place = self._place(cursor, found, size)
@@ -269,7 +275,7 @@ class Pages:
         is_row = values is not None and len(values) == len(order.keys)
         if not is_row or find_nulls(values) not in order.conditions[backwards]:
             raise CursorError("the cursor is damaged")
-        return Place(order, backwards, values, size)
+        return Place(self._query, order, backwards, values, size)
 
     def _statement(
         self, order: PageOrder, backwards: int, nulls: tuple[int, ...] | None

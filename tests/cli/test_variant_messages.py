@@ -35,7 +35,7 @@ def test_a_parameter_that_accepts_none_to_no_purpose_is_a_warning(project: Path,
     assert done.code == 0
     lines = done.err.splitlines()
     assert [line for line in lines if line.startswith(("warning", "  -->", "  help"))] == [
-        "warning: query Rename: sqlc.narg accepts None for `name`, which is written to `users.name`, and that refuses NULL",
+        "warning: query Rename: sqlc.narg accepts None for `name`, and `users.name` refuses NULL",
         "  --> queries/users.sql:2:25",
         "  help: write `@name`.",
         "warning: query Patch: `name` may be left out, and COALESCE leaves `name` as it is a second time",

@@ -250,6 +250,15 @@ def test_a_forged_cursor_that_is_no_text_is_refused(pages: Any, conn: psycopg.Co
             pages.page_things(conn, page_size=3, cursor=forged)
 
 
+@pytest.mark.parametrize("word", ["x" * 790_000, "\u0001" * 180_000], ids=["long", "escaped"])
+def test_no_page_has_a_cursor_that_is_refused_for_its_length(pages: Any, things: psycopg.Connection[Any], load: Load, word: str) -> None:
+    things.execute("DELETE FROM things WHERE id > 3")
+    things.execute("UPDATE things SET word = %s", [word])
+    with refused(load, "what rows are sorted by is too long for a cursor"):
+        pages.page_things(things, page_size=2, order="words")
+    assert len(pages.page_things(things, page_size=3, order="words").rows) == 3
+
+
 def test_a_cursor_has_one_text(pages: Any, things: psycopg.Connection[Any], load: Load) -> None:
     found = {pages.page_things(things, page_size=size, order=order).next for size in range(1, 9) for order in _ORDERS}
     unused = 0

@@ -26,10 +26,12 @@ CREATE FUNCTION shown(size) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'an
 CREATE CAST (size AS text) WITH FUNCTION shown(size);
 CREATE TYPE state AS ENUM ('new', 'paid');
 CREATE DOMAIN title AS varchar(20);
+CREATE DOMAIN stage AS state;
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, nick text, handle text COLLATE folded NOT NULL UNIQUE);
 CREATE TABLE orders (
     id int PRIMARY KEY, user_id int NOT NULL, state state NOT NULL, total numeric(10, 2), note varchar(9), title title NOT NULL,
-    placed_at timestamptz NOT NULL, shipped_at timestamptz, weight float4, tags text[] NOT NULL, UNIQUE (user_id, state)
+    placed_at timestamptz NOT NULL, shipped_at timestamptz, weight float4, tags text[] NOT NULL,
+    stage stage NOT NULL DEFAULT 'paid', UNIQUE (user_id, state)
 );
 CREATE TABLE facts (id int PRIMARY KEY, n numeric NOT NULL, x float8 NOT NULL, b bytea NOT NULL, c char(9) NOT NULL, mood mood NOT NULL);
 INSERT INTO facts
@@ -76,6 +78,7 @@ _WALKED = [
     ("@page", "SELECT id, r FROM (SELECT id, sum(n) OVER (ORDER BY n) AS r FROM facts) g ORDER BY r DESC, id LIMIT @n"),
     ("@page", "SELECT id FROM (SELECT id, n FROM facts ORDER BY n, id LIMIT 9) g ORDER BY id LIMIT @n"),
     ("@page", "SELECT id FROM facts ORDER BY mood, n::text, mood::text, id::text, id LIMIT @n"),
+    ("@page", "SELECT id FROM orders ORDER BY stage::state DESC, tags[1] COLLATE \"C\", 'x'::text, id LIMIT @n"),
     ("@page\n@optional a", "SELECT id, note FROM orders WHERE state = @a ORDER BY 2, 1 LIMIT @n"),
 ]  # fmt: skip
 _VALUES: dict[str, Any] = {"state": "new", "numeric": 1, "int4": 2}
@@ -145,6 +148,8 @@ def refused(connection: psycopg.Connection[Any], comment: str, sql: str) -> tupl
         ('SELECT 1 FROM orders AS "O", users ORDER BY state LIMIT @n', "no two rows have the same place", '`state, "O".id, users.id`'),
         ("SELECT n FROM generate_series(1, 3) n ORDER BY n LIMIT @n", "no two rows have the same place", "add a unique column"),
         ("SELECT id, age FROM recent ORDER BY age, id LIMIT @n", "`age` is of type interval", "extract(epoch"),
+        ("SELECT FROM orders ORDER BY id LIMIT @n", "returns no column", "sorted by"),
+        ("SELECT id FROM orders ORDER BY stage, id LIMIT @n", "a domain over the enum state", "`stage::state`"),
         ("SELECT id FROM orders ORDER BY tags, id LIMIT @n", "`tags` is of type _text", "sort by a number"),
         ("SELECT id FROM recent ORDER BY extract(epoch FROM age), id LIMIT @n", "not the same each time", "immutable"),
         ("SELECT id FROM orders ORDER BY dice(note), id LIMIT @n", "not the same each time", "immutable"),

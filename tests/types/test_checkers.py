@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ from .test_schema_types import QUERIES as SCHEMA_TYPE_QUERIES
 from .test_schema_types import SCHEMA as SCHEMA_TYPE_SCHEMA
 from .test_stress import SOURCE as STRESS
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.checkers
 
 _CALLS = Path(__file__).parent / "calls"
 _VECTORS = "CREATE EXTENSION vector; CREATE TABLE v (one vector(2), many vector[] NOT NULL);"
@@ -144,13 +144,21 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_into(render_into(tmp_path_factory.mktemp("names"), "hostile", hostile()), "long", long())
 
 
-def run_tool(folder: Path, *command: str) -> tuple[int, str]:
-    """Run a Python tool of this environment on everything in a folder; return its exit code and what it said."""
+def start(folder: Path, *command: str) -> subprocess.Popen[str]:
+    """Start a Python tool of this environment on everything in a folder."""
     environment = {**os.environ, "NO_COLOR": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    done = subprocess.run([sys.executable, "-m", *command, "."], cwd=folder, capture_output=True, text=True, check=False, env=environment)
-    return done.returncode, done.stdout + done.stderr
+    whole = [sys.executable, "-m", *command, "."]
+    return subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
+@pytest.fixture(scope="module")
+def pyright(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The slowest of the tools, which runs while the others do."""
+    with start(folder, "pyright", "--pythonpath", sys.executable) as process:
+        yield process
+
+
+@pytest.mark.usefixtures("pyright")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -162,13 +170,15 @@ def run_tool(folder: Path, *command: str) -> tuple[int, str]:
 )
 def test_ruff_reports_nothing(folder: Path, names: Path, arguments: Sequence[str]) -> None:
     calls = ",".join(path.name for path in _CALLS.iterdir())
-    code, output = run_tool(folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", calls, str(names))
-    assert code == 0, output
+    process = start(folder, "ruff", *arguments, "--isolated", "--no-cache", "--exclude", calls, str(names))
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
 
 
+@pytest.mark.usefixtures("pyright")
 def test_mypy_strict_accepts_every_package_and_refuses_wrong_calls(folder: Path) -> None:
     options = ("--strict", "--python-version=3.11", "--config-file=mypy.ini", "--no-error-summary", "--hide-error-context")
-    _, output = run_tool(folder, "mypy", *options)
+    output, _ = start(folder, "mypy", *options).communicate()
     errors = [line for line in output.splitlines() if ": note: " not in line]
     found = {(*line.split(":")[:2], line.rsplit("[", 1)[-1].rstrip("]")) for line in errors}
     wanted = {
@@ -180,6 +190,6 @@ def test_mypy_strict_accepts_every_package_and_refuses_wrong_calls(folder: Path)
     assert found == wanted, output
 
 
-def test_pyright_strict_accepts_every_package(folder: Path) -> None:
-    code, output = run_tool(folder, "pyright", "--pythonpath", sys.executable)
-    assert code == 0, output
+def test_pyright_strict_accepts_every_package(pyright: subprocess.Popen[str]) -> None:
+    output, _ = pyright.communicate()
+    assert pyright.returncode == 0, output

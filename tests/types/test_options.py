@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -128,6 +129,18 @@ def test_rows_are_of_the_kind_that_model_sets(compiler: Compiler, model: str) ->
         case _:
             assert isinstance(row, BaseModel)
             assert row.model_dump(mode="json")["mood"] == "happy"
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "-Infinity"])
+def test_a_pydantic_model_holds_a_number_that_is_not_finite(pydantic_project: Project, price: str) -> None:
+    with pydantic_project.connect() as conn:
+        row = pydantic_project.module("queries").add(conn, **(values(pydantic_project) | {"price": Decimal(price)}))
+    assert str(row.price) == price
+
+
+@pytest.fixture(scope="module")
+def pydantic_project(compiler: Compiler) -> Project:
+    return compiler.compile(MODELS["pydantic"])
 
 
 SQLC_GEN_PYTHON = declare(SCHEMA, QUERIES, emit_pydantic_models=True, emit_str_enum=False, emit_exact_table_names=True)

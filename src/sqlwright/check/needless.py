@@ -28,7 +28,7 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnostic]:
     for param, found in zip(query.params, proof.params, strict=False):
         if found.refused_by is not None:
             offset = next((token.start for token in significant(query.sql) if token.text == f"${param.number}"), None)
-            message = f"sqlc.narg accepts None for `{param.name}`, which is written to {found.refused_by}, and that refuses NULL"
+            message = f"sqlc.narg accepts None for `{param.name}`, and {found.refused_by} refuses NULL"
             yield _warning(query, message, offset, f"write `@{param.name}`.")
         if param.number in leaving and param.number in kept:
             column, offset = kept[param.number]

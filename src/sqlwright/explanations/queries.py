@@ -184,7 +184,8 @@ PROVING: Mapping[Code, Explanation] = {
     ),
     Code.NEEDLESS_NULL: Explanation(
         "A parameter that accepts None to no purpose",
-        "`sqlc.narg` accepts None also where the value is written to a column that refuses NULL, so that the call fails when it is made. "
+        "`sqlc.narg` accepts None also where the value is written to a column, or cast to a domain, that refuses NULL, so that the call "
+        "fails when it is made. "
         "A parameter of `@patch` or `@optional` that stands in `coalesce(sqlc.narg(x), x)` has two ways to leave the column as it is. "
         "A warning.",
         "Write `@name`, without `sqlc.narg` and without `coalesce`.",

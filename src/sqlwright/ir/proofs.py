@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 class ProvenParam:
     """A parameter: `cast` is the type its placeholder is cast to, `type` the same with domains replaced by their base type.
 
-    `refused_by` is the column that it is written to and that refuses NULL, where sqlc.narg allows None all the same.
+    `refused_by` is the column that it is written to, or the domain that it is cast to, and that refuses NULL, where sqlc.narg allows None.
     """
 
     cast: str

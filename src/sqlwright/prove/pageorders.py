@@ -188,6 +188,10 @@ def _check_values(paging: Paging, name: str, item: SortItem, whole: Query, expre
             f"`{item.text}` is of type {found.name}, whose values no cursor holds",
             "sort by a number, a text, a time or an enum instead, such as `extract(epoch FROM …)` of an interval.",
         )
+    if found.kind is TypType.ENUM and facts.type(type_of(facts, expression)).kind is TypType.DOMAIN:
+        # An enum's operators are of all enums (anyenum), and a domain over one is none.
+        problem = f"`{item.text}` is of a domain over the enum {found.name}, with which PostgreSQL compares no parameter"
+        raise paging.refused(name, problem, f"sort by `{operand(item.text)}::{found.name}`.")
     if found.oid >= FIRST_USER_OID and facts.has_cast_to_text(found.oid):
         problem = f"`{item.text}` is of type {found.name}, which a user's function casts to text: no cursor holds its values"
         raise paging.refused(name, problem, "sort by another column, or drop that cast.")

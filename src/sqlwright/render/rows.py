@@ -142,8 +142,9 @@ def _embedded(values: Values, field: ir.Embedded, start: int) -> Node:
 
 
 def _pydantic_config(builder: ModuleBuilder) -> list[str]:
-    """Accept ranges and the user's own classes as they are, and columns called `model_name`."""
-    config = Group(f"{builder.name('pydantic', 'ConfigDict')}(", ("arbitrary_types_allowed=True", "protected_namespaces=()"))
+    """Accept NaN, infinities, ranges and the user's own classes as they are, and columns called `model_name`."""
+    options = ("allow_inf_nan=True", "arbitrary_types_allowed=True", "protected_namespaces=()")
+    config = Group(f"{builder.name('pydantic', 'ConfigDict')}(", options)
     return statement(config, 1, "model_config = ")
 
 

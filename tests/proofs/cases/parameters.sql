@@ -73,3 +73,15 @@ UPDATE users SET name = $1::text WHERE id = 1 AND name IS DISTINCT FROM $1::text
 -- a test of one parameter says nothing of another
 --> ! : many : $1?* $2!
 SELECT id FROM users WHERE ($1::text IS NULL OR name = $1::text) AND email > $2::text;
+
+-- a domain refuses NULL when the parameter is read, whatever the column accepts
+--> ! : 0..1 : $1! $2!
+UPDATE users SET name = $1::loud_code WHERE id = $2::int RETURNING id;
+
+-- also where the query tests the parameter
+--> ! : many : $1!
+SELECT id FROM users WHERE $1::code IS NULL OR name = $1::code;
+
+-- so does a domain of an array's elements
+--> ! : 0..1 : $1![!] $2!
+UPDATE users SET tags = $1::code[] WHERE id = $2::int RETURNING id;

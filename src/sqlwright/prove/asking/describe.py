@@ -15,11 +15,12 @@ from psycopg.rows import args_row
 from sqlwright.sql.lexer import Kind, Token, significant
 from sqlwright.sql.placeholders import placeholder_number
 
-_TYPES = """
+_TYPE = """
 SELECT t.oid::int8, n.nspname, t.typname, t.typtype, t.typelem::int8, t.typbasetype::int8,
        e.oid IS NOT NULL AS is_array, pg_type_is_visible(t.oid),
        quote_ident(n.nspname), quote_ident(t.typname), t.typndims
-FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_type e ON e.typarray = t.oid
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+WHERE t.oid = %s::int8::oid
 """
 
 
@@ -147,7 +148,7 @@ def _refused(error: psycopg.Error) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """A row of `_TYPES`; `quoted_schema` and `quoted_name` are as identifiers are written."""
+    """A row of `_TYPE`; `quoted_schema` and `quoted_name` are as identifiers are written."""
 
     oid: int
     schema: str
@@ -163,15 +164,23 @@ class _Type:
 
 
 class TypeNames:
-    """Names of types by OID, read from the catalogue once for all types."""
+    """Names of types by OID, each read from the catalogue once."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        rows = connection.cursor(row_factory=args_row(_Type)).execute(_TYPES).fetchall()
-        self._types = {row.oid: row for row in rows}
+        self._connection = connection
+        self._types: dict[int, _Type] = {}
+
+    def _type(self, oid: int) -> _Type:
+        if oid not in self._types:
+            row = self._connection.cursor(row_factory=args_row(_Type)).execute(_TYPE, (oid,)).fetchone()
+            if row is None:
+                raise KeyError(oid)
+            self._types[oid] = row
+        return self._types[oid]
 
     def cast_name(self, oid: int) -> str:
         """Return the type as it is written after `::`."""
-        found = self._types[oid]
+        found = self._type(oid)
         if found.is_array:
             return f"{self.cast_name(found.element)}[]"
         if found.schema == "pg_catalog":
@@ -181,18 +190,18 @@ class TypeNames:
 
     def declared_name(self, oid: int) -> str:
         """Return the same as `proof_name`, but a domain by its own name."""
-        found = self._types[oid]
+        found = self._type(oid)
         if found.is_array:
             return f"{self.declared_name(found.element)}[]"
         return self.cast_name(oid) if found.kind == "d" else self.proof_name(oid)
 
     def proof_name(self, oid: int) -> str:
         """Return the type as proofs write it: a domain as its base type, a built-in type by pg_type's name."""
-        found = self._types[oid]
+        found = self._type(oid)
         if found.kind == "d":
             return with_dimensions(self.proof_name(found.base), max(found.dimensions, 1))
         # An array of a domain stays one: psycopg does not know its type, though it knows the base type's array.
-        if found.is_array and self._types[found.element].kind != "d":
+        if found.is_array and self._type(found.element).kind != "d":
             return f"{self.proof_name(found.element)}[]"
         return found.name if found.schema == "pg_catalog" else self.cast_name(oid)
 

@@ -37,7 +37,7 @@ SELECT ev_class::int8, ev_type::text::int4 FROM pg_rewrite WHERE rulename <> '_R
 """
 # A call in a query tree does not show the arguments that are left out: defaults that are not constants make a function volatile. An
 # aggregate is marked immutable whatever its functions are. The two functions that are named return NULL until the transaction has an ID.
-_FUNCTIONS = """
+_FUNCTION = """
 SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || oidvectortypes(p.proargtypes) || ')' END,
        p.proisstrict, p.proretset, p.provolatile::text,
        CASE WHEN p.oid < 16384 THEN p.proname IN ('pg_current_xact_id_if_assigned', 'txid_current_if_assigned')
@@ -47,7 +47,7 @@ SELECT p.oid::int8, p.proname, CASE WHEN p.oid < 16384 THEN p.proname || '(' || 
                     aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn)
                 WHERE a.aggfnoid = p.oid AND f.provolatile = 'v') END,
        p.prorettype::int8
-FROM pg_proc p
+FROM pg_proc p WHERE p.oid = %s::int8::oid
 """
 _POLICIES = """
 SELECT p.polrelid::int8, p.polqual::text, p.polwithcheck::text
@@ -63,12 +63,12 @@ _FIELDS = """
 SELECT c.reltype::int8, a.attnum, a.attndims, a.atttypid::int8 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_type t ON t.oid = a.atttypid WHERE c.reltype <> 0 AND (a.attndims > 1 OR t.typtype = 'd')
 """
-_TYPES = """
+_TYPE = """
 SELECT t.oid::int8, t.typname, t.typtype::text, t.typbasetype::int8, t.typnotnull, nullif(t.typelem, 0)::int8,
        t.typinput::oid::int8 < 16384 AND t.typoutput::oid::int8 < 16384,
        (SELECT bool_and(p.provolatile = 'i') FROM pg_proc p WHERE p.oid IN (t.typinput, t.typoutput)), nullif(t.typarray, 0)::int8,
        t.typsubscript = 'array_subscript_handler'::regproc, t.typndims
-FROM pg_type t
+FROM pg_type t WHERE t.oid = %s::int8::oid
 """
 _CASTS_TO_TEXT = "SELECT castsource::int8 FROM pg_cast WHERE casttarget = 'text'::regtype AND castfunc >= 16384"
 _TRIGGER_EVENTS = {CmdType.INSERT: TriggerType.INSERT, CmdType.UPDATE: TriggerType.UPDATE, CmdType.DELETE: TriggerType.DELETE}
@@ -104,6 +104,8 @@ class SchemaFacts:
         self._views: dict[int, Node] = {}
         self._defaults: dict[int, dict[int, Node]] = {}
         self._type_names: dict[str, int] = {}
+        self._functions: dict[int, Function] = {}
+        self._types: dict[int, DataType] = {}
 
     @classmethod
     def load(cls, connection: psycopg.Connection[Any], *, stored_elements_nullable: bool = False) -> SchemaFacts:
@@ -288,16 +290,15 @@ class SchemaFacts:
 
     # --- functions, types, operators -------------------------------------------------------------------------------------
 
-    @cached_property
-    def _functions(self) -> dict[int, Function]:
-        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(_function)).execute(_FUNCTIONS).fetchall()}
-
     def function(self, oid: int) -> Function:
         """Return a function by its OID."""
-        try:
-            return self._functions[oid]
-        except KeyError:
-            raise Unrecognised(f"no function {oid}") from None
+        if oid not in self._functions:
+            # There are thousands, and queries call a few.
+            row = self._connection.cursor(row_factory=args_row(_function)).execute(_FUNCTION, (oid,)).fetchone()
+            if row is None:
+                raise Unrecognised(f"no function {oid}")
+            self._functions[oid] = row
+        return self._functions[oid]
 
     @cached_property
     def _output_types(self) -> dict[int, tuple[int, ...]]:
@@ -317,16 +318,14 @@ class SchemaFacts:
         """Return the dimensions that an array in a composite type or row type is declared with; 1 if unknown."""
         return self._field_dimensions.get((self.below_domains(composite).oid, number), 1)
 
-    @cached_property
-    def _types(self) -> dict[int, DataType]:
-        return {row.oid: row for row in self._connection.cursor(row_factory=args_row(_data_type)).execute(_TYPES).fetchall()}
-
     def type(self, oid: int) -> DataType:
         """Return a type by its OID."""
-        try:
-            return self._types[oid]
-        except KeyError:
-            raise Unrecognised(f"no type {oid}") from None
+        if oid not in self._types:
+            row = self._connection.cursor(row_factory=args_row(_data_type)).execute(_TYPE, (oid,)).fetchone()
+            if row is None:
+                raise Unrecognised(f"no type {oid}")
+            self._types[oid] = row
+        return self._types[oid]
 
     def below_domains(self, oid: int) -> DataType:
         """Return the type that a domain is over in the end; any other type as it is."""

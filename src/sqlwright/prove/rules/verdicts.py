@@ -41,7 +41,7 @@ class NullProof:
 
 @dataclass(frozen=True, slots=True)
 class ParamProof(NullProof):
-    """Whether a parameter may be None. `refused_by` is the column that refuses the NULL that `sqlc.narg` allows."""
+    """Whether a parameter may be None. `refused_by` is the column or domain that refuses the NULL that `sqlc.narg` allows."""
 
     refused_by: str | None = None
 

@@ -19,11 +19,15 @@ _COLLATIONS = {
     "COERCETODOMAIN": "resultcollid",
     "COERCEVIAIO": "resultcollid",
     "COLLATEEXPR": "collOid",
+    "CONST": "constcollid",
+    "FIELDSELECT": "resultcollid",
     "FUNCEXPR": "funccollid",
     "MINMAXEXPR": "minmaxcollid",
     "NULLIFEXPR": "opcollid",
     "OPEXPR": "opcollid",
+    "PARAM": "paramcollid",
     "RELABELTYPE": "resultcollid",
+    "SUBSCRIPTINGREF": "refcollid",
     "VAR": "varcollid",
 }
 """The fields that hold the collation of a node's value. That of a node's input may be another one."""

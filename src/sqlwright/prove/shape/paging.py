@@ -39,6 +39,7 @@ def refusal_of(tree: Node) -> Refusal | None:
         (tree.flag("hasTargetSRFs"), "has a function that returns rows in its list of columns", _INTO_FROM),
         (tree.flag("hasModifyingCTE"), "writes in a WITH item", "write in a statement of its own."),
         (any(node.tag == "QUERY" and node.has("rowMarks") for node in walk(tree)), "locks rows, also the one after the page", _LOCKS),
+        (not query.outputs, "returns no column", "return what the rows are sorted by."),
         (not tree.has("limitCount"), "has no LIMIT, which is the size of a page", "write `LIMIT @page_size`."),
         (tree.has("limitCount") and tree.enum("limitOption", LimitOption) is LimitOption.WITH_TIES, "has WITH TIES", "remove it."),
         (not tree.has("sortClause"), "has no ORDER BY", "write the order there, with a unique column at the end."),

@@ -2,14 +2,15 @@
 
 A test (`$1 IS NULL`) shows that its author expects NULL, whatever else the parameter is used for, unless it is also written to a column
 that refuses NULL. Without a test every use must agree, since it is one value: a parameter that is also compared may not be None. The way
-into a column may pass through casts, VALUES lists, subqueries, and `unnest`, where the elements of an array may be None.
+into a column may pass through casts, VALUES lists, subqueries, and `unnest`, where the elements of an array may be None. A parameter that a
+cast makes one of a domain that refuses NULL is never None: PostgreSQL checks it when it reads the parameter, before any test.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.catalog.objects import Attribute, Relation
@@ -42,13 +43,38 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
     written = dict(_Writes(facts, tree).find())
     tests = {id(node): words for node, words in _tests(facts, tree)}
     tested: dict[int, str] = {}
+    types: dict[int, int] = {}
     for node in walk(tree):
         if is_parameter(node):
+            types[node.number("paramid")] = node.number("paramtype")
             if id(node) in tests:
                 tested[node.number("paramid")] = tests[id(node)]
             else:
                 uses[node.number("paramid")].append(written.get(id(node)))
-    return tuple(_judge(optional=number in optional, test=tested.get(number), uses=uses[number]) for number in range(1, count + 1))
+    return tuple(
+        _as_read(facts, types[number], proof, optional=number in optional) if number in types else proof
+        for number in range(1, count + 1)
+        for proof in [_judge(optional=number in optional, test=tested.get(number), uses=uses[number])]
+    )
+
+
+def _as_read(facts: SchemaFacts, oid: int, proof: ParamProof, *, optional: bool) -> ParamProof:
+    """Return the proof of a parameter of a type, which refuses NULL if it is a domain that does, whatever becomes of the value."""
+    if facts.is_strict_domain(oid):
+        domain = f"the domain `{facts.type(oid).name}`"
+        if optional:
+            return replace(proof, refused_by=proof.refused_by or domain)
+        elements = Nullability(nullable=False, element_nullable=proof.element_nullable)
+        return ParamProof(elements, f"it is cast to {domain}, which refuses NULL")
+    if refuses_holes(facts, oid):
+        return replace(proof, nullability=replace(proof.nullability, element_nullable=False))
+    return proof
+
+
+def refuses_holes(facts: SchemaFacts, array: int) -> bool:
+    """Return whether the elements are of a domain that refuses NULL, which is checked when a parameter is read."""
+    element = facts.below_domains(array).element
+    return element is not None and facts.is_strict_domain(element)
 
 
 def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
@@ -125,11 +151,6 @@ class _Writes:
                 use = _Use(label, column.accepts_null, elements=False, whole=holes)
                 yield from self._trace(query, entry.node("expr"), use, direct)
 
-    def _refuses_holes(self, array: int) -> bool:
-        """Return whether the elements are of a domain that refuses NULL, which is checked when a parameter is read."""
-        element = self._facts.below_domains(array).element
-        return element is not None and self._facts.is_strict_domain(element)
-
     def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
         """Return the stored column that a column of the target is, and whether an array may hold NULL there.
 
@@ -139,7 +160,7 @@ class _Writes:
             column = relation.attributes.get(number)
             if column is None:
                 return None
-            holes = self._facts.elements_nullable(relation, number) and not self._refuses_holes(column.type)
+            holes = self._facts.elements_nullable(relation, number) and not refuses_holes(self._facts, column.type)
             return f"`{relation.name}.{column.name}`", column, holes
         view = Query(self._facts.view_query(relation.oid))
         if relation.instead_triggers or relation.rules or not 0 < number <= len(view.outputs):

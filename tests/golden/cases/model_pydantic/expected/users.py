@@ -37,7 +37,11 @@ RETURNING id, mail
 class AddUserRow(BaseModel):
     """A row of `add_user`."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        allow_inf_nan=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
 
     id: int
     mail: str

@@ -11,7 +11,11 @@ from .enums import Mood
 class Users(BaseModel):
     """A row of `users`."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        allow_inf_nan=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
 
     id: int
     mail: str
