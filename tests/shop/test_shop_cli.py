@@ -561,3 +561,39 @@ def test_spans_of_queries_are_lines_of_json_where_the_setting_says_so(program: P
     spans = [json.loads(line) for line in lines.splitlines()]
     assert [span["attributes"]["db.collection.name"] for span in spans if span["name"] == "ListUsers"] == ["users"]
     assert program("users", "list").stderr == ""
+
+
+def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Program, database_url: str, tmp_path: Path) -> None:
+    program.json(*REGISTER, stdin=PASSWORD)
+    with psycopg.connect(database_url) as conn:
+        row = conn.execute("SELECT password FROM users").fetchone()
+    assert row is not None
+    [hashed] = row
+    lines = [f'First{number},Last,user{number}@example.org,,"{hashed}"' for number in range(1100)]
+    lines += [
+        f'Ada,Again,ADA@example.org,,"{hashed}"',
+        f'First,Last,USER7@example.org,,"{hashed}"',
+        f'First,Last,nowhere,,"{hashed}"',
+        "First,Last,plain@example.org,,correct horse",
+        "First,Last",
+    ]
+    file = tmp_path / "users.csv"
+    file.write_text("\n".join(["first_name,last_name,email,phone,password_hash", *lines]), encoding="utf-8")
+    imported = program.json("users", "import", str(file))
+    assert imported["imported"] == 1100
+    assert [(each["line"], each["reason"].split(" $")[0]) for each in imported["refused"]] == [
+        (1102, "the e-mail address ADA@example.org is taken"),
+        (1103, "the address is that of line 9"),
+        (1104, "e-mail address is not of the form name@host.domain in ASCII"),
+        (1105, "password hash is not a PHC string of at most 255 characters"),
+        (1106, "has 2 values, not 5"),
+    ]
+    assert program.json("users", "login", "user1099@example.org", "--password-stdin", stdin=PASSWORD)["first_name"] == "First1099"
+    with psycopg.connect(database_url) as conn:
+        events = conn.execute("SELECT count(*) FROM outbox WHERE event_type = 'UserRegistered'").fetchone()
+        entries = conn.execute("SELECT metadata FROM audit_log WHERE action = 'user.import' ORDER BY id").fetchall()
+    assert events == (1101,)
+    assert entries == [({"imported": "1000", "refused": "0"},), ({"imported": "100", "refused": "1"},)]
+    file.write_text("name,email\n", encoding="utf-8")
+    problem = program.json("users", "import", str(file), code=2)
+    assert problem["detail"] == f"{file}: the first line is not first_name,last_name,email,phone,password_hash"

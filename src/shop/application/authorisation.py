@@ -16,6 +16,7 @@ class Action(StrEnum):
     """The actions that actors may be allowed, as named in the audit log."""
 
     REGISTER = "user.register"
+    IMPORT_USERS = "user.import"
     SHOW_USER = "user.show"
     LIST_USERS = "user.list"
     UPDATE_PROFILE = "user.update_profile"
@@ -49,6 +50,7 @@ _STAFF = frozenset({Who.CLERK, Who.ADMIN})
 
 POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.REGISTER: frozenset({Who.ANYONE}),
+    Action.IMPORT_USERS: frozenset({Who.ADMIN}),
     Action.SHOW_USER: _SELF_OR_STAFF,
     Action.LIST_USERS: _STAFF,
     Action.UPDATE_PROFILE: _SELF_OR_ADMIN,

@@ -20,6 +20,7 @@ from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
 from shop.cli.commands.dead import dead
 from shop.cli.commands.health import health
+from shop.cli.commands.import_users import import_users
 from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
 from shop.cli.commands.seed import seed
@@ -29,6 +30,7 @@ from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
+users.app.command("import")(import_users)
 app.add_typer(users.app, name="users")
 app.add_typer(orders.app, name="orders")
 app.add_typer(outbox.app, name="outbox")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -118,6 +119,10 @@ class UserRepository(Protocol):
 
     async def add(self, new: NewUser) -> Result[User, EmailTaken]:
         """Register a user."""
+        ...
+
+    async def add_all(self, new: Sequence[NewUser]) -> Sequence[EmailTaken]:
+        """Register many users of different addresses, except those whose address is taken, which are returned."""
         ...
 
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -74,6 +74,18 @@ class UserCommands:
             return added
 
         return await self._transactions.run(context, Action.REGISTER, work)
+
+    async def import_batch(self, context: Context, batch: Sequence[NewUser]) -> Result[Sequence[EmailTaken], NotAllowed | Failure]:
+        """Register many users, with the hashes of their passwords, in one transaction; return those whose address is taken."""
+
+        async def work(operation: Operation[UserStores]) -> Result[Sequence[EmailTaken], NotAllowed]:
+            if (denied := await operation.denied("users", None)) is not None:
+                return denied
+            taken = await operation.repositories.users.add_all(batch)
+            await operation.done("users", imported=str(len(batch) - len(taken)), refused=str(len(taken)))
+            return Ok(taken)
+
+        return await self._transactions.run(context, Action.IMPORT_USERS, work)
 
     async def authenticate(self, context: Context, email: EmailAddress, password: str) -> Result[User, LoginError | Failure]:
         """Return the user with this address and password. A hash with outdated parameters is replaced.

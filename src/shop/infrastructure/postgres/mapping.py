@@ -15,7 +15,7 @@ from shop_db import enums
 from shop_db.models import AuditLog, DailySale
 from shop_db.models import User as UserRow
 from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow
+from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow, SeedUsersParams
 
 
 class UnreadableRow(StoreDefect):
@@ -87,6 +87,21 @@ def audit_outcome_to(outcome: AuditOutcome) -> enums.AuditOutcome:
 def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
     """Build the read model."""
     return PublicProfile(id=UserId(row.id), first_name=row.first_name, last_name=row.last_name)
+
+
+def seed_params_of(user: User) -> SeedUsersParams:
+    """Return the row of a user who is written by COPY."""
+    profile = user.profile
+    return SeedUsersParams(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        password=user.password.encoded,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
 
 
 def user_summary_from(row: ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
