@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,12 +28,14 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
 
--- Replace a user's password hash. Changes no row if the user has another version or does not exist.
+-- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
+-- one. Changes no row if the user has another version or does not exist.
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
+    session_generation = session_generation + @ended_generations::integer,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version;
@@ -46,9 +48,15 @@ SET role = @role,
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- Get the role of a user, on every request of a session.
--- name: GetUserRole :one
-SELECT role
+-- End all sessions of a user. Changes no row if no user has the id.
+-- name: EndUserSessions :execrows
+UPDATE users
+SET session_generation = session_generation + 1
+WHERE id = @id;
+
+-- Get what decides about each request of a user: the role, and the generation of the sessions that are open.
+-- name: GetUserStanding :one
+SELECT role, session_generation
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
@@ -57,6 +65,12 @@ WHERE id = @id AND erased_at IS NULL;
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
 WHERE id = @id AND erased_at IS NULL;
+
+-- Get how to write to a user about something that occurred within this time. Returns no row for something older.
+-- name: GetRecipient :one
+SELECT first_name, email
+FROM users
+WHERE id = @id AND @occurred_at::timestamptz > now() - @within::interval;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many
@@ -91,6 +105,25 @@ SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
 FROM matching
 ORDER BY created_at, id
 LIMIT @at_most;
+
+-- Find users as a clerk searches them, without their passwords, oldest first unless another order is chosen. A filter that is left out does
+-- not apply: how the last name and how the e-mail address begin, in any case, one of these roles, and when the user registered (since
+-- included, before excluded).
+-- name: FindUsers :many
+-- @page
+-- @optional last_name, email, roles, registered_since, registered_before
+-- @order oldest
+-- @order newest: users.created_at DESC, users.id DESC
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM users
+WHERE starts_with(lower(users.last_name), lower(@last_name))
+  AND starts_with(lower(users.email), lower(@email))
+  AND users.role = ANY(@roles::user_role[])
+  AND users.created_at >= @registered_since
+  AND users.created_at < @registered_before
+  AND users.erased_at IS NULL
+ORDER BY users.created_at, users.id
+LIMIT @page_size;
 
 -- Get those of the given lower-case addresses that users have.
 -- name: GetTakenEmails :many

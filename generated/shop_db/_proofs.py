@@ -39,11 +39,15 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
-    "GetUserRole": (
+    "GetUserStanding": (
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
     "GetUserSummary": (
+        "at most one (the unique index `users_pkey` allows one row for the given"
+        " values)"
+    ),
+    "GetRecipient": (
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),

@@ -155,6 +155,10 @@ class User:
     """When the personal data were erased; the service then treats the user as
     deleted.
     """
+    session_generation: int
+    """Raised to end all sessions: those of an earlier generation, and their access
+    tokens, are refused.
+    """
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -171,4 +175,5 @@ class User:
             version=row[8],
             role=UserRole(row[9]),
             erased_at=row[10],
+            session_generation=row[11],
         )

@@ -3,7 +3,7 @@
 
 import datetime
 from collections.abc import AsyncIterable, Iterable
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -11,6 +11,7 @@ from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
 from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
+from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
@@ -22,7 +23,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at
+    version, role, erased_at, session_generation
 """
 
 
@@ -49,7 +50,7 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at
+    version, role, erased_at, session_generation
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL
 """
@@ -66,7 +67,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at
+    version, role, erased_at, session_generation
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -99,7 +100,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at""",
+    version, role, erased_at, session_generation""",
 )
 
 
@@ -138,9 +139,10 @@ async def update_user_profile(
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
+    session_generation = session_generation + $2::integer,
     updated_at = greatest(updated_at, now()),
     version = version + 1
-WHERE id = $2::uuid AND version = $3::int4
+WHERE id = $3::uuid AND version = $4::int4
 """
 
 
@@ -154,14 +156,19 @@ async def update_user_password(
     conn: AsyncConnection[Any],
     *,
     password: str,
+    ended_generations: int,
     id: UUID,
     version: int,
 ) -> int:
-    """Replace a user's password hash.
-
-    Changes no row if the user has another version or does not exist.
+    """Replace a user's password hash, and end this number of generations of
+    sessions: one with a new password, none with a new hash of the same one. Changes no
+    row if the user has another version or does not exist.
     """
-    return await aexecute_count(conn, UPDATE_USER_PASSWORD, (password, id, version))
+    return await aexecute_count(
+        conn,
+        UPDATE_USER_PASSWORD,
+        (password, ended_generations, id, version),
+    )
 
 
 UPDATE_USER_ROLE: Final = """\
@@ -188,20 +195,58 @@ async def update_user_role(
     return await aexecute_count(conn, UPDATE_USER_ROLE, (role, id, version))
 
 
-GET_USER_ROLE: Final = """\
-SELECT role
+END_USER_SESSIONS: Final = """\
+UPDATE users
+SET session_generation = session_generation + 1
+WHERE id = $1::uuid
+"""
+
+
+@atraced("EndUserSessions", END_USER_SESSIONS, operation="UPDATE", collection="users")
+async def end_user_sessions(conn: AsyncConnection[Any], *, id: UUID) -> int:
+    """End all sessions of a user. Changes no row if no user has the id."""
+    return await aexecute_count(conn, END_USER_SESSIONS, (id,))
+
+
+GET_USER_STANDING: Final = """\
+SELECT role, session_generation
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
-@atraced("GetUserRole", GET_USER_ROLE, operation="SELECT", collection="users")
-async def get_user_role(conn: AsyncConnection[Any], *, id: UUID) -> UserRole | None:
-    """Get the role of a user, on every request of a session."""
-    row, count = await afetch_one(conn, GET_USER_ROLE, (id,))
+@dataclass(slots=True)
+class GetUserStandingRow:
+    """A row of `get_user_standing`."""
+
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+    session_generation: int
+    """Raised to end all sessions: those of an earlier generation, and their access
+    tokens, are refused.
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(role=UserRole(row[0]), session_generation=row[1])
+
+
+@atraced("GetUserStanding", GET_USER_STANDING, operation="SELECT", collection="users")
+async def get_user_standing(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+) -> GetUserStandingRow | None:
+    """Get what decides about each request of a user: the role, and the generation of
+    the sessions that are open.
+    """
+    row, count = await afetch_one(conn, GET_USER_STANDING, (id,))
     if count > 1:
-        raise ProofBrokenError("GetUserRole", count)
-    return None if row is None else UserRole(row[0])
+        raise ProofBrokenError("GetUserStanding", count)
+    return None if row is None else GetUserStandingRow.from_row(row)
 
 
 GET_USER_SUMMARY: Final = """\
@@ -265,6 +310,46 @@ async def get_user_summary(
     if count > 1:
         raise ProofBrokenError("GetUserSummary", count)
     return None if row is None else GetUserSummaryRow.from_row(row)
+
+
+GET_RECIPIENT: Final = """\
+SELECT first_name, email
+FROM users
+WHERE id = $1::uuid AND $2::timestamptz > now() - $3::interval
+"""
+
+
+@dataclass(slots=True)
+class GetRecipientRow:
+    """A row of `get_recipient`."""
+
+    first_name: str
+    """Given name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+
+
+@atraced("GetRecipient", GET_RECIPIENT, operation="SELECT", collection="users")
+async def get_recipient(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+    occurred_at: datetime.datetime,
+    within: datetime.timedelta,
+) -> GetRecipientRow | None:
+    """Get how to write to a user about something that occurred within this time.
+
+    Returns no row for something older.
+    """
+    row, count = await afetch_one(
+        conn,
+        GET_RECIPIENT,
+        (id, occurred_at, within),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetRecipient", count)
+    return None if row is None else GetRecipientRow(*row)
 
 
 GET_PUBLIC_PROFILES: Final = """\
@@ -450,6 +535,150 @@ async def search_users(
     """
     rows = await afetch_all(conn, SEARCH_USERS, (at_most, wanted))
     return [SearchUsersRow.from_row(row) for row in rows]
+
+
+FIND_USERS: Final = Pages(
+    "FindUsers",
+    (
+        "last_name",
+        "email",
+        "roles",
+        "registered_since",
+        "registered_before",
+        "page_size",
+    ),
+    "page_size",
+    """\
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role""",
+    KEYS,
+    "\nFROM users",
+    Where(
+        "\nWHERE ",
+        "\n  AND ",
+        ("starts_with(lower(users.last_name), lower({last_name}::text))", "last_name"),
+        ("starts_with(lower(users.email), lower({email}::text))", "email"),
+        ("users.role = ANY({roles}::user_role[])", "roles"),
+        ("users.created_at >= {registered_since}::timestamptz", "registered_since"),
+        ("users.created_at < {registered_before}::timestamptz", "registered_before"),
+        "users.erased_at IS NULL",
+    ),
+    "\nORDER BY ",
+    {
+        "oldest": PageOrder(
+            "1cb75fd22a35",
+            forwards="users.created_at, users.id",
+            backwards="users.created_at DESC, users.id DESC",
+            keys={"cursor_1": "users.created_at", "cursor_2": "users.id"},
+            after={
+                (): (
+                    "(users.created_at, users.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(users.created_at, users.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+        "newest": PageOrder(
+            "7c2f1368badb",
+            forwards="users.created_at DESC, users.id DESC",
+            backwards="users.created_at, users.id",
+            keys={"cursor_1": "users.created_at", "cursor_2": "users.id"},
+            after={
+                (): (
+                    "(users.created_at, users.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(users.created_at, users.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+    },
+    "\nLIMIT {page_size}::int8",
+)  # fmt: skip
+
+FindUsersOrder: TypeAlias = Literal["oldest", "newest"]
+
+
+@dataclass(slots=True)
+class FindUsersRow:
+    """A row of `find_users`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("FindUsers", FIND_USERS.sql, operation="SELECT", collection="users")
+async def find_users(
+    conn: AsyncConnection[Any],
+    *,
+    last_name: str | Unset = UNSET,
+    email: str | Unset = UNSET,
+    roles: list[UserRole] | Unset = UNSET,
+    registered_since: datetime.datetime | Unset = UNSET,
+    registered_before: datetime.datetime | Unset = UNSET,
+    page_size: int,
+    order: FindUsersOrder = "oldest",
+    cursor: str | None = None,
+) -> Page[FindUsersRow]:
+    """Find users as a clerk searches them, without their passwords, oldest first
+    unless another order is chosen. A filter that is left out does not apply: how the
+    last name and how the e-mail address begin, in any case, one of these roles, and
+    when the user registered (since included, before excluded).
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
+    sql, values, place = FIND_USERS.choose(
+        (last_name, email, roles, registered_since, registered_before, page_size),
+        cursor,
+        order,
+    )
+    rows = await afetch_all(conn, sql, values)
+    rows, after, before = place.cut(rows)
+    return Page([FindUsersRow.from_row(row) for row in rows], after, before)
 
 
 GET_TAKEN_EMAILS: Final = """\

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -23,6 +24,7 @@ from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subs
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer, Processor
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.notifications import Notifier, notify_by
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.sales import record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
@@ -39,13 +41,14 @@ from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
-from shop.infrastructure.passwords import Argon2PasswordHasher
+from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
 from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
 from shop.infrastructure.postgres.administration.rights import grant_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
+from shop.infrastructure.postgres.messaging.recipients import PostgresRecipients
 from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
@@ -55,6 +58,8 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.smtp import SmtpNotifier
+from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
@@ -103,7 +108,8 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`.
+    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each process has
+    sessions of its own; without a mail server there is no consumer `notifications`.
     """
 
     users: UserCommands
@@ -115,6 +121,7 @@ class Shop:
     seeds: SeedCommands
     pruning: MessagePruning
     recovery: Recovery
+    has_shared_sessions: bool
     rates: RateLimit
     relay: Relay | None
     consumers: dict[str, Consumer] | None
@@ -155,11 +162,21 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             after_commit=after_commit,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
-        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation)
-        users = UserCommands(transactions, adapters.passwords or Argon2PasswordHasher())
+        smtp = settings.smtp_url
+        notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
+        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation, notifier)
+        users = UserCommands(transactions, adapters.passwords or _hasher(settings))
         yield Shop(
             users=users,
-            sessions=SessionCommands(users, sessions, timedelta(hours=settings.session_hours)),
+            sessions=SessionCommands(
+                users,
+                transactions,
+                sessions,
+                _access_tokens(settings),
+                timedelta(hours=settings.session_hours),
+                remembered=settings.session_check_interval,
+                rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
+            ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
             trail=AuditTrail(begin),
@@ -167,19 +184,24 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
-            rates=await stack.enter_async_context(open_rate_limit(settings.http_rate_limit, url)),
+            has_shared_sessions=url is not None,
+            rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
             relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
             consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
         )
 
 
-def _processors(pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None) -> dict[str, Processor]:
+def _processors(
+    pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[str, Processor]:
     """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
     processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
     if invalidation is not None:
         processors["cache"] = invalidation.process
     if revocation is not None:
         processors["sessions"] = revocation.process
+    if notifier is not None:
+        processors["notifications"] = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), notify_by(notifier))
     return processors
 
 
@@ -223,6 +245,21 @@ async def maintain_audit_log(settings: Settings, context: Context) -> Maintained
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
     return ReadCache(CacheBreaker(store, lifetime=options.ttl + options.lease), options)
+
+
+def _hasher(settings: Settings) -> Argon2PasswordHasher:
+    cost = parameters(memory_kib=settings.password_memory_kib, passes=settings.password_passes, lanes=settings.password_lanes)
+    return Argon2PasswordHasher(cost)
+
+
+def _access_tokens(settings: Settings) -> SignedAccessTokens:
+    return SignedAccessTokens(
+        keys=Path(settings.token_keys) if settings.token_keys else None,
+        signing_id=settings.token_signing_key,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime=timedelta(seconds=settings.token_lifetime),
+    )
 
 
 def _pool_options(settings: Settings) -> PoolOptions:

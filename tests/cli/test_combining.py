@@ -126,21 +126,14 @@ def _has_all_of(together: Mapping[str, Any], alone: Mapping[str, Any]) -> bool:
 
 def test_errors_of_combined_entries_are_those_of_each_entry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {f"queries/{number}/query.sql": query("A").replace("name FROM", "nope FROM") for number in (1, 2)}
-    files = {f"queries/{number}/query.sql": query(f"Get{number}") for number in range(8)}
-    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(8)]
-    project = write_project(tmp_path, {**files, **wrong, "sqlc.yaml": configuration(blocks)})
+    without = {"queries/0/query.sql": "SELECT 1;\n"}
+    files = {f"queries/{number}/query.sql": query(f"Get{number}") for number in range(9)}
+    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(9)]
+    project = write_project(tmp_path, {**files, **wrong, **without, "sqlc.yaml": configuration(blocks)})
     combined, apart = combined_and_apart(project / "sqlc.yaml", monkeypatch)
-    assert len(apart.requests) == len(blocks) - len(wrong)
-    assert {each.place.file for each in apart.complaints if each.place} == set(wrong)
-    assert (combined.requests, combined.complaints) == (apart.requests, apart.complaints)
-
-
-def test_a_combined_entry_without_a_query_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {f"queries/{number}/query.sql": query(f"Get{number}") if number else "SELECT 1;\n" for number in range(8)}
-    blocks = [block(f"queries/{number}", {"out": f"out/{number}"}) for number in range(8)]
-    project = write_project(tmp_path, {**files, "sqlc.yaml": configuration(blocks)})
-    combined, apart = combined_and_apart(project / "sqlc.yaml", monkeypatch)
-    assert [each.message for each in apart.complaints] == ["there is no query in queries/0"]
+    assert len(apart.requests) == len(blocks) - len(wrong) - len(without)
+    assert {each.place.file for each in apart.complaints if each.place} == {*wrong, "sqlc.yaml"}
+    assert "there is no query in queries/0" in [each.message for each in apart.complaints]
     assert (combined.requests, combined.complaints) == (apart.requests, apart.complaints)
 
 

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from sqlwright.diagnostics import Diagnostic
 from sqlwright.project.configuration import Configuration, Entry, read_configuration
 from sqlwright.project.sqlc import Run, reading
@@ -17,6 +19,9 @@ _OTHER_BLOCK = CONFIGURATION.split("sql:\n", 1)[1].replace("queries: queries", "
 _SOUND = {"sqlc.yaml": CONFIGURATION + _OTHER_BLOCK, "reports/totals.sql": "-- name: CountUsers :one\nSELECT count(*) FROM users;\n"}
 _CHANGED = {"queries/users.sql": "-- name: Changed :one\nSELECT 1;\n"}
 _WRONG = {"queries/users.sql": "-- name: A :one\nSELECT nope FROM users;\n\n-- name: B :many\nSELECT id FROM strangers;\n"}
+
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def running(databases: Mapping[int, Database], case: Case) -> Iterator[tuple[int
     return ((major, database) for major, database in databases.items() if major >= case.since)
 
 
+@pytest.mark.parametrize("major", MAJORS)
 def test_a_server_of_every_version_runs_the_cases(databases: dict[int, Database], servers: Servers, major: int) -> None:
     assert servers.conninfo(major)
     assert major in databases

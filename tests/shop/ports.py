@@ -5,28 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 from shop.application.commands.orders import OrderStores
 from shop.application.commands.pruning import PrunableMessages, PruningStores
 from shop.application.commands.recovery import RecoveryStores, RepublishableMessages
 from shop.application.commands.seeds import SeedStores
-from shop.application.commands.users import UserStores
+from shop.application.commands.session_store import SessionStore
+from shop.application.commands.sessions import SessionCommands
+from shop.application.commands.users import UserCommands, UserStores
 from shop.application.messaging.broker import Subscription
 from shop.application.messaging.idempotent_consumer import Inbox
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.relay import PendingMessages
 from shop.application.messaging.sales import SalesLedger
+from shop.application.rates import RateLimit
 from shop.application.reads.models import DailySales
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.transactions.audit import AuditLog
+from shop.application.transactions.runner import Transactions
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.events import Event
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
 from shop.domain.values import PasswordHash
 from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.tokens import SignedAccessTokens
 
 from .memory.broker import MemoryBroker
 
@@ -105,3 +110,21 @@ async def receive_all(subscription: Subscription, expected: int = 0, wait: float
         messages.append(read_message(delivery.body))
         await delivery.accept()
     return messages
+
+
+class Unlimited:
+    """A `RateLimit` that allows everything."""
+
+    async def hit(self, who: str) -> float | None:  # noqa: ARG002 - everyone is allowed
+        return None
+
+
+def session_commands(
+    users: UserCommands,
+    transactions: Transactions[UserStores],
+    store: SessionStore,
+    rates: RateLimit = Unlimited(),  # noqa: B008 it has no state
+) -> SessionCommands:
+    """Return the use cases of sessions, with a key of their own, and asking the store each time."""
+    tokens = SignedAccessTokens(keys=None, signing_id="", issuer="shop", audience="shop", lifetime=timedelta(minutes=5))
+    return SessionCommands(users, transactions, store, tokens, timedelta(hours=1), remembered=0.0, rates=rates)

@@ -19,7 +19,7 @@ class Login:
     def get(self, _: object, __: object) -> str:
         if not _tokens:
             credentials = {"email": os.environ["ADMIN_EMAIL"], "password": os.environ["ADMIN_PASSWORD"]}
-            _tokens.append(httpx.post(f"{os.environ['SHOP_URL']}/sessions", json=credentials).json()["token"])
+            _tokens.append(httpx.post(f"{os.environ['SHOP_URL']}/sessions", json=credentials).json()["access_token"])
         return _tokens[0]
 
     def set(self, case: Any, data: str, _: object) -> None:

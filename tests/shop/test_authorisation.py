@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -19,6 +18,7 @@ from shop.application.context import Actor, Context
 from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
+from shop.application.reads.users import UserFilter
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
 from shop.application.transactions.trail import AuditTrail
@@ -31,6 +31,7 @@ from shop.infrastructure.memory.sessions import MemorySessionStore
 
 from .memory.reads import memory_reads
 from .memory.store import MemoryStore
+from .ports import session_commands
 
 OWNER, OTHER = UserId(uuid.UUID(int=1)), UserId(uuid.UUID(int=2))
 
@@ -57,8 +58,12 @@ ALLOWED = {
     Action.IMPORT_USERS: ADMINS,
     Action.SHOW_USER: f"self {STAFF}",
     Action.LIST_USERS: STAFF,
+    Action.FIND_USERS: STAFF,
+    Action.ACT_AS: ADMINS,
     Action.UPDATE_PROFILE: f"self {ADMINS}",
     Action.CHANGE_PASSWORD: f"self {ADMINS}",
+    Action.LIST_SESSIONS: f"self {ADMINS}",
+    Action.END_SESSION: f"self {ADMINS}",
     Action.END_SESSIONS: f"self {ADMINS}",
     Action.DELETE_USER: f"self {ADMINS}",
     Action.ERASE_USER: f"self {ADMINS}",
@@ -88,6 +93,7 @@ def test_nobody_owns_what_has_no_owner() -> None:
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 GRACE = Profile(PersonName("Grace", "Hopper"), EmailAddress("grace@example.org"))
+ROOT = Profile(PersonName("Root", "Hopper"), EmailAddress("root@example.org"))
 PASSWORD = Password("correct horse")
 LINE = OrderLine("BOOK-1", "A book", 1, Money(1, Currency.EUR))
 SYSTEM = Context(Actor.system("test"), "pytest")
@@ -104,6 +110,7 @@ class Service:
     queries: QueryService
     owner: UserId
     order: OrderId
+    administrator: UserId
 
     def call(self, action: Action, context: Context) -> Awaitable[Result[object, object]]:
         """Perform an action on what the owner owns."""
@@ -113,9 +120,13 @@ class Service:
             Action.IMPORT_USERS: lambda: self.users.import_batch(context, []),
             Action.SHOW_USER: lambda: reads.user(self.owner),
             Action.LIST_USERS: lambda: reads.users(1, None),
+            Action.FIND_USERS: lambda: reads.find_users(UserFilter(), "oldest", 1, None),
+            Action.ACT_AS: lambda: self.users.act_as(context, self.administrator),
             Action.UPDATE_PROFILE: lambda: self.users.update_profile(context, self.owner, GRACE),
             Action.CHANGE_PASSWORD: lambda: self.users.change_password(context, self.owner, PASSWORD.text, PASSWORD),
-            Action.END_SESSIONS: lambda: self.sessions.log_out_everywhere(context, self.owner),
+            Action.LIST_SESSIONS: lambda: self.sessions.sessions(context, self.owner),
+            Action.END_SESSION: lambda: self.sessions.end(context, self.owner, "0" * 32),
+            Action.END_SESSIONS: lambda: self.sessions.end_all(context, self.owner),
             Action.ERASE_USER: lambda: self.users.erase(context, self.owner),
             Action.DELETE_USER: lambda: self.users.delete(context, self.owner),
             Action.GRANT_ROLE: lambda: self.users.grant(context, self.owner, Role.CLERK),
@@ -137,12 +148,15 @@ async def service(cheap_hasher: PasswordHasher) -> Service:
     store = MemoryStore()
     transactions = Transactions(store.begin)
     users, orders = UserCommands(transactions, cheap_hasher), OrderCommands(transactions)
-    sessions = SessionCommands(users, MemorySessionStore(), timedelta(hours=1))
+    sessions = session_commands(users, transactions, MemorySessionStore())
     registered = await users.register(SYSTEM, ADA, PASSWORD)
     assert isinstance(registered, Ok)
+    root = await users.register(SYSTEM, ROOT, PASSWORD)
+    assert isinstance(root, Ok)
+    assert await users.grant(SYSTEM, root.value.id, Role.ADMIN) == Ok(None)
     placed = await orders.place(SYSTEM, NewOrder(registered.value.id, (LINE,)))
     assert isinstance(placed, Ok)
-    return Service(store, users, orders, sessions, QueryService(memory_reads(store)), registered.value.id, placed.value.id)
+    return Service(store, users, orders, sessions, QueryService(memory_reads(store)), registered.value.id, placed.value.id, root.value.id)
 
 
 @pytest.mark.parametrize("action", Action)
@@ -159,3 +173,17 @@ async def test_every_use_case_and_query_asks_the_table(service: Service, action:
         if is_denied and state.commits > committed.commits:
             (_, entry) = state.audit[-1]
             assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+
+
+async def test_only_administrators_act_and_are_acted_for(service: Service) -> None:
+    operator = Context(Actor.admin("root"), "pytest")
+    assert await service.users.act_as(operator, service.administrator) == Ok(Actor.user(service.administrator, Role.ADMIN))
+    for role in (Role.CLERK, Role.CUSTOMER):
+        assert await service.users.grant(SYSTEM, service.administrator, role) == Ok(None)
+        refused = await service.users.act_as(operator, service.administrator)
+        assert refused == Err(NotAllowed(Action.ACT_AS, anonymous=False))
+    entries = [entry for _, entry in service.store.state.audit if entry.action == Action.ACT_AS]
+    assert [(entry.context.actor.text, entry.subject, entry.outcome) for entry in entries] == [
+        ("admin:root", f"user:{service.administrator}", outcome)
+        for outcome in (AuditOutcome.DONE, AuditOutcome.REFUSED, AuditOutcome.REFUSED)
+    ]

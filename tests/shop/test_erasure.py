@@ -111,7 +111,7 @@ async def test_for_the_service_an_erased_user_is_deleted_and_the_orders_stay(
     assert await users.update_profile(ADMIN, user_id, PROFILE) == gone
     assert await users.grant(ADMIN, user_id, Role.ADMIN) == gone
     assert await orders.place(ADMIN, NewOrder(user_id, (LINE,))) == gone
-    assert (await reads.user(user_id), await reads.public_profile(user_id), await reads.role(user_id)) == (gone, gone, Ok(None))
+    assert (await reads.user(user_id), await reads.public_profile(user_id), await reads.standing(user_id)) == (gone, gone, Ok(None))
     assert await reads.count_users() == Ok(0)
     page = await reads.users(10)
     assert isinstance(page, Ok)

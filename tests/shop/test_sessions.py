@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
-from shop.application.commands.sessions import SessionStore, SessionStoreLost
+from shop.application.commands.open_sessions import OpenSessions
+from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.domain.events import OrderShipped, UserDeleted, UserPasswordChanged, UserProfileUpdated
@@ -36,38 +40,157 @@ def user() -> UserId:
     return UserId(uuid.uuid4())
 
 
-def digest() -> str:
+def new_id() -> str:
     return uuid.uuid4().hex
 
 
-async def test_a_session_has_a_holder_until_it_is_closed(store: SessionStore) -> None:
-    ada, first, second = user(), digest(), digest()
-    await store.open(first, ada, HOUR)
-    await store.open(second, ada, HOUR)
+async def opened(store: SessionStore, user_id: UserId, lifetime: timedelta = HOUR, generation: int = 1) -> str:
+    session_id = new_id()
+    await store.open(session_id, "first", user_id, generation, "http 192.0.2.1", lifetime)
+    return session_id
+
+
+async def test_a_session_is_open_until_it_is_closed(store: SessionStore) -> None:
+    ada = user()
+    first, second = await opened(store, ada), await opened(store, ada, generation=7)
     await store.close(first)
-    await store.close(digest())
-    assert [await store.holder(each) for each in (first, second, digest())] == [None, ada, None]
+    await store.close(new_id())
+    assert [await store.get(each) for each in (first, new_id())] == [None, None]
+    found = await store.get(second)
+    assert found is not None
+    assert (found.id, found.user_id, found.generation, found.origin) == (second, ada, 7, "http 192.0.2.1")
+    assert found.refreshed_at == found.opened_at == found.ends_at - HOUR
+    assert abs(found.opened_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_the_sessions_of_a_user_are_listed_and_no_others(store: SessionStore) -> None:
+    ada, grace = user(), user()
+    closed, *others = [await opened(store, ada) for _ in range(3)]
+    hers = await opened(store, grace)
+    await store.close(closed)
+    assert {each.id for each in await store.of_user(ada)} == set(others)
+    assert [each.id for each in await store.of_user(grace)] == [hers]
+    assert list(await store.of_user(user())) == []
+
+
+async def test_a_token_is_used_once_and_its_second_use_ends_the_session(store: SessionStore) -> None:
+    ada = user()
+    session_id, other = await opened(store, ada), await opened(store, ada)
+    opening = await store.get(session_id)
+    assert opening is not None
+    for used, following in (("first", "second"), ("second", "third")):
+        rotated = await store.rotate(session_id, used, following)
+        assert isinstance(rotated, Session)
+        # A refresh does not extend the session.
+        assert replace(rotated, refreshed_at=opening.refreshed_at) == opening
+        assert rotated.refreshed_at >= opening.refreshed_at
+    reused = await store.rotate(session_id, "first", "fourth")
+    assert isinstance(reused, ReusedToken)
+    assert reused.session.user_id == ada
+    # With it ends the family, the current token included.
+    assert [await store.rotate(session_id, used, "fourth") for used in ("third", "fourth", "first")] == [None] * 3
+    assert await store.get(session_id) is None
+    assert isinstance(await store.rotate(other, "first", "second"), Session)
+
+
+async def test_of_concurrent_uses_of_one_token_only_one_is_the_first(store: SessionStore) -> None:
+    session_id = await opened(store, user())
+    answers = await asyncio.gather(*(store.rotate(session_id, "first", f"second {number}") for number in range(10)))
+    assert Counter(type(each) for each in answers) == {Session: 1, ReusedToken: 1, type(None): 8}
 
 
 async def test_all_sessions_of_a_user_are_closed_and_no_others(store: SessionStore) -> None:
-    ada, grace, digests = user(), user(), [digest() for _ in range(3)]
-    for each, holder in zip(digests, (ada, ada, grace), strict=True):
-        await store.open(each, holder, HOUR)
+    ada, grace = user(), user()
+    ids = [await opened(store, each) for each in (ada, ada, grace)]
     await store.close_all(ada)
     await store.close_all(user())
-    assert [await store.holder(each) for each in digests] == [None, None, grace]
+    assert [await store.get(each) is None for each in ids] == [True, True, False]
 
 
 async def test_a_session_ends_after_its_lifetime(store: SessionStore) -> None:
-    ada, short, long = user(), digest(), digest()
-    await store.open(long, ada, HOUR)
-    await store.open(short, ada, timedelta(milliseconds=1))
-    while await store.holder(short) is not None:
+    ada = user()
+    long, short = await opened(store, ada), await opened(store, ada, timedelta(milliseconds=1))
+    while await store.get(short) is not None:
         pass
     # That the last one is short does not shorten the others, nor take them from the list of what is to be closed.
-    assert await store.holder(long) == ada
+    assert [each.id for each in await store.of_user(ada)] == [long]
     await store.close_all(ada)
-    assert await store.holder(long) is None
+    assert await store.get(long) is None
+
+
+# --- What a process remembers of open sessions ------------------------------------------------------------------------------
+
+
+class CountedStore(MemorySessionStore):
+    """A store that counts what it is asked, and may be lost."""
+
+    asked = 0
+    is_lost = False
+
+    async def get(self, session_id: str) -> Session | None:
+        self.asked += 1
+        if self.is_lost:
+            raise SessionStoreLost("gone")
+        return await super().get(session_id)
+
+
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_end_of_a_session_elsewhere_is_effective_within_the_interval() -> None:
+    store, clock = CountedStore(), Clock()
+    known, session_id = OpenSessions(store, 5.0, clock), await opened(store, user())
+    assert [await known.is_open(session_id) for _ in range(3)] == [True] * 3
+    await store.close(session_id)
+    clock.now = 4.9
+    assert await known.is_open(session_id)
+    assert store.asked == 1
+    clock.now = 5.0
+    assert [await known.is_open(session_id) for _ in range(3)] == [False] * 3
+    assert store.asked == 2
+
+
+async def test_the_end_of_a_session_in_this_process_is_effective_at_once() -> None:
+    store = CountedStore()
+    known, session_id = OpenSessions(store, 5.0, Clock()), await opened(store, user())
+    assert await known.is_open(session_id)
+    known.closed(session_id)
+    assert not await known.is_open(session_id)
+    assert store.asked == 1
+
+
+async def test_while_the_store_is_lost_sessions_count_as_open_and_it_is_asked_once_a_second() -> None:
+    store, clock = CountedStore(), Clock()
+    known, session_id, ended = OpenSessions(store, 0.0, clock), new_id(), new_id()
+    known.closed(ended)
+    store.is_lost = True
+    assert [await known.is_open(session_id) for _ in range(3)] == [True] * 3
+    assert not await known.is_open(ended)
+    assert store.asked == 1
+    store.is_lost, clock.now = False, 1.0
+    assert not await known.is_open(session_id)
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    store, clock = CountedStore(), Clock()
+    known = OpenSessions(store, 5.0, clock)
+    first = await opened(store, user())
+    assert await known.is_open(first)
+    for _ in range(10_000):
+        await known.is_open(new_id())
+    assert store.asked == 10_001
+    assert await known.is_open(first)
+    assert store.asked == 10_002
+
+
+# --- The end of sessions by events --------------------------------------------------------------------------------------------
 
 
 class Lost(MemorySessionStore):
@@ -85,13 +208,13 @@ class Lost(MemorySessionStore):
 async def test_a_revocation_that_the_store_missed_is_repeated_by_the_consumer(event: type[UserPasswordChanged | UserDeleted]) -> None:
     store, ada = Lost(), user()
     revocation = SessionRevocation(store)
-    await store.open("1", ada, HOUR)
+    session_id = await opened(store, ada)
     await revocation.after_commit([event(ada)])
     assert await revocation.process(message(event(ada))) is Verdict.NOT_NOW
-    assert await store.holder("1") == ada
+    assert await store.get(session_id) is not None
     store.is_lost = False
     for other in (UserProfileUpdated(ada), OrderShipped(OrderId(uuid.uuid4()), ada)):
         assert await revocation.process(message(other)) is Verdict.HANDLED
-    assert await store.holder("1") == ada
+    assert await store.get(session_id) is not None
     assert await revocation.process(message(event(ada))) is Verdict.HANDLED
-    assert await store.holder("1") is None
+    assert await store.get(session_id) is None

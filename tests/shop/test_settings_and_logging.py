@@ -144,6 +144,8 @@ def test_the_maximum_of_a_pool_is_at_least_its_minimum() -> None:
 
 
 def test_no_timeout_is_so_short_that_postgresql_ignores_it() -> None:
+    low = problems(database_url=URL, password_memory_kib="16")
+    assert low == ["password_lanes: needs 32 KiB of password_memory_kib, which is 16"]
     [problem] = problems(database_url=URL, lock_timeout="0.0001")
     assert problem == "lock_timeout on the command line: Input should be greater than or equal to 0.001"
 
@@ -202,6 +204,11 @@ SHOWN = {
         "nats://s3cret@h": "scheme=nats host=h port=4222 token=***",
         "tls://ada:s3cret@more@h:1": "scheme=tls host=h port=1 user=ada password=***",
     },
+    "smtp_url": {
+        "smtp://h:25": "scheme=smtp host=h port=25",
+        "smtp+starttls://ada:s3cret%40more@h:587": "scheme=smtp+starttls host=h port=587 user=ada password=***",
+        "smtps://ada:s3cret@more@h:465": "scheme=smtps host=h port=465 user=ada password=***",
+    },
 }
 REFUSED = {
     "database_url": [
@@ -234,6 +241,15 @@ REFUSED = {
         "nats://a,nats://b",
         "nats://[h",
     ],
+    "smtp_url": [
+        "http://h:25",
+        "smtp://h",
+        "smtp://ada:s3cret@h:25",
+        "smtps://ada:s3#cret@h:465",
+        "smtps://ada:s3/cret@h:465",
+        "smtps://h:99999",
+        "smtps://[h",
+    ],
 }
 
 
@@ -253,7 +269,7 @@ def test_nats_urls_are_parsed_as_by_its_client(url: str) -> None:
     assert ("token" in shown, shown.get("user")) == (read.password is None, read.username if read.password is not None else None)
 
 
-@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(24))
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(31))
 def test_a_url_that_its_client_would_misinterpret_is_refused_and_not_quoted(key: str, url: str) -> None:
     [problem] = problems(**{"database_url": URL, key: url})
     assert problem.startswith(f"{key} on the command line: ")

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
-from argon2 import Parameters, Type, extract_parameters
+from argon2 import Parameters, Type, extract_parameters, low_level
 from psycopg import AsyncConnection, sql
 
 import shop_db
@@ -33,7 +33,7 @@ from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
-from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher
+from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
@@ -266,6 +266,24 @@ async def test_without_a_hash_the_cost_is_that_of_a_wrong_password(parameters: P
     assert not await hasher.verify("correct horse", PasswordHash("$2b$12$c2FsdHNhbHRzYWx0c2FsdA"))
 
 
+async def test_each_verification_is_one_of_argon2_whether_there_is_a_hash_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher, verified = Argon2PasswordHasher(CHEAP), list[bytes]()
+    known = await hasher.hash("correct horse")
+    verify = low_level.verify_secret
+
+    def counting(encoded: bytes, secret: bytes, kind: Type) -> bool:
+        # What is not of argon2 is refused without its cost.
+        if encoded.startswith(b"$argon2id$"):
+            verified.append(secret)
+        return verify(encoded, secret, kind)
+
+    monkeypatch.setattr("argon2._password_hasher.verify_secret", counting)
+    for hashed, password in ((known, "correct horse"), (known, "guessed"), (None, "guessed"), (PasswordHash("$2b$12$c2FsdA"), "guessed")):
+        verified.clear()
+        assert await hasher.verify(password, hashed) is (password == "correct horse")
+        assert verified == [password.encode()]
+
+
 async def test_any_text_can_be_verified() -> None:
     hasher = Argon2PasswordHasher(CHEAP)
     assert not await hasher.verify("a lone surrogate: \ud800", await hasher.hash("correct horse"))
@@ -276,6 +294,7 @@ async def test_a_new_hash_is_not_outdated(hasher: PasswordHasher) -> None:
 
 
 async def test_the_service_hashes_by_argon2id() -> None:
+    assert parameters(memory_kib=65_536, passes=3, lanes=4) == DEFAULT
     assert (await Argon2PasswordHasher().hash("correct horse")).encoded.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 

@@ -23,14 +23,16 @@ from typer.testing import CliRunner
 
 from shop.application.commands.orders import MoveError
 from shop.application.commands.users import PasswordError, ProfileError
+from shop.application.context import Actor, Context
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Settings, open_shop
 from shop.cli import app, main
 from shop.cli.output import Problem
 from shop.domain.orders import UnacceptableOrder
+from shop.domain.result import Ok
 from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
-from shop.domain.values import InvalidValue
+from shop.domain.values import EmailAddress, InvalidValue
 from shop.infrastructure.nats.broker import open_broker
 from shop.infrastructure.postgres.health import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
@@ -40,6 +42,8 @@ from .log_watch import FORBIDDEN
 
 pytestmark = pytest.mark.long
 
+# Of passwords, whose hashes are slow by design.
+CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -59,7 +63,7 @@ class Program:
         self.environment = environment
 
     def __call__(self, *arguments: str, stdin: str = "") -> Ran:
-        result = CliRunner().invoke(app, list(arguments), input=stdin, env=self.environment, prog_name="shop")
+        result = CliRunner().invoke(app, list(arguments), input=stdin, env=CHEAP | self.environment, prog_name="shop")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
 
@@ -71,7 +75,7 @@ class Program:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-X", "utf8", "-m", "shop.cli", *arguments]
-        environment = os.environ | self.environment
+        environment = os.environ | CHEAP | self.environment
         # A background process of a shell ignores SIGINT, and its children inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -130,6 +134,7 @@ def test_a_user_from_registration_to_deletion(program: Program) -> None:
 def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_url: str) -> None:
     user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
     lines = ("--line", "MUG-01:Mug:2:9.90 EUR", "--line", "BOOK:A book:1:12.50 EUR")
+    whole.json("roles", "grant", user, "admin")
     order = whole.json("--as", user, "orders", "place", user, *lines)
     assert (order["total"], order["status"]) == ("32.30 EUR", "placed")
     assert whole.json("orders", "summary", user)["items"][0]["spent"] == "0.00 EUR"
@@ -366,12 +371,81 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
         assert Problem.of(blank).status >= 400
 
 
-def test_a_role_is_granted(program: Program) -> None:
+def test_a_role_is_granted_and_revoked(program: Program) -> None:
     user = program.json(*REGISTER, stdin=PASSWORD)
-    assert program.json("users", "grant", user["id"], "admin") == {"id": user["id"], "role": "admin"}
+    assert program.json("roles", "list")["items"] == []
+    assert program.json("roles", "grant", user["id"], "admin") == {"id": user["id"], "role": "admin"}
+    assert program.json("roles", "list")["items"] == [{"id": user["id"], "role": "admin", "email": "ada@example.org"}]
     entry = program.json("audit", f"user:{user['id']}")["items"][0]
     assert (entry["action"], entry["outcome"], entry["metadata"]) == ("user.grant", "done", {"role": "admin"})
-    assert program.json("users", "grant", str(uuid.UUID(int=1)), "clerk", code=1)["type"] == "urn:shop:problem:user-not-found"
+    assert program.json("roles", "revoke", user["id"]) == {"id": user["id"], "role": "customer"}
+    assert program.json("users", "show", user["id"])["role"] == "customer"
+    assert program.json("roles", "grant", str(uuid.UUID(int=1)), "clerk", code=1)["type"] == "urn:shop:problem:user-not-found"
+
+
+def test_only_an_administrator_can_be_the_acting_user(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    for acting, kind in ((user, "not-allowed"), (str(uuid.UUID(int=1)), "user-not-found")):
+        assert program.json("--as", acting, "users", "delete", user, code=1)["type"] == f"urn:shop:problem:{kind}"
+    program.json("roles", "grant", user, "admin")
+    program.json("--as", user, "users", "update", user, "--last", "King")
+    found = program.json("users", "show", user)
+    assert (found["last_name"], found["version"]) == ("King", 3)
+    assert [(entry["actor"].split(":")[0], entry["action"], entry["outcome"]) for entry in found["audit"]] == [
+        ("user", "user.update_profile", "done"),
+        ("admin", "user.act_as", "done"),
+        ("admin", "user.grant", "done"),
+        ("admin", "user.act_as", "refused"),
+        ("admin", "user.register", "done"),
+    ]
+
+
+def test_users_are_found_by_filters_in_pages(program: Program) -> None:
+    ids = [program.json(*REGISTER[:-2], f"{name}@example.org", REGISTER[-1], stdin=PASSWORD)["id"] for name in ("ada", "eda")]
+    newest = ("users", "find", "--last", "LOVE", "--since", "2026-01-01", "--size", "1", "--order", "newest")
+    first = program.json(*newest)
+    second = program.json(*newest, "--cursor", first["next_cursor"])
+    assert [item["id"] for item in first["items"] + second["items"]] == ids[::-1]
+    assert program.json("users", "find", "--email", "ADA@", "--role", "clerk", "--role", "admin")["items"] == []
+    assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
+
+
+def test_all_about_a_user_and_an_order_is_shown_and_sessions_are_ended(database_url: str, redis_url: str) -> None:
+    program = Program({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    order = program.json("orders", "place", user, "--line", "MUG-01:Mug:2:9.90 EUR")
+
+    async def logged_in() -> list[str]:
+        async with open_shop(Settings.model_validate({"database_url": database_url, "redis_url": redis_url})) as shop:
+            email, context = EmailAddress("ada@example.org"), Context(Actor.anonymous(), "http 192.0.2.1")
+            opened = [await shop.sessions.log_in(context, email, PASSWORD.strip()) for _ in range(3)]
+            return [each.value.session_id for each in opened if isinstance(each, Ok)]
+
+    ids = asyncio.run(logged_in())
+    shown = program.json("users", "show", user)
+    assert (
+        {each["id"] for each in shown["sessions"]} == {each["id"] for each in program.json("sessions", "list", user)["items"]} == set(ids)
+    )
+    assert shown["sessions"][0]["origin"] == "http 192.0.2.1"
+    assert (shown["role"], shown["orders"], shown["order_totals"][0]["placed"], shown["email"]) == ("customer", 1, 1, "ada@example.org")
+    assert [entry["action"] for entry in shown["audit"]] == ["user.authenticate"] * 3 + ["user.register"]
+    assert "argon2" not in str(shown)
+    table = program("users", "show", user).stdout
+    assert all(text in table for text in (ids[0], "user.authenticate", "http 192.0.2.1"))
+    found = program.json("orders", "show", order["id"])
+    assert ({**found, "audit": []}, [entry["action"] for entry in found["audit"]]) == ({**order, "audit": []}, ["order.place"])
+    assert program.json("orders", "show", str(uuid.UUID(int=1)), code=1)["type"] == "urn:shop:problem:order-not-found"
+
+    assert program.json("sessions", "end", user, ids[0]) == {"id": user, "ended": ids[0]}
+    assert program.json("sessions", "end", user, ids[0], code=1)["type"] == "urn:shop:problem:session-not-found"
+    assert {each["id"] for each in program.json("sessions", "list", user)["items"]} == set(ids[1:])
+    assert program.json("sessions", "end", user) == {"id": user, "ended": "all"}
+    assert program.json("sessions", "list", user)["items"] == []
+    alone = Program({"DATABASE_URL": database_url})
+    assert alone.json("sessions", "list", user, code=78)["detail"].startswith("redis_url: is not set")
+    assert alone.json("sessions", "end", user)["ended"] == "all"
+    assert alone.json("users", "show", user)["sessions"] is None
+    assert alone.json("sessions", "end", str(uuid.UUID(int=1)), code=1)["type"] == "urn:shop:problem:user-not-found"
 
 
 def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: str) -> None:

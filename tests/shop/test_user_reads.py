@@ -8,14 +8,17 @@ from typing import Any, LiteralString
 import pytest
 from psycopg import AsyncConnection
 
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import UserPageKey, UserReadRepository
-from shop.domain.result import Ok
+from shop.application.reads.users import UserFilter, UserPageKey, UserReadRepository, UserSort
+from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile, Role, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
 from shop_db.users import LIST_USERS, SEARCH_USERS
+
+from .ports import Ports
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 
@@ -160,3 +163,35 @@ async def test_a_page_is_read_from_the_index_with_its_sort_order(conn: AsyncConn
     assert "Index Scan using users_created_at_id_idx" in plan
     assert "Index Cond: (ROW(created_at, id) > " in plan
     assert "Sort" not in plan
+
+
+# --- Search ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_users_are_found_by_all_given_filters(ports: Ports) -> None:
+    users: list[User] = []
+    for number, last in enumerate(("Lovelace", "Hopper", "Lovett")):
+        profile = Profile(PersonName("Ada", last), EmailAddress(f"U{number}@example.org"))
+        added = await ports.users.add(NewUser(profile, HASH))
+        assert isinstance(added, Ok)
+        users.append(added.value)
+    assert await ports.users.save_role(users[2].grant(Role.CLERK)) == Ok(None)
+
+    async def found(sort: UserSort = "oldest", **filters: Any) -> list[UserId]:
+        page = await ports.reads.users.find(UserFilter(**filters), sort, 10)
+        assert isinstance(page, Ok)
+        return [user.id for user in page.value.users]
+
+    first, second, third = (user.id for user in users)
+    assert await found() == [first, second, third]
+    assert await found("newest") == [third, second, first]
+    assert await found(last_name="lov") == [first, third]
+    assert await found(last_name="lov", roles=(Role.CLERK, Role.ADMIN)) == [third]
+    assert await found(email="u1@") == [second]
+    # Not a pattern.
+    assert await found(last_name="%") == []
+    assert await found(registered_since=users[1].created_at) == [second, third]
+    assert await found(registered_before=users[1].created_at) == [first]
+    page = await ports.reads.users.find(UserFilter(), "oldest", 2)
+    assert isinstance(page, Ok)
+    assert await ports.reads.users.find(UserFilter(), "newest", 2, page.value.following) == Err(InvalidCursor("found users, newest first"))

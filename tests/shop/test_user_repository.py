@@ -116,12 +116,13 @@ async def test_saving_a_profile_changes_only_profile_update_time_and_version(use
     assert await users.get(bystander.id) == Ok(bystander)
 
 
-async def test_saving_a_password_changes_only_password_update_time_and_version(users: UserRepository) -> None:
+async def test_saving_a_password_changes_only_password_update_time_version_and_generation(users: UserRepository) -> None:
     user = ok(await users.add(NewUser(ADA, HASH)))
     bystander = ok(await users.add(NewUser(GRACE, HASH)))
     assert await users.save_password(user.change_password(OTHER_HASH)) == Ok(None)
     updated = ok(await users.get(user.id))
-    assert updated == User(user.id, user.profile, OTHER_HASH, user.created_at, updated.updated_at, user.version + 1)
+    expected = User(user.id, user.profile, OTHER_HASH, user.created_at, updated.updated_at, user.version + 1, session_generation=2)
+    assert updated == expected
     assert updated.updated_at > user.updated_at
     assert await users.get(bystander.id) == Ok(bystander)
 
@@ -133,3 +134,16 @@ async def test_deleting_removes_one_user_and_frees_the_address(users: UserReposi
     assert await users.get(user.id) == Err(UserNotFound(user.id))
     assert await users.get(grace.id) == Ok(grace)
     assert ok(await users.add(NewUser(ADA, HASH))).id != user.id
+
+
+async def test_a_generation_of_sessions_ends_with_a_password_or_alone_but_not_with_a_new_hash(users: UserRepository) -> None:
+    user = ok(await users.add(NewUser(ADA, HASH)))
+    assert await users.save_password(user.rehash_password(OTHER_HASH), is_rehashed=True) == Ok(None)
+    rehashed = ok(await users.get(user.id))
+    assert (rehashed.session_generation, rehashed.version) == (1, 2)
+    # Not a version: what the user sees does not change, and a change that was based on it is still allowed.
+    assert await users.end_sessions(user.id) == Ok(None)
+    assert await users.save_password(rehashed.change_password(HASH)) == Ok(None)
+    assert (ok(await users.get(user.id)).session_generation, ok(await users.get(user.id)).version) == (3, 3)
+    unknown = UserId(uuid.uuid4())
+    assert await users.end_sessions(unknown) == Err(UserNotFound(unknown))

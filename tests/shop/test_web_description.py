@@ -21,7 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from shop.application.commands.orders import MoveError
-from shop.application.commands.sessions import SessionsUnavailable
+from shop.application.commands.sessions import EndAllError, EndError, SessionEnded
 from shop.application.commands.users import DeleteError, PasswordError, ProfileError, RoleError
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.answers import AlreadyAnswered
@@ -52,10 +52,11 @@ def blank(error: type[Any]) -> object:
 
 def test_every_error_of_a_use_case_has_one_problem_as_on_the_command_line() -> None:
     errors = {*get_args(Failure), *get_args(MoveError), *get_args(ProfileError), *get_args(PasswordError), *get_args(DeleteError)}
-    errors |= {*get_args(RoleError), InvalidCursor, InvalidValue, UnacceptableOrder, SessionsUnavailable}
+    errors |= {*get_args(RoleError), *get_args(EndError), *get_args(EndAllError), SessionEnded}
+    errors |= {InvalidCursor, InvalidValue, UnacceptableOrder}
     # The answer is sent instead.
     assert errors - {AlreadyAnswered} == set(OF_ERROR)
-    for error in set(OF_ERROR) - {SessionsUnavailable}:
+    for error in OF_ERROR:
         problem, shown = Refused.by(blank(error)).problem, CliProblem.of(blank(error))
         assert (problem.kind, problem.status, problem.title) == (shown.kind, shown.status, shown.title)
 
@@ -92,7 +93,7 @@ async def test_generated_requests_are_answered_as_described(database_url: str) -
         schema = openapi.from_dict(web.app.openapi())
         admin = await web.person(Role.ADMIN)
         order = await admin.order()
-        known = {"user_id": admin.id, "order_id": order["id"]}
+        known = {"user_id": admin.id, "order_id": order["id"], "session_id": (await web.tokens("user1@example.org"))["session_id"]}
         for result in schema.get_all_operations():
             operation = result.ok()
             for mode in GenerationMode.POSITIVE, GenerationMode.NEGATIVE:
@@ -111,7 +112,9 @@ async def test_generated_requests_are_answered_as_described(database_url: str) -
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    with served(database_url, REDIS_URL=redis_url, SHOP_HTTP_RATE_LIMIT="1000000", SHOP_LOG_LEVEL="error") as server:
+    with served(
+        database_url, REDIS_URL=redis_url, SHOP_HTTP_RATE_LIMIT="1000000", SHOP_HTTP_LOGIN_LIMIT="1000000", SHOP_LOG_LEVEL="error"
+    ) as server:
         email = f"{uuid.uuid4().hex}@example.org"
         registration = {"first_name": "Ada", "last_name": "Lovelace", "email": email, "password": PASSWORD}
         assert httpx.post(f"{server.url}/users", json=registration).status_code == 201

@@ -149,27 +149,48 @@ async def test_the_requests_of_an_address_are_limited_but_not_the_questions_of_o
             assert [(await web.client.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
 
 
-async def test_without_redis_sessions_are_unavailable_and_rates_are_not_limited(database_url: str, tmp_path: Path) -> None:
+async def test_without_redis_access_tokens_are_valid_nobody_logs_in_and_rates_are_not_limited(database_url: str, tmp_path: Path) -> None:
     with redis_server(tmp_path) as redis:
-        async with open_web(database_url, redis.url, http_rate_limit=1000) as web:
-            ada = await web.person()
+        async with open_web(database_url, redis.url, http_rate_limit=1000, session_check_interval=0) as web:
+            ada, grace = await web.person(), await web.person()
+            tokens = await web.tokens("user1@example.org")
+
+            async def unavailable() -> list[tuple[int, str]]:
+                body = {"refresh_token": tokens["refresh_token"]}
+                return [
+                    problem(await web.client.post("/sessions", json={"email": "user1@example.org", "password": PASSWORD})),
+                    problem(await web.client.post("/sessions/refresh", json=body)),
+                    problem(await ada("GET", f"/users/{ada.id}/sessions")),
+                    problem(await ada("DELETE", "/sessions/current")),
+                ]
+
             with frozen(redis):
-                assert problem(await ada("GET", f"/users/{ada.id}")) == (503, "sessions-unavailable")
+                assert (await ada("GET", f"/users/{ada.id}")).status_code == 200
                 assert (await web.client.get(f"/users/{ada.id}/profile")).status_code == 200
+                assert problem(await ada("GET", f"/users/{ada.id}/sessions")) == (503, "sessions-unavailable")
             redis.kill()
-            assert problem(await ada("GET", f"/users/{ada.id}")) == (503, "sessions-unavailable")
-            redis.start()
+            assert await unavailable() == [(503, "sessions-unavailable")] * 4
+            # The database alone ends all sessions of a user.
+            assert (await ada("DELETE", f"/users/{ada.id}/sessions")).status_code == 204
             assert problem(await ada("GET", f"/users/{ada.id}")) == (401, "unauthenticated")
+            assert (await grace("GET", f"/users/{grace.id}")).status_code == 200
+            redis.start()
+            # Its content is lost, so each session has ended, as soon as it is looked up again.
+            while (await grace("GET", f"/users/{grace.id}")).status_code == 200:
+                pass
+            assert problem(await grace("GET", f"/users/{grace.id}")) == (401, "unauthenticated")
 
 
 async def test_redis_has_no_token(database_url: str, redis_url: str) -> None:
     async with open_web(database_url, redis_url) as web:
-        token = (await web.person()).headers["Authorization"].removeprefix("Bearer ")
+        await web.person()
+        tokens = await web.tokens("user1@example.org")
     client: Any = Redis.from_url(redis_url)  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
     with client:
         content = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
     assert b"shop:session:" in content
-    assert token.encode() not in content
+    secrets = [*tokens["refresh_token"].split("."), *tokens["access_token"].split(".")]
+    assert [secret for secret in secrets if secret.encode() in content] == []
 
 
 async def test_a_request_that_takes_too_long_ends_with_a_problem_and_changes_nothing(database_url: str, redis_url: str) -> None:

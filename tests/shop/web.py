@@ -13,9 +13,12 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
 
 from shop.application.context import Actor, Context
@@ -35,6 +38,10 @@ from .ports import CheapHasher
 logging.getLogger("httpx").disabled = True
 
 PASSWORD = "correct horse"
+_KEYS = TemporaryDirectory()
+# The key of all applications, which verify each other's access tokens.
+KEYS = {"token_keys": _KEYS.name, "token_signing_key": "test"}
+(Path(_KEYS.name) / "test.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 LINE = {"sku": "BOOK-1", "title": "A book", "quantity": 2, "unit_price": {"minor": 1250, "currency": "EUR"}}
 
 
@@ -82,15 +89,21 @@ class Web:
 
     async def log_in(self, email: str, password: str = PASSWORD) -> dict[str, str]:
         """Log in, and return the headers of the session."""
+        return bearer(await self.tokens(email, password))
+
+    async def tokens(self, email: str, password: str = PASSWORD) -> dict[str, Any]:
+        """Log in, and return the tokens of the session."""
         opened = await self.client.post("/sessions", json={"email": email, "password": password})
         assert opened.status_code == 201, opened.text
-        return {"Authorization": f"Bearer {opened.json()['token']}"}
+        tokens: dict[str, Any] = opened.json()
+        return tokens
 
 
 @asynccontextmanager
 async def open_web(database_url: str, redis_url: str | None = None, limits: Limits = Limits(), **settings: Any) -> AsyncGenerator[Web]:  # noqa: B008
     """Compose the service and its application."""
-    loaded = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, "http_rate_limit": 1_000_000, **settings})
+    usual: dict[str, Any] = {**KEYS, "http_rate_limit": 1_000_000, "http_login_limit": 1_000_000}
+    loaded = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, **usual, **settings})
     async with AsyncExitStack() as stack:
         shop = await stack.enter_async_context(open_shop(loaded, Adapters(passwords=CheapHasher())))
         state = State(await stack.enter_async_context(health_checks(loaded)))
@@ -98,6 +111,11 @@ async def open_web(database_url: str, redis_url: str | None = None, limits: Limi
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
         yield Web(app, shop, state, client)
+
+
+def bearer(tokens: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of a session."""
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 def problem(response: httpx.Response) -> tuple[int, str]:

@@ -19,8 +19,12 @@ class Action(StrEnum):
     IMPORT_USERS = "user.import"
     SHOW_USER = "user.show"
     LIST_USERS = "user.list"
+    FIND_USERS = "user.find"
+    ACT_AS = "user.act_as"
     UPDATE_PROFILE = "user.update_profile"
     CHANGE_PASSWORD = "user.change_password"  # noqa: S105 a name
+    LIST_SESSIONS = "session.list"
+    END_SESSION = "session.end"
     END_SESSIONS = "user.end_sessions"
     DELETE_USER = "user.delete"
     ERASE_USER = "user.erase"
@@ -53,8 +57,12 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.IMPORT_USERS: frozenset({Who.ADMIN}),
     Action.SHOW_USER: _SELF_OR_STAFF,
     Action.LIST_USERS: _STAFF,
+    Action.FIND_USERS: _STAFF,
+    Action.ACT_AS: frozenset({Who.ADMIN}),
     Action.UPDATE_PROFILE: _SELF_OR_ADMIN,
     Action.CHANGE_PASSWORD: _SELF_OR_ADMIN,
+    Action.LIST_SESSIONS: _SELF_OR_ADMIN,
+    Action.END_SESSION: _SELF_OR_ADMIN,
     Action.END_SESSIONS: _SELF_OR_ADMIN,
     Action.DELETE_USER: _SELF_OR_ADMIN,
     Action.ERASE_USER: _SELF_OR_ADMIN,

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, database, orders, outbox, projections, users
+from shop.cli.commands import config, database, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
 from shop.cli.commands.dead import dead
@@ -32,6 +32,8 @@ from shop.domain.values import UserId
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 users.app.command("import")(import_users)
 app.add_typer(users.app, name="users")
+app.add_typer(roles.app, name="roles")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
@@ -51,7 +53,7 @@ def options(
     ] = None,
     acting_user: Annotated[
         uuid.UUID | None,
-        typer.Option("--as", parser=parse_uuid, metavar="USER", help="The acting user; by default the operator who runs the command."),
+        typer.Option("--as", parser=parse_uuid, metavar="USER", help="The administrator in whose name to act; by default the operator."),
     ] = None,
 ) -> None:
     """Users and their orders."""

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
+from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
 from shop.application.commands.users import WrongCredentials
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
@@ -51,6 +52,9 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     WrongStatus: (409, ExitCode.REFUSED),
     WrongCredentials: (401, ExitCode.REFUSED),
     NotAllowed: (403, ExitCode.REFUSED),
+    SessionEnded: (401, ExitCode.REFUSED),
+    SessionNotFound: (404, ExitCode.REFUSED),
+    SessionsUnavailable: (503, ExitCode.UNAVAILABLE),
     TooManyAttempts: (429, ExitCode.TRY_AGAIN),
     Unavailable: (503, ExitCode.UNAVAILABLE),
     TooMuchContention: (503, ExitCode.TRY_AGAIN),

@@ -10,7 +10,8 @@ import signal
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -34,7 +35,6 @@ from shop.bootstrap import (
 )
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Role
 from shop.domain.values import UserId
 
 T = TypeVar("T")
@@ -55,9 +55,8 @@ class Session:
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
-        # Who may run the program may do everything, also in the name of a user.
-        actor = Actor.admin(_operator()) if self.acting_user is None else Actor.user(self.acting_user, Role.ADMIN)
-        self.context = Context(actor, f"cli {socket.gethostname()}"[:100])
+        # Who may run the program may do everything.
+        self.context = Context(Actor.admin(_operator()), f"cli {socket.gethostname()}"[:100])
 
     def settings(self) -> LoadedSettings:
         """Load the settings and configure logging, or exit with the problem."""
@@ -78,6 +77,9 @@ class Session:
         async def composed() -> T:
             CURRENT_TRACE.set(self.context.trace_id)
             async with open_shop(settings) as shop:
+                if self.acting_user is not None:
+                    actor = self.value(await shop.users.act_as(self.context, self.acting_user))
+                    self.context = replace(self.context, actor=actor)
                 return await work(shop)
 
         return self.complete(composed())
@@ -144,6 +146,12 @@ def no_broker(here: Session) -> typer.Exit:
     return here.failed(Problem("settings", "Settings", 500, "nats_url: is not set, and events need a broker", ExitCode.SETTINGS))
 
 
+def no_shared_sessions(here: Session) -> typer.Exit:
+    """Write that sessions are out of reach, and return the exception that exits with its status."""
+    detail = "redis_url: is not set, so sessions are in the memory of each server"
+    return here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
+
+
 def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     """Parse `key=value`. Raises `typer.BadParameter`."""
     values: dict[str, str] = {}
@@ -172,6 +180,11 @@ UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="U
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
 AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Return a time of the command line, which is in UTC."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _operator() -> str:

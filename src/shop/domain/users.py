@@ -46,7 +46,10 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class User(Aggregate):
-    """A registered user. `updated_at` is the last change of profile, password or role, which also raises `version`."""
+    """A registered user. `updated_at` is the last change of profile, password or role, which also raises `version`.
+
+    Sessions belong to a generation, and those of an earlier one than `session_generation` have ended.
+    """
 
     id: UserId
     profile: Profile
@@ -55,6 +58,7 @@ class User(Aggregate):
     updated_at: datetime
     version: int
     role: Role = Role.CUSTOMER
+    session_generation: int = 1
 
     def expect_version(self, version: int | None) -> Result[User, ChangedMeanwhile]:
         """Return the user if this is its version, or if any version will do (None)."""
@@ -65,8 +69,9 @@ class User(Aggregate):
         return replace(self, profile=profile, events=(*self.events, UserProfileUpdated(self.id)))
 
     def change_password(self, password: PasswordHash) -> User:
-        """Return the user with another password, which raises `UserPasswordChanged`."""
-        return replace(self, password=password, events=(*self.events, UserPasswordChanged(self.id)))
+        """Return the user with another password, which ends all sessions, and raises `UserPasswordChanged`."""
+        generation = self.session_generation + 1
+        return replace(self, password=password, session_generation=generation, events=(*self.events, UserPasswordChanged(self.id)))
 
     def rehash_password(self, password: PasswordHash) -> User:
         """Return the user with a new hash of the same password, which is no event."""
@@ -140,8 +145,15 @@ class UserRepository(Protocol):
         """
         ...
 
-    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
-        """Write the user's password. Writes nothing if `user.version` is not the current version."""
+    async def save_password(self, user: User, *, is_rehashed: bool = False) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password, and end the user's sessions, unless it is a new hash of the same password.
+
+        Writes nothing if `user.version` is not the current version.
+        """
+        ...
+
+    async def end_sessions(self, user_id: UserId) -> Result[None, UserNotFound]:
+        """Begin the next generation of the user's sessions."""
         ...
 
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from dataclasses import replace
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -15,6 +16,11 @@ DEFAULT = argon2.profiles.get_default_parameters()
 
 # A hash takes 64 MiB and a processor core for tens of milliseconds: a burst of logins must queue rather than exhaust the memory.
 _AT_ONCE = 4
+
+
+def parameters(*, memory_kib: int, passes: int, lanes: int) -> argon2.Parameters:
+    """Return the parameters of this cost."""
+    return replace(DEFAULT, memory_cost=memory_kib, time_cost=passes, parallelism=lanes)
 
 
 class Argon2PasswordHasher:

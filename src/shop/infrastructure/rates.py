@@ -56,8 +56,11 @@ class SlidingWindowRateLimit:
 
 
 @asynccontextmanager
-async def open_rate_limit(per_minute: int, redis_url: str | None) -> AsyncGenerator[SlidingWindowRateLimit]:
-    """Open a limit in Redis, or without a URL in memory, and close its connections at the end. Redis is connected to on first use."""
+async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> AsyncGenerator[SlidingWindowRateLimit]:
+    """Open a limit in Redis, or without a URL in memory, and close its connections at the end. Redis is connected to on first use.
+
+    Limits with different names count apart.
+    """
     if redis_url is None:
         yield SlidingWindowRateLimit(per_minute, MemoryStorage())
         return
@@ -69,7 +72,7 @@ async def open_rate_limit(per_minute: int, redis_url: str | None) -> AsyncGenera
             f"async+{redis_url}",
             wrap_exceptions=True,
             implementation="redispy",
-            key_prefix="shop:rate",
+            key_prefix=f"shop:{name}",
             connection_pool=pool,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] it is typed as an option of connections
         )
         yield SlidingWindowRateLimit(per_minute, storage)

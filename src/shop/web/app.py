@@ -68,7 +68,7 @@ class _Described(FastAPI):
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 it is registered for no other
-    headers = {"WWW-Authenticate": "Bearer"} if error.problem is Problem.UNAUTHENTICATED else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == Problem.UNAUTHENTICATED.status else None
     return problem_response(error, headers)
 
 

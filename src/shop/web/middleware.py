@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shop.application.context import CURRENT_TRACE, new_trace_id
-from shop.application.rates import RateLimit
+from shop.application.rates import RateLimit, network_of
 from shop.web.problems import Problem, Refused
 from shop.web.replies import problem_response
 from shop.web.state import State
@@ -171,7 +171,7 @@ def _defect() -> Response:
 def _address(scope: Scope) -> str:
     client: tuple[str, int] | None = scope.get("client")
     # A Unix socket has no addresses.
-    return client[0] if client else "local"
+    return network_of(client[0]) if client else "local"
 
 
 def _trace_id(span: Span) -> str:

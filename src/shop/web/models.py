@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictInt, model_validator
 
-from shop.application.commands.sessions import OpenedSession
+from shop.application.commands.session_store import Session
+from shop.application.commands.sessions import Tokens
 from shop.domain.money import Currency, Money
 from shop.domain.orders import MAX_LINES, NewOrder, OrderLine
 from shop.domain.users import Profile, Role
@@ -117,17 +119,80 @@ class Credentials(Body):
     password: Secret
 
 
-class Session(BaseModel):
-    """A session. The token is sent as `Authorization: Bearer <token>`."""
+class RefreshToken(Body):
+    """What a session is continued with."""
 
-    token: str
+    refresh_token: Secret
+
+
+class SessionTokens(BaseModel):
+    """The tokens of a session: the access token for `Authorization: Bearer <access_token>`, the other one for one refresh."""
+
+    session_id: str
     user_id: UserId
-    expires_in: int = Field(description="Seconds until the session ends.")
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 a name
+    expires_in: int = Field(description="Seconds until the access token expires.")
+    refresh_token: str
+    refresh_expires_in: int = Field(description="Seconds until the session ends, which a refresh does not extend.")
 
     @classmethod
-    def of(cls, opened: OpenedSession) -> Session:
-        """Return the session as it is shown to its user, once."""
-        return cls(token=opened.token, user_id=opened.user.id, expires_in=int(opened.lifetime.total_seconds()))
+    def of(cls, tokens: Tokens) -> SessionTokens:
+        """Return the tokens as they are shown to their user, once."""
+        return cls(
+            session_id=tokens.session_id,
+            user_id=tokens.user_id,
+            access_token=tokens.access,
+            expires_in=int(tokens.access_lifetime.total_seconds()),
+            refresh_token=tokens.refresh,
+            refresh_expires_in=int(tokens.refresh_lifetime.total_seconds()),
+        )
+
+
+class OpenSession(BaseModel):
+    """An open session, without its tokens. `origin` is where its login came from."""
+
+    id: str
+    origin: str
+    opened_at: datetime
+    refreshed_at: datetime
+    ends_at: datetime
+    is_current: bool = Field(description="Whether it is the session of this request.")
+
+    @classmethod
+    def of(cls, session: Session, current: str) -> OpenSession:
+        """Return the session as it is listed."""
+        return cls(
+            id=session.id,
+            origin=session.origin,
+            opened_at=session.opened_at,
+            refreshed_at=session.refreshed_at,
+            ends_at=session.ends_at,
+            is_current=session.id == current,
+        )
+
+
+class OpenSessions(BaseModel):
+    """The open sessions of a user, the latest first."""
+
+    items: list[OpenSession]
+
+
+class VerificationKey(BaseModel):
+    """A public key, as in RFC 7517 and RFC 8037."""
+
+    kid: str
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    alg: Literal["EdDSA"]
+    use: Literal["sig"]
+
+
+class VerificationKeys(BaseModel):
+    """The keys that verify access tokens, as a JSON Web Key Set."""
+
+    keys: list[VerificationKey]
 
 
 class Amount(Body):

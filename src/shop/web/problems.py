@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
-from shop.application.commands.sessions import SessionsUnavailable
+from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
 from shop.application.commands.users import WrongCredentials
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.answers import KeyInUse, KeyReused
@@ -29,10 +29,12 @@ class Problem(Enum):
     MALFORMED_BODY = ("malformed-body", 400, "Malformed body")
     UNAUTHENTICATED = ("unauthenticated", 401, "Unauthenticated")
     WRONG_CREDENTIALS = ("wrong-credentials", 401, "Wrong credentials")
+    SESSION_ENDED = ("session-ended", 401, "Session ended")
     NOT_ALLOWED = ("not-allowed", 403, "Not allowed")
     NO_SUCH_RESOURCE = ("no-such-resource", 404, "No such resource")
     USER_NOT_FOUND = ("user-not-found", 404, "User not found")
     ORDER_NOT_FOUND = ("order-not-found", 404, "Order not found")
+    SESSION_NOT_FOUND = ("session-not-found", 404, "Session not found")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Method not allowed")
     EMAIL_TAKEN = ("email-taken", 409, "Email taken")
     USER_HAS_ORDERS = ("user-has-orders", 409, "User has orders")
@@ -77,6 +79,8 @@ OF_ERROR: Final[Mapping[type[object], Problem]] = {
     NotAllowed: Problem.NOT_ALLOWED,
     OrderNotFound: Problem.ORDER_NOT_FOUND,
     OutcomeUnknown: Problem.OUTCOME_UNKNOWN,
+    SessionEnded: Problem.SESSION_ENDED,
+    SessionNotFound: Problem.SESSION_NOT_FOUND,
     SessionsUnavailable: Problem.SESSIONS_UNAVAILABLE,
     TooManyAttempts: Problem.TOO_MANY_ATTEMPTS,
     TooMuchContention: Problem.TOO_MUCH_CONTENTION,
@@ -130,7 +134,7 @@ class Refused(Exception):
 
 
 _ALWAYS = (Problem.TOO_MANY_REQUESTS, Problem.INVALID_REQUEST, Problem.DEFECT, Problem.UNAVAILABLE, Problem.TIMEOUT)
-_OF_LOGGED_IN = (Problem.UNAUTHENTICATED, Problem.NOT_ALLOWED, Problem.SESSIONS_UNAVAILABLE)
+_OF_LOGGED_IN = (Problem.UNAUTHENTICATED, Problem.NOT_ALLOWED)
 _OF_WRITES = (Problem.TOO_MUCH_CONTENTION, Problem.OUTCOME_UNKNOWN)
 _OF_BODIES = (Problem.MALFORMED_BODY, Problem.BODY_TOO_LARGE)
 _OF_KEYS = (Problem.KEY_IN_USE, Problem.KEY_REUSED)

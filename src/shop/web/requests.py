@@ -49,12 +49,12 @@ Service = Annotated[Shop, Depends(_shop)]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request. `token` is that of the session, empty without one."""
+    """Who sends a request. `session_id` is empty without a session."""
 
     request: Request
     shop: Shop
     context: Context
-    token: str
+    session_id: str
 
     @property
     def reads(self) -> GuardedReads:
@@ -98,7 +98,7 @@ def _anyone(request: Request, shop: Service) -> Caller:
     return Caller(request, shop, Context(Actor.anonymous(), _origin(request), CURRENT_TRACE.get()), "")
 
 
-_bearer = HTTPBearer(auto_error=False, description="The token of a session, from `POST /sessions`.")
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a session, from `POST /sessions`.")
 
 
 async def _logged_in(
@@ -106,12 +106,14 @@ async def _logged_in(
 ) -> Caller:
     if credentials is None:
         raise Refused(Problem.UNAUTHENTICATED, "a bearer token is required")
-    user_id = value(await shop.sessions.holder(credentials.credentials))
-    # Looked up on each request: a role that is revoked and a user who is deleted lose their rights at once.
-    role = None if user_id is None else value(await shop.reads.role(user_id))
-    if user_id is None or role is None:
-        raise Refused(Problem.UNAUTHENTICATED, "the session has ended")
-    return Caller(request, shop, Context(Actor.user(user_id, role), _origin(request), CURRENT_TRACE.get()), credentials.credentials)
+    claims = await shop.sessions.identify(credentials.credentials)
+    # Looked up on each request: a role that is revoked, a user who is deleted and sessions that have all ended lose their rights at once.
+    standing = None if claims is None else value(await shop.reads.standing(claims.user_id))
+    if claims is None or standing is None or standing.session_generation != claims.generation:
+        raise Refused(Problem.UNAUTHENTICATED, "the access token is not valid, or its session has ended")
+    return Caller(
+        request, shop, Context(Actor.user(claims.user_id, standing.role), _origin(request), CURRENT_TRACE.get()), claims.session_id
+    )
 
 
 Anyone = Annotated[Caller, Depends(_anyone)]

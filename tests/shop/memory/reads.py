@@ -21,11 +21,11 @@ from shop.application.reads.models import (
 )
 from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import UserPage, UserPageKey
+from shop.application.reads.users import FoundUsers, Standing, UserFilter, UserPage, UserPageKey, UserSort
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Role, User
+from shop.domain.users import User
 from shop.domain.values import OrderId, UserId
 
 from .outbox import MemoryDeadLetterReadRepository
@@ -51,10 +51,10 @@ class MemoryUserReadRepository:
         user = self._transaction.state.users.get(user_id)
         return None if user is None else UserSummary.of(user)
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
         user = self._transaction.state.users.get(user_id)
-        return None if user is None else user.role
+        return None if user is None else Standing(user.role, user.session_generation)
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
@@ -74,6 +74,16 @@ class MemoryUserReadRepository:
             if wanted.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower()
         ]
         return [UserSummary.of(user) for user in found[:at_most]]
+
+    async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        users = sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id), reverse=sort == "newest")
+        found = [user for user in users if _is_wanted(user, wanted)]
+        page = _page([str(user.id) for user in found], f"found users, {sort} first", size, cursor)
+        if isinstance(page, Err):
+            return page
+        start, end, following, preceding = page.value
+        return Ok(FoundUsers(tuple(UserSummary.of(user) for user in found[start:end]), following, preceding))
 
     async def count(self) -> int:
         """Return the number of users."""
@@ -108,20 +118,11 @@ class MemoryOrderReadRepository:
                 found.sort(key=lambda order: (order.placed_at, order.id), reverse=True)
             case "largest":
                 found.sort(key=lambda order: (-order.total.minor, order.id))
-        listing = f"found orders, {sort} first"
-        ids = [str(order.id) for order in found]
-        start, end = 0, size
-        if cursor is not None:
-            decoded = decode_cursor(listing, cursor, 2)
-            if isinstance(decoded, Err):
-                return decoded
-            side, beside = decoded.value
-            place = ids.index(beside)
-            start, end = (place + 1, place + 1 + size) if side == "after" else (max(place - size, 0), place)
-        shown = found[start:end]
-        following = encode_cursor(listing, "after", ids[end - 1]) if end < len(found) else None
-        preceding = encode_cursor(listing, "before", ids[start]) if start > 0 else None
-        return Ok(FoundOrders(tuple(_order_summary(order) for order in shown), following, preceding))
+        page = _page([str(order.id) for order in found], f"found orders, {sort} first", size, cursor)
+        if isinstance(page, Err):
+            return page
+        start, end, following, preceding = page.value
+        return Ok(FoundOrders(tuple(_order_summary(order) for order in found[start:end]), following, preceding))
 
     def _is_wanted(self, order: Order, wanted: OrderFilter) -> bool:
         last_name = self._transaction.state.users[order.user_id].profile.name.last
@@ -192,6 +193,31 @@ class MemoryAuditReadRepository:
             if subject in {None, entry.subject} and (after is None or number < after)
         ]
         return AuditPage(tuple(behind[:size]), following=behind[size - 1].id if len(behind) > size else None)
+
+
+def _page(ids: list[str], listing: str, size: int, cursor: str | None) -> Result[tuple[int, int, str | None, str | None], InvalidCursor]:
+    """Return where a page starts and ends, and the cursors of the pages around it."""
+    start, end = 0, size
+    if cursor is not None:
+        decoded = decode_cursor(listing, cursor, 2)
+        if isinstance(decoded, Err):
+            return decoded
+        side, beside = decoded.value
+        place = ids.index(beside)
+        start, end = (place + 1, place + 1 + size) if side == "after" else (max(place - size, 0), place)
+    following = encode_cursor(listing, "after", ids[end - 1]) if end < len(ids) else None
+    preceding = encode_cursor(listing, "before", ids[start]) if start > 0 else None
+    return Ok((start, end, following, preceding))
+
+
+def _is_wanted(user: User, wanted: UserFilter) -> bool:
+    return (
+        (wanted.last_name is None or user.profile.name.last.lower().startswith(wanted.last_name.lower()))
+        and (wanted.email is None or user.profile.email.text.lower().startswith(wanted.email.lower()))
+        and (not wanted.roles or user.role in wanted.roles)
+        and (wanted.registered_since is None or user.created_at >= wanted.registered_since)
+        and (wanted.registered_before is None or user.created_at < wanted.registered_before)
+    )
 
 
 def _public_profile(user: User) -> PublicProfile:

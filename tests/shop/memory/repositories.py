@@ -65,17 +65,28 @@ class MemoryUserRepository:
             return Err(EmailTaken(user.profile.email))
         return Ok(self._write(user))
 
-    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
-        """Write the user's password. Writes nothing if `user.version` is not the current version."""
+    async def save_password(self, user: User, *, is_rehashed: bool = False) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password, and end the user's sessions, unless it is a new hash of the same password.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         current = await self._current(user)
         if isinstance(current, Err):
             return current
-        self._write(user)
+        self._write(replace(user, session_generation=current.value.session_generation + (0 if is_rehashed else 1)))
+        return Ok(None)
+
+    async def end_sessions(self, user_id: UserId) -> Result[None, UserNotFound]:
+        """Begin the next generation of the user's sessions."""
+        read = await self.get(user_id)
+        if isinstance(read, Err):
+            return read
+        self._transaction.state.users[user_id] = replace(read.value, session_generation=read.value.session_generation + 1)
         return Ok(None)
 
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
         """Write the user's role. Writes nothing if `user.version` is not the current version."""
-        return await self.save_password(user)
+        return await self.save_password(user, is_rehashed=True)
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
         """Delete the user, whatever its version."""

@@ -1,51 +1,39 @@
-"""Sessions: the use cases of logging in and out, and the port that stores who is logged in."""
+"""Sessions: the use cases of logging in and out, and of staying logged in."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed, refusal
-from shop.application.commands.users import LoginError, UserCommands
+from shop.application.commands.access_tokens import AccessClaims, AccessTokens
+from shop.application.commands.login_attempts import TooManyAttempts
+from shop.application.commands.open_sessions import OpenSessions
+from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
+from shop.application.commands.users import LoginError, UserCommands, UserStores
 from shop.application.context import Context
+from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
+from shop.application.transactions.operation import Operation
+from shop.application.transactions.runner import Transactions
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import User
+from shop.domain.users import UserNotFound
 from shop.domain.values import EmailAddress, UserId
 
-_TOKEN_BYTES = 32
-
-
-class SessionStoreLost(Exception):
-    """The session store does not answer."""
-
-
-class SessionStore(Protocol):
-    """Stores sessions by the digests of their tokens, so that its content logs nobody in. Every method raises `SessionStoreLost`."""
-
-    async def open(self, digest: str, user_id: UserId, lifetime: timedelta) -> None:
-        """Store a session, which ends after its lifetime."""
-        ...
-
-    async def holder(self, digest: str) -> UserId | None:
-        """Return whose session this is, None if there is none."""
-        ...
-
-    async def close(self, digest: str) -> None:
-        """End a session, if there is one."""
-        ...
-
-    async def close_all(self, user_id: UserId) -> None:
-        """End all sessions of a user."""
-        ...
+_BYTES = 32
+_REFRESH_TOKEN = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
+_ID_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsUnavailable:
-    """The session store is unavailable: nobody can log in or out, and no session can be verified."""
+    """The session store is unavailable: nobody can log in, and no session can be listed or ended."""
 
     reason: str
 
@@ -54,63 +42,194 @@ class SessionsUnavailable:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """A session that was just opened. The token is nowhere else, and is never printed."""
+class SessionEnded:
+    """The refresh token belongs to no open session, or was used before, which has ended its session."""
 
-    token: str = field(repr=False)
-    user: User
-    lifetime: timedelta
+    def __str__(self) -> str:
+        return "the session has ended; log in"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNotFound:
+    """The user has no open session with this id."""
+
+    session_id: str
+
+    def __str__(self) -> str:
+        return f"there is no session {self.session_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a session that was just opened or refreshed. They are nowhere else, and are never printed."""
+
+    session_id: str
+    user_id: UserId
+    refresh: str = field(repr=False)
+    refresh_lifetime: timedelta
+    access: str = field(repr=False)
+    access_lifetime: timedelta
+
+
+EndError: TypeAlias = NotAllowed | SessionNotFound | SessionsUnavailable
+EndAllError: TypeAlias = NotAllowed | UserNotFound
 
 
 class SessionCommands:
-    """Opens and ends sessions."""
+    """Opens, continues and ends sessions.
 
-    def __init__(self, users: UserCommands, store: SessionStore, lifetime: timedelta) -> None:
+    A session has a refresh token of two secrets, `family.part`. The session's id is a digest of the family, and the part changes with each
+    refresh: so a token with the right family and another part was used before, and whoever only knows the id can end nothing.
+    """
+
+    def __init__(
+        self,
+        users: UserCommands,
+        transactions: Transactions[UserStores],
+        store: SessionStore,
+        tokens: AccessTokens,
+        lifetime: timedelta,
+        *,
+        remembered: float,
+        rates: RateLimit,
+    ) -> None:
         self._users = users
+        self._transactions = transactions
         self._store = store
+        self._tokens = tokens
         self._lifetime = lifetime
+        self._open = OpenSessions(store, remembered)
+        self._rates = rates
 
     async def log_in(
         self, context: Context, email: EmailAddress, password: str
-    ) -> Result[OpenedSession, LoginError | SessionsUnavailable | Failure]:
+    ) -> Result[Tokens, LoginError | SessionsUnavailable | Failure]:
         """Open a session of the user with this address and password."""
+        wait = await self._rates.hit(network_of(context.origin.rpartition(" ")[2]))
+        if wait is not None:
+            return Err(await self._users.throttled(context, email, TooManyAttempts(wait)))
         authenticated = await self._users.authenticate(context, email, password)
         if isinstance(authenticated, Err):
             return authenticated
-        user, token = authenticated.value, secrets.token_urlsafe(_TOKEN_BYTES)
+        user, family, part = authenticated.value, _secret(), _secret()
+        session_id, generation = _session_id(family), user.session_generation
         try:
-            await self._store.open(_digest(token), user.id, self._lifetime)
+            await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
-        return Ok(OpenedSession(token, user, self._lifetime))
+        return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
 
-    async def holder(self, token: str) -> Result[UserId | None, SessionsUnavailable]:
-        """Return whose session this is, None if it has ended or never was."""
+    async def refresh(self, context: Context, token: str) -> Result[Tokens, SessionEnded | SessionsUnavailable | Failure]:
+        """Continue a session: return new tokens for its refresh token, which is then used up. A used one ends its session."""
+        parts = _REFRESH_TOKEN.fullmatch(token)
+        if parts is None:
+            return Err(SessionEnded())
+        session_id, following = _session_id(parts[1]), _secret()
         try:
-            return Ok(await self._store.holder(_digest(token)))
+            known = await self._store.get(session_id)
+            if known is None:
+                return Err(SessionEnded())
+            # Before the token is used up: without the database the client keeps it, and tries again.
+            current = await self._transactions.run(context, "session.refresh", lambda operation: _current(operation, known))
+            if isinstance(current, Err):
+                if isinstance(current.error, SessionEnded):
+                    await self._store.close(session_id)
+                return current
+            rotated = await self._store.rotate(session_id, _digest(parts[2]), _digest(following))
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
+        match rotated:
+            case Session(user_id=user_id, generation=generation, refreshed_at=now, ends_at=ends):
+                return Ok(self._issued(AccessClaims(user_id, session_id, generation), f"{parts[1]}.{following}", ends - now))
+            case ReusedToken(session):
+                self._open.closed(session.id)
+                return await self._transactions.run(context, "session.refresh", lambda operation: _refused(operation, session, rotated))
+            case None:
+                return Err(SessionEnded())
 
-    async def log_out(self, token: str) -> Result[None, SessionsUnavailable]:
-        """End a session, if there is one."""
-        try:
-            await self._store.close(_digest(token))
-        except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
-        return Ok(None)
+    async def identify(self, token: str) -> AccessClaims | None:
+        """Return what an access token states, None if it is not valid, or its session has ended.
 
-    async def log_out_everywhere(self, context: Context, user_id: UserId) -> Result[None, NotAllowed | SessionsUnavailable]:
-        """End all sessions of a user."""
-        denied = refusal(context.actor, Action.END_SESSIONS, user_id)
+        Its generation is still to be compared with that of the user.
+        """
+        claims = self._tokens.read(token)
+        return claims if claims is not None and await self._open.is_open(claims.session_id) else None
+
+    async def sessions(
+        self, context: Context, user_id: UserId
+    ) -> Result[Sequence[Session], NotAllowed | UserNotFound | SessionsUnavailable | Failure]:
+        """Return the open sessions of a user, the latest first."""
+        denied = refusal(context.actor, Action.LIST_SESSIONS, user_id)
         if denied is not None:
             return Err(denied)
+        generation = await self._users.session_generation(context, user_id)
+        if isinstance(generation, Err):
+            return generation
         try:
-            await self._store.close_all(user_id)
+            found = await self._store.of_user(user_id)
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
-        return Ok(None)
+        return Ok([each for each in found if each.generation == generation.value])
+
+    async def end(self, context: Context, user_id: UserId, session_id: str) -> Result[None, EndError | Failure]:
+        """End a session of a user: log out."""
+        subject = f"user:{user_id}"
+
+        async def work(operation: Operation[UserStores]) -> Result[None, EndError]:
+            if (denied := await operation.denied(subject, user_id)) is not None:
+                return denied
+            try:
+                session = await self._store.get(session_id)
+                if session is None or session.user_id != user_id:
+                    error = SessionNotFound(session_id)
+                    await operation.refused(subject, error)
+                    return Err(error)
+                # Before the commit, and more than once if the transaction is retried: a session that has ended stays so.
+                await self._store.close(session_id)
+            except SessionStoreLost as lost:
+                return Err(SessionsUnavailable(str(lost)))
+            self._open.closed(session_id)
+            await operation.done(subject, session=session_id)
+            return Ok(None)
+
+        return await self._transactions.run(context, Action.END_SESSION, work)
+
+    async def end_all(self, context: Context, user_id: UserId) -> Result[None, EndAllError | Failure]:
+        """End all sessions of a user: log out everywhere. It takes no session store, which may be lost."""
+        ended = await self._users.end_sessions(context, user_id)
+        if isinstance(ended, Ok):
+            # Where the store is lost, they are refused all the same: they are of an earlier generation.
+            with suppress(SessionStoreLost):
+                await self._store.close_all(user_id)
+        return ended
+
+    def published_keys(self) -> Sequence[dict[str, str]]:
+        """Return the public keys of access tokens, as in a JSON Web Key Set."""
+        return [dict(each) for each in self._tokens.published()]
+
+    def _issued(self, claims: AccessClaims, refresh: str, refresh_lifetime: timedelta) -> Tokens:
+        access = self._tokens.issue(claims)
+        return Tokens(claims.session_id, claims.user_id, refresh, refresh_lifetime, access, self._tokens.lifetime)
 
 
-def _digest(token: str) -> str:
-    # A token has 256 random bits, so its digest needs neither salt nor time.
-    return hashlib.sha256(token.encode()).hexdigest()
+async def _current(operation: Operation[UserStores], session: Session) -> Result[None, SessionEnded]:
+    read = await operation.repositories.users.get(session.user_id)
+    return Ok(None) if isinstance(read, Ok) and read.value.session_generation == session.generation else Err(SessionEnded())
+
+
+async def _refused(operation: Operation[UserStores], session: Session, reused: ReusedToken) -> Result[Tokens, SessionEnded]:
+    await operation.refused(f"user:{session.user_id}", reused, session=session.id)
+    return Err(SessionEnded())
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(_BYTES)
+
+
+def _digest(secret: str) -> str:
+    # A secret has 256 random bits, so its digest needs neither salt nor time.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _session_id(family: str) -> str:
+    return _digest(family)[:_ID_DIGITS]

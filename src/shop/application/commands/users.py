@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed
+from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.commands.login_attempts import DEFAULT_LIMIT, LoginAttempts, LoginLimit, TooManyAttempts
 from shop.application.commands.passwords import PasswordHasher
-from shop.application.context import Context
+from shop.application.context import Actor, Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
@@ -117,11 +117,46 @@ class UserCommands:
                 return Err(WrongCredentials())
             await operation.repositories.logins.forget(email)
             # If the user was changed in the meantime, the old hash stays until the next login.
-            is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed), Ok)
+            is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed, is_rehashed=True), Ok)
             await operation.done(_subject(user.id), **({"rehashed": "yes"} if is_saved else {}))
             return Ok(user)
 
         return await self._transactions.run(context, "user.authenticate", work)
+
+    async def throttled(self, context: Context, email: EmailAddress, blocked: TooManyAttempts) -> TooManyAttempts | Failure:
+        """Record that an attempt to log in was refused because of its origin, and return the refusal."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, TooManyAttempts]:
+            await operation.refused(_login(email), blocked, limit="origin")
+            return Err(blocked)
+
+        recorded = await self._transactions.run(context, "user.authenticate", work)
+        return recorded.error if isinstance(recorded, Err) else blocked
+
+    async def session_generation(self, context: Context, user_id: UserId) -> Result[int, UserNotFound | Failure]:
+        """Return the generation of the sessions of a user that are open."""
+
+        async def work(operation: Operation[UserStores]) -> Result[int, UserNotFound]:
+            read = await operation.repositories.users.get(user_id)
+            return Ok(read.value.session_generation) if isinstance(read, Ok) else read
+
+        return await self._transactions.run(context, Action.LIST_SESSIONS, work)
+
+    async def end_sessions(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | NotAllowed | Failure]:
+        """End all sessions of a user, from the next request on."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, UserNotFound | NotAllowed]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
+            ended = await operation.repositories.users.end_sessions(user_id)
+            match ended:
+                case Ok():
+                    await operation.done(_subject(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return ended
+
+        return await self._transactions.run(context, Action.END_SESSIONS, work)
 
     async def update_profile(
         self, context: Context, user_id: UserId, change: Profile | Callable[[Profile], Profile], *, version: int | None = None
@@ -212,6 +247,26 @@ class UserCommands:
             return granted
 
         return await self._transactions.run(context, Action.GRANT_ROLE, work)
+
+    async def act_as(self, context: Context, user_id: UserId) -> Result[Actor, RoleError | Failure]:
+        """Return the actor of an administrator in whose name the actor of the context goes on. Both must be allowed to."""
+
+        async def work(operation: Operation[UserStores]) -> Result[Actor, RoleError]:
+            if (denied := await operation.denied(_subject(user_id), None)) is not None:
+                return denied
+            read = await operation.repositories.users.get(user_id)
+            if isinstance(read, Err):
+                await operation.refused(_subject(user_id), read.error)
+                return read
+            actor = Actor.user(user_id, read.value.role)
+            reason = refusal(actor, Action.ACT_AS)
+            if reason is not None:
+                await operation.refused(_subject(user_id), reason)
+                return Err(reason)
+            await operation.done(_subject(user_id))
+            return Ok(actor)
+
+        return await self._transactions.run(context, Action.ACT_AS, work)
 
     async def delete(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, DeleteError | Failure]:
         """Delete a user, with `version` only if that is still the current one. A user with orders cannot be deleted."""

@@ -19,6 +19,10 @@ F_co = TypeVar("F_co", covariant=True)
 _log = logging.getLogger("shop.consumer")
 
 
+class NotReady(Exception):
+    """What a handler depends on does not answer. The message waits for it, and no failure is counted."""
+
+
 class InboxEntry(Protocol[F_co]):
     """A message in the inbox, locked until the end of its transaction."""
 
@@ -61,7 +65,7 @@ class IdempotentConsumer(Generic[F]):
     """A `Processor` that commits the effects of a message together with its inbox entry.
 
     If the handler raises, the message is redelivered, up to `attempts` times; then it is a dead letter. An unavailable database does not
-    count as a failure.
+    count as a failure, nor does `NotReady`.
     """
 
     def __init__(self, inbox: Inbox[F], handler: Handler[F], *, attempts: int = 5) -> None:
@@ -78,6 +82,9 @@ class IdempotentConsumer(Generic[F]):
             # After an unknown outcome the message is redelivered, and then the inbox shows whether it was handled.
             self._outage.begin(lost)
             return Verdict.NOT_NOW
+        except NotReady as lost:
+            _log.warning("message %s waits: %s", message.id, lost)
+            return Verdict.NOT_NOW
         self._outage.end()
         return verdict
 
@@ -89,7 +96,7 @@ class IdempotentConsumer(Generic[F]):
                     return Verdict.HANDLED
                 await self._handler(decode(message), message, entry.effects)
                 await entry.handled()
-        except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown, NotReady):
             raise
         except UnreadableMessage as error:
             await self._inbox.count_failure(message, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from shop.application.commands.sessions import SessionStore, SessionStoreLost
+from shop.application.commands.session_store import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message, UnreadableMessage, decode
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged

@@ -11,6 +11,7 @@ from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import AuditRecord, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
+from shop.application.reads.users import UserFilter, UserSort
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import Unavailable
 from shop.application.transactions.trail import Trail
@@ -43,9 +44,15 @@ class GuardedReads:
         """Return a page of users by registration, oldest first."""
         return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.users(size, cursor))
 
-    async def find_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
+    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
         """Return the users with this text in "first last address", in any case, by registration."""
-        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.find_users(wanted, at_most))
+        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.search_users(wanted, at_most))
+
+    async def find_users(
+        self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None
+    ) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
+        """Return a page of the users that a search finds."""
+        return await self._if(Action.FIND_USERS, "users", None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""

@@ -23,11 +23,11 @@ from shop.application.reads.models import (
 from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import UserPageKey
+from shop.application.reads.users import Standing, UserFilter, UserPageKey, UserSort
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Role, UserNotFound
+from shop.domain.users import UserNotFound
 from shop.domain.values import OrderId, UserId
 
 T = TypeVar("T")
@@ -71,9 +71,9 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def role(self, user_id: UserId) -> Result[Role | None, Unavailable]:
-        """Return the role of a user, None for an unknown id. The primary answers: a revoked role is revoked at once."""
-        return await self._ask_primary(lambda repositories: repositories.users.role(user_id))
+    async def standing(self, user_id: UserId) -> Result[Standing | None, Unavailable]:
+        """Return the standing of a user, None for an unknown id. The primary answers: a revoked role is revoked at once."""
+        return await self._ask_primary(lambda repositories: repositories.users.standing(user_id))
 
     async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
         """Return a page of users by registration, oldest first."""
@@ -89,9 +89,22 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def find_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
+    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
         """Return the users with this text in "first last address", in any case, by registration."""
         return await self._ask(lambda repositories: repositories.users.search(wanted, at_most))
+
+    async def find_users(
+        self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None
+    ) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
+        """Return a page of the users that a search finds."""
+        found = await self._ask(lambda repositories: repositories.users.find(wanted, sort, size, cursor))
+        if isinstance(found, Err):
+            return found
+        match found.value:
+            case Ok(page):
+                return Ok(Page(items=page.users, next_cursor=page.following, previous_cursor=page.preceding))
+            case Err() as invalid:
+                return invalid
 
     async def count_users(self) -> Result[int, Unavailable]:
         """Return the number of users."""

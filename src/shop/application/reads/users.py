@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
+from shop.domain.result import Result
 from shop.domain.users import Role
 from shop.domain.values import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides about each request of a user: the role, and the generation of the sessions that are open."""
+
+    role: Role
+    session_generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,33 @@ class UserPage:
     following: UserPageKey | None
 
 
+UserSort: TypeAlias = Literal["oldest", "newest"]
+"""How a search sorts users: by registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """What a search of users finds: those that all given filters accept. None, and no roles, are no filter.
+
+    `last_name` and `email` are how these begin, in any case; `registered_before` itself is excluded.
+    """
+
+    last_name: str | None = None
+    email: str | None = None
+    roles: tuple[Role, ...] = ()
+    registered_since: datetime | None = None
+    registered_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUsers:
+    """A page of a search. `following` and `preceding` are the cursors of the pages around it, None where there are no more users."""
+
+    users: tuple[UserSummary, ...]
+    following: str | None
+    preceding: str | None
+
+
 class UserReadRepository(Protocol):
     """Reads users."""
 
@@ -39,8 +76,8 @@ class UserReadRepository(Protocol):
         """Return the data of a user, None for an unknown id."""
         ...
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
         ...
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
@@ -52,6 +89,10 @@ class UserReadRepository(Protocol):
 
     async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
         """Return the users with this text in "first last address", in any case, by registration."""
+        ...
+
+    async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
         ...
 
     async def count(self) -> int:

@@ -18,6 +18,7 @@ class ConsumerName(StrEnum):
     SALES = "sales"
     CACHE = "cache"
     SESSIONS = "sessions"
+    NOTIFICATIONS = "notifications"
 
 
 def consume(
@@ -31,7 +32,8 @@ def consume(
             raise no_broker(here)
         chosen = shop.consumers.get(consumer)
         if chosen is None:
-            detail = f"redis_url: is not set, and the consumer {consumer} requires Redis"
+            key, what = ("smtp_url", "a mail server") if consumer is ConsumerName.NOTIFICATIONS else ("redis_url", "Redis")
+            detail = f"{key}: is not set, and the consumer {consumer} requires {what}"
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
         return await until_stopped(here, chosen.run)
 

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from shop.application.commands.orders import MoveError
+from shop.application.reads.models import OrderDetails
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
-from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, parse_uuid, session, shortened
+from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
@@ -24,6 +25,8 @@ app = typer.Typer(no_args_is_help=True, help="Orders.")
 # Only the title may contain colons.
 _LINE = re.compile(r"(?P<sku>[^:]*):(?P<title>.*):(?P<quantity>[0-9]+):(?P<price>[^:]*)", re.DOTALL)
 _MAX_DIGITS = 9
+_ENTRIES = 10
+_SHOWN_OF_ENTRY = {"at", "actor", "action", "origin", "outcome", "metadata"}
 
 OrderArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="ORDER", help="Id of the order.")]
 
@@ -62,6 +65,19 @@ def cancel(context: typer.Context, order: OrderArgument) -> None:
 
 
 @app.command()
+def show(context: typer.Context, order: OrderArgument) -> None:
+    """Show an order with its lines, and the latest entries of the audit log about it."""
+    here = session(context)
+
+    async def work(shop: Shop) -> dict[str, Any]:
+        found = here.value(await shop.reads.order(OrderId(order)))
+        entries = here.value(await shop.reads.audit_entries(f"order:{order}", _ENTRIES))
+        return {**_details(found), "audit": [entry.model_dump(mode="json", include=_SHOWN_OF_ENTRY) for entry in entries.items]}
+
+    here.output.record(here.run(work))
+
+
+@app.command()
 def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, after: AfterOption = None) -> None:
     """List a user's orders, newest first."""
     here = session(context)
@@ -84,7 +100,7 @@ def find(
 ) -> None:
     """Find orders. Filters that are not given do not apply."""
     here = session(context)
-    wanted = OrderFilter(tuple(status or ()), currency, _in_utc(since), _in_utc(before), customer)
+    wanted = OrderFilter(tuple(status or ()), currency, in_utc(since), in_utc(before), customer)
     page = here.value(here.run(lambda shop: here.reads(shop).find_orders(wanted, order, size, cursor)))
     rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
     columns = ["id", "status", "total", "line_count", "placed_at"]
@@ -112,10 +128,6 @@ def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, max=3
     here.output.listing(here.run(work), columns=["day", "currency", "orders", "revenue_minor"])
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
-
-
 def _line(here: Session, text: str) -> OrderLine:
     written = _LINE.fullmatch(text)
     if written is None:
@@ -130,6 +142,10 @@ def _move(here: Session, moved: Result[Order, MoveError | Failure]) -> None:
 
 
 def _shown(order: Order) -> dict[str, Any]:
+    return _details(OrderDetails.of(order))
+
+
+def _details(order: OrderDetails) -> dict[str, Any]:
     return {
         "id": order.id,
         "user_id": order.user_id,

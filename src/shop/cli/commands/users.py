@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from shop.application.commands.sessions import SessionsUnavailable
 from shop.application.commands.users import ProfileError
+from shop.application.reads.users import UserFilter, UserSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import AfterOption, Session, SizeOption, UserArgument, session
-from shop.domain.result import Result
+from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, in_utc, session
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
 
 app = typer.Typer(no_args_is_help=True, help="Users.")
+
+_ENTRIES = 10
+_SHOWN_OF_ENTRY = {"at", "actor", "action", "origin", "outcome", "metadata"}
 
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read passwords from stdin, one per line, instead of prompting.")]
 
@@ -89,14 +95,6 @@ def password(context: typer.Context, user: UserArgument, password_stdin: StdinOp
 
 
 @app.command()
-def grant(context: typer.Context, user: UserArgument, role: Annotated[Role, typer.Argument(help="The role.")]) -> None:
-    """Set a user's role: what the user may do over HTTP."""
-    here = session(context)
-    here.value(here.run(lambda shop: shop.users.grant(here.context, UserId(user), role)))
-    here.output.record({"id": user, "role": role})
-
-
-@app.command()
 def delete(context: typer.Context, user: UserArgument) -> None:
     """Delete a user who has no orders."""
     here = session(context)
@@ -114,9 +112,50 @@ def erase(context: typer.Context, user: UserArgument) -> None:
 
 @app.command()
 def show(context: typer.Context, user: UserArgument) -> None:
+    """Show everything about a user: the data, the role, open sessions, totals of orders, and the latest entries of the audit log."""
+    here, user_id = session(context), UserId(user)
+
+    async def work(shop: Shop) -> dict[str, Any]:
+        found = here.value(await shop.reads.user(user_id))
+        orders = here.value(await shop.reads.order_summary(user_id))
+        entries = here.value(await shop.reads.audit_entries(f"user:{user_id}", _ENTRIES))
+        return {
+            **found.model_dump(mode="json"),
+            "orders": sum(each.orders for each in orders.totals),
+            "order_totals": [{**each.model_dump(mode="json"), "spent": str(each.spent)} for each in orders.totals],
+            "sessions": await _open_sessions(here, shop, user_id),
+            "audit": [entry.model_dump(mode="json", include=_SHOWN_OF_ENTRY) for entry in entries.items],
+        }
+
+    here.output.record(here.run(work))
+
+
+@app.command()
+def profile(context: typer.Context, user: UserArgument) -> None:
     """Show the public profile of a user."""
     here = session(context)
     here.output.record(here.value(here.run(lambda shop: shop.reads.public_profile(UserId(user)))).model_dump(mode="json"))
+
+
+@app.command()
+def find(
+    context: typer.Context,
+    last: Annotated[str | None, typer.Option(help="How the family name begins.")] = None,
+    email: Annotated[str | None, typer.Option(help="How the e-mail address begins.")] = None,
+    role: Annotated[list[Role] | None, typer.Option(help="Users with this role; repeat for others.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Users registered at this time (UTC) or later.")] = None,
+    before: Annotated[datetime | None, typer.Option(help="Users registered before this time (UTC).")] = None,
+    order: Annotated[UserSort, typer.Option(help="Who comes first.")] = "oldest",
+    size: SizeOption = 20,
+    cursor: CursorOption = None,
+) -> None:
+    """Find users. Filters that are not given do not apply."""
+    here = session(context)
+    wanted = UserFilter(last, email, tuple(role or ()), in_utc(since), in_utc(before))
+    page = here.value(here.run(lambda shop: here.reads(shop).find_users(wanted, order, size, cursor)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    columns = ["id", "first_name", "last_name", "email", "role", "created_at"]
+    here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
 
 
 @app.command("list")
@@ -129,14 +168,14 @@ def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption
 
 
 @app.command()
-def find(
+def search(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help='Part of "first last address", in any case.')],
     size: SizeOption = 20,
 ) -> None:
     """Find users by a part of the name or the address."""
     here = session(context)
-    found = here.value(here.run(lambda shop: here.reads(shop).find_users(text, size)))
+    found = here.value(here.run(lambda shop: here.reads(shop).search_users(text, size)))
     rows = [item.model_dump(mode="json") for item in found]
     here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"])
 
@@ -151,6 +190,19 @@ def count(context: typer.Context) -> None:
 def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:
     number = None if phone is None else here.value(PhoneNumber.parse(phone))
     return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)
+
+
+async def _open_sessions(here: Session, shop: Shop, user_id: UserId) -> list[dict[str, Any]] | None:
+    if not shop.has_shared_sessions:
+        return None
+    match await shop.sessions.sessions(here.context, user_id):
+        case Ok(found):
+            return [{"id": each.id, "origin": each.origin, "opened_at": each.opened_at, "ends_at": each.ends_at} for each in found]
+        case Err(SessionsUnavailable()):
+            # All else is known, and Redis may be what is looked into.
+            return None
+        case Err() as failed:
+            return here.value(failed)
 
 
 def _ask(here: Session, label: str, *, is_stdin: bool, confirm: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from shop.application.reads.models import AuditRecord, DailySales, OrderDetails, OrderSummary, OrderTotals, PublicProfile, UserSummary
 from shop.application.transactions.audit import AuditOutcome
@@ -11,11 +12,13 @@ from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderLine, OrderStatus
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, PhoneNumber, UserId
-from shop_db import enums
+from shop_db import UNSET, Unset, enums
 from shop_db.models import AuditLog, DailySale
 from shop_db.models import User as UserRow
 from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow, SeedUsersParams
+from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow, SeedUsersParams
+
+T = TypeVar("T")
 
 
 class UnreadableRow(StoreDefect):
@@ -37,6 +40,7 @@ def user_from(row: UserRow) -> User:
             updated_at=row.updated_at,
             version=row.version,
             role=Role(row.role.value),
+            session_generation=row.session_generation,
         )
     except ValueError as error:
         raise UnreadableRow(f"users row {row.id}: {error}") from None
@@ -104,7 +108,7 @@ def seed_params_of(user: User) -> SeedUsersParams:
     )
 
 
-def user_summary_from(row: ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
+def user_summary_from(row: FindUsersRow | ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
     """Build the read model."""
     return UserSummary(
         id=UserId(row.id),
@@ -168,3 +172,8 @@ def audit_record_from(row: AuditLog) -> AuditRecord:
         metadata={key: str(value) for key, value in metadata.items()},
         trace_id=row.trace_id,
     )
+
+
+def given(value: T | None) -> T | Unset:
+    """Return a filter's value, or what stands for a filter that is left out."""
+    return UNSET if value is None else value

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
 
-from shop.application.commands.sessions import SessionStoreLost
+from shop.application.commands.session_store import ReusedToken, Session, SessionStoreLost
 from shop.domain.values import UserId
 from shop.infrastructure.redis.connection import errors_as, open_redis
 
-_OPEN = """
+_NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
+local function digits(number) return string.format('%.0f', number) end
+"""
+_OPEN = (
+    _NOW
+    + """
+local ends = digits(now + ARGV[6])
+redis.call('HSET', KEYS[1], 'digest', ARGV[2], 'user', ARGV[3], 'generation', ARGV[4], 'origin', ARGV[5],
+    'opened', digits(now), 'refreshed', digits(now), 'ends', ends)
+redis.call('PEXPIREAT', KEYS[1], ends)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', digits(now))
+redis.call('ZADD', KEYS[2], ends, ARGV[1])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then redis.call('PEXPIREAT', KEYS[2], ends) end
 return 0
+"""
+)
+# A digest that is not the current one is that of a token that was used before: its family was right.
+_ROTATE = (
+    _NOW
+    + """
+local digest = redis.call('HGET', KEYS[1], 'digest')
+if not digest then return false end
+if digest ~= ARGV[1] then
+    local kept = redis.call('HGETALL', KEYS[1])
+    redis.call('DEL', KEYS[1])
+    return {'reused', kept}
+end
+redis.call('HSET', KEYS[1], 'digest', ARGV[2], 'refreshed', digits(now))
+return {'rotated', redis.call('HGETALL', KEYS[1])}
+"""
+)
+_OF_USER = """
+local found = {}
+for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
+    local kept = redis.call('HGETALL', ARGV[1] .. id)
+    if #kept > 0 then found[#found + 1] = {id, kept} end
+end
+return found
 """
 # Ends the sessions in one step: one that is opened meanwhile is ended too, or is not listed yet.
 _CLOSE_ALL = """
-for _, digest in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. digest) end
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. id) end
 redis.call('DEL', KEYS[1])
 return 0
 """
@@ -32,29 +65,49 @@ _PREFIX = "shop:session:"
 
 
 class RedisSessionStore:
-    """A string for each session, and for each user a sorted set of digests by their expiry. Created by `open_session_store`."""
+    """A hash for each session, and for each user a sorted set of session ids by their expiry. Created by `open_session_store`."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis: Any = redis
         self._open = redis.register_script(_OPEN)
+        self._rotate = redis.register_script(_ROTATE)
+        self._of_user = redis.register_script(_OF_USER)
         self._close_all = redis.register_script(_CLOSE_ALL)
 
-    async def open(self, digest: str, user_id: UserId, lifetime: timedelta) -> None:
+    async def open(self, session_id: str, digest: str, user_id: UserId, generation: int, origin: str, lifetime: timedelta) -> None:
         """Store a session, which ends after its lifetime."""
         milliseconds = round(lifetime.total_seconds() * 1000)
         with errors_as(SessionStoreLost):
-            await self._open(keys=[_PREFIX + digest, _listed(user_id)], args=[digest, str(user_id), milliseconds])
+            await self._open(
+                keys=[_PREFIX + session_id, _listed(user_id)], args=[session_id, digest, str(user_id), generation, origin, milliseconds]
+            )
 
-    async def holder(self, digest: str) -> UserId | None:
-        """Return whose session this is, None if there is none."""
+    async def get(self, session_id: str) -> Session | None:
+        """Return a session, None if it has ended or never was."""
         with errors_as(SessionStoreLost):
-            found = await self._redis.get(_PREFIX + digest)
-        return None if found is None else UserId(UUID(found.decode() if isinstance(found, bytes) else found))
+            kept: dict[bytes, bytes] = await self._redis.hgetall(_PREFIX + session_id)
+        return _session(session_id, kept) if kept else None
 
-    async def close(self, digest: str) -> None:
-        """End a session, if there is one. Its digest stays in the user's set until it expires."""
+    async def rotate(self, session_id: str, used: str, following: str) -> Session | ReusedToken | None:
+        """Replace the digest `used` by `following`, and return the session. If another digest is the current one, end the session."""
         with errors_as(SessionStoreLost):
-            await self._redis.delete(_PREFIX + digest)
+            answer: list[Any] | None = await self._rotate(keys=[_PREFIX + session_id], args=[used, following])
+        if answer is None:
+            return None
+        session = _session(session_id, _pairs(answer[1]))
+        return ReusedToken(session) if answer[0] == b"reused" else session
+
+    async def of_user(self, user_id: UserId) -> Sequence[Session]:
+        """Return the sessions of a user, the latest first."""
+        with errors_as(SessionStoreLost):
+            found: list[Any] = await self._of_user(keys=[_listed(user_id)], args=[_PREFIX])
+        sessions = [_session(session_id.decode(), _pairs(kept)) for session_id, kept in found]
+        return sorted(sessions, key=lambda session: session.opened_at, reverse=True)
+
+    async def close(self, session_id: str) -> None:
+        """End a session, if there is one. Its id stays in the user's set until it expires."""
+        with errors_as(SessionStoreLost):
+            await self._redis.delete(_PREFIX + session_id)
 
     async def close_all(self, user_id: UserId) -> None:
         """End all sessions of a user."""
@@ -70,4 +123,24 @@ async def open_session_store(url: str, answer_within: float = 0.5) -> AsyncGener
 
 
 def _listed(user_id: UserId) -> str:
-    return f"shop:sessions-of:{user_id}"
+    return f"shop:user-sessions:{user_id}"
+
+
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _session(session_id: str, kept: Mapping[bytes, bytes]) -> Session:
+    return Session(
+        session_id,
+        UserId(UUID(kept[b"user"].decode())),
+        int(kept[b"generation"]),
+        kept[b"origin"].decode(),
+        opened_at=_moment(kept[b"opened"]),
+        refreshed_at=_moment(kept[b"refreshed"]),
+        ends_at=_moment(kept[b"ends"]),
+    )
+
+
+def _moment(milliseconds: bytes) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
-from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url
+from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
+from shop.infrastructure.tokens import KeyRing
 
 
 class LogFormat(StrEnum):
@@ -48,6 +50,9 @@ PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
 RedisUrl = Annotated[SecretStr, _read_by(redis_url)]
 NatsUrl = Annotated[SecretStr, _read_by(nats_url)]
 MonitoringUrl = Annotated[SecretStr, _read_by(monitoring_url)]
+SmtpUrl = Annotated[SecretStr, _read_by(smtp_url)]
+# The minimum of argon2 (RFC 9106, 3.1).
+_KIB_OF_LANE: Final = 8
 # At least PostgreSQL's unit: 0 would mean no limit.
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
@@ -70,6 +75,12 @@ class Settings(BaseSettings):
         MonitoringUrl | None,
         Field(validation_alias="nats_monitoring_url", description="The broker's monitoring endpoint, for the check of its sync interval."),
     ] = None
+    smtp_url: Annotated[
+        SmtpUrl | None, Field(validation_alias="smtp_url", description="The mail server of the consumer notifications; by default none.")
+    ] = None
+    mail_sender: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,200}$", description="The address that mail comes from.")
+    ] = "shop@localhost"
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Minimum number of connections.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Maximum number of connections.")] = 10
@@ -86,10 +97,26 @@ class Settings(BaseSettings):
     isolation: Annotated[Isolation, Field(description="Isolation level of transactions.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
+    password_memory_kib: Annotated[int, Field(ge=8, le=2**22, description="KiB of memory that the hash of a password takes.")] = 65_536
+    password_passes: Annotated[int, Field(ge=1, le=100, description="Passes over that memory.")] = 3
+    password_lanes: Annotated[int, Field(ge=1, le=64, validate_default=True, description="Threads that hash a password.")] = 4
     session_hours: Annotated[int, Field(ge=1, le=8760, description="Hours until a session ends.")] = 12
+    session_check_interval: Annotated[
+        float, Field(ge=0, le=60, description="Seconds for which a process remembers that a session is open.")
+    ] = 5.0
+    token_lifetime: Annotated[int, Field(ge=10, le=3600, description="Seconds for which an access token is valid.")] = 300
+    token_issuer: Annotated[str, Field(min_length=1, max_length=200, description="Issuer of access tokens.")] = "shop"  # noqa: S105 a name
+    token_audience: Annotated[str, Field(min_length=1, max_length=200, description="Audience of access tokens.")] = "shop"  # noqa: S105 a name
+    token_keys: Annotated[
+        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process alone.")
+    ] = ""
+    token_signing_key: Annotated[
+        str, Field(validate_default=True, description="Id of the key in the folder that signs; the others only verify.")
+    ] = ""
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
+    http_login_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Attempts to log in that an address may make in a minute.")] = 30
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
@@ -139,6 +166,24 @@ class Settings(BaseSettings):
                 raise ValueError("; ".join(f"{key} does not require TLS: {how.hint}" for key, how in wanted.items()))
         return value
 
+    @field_validator("password_lanes")
+    @classmethod
+    def _check_memory(cls, value: int, info: ValidationInfo) -> int:
+        memory = info.data.get("password_memory_kib", _KIB_OF_LANE * value)
+        if memory < _KIB_OF_LANE * value:
+            raise ValueError(f"needs {_KIB_OF_LANE * value} KiB of password_memory_kib, which is {memory}")
+        return value
+
+    @field_validator("token_signing_key")
+    @classmethod
+    def _check_keys(cls, value: str, info: ValidationInfo) -> str:
+        folder = info.data.get("token_keys", "")
+        if folder:
+            KeyRing.load(Path(folder), value)
+        elif value:
+            raise ValueError("needs token_keys, the folder of the key")
+        return value
+
 
 URL_READERS: Final[Mapping[str, UrlReader]] = {
     "database_url": postgres_url,
@@ -146,5 +191,6 @@ URL_READERS: Final[Mapping[str, UrlReader]] = {
     "redis_url": redis_url,
     "nats_url": nats_url,
     "nats_monitoring_url": monitoring_url,
+    "smtp_url": smtp_url,
 }
 """The parser of each URL."""

@@ -83,6 +83,28 @@ def nats_url(url: str) -> str:
     return _shown(parameters, frozenset({"scheme", "host", "port", "user"}))
 
 
+def smtp_url(url: str) -> str:
+    """Parse the URL of a mail server by urllib: plain, with STARTTLS, or with TLS from the start. Only the latter two take a login."""
+    _require_scheme(url, "smtp", "smtp+starttls", "smtps")
+    form = "smtp://host:25, smtp+starttls://user:password@host:587 or smtps://user:password@host:465"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(
+            f"urllib cannot parse it; it is of the form {form}, and a password has %40 %3A %2F %3F %23 %25 for @ : / ? # %"
+        ) from None
+    if not host or port is None or parts.path.strip("/") or parts.query or parts.fragment or url.endswith(("?", "#")):
+        raise ValueError(f"it is not of the form {form}")
+    _require_ports([str(port)])
+    if parts.username is not None and parts.scheme == "smtp":
+        raise ValueError("a login needs TLS: smtp+starttls:// or smtps://")
+    parameters: dict[str, object] = {"scheme": parts.scheme, "host": host, "port": port}
+    if parts.username is not None:
+        parameters |= {"user": parts.username, "password": parts.password or ""}
+    return _shown(parameters, frozenset({"scheme", "host", "port", "user"}))
+
+
 def monitoring_url(url: str) -> str:
     """Parse the URL of NATS's monitoring endpoint as urllib does: it has no user, and so no secrets."""
     _require_scheme(url, "http", "https")

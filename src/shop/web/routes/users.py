@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
+from fastapi import Path as InPath
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
 from shop.domain.users import User
 from shop.domain.values import UserId
 from shop.web.documents import ETAG, NO_CONTENT, created
-from shop.web.models import PasswordChange, ProfilePatch, Registration, RoleChange
+from shop.web.models import OpenSession, OpenSessions, PasswordChange, ProfilePatch, Registration, RoleChange
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Anyone, Key, LoggedIn, Version, value
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
 
 
 @router.post(
@@ -161,10 +165,28 @@ async def show_order_totals(caller: LoggedIn, user_id: UUID) -> UserOrderSummary
     return value(await caller.reads.order_summary(UserId(user_id)))
 
 
-@router.delete("/{user_id}/sessions", status_code=204, responses={**documented(), 204: NO_CONTENT})
+@router.get("/{user_id}/sessions", response_model=OpenSessions, responses=documented(Problem.USER_NOT_FOUND, Problem.SESSIONS_UNAVAILABLE))
+async def list_sessions(caller: LoggedIn, user_id: UUID) -> OpenSessions:
+    """List the open sessions of a user."""
+    found = value(await caller.shop.sessions.sessions(caller.context, UserId(user_id)))
+    return OpenSessions(items=[OpenSession.of(each, caller.session_id) for each in found])
+
+
+@router.delete("/{user_id}/sessions", status_code=204, responses={**documented(Problem.USER_NOT_FOUND, write=True), 204: NO_CONTENT})
 async def log_out_everywhere(caller: LoggedIn, user_id: UUID) -> Response:
     """End all sessions of a user."""
-    value(await caller.shop.sessions.log_out_everywhere(caller.context, UserId(user_id)))
+    value(await caller.shop.sessions.end_all(caller.context, UserId(user_id)))
+    return Reply(204).response()
+
+
+@router.delete(
+    "/{user_id}/sessions/{session_id}",
+    status_code=204,
+    responses={**documented(Problem.SESSION_NOT_FOUND, Problem.SESSIONS_UNAVAILABLE, write=True), 204: NO_CONTENT},
+)
+async def end_session(caller: LoggedIn, user_id: UUID, session_id: SessionId) -> Response:
+    """End a session of a user."""
+    value(await caller.shop.sessions.end(caller.context, UserId(user_id), session_id))
     return Reply(204).response()
 
 

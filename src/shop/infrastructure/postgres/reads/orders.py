@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TypeVar
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import DailySales, OrderDetails, UserOrderSummary
 from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import OrderId, UserId
-from shop.infrastructure.postgres.mapping import daily_sales_from, order_details_from, order_summary_from, order_totals_from
+from shop.infrastructure.postgres.mapping import daily_sales_from, given, order_details_from, order_summary_from, order_totals_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import UNSET, CursorError, Unset, orders
+from shop_db import UNSET, CursorError, orders
 from shop_db.enums import OrderStatus as StoredStatus
-
-T = TypeVar("T")
 
 
 class PostgresOrderReadRepository:
@@ -47,10 +44,10 @@ class PostgresOrderReadRepository:
             page = await self._query(
                 orders.find_orders,
                 statuses=[StoredStatus(status.value) for status in wanted.statuses] or UNSET,
-                currency=_given(wanted.currency),
-                placed_since=_given(wanted.placed_since),
-                placed_before=_given(wanted.placed_before),
-                last_name=_given(wanted.last_name),
+                currency=given(wanted.currency),
+                placed_since=given(wanted.placed_since),
+                placed_before=given(wanted.placed_before),
+                last_name=given(wanted.last_name),
                 page_size=size,
                 order=sort,
                 cursor=cursor,
@@ -72,8 +69,3 @@ class PostgresOrderReadRepository:
     async def daily_sales(self, since: date) -> Sequence[DailySales]:
         """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
         return [daily_sales_from(row) for row in await self._query(orders.list_daily_sales, since=since)]
-
-
-def _given(value: T | None) -> T | Unset:
-    """Return a filter's value, or what stands for a filter that is left out."""
-    return UNSET if value is None else value

@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
+from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import UserPage, UserPageKey
+from shop.application.reads.users import FoundUsers, Standing, UserFilter, UserPage, UserPageKey, UserSort
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role
 from shop.domain.values import UserId
-from shop.infrastructure.postgres.mapping import public_profile_from, user_summary_from
+from shop.infrastructure.postgres.mapping import given, public_profile_from, role_to, user_summary_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import users
+from shop_db import UNSET, CursorError, users
 
 
 class PostgresUserReadRepository:
@@ -31,10 +33,10 @@ class PostgresUserReadRepository:
         row = await self._query(users.get_user_summary, id=user_id)
         return None if row is None else user_summary_from(row)
 
-    async def role(self, user_id: UserId) -> Role | None:
-        """Return the role of a user, None for an unknown id."""
-        role = await self._query(users.get_user_role, id=user_id)
-        return None if role is None else Role(role.value)
+    async def standing(self, user_id: UserId) -> Standing | None:
+        """Return the standing of a user, None for an unknown id."""
+        row = await self._query(users.get_user_standing, id=user_id)
+        return None if row is None else Standing(Role(row.role.value), row.session_generation)
 
     async def page(self, size: int, after: UserPageKey | None = None) -> UserPage:
         """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
@@ -56,6 +58,24 @@ class PostgresUserReadRepository:
     async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
         """Return the users with this text in "first last address", in any case, by registration."""
         return [user_summary_from(row) for row in await self._query(users.search_users, wanted=wanted, at_most=at_most)]
+
+    async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
+        """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        try:
+            page = await self._query(
+                users.find_users,
+                last_name=given(wanted.last_name),
+                email=given(wanted.email),
+                roles=[role_to(role) for role in wanted.roles] or UNSET,
+                registered_since=given(wanted.registered_since),
+                registered_before=given(wanted.registered_before),
+                page_size=size,
+                order=sort,
+                cursor=cursor,
+            )
+        except CursorError:
+            return Err(InvalidCursor(f"found users, {sort} first"))
+        return Ok(FoundUsers(tuple(user_summary_from(row) for row in page.rows), page.next, page.previous))
 
     async def count(self) -> int:
         """Return the number of users."""

@@ -105,13 +105,27 @@ class PostgresUserRepository:
         self._events.collect(user)
         return Ok(user_from(row))
 
-    async def save_password(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
-        """Write the user's password. Writes nothing if `user.version` is not the current version."""
-        touched = await self._query(users.update_user_password, id=user.id, password=user.password.encoded, version=user.version)
+    async def save_password(self, user: User, *, is_rehashed: bool = False) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Write the user's password, and end the user's sessions, unless it is a new hash of the same password.
+
+        Writes nothing if `user.version` is not the current version.
+        """
+        touched = await self._query(
+            users.update_user_password,
+            id=user.id,
+            password=user.password.encoded,
+            # Not the generation that was read: sessions may have been ended since, which leaves the version as it is.
+            ended_generations=0 if is_rehashed else 1,
+            version=user.version,
+        )
         if not touched:
             return Err(await self._missing_or_changed(user.id))
         self._events.collect(user)
         return Ok(None)
+
+    async def end_sessions(self, user_id: UserId) -> Result[None, UserNotFound]:
+        """Begin the next generation of the user's sessions."""
+        return Ok(None) if await self._query(users.end_user_sessions, id=user_id) else Err(UserNotFound(user_id))
 
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
         """Write the user's role. Writes nothing if `user.version` is not the current version."""

@@ -1,0 +1,180 @@
+"""Access tokens: which are accepted, and the keys that sign and verify them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import OKPAlgorithm
+
+from shop.application.commands.access_tokens import AccessClaims
+from shop.domain.values import UserId
+from shop.infrastructure.settings.loading import SettingsError, load_settings
+from shop.infrastructure.tokens import SignedAccessTokens
+
+CLAIMS = AccessClaims(UserId(uuid.UUID(int=1)), "0" * 32, 3)
+OLD, NEW = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+
+def write(folder: Path, name: str, key: Ed25519PrivateKey | Ed25519PublicKey | ec.EllipticCurvePrivateKey) -> None:
+    if isinstance(key, Ed25519PublicKey):
+        text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    else:
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / f"{name}.pem").write_bytes(text)
+
+
+def tokens(folder: Path, signing: str = "new", **options: Any) -> SignedAccessTokens:
+    usual: dict[str, Any] = {"issuer": "shop", "audience": "shop", "lifetime": timedelta(minutes=5)}
+    return SignedAccessTokens(keys=folder, signing_id=signing, **{**usual, **options})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of two keys, of which only the new one can sign."""
+    write(tmp_path, "old", OLD.public_key())
+    write(tmp_path, "new", NEW)
+    return tmp_path
+
+
+def encoded(part: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def forged(header: Mapping[str, Any] = {}, payload: Mapping[str, Any] = {}, key: Ed25519PrivateKey = NEW) -> str:
+    """Return a token as ours are, but for these parts. None leaves a part out."""
+    now = int(datetime.now(UTC).timestamp())
+    claims = {"iss": "shop", "aud": "shop", "sub": str(CLAIMS.user_id), "sid": CLAIMS.session_id, "gen": 3, "iat": now, "exp": now + 60}
+    parts = [
+        {name: value for name, value in {**usual, **other}.items() if value is not None}
+        for usual, other in (({"alg": "EdDSA", "typ": "at+jwt", "kid": "new"}, header), (claims, payload))
+    ]
+    body = f"{encoded(parts[0])}.{encoded(parts[1])}"
+    return f"{body}.{base64.urlsafe_b64encode(key.sign(body.encode())).rstrip(b'=').decode()}"
+
+
+def test_a_token_states_what_it_was_issued_for(folder: Path) -> None:
+    ours = tokens(folder)
+    assert ours.read(ours.issue(CLAIMS)) == CLAIMS
+    assert ours.read(forged()) == CLAIMS
+
+
+def test_keys_are_rotated_without_refusing_a_token(folder: Path, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    write(before, "old", OLD)
+    issued_before = tokens(before, "old").issue(CLAIMS)
+    # First all processes verify by the new key, then it signs, and the old one goes when its last token has expired.
+    assert tokens(folder).read(issued_before) == CLAIMS
+    write(before, "new", NEW.public_key())
+    assert tokens(before, "old").read(tokens(folder).issue(CLAIMS)) == CLAIMS
+    (folder / "old.pem").unlink()
+    assert tokens(folder).read(issued_before) is None
+    assert jwt.get_unverified_header(issued_before) == {"alg": "EdDSA", "typ": "at+jwt", "kid": "old"}
+
+
+def test_published_keys_are_public_and_verify(folder: Path) -> None:
+    ours = tokens(folder)
+    keys = [dict(each) for each in ours.published()]
+    assert [set(each) for each in keys] == [{"kty", "crv", "x", "kid", "alg", "use"}] * 2
+    found = jwt.PyJWKSet.from_dict({"keys": keys})
+    assert jwt.decode(ours.issue(CLAIMS), found["new"], ["EdDSA"], audience="shop")["sub"] == str(CLAIMS.user_id)
+
+
+def by_hmac(secret: bytes) -> str:
+    body = forged({"alg": "HS256"}).rpartition(".")[0]
+    return f"{body}.{base64.urlsafe_b64encode(hmac.digest(secret, body.encode(), hashlib.sha256)).rstrip(b'=').decode()}"
+
+
+PUBLIC = NEW.public_key()
+STRANGER = Ed25519PrivateKey.generate()
+OTHER_KEY: dict[str, Any] = OKPAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)
+AN_HOUR_AGO = int(datetime.now(UTC).timestamp()) - 3600
+
+REFUSED = {
+    "no algorithm": f"{forged({'alg': 'none'}).rpartition('.')[0]}.",
+    "no algorithm, in capitals": f"{forged({'alg': 'NONE'}).rpartition('.')[0]}.",
+    "a signature of no algorithm": forged({"alg": "none"}),
+    "the public key as a secret, in PEM": by_hmac(PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+    "the public key as a secret": by_hmac(PUBLIC.public_bytes(Encoding.Raw, PublicFormat.Raw)),
+    "an empty secret": by_hmac(b""),
+    "another algorithm": forged({"alg": "ES256"}),
+    "a key of a stranger": forged(key=STRANGER),
+    "a key of a stranger in the token": forged({"jwk": OTHER_KEY}, key=STRANGER),
+    "a key at an address of a stranger": forged({"jku": "http://localhost:9/jwks.json"}, key=STRANGER),
+    "another key of ours": forged({"kid": "old"}),
+    "an unknown key": forged({"kid": "newer"}),
+    "a path as a key": forged({"kid": "../new"}),
+    "a number as a key": forged({"kid": 1}),
+    "no key": forged({"kid": None}),
+    "another type": forged({"typ": "JWT"}),
+    "no type": forged({"typ": None}),
+    "an unknown extension that is critical": forged({"crit": ["b64"], "b64": False}),
+    "expired": forged(payload={"exp": AN_HOUR_AGO}),
+    "not valid yet": forged(payload={"nbf": AN_HOUR_AGO + 7200}),
+    "issued in the future": forged(payload={"iat": AN_HOUR_AGO + 7200}),
+    "another audience": forged(payload={"aud": "other"}),
+    "several audiences": forged(payload={"aud": ["shop", "other"]}),
+    "another issuer": forged(payload={"iss": "other"}),
+    **{f"no {name}": forged(payload={name: None}) for name in ("iss", "aud", "sub", "sid", "gen", "iat", "exp")},
+    "no user": forged(payload={"sub": "root"}),
+    "no number": forged(payload={"gen": "x"}),
+    "a payload of another token": ".".join([forged().split(".")[0], encoded({"sub": str(CLAIMS.user_id)}), forged().split(".")[2]]),
+    "no token": "x",
+    "nothing": "",
+    "no text": "\udcff.\0.",
+}
+
+
+@pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED)
+def test_what_is_no_valid_token_of_ours_is_refused(folder: Path, token: str) -> None:
+    assert tokens(folder).read(token) is None
+
+
+def test_a_token_is_valid_for_its_lifetime_and_the_difference_of_clocks(folder: Path) -> None:
+    late, at_the_end = tokens(folder, lifetime=timedelta(seconds=-6)), tokens(folder, lifetime=timedelta(seconds=0))
+    assert late.read(late.issue(CLAIMS)) is None
+    assert at_the_end.read(at_the_end.issue(CLAIMS)) == CLAIMS
+
+
+def test_without_a_folder_each_process_has_a_key_of_its_own() -> None:
+    ours, other = (SignedAccessTokens(keys=None, signing_id="", issuer="i", audience="a", lifetime=timedelta(hours=1)) for _ in range(2))
+    assert ours.read(ours.issue(CLAIMS)) == CLAIMS
+    assert other.read(ours.issue(CLAIMS)) is None
+
+
+def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+    def problem(signing: str = "new", keys: str = str(folder)) -> str:
+        with pytest.raises(SettingsError) as raised:
+            load_settings(overrides={"database_url": "postgres://db/shop", "token_keys": keys, "token_signing_key": signing})
+        [found] = raised.value.problems
+        return found.removeprefix("token_signing_key on the command line: ").replace(str(folder), "keys")
+
+    assert problem("old") == "keys has no private key old.pem, which is to sign"
+    assert problem("missing") == "keys has no private key missing.pem, which is to sign"
+    assert problem(keys="nowhere") == "nowhere is no folder"
+    assert problem(keys="") == "needs token_keys, the folder of the key"
+    assert problem("") == "keys has no private key .pem, which is to sign"
+    write(folder, "a b", NEW)
+    assert problem() == "keys/a b.pem: the name of a key has only letters, digits, - and _"
+    (folder / "a b.pem").unlink()
+    write(folder, "curve", ec.generate_private_key(ec.SECP256R1()))
+    assert problem() == "keys/curve.pem: is no Ed25519 key; openssl genpkey -algorithm ed25519 makes one"
+    locked = NEW.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret"))
+    for text in (b"", b"x", b"-----BEGIN PRIVATE KEY-----\nx", locked):
+        (folder / "curve.pem").write_bytes(text)
+        assert problem() == "keys/curve.pem: is no key in PEM without a passphrase"
