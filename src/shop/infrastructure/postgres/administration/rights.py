@@ -32,7 +32,10 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     ),
     # For the health check.
     "schema_migrations": "SELECT",
-    "users": "SELECT, INSERT, UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation), DELETE",
+    "users": (
+        "SELECT, INSERT, DELETE, "
+        "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
+    ),
     # It changes rows that the service may not change otherwise.
     "FUNCTION erase_traces(uuid, text)": "EXECUTE",
 }
