@@ -1,16 +1,11 @@
--- Enter a message into the inbox and lock it until the transaction ends: a second delivery waits, and then sees the result of the first.
--- name: EnterInbox :one
-INSERT INTO inbox (consumer, message_id, event_type)
-VALUES (@consumer, @message_id, @event_type)
+-- Enter a message into the inbox as handled, in the transaction of its effects, and return 1; 0 if it was handled before or is a dead letter.
+-- It is locked until the transaction ends: a second delivery waits, and then sees the result of the first.
+-- name: EnterInbox :execrows
+INSERT INTO inbox (consumer, message_id, event_type, handled_at)
+VALUES (@consumer, @message_id, @event_type, now())
 ON CONFLICT (consumer, message_id) DO UPDATE
-SET event_type = EXCLUDED.event_type
-RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled;
-
--- Mark a message as handled, in the transaction of its effects.
--- name: MarkHandled :exec
-UPDATE inbox
-SET handled_at = now()
-WHERE consumer = @consumer AND message_id = @message_id;
+SET handled_at = EXCLUDED.handled_at
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL;
 
 -- Record a failure to handle a message, and return the number of its failures.
 -- name: CountFailure :one
@@ -39,6 +34,35 @@ FROM outbox
 WHERE dead_at IS NOT NULL
 ORDER BY dead_at DESC
 LIMIT @at_most;
+
+-- Get a dead letter of a consumer, with its content.
+-- name: GetDeadMessage :one
+SELECT event_type, attempts, last_error, dead_at, dead_message
+FROM inbox
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Lock a dead letter of a consumer until the transaction ends, and return its content.
+-- name: LockDeadMessage :one
+SELECT dead_message
+FROM inbox
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL
+FOR UPDATE;
+
+-- Settle a dead letter of a consumer: it was handled after all, or is to be forgotten.
+-- name: SettleDeadMessage :execrows
+UPDATE inbox
+SET handled_at = now(),
+    dead_at = NULL,
+    dead_message = NULL
+WHERE consumer = @consumer AND message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Count the dead letters of each consumer.
+-- name: CountDeadMessages :many
+SELECT consumer, count(*) AS dead
+FROM inbox
+WHERE dead_at IS NOT NULL
+GROUP BY consumer
+ORDER BY consumer;
 
 -- Remove messages handled before a time, oldest first, at most `at_most`, except those still in the outbox: they may be published again,
 -- and must then be recognised.

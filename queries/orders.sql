@@ -1,5 +1,5 @@
 -- Place an order with all of its lines, in one round trip: the arrays contain one element for each line, in order.
--- The total is computed here from the lines.
+-- The total is computed here from the lines. Returns no row if the user was erased.
 -- name: PlaceOrder :one
 WITH lines AS (
     SELECT
@@ -13,6 +13,7 @@ placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT @user_id, @currency, coalesce(sum(quantity * unit_price_minor), 0)::bigint
     FROM lines
+    HAVING EXISTS (SELECT FROM users WHERE users.id = @user_id AND users.erased_at IS NULL)
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (
@@ -92,19 +93,21 @@ WHERE user_id = @user_id
 GROUP BY currency
 ORDER BY currency;
 
--- Add to the sales of a day; negative numbers subtract an order that was cancelled after its payment.
+-- Add to the sales of a day; negative numbers subtract an order that was cancelled after its payment. Sessions rarely share a row, on which
+-- one would wait until the other commits.
 -- name: AddToDailySales :exec
-INSERT INTO daily_sales (day, currency, orders, revenue_minor)
-VALUES (@day, @currency, @orders, @revenue_minor)
-ON CONFLICT (day, currency) DO UPDATE
+INSERT INTO daily_sales (day, currency, shard, orders, revenue_minor)
+VALUES (@day, @currency, (pg_backend_pid() % 64)::smallint, @orders, @revenue_minor)
+ON CONFLICT (day, currency, shard) DO UPDATE
 SET orders = daily_sales.orders + EXCLUDED.orders,
     revenue_minor = daily_sales.revenue_minor + EXCLUDED.revenue_minor;
 
 -- List the sales since a day, newest first.
 -- name: ListDailySales :many
-SELECT day, currency, orders, revenue_minor
+SELECT day, currency, sum(orders)::bigint AS orders, sum(revenue_minor) AS revenue_minor
 FROM daily_sales
 WHERE day >= @since
+GROUP BY day, currency
 ORDER BY day DESC, currency;
 
 -- Write many orders without their lines, with the given ids and times.

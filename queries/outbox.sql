@@ -1,7 +1,7 @@
 -- Write an event, in the transaction of its change.
 -- name: AddToOutbox :exec
-INSERT INTO outbox (aggregate, event_type, payload, trace_id)
-VALUES (@aggregate, @event_type, @payload, @trace_id);
+INSERT INTO outbox (aggregate, event_type, event_version, payload, trace_id, traceparent)
+VALUES (@aggregate, @event_type, @event_version, @payload, @trace_id, @traceparent);
 
 -- Claim the next events to publish for the duration of the lease: of each aggregate the first pending one, if it is due and not claimed.
 -- Later events of that aggregate wait until it is published or a dead letter.
@@ -30,8 +30,8 @@ SET claim = @claim,
 FROM due
 WHERE outbox.position = due.position
 RETURNING
-    outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type, outbox.payload, outbox.trace_id, outbox.occurred_at,
-    outbox.attempts;
+    outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type, outbox.event_version, outbox.payload, outbox.trace_id,
+    outbox.traceparent, outbox.occurred_at, outbox.attempts;
 
 -- Record the places of published events that this claim still holds. An event recorded at one of these places before was lost by the
 -- broker, which otherwise uses no place twice: it becomes pending again.
@@ -106,6 +106,26 @@ SET published_at = NULL,
 FROM chosen
 WHERE outbox.position = chosen.position
 RETURNING outbox.position;
+
+-- Get a dead letter of the relay, with its content.
+-- name: GetDeadEvent :one
+SELECT aggregate, event_type, event_version, payload, trace_id, occurred_at, attempts, last_error, dead_at
+FROM outbox
+WHERE message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Make a dead letter of the relay pending again, and return whether there was one.
+-- name: ReviveDeadEvent :execrows
+UPDATE outbox
+SET dead_at = NULL,
+    attempts = 0,
+    last_error = NULL,
+    due_at = clock_timestamp()
+WHERE message_id = @message_id AND dead_at IS NOT NULL;
+
+-- Remove a dead letter of the relay, and return whether there was one.
+-- name: DiscardDeadEvent :execrows
+DELETE FROM outbox
+WHERE message_id = @message_id AND dead_at IS NOT NULL;
 
 -- Count the events published within the retention that are missing from the stream, and return the first and last position.
 -- name: MeasureStreamGap :one

@@ -9,17 +9,30 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `answers_pkey` allows one row for the given"
         " values)"
     ),
-    "EnterInbox": "exactly one (one row is inserted)",
     "CountFailure": "exactly one (one row is inserted)",
+    "GetDeadMessage": (
+        "at most one (the unique index `inbox_pkey` allows one row for the given"
+        " values)"
+    ),
+    "LockDeadMessage": (
+        "at most one (the unique index `inbox_pkey` allows one row for the given"
+        " values)"
+    ),
     "CountLoginAttempt": "exactly one (one row is inserted)",
     "GetBlockedLogin": (
         "at most one (the unique index `login_attempts_pkey` allows one row for the"
         " given values)"
     ),
-    "PlaceOrder": "exactly one (one row is inserted)",
+    "PlaceOrder": (
+        "at most one (aggregates without GROUP BY give one row, and HAVING may drop it)"
+    ),
     "SetOrderStatus": (
         "at most one (the unique index `orders_pkey` allows one row for the given"
         " values)"
+    ),
+    "GetDeadEvent": (
+        "at most one (the unique index `outbox_message_id_key` allows one row for the"
+        " given values)"
     ),
     "MeasureStreamGap": "exactly one (aggregates without GROUP BY give one row)",
     "GetTime": "exactly one (without FROM there is one row)",

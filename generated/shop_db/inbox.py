@@ -15,11 +15,11 @@ from ._tracing import atraced
 from .models import JsonValue
 
 ENTER_INBOX: Final = """\
-INSERT INTO inbox (consumer, message_id, event_type)
-VALUES ($1::varchar, $2::uuid, $3::varchar)
+INSERT INTO inbox (consumer, message_id, event_type, handled_at)
+VALUES ($1::varchar, $2::uuid, $3::varchar, now())
 ON CONFLICT (consumer, message_id) DO UPDATE
-SET event_type = EXCLUDED.event_type
-RETURNING (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS is_settled
+SET handled_at = EXCLUDED.handled_at
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL
 """
 
 
@@ -30,38 +30,14 @@ async def enter_inbox(
     consumer: str,
     message_id: UUID,
     event_type: str,
-) -> bool:
-    """Enter a message into the inbox and lock it until the transaction ends: a
-    second delivery waits, and then sees the result of the first.
+) -> int:
+    """Enter a message into the inbox as handled, in the transaction of its effects,
+    and return 1; 0 if it was handled before or is a dead letter.
+
+    It is locked until the transaction ends: a second delivery waits, and then sees the
+    result of the first.
     """
-    row, count = await afetch_one(
-        conn,
-        ENTER_INBOX,
-        (consumer, message_id, event_type),
-        binary=True,
-    )
-    if row is None or count > 1:
-        raise ProofBrokenError("EnterInbox", count)
-    value: bool = row[0]
-    return value
-
-
-MARK_HANDLED: Final = """\
-UPDATE inbox
-SET handled_at = now()
-WHERE consumer = $1::text AND message_id = $2::uuid
-"""
-
-
-@atraced("MarkHandled", MARK_HANDLED, operation="UPDATE", collection="inbox")
-async def mark_handled(
-    conn: AsyncConnection[Any],
-    *,
-    consumer: str,
-    message_id: UUID,
-) -> None:
-    """Mark a message as handled, in the transaction of its effects."""
-    await aexecute(conn, MARK_HANDLED, (consumer, message_id))
+    return await aexecute_count(conn, ENTER_INBOX, (consumer, message_id, event_type))
 
 
 COUNT_FAILURE: Final = """\
@@ -154,6 +130,134 @@ async def list_dead_messages(
     """List the dead letters of the consumers and of the relay, newest first."""
     rows = await afetch_all(conn, LIST_DEAD_MESSAGES, (at_most,), binary=True)
     return [ListDeadMessagesRow(*row) for row in rows]
+
+
+GET_DEAD_MESSAGE: Final = """\
+SELECT event_type, attempts, last_error, dead_at, dead_message
+FROM inbox
+WHERE consumer = $1::text AND message_id = $2::uuid AND dead_at IS NOT NULL
+"""
+
+
+@dataclass(slots=True)
+class GetDeadMessageRow:
+    """A row of `get_dead_message`."""
+
+    event_type: str
+    """Type of the event, as in OrderPaid."""
+    attempts: int
+    """Number of failures to handle it."""
+    last_error: str | None
+    """Reason of the last failure."""
+    dead_at: datetime.datetime
+    """Time when it became a dead letter."""
+    dead_message: JsonValue | None
+    """Content of a dead letter, for inspection."""
+
+
+@atraced("GetDeadMessage", GET_DEAD_MESSAGE, operation="SELECT", collection="inbox")
+async def get_dead_message(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+) -> GetDeadMessageRow | None:
+    """Get a dead letter of a consumer, with its content."""
+    row, count = await afetch_one(
+        conn,
+        GET_DEAD_MESSAGE,
+        (consumer, message_id),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetDeadMessage", count)
+    return None if row is None else GetDeadMessageRow(*row)
+
+
+LOCK_DEAD_MESSAGE: Final = """\
+SELECT dead_message
+FROM inbox
+WHERE consumer = $1::text AND message_id = $2::uuid AND dead_at IS NOT NULL
+FOR UPDATE
+"""
+
+
+@atraced("LockDeadMessage", LOCK_DEAD_MESSAGE, operation="SELECT", collection="inbox")
+async def lock_dead_message(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+) -> JsonValue | None:
+    """Lock a dead letter of a consumer until the transaction ends, and return its
+    content.
+    """
+    row, count = await afetch_one(
+        conn,
+        LOCK_DEAD_MESSAGE,
+        (consumer, message_id),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("LockDeadMessage", count)
+    return None if row is None else row[0]
+
+
+SETTLE_DEAD_MESSAGE: Final = """\
+UPDATE inbox
+SET handled_at = now(),
+    dead_at = NULL,
+    dead_message = NULL
+WHERE consumer = $1::text AND message_id = $2::uuid AND dead_at IS NOT NULL
+"""
+
+
+@atraced(
+    "SettleDeadMessage",
+    SETTLE_DEAD_MESSAGE,
+    operation="UPDATE",
+    collection="inbox",
+)
+async def settle_dead_message(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+) -> int:
+    """Settle a dead letter of a consumer: it was handled after all, or is to be
+    forgotten.
+    """
+    return await aexecute_count(conn, SETTLE_DEAD_MESSAGE, (consumer, message_id))
+
+
+COUNT_DEAD_MESSAGES: Final = """\
+SELECT consumer, count(*) AS dead
+FROM inbox
+WHERE dead_at IS NOT NULL
+GROUP BY consumer
+ORDER BY consumer
+"""
+
+
+@dataclass(slots=True)
+class CountDeadMessagesRow:
+    """A row of `count_dead_messages`."""
+
+    consumer: str
+    """Consumer of the message."""
+    dead: int
+
+
+@atraced(
+    "CountDeadMessages",
+    COUNT_DEAD_MESSAGES,
+    operation="SELECT",
+    collection="inbox",
+)
+async def count_dead_messages(conn: AsyncConnection[Any]) -> list[CountDeadMessagesRow]:
+    """Count the dead letters of each consumer."""
+    rows = await afetch_all(conn, COUNT_DEAD_MESSAGES, binary=True)
+    return [CountDeadMessagesRow(*row) for row in rows]
 
 
 PRUNE_INBOX: Final = """\

@@ -2,7 +2,6 @@
 """Row classes that queries share."""
 
 import datetime
-from decimal import Decimal
 from typing import Any, Self, TypeAlias
 from uuid import UUID
 
@@ -31,7 +30,7 @@ class AuditLog:
     origin: str
     """Origin of the request: a command line, an address."""
     outcome: AuditOutcome
-    """Whether it was done or refused."""
+    """Whether it was done, refused by a rule, or rolled back by a failure."""
     metadata: JsonValue
     """Further details; never a secret."""
     trace_id: str
@@ -51,20 +50,6 @@ class AuditLog:
             metadata=row[7],
             trace_id=row[8],
         )
-
-
-@dataclass(slots=True)
-class DailySale:
-    """Paid orders by day and currency, written by the consumer `sales`."""
-
-    day: datetime.date
-    """Day of payment or of cancellation, in UTC."""
-    currency: str
-    """ISO 4217 code."""
-    orders: int
-    """Orders paid on that day, less paid orders cancelled on that day."""
-    revenue_minor: Decimal
-    """Their sum in minor units; negative if refunds exceed payments."""
 
 
 @dataclass(slots=True)
@@ -151,6 +136,10 @@ class User:
     """What the user may do: own matters (customer), everybody's orders (clerk),
     everything (admin).
     """
+    erased_at: datetime.datetime | None
+    """When the personal data were erased; the service then treats the user as
+    deleted.
+    """
     session_generation: int
     """Raised to end all sessions: those of an earlier generation, and their access
     tokens, are refused.
@@ -170,5 +159,6 @@ class User:
             updated_at=row[7],
             version=row[8],
             role=UserRole(row[9]),
-            session_generation=row[10],
+            erased_at=row[10],
+            session_generation=row[11],
         )

@@ -18,7 +18,7 @@ from ._rows import AsyncSentRows, int2, int4
 from ._tracing import atraced
 from ._variants import UNSET, Unset
 from .enums import OrderStatus
-from .models import DailySale, Order, OrderLine
+from .models import Order, OrderLine
 
 PLACE_ORDER: Final = """\
 WITH lines AS (
@@ -33,6 +33,8 @@ placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT $5::uuid, $6::bpchar, coalesce(sum(quantity * unit_price_minor), 0)::bigint
     FROM lines
+    HAVING EXISTS (SELECT FROM users
+        WHERE users.id = $5::uuid AND users.erased_at IS NULL)
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (
@@ -57,20 +59,20 @@ async def place_order(
     unit_prices_minor: list[int],
     user_id: UUID,
     currency: str,
-) -> Order:
+) -> Order | None:
     """Place an order with all of its lines, in one round trip: the arrays contain
     one element for each line, in order.
 
-    The total is computed here from the lines.
+    The total is computed here from the lines. Returns no row if the user was erased.
     """
     row, count = await afetch_one(
         conn,
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    if row is None or count > 1:
+    if count > 1:
         raise ProofBrokenError("PlaceOrder", count)
-    return Order.from_row(row)
+    return None if row is None else Order.from_row(row)
 
 
 GET_ORDER_WITH_LINES: Final = """\
@@ -423,9 +425,9 @@ async def summarize_orders_of_user(
 
 
 ADD_TO_DAILY_SALES: Final = """\
-INSERT INTO daily_sales (day, currency, orders, revenue_minor)
-VALUES ($1::date, $2::bpchar, $3::int8, $4::numeric)
-ON CONFLICT (day, currency) DO UPDATE
+INSERT INTO daily_sales (day, currency, shard, orders, revenue_minor)
+VALUES ($1::date, $2::bpchar, (pg_backend_pid() % 64)::smallint, $3::int8, $4::numeric)
+ON CONFLICT (day, currency, shard) DO UPDATE
 SET orders = daily_sales.orders + EXCLUDED.orders,
     revenue_minor = daily_sales.revenue_minor + EXCLUDED.revenue_minor
 """
@@ -446,17 +448,31 @@ async def add_to_daily_sales(
     revenue_minor: Decimal,
 ) -> None:
     """Add to the sales of a day; negative numbers subtract an order that was
-    cancelled after its payment.
+    cancelled after its payment. Sessions rarely share a row, on which one would wait
+    until the other commits.
     """
     await aexecute(conn, ADD_TO_DAILY_SALES, (day, currency, orders, revenue_minor))
 
 
 LIST_DAILY_SALES: Final = """\
-SELECT day, currency, orders, revenue_minor
+SELECT day, currency, sum(orders)::bigint AS orders, sum(revenue_minor) AS revenue_minor
 FROM daily_sales
 WHERE day >= $1::date
+GROUP BY day, currency
 ORDER BY day DESC, currency
 """
+
+
+@dataclass(slots=True)
+class ListDailySalesRow:
+    """A row of `list_daily_sales`."""
+
+    day: datetime.date
+    """Day of payment or of cancellation, in UTC."""
+    currency: str
+    """ISO 4217 code."""
+    orders: int
+    revenue_minor: Decimal
 
 
 @atraced(
@@ -469,10 +485,10 @@ async def list_daily_sales(
     conn: AsyncConnection[Any],
     *,
     since: datetime.date,
-) -> list[DailySale]:
+) -> list[ListDailySalesRow]:
     """List the sales since a day, newest first."""
     rows = await afetch_all(conn, LIST_DAILY_SALES, (since,))
-    return [DailySale(*row) for row in rows]
+    return [ListDailySalesRow(*row) for row in rows]
 
 
 SEED_ORDERS: Final = """\

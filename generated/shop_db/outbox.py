@@ -15,8 +15,9 @@ from ._tracing import atraced
 from .models import JsonValue
 
 ADD_TO_OUTBOX: Final = """\
-INSERT INTO outbox (aggregate, event_type, payload, trace_id)
-VALUES ($1::varchar, $2::varchar, $3::jsonb, $4::varchar)
+INSERT INTO outbox (aggregate, event_type, event_version, payload, trace_id,
+    traceparent)
+VALUES ($1::varchar, $2::varchar, $3::int2, $4::jsonb, $5::varchar, $6::varchar)
 """
 
 
@@ -26,14 +27,16 @@ async def add_to_outbox(
     *,
     aggregate: str,
     event_type: str,
+    event_version: int,
     payload: JsonValue,
     trace_id: str,
+    traceparent: str,
 ) -> None:
     """Write an event, in the transaction of its change."""
     await aexecute(
         conn,
         ADD_TO_OUTBOX,
-        (aggregate, event_type, Jsonb(payload), trace_id),
+        (aggregate, event_type, event_version, Jsonb(payload), trace_id, traceparent),
     )
 
 
@@ -64,8 +67,8 @@ FROM due
 WHERE outbox.position = due.position
 RETURNING
     outbox.position, outbox.message_id, outbox.aggregate, outbox.event_type,
-    outbox.payload, outbox.trace_id, outbox.occurred_at,
-    outbox.attempts
+    outbox.event_version, outbox.payload, outbox.trace_id,
+    outbox.traceparent, outbox.occurred_at, outbox.attempts
 """
 
 
@@ -81,10 +84,16 @@ class ClaimOutboxBatchRow:
     """The changed aggregate, as in order:<id>."""
     event_type: str
     """Type of the event, as in OrderPaid."""
+    event_version: int
+    """Version of the payload, as in docs/events.md."""
     payload: JsonValue
     """The event."""
     trace_id: str
     """Trace of the request that caused the event."""
+    traceparent: str
+    """Span that wrote the event, as in W3C Trace Context; empty if it was not
+    traced.
+    """
     occurred_at: datetime.datetime
     """Time of the change."""
     attempts: int
@@ -257,6 +266,86 @@ async def republish_outbox(
         binary=True,
     )
     return [row[0] for row in rows]
+
+
+GET_DEAD_EVENT: Final = """\
+SELECT aggregate, event_type, event_version, payload, trace_id, occurred_at, attempts,
+    last_error, dead_at
+FROM outbox
+WHERE message_id = $1::uuid AND dead_at IS NOT NULL
+"""
+
+
+@dataclass(slots=True)
+class GetDeadEventRow:
+    """A row of `get_dead_event`."""
+
+    aggregate: str
+    """The changed aggregate, as in order:<id>."""
+    event_type: str
+    """Type of the event, as in OrderPaid."""
+    event_version: int
+    """Version of the payload, as in docs/events.md."""
+    payload: JsonValue
+    """The event."""
+    trace_id: str
+    """Trace of the request that caused the event."""
+    occurred_at: datetime.datetime
+    """Time of the change."""
+    attempts: int
+    """Number of times that the broker refused it."""
+    last_error: str | None
+    """Reason of the last refusal by the broker."""
+    dead_at: datetime.datetime
+    """Time when it became a dead letter."""
+
+
+@atraced("GetDeadEvent", GET_DEAD_EVENT, operation="SELECT", collection="outbox")
+async def get_dead_event(
+    conn: AsyncConnection[Any],
+    *,
+    message_id: UUID,
+) -> GetDeadEventRow | None:
+    """Get a dead letter of the relay, with its content."""
+    row, count = await afetch_one(conn, GET_DEAD_EVENT, (message_id,), binary=True)
+    if count > 1:
+        raise ProofBrokenError("GetDeadEvent", count)
+    return None if row is None else GetDeadEventRow(*row)
+
+
+REVIVE_DEAD_EVENT: Final = """\
+UPDATE outbox
+SET dead_at = NULL,
+    attempts = 0,
+    last_error = NULL,
+    due_at = clock_timestamp()
+WHERE message_id = $1::uuid AND dead_at IS NOT NULL
+"""
+
+
+@atraced("ReviveDeadEvent", REVIVE_DEAD_EVENT, operation="UPDATE", collection="outbox")
+async def revive_dead_event(conn: AsyncConnection[Any], *, message_id: UUID) -> int:
+    """Make a dead letter of the relay pending again, and return whether there was
+    one.
+    """
+    return await aexecute_count(conn, REVIVE_DEAD_EVENT, (message_id,))
+
+
+DISCARD_DEAD_EVENT: Final = """\
+DELETE FROM outbox
+WHERE message_id = $1::uuid AND dead_at IS NOT NULL
+"""
+
+
+@atraced(
+    "DiscardDeadEvent",
+    DISCARD_DEAD_EVENT,
+    operation="DELETE",
+    collection="outbox",
+)
+async def discard_dead_event(conn: AsyncConnection[Any], *, message_id: UUID) -> int:
+    """Remove a dead letter of the relay, and return whether there was one."""
+    return await aexecute_count(conn, DISCARD_DEAD_EVENT, (message_id,))
 
 
 MEASURE_STREAM_GAP: Final = """\

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
@@ -18,35 +18,49 @@ from shop.application.commands.recovery import Recovery
 from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
+from shop.application.context import Context
 from shop.application.health import Check, Unhealthy
+from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
+from shop.application.messaging.backlog import BacklogMeter, MeasurableStream
 from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subscription
 from shop.application.messaging.cache_invalidation import CacheInvalidation
-from shop.application.messaging.consumer import Consumer, Processor
+from shop.application.messaging.consumer import Consumer, Verdict
+from shop.application.messaging.dead_letters import DeadLetters, DeadLetterStores, Replay
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
-from shop.application.messaging.notifications import Notifier, notify_by
+from shop.application.messaging.interest import PARTITIONS, Interest
+from shop.application.messaging.messages import Message
+from shop.application.messaging.notifications import Notifier
+from shop.application.messaging.reader import Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
-from shop.application.messaging.sales import record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.messaging.status import StatusSender
+from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.trail import AuditTrail
 from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
+from shop.infrastructure.metrics import MessagingMetrics
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
+from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
+from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
+from shop.infrastructure.postgres.administration.rights import grant_rights
 from shop.infrastructure.postgres.health import PostgresHealth
+from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
-from shop.infrastructure.postgres.messaging.recipients import PostgresRecipients
-from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
@@ -54,6 +68,7 @@ from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.smtp import SmtpNotifier
+from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
@@ -63,14 +78,17 @@ __all__ = [
     "LoadedSettings",
     "LogFormat",
     "LogLevel",
+    "NotTheOwner",
     "Settings",
     "SettingsError",
     "Shop",
     "TraceExporter",
     "configure_logging",
     "configure_tracing",
+    "grant_to",
     "health_checks",
     "load_settings",
+    "maintain_audit_log",
     "open_shop",
 ]
 
@@ -79,41 +97,47 @@ __all__ = [
 _REPLICA_WAIT = 2.0
 
 
-class Broker(Publisher, Protocol):
+class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
     """A broker that publishes and delivers."""
 
-    def subscribe(self, consumer: str) -> Subscription:
-        """Return the subscription of a consumer."""
+    def subscribe(self, consumer: str, interest: Interest) -> Subscription:
+        """Return the subscription of a consumer to its interest."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """Replacements for the adapters named by the settings, for tests."""
+    """Replacements for the adapters named by the settings, for tests, and further subscribers to the events of this process."""
 
     passwords: PasswordHasher | None = None
     cache: CacheStore | None = None
     broker: Broker | None = None
+    subscribers: Sequence[Subscriber] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
     """The composed service.
 
-    Without a broker `relay` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each process has
-    sessions of its own; without a mail server there is no consumer `notifications`.
+    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
+    process has sessions of its own; without a mail server there is no consumer `notifications`.
     """
 
     users: UserCommands
     sessions: SessionCommands
     orders: OrderCommands
     reads: QueryService
+    trail: AuditTrail
     cache: ReadCache
     seeds: SeedCommands
     pruning: MessagePruning
     recovery: Recovery
+    dead_letters: DeadLetters[Any]
     has_shared_sessions: bool
     rates: RateLimit
+    backlog: BacklogMeter
+    metrics: MessagingMetrics
+    statuses: StatusSender | None
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -142,19 +166,25 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
         url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
         sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
         revocation = SessionRevocation(sessions)
-
-        async def after_commit(events: Sequence[Event]) -> None:
-            await invalidation.after_commit(events)
-            await revocation.after_commit(events)
-
+        subscribers = Subscribers(
+            Subscriber(cache_invalidation.EVENTS, invalidation.after_commit),
+            Subscriber(session_revocation.EVENTS, revocation.after_commit),
+            *adapters.subscribers,
+        )
+        begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
-            units_of_work(pool, settings.isolation),
-            after_commit=after_commit,
+            begin,
+            after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
         )
         smtp = settings.smtp_url
         notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
-        processors = _processors(pool, None if store is None else invalidation, None if url is None else revocation, notifier)
+        metrics = MessagingMetrics()
+        # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
+        unchecked = replace(_pool_options(settings), min_size=0, is_checked=False)
+        inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
+        optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
+        readers = _readers(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or _hasher(settings))
         yield Shop(
             users=users,
@@ -169,29 +199,91 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
+            trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
+            dead_letters=DeadLetters(transactions, _replays(*optional)),
             has_shared_sessions=url is not None,
             rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
-            relay=None if broker is None else Relay(PostgresPendingMessages(pool), broker, batch_size=settings.relay_batch_size),
-            consumers=None if broker is None else {name: Consumer(broker.subscribe(name), each) for name, each in processors.items()},
+            backlog=BacklogMeter(PostgresBacklog(pool), broker),
+            metrics=metrics,
+            statuses=broker,
+            relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
+            consumers=None if broker is None else {name: _consumer(broker, metrics, name, reader) for name, reader in readers.items()},
         )
 
 
-def _processors(
+def _readers(
     pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
-) -> dict[str, Processor]:
-    """Return the registry of consumers: each handler with an inbox and with the effects that it writes to."""
-    processors: dict[str, Processor] = {"sales": IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)}
+) -> dict[str, MessageReader]:
+    """Return the registry of consumers: each handler with its events, an inbox, and the effects that it writes to."""
+    ledger = PostgresInbox(pool, "sales", PostgresSalesLedger)
+    readers = {"sales": MessageReader(sales.EVENTS, ledger, IdempotentConsumer(ledger, sales.record_sales))}
     if invalidation is not None:
-        processors["cache"] = invalidation.process
+        # Idempotent by nature: their inboxes store dead letters only.
+        readers["cache"] = MessageReader(cache_invalidation.EVENTS, _graveyard(pool, "cache"), invalidation.process)
     if revocation is not None:
-        processors["sessions"] = revocation.process
+        readers["sessions"] = MessageReader(session_revocation.EVENTS, _graveyard(pool, "sessions"), revocation.process)
     if notifier is not None:
-        processors["notifications"] = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), notify_by(notifier))
-    return processors
+        recipients = PostgresInbox(pool, "notifications", PostgresRecipients)
+        notify = IdempotentConsumer(recipients, notifications.notify_by(notifier))
+        readers["notifications"] = MessageReader(notifications.EVENTS, recipients, notify)
+    return readers
+
+
+class _Stores(DeadLetterStores, Protocol):
+    """The repositories that the replays require."""
+
+    @property
+    def sales(self) -> sales.SalesLedger: ...
+
+    @property
+    def recipients(self) -> notifications.Recipients: ...
+
+
+async def _replay_sales(event: Event, message: Message, stores: _Stores) -> Verdict:
+    await sales.record_sales(event, message, stores.sales)
+    return Verdict.HANDLED
+
+
+def _replay_notification(notifier: Notifier) -> Replay[_Stores]:
+    handle = notifications.notify_by(notifier)
+
+    async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
+        await handle(event, message, stores.recipients)
+        return Verdict.HANDLED
+
+    return replay
+
+
+def _replays(
+    invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[str, Replay[_Stores]]:
+    """Return how the dead letters of each consumer are handled."""
+    replays: dict[str, Replay[_Stores]] = {"sales": _replay_sales}
+    if invalidation is not None:
+        replays["cache"] = lambda event, message, _: invalidation.process(event, message)
+    if revocation is not None:
+        replays["sessions"] = lambda event, message, _: revocation.process(event, message)
+    if notifier is not None:
+        replays["notifications"] = _replay_notification(notifier)
+    return replays
+
+
+def _graveyard(pool: Pool, consumer: str) -> Graveyard:
+    return PostgresInbox(pool, consumer, lambda _: None)
+
+
+def _relay(pool: Pool, broker: Broker, metrics: MessagingMetrics, batch_size: int) -> Relay:
+    return Relay(PostgresPendingMessages(pool), metrics.publisher(broker), batch_size=batch_size)
+
+
+def _consumer(broker: Broker, metrics: MessagingMetrics, name: str, reader: MessageReader) -> Consumer:
+    interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
+    process = metrics.counted(name, traced(name, reader))
+    return Consumer([broker.subscribe(name, interest) for interest in interests], process)
 
 
 @asynccontextmanager
@@ -203,6 +295,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
         Check("migrations", postgres.migrations, is_required=True),
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
+        Check("audit log", postgres.audit_log, is_required=False),
     ]
     if settings.database_read_url is not None:
         replica = PostgresHealth(settings.database_read_url.get_secret_value(), settings.outbox_lag_limit)
@@ -217,6 +310,18 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             checks.append(Check("stream", lambda: postgres.stream(broker.extent, _retention(settings)), is_required=False))
             checks.append(Check("nats durability", lambda: _sync_policy(settings.nats_monitoring_url), is_required=False))
         yield checks
+
+
+async def grant_to(settings: Settings, role: str) -> bool:
+    """Let a role have exactly the rights of the service, and return whether it was created. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await grant_rights(conn, role)
+
+
+async def maintain_audit_log(settings: Settings, context: Context) -> MaintainedPartitions:
+    """Create the next partitions of the audit log, and drop those past the retention. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await maintain_partitions(conn, context, settings.audit_retention_months or None)
 
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
@@ -243,9 +348,12 @@ def _pool_options(settings: Settings) -> PoolOptions:
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
         wait_timeout=settings.pool_wait_timeout,
+        max_lifetime=settings.pool_max_lifetime,
+        max_idle=settings.pool_max_idle,
         connect_timeout=settings.connect_timeout,
         statement_timeout=settings.statement_timeout,
         lock_timeout=settings.lock_timeout,
+        prepared_statements=settings.pool_prepared_statements,
     )
 
 

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, Shop, load_settings, open_shop
 from shop.domain.money import Currency, Money, written
@@ -192,16 +192,16 @@ async def _refuse(shop: Shop, user: User, order: Order) -> None:
 
 
 async def _roll_back(shop: Shop, user: User) -> None:
-    _step("Fail in the middle of a transaction: the order is written, its audit entry is too long, and everything is rolled back")
+    _step("Fail in the middle of a transaction: the order is written, the key of its request is too long, and everything is rolled back")
     before = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
-    broken = Context(Actor.user(user.id), "demo", trace_id="longer than the column is " * 10)
+    broken = Context(Actor.user(user.id), "demo", once=Once("longer than the column is " * 10, b"1", lambda _: b""))
     try:
         await shop.orders.place(broken, NewOrder(user.id, (OrderLine("CARD-7", "Punched cards", 1, Money(19_90, Currency.EUR)),)))
     except StoreDefect as defect:
         _say(f"PostgreSQL: {defect}")
     after = _expect(await shop.reads.order_history(user.id, PAGE_SIZE)).items[0]
     if before != after:
-        raise _unexpected("an order without an audit entry")
+        raise _unexpected("an order that was rolled back exists")
     _say("the order does not exist")
 
 
@@ -212,8 +212,8 @@ async def _consume(shop: Shop) -> None:
     _say(f"relay: {await shop.relay.run_until_empty()} events published, {await shop.relay.run_until_empty()} in a second pass")
     sales = shop.consumers["sales"]
     handled = 0
-    while await sales.run_once():
-        handled += 1
+    while settled := await sales.run_once():
+        handled += settled
     _say(f"consumer sales: {handled} events handled, each with effect once")
     for day in _expect(await shop.reads.daily_sales(datetime.now(UTC).date())):
         _say(f"sales on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")

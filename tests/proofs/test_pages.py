@@ -79,6 +79,8 @@ _WALKED = [
     ("@page", "SELECT id FROM (SELECT id, n FROM facts ORDER BY n, id LIMIT 9) g ORDER BY id LIMIT @n"),
     ("@page", "SELECT id FROM facts ORDER BY mood, n::text, mood::text, id::text, id LIMIT @n"),
     ("@page", "SELECT id FROM orders ORDER BY stage::state DESC, tags[1] COLLATE \"C\", 'x'::text, id LIMIT @n"),
+    ("@page", "SELECT u.id FROM users u LEFT JOIN orders o ON user_id = u.id AND total > 1 ORDER BY u.name, o.id DESC, u.id LIMIT @n"),
+    ("@page", "SELECT 1 FROM orders o RIGHT JOIN users u ON o.user_id = u.id ORDER BY o.id DESC NULLS LAST, u.id LIMIT @n"),
     ("@page\n@optional a", "SELECT id, note FROM orders WHERE state = @a ORDER BY 2, 1 LIMIT @n"),
 ]  # fmt: skip
 _VALUES: dict[str, Any] = {"state": "new", "numeric": 1, "int4": 2}

@@ -46,6 +46,7 @@ def message(event: Event) -> Message:
         id=uuid.uuid4(),
         aggregate=aggregate_of(event),
         event_type=encoded.event_type,
+        version=encoded.version,
         payload=encoded.payload,
         trace_id="trace-1",
         occurred_at=datetime(2026, 3, 1, 23, 30, tzinfo=UTC),

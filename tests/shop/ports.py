@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
+from typing import Protocol, get_args
 
 from shop.application.commands.orders import OrderStores
 from shop.application.commands.pruning import PrunableMessages, PruningStores
@@ -16,10 +16,12 @@ from shop.application.commands.session_store import SessionStore
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands, UserStores
 from shop.application.messaging.broker import Subscription
-from shop.application.messaging.idempotent_consumer import Inbox
+from shop.application.messaging.dead_letters import DeadLetterRepository
+from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer, Inbox
 from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.reader import MessageReader
 from shop.application.messaging.relay import PendingMessages
-from shop.application.messaging.sales import SalesLedger
+from shop.application.messaging.sales import SalesLedger, record_sales
 from shop.application.rates import RateLimit
 from shop.application.reads.models import DailySales
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
@@ -47,6 +49,12 @@ class Repositories(UserStores, OrderStores, SeedStores, PruningStores, RecoveryS
 
     @property
     def messages(self) -> Messages: ...
+
+    @property
+    def dead_letters(self) -> DeadLetterRepository: ...
+
+    @property
+    def sales(self) -> SalesLedger: ...
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,11 @@ class Messaging:
             for event in events:
                 await uow.outbox.add(event, "trace-1")
             await uow.commit()
+
+    def process(self, handler: Handler[SalesLedger] = record_sales, *, attempts: int = 5, consumer: str = "sales") -> MessageReader:
+        """Return the processor of a consumer of all events."""
+        inbox = self.inbox(consumer)
+        return MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler, attempts=attempts))
 
     async def sales(self) -> list[DailySales]:
         """Return the effect of the consumer `sales`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,15 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Subscription
-from shop.application.messaging.messages import Message, UnreadableMessage, decode, read_message
-from shop.domain.events import Event
+from shop.application.messaging.contracts import UnreadableMessage
+from shop.application.messaging.interest import PARTITIONS, Interest, partition_of
+from shop.application.messaging.messages import Message, decode, read_message
+from shop.domain.events import Event, OrderPaid, OrderShipped
+from shop.domain.values import OrderId
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.local_servers import LocalServer
 
-from .events import EVENTS, message
+from .events import EVENTS, TOTAL, USER, message
 from .ports import Broker, receive_all
 
 
@@ -60,6 +64,32 @@ async def test_each_consumer_has_its_own_durable_position(broker: Broker) -> Non
     await broker.publish(second)
     assert await receive_all(broker.subscribe("sales"), 1) == [second]
     assert await receive_all(broker.subscribe("cache"), 2) == [first, second]
+
+
+async def test_a_consumer_receives_the_types_of_its_interest_alone(broker: Broker) -> None:
+    messages = [message(event) for event in EVENTS]
+    for each in messages:
+        await broker.publish(each)
+    interest = Interest(frozenset({"OrderPaid", "UserDeleted", "Unheard"}))
+    received = await receive_all(broker.subscribe("sales", interest), 2)
+    assert [each.event_type for each in received] == ["UserDeleted", "OrderPaid"]
+
+
+async def test_each_message_is_in_one_partition_which_is_that_of_its_aggregate(broker: Broker) -> None:
+    sent = [message(OrderPaid(OrderId(uuid.UUID(int=number)), USER, TOTAL)) for number in range(40)]
+    sent += [message(OrderShipped(OrderId(uuid.UUID(int=number)), USER)) for number in range(40)]
+    for each in sent:
+        await broker.publish(each)
+    for partition in range(PARTITIONS):
+        expected = [each for each in sent if partition_of(each.aggregate) == partition]
+        found = await receive_all(broker.subscribe("sales", Interest(partition=partition)), len(expected), wait=0.01)
+        assert found == expected
+    assert len({partition_of(each.aggregate) for each in sent}) > PARTITIONS / 2
+
+
+def test_the_partition_of_an_aggregate_never_changes() -> None:
+    # Another number would let later events of an aggregate overtake those that are stored.
+    assert [partition_of(aggregate) for aggregate in ("order:1", "user:1", "login:ada@example.org")] == [9, 2, 15]
 
 
 async def test_a_message_that_was_published_twice_is_stored_once(broker: Broker) -> None:

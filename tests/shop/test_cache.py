@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import read_message
 from shop.application.reads.cache import Busy, CacheOptions, CacheStore, CacheUnavailable, Hit, Lease, ReadCache, stale_keys
 from shop.application.reads.cache_breaker import CacheBreaker
 from shop.domain.events import OrderPaid, UserDeleted, UserRegistered
@@ -23,6 +22,7 @@ from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.local_servers import LocalServer, redis_server
 
+from .events import message
 from .servers import frozen, info
 
 USER = UserId(uuid.UUID(int=7))
@@ -202,7 +202,8 @@ async def test_without_redis_everything_is_loaded_and_correct(tmp_path_factory: 
             assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=2)), Ok(Number(value=3))]
             with pytest.raises(CacheUnavailable):
                 await cache.invalidate([key])
-            assert await CacheInvalidation(cache).process(read_message(b"{}")) is Verdict.DEAD
+            deleted = UserDeleted(USER)
+            assert await CacheInvalidation(cache).process(deleted, message(deleted)) is Verdict.NOT_NOW
             server.start()
             await asyncio.sleep(0.06)
             assert [await cache.get(key, Number, load) for _ in range(2)] == [Ok(Number(value=4))] * 2

@@ -5,28 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from psycopg import AsyncConnection
 
+from shop.application.messaging import cache_invalidation, sales, session_revocation
 from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.broker import BrokerUnavailable, Delivery
 from shop.application.messaging.consumer import Consumer, Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.reader import MessageReader
 from shop.application.messaging.sales import SalesLedger, record_sales
+from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.reads.cache import stale_keys
 from shop.application.reads.models import DailySales
 from shop.application.transactions.failures import StoreLost
 from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
 from shop.domain.money import Currency, Money
 from shop.domain.values import OrderId
+from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
-from shop.infrastructure.postgres.messaging.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 
-from .events import ORDER, TOTAL, USER, message
+from .events import EVENTS, ORDER, TOTAL, USER, message
 from .memory.broker import MemoryBroker
 from .ports import Broker, Messaging, receive_all
 
@@ -95,21 +101,21 @@ async def test_a_handled_message_does_not_become_a_dead_letter(messaging: Messag
 
 
 async def test_a_message_delivered_twice_takes_effect_once(messaging: Messaging) -> None:
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert [await process(paid), await process(paid)] == [Verdict.HANDLED, Verdict.HANDLED]
     assert await messaging.sales() == SOLD
 
 
 async def test_a_message_delivered_concurrently_takes_effect_once(messaging: Messaging) -> None:
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert set(await asyncio.gather(*(process(paid) for _ in range(8)))) == {Verdict.HANDLED}
     assert await messaging.sales() == SOLD
 
 
 async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     large = Money(2**63 - 1, Currency.EUR)
     for event in (OrderPaid(ORDER, USER, large), OrderPaid(ORDER, USER, large), OrderCancelled(ORDER, USER, TOTAL)):
         assert await process(message(event)) is Verdict.HANDLED
@@ -117,7 +123,7 @@ async def test_a_day_of_any_sales_is_summed_up(messaging: Messaging) -> None:
 
 
 async def test_a_refund_is_subtracted(messaging: Messaging) -> None:
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     for event in (OrderPaid(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, TOTAL), OrderCancelled(ORDER, USER, None)):
         assert await process(message(event)) is Verdict.HANDLED
     assert await messaging.sales() == [DailySales(day=DAY, currency=Currency.EUR, orders=0, revenue_minor=0)]
@@ -129,7 +135,7 @@ async def test_a_failing_handler_has_no_effect_and_its_message_becomes_a_dead_le
         raise RuntimeError("a mistake")
 
     paid = message(OrderPaid(ORDER, USER, TOTAL))
-    process = IdempotentConsumer(messaging.inbox("sales"), add_and_fail, attempts=3)
+    process = messaging.process(add_and_fail, attempts=3)
     assert [await process(paid) for _ in range(4)] == [Verdict.FAILED, Verdict.FAILED, Verdict.DEAD, Verdict.HANDLED]
     assert await messaging.sales() == []
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
@@ -145,14 +151,53 @@ async def test_a_handler_that_fails_once_is_retried(messaging: Messaging) -> Non
 
     broker = MemoryBroker()
     await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
-    consumer = Consumer(broker.subscribe("sales"), IdempotentConsumer(messaging.inbox("sales"), fail_once), backoff=QUICK)
+    consumer = Consumer([broker.subscribe("sales")], messaging.process(fail_once), backoff=QUICK)
     assert [await consumer.run_once() for _ in range(2)] == [False, True]
     assert await messaging.sales() == SOLD
 
 
+async def test_a_message_of_another_type_is_skipped_and_logged_once(messaging: Messaging, caplog: pytest.LogCaptureFixture) -> None:
+    process = messaging.process()
+    unknown = [message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"event_type": "OrderLost", "payload": None}) for _ in range(2)]
+    assert [await process(each) for each in unknown] == [Verdict.SKIPPED, Verdict.SKIPPED]
+    assert await messaging.dead() == []
+    logged = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert logged == [f"message {unknown[0].id} is skipped: OrderLost is not handled here"]
+
+
+async def test_a_skipped_message_is_not_delivered_again(messaging: Messaging, broker: Broker) -> None:
+    await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"event_type": "OrderLost"}))
+    await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
+    consumer = Consumer([broker.subscribe("sales")], messaging.process(), wait=5)
+    assert [await consumer.run_once() for _ in range(2)] == [1, 1]
+    assert await messaging.sales() == SOLD
+
+
+async def test_a_newer_version_waits_for_a_newer_program_and_later_messages_wait_for_it(messaging: Messaging, broker: Broker) -> None:
+    newer = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"version": 2})
+    await broker.publish(newer)
+    await broker.publish(message(OrderCancelled(ORDER, USER, TOTAL)))
+    old = Consumer([broker.subscribe("sales")], messaging.process(attempts=1), wait=0.2, backoff=QUICK)
+    assert [await old.run_once() for _ in range(3)] == [0, 0, 0]
+    assert (await messaging.sales(), await messaging.dead()) == ([], [])
+    assert await receive_all(broker.subscribe("sales"), 1, wait=0.2) == [newer, ANY]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+async def test_a_consumer_is_sent_the_events_that_have_an_effect(messaging: Messaging, event: Event) -> None:
+    await messaging.process()(message(event))
+    has_effect = await messaging.sales() != []
+    assert not has_effect or type(event) in sales.EVENTS
+    assert bool(stale_keys(event)) == (type(event) in cache_invalidation.EVENTS)
+    store = MemorySessionStore()
+    await store.open("1", "a digest", USER, 1, "pytest", timedelta(hours=1))
+    await SessionRevocation(store).process(event, message(event))
+    assert (await store.get("1") is None) == (type(event) in session_revocation.EVENTS)
+
+
 async def test_an_unreadable_message_is_a_dead_letter_at_once(messaging: Messaging) -> None:
     unreadable = read_message(b"not a message")
-    assert await IdempotentConsumer(messaging.inbox("sales"), record_sales)(unreadable) is Verdict.DEAD
+    assert await messaging.process()(unreadable) is Verdict.DEAD
     assert await messaging.dead() == [("sales", unreadable.id, "Unreadable", 1, "unknown event type Unreadable")]
 
 
@@ -168,16 +213,15 @@ UNKEEPABLE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("change", UNKEEPABLE, ids=lambda change: next(iter(change)))
 async def test_a_message_that_the_inbox_cannot_store_is_a_dead_letter(messaging: Messaging, change: dict[str, Any]) -> None:
     foreign = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update=change)
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     assert await process(read_message(foreign.model_dump_json().encode())) is Verdict.DEAD
     assert [event_type for _, _, event_type, *_ in await messaging.dead()] == ["Unreadable"]
 
 
 async def test_a_dead_letter_has_its_content(pool: Pool, conn: AsyncConnection[Any]) -> None:
-    assert (
-        await IdempotentConsumer(PostgresInbox(pool, "sales", PostgresSalesLedger), record_sales)(read_message(b"not a message"))
-        is Verdict.DEAD
-    )
+    inbox = PostgresInbox(pool, "sales", PostgresSalesLedger)
+    process = MessageReader((OrderPaid,), inbox, IdempotentConsumer(inbox, record_sales))
+    assert await process(read_message(b"not a message")) is Verdict.DEAD
     cur = await conn.execute("SELECT dead_message->>'payload' FROM inbox WHERE dead_at IS NOT NULL")
     assert await cur.fetchone() == ("not a message",)
 
@@ -186,7 +230,7 @@ async def test_a_database_outage_counts_as_no_failure(messaging: Messaging) -> N
     async def lose(event: Event, message: Message, ledger: SalesLedger) -> None:
         raise StoreLost("down")
 
-    process = IdempotentConsumer(messaging.inbox("sales"), lose, attempts=1)
+    process = messaging.process(lose, attempts=1)
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     assert await process(paid) is Verdict.NOT_NOW
     assert await messaging.inbox("sales").count_failure(paid, "the first") == 1
@@ -216,7 +260,7 @@ async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(messaging: Me
                 return None
             return await subscription.next(wait)
 
-    assert await Consumer(Lost(), IdempotentConsumer(messaging.inbox("sales"), lose), backoff=QUICK).run(stop) == 1
+    assert await Consumer([Lost()], messaging.process(lose), backoff=QUICK).run(stop) == 1
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the broker does not answer: down",
         "the broker answers again",
@@ -236,7 +280,7 @@ async def test_a_failing_message_delays_later_ones_until_it_is_a_dead_letter(mes
         if isinstance(event, OrderPaid) or len(seen) == 1:
             raise RuntimeError("a mistake")
 
-    consumer = Consumer(broker.subscribe("sales"), IdempotentConsumer(messaging.inbox("sales"), fail, attempts=2), backoff=QUICK)
+    consumer = Consumer([broker.subscribe("sales")], messaging.process(fail, attempts=2), backoff=QUICK)
     assert [await consumer.run_once() for _ in range(6)] == [False, True, False, True, True, False]
     assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
 
@@ -253,6 +297,6 @@ async def test_a_stopped_consumer_finishes_its_message_and_leaves_the_others(bro
         return Verdict.HANDLED
 
     async with asyncio.timeout(300):
-        assert await Consumer(broker.subscribe("sales"), stop_at_the_first).run(stop) == 1
+        assert await Consumer([broker.subscribe("sales")], stop_at_the_first).run(stop) == 1
     assert len(seen) == 1
     assert len(await receive_all(broker.subscribe("sales"), 2)) == 2

@@ -246,7 +246,8 @@ async def check(conn: AsyncConnection[Any], world: World, customers: list[Custom
     unsettled = """
         SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL),
                (SELECT count(*) FROM inbox WHERE handled_at IS NULL),
-               (SELECT count(*) FROM outbox WHERE NOT EXISTS (SELECT FROM inbox WHERE inbox.message_id = outbox.message_id))
+               (SELECT count(*) FROM outbox WHERE event_type IN ('OrderPaid', 'OrderCancelled')
+                AND NOT EXISTS (SELECT FROM inbox WHERE inbox.message_id = outbox.message_id))
     """
 
     async def all_arrived() -> bool:

@@ -34,8 +34,8 @@ from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
-from shop.infrastructure.postgres.messaging.recipients import PostgresRecipients
 from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.infrastructure.smtp import SmtpNotifier
 
@@ -97,7 +97,7 @@ def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable
     async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict:
         # Messages about one event and time are one message.
         changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, f"{event} {age}"), "occurred_at": datetime.now(UTC) - age}
-        return [await process(message(event).model_copy(update=changes)) for _ in range(times)][-1]
+        return [await process(event, message(event).model_copy(update=changes)) for _ in range(times)][-1]
 
     return receive
 

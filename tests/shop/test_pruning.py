@@ -8,9 +8,7 @@ from shop.application.commands.pruning import MessagePruning, Pruned
 from shop.application.context import Actor, Context
 from shop.application.messaging.broker import Place
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message
-from shop.application.messaging.sales import record_sales
 from shop.application.transactions.runner import Transactions
 from shop.domain.events import OrderPaid, OrderPlaced, UserDeleted, UserRegistered
 from shop.domain.result import Ok
@@ -122,7 +120,7 @@ async def test_a_message_that_the_relay_may_publish_again_stays_in_the_inbox(mes
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     async with messaging.pending.claim(1, 60) as batch:
         paid = batch.messages[0].message
-    process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    process = messaging.process()
     assert await process(paid) is Verdict.HANDLED
     assert await prune_inbox(messaging, await later(messaging)) == 0
     assert await publish(messaging) == [paid]

@@ -12,10 +12,9 @@ from shop.application.commands.recovery import Recovery
 from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Consumer
-from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message
 from shop.application.messaging.relay import Relay
-from shop.application.messaging.sales import SalesLedger, record_sales
+from shop.application.messaging.sales import SalesLedger
 from shop.application.transactions.runner import Retries, Transactions
 from shop.domain.events import Event
 from shop.domain.money import Currency, Money
@@ -42,7 +41,7 @@ class Shopping:
         self.recovery = Recovery(transactions)
         self.broker = MemoryBroker()
         self.relay = Relay(messaging.pending, self.broker)
-        self.process = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+        self.process = messaging.process()
 
     async def customer(self, hasher: PasswordHasher) -> UserId:
         profile = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
@@ -63,7 +62,7 @@ class Shopping:
     async def consume(self, most: int) -> int:
         """Publish everything, and handle at most this number of messages."""
         await self.relay.run_until_empty()
-        consumer = Consumer(self.broker.subscribe("sales"), self.process, wait=0.01)
+        consumer = Consumer([self.broker.subscribe("sales")], self.process, wait=0.01)
         handled = 0
         while handled < most and await consumer.run_once():
             handled += 1
@@ -104,7 +103,7 @@ async def test_rebuilding_sales_settles_their_dead_letters(messaging: Messaging,
         raise RuntimeError("a mistake")
 
     shopping = Shopping(messaging)
-    shopping.process = IdempotentConsumer(messaging.inbox("sales"), fail, attempts=1)
+    shopping.process = messaging.process(fail, attempts=1)
     await shopping.paid(await shopping.customer(cheap_hasher))
     await shopping.consume(100)
     assert len(await messaging.dead()) == 3

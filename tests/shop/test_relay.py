@@ -17,10 +17,8 @@ from shop.application.context import Actor, Context
 from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.broker import BrokerUnavailable, MessageRefused, Place
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message, decode, read_message
 from shop.application.messaging.relay import ClaimedBatch, PendingMessages, Relay
-from shop.application.messaging.sales import record_sales
 from shop.application.transactions.failures import StoreLost
 from shop.application.transactions.runner import Transactions
 from shop.domain.events import OrderPaid, OrderPlaced, OrderShipped, UserRegistered, aggregate_of
@@ -277,7 +275,7 @@ async def test_no_transaction_is_open_while_waiting_for_the_broker(pool: Pool, c
 async def test_events_of_a_lost_stream_are_republished_and_counted_once(messaging: Messaging, nats_broker: NatsBroker) -> None:
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     relay = Relay(messaging.pending, nats_broker)
-    sales = IdempotentConsumer(messaging.inbox("sales"), record_sales)
+    sales = messaging.process()
     assert await relay.run_until_empty() == 1
     [paid] = await receive_all(nats_broker.subscribe("sales"), 1)
     assert await sales(paid) is Verdict.HANDLED

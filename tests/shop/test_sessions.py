@@ -210,11 +210,11 @@ async def test_a_revocation_that_the_store_missed_is_repeated_by_the_consumer(ev
     revocation = SessionRevocation(store)
     session_id = await opened(store, ada)
     await revocation.after_commit([event(ada)])
-    assert await revocation.process(message(event(ada))) is Verdict.NOT_NOW
+    assert await revocation.process(event(ada), message(event(ada))) is Verdict.NOT_NOW
     assert await store.get(session_id) is not None
     store.is_lost = False
     for other in (UserProfileUpdated(ada), OrderShipped(OrderId(uuid.uuid4()), ada)):
-        assert await revocation.process(message(other)) is Verdict.HANDLED
+        assert await revocation.process(other, message(other)) is Verdict.HANDLED
     assert await store.get(session_id) is not None
-    assert await revocation.process(message(event(ada))) is Verdict.HANDLED
+    assert await revocation.process(event(ada), message(event(ada))) is Verdict.HANDLED
     assert await store.get(session_id) is None

@@ -17,7 +17,9 @@ from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
 from shop.application.commands.users import WrongCredentials
+from shop.application.messaging.dead_letters import ReplayFailed
 from shop.application.reads.cursors import InvalidCursor
+from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.domain.concurrency import ChangedMeanwhile
@@ -49,6 +51,8 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     EmailTaken: (409, ExitCode.REFUSED),
     ChangedMeanwhile: (409, ExitCode.REFUSED),
     UserHasOrders: (409, ExitCode.REFUSED),
+    DeadLetterNotFound: (404, ExitCode.REFUSED),
+    ReplayFailed: (422, ExitCode.REFUSED),
     WrongStatus: (409, ExitCode.REFUSED),
     WrongCredentials: (401, ExitCode.REFUSED),
     NotAllowed: (403, ExitCode.REFUSED),

@@ -7,8 +7,10 @@ import getpass
 import logging
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +20,14 @@ import typer
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.messaging.status import announcing
+from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
     DatabaseNotReady,
     LoadedSettings,
+    NotTheOwner,
+    Settings,
     SettingsError,
     Shop,
     configure_logging,
@@ -52,7 +58,7 @@ class Session:
 
     def __post_init__(self) -> None:
         # Who may run the program may do everything.
-        self.context = Context(Actor.admin(_operator()), "cli")
+        self.context = Context(Actor.admin(_operator()), f"cli {socket.gethostname()}"[:100])
 
     def settings(self) -> LoadedSettings:
         """Load the settings and configure logging, or exit with the problem."""
@@ -80,6 +86,14 @@ class Session:
 
         return self.complete(composed())
 
+    def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+        """Run the work of the owner of the tables, without the service, or exit with the problem."""
+        return self.complete(work(self.settings().settings))
+
+    def reads(self, shop: Shop) -> GuardedReads:
+        """Return the queries whose use is recorded in the audit log."""
+        return GuardedReads(shop.reads, shop.trail, self.context)
+
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in a new event loop, or exit with the problem."""
         try:
@@ -89,6 +103,8 @@ class Session:
             raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
+        except NotTheOwner as error:
+            raise self.failed(Problem("not-the-owner", "Not the owner", 403, str(error), ExitCode.REFUSED)) from error
         except (typer.Exit, TyperException):
             raise
         except Exception as error:
@@ -117,14 +133,25 @@ def session(context: typer.Context) -> Session:
     return current
 
 
-async def until_stopped(here: Session, work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run work until SIGTERM or SIGINT."""
+async def until_stopped(
+    here: Session, shop: Shop, name: str, work: Callable[[asyncio.Event], Awaitable[int]], metrics_port: int | None
+) -> int:
+    """Run work until SIGTERM or SIGINT, announce its status under this name, and serve its metrics, if there is a port."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    here.output.note("running; stop with Ctrl-C")
-    return await work(stop)
+    async with AsyncExitStack() as stack:
+        if metrics_port is not None:
+            try:
+                here.output.note(f"metrics on port {stack.enter_context(shop.metrics.served(metrics_port))}")
+            except OSError as error:
+                detail = f"--metrics-port: {metrics_port} cannot be used: {error.strerror}"
+                raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
+        if shop.statuses is not None:
+            await stack.enter_async_context(announcing(name, shop.statuses))
+        here.output.note("running; stop with Ctrl-C")
+        return await work(stop)
 
 
 def no_broker(here: Session) -> typer.Exit:
@@ -163,6 +190,10 @@ def shortened(text: str) -> str:
 
 
 UserArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar="USER", help="Id of the user.")]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", min=0, max=65535, help="Serve metrics over HTTP on this port of all addresses; 0: any free one."),
+]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
 AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]

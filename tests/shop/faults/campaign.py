@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -16,11 +16,14 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from shop.application.messaging import sales
 from shop.application.messaging.consumer import Consumer
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
-from shop.domain.events import Event
-from shop.domain.result import Ok
+from shop.application.messaging.reader import MessageReader
+from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
+from shop.domain.result import Err
 from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.infrastructure.nats.broker import open_broker
@@ -49,7 +52,8 @@ _RATES: Final = {
 }
 # How often each server is gone for a moment.
 _OUTAGES: Final = {"postgres": 1, "replica": 2, "redis": 4, "nats": 4}
-_CONSUMERS: Final = ("sales", "observer")
+_OBSERVED: Final = (OrderPlaced, OrderPaid, OrderShipped, OrderCancelled)
+_CONSUMERS: Final = {"sales": sales.EVENTS, "observer": _OBSERVED}
 _REST: Final = 180.0
 
 
@@ -258,7 +262,10 @@ async def _at_work(web: Web, pool: Pool, network: Network) -> AsyncGenerator[Non
         observers: list[Consumer] = []
         for _ in range(2):
             broker = await stack.enter_async_context(open_broker(f"nats://127.0.0.1:{network.proxies['nats'].port}"))
-            observers.append(Consumer(broker.subscribe("observer"), IdempotentConsumer(PostgresInbox(pool, "observer", Effects), _observe)))
+            inbox = PostgresInbox(pool, "observer", Effects)
+            reader = MessageReader(_OBSERVED, inbox, IdempotentConsumer(inbox, _observe))
+            interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
+            observers.append(Consumer([broker.subscribe("observer", interest) for interest in interests], reader))
         consumers = [web.shop.consumers[name] for name in ("sales", "cache")]
         tasks = [asyncio.create_task(run) for run in (web.shop.relay.run(stop), *(each.run(stop) for each in (*consumers, *observers)))]
         try:
@@ -274,22 +281,31 @@ _OVER: Final = """
         SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start <= %s
     )
 """
-_SETTLED: Final = """
-    SELECT NOT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)
-       AND (SELECT count(*) FROM inbox WHERE handled_at IS NOT NULL AND consumer = ANY(%s)) = (SELECT count(*) FROM outbox) * 2
+_PUBLISHED: Final = "SELECT NOT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)"
+_HANDLED: Final = """
+    SELECT (SELECT count(*) FROM inbox WHERE handled_at IS NOT NULL AND consumer = %s)
+         = (SELECT count(*) FROM outbox WHERE event_type = ANY(%s))
 """
 
 
 async def _come_to_rest(conn: AsyncConnection[Any]) -> None:
     """Wait until nothing is in progress any more, and all events are handled."""
     now = await (await conn.execute("SELECT now()")).fetchone()
-    for query, parameter in ((_OVER.encode(), now), (_SETTLED.encode(), [list(_CONSUMERS)])):
-        async with asyncio.timeout(_REST):
-            while await (await conn.execute(query, parameter)).fetchone() != (True,):  # noqa: ASYNC110 the state is the database's
-                await asyncio.sleep(0.1)
+    await _until(conn, _OVER, now)
+    await _until(conn, _PUBLISHED)
+    for consumer, events in _CONSUMERS.items():
+        await _until(conn, _HANDLED, [consumer, [event.__name__ for event in events]])
+
+
+async def _until(conn: AsyncConnection[Any], query: str, parameters: Sequence[object] | None = None) -> None:
+    async with asyncio.timeout(_REST):
+        while await (await conn.execute(query.encode(), parameters)).fetchone() != (True,):  # noqa: ASYNC110 the state is the database's
+            await asyncio.sleep(0.1)
 
 
 async def _totals(web: Web, account: UserId) -> tuple[int, int]:
-    read = await web.shop.reads.order_summary(account)
-    assert isinstance(read, Ok)
+    """Return an account's totals, as soon as the service answers again."""
+    async with asyncio.timeout(_REST):
+        while isinstance(read := await web.shop.reads.order_summary(account), Err):  # noqa: ASYNC110 the state is the database's
+            await asyncio.sleep(0.1)
     return sum(each.orders for each in read.value.totals), sum(each.cancelled for each in read.value.totals)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from .history import History, Operation, Verdict
+from .history import Answer, History, Operation, Verdict
 
 _EVENTS: Final = {"order.place": "OrderPlaced", "order.pay": "OrderPaid", "order.ship": "OrderShipped", "order.cancel": "OrderCancelled"}
 # Of a use case: the default of the setting `retry_attempts`.
@@ -73,7 +73,7 @@ async def stored(conn: AsyncConnection[Any], totals: dict[str, tuple[int, int]])
             Entry(*row)
             for row in await rows("""
                 SELECT id, action, subject, outcome::text, coalesce(metadata ->> 'after', 'placed'), trace_id
-                FROM audit_log WHERE action LIKE 'order.%' ORDER BY id
+                FROM audit_log WHERE action IN ('order.place', 'order.pay', 'order.ship', 'order.cancel') ORDER BY id
             """)
         ],
         {row[0]: row[1:] for row in await rows("SELECT id::text, user_id::text, status::text, version FROM orders")},
@@ -104,12 +104,12 @@ def check(history: History, there: Stored) -> list[str]:
 
 def _check_operations(history: History, there: Stored) -> Iterator[str]:
     """What was acknowledged happened once, what failed did not happen, and what is unknown happened once or not at all."""
-    done, refused = defaultdict[str, list[Entry]](list), Counter[str]()
+    done, others = defaultdict[str, list[Entry]](list), Counter[tuple[str, str]]()
     for entry in there.audit:
         if entry.outcome == "done":
             done[entry.trace].append(entry)
         else:
-            refused[entry.trace] += 1
+            others[entry.trace, entry.outcome] += 1
     known = {answer.trace for each in history.operations for answer in each.answers}
     yield from (f"audit: an entry of no request: {entry}" for entry in there.audit if entry.trace not in known)
     for each in history.operations:
@@ -124,14 +124,25 @@ def _check_operations(history: History, there: Stored) -> Iterator[str]:
             case _:
                 pass
         for answer in each.answers:
-            # A refusal under a key is judged again, and recorded again, if its commit was unknown.
-            most = 1 if each.key is None else _ATTEMPTS
-            least = int(answer.verdict is Verdict.REFUSED)
-            entries = refused[answer.trace]
-            if not least <= entries <= (most if answer.verdict in {Verdict.REFUSED, Verdict.UNKNOWN} else 0):
-                yield f"audit: {entries} refusals of {answer}"
+            yield from _check_other_entries(each, answer, others[answer.trace, "refused"], others[answer.trace, "failed"])
         if each.verdict is Verdict.DONE:
             yield from _check_acknowledged(each, [entry for answer in each.answers for entry in done[answer.trace]], there)
+
+
+def _check_other_entries(operation: Operation, answer: Answer, refused: int, failed: int) -> Iterator[str]:
+    # A refusal under a key whose commit is unknown is judged again, and may be done then.
+    judged = 1 if operation.key is None else _ATTEMPTS
+    least, most = {
+        Verdict.FAILED: (0, 0),
+        Verdict.REFUSED: (1, judged),
+        Verdict.UNKNOWN: (0, judged),
+        Verdict.DONE: (0, judged - 1),
+    }[answer.verdict]
+    if not least <= refused <= most:
+        yield f"audit: {refused} refusals of {answer}"
+    # A failure is recorded where the database can be reached.
+    if failed > (1 if answer.verdict in {Verdict.FAILED, Verdict.UNKNOWN} else 0):
+        yield f"audit: {failed} failures of {answer}"
 
 
 def _check_acknowledged(operation: Operation, entries: Iterable[Entry], there: Stored) -> Iterator[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shop.application.messaging.broker import Delivery, Place
-from shop.application.messaging.messages import Message
+from shop.application.messaging.interest import ALL, Interest, partition_of
+from shop.application.messaging.messages import Message, read_message
+from shop.application.messaging.status import Status
 
 _SETTLE_WITHIN = 2.0
 
@@ -29,7 +33,8 @@ class MemoryBroker:
         self.messages: list[bytes] = []
         self._stream = f"memory@{uuid.uuid4()}"
         self._places: dict[uuid.UUID, Place] = {}
-        self._consumers: dict[str, _Consumed] = {}
+        self._consumers: dict[tuple[str, int | None], _Consumed] = {}
+        self._subscriptions: dict[tuple[str, int | None], MemorySubscription] = {}
         self._arrived = asyncio.Event()
 
     async def publish(self, message: Message) -> Place:
@@ -40,9 +45,21 @@ class MemoryBroker:
             self.wake()
         return self._places[message.id]
 
-    def subscribe(self, consumer: str) -> MemorySubscription:
-        """Return the subscription of a consumer, which begins with the oldest message."""
-        return MemorySubscription(self, self._consumers.setdefault(consumer, _Consumed()))
+    def subscribe(self, consumer: str, interest: Interest = ALL) -> MemorySubscription:
+        """Return the subscription of a consumer to its interest, which begins with the oldest message."""
+        key = (consumer, interest.partition)
+        self._subscriptions[key] = MemorySubscription(self, self._consumers.setdefault(key, _Consumed()), interest)
+        return self._subscriptions[key]
+
+    async def announce(self, status: Status) -> None:
+        """Do nothing: nobody listens."""
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return the number of messages that each consumer has not settled yet."""
+        waiting = Counter[str]()
+        for (consumer, _), subscription in self._subscriptions.items():
+            waiting[consumer] += subscription.waiting()
+        return waiting
 
     def wake(self) -> None:
         """Wake all waiting subscriptions."""
@@ -61,15 +78,16 @@ class MemoryBroker:
 class MemorySubscription:
     """`Subscription` in memory."""
 
-    def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
+    def __init__(self, broker: MemoryBroker, place: _Consumed, interest: Interest) -> None:
         self._broker = broker
         self._place = place
+        self._interest = interest
 
     async def next(self, wait: float) -> Delivery | None:
         """Return the next message, or None if there is none within `wait` seconds."""
         place = self._place
         deadline = time.monotonic() + wait
-        while place.index >= len(self._broker.messages) or place.due > time.monotonic():
+        while self._is_at_end() or place.due > time.monotonic():
             now = time.monotonic()
             if now >= deadline:
                 return None
@@ -78,9 +96,28 @@ class MemorySubscription:
         place.deliveries += 1
         return MemoryDelivery(self._broker, place)
 
+    def waiting(self) -> int:
+        """Return the number of messages that are not settled yet."""
+        return sum(map(self._is_of_interest, self._broker.messages[self._place.index :]))
+
+    def _is_at_end(self) -> bool:
+        """Skip what is of no interest, and return whether nothing else is stored."""
+        while self._place.index < len(self._broker.messages):
+            if self._is_of_interest(self._broker.messages[self._place.index]):
+                return False
+            self._place.index += 1
+        return True
+
+    def _is_of_interest(self, body: bytes) -> bool:
+        sent, interest = read_message(body), self._interest
+        is_partition = interest.partition in {None, partition_of(sent.aggregate)}
+        return is_partition and (interest.types is None or sent.event_type in interest.types)
+
 
 class MemoryDelivery:
     """`Delivery` in memory."""
+
+    traceparent = ""
 
     def __init__(self, broker: MemoryBroker, place: _Consumed) -> None:
         self._broker = broker

@@ -7,17 +7,16 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shop.application.messaging.broker import Place
 from shop.application.messaging.idempotent_consumer import InboxEntry
 from shop.application.messaging.messages import Message
 from shop.application.messaging.relay import ClaimedBatch, PendingMessage
 from shop.application.messaging.sales import SalesLedger
-from shop.application.reads.models import DailySales
-from shop.domain.money import Currency
 
-from .state import InboxKey, InboxRow, MemoryState, OutboxRow
+from .ledger import MemorySalesLedger
+from .state import InboxKey, InboxRow, OutboxRow
 from .store import MemoryClaim, MemoryStore
 
 
@@ -87,29 +86,6 @@ class MemoryClaimedBatch:
         return self._store.claims.get(position) is self._claim
 
 
-class MemorySalesLedger:
-    """`SalesLedger` that collects additions until its transaction is committed."""
-
-    def __init__(self) -> None:
-        self._added: list[DailySales] = []
-
-    async def add(self, day: date, currency: Currency, *, orders: int, revenue_minor: int) -> None:
-        """Add to the sales of a day; negative numbers subtract."""
-        self._added.append(DailySales(day=day, currency=currency, orders=orders, revenue_minor=revenue_minor))
-
-    def write(self, state: MemoryState) -> None:
-        """Write all additions to the state."""
-        for each in self._added:
-            key = (each.day, each.currency)
-            known = state.sales.get(key, DailySales(day=each.day, currency=each.currency, orders=0, revenue_minor=0))
-            state.sales[key] = DailySales(
-                day=each.day,
-                currency=each.currency,
-                orders=known.orders + each.orders,
-                revenue_minor=known.revenue_minor + each.revenue_minor,
-            )
-
-
 class MemoryInbox:
     """The inbox of one consumer in a `MemoryStore`. Its effects are those of the handler of sales."""
 
@@ -136,7 +112,7 @@ class MemoryInbox:
         row = self._row(message)
         if row.handled_at is None:
             with self._store.writing() as state:
-                state.inbox[self._consumer, message.id] = replace(row, dead_at=datetime.now(UTC))
+                state.inbox[self._consumer, message.id] = replace(row, dead_at=datetime.now(UTC), dead_message=message)
 
     def _row(self, message: Message) -> InboxRow:
         return self._store.state.inbox.get((self._consumer, message.id), InboxRow(message.event_type))

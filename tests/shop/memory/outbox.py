@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from pydantic import JsonValue
+
 from shop.application.messaging.messages import Message, encode
-from shop.application.reads.models import DailySales, DeadLetter
+from shop.application.reads.models import DailySales, DeadLetter, DeadMessage
 from shop.application.transactions.audit import AuditOutcome
 from shop.domain.events import Event, aggregate_of
 
@@ -28,6 +30,7 @@ class MemoryOutbox:
             id=uuid.uuid4(),
             aggregate=aggregate_of(event),
             event_type=encoded.event_type,
+            version=encoded.version,
             payload=encoded.payload,
             trace_id=trace_id,
             occurred_at=now,
@@ -132,3 +135,52 @@ class MemoryDeadLetterReadRepository:
             if row.dead_at is not None
         ]
         return sorted(dead, key=lambda each: each.dead_at, reverse=True)[:at_most]
+
+    async def get(self, consumer: str, message_id: uuid.UUID) -> DeadMessage | None:
+        """Return a dead letter with its message."""
+        state = self._transaction.state
+        messages = {("relay", row.message.id): row.message for row in state.outbox.values()}
+        messages |= {key: row.dead_message for key, row in state.inbox.items() if row.dead_message is not None}
+        for letter in await self.newest(len(state.outbox) + len(state.inbox)):
+            if (letter.consumer, letter.message_id) == (consumer, message_id):
+                return DeadMessage(**letter.model_dump(), message=messages[consumer, message_id].model_dump(mode="json"))
+        return None
+
+
+class MemoryDeadLetters:
+    """`DeadLetterRepository` in the state of a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction) -> None:
+        self._transaction = transaction
+
+    async def lock(self, consumer: str, message_id: uuid.UUID) -> JsonValue:
+        """Lock a dead letter of a consumer and return its message, None if there is none."""
+        row = self._transaction.state.inbox.get((consumer, message_id))
+        if row is None or row.dead_message is None:
+            return None
+        content: JsonValue = row.dead_message.model_dump(mode="json")
+        return content
+
+    async def settle(self, consumer: str, message_id: uuid.UUID) -> bool:
+        """Make a dead letter of a consumer a handled message, and return whether there was one."""
+        rows, key = self._transaction.state.inbox, (consumer, message_id)
+        if key not in rows or rows[key].dead_at is None:
+            return False
+        rows[key] = replace(rows[key], handled_at=self._transaction.tick(), dead_at=None, dead_message=None)
+        return True
+
+    async def revive(self, message_id: uuid.UUID) -> bool:
+        """Make a dead letter of the relay pending again, and return whether there was one."""
+        position = self._dead_position(message_id)
+        rows = self._transaction.state.outbox
+        if position is not None:
+            rows[position] = OutboxRow(position, rows[position].message, due_at=self._transaction.tick())
+        return position is not None
+
+    async def discard(self, message_id: uuid.UUID) -> bool:
+        """Remove a dead letter of the relay, and return whether there was one."""
+        return self._transaction.state.outbox.pop(self._dead_position(message_id) or 0, None) is not None
+
+    def _dead_position(self, message_id: uuid.UUID) -> int | None:
+        rows = self._transaction.state.outbox.values()
+        return next((row.position for row in rows if row.message.id == message_id and row.dead_at is not None), None)

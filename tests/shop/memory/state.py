@@ -47,6 +47,7 @@ class InboxRow:
     last_error: str = ""
     handled_at: datetime | None = None
     dead_at: datetime | None = None
+    dead_message: Message | None = None
 
     @property
     def is_settled(self) -> bool:

@@ -12,8 +12,9 @@ from shop.application.transactions.failures import TransactionConflict
 from shop.application.transactions.unit_of_work import CollectedEvents, UnitOfWork
 
 from .answers import MemoryAnswers
+from .ledger import MemoryTransactionLedger
 from .login_attempts import MemoryLoginAttempts
-from .outbox import MemoryOutbox, MemoryProjections, MemorySettledMessages
+from .outbox import MemoryDeadLetters, MemoryOutbox, MemoryProjections, MemorySettledMessages
 from .repositories import MemoryAuditLog, MemoryOrderRepository, MemorySeedRepository, MemoryUserRepository
 from .state import InboxKey, MemoryState, MemoryTransaction
 
@@ -67,6 +68,8 @@ class MemoryRepositories:
         self.seeds = MemorySeedRepository(transaction)
         self.messages = MemorySettledMessages(transaction)
         self.old_answers = MemoryAnswers(transaction)
+        self.dead_letters = MemoryDeadLetters(transaction)
+        self.sales = MemoryTransactionLedger(transaction)
         self.projections = MemoryProjections(transaction)
 
 

@@ -60,6 +60,11 @@ class Delivery(Protocol):
         ...
 
     @property
+    def traceparent(self) -> str:
+        """The span that published the message, as in W3C Trace Context, or nothing."""
+        ...
+
+    @property
     def count(self) -> int:
         """The number of deliveries, including this one."""
         ...
@@ -78,10 +83,11 @@ class Delivery(Protocol):
 
 
 class Subscription(Protocol):
-    """The durable position of a consumer in the stream of messages.
+    """The durable position of a consumer in the messages of its interest.
 
     One message at a time is delivered, however many processes subscribe: the next one waits until this one is settled, also during
-    redelivery. So a consumer receives all messages in order.
+    redelivery. So the messages of a subscription arrive in order. A consumer that has a subscription for each partition receives the
+    messages of an aggregate in order, and those of others at the same time.
     """
 
     async def next(self, wait: float) -> Delivery | None:

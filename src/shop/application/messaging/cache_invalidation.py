@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.messages import Message
 from shop.application.reads.cache import CacheUnavailable, ReadCache, stale_keys
-from shop.domain.events import Event
+from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped, UserDeleted, UserProfileUpdated
+
+EVENTS: Final = (UserProfileUpdated, UserDeleted, OrderPlaced, OrderPaid, OrderShipped, OrderCancelled)
+"""The events that make a cached value stale."""
 
 
 class CacheInvalidation:
@@ -23,13 +27,10 @@ class CacheInvalidation:
         with suppress(CacheUnavailable):
             await self._cache.invalidate([key for event in events for key in stale_keys(event)])
 
-    async def process(self, message: Message) -> Verdict:
-        """Invalidate what a message makes stale; it is redelivered until the cache answers."""
+    async def process(self, event: Event, _: Message) -> Verdict:
+        """Invalidate what an event makes stale; its message is redelivered until the cache answers."""
         try:
-            await self._cache.invalidate(stale_keys(decode(message)))
+            await self._cache.invalidate(stale_keys(event))
         except CacheUnavailable:
             return Verdict.NOT_NOW
-        except UnreadableMessage:
-            # An unknown event makes nothing stale; the consumer `sales` records it as a dead letter.
-            return Verdict.DEAD
         return Verdict.HANDLED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -20,6 +20,8 @@ _log = logging.getLogger("shop.consumer")
 class Verdict(Enum):
     """The result of processing a message."""
 
+    SKIPPED = auto()
+    """It is of a type that the consumer does not handle."""
     HANDLED = auto()
     """It was handled, now or before."""
     NOT_NOW = auto()
@@ -34,21 +36,32 @@ Processor: TypeAlias = Callable[[Message], Awaitable[Verdict]]
 
 
 class Consumer:
-    """Processes the messages of a subscription in their order, until it is stopped."""
+    """Processes messages until it is stopped: those of a subscription in their order, and those of several subscriptions concurrently."""
 
-    def __init__(self, subscription: Subscription, process: Processor, *, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF) -> None:
-        self._subscription = subscription
+    def __init__(
+        self, subscriptions: Sequence[Subscription], process: Processor, *, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF
+    ) -> None:
+        self._subscriptions = subscriptions
         self._process = process
         self._wait = wait
         self._backoff = backoff
         self._outage = Outage(_log, "the broker does not answer", "the broker answers again")
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Process messages until `stop` is set, and return the number of settled ones. The current message is finished."""
+        """Process messages until `stop` is set, and return the number of settled ones. The current messages are finished."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(self._run(subscription, stop)) for subscription in self._subscriptions]
+        except BaseExceptionGroup as errors:
+            # One of them ends the program as well, with its own report.
+            raise errors.exceptions[0] from None
+        return sum(each.result() for each in running)
+
+    async def _run(self, subscription: Subscription, stop: asyncio.Event) -> int:
         handled = failures = 0
         while not stop.is_set():
             try:
-                handled += await self.run_once()
+                handled += await self._run_once(subscription)
                 failures = 0
             except BrokerUnavailable as lost:
                 failures += 1
@@ -56,18 +69,21 @@ class Consumer:
                 await wait_unless(stop, self._backoff.wait(failures))
         return handled
 
-    async def run_once(self) -> bool:
-        """Process the next message, and return whether there was one and it was settled. Raises `BrokerUnavailable`."""
-        delivery = await self._subscription.next(self._wait)
+    async def run_once(self) -> int:
+        """Process the next message of each subscription, and return how many were settled. Raises `BrokerUnavailable`."""
+        return sum(await asyncio.gather(*map(self._run_once, self._subscriptions)))
+
+    async def _run_once(self, subscription: Subscription) -> bool:
+        delivery = await subscription.next(self._wait)
         self._outage.end()
         return delivery is not None and await self._settle(delivery)
 
     async def _settle(self, delivery: Delivery) -> bool:
-        message = read_message(delivery.body)
+        message = read_message(delivery.body, delivery.traceparent)
         token = CURRENT_TRACE.set(message.trace_id)
         try:
             match await self._process(message):
-                case Verdict.HANDLED:
+                case Verdict.HANDLED | Verdict.SKIPPED:
                     await delivery.accept()
                     return True
                 case Verdict.DEAD:

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
-from shop.application.outages import Outage
+from shop.application.messaging.messages import Message
+from shop.application.messaging.reader import Graveyard
 from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
 from shop.domain.events import Event
 
@@ -41,19 +41,11 @@ class InboxEntry(Protocol[F_co]):
         ...
 
 
-class Inbox(Protocol[F_co]):
+class Inbox(Graveyard, Protocol[F_co]):
     """Stores which messages a consumer has handled. Its methods raise `StoreLost` or `TransactionConflict`."""
 
     def enter(self, message: Message) -> AbstractAsyncContextManager[InboxEntry[F_co]]:
         """Begin a transaction and lock the message in it; it is rolled back unless `handled` is called."""
-        ...
-
-    async def count_failure(self, message: Message, error: str) -> int:
-        """Record a failure to handle the message, and return the number of its failures."""
-        ...
-
-    async def bury(self, message: Message) -> None:
-        """Make a message, whose failure was counted, a dead letter."""
         ...
 
 
@@ -62,45 +54,31 @@ Handler: TypeAlias = Callable[[Event, Message, F], Awaitable[None]]
 
 
 class IdempotentConsumer(Generic[F]):
-    """A `Processor` that commits the effects of a message together with its inbox entry.
+    """An `EventProcessor` that commits the effects of a message together with its inbox entry.
 
-    If the handler raises, the message is redelivered, up to `attempts` times; then it is a dead letter. An unavailable database does not
-    count as a failure, nor does `NotReady`.
+    If the handler raises, the message is redelivered, up to `attempts` times; then it is a dead letter. `NotReady` does not count as a
+    failure, nor do `StoreLost`, `TransactionConflict` and `CommitOutcomeUnknown`, which are raised.
     """
 
     def __init__(self, inbox: Inbox[F], handler: Handler[F], *, attempts: int = 5) -> None:
         self._inbox = inbox
         self._handler = handler
         self._attempts = attempts
-        self._outage = Outage(_log, "messages wait for the database", "the database answers again")
 
-    async def __call__(self, message: Message) -> Verdict:
-        """Handle a message, unless it was handled before."""
-        try:
-            verdict = await self._handle(message)
-        except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
-            # After an unknown outcome the message is redelivered, and then the inbox shows whether it was handled.
-            self._outage.begin(lost)
-            return Verdict.NOT_NOW
-        except NotReady as lost:
-            _log.warning("message %s waits: %s", message.id, lost)
-            return Verdict.NOT_NOW
-        self._outage.end()
-        return verdict
-
-    async def _handle(self, message: Message) -> Verdict:
+    async def __call__(self, event: Event, message: Message) -> Verdict:
+        """Handle an event, unless its message was handled before."""
         try:
             async with self._inbox.enter(message) as entry:
                 if entry.is_settled:
                     _log.info("message %s was handled before", message.id)
                     return Verdict.HANDLED
-                await self._handler(decode(message), message, entry.effects)
+                await self._handler(event, message, entry.effects)
                 await entry.handled()
-        except (StoreLost, TransactionConflict, CommitOutcomeUnknown, NotReady):
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
             raise
-        except UnreadableMessage as error:
-            await self._inbox.count_failure(message, str(error))
-            return await self._bury(message, error)
+        except NotReady as lost:
+            _log.warning("message %s waits: %s", message.id, lost)
+            return Verdict.NOT_NOW
         except Exception as error:  # noqa: BLE001 no error of a handler may stop the consumer
             failures = await self._inbox.count_failure(message, f"{type(error).__name__}: {error}")
             _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)

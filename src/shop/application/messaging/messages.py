@@ -6,18 +6,15 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, get_args
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from shop.application.messaging.catalogue import CATALOGUE
 from shop.domain.events import Event
 
-_EVENT_TYPES: dict[str, type[Event]] = {event_type.__name__: event_type for event_type in get_args(Event)}
-_ADAPTERS: dict[type[Event], TypeAdapter[Event]] = {event_type: TypeAdapter(event_type) for event_type in _EVENT_TYPES.values()}
-
-
-class UnreadableMessage(Exception):
-    """The message is not an event of the shop, or one of another version."""
+UNREADABLE: Final = "Unreadable"
+"""The type of a delivery that is not a message."""
 
 
 class Message(BaseModel):
@@ -25,51 +22,47 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: uuid.UUID
-    aggregate: Annotated[str, Field(max_length=120)]
-    event_type: Annotated[str, Field(max_length=60)]
-    payload: JsonValue
-    trace_id: Annotated[str, Field(max_length=64)]
-    occurred_at: datetime
+    id: Annotated[uuid.UUID, Field(description="Identifies the event: the same in each delivery.")]
+    aggregate: Annotated[str, Field(max_length=120, description="What has changed, as in `order:<id>`.")]
+    event_type: Annotated[str, Field(max_length=60, description="The type of the event, as in `OrderPaid`.")]
+    version: Annotated[int, Field(ge=1, le=32_767, description="The version of the payload; 1 where it is missing.")] = 1
+    payload: Annotated[JsonValue, Field(description="The event.")]
+    trace_id: Annotated[str, Field(max_length=64, description="The trace of the request, as in log lines and the audit log.")]
+    occurred_at: Annotated[datetime, Field(description="The time of the change.")]
+    # In the outbox the span that wrote the event, on delivery the one that published it. In a header of the broker, not in the body.
+    traceparent: Annotated[str, Field(exclude=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvent:
-    """The type and content of an event."""
+    """The type, version and content of an event."""
 
     event_type: str
+    version: int
     payload: JsonValue
 
 
 def encode(event: Event) -> EncodedEvent:
-    """Return the type and the JSON content of an event."""
-    event_type = type(event)
-    payload: JsonValue = _ADAPTERS[event_type].dump_python(event, mode="json")
-    return EncodedEvent(event_type.__name__, payload)
+    """Return the type of an event, its current version, and its JSON content in that version."""
+    contract = CATALOGUE.of(event)
+    return EncodedEvent(contract.name, contract.version, contract.write(event))
 
 
 def decode(message: Message) -> Event:
-    """Return the event of a message.
+    """Return the event of a message, whatever version it has.
 
     Raises:
-        UnreadableMessage: its type is unknown, or its content does not match its type.
+        NewerVersion: this program does not know the version.
+        UnreadableMessage: its type is unknown, or its content does not match its version.
     """
-    event_type = _EVENT_TYPES.get(message.event_type)
-    if event_type is None:
-        raise UnreadableMessage(f"unknown event type {message.event_type}")
-    try:
-        return _ADAPTERS[event_type].validate_python(message.payload)
-    except ValidationError as error:
-        # Not its text, which quotes the content.
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
-        raise UnreadableMessage(f"{message.event_type}: {wrong}") from None
+    event: Event = CATALOGUE.named(message.event_type).read(message.version, message.payload)
+    return event
 
 
-def read_message(body: bytes) -> Message:
-    """Parse a delivery. A body that is not a message becomes one of an unknown event type with a stable id, and so a dead letter."""
+def read_message(body: bytes, traceparent: str = "") -> Message:
+    """Parse a delivery. A body that is not a message becomes one of the type `Unreadable` with a stable id, and so a dead letter."""
     try:
-        message = Message.model_validate_json(body)
+        message = Message.model_validate_json(body).model_copy(update={"traceparent": traceparent})
     except ValidationError:
         return _unreadable(body)
     # PostgreSQL stores no NUL, so such a message cannot come from the outbox, and the inbox could not store it as a dead letter.
@@ -80,7 +73,7 @@ def _unreadable(body: bytes) -> Message:
     return Message(
         id=uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(body).hexdigest()),
         aggregate="unreadable",
-        event_type="Unreadable",
+        event_type=UNREADABLE,
         payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
         trace_id="",
         occurred_at=datetime.fromtimestamp(0, UTC),

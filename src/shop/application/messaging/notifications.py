@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from shop.application.messaging.idempotent_consumer import Handler, NotReady
 from shop.application.messaging.messages import Message
@@ -44,6 +44,10 @@ class Notifier(Protocol):
     async def send(self, notification: Notification) -> None:
         """Send a message. Raises `NotifierLost` or `NotificationRefused`."""
         ...
+
+
+EVENTS: Final = (UserPasswordChanged,)
+"""The events that users are written to about."""
 
 
 class Recipients(Protocol):

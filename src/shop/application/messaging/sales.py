@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date
-from typing import Protocol
+from typing import Final, Protocol
 
 from shop.application.messaging.messages import Message
 from shop.domain.events import Event, OrderCancelled, OrderPaid
 from shop.domain.money import Currency
+
+EVENTS: Final = (OrderPaid, OrderCancelled)
+"""The events that change the sales."""
 
 
 class SalesLedger(Protocol):

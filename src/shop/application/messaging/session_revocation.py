@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from shop.application.commands.session_store import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.messages import Message, UnreadableMessage, decode
+from shop.application.messaging.messages import Message
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged
 
 _log = logging.getLogger("shop.sessions")
+
+EVENTS: Final = (UserPasswordChanged, UserDeleted)
+"""The events that end sessions."""
 
 
 class SessionRevocation:
@@ -27,15 +31,12 @@ class SessionRevocation:
         except SessionStoreLost as lost:
             _log.warning("sessions could not be ended, which the consumer repeats: %s", lost)
 
-    async def process(self, message: Message) -> Verdict:
-        """End the sessions that a message makes invalid; it is redelivered until the store answers."""
+    async def process(self, event: Event, _: Message) -> Verdict:
+        """End the sessions that an event makes invalid; its message is redelivered until the store answers."""
         try:
-            await self._revoke(decode(message))
+            await self._revoke(event)
         except SessionStoreLost:
             return Verdict.NOT_NOW
-        except UnreadableMessage:
-            # An unknown event ends no session; the consumer `sales` records it as a dead letter.
-            return Verdict.DEAD
         return Verdict.HANDLED
 
     async def _revoke(self, event: Event) -> None:

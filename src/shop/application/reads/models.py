@@ -6,7 +6,7 @@ import uuid
 from datetime import date, datetime
 from typing import Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from shop.application.transactions.audit import AuditOutcome
 from shop.domain.money import Currency, Money
@@ -150,6 +150,12 @@ class DeadLetter(ReadModel):
     attempts: int
     last_error: str
     dead_at: datetime
+
+
+class DeadMessage(DeadLetter):
+    """A dead letter with its message."""
+
+    message: JsonValue
 
 
 class Page(ReadModel, Generic[Item]):

@@ -9,10 +9,12 @@ from typing import TypeVar
 
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
 from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.reads.models import (
     AuditRecord,
     DailySales,
     DeadLetter,
+    DeadMessage,
     OrderDetails,
     OrderSummary,
     Page,
@@ -88,6 +90,10 @@ class QueryService:
                 return Ok(Page(items=page.users, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
+
+    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        return await self._ask(lambda repositories: repositories.users.search(wanted, at_most))
 
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None
@@ -173,6 +179,14 @@ class QueryService:
     async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], Unavailable]:
         """Return dead letters, newest first."""
         return await self._ask(lambda repositories: repositories.dead_letters.newest(at_most))
+
+    async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | Unavailable]:
+        """Return a dead letter with its message."""
+        match await self._ask_primary(lambda repositories: repositories.dead_letters.get(consumer, message_id)):
+            case Ok(letter):
+                return Err(DeadLetterNotFound(consumer, message_id)) if letter is None else Ok(letter)
+            case Err() as unavailable:
+                return unavailable
 
     async def _ask(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
         if self._replica is not None and (answer := await self._replica.ask(question)) is not None:

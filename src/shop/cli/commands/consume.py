@@ -9,7 +9,7 @@ import typer
 
 from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import no_broker, session, until_stopped
+from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
 
 
 class ConsumerName(StrEnum):
@@ -22,7 +22,9 @@ class ConsumerName(StrEnum):
 
 
 def consume(
-    context: typer.Context, consumer: Annotated[ConsumerName, typer.Argument(help="The consumer to run.")] = ConsumerName.SALES
+    context: typer.Context,
+    consumer: Annotated[ConsumerName, typer.Argument(help="The consumer to run.")] = ConsumerName.SALES,
+    metrics_port: MetricsPortOption = None,
 ) -> None:
     """Handle events until stopped by SIGTERM or SIGINT."""
     here = session(context)
@@ -35,6 +37,6 @@ def consume(
             key, what = ("smtp_url", "a mail server") if consumer is ConsumerName.NOTIFICATIONS else ("redis_url", "Redis")
             detail = f"{key}: is not set, and the consumer {consumer} requires {what}"
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
-        return await until_stopped(here, chosen.run)
+        return await until_stopped(here, shop, f"consume.{consumer}", chosen.run, metrics_port)
 
     here.output.record({"consumer": consumer, "handled": here.run(work)})

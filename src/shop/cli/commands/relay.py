@@ -10,10 +10,14 @@ from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
 from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import no_broker, session, until_stopped
+from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
 
 
-def relay(context: typer.Context, once: Annotated[bool, typer.Option("--once", help="Exit when nothing is due.")] = False) -> None:
+def relay(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Exit when nothing is due.")] = False,
+    metrics_port: MetricsPortOption = None,
+) -> None:
     """Publish events from the outbox until stopped by SIGTERM or SIGINT."""
     here = session(context)
 
@@ -21,7 +25,7 @@ def relay(context: typer.Context, once: Annotated[bool, typer.Option("--once", h
         if shop.relay is None:
             raise no_broker(here)
         if not once:
-            return await until_stopped(here, shop.relay.run)
+            return await until_stopped(here, shop, "relay", shop.relay.run, metrics_port)
         try:
             return await shop.relay.run_until_empty()
         except BrokerUnavailable as error:

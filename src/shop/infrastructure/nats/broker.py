@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Generator
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,10 +21,14 @@ from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, St
 
 from shop.application.cancellation import cancellation_first
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
+from shop.application.messaging.interest import ALL, Interest, partition_of
 from shop.application.messaging.messages import Message
+from shop.application.messaging.status import Status
+from shop.infrastructure.telemetry import publishing
 
 _log = logging.getLogger("shop.nats")
 
+# shop.events.<partition>.<kind of aggregate>.<event type>
 _SUBJECTS = "shop.events.>"
 _CONNECT_TIMEOUT = 2.0
 _PUBLISH_TIMEOUT = 5.0
@@ -66,12 +71,12 @@ class NatsBroker:
         link = await self._linked()
         kind, _, _ = message.aggregate.partition(":")
         try:
-            with cancellation_first():
+            with cancellation_first(), publishing(message) as traceparent:
                 stored = await link.jetstream.publish(
-                    f"shop.events.{kind}.{message.event_type}",
+                    f"shop.events.{partition_of(message.aggregate)}.{kind}.{message.event_type}",
                     message.model_dump_json().encode(),
                     timeout=_PUBLISH_TIMEOUT,
-                    headers={"Nats-Msg-Id": str(message.id)},
+                    headers={"Nats-Msg-Id": str(message.id)} | ({"traceparent": traceparent} if traceparent else {}),
                 )
                 if stored.duplicate:
                     await self._require_stored(link.jetstream, stored.seq)
@@ -98,9 +103,34 @@ class NatsBroker:
         info = StreamInfo.from_response(response)
         return StreamExtent(_identity_of(info), info.state.first_seq, info.state.last_seq, info.state.deleted or ())
 
-    def subscribe(self, consumer: str) -> NatsSubscription:
-        """Return the subscription of a consumer, which begins with the oldest message of the stream."""
-        return NatsSubscription(self, self._stream, consumer)
+    async def announce(self, status: Status) -> None:
+        """Send a status message to `shop.status.<name>`, which is not stored. Raises `BrokerUnavailable`."""
+        link = await self._linked()
+        with _translated():
+            await link.client.publish(f"shop.status.{status.name}", status.model_dump_json().encode())
+            await link.client.flush(int(_PUBLISH_TIMEOUT))
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
+        link = await self._linked()
+        waiting = Counter[str]()
+        with _translated():
+            # The broker answers with 256 at most.
+            while infos := await link.jetstream.consumers_info(self._stream, len(waiting)):
+                waiting.update({each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos})
+        consumers = Counter[str]()
+        for durable, number in waiting.items():
+            name, _, partition = durable.rpartition("-")
+            consumers[name if partition.isdecimal() else durable] += number
+        return consumers
+
+    def subscribe(self, consumer: str, interest: Interest = ALL) -> NatsSubscription:
+        """Return the subscription of a consumer to its interest, which begins with the oldest message of the stream.
+
+        The position of each partition is stored on its own.
+        """
+        durable = consumer if interest.partition is None else f"{consumer}-{interest.partition}"
+        return NatsSubscription(self, self._stream, durable, _subjects(interest))
 
     async def jetstream(self) -> JetStreamContext:
         """Connect if necessary, and return the JetStream API. Raises `BrokerUnavailable`."""
@@ -201,10 +231,11 @@ class NatsBroker:
 class NatsSubscription:
     """A durable pull consumer. Created by `NatsBroker.subscribe`."""
 
-    def __init__(self, broker: NatsBroker, stream: str, consumer: str) -> None:
+    def __init__(self, broker: NatsBroker, stream: str, consumer: str, subjects: Sequence[str]) -> None:
         self._broker = broker
         self._stream = stream
         self._consumer = consumer
+        self._subjects = subjects
         self._subscription: JetStreamContext.PullSubscription | None = None
 
     async def next(self, wait: float) -> Delivery | None:
@@ -237,6 +268,8 @@ class NatsSubscription:
             max_deliver=-1,
             # Ordering: an unsettled message delays later ones, across all processes and their crashes.
             max_ack_pending=1,
+            # The server sends nothing else.
+            filter_subjects=list(self._subjects),
         )
         # Creates the consumer, or updates one with another configuration.
         await jetstream.add_consumer(self._stream, config)  # pyright: ignore[reportUnknownMemberType] nats-py types its keyword arguments partially
@@ -253,6 +286,11 @@ class NatsDelivery:
     def body(self) -> bytes:
         """The message, as JSON."""
         return self._message.data
+
+    @property
+    def traceparent(self) -> str:
+        """The span that published the message, as in W3C Trace Context, or nothing."""
+        return (self._message.headers or {}).get("traceparent", "")
 
     @property
     def count(self) -> int:
@@ -302,6 +340,13 @@ def _ignored() -> Generator[None]:
 
 async def _log_reconnected() -> None:
     _log.info("connected again")
+
+
+def _subjects(interest: Interest) -> list[str]:
+    partition = "*" if interest.partition is None else interest.partition
+    if interest.types is None:
+        return [_SUBJECTS if interest.partition is None else f"shop.events.{partition}.>"]
+    return [f"shop.events.{partition}.*.{event_type}" for event_type in sorted(interest.types)]
 
 
 def _identity_of(info: StreamInfo) -> str:

@@ -13,10 +13,10 @@ from shop.domain.orders import Order, OrderLine, OrderStatus
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, OrderId, PasswordHash, PersonName, PhoneNumber, UserId
 from shop_db import UNSET, Unset, enums
-from shop_db.models import AuditLog, DailySale
+from shop_db.models import AuditLog
 from shop_db.models import User as UserRow
-from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow
+from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListDailySalesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
+from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow, SeedUsersParams
 
 T = TypeVar("T")
 
@@ -93,7 +93,22 @@ def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
     return PublicProfile(id=UserId(row.id), first_name=row.first_name, last_name=row.last_name)
 
 
-def user_summary_from(row: FindUsersRow | ListUsersRow | GetUserSummaryRow) -> UserSummary:
+def seed_params_of(user: User) -> SeedUsersParams:
+    """Return the row of a user who is written by COPY."""
+    profile = user.profile
+    return SeedUsersParams(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        password=user.password.encoded,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
+
+
+def user_summary_from(row: FindUsersRow | ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
     """Build the read model."""
     return UserSummary(
         id=UserId(row.id),
@@ -138,7 +153,7 @@ def order_totals_from(row: SummarizeOrdersOfUserRow) -> OrderTotals:
     )
 
 
-def daily_sales_from(row: DailySale) -> DailySales:
+def daily_sales_from(row: ListDailySalesRow) -> DailySales:
     """Build the read model."""
     return DailySales(day=row.day, currency=Currency(row.currency), orders=row.orders, revenue_minor=int(row.revenue_minor))
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shop.application.health import check_health
+from shop.web.metrics import describe_backlog
 from shop.web.replies import Reply
+from shop.web.requests import Service
 from shop.web.state import State
 
 router = APIRouter(tags=["operations"])
@@ -60,7 +62,8 @@ async def show_readiness(request: Request) -> Response:
     response_class=Response,
     responses={200: {"description": "Metrics in Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def show_metrics(request: Request) -> Response:
+async def show_metrics(request: Request, shop: Service) -> Response:
     """Show metrics in Prometheus's text format."""
     state: State = request.app.state.serving
-    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    backlog = describe_backlog(await shop.backlog.measure())
+    return Response(generate_latest(state.metrics.registry) + backlog, media_type=CONTENT_TYPE_LATEST)

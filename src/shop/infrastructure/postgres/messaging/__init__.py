@@ -1,1 +1,1 @@
-"""The relay's side of the outbox, the inboxes of the consumers, and the effects of their handlers."""
+"""The relay's side of the outbox, and the inboxes of the consumers."""

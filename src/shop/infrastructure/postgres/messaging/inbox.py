@@ -33,22 +33,25 @@ class PostgresInbox(Generic[F]):
         """Begin a transaction and lock the message in it; it is rolled back unless `handled` is called."""
         with translated():
             async with self._pool.connection() as conn:
-                await conn.execute("BEGIN")
                 queries = Queries(conn)
+                # Begins a transaction in the same round trip as the first query.
+                await conn.set_autocommit(False)
                 try:
-                    is_settled = await queries(
+                    entered = await queries(
                         inbox.enter_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type
                     )
-                    yield PostgresInboxEntry(conn, queries, self._consumer, message, self._effects(queries), is_settled=is_settled)
+                    yield PostgresInboxEntry(conn, self._effects(queries), is_settled=not entered)
                 finally:
                     queries.close()
                     if not conn.closed:
                         await conn.rollback()
+                        # Not reached if it is cancelled; so the methods below begin a transaction in either mode.
+                        await conn.set_autocommit(True)
 
     async def count_failure(self, message: Message, error: str) -> int:
         """Record a failure to handle the message, and return the number of its failures."""
         with translated():
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 return await Queries(conn)(
                     inbox.count_failure, consumer=self._consumer, message_id=message.id, event_type=message.event_type, error=error
                 )
@@ -56,25 +59,21 @@ class PostgresInbox(Generic[F]):
     async def bury(self, message: Message) -> None:
         """Make a message, whose failure was counted, a dead letter."""
         with translated():
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 content = message.model_dump(mode="json")
                 await Queries(conn)(inbox.give_up, consumer=self._consumer, message_id=message.id, message=content)
 
 
 class PostgresInboxEntry(Generic[F]):
-    """A locked row of the table `inbox`."""
+    """A locked row of the table `inbox`, which is marked as handled if its transaction is committed."""
 
-    def __init__(self, conn: Connection, queries: Queries, consumer: str, message: Message, effects: F, *, is_settled: bool) -> None:
+    def __init__(self, conn: Connection, effects: F, *, is_settled: bool) -> None:
         self._conn = conn
-        self._query = queries
-        self._consumer = consumer
-        self._message = message
         self.effects = effects
         self.is_settled = is_settled
 
     async def handled(self) -> None:
-        """Mark the message as handled, and commit together with the effects."""
-        await self._query(inbox.mark_handled, consumer=self._consumer, message_id=self._message.id)
+        """Commit that the message was handled, together with the effects."""
         try:
             await self._conn.commit()
         except OperationalError as error:

@@ -84,8 +84,10 @@ def _pending_from(row: outbox.ClaimOutboxBatchRow) -> PendingMessage:
         id=row.message_id,
         aggregate=row.aggregate,
         event_type=row.event_type,
+        version=row.event_version,
         payload=row.payload,
         trace_id=row.trace_id,
+        traceparent=row.traceparent,
         occurred_at=row.occurred_at,
     )
     return PendingMessage(row.position, row.attempts, message)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
-from shop.application.reads.models import DeadLetter
+from shop.application.messaging.messages import Message
+from shop.application.reads.dead_letters import RELAY
+from shop.application.reads.models import DeadLetter, DeadMessage
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import inbox
+from shop_db import inbox, outbox
 
 
 class PostgresDeadLetterReadRepository:
@@ -29,3 +32,42 @@ class PostgresDeadLetterReadRepository:
             )
             for row in rows
         ]
+
+    async def get(self, consumer: str, message_id: uuid.UUID) -> DeadMessage | None:
+        """Return a dead letter with its message."""
+        if consumer == RELAY:
+            event = await self._query(outbox.get_dead_event, message_id=message_id)
+            return None if event is None else _unpublished(message_id, event)
+        row = await self._query(inbox.get_dead_message, consumer=consumer, message_id=message_id)
+        if row is None:
+            return None
+        return DeadMessage(
+            consumer=consumer,
+            message_id=message_id,
+            event_type=row.event_type,
+            attempts=row.attempts,
+            last_error=row.last_error or "",
+            dead_at=row.dead_at,
+            message=row.dead_message,
+        )
+
+
+def _unpublished(message_id: uuid.UUID, row: outbox.GetDeadEventRow) -> DeadMessage:
+    message = Message(
+        id=message_id,
+        aggregate=row.aggregate,
+        event_type=row.event_type,
+        version=row.event_version,
+        payload=row.payload,
+        trace_id=row.trace_id,
+        occurred_at=row.occurred_at,
+    )
+    return DeadMessage(
+        consumer=RELAY,
+        message_id=message_id,
+        event_type=row.event_type,
+        attempts=row.attempts,
+        last_error=row.last_error or "",
+        dead_at=row.dead_at,
+        message=message.model_dump(mode="json"),
+    )

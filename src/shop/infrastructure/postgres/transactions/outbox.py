@@ -5,6 +5,7 @@ from __future__ import annotations
 from shop.application.messaging.messages import encode
 from shop.domain.events import Event, aggregate_of
 from shop.infrastructure.postgres.queries import Queries
+from shop.infrastructure.telemetry import current_traceparent
 from shop_db import outbox
 
 
@@ -21,6 +22,8 @@ class PostgresOutbox:
             outbox.add_to_outbox,
             aggregate=aggregate_of(event),
             event_type=encoded.event_type,
+            event_version=encoded.version,
             payload=encoded.payload,
             trace_id=trace_id,
+            traceparent=current_traceparent(),
         )

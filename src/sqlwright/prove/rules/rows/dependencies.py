@@ -10,7 +10,7 @@ again: a subquery with LIMIT, FOR UPDATE or something volatile. It adds no rows 
 An equality of an ON condition counts only for items that are null-extended whenever it does not hold.
 
 A column that `IS NOT DISTINCT FROM` such a value is *alike* in all rows: it is fixed, or NULL in all of them, which is enough for an index
-with NULLS NOT DISTINCT, and for a column that is never NULL.
+with NULLS NOT DISTINCT, and for a column that is never NULL. A table is *absent* in all rows if a column of it that is NOT NULL is NULL.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class FunctionalDependencies:
         self._equalities: list[Equality] = []
         self._likenesses: list[Equality] = []
         self._checked: dict[Slot, str] = {}
+        self._absent: set[int] = set()
         self._conjuncts: list[tuple[Node, frozenset[NullExtension]]] = []
         self._items = list(dict.fromkeys([*scope.tree.items, *scope.query.written_items]))
         for condition in scope.tree.conditions:
@@ -262,12 +263,12 @@ class FunctionalDependencies:
         column = plain_column(likeness.left)
         if column is None or not self._counts(likeness.guard, column[0]):
             return
-        if likeness.right.tag == "NULLTEST":
-            self.alike[column] |= likeness.senses
-        elif self._same(likeness.right):
+        is_null = likeness.right.tag == "NULLTEST"
+        if is_null or self._same(likeness.right):
             self.alike[column] |= likeness.senses
             if self._scope.query.entry(column[0]).kind is RTEKind.RELATION and column[1] in self._not_null(column[0]):
-                self.fixed[column] |= likeness.senses
+                self._absent |= {column[0]} if is_null else set()
+                self.fixed[column] |= frozenset() if is_null else likeness.senses
 
     def _senses_of(self, equality: Equality) -> frozenset[Sense]:
         """Return the senses in which the right side, and so the left one, is fixed."""
@@ -287,7 +288,7 @@ class FunctionalDependencies:
 
     def _is_single(self, item: int) -> bool:
         try:
-            return self._supplies_one(item, self._scope.query.entry(item))
+            return item in self._absent or self._supplies_one(item, self._scope.query.entry(item))
         except UNREADABLE:
             return False
 

@@ -1,0 +1,83 @@
+"""The reader: decides what becomes of a message before its event is handled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol, TypeAlias
+
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.contracts import NewerVersion, UnreadableMessage
+from shop.application.messaging.messages import UNREADABLE, Message, decode
+from shop.application.outages import Outage
+from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
+from shop.domain.events import Event
+
+_log = logging.getLogger("shop.consumer")
+
+EventProcessor: TypeAlias = Callable[[Event, Message], Awaitable[Verdict]]
+
+
+class Graveyard(Protocol):
+    """Stores the dead letters of a consumer. Its methods raise `StoreLost` or `TransactionConflict`."""
+
+    async def count_failure(self, message: Message, error: str) -> int:
+        """Record a failure to handle the message, and return the number of its failures."""
+        ...
+
+    async def bury(self, message: Message) -> None:
+        """Make a message, whose failure was counted, a dead letter."""
+        ...
+
+
+class MessageReader:
+    """A `Processor` that passes the events of messages on.
+
+    - A type that the consumer does not handle is skipped: it concerns others.
+    - A newer version of a type that it handles waits for a newer program, which a deployment is about to start: to skip it would lose its
+      effect, and later events of its aggregate would overtake it.
+    - A content that does not match its version is a dead letter.
+    - If the database is unavailable, the message waits.
+    """
+
+    def __init__(self, types: Collection[type[Event]], graveyard: Graveyard, process: EventProcessor) -> None:
+        self._types = frozenset(each.__name__ for each in types)
+        self._graveyard = graveyard
+        self._process = process
+        self._store_outage = Outage(_log, "messages wait for the database", "the database answers again")
+        self._skipped = set[str]()
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that the consumer handles."""
+        return self._types
+
+    async def __call__(self, message: Message) -> Verdict:
+        """Read a message, and process its event."""
+        try:
+            verdict = await self._read(message)
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown) as lost:
+            # After an unknown outcome the message is redelivered, and then the inbox shows whether it was handled.
+            self._store_outage.begin(lost)
+            return Verdict.NOT_NOW
+        self._store_outage.end()
+        return verdict
+
+    async def _read(self, message: Message) -> Verdict:
+        if message.event_type not in self._types | {UNREADABLE}:
+            # Once for each type: there may be many.
+            level = logging.DEBUG if message.event_type in self._skipped else logging.WARNING
+            _log.log(level, "message %s is skipped: %s is not handled here", message.id, message.event_type)
+            self._skipped.add(message.event_type)
+            return Verdict.SKIPPED
+        try:
+            event = decode(message)
+        except NewerVersion as error:
+            _log.warning("message %s waits for a newer program: %s", message.id, error)
+            return Verdict.NOT_NOW
+        except UnreadableMessage as error:
+            await self._graveyard.count_failure(message, str(error))
+            await self._graveyard.bury(message)
+            _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
+            return Verdict.DEAD
+        return await self._process(event, message)

@@ -1,0 +1,70 @@
+"""Traces through outbox and broker: a span that ended long ago is continued by its `traceparent`, as in W3C Trace Context."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shop.application.messaging.consumer import Processor, Verdict
+from shop.application.messaging.messages import Message
+
+_tracer = trace.get_tracer("shop.messaging")
+# Not the configured propagator: the column and the header hold this format and nothing else.
+_W3C = TraceContextTextMapPropagator()
+
+
+def current_traceparent() -> str:
+    """Return the current span as a `traceparent`, or nothing if there is none."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+@contextmanager
+def publishing(message: Message) -> Generator[str]:
+    """Trace the publishing of a message, as a part of the trace that wrote it, and return the `traceparent` to send."""
+    if not message.traceparent:
+        yield ""
+        return
+    attributes = {**_about(message), "messaging.operation.name": "publish", "messaging.operation.type": "send"}
+    with _tracer.start_as_current_span(f"publish {message.event_type}", _parent_of(message), SpanKind.PRODUCER, attributes):
+        yield current_traceparent()
+
+
+def traced(consumer: str, process: Processor) -> Processor:
+    """Trace the processing of messages, each as a part of the trace that wrote it. Queries are the children of its span."""
+
+    async def process_traced(message: Message) -> Verdict:
+        attributes = {
+            **_about(message),
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.consumer.group.name": consumer,
+        }
+        with _tracer.start_as_current_span(f"process {consumer}", _parent_of(message), SpanKind.CONSUMER, attributes) as span:
+            verdict = await process(message)
+            span.set_attribute("shop.verdict", verdict.name.lower())
+            if verdict in {Verdict.FAILED, Verdict.DEAD}:
+                span.set_status(Status(StatusCode.ERROR))
+            return verdict
+
+    return process_traced
+
+
+def _parent_of(message: Message) -> Context:
+    # Empty, and so no parent, if the `traceparent` is not valid.
+    return _W3C.extract({"traceparent": message.traceparent}, Context())
+
+
+def _about(message: Message) -> dict[str, str]:
+    return {
+        "messaging.system": "nats",
+        "messaging.destination.name": "shop.events",
+        "messaging.message.id": str(message.id),
+        "shop.event_type": message.event_type,
+    }
