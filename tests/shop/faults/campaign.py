@@ -96,13 +96,13 @@ class Report:
 
 
 class Effects:
-    """What the observer does with an event: it writes it down, as often as it is told to."""
+    """The effects of the observer: a row for each event, as often as it is handled."""
 
     def __init__(self, queries: Queries) -> None:
         self._query = queries
 
     async def record(self, message: Message) -> None:
-        """Write the message down."""
+        """Add a row."""
         await self._query(_record, message=message)
 
 

@@ -165,7 +165,7 @@ class Client:
         self._chance = chance
 
     async def run(self, goes_on: Callable[[], bool]) -> None:
-        """Work until told otherwise."""
+        """Work as long as `goes_on` is true."""
         while goes_on():
             try:
                 await self._step()

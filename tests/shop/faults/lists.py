@@ -167,7 +167,7 @@ class ListClient:
         self._transactions = Transactions(_lists_on(units_of_work(pool, level.isolation)), retries=Retries(attempts=5, deadline=8))
 
     async def run(self, goes_on: Callable[[], bool]) -> None:
-        """Work until told otherwise."""
+        """Work as long as `goes_on` is true."""
         while goes_on():
             self._history.operations += 1
             try:
