@@ -9,13 +9,13 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from sqlwright.prove.catalog import facts, totals
+from sqlwright.prove.catalog import facts, refusals, totals
 from sqlwright.prove.rules import EXPRESSIONS, narrowing, scopes, verdicts
 from sqlwright.prove.rules.expressions import aggregates, columns, functions, setreturning, values
 from sqlwright.prove.rules.queries import outputs, recursion, returning
 from sqlwright.prove.rules.rows import cardinality, dependencies, reach, steadiness
 from sqlwright.prove.rules.verdicts import may_be_null
-from sqlwright.prove.shape import parameters
+from sqlwright.prove.shape import parameters, writes
 from sqlwright.prove.statement import prove_statement
 from sqlwright.prove.tree import rowfacts
 from tests.support.servers import Servers, fresh_database
@@ -111,10 +111,14 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "assigned values": (returning._Written, "_assigned", lambda self, item, attribute, present: present),
     "either side": (verdicts, "either", verdicts.both),
     "both sides": (verdicts, "both", verdicts.either),
-    "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
-    "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
+    "parameters in unnest": (writes._Writes, "_elements", lambda self, call, use: iter(())),
+    "parameters in subqueries": (writes._Writes, "_through", lambda self, levels, attribute, use: iter(())),
+    "parameters in WITH items": (writes._Writes, "_through_item", lambda self, levels, entry, attribute, use: iter(())),
+    "domains that refuse NULL": (refusals.Refusals, "by_domain", lambda self, oid: False),
+    "arrays that refuse NULL": (refusals.Refusals, "by_elements", lambda self, oid: False),
+    "columns that refuse NULL": (refusals.Refusals, "by_column", lambda self, relation, number: False),
     "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
-    "other uses of a parameter's column": (parameters, "_only_written", lambda *arguments: True),
+    "other uses of a parameter's column": (writes, "_only_written", lambda *arguments: True),
 }
 _TABLES = {
     "NEVER_NULL_AGGREGATES": totals.NEVER_NULL_AGGREGATES,
