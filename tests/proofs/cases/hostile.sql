@@ -40,3 +40,4 @@ INSERT INTO switches VALUES (1, true, 1), (1, true, 2), (1, false, 1), (2, false
 INSERT INTO guarded VALUES (1), (2);
 INSERT INTO unguarded VALUES (1), (2);
 INSERT INTO choosy VALUES (1, 'a', 'a', 'a', '{a}', 'a', NULL, 'a', 'a');
+INSERT INTO shadowed VALUES (1, 'A');

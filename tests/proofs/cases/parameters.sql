@@ -115,3 +115,11 @@ SELECT 99, $1::text, 'a', 'a', 'a', 'a', 'a' UNION ALL SELECT 100, 'b', 'a', 'a'
 -- a WITH item leads to a column that accepts NULL, and the query tests the parameter
 --> ! : 0..1 : $1?
 WITH x AS (SELECT coalesce($1::text, 'a') AS w, $1::text AS v) UPDATE choosy SET loose = x.v FROM x WHERE id = 1 AND x.w <> '' RETURNING id;
+
+-- a column that is generated from it refuses NULL
+--> ! : 0..1 : $1!
+UPDATE shadowed SET shade = $1::text WHERE id = 1 RETURNING id;
+
+-- a cast to a domain that refuses NULL, at another place than the test
+--> ! : many : $1!
+SELECT id FROM users WHERE name = $1::code OR $1::text IS NULL;

@@ -131,3 +131,4 @@ CREATE TABLE choosy (
     id int PRIMARY KEY, code code, there there, filled filled, whole whole, plain text NOT NULL, loose text,
     judged text CHECK ((judged <> '') IS TRUE), counted text CHECK (num_nulls(counted) = 0)
 );
+CREATE TABLE shadowed (id int PRIMARY KEY, shade text, shadow text NOT NULL GENERATED ALWAYS AS (lower(shade)) STORED);

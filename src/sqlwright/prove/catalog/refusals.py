@@ -18,6 +18,15 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod), c.relname, pg_get_expr(k
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
 WHERE k.contype = 'c' AND k.conrelid = %s::int8::oid AND k.conkey = ARRAY[%s::int2]
       AND (to_jsonb(k) ->> 'conenforced') IS DISTINCT FROM 'false'
+UNION ALL
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), c.relname, format('(%%s) IS NOT NULL', pg_get_expr(d.adbin, d.adrelid))
+FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = c.oid
+JOIN pg_attribute g ON g.attrelid = c.oid AND g.attnum = d.adnum
+WHERE d.adrelid = %s::int8::oid AND a.attnum = %s::int2 AND g.attgenerated <> '' AND g.attnotnull
+      AND ARRAY[a.attnum] = ARRAY(
+          SELECT DISTINCT refobjsubid::int2 FROM pg_depend
+          WHERE classid = 'pg_attrdef'::regclass AND objid = d.oid AND refclassid = 'pg_class'::regclass AND refobjid = c.oid
+                AND refobjsubid NOT IN (0, d.adnum))
 """
 
 
@@ -38,7 +47,7 @@ class Refusals:
         return all(self._by_type(oid, length) for length in _LENGTHS)
 
     def by_column(self, relation: int, number: int) -> bool:
-        """Return whether a CHECK constraint of a column alone refuses NULL in it."""
+        """Return whether a CHECK constraint of a column alone refuses NULL in it, or a NOT NULL column that is generated from it alone."""
         if (relation, number) not in self._columns:
             self._columns[relation, number] = any(
                 self._fails(
@@ -46,7 +55,7 @@ class Refusals:
                         sql.SQL(expression), sql.SQL(type_name), sql.Identifier(column), sql.Identifier(table)
                     )
                 )
-                for column, type_name, table, expression in self._connection.execute(_COLUMN, (relation, number)).fetchall()
+                for column, type_name, table, expression in self._connection.execute(_COLUMN, (relation, number) * 2).fetchall()
             )
         return self._columns[relation, number]
 

@@ -20,6 +20,7 @@ from sqlwright.prove.tree.expressions import is_parameter
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import null_test
 
+_COALESCE = "COALESCE"
 _COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
 
 
@@ -29,30 +30,34 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
     written = writes(facts, tree)
     tests = {id(node): words for node, words in _tests(facts, tree)}
     tested: dict[int, str] = {}
-    types: dict[int, int] = {}
+    types: dict[int, set[int]] = defaultdict(set)
     for node in walk(tree):
         if is_parameter(node):
-            types[node.number("paramid")] = node.number("paramtype")
+            number = node.number("paramid")
+            types[number].add(node.number("paramtype"))
             if id(node) in tests:
-                tested[node.number("paramid")] = tests[id(node)]
+                # What COALESCE returns goes on, and its elements with it.
+                tested[number] = _COALESCE if tested.get(number) == _COALESCE else tests[id(node)]
             else:
-                uses[node.number("paramid")].append(written.get(id(node)))
+                uses[number].append(written.get(id(node)))
+        elif node.tag == "COERCETODOMAIN" and is_parameter(inner := uncast(facts, node.node("arg"))):
+            types[inner.number("paramid")].add(node.number("resulttype"))
     return tuple(
-        _as_read(facts, types[number], proof, optional=number in optional) if number in types else proof
+        _as_read(facts, types[number], proof, optional=number in optional)
         for number in range(1, count + 1)
         for proof in [_judge(optional=number in optional, test=tested.get(number), uses=uses[number])]
     )
 
 
-def _as_read(facts: SchemaFacts, oid: int, proof: ParamProof, *, optional: bool) -> ParamProof:
-    """Return the proof of a parameter of a type, which refuses NULL if it is a domain that does, whatever becomes of the value."""
-    if facts.type(oid).kind is TypType.DOMAIN and facts.refusals.by_domain(oid):
+def _as_read(facts: SchemaFacts, types: set[int], proof: ParamProof, *, optional: bool) -> ParamProof:
+    """Return the proof of a parameter that is of these types, or cast to them: a domain among them may refuse NULL."""
+    for oid in sorted(oid for oid in types if facts.type(oid).kind is TypType.DOMAIN and facts.refusals.by_domain(oid)):
         domain = f"the domain `{facts.type(oid).name}`"
         if optional:
             return replace(proof, refused_by=proof.refused_by or domain)
         elements = Nullability(nullable=False, element_nullable=proof.element_nullable)
         return ParamProof(elements, f"it is cast to {domain}, which refuses NULL")
-    if proof.element_nullable and facts.refuses_elements(oid):
+    if proof.element_nullable and any(map(facts.refuses_elements, types)):
         return replace(proof, nullability=replace(proof.nullability, element_nullable=False))
     return proof
 
@@ -73,7 +78,7 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
                 found, words = node.nodes("args"), "IS DISTINCT FROM"
             case "COALESCEEXPR":
                 # What follows an argument counts only where that is NULL. Nothing follows the last.
-                found, words = node.nodes("args")[:-1], "COALESCE"
+                found, words = node.nodes("args")[:-1], _COALESCE
             case "FUNCEXPR" if facts.function(node.number("funcid")).signature in _COUNTS_OF_NULLS and not node.flag("funcvariadic"):
                 found, words = node.nodes("args"), facts.function(node.number("funcid")).name
             case _:
@@ -84,7 +89,9 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
 
 
 def _judge(*, optional: bool, test: str | None, uses: list[Use | None]) -> ParamProof:
-    elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
+    elements = (
+        test != _COALESCE and bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
+    )
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
     nullable = False
