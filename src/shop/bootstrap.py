@@ -64,6 +64,7 @@ from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.smtp import SmtpNotifier
+from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
@@ -77,12 +78,14 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Shop",
+    "Span",
     "TraceExporter",
     "configure_logging",
     "configure_tracing",
     "health_checks",
     "load_settings",
     "open_shop",
+    "read_spans",
 ]
 
 

@@ -35,4 +35,4 @@ def serve(
             here.output.note(f"serving on {listening.unix_socket or f'{host}:{port}'}; stop with Ctrl-C")
             await Server(app, state, listening, drain=settings.http_drain, patience=settings.http_request_timeout).serve()
 
-    here.run(work)
+    here.run(work, is_traced=False)
