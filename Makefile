@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-GROUPS := shop servers test lint
+GROUPS := shop demo test lint
 # One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -44,14 +44,14 @@ $(DOCS_READY): $(READY)
 	@$(INSTALL) --group docs
 	@touch $@
 
-demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS; TRACE=1 shows its queries
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo over HTTP against PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
 	trap 'exit 130' INT; trap 'exit 143' TERM; \
 	$(BIN)/sqlwright db up; \
 	$(BIN)/sqlwright generate; \
-	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo $(if $(TRACE),--trace)
+	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo
 
 generate: $(READY) ## write the typed functions for queries/*.sql
 	@$(BIN)/sqlwright generate

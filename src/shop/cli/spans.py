@@ -24,7 +24,8 @@ def span_tree(spans: Sequence[Span]) -> Tree:
     began = {span.trace_id: span.began_at for span in reversed(spans)}
     for span in spans:
         line = Text(span.name)
-        shown = " ".join(str(span.attributes[name]) for name in _SHOWN if name in span.attributes)
+        values = [str(span.attributes[name]) for name in _SHOWN if name in span.attributes]
+        shown = " ".join(value for value in values if value not in span.name)
         line.append(f"  {shown}" if shown else "", style="dim")
         line.append(f"  {span.seconds * 1000:.1f} ms", style="cyan")
         parent = None if span.parent_id is None else by_id.get(span.parent_id)
