@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs bench-load docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ bench: $(BENCH_READY) ## measure speed against hand-written code, alternatives a
 
 bench-docs: $(BENCH_READY) ## write the measurements of `make bench` into README.md and docs/
 	@$(BIN)/python -m benchmarks record
+
+bench-load: $(READY) ## measure the service under load, and write the table into docs/operations.md; NOTE says what else the machine does
+	@$(BIN)/python -m benchmarks.load --record --note '$(NOTE)'
 
 docs: $(DOCS_READY) ## build the documentation site into site/, and check its links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
