@@ -1,5 +1,5 @@
 -- Place an order with all of its lines, in one round trip: the arrays contain one element for each line, in order.
--- The total is computed here from the lines.
+-- The total is computed here from the lines. Returns no row if the user was erased.
 -- name: PlaceOrder :one
 WITH lines AS (
     SELECT
@@ -13,6 +13,7 @@ placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT @user_id, @currency, coalesce(sum(quantity * unit_price_minor), 0)::bigint
     FROM lines
+    HAVING EXISTS (SELECT FROM users WHERE users.id = @user_id AND users.erased_at IS NULL)
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (

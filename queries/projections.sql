@@ -6,12 +6,13 @@ LOCK TABLE inbox, daily_sales IN SHARE ROW EXCLUSIVE MODE;
 -- name: LiftStatementTimeout :exec
 SELECT set_config('statement_timeout', '0', true);
 
--- Delete all sales.
+-- Delete the sales that the audit log can rebuild: those since the oldest entries that are kept.
 -- name: ClearDailySales :exec
-DELETE FROM daily_sales;
+DELETE FROM daily_sales
+WHERE day >= (audit_log_complete_since() AT TIME ZONE 'UTC')::date;
 
--- Rebuild the sales from the audit log, which is complete, and mark every counted event as handled in the inbox, so that no delivery
--- counts it again. One statement, and so one snapshot: the counted and the marked events are the same.
+-- Rebuild the sales from the audit log, as far back as it is complete, and mark every counted event as handled in the inbox, so that no
+-- delivery counts it again. One statement, and so one snapshot: the counted and the marked events are the same.
 -- name: RebuildDailySales :execrows
 WITH moves AS (
     SELECT
@@ -21,7 +22,8 @@ WITH moves AS (
         CASE audit_log.action WHEN 'order.pay' THEN 1 ELSE -1 END AS sign
     FROM audit_log
     JOIN orders ON audit_log.subject = 'order:' || orders.id::text
-    WHERE audit_log.outcome = 'done'
+    WHERE audit_log.at >= audit_log_complete_since()
+      AND audit_log.outcome = 'done'
       AND (audit_log.action = 'order.pay' OR (audit_log.action = 'order.cancel' AND audit_log.metadata ->> 'before' = 'paid'))
 ),
 entered AS (
@@ -29,6 +31,7 @@ entered AS (
     SELECT 'sales', outbox.message_id, outbox.event_type, now()
     FROM outbox
     WHERE outbox.event_type IN ('OrderPaid', 'OrderCancelled')
+      AND outbox.occurred_at >= audit_log_complete_since()
     ON CONFLICT (consumer, message_id) DO UPDATE
     SET handled_at = EXCLUDED.handled_at,
         dead_at = NULL,

@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,7 +28,7 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, session_generation;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
 
 -- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
 -- one. Changes no row if the user has another version or does not exist.
@@ -58,13 +58,13 @@ WHERE id = @id;
 -- name: GetUserStanding :one
 SELECT role, session_generation
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user as shown to its owner, without the password.
 -- name: GetUserSummary :one
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get how to write to a user about something that occurred within this time. Returns no row for something older.
 -- name: GetRecipient :one
@@ -76,7 +76,7 @@ WHERE id = @id AND @occurred_at::timestamptz > now() - @within::interval;
 -- name: GetPublicProfiles :many
 SELECT id, first_name, last_name
 FROM users
-WHERE id = ANY(@ids::uuid[]);
+WHERE id = ANY(@ids::uuid[]) AND erased_at IS NULL;
 
 -- List users by registration, oldest first, without their passwords. A page starts after the key (after_created_at, after_id) of the
 -- previous page's last row; both are NULL for the first page.
@@ -87,8 +87,24 @@ WHERE (created_at, id) > (
     coalesce(sqlc.narg('after_created_at')::timestamptz, '-infinity'),
     coalesce(sqlc.narg('after_id')::uuid, '00000000-0000-0000-0000-000000000000')
 )
+  AND erased_at IS NULL
 ORDER BY created_at, id
 LIMIT @page_size;
+
+-- Search users for a part of the name or the address, in any case: at most `at_most`, by registration. The matches are collected first: to
+-- walk through all users in their order until there are enough matches would not use the index of trigrams.
+-- name: SearchUsers :many
+WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+    FROM users
+    WHERE lower(first_name || ' ' || last_name || ' ' || email)
+        LIKE '%' || regexp_replace(lower(@wanted::text), '([\\%_])', '\\\1', 'g') || '%'
+      AND erased_at IS NULL
+)
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM matching
+ORDER BY created_at, id
+LIMIT @at_most;
 
 -- Find users as a clerk searches them, without their passwords, oldest first unless another order is chosen. A filter that is left out does
 -- not apply: how the last name and how the e-mail address begin, in any case, one of these roles, and when the user registered (since
@@ -105,6 +121,7 @@ WHERE starts_with(lower(users.last_name), lower(@last_name))
   AND users.role = ANY(@roles::user_role[])
   AND users.created_at >= @registered_since
   AND users.created_at < @registered_before
+  AND users.erased_at IS NULL
 ORDER BY users.created_at, users.id
 LIMIT @page_size;
 
@@ -116,12 +133,31 @@ WHERE lower(email) = ANY(@lower_emails::text[]);
 
 -- Count all users.
 -- name: CountUsers :one
-SELECT count(*) FROM users;
+SELECT count(*) FROM users
+WHERE erased_at IS NULL;
 
 -- Delete a user. Changes no row if no user has the id.
 -- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = @id;
+
+-- Erase the personal data of a user who was read before. Changes no row if no user has the id.
+-- name: EraseUser :execrows
+UPDATE users
+SET first_name = '',
+    last_name = '',
+    email = id::text,
+    phone = NULL,
+    password = '',
+    role = 'customer',
+    erased_at = now(),
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = @id;
+
+-- Erase what remains of a user in other tables: attempts to log in, answers, events of failed logins, origins in the audit log.
+-- name: EraseTraces :exec
+SELECT erase_traces(@id, @email);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

@@ -23,7 +23,9 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `login_attempts_pkey` allows one row for the"
         " given values)"
     ),
-    "PlaceOrder": "exactly one (one row is inserted)",
+    "PlaceOrder": (
+        "at most one (aggregates without GROUP BY give one row, and HAVING may drop it)"
+    ),
     "SetOrderStatus": (
         "at most one (the unique index `orders_pkey` allows one row for the given"
         " values)"

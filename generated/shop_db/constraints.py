@@ -14,13 +14,47 @@ class AnswerConstraint(StrEnum):
 class AuditLogConstraint(StrEnum):
     """Constraints of `audit_log`."""
 
+    AUDIT_LOG_ACTOR_CHECK = "audit_log_actor_check"
+    """CHECK ((((actor)::text = 'anonymous'::text)
+    OR ((actor)::text ~ '^(user|admin|system):.'::text)))
+    """
+    AUDIT_LOG_METADATA_CHECK = "audit_log_metadata_check"
+    """CHECK ((jsonb_typeof(metadata) = 'object'::text))"""
     AUDIT_LOG_PKEY = "audit_log_pkey"
-    """PRIMARY KEY (id)"""
+    """PRIMARY KEY (id, at)"""
+
+
+class AuditLogDefaultConstraint(StrEnum):
+    """Constraints of `audit_log_default`."""
+
+    AUDIT_LOG_ACTOR_CHECK = "audit_log_actor_check"
+    """CHECK ((((actor)::text = 'anonymous'::text)
+    OR ((actor)::text ~ '^(user|admin|system):.'::text)))
+    """
+    AUDIT_LOG_DEFAULT_PKEY = "audit_log_default_pkey"
+    """PRIMARY KEY (id, at)"""
+    AUDIT_LOG_METADATA_CHECK = "audit_log_metadata_check"
+    """CHECK ((jsonb_typeof(metadata) = 'object'::text))"""
+
+
+class AuditLogFirstConstraint(StrEnum):
+    """Constraints of `audit_log_first`."""
+
+    AUDIT_LOG_ACTOR_CHECK = "audit_log_actor_check"
+    """CHECK ((((actor)::text = 'anonymous'::text)
+    OR ((actor)::text ~ '^(user|admin|system):.'::text)))
+    """
+    AUDIT_LOG_FIRST_PKEY = "audit_log_first_pkey"
+    """PRIMARY KEY (id, at)"""
+    AUDIT_LOG_METADATA_CHECK = "audit_log_metadata_check"
+    """CHECK ((jsonb_typeof(metadata) = 'object'::text))"""
 
 
 class DailySaleConstraint(StrEnum):
     """Constraints of `daily_sales`."""
 
+    DAILY_SALES_CURRENCY_CHECK = "daily_sales_currency_check"
+    """CHECK ((currency ~ '^[A-Z]{3}$'::text))"""
     DAILY_SALES_PKEY = "daily_sales_pkey"
     """PRIMARY KEY (day, currency, shard)"""
 
@@ -28,13 +62,23 @@ class DailySaleConstraint(StrEnum):
 class InboxConstraint(StrEnum):
     """Constraints of `inbox`."""
 
+    INBOX_ATTEMPTS_CHECK = "inbox_attempts_check"
+    """CHECK ((attempts >= 0))"""
+    INBOX_DEAD_MESSAGE_CHECK = "inbox_dead_message_check"
+    """CHECK (((dead_message IS NULL) OR (dead_at IS NOT NULL)))"""
     INBOX_PKEY = "inbox_pkey"
     """PRIMARY KEY (consumer, message_id)"""
+    INBOX_SETTLED_CHECK = "inbox_settled_check"
+    """CHECK (((handled_at IS NULL) OR (dead_at IS NULL)))"""
 
 
 class LoginAttemptConstraint(StrEnum):
     """Constraints of `login_attempts`."""
 
+    LOGIN_ATTEMPTS_ATTEMPTS_CHECK = "login_attempts_attempts_check"
+    """CHECK ((attempts > 0))"""
+    LOGIN_ATTEMPTS_LOGIN_CHECK = "login_attempts_login_check"
+    """CHECK (((login)::text = lower((login)::text)))"""
     LOGIN_ATTEMPTS_PKEY = "login_attempts_pkey"
     """PRIMARY KEY (login)"""
 
@@ -46,10 +90,16 @@ class OrderConstraint(StrEnum):
     """CHECK ((currency ~ '^[A-Z]{3}$'::text))"""
     ORDERS_PKEY = "orders_pkey"
     """PRIMARY KEY (id)"""
+    ORDERS_PLACED_CHECK = "orders_placed_check"
+    """CHECK (((status <> 'placed'::order_status) OR (version = 1)))"""
     ORDERS_TOTAL_MINOR_CHECK = "orders_total_minor_check"
     """CHECK ((total_minor >= 0))"""
+    ORDERS_UPDATED_AT_CHECK = "orders_updated_at_check"
+    """CHECK ((updated_at >= placed_at))"""
     ORDERS_USER_ID_FKEY = "orders_user_id_fkey"
     """FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE RESTRICT"""
+    ORDERS_VERSION_CHECK = "orders_version_check"
+    """CHECK ((version > 0))"""
 
 
 class OrderLineConstraint(StrEnum):
@@ -70,10 +120,22 @@ class OrderLineConstraint(StrEnum):
 class OutboxConstraint(StrEnum):
     """Constraints of `outbox`."""
 
+    OUTBOX_ATTEMPTS_CHECK = "outbox_attempts_check"
+    """CHECK ((attempts >= 0))"""
+    OUTBOX_CLAIM_CHECK = "outbox_claim_check"
+    """CHECK (((claim IS NULL) = (claimed_until IS NULL)))"""
+    OUTBOX_DEAD_CHECK = "outbox_dead_check"
+    """CHECK (((dead_at IS NULL) OR (last_error IS NOT NULL)))"""
     OUTBOX_MESSAGE_ID_KEY = "outbox_message_id_key"
     """UNIQUE (message_id)"""
     OUTBOX_PKEY = "outbox_pkey"
     """PRIMARY KEY ("position")"""
+    OUTBOX_PLACE_CHECK = "outbox_place_check"
+    """CHECK (((stream IS NULL) = (stream_sequence IS NULL)))"""
+    OUTBOX_SETTLED_CHECK = "outbox_settled_check"
+    """CHECK (((published_at IS NULL) OR (dead_at IS NULL)))"""
+    OUTBOX_STREAM_CHECK = "outbox_stream_check"
+    """CHECK (((stream IS NULL) OR (published_at IS NOT NULL)))"""
 
 
 class UserConstraint(StrEnum):
@@ -83,5 +145,15 @@ class UserConstraint(StrEnum):
     """CREATE UNIQUE INDEX users_email_key
     ON public.users USING btree (lower((email)::text))
     """
+    USERS_ERASED_CHECK = "users_erased_check"
+    """CHECK (((erased_at IS NULL)
+    OR (((first_name)::text = ''::text) AND ((last_name)::text = ''::text)
+    AND ((email)::text = (id)::text) AND (phone IS NULL)
+    AND ((password)::text = ''::text) AND (role = 'customer'::user_role))))
+    """
     USERS_PKEY = "users_pkey"
     """PRIMARY KEY (id)"""
+    USERS_UPDATED_AT_CHECK = "users_updated_at_check"
+    """CHECK ((updated_at >= created_at))"""
+    USERS_VERSION_CHECK = "users_version_check"
+    """CHECK ((version > 0))"""

@@ -9,6 +9,7 @@ class AuditOutcome(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 class OrderStatus(StrEnum):

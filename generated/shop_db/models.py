@@ -30,7 +30,7 @@ class AuditLog:
     origin: str
     """Origin of the request: a command line, an address."""
     outcome: AuditOutcome
-    """Whether it was done or refused."""
+    """Whether it was done, refused by a rule, or rolled back by a failure."""
     metadata: JsonValue
     """Further details; never a secret."""
     trace_id: str
@@ -136,6 +136,10 @@ class User:
     """What the user may do: own matters (customer), everybody's orders (clerk),
     everything (admin).
     """
+    erased_at: datetime.datetime | None
+    """When the personal data were erased; the service then treats the user as
+    deleted.
+    """
     session_generation: int
     """Raised to end all sessions: those of an earlier generation, and their access
     tokens, are refused.
@@ -155,5 +159,6 @@ class User:
             updated_at=row[7],
             version=row[8],
             role=UserRole(row[9]),
-            session_generation=row[10],
+            erased_at=row[10],
+            session_generation=row[11],
         )

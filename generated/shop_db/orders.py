@@ -33,6 +33,8 @@ placed AS (
     INSERT INTO orders (user_id, currency, total_minor)
     SELECT $5::uuid, $6::bpchar, coalesce(sum(quantity * unit_price_minor), 0)::bigint
     FROM lines
+    HAVING EXISTS (SELECT FROM users
+        WHERE users.id = $5::uuid AND users.erased_at IS NULL)
     RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
 ),
 written AS (
@@ -57,20 +59,20 @@ async def place_order(
     unit_prices_minor: list[int],
     user_id: UUID,
     currency: str,
-) -> Order:
+) -> Order | None:
     """Place an order with all of its lines, in one round trip: the arrays contain
     one element for each line, in order.
 
-    The total is computed here from the lines.
+    The total is computed here from the lines. Returns no row if the user was erased.
     """
     row, count = await afetch_one(
         conn,
         PLACE_ORDER,
         (skus, titles, quantities, unit_prices_minor, user_id, currency),
     )
-    if row is None or count > 1:
+    if count > 1:
         raise ProofBrokenError("PlaceOrder", count)
-    return Order.from_row(row)
+    return None if row is None else Order.from_row(row)
 
 
 GET_ORDER_WITH_LINES: Final = """\

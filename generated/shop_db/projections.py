@@ -35,6 +35,7 @@ async def lift_statement_timeout(conn: AsyncConnection[Any]) -> None:
 
 CLEAR_DAILY_SALES: Final = """\
 DELETE FROM daily_sales
+WHERE day >= (audit_log_complete_since() AT TIME ZONE 'UTC')::date
 """
 
 
@@ -45,7 +46,9 @@ DELETE FROM daily_sales
     collection="daily_sales",
 )
 async def clear_daily_sales(conn: AsyncConnection[Any]) -> None:
-    """Delete all sales."""
+    """Delete the sales that the audit log can rebuild: those since the oldest
+    entries that are kept.
+    """
     await aexecute(conn, CLEAR_DAILY_SALES)
 
 
@@ -58,7 +61,8 @@ WITH moves AS (
         CASE audit_log.action WHEN 'order.pay' THEN 1 ELSE -1 END AS sign
     FROM audit_log
     JOIN orders ON audit_log.subject = 'order:' || orders.id::text
-    WHERE audit_log.outcome = 'done'
+    WHERE audit_log.at >= audit_log_complete_since()
+      AND audit_log.outcome = 'done'
       AND (audit_log.action = 'order.pay'
           OR (audit_log.action = 'order.cancel'
           AND audit_log.metadata ->> 'before' = 'paid'))
@@ -68,6 +72,7 @@ entered AS (
     SELECT 'sales', outbox.message_id, outbox.event_type, now()
     FROM outbox
     WHERE outbox.event_type IN ('OrderPaid', 'OrderCancelled')
+      AND outbox.occurred_at >= audit_log_complete_since()
     ON CONFLICT (consumer, message_id) DO UPDATE
     SET handled_at = EXCLUDED.handled_at,
         dead_at = NULL,
@@ -83,8 +88,8 @@ GROUP BY day, currency
 
 @atraced("RebuildDailySales", REBUILD_DAILY_SALES, operation="INSERT")
 async def rebuild_daily_sales(conn: AsyncConnection[Any]) -> int:
-    """Rebuild the sales from the audit log, which is complete, and mark every
-    counted event as handled in the inbox, so that no delivery counts it again. One
-    statement, and so one snapshot: the counted and the marked events are the same.
+    """Rebuild the sales from the audit log, as far back as it is complete, and mark
+    every counted event as handled in the inbox, so that no delivery counts it again.
+    One statement, and so one snapshot: the counted and the marked events are the same.
     """
     return await aexecute_count(conn, REBUILD_DAILY_SALES)

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
-from ._direct import aexecute_count, afetch_all, afetch_one
+from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
 from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
@@ -23,7 +23,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, session_generation
+    version, role, erased_at, session_generation
 """
 
 
@@ -50,9 +50,9 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, session_generation
+    version, role, erased_at, session_generation
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -67,7 +67,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, session_generation
+    version, role, erased_at, session_generation
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -100,7 +100,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, session_generation""",
+    version, role, erased_at, session_generation""",
 )
 
 
@@ -211,7 +211,7 @@ async def end_user_sessions(conn: AsyncConnection[Any], *, id: UUID) -> int:
 GET_USER_STANDING: Final = """\
 SELECT role, session_generation
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -252,7 +252,7 @@ async def get_user_standing(
 GET_USER_SUMMARY: Final = """\
 SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
 FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -355,7 +355,7 @@ async def get_recipient(
 GET_PUBLIC_PROFILES: Final = """\
 SELECT id, first_name, last_name
 FROM users
-WHERE id = ANY($1::uuid[])
+WHERE id = ANY($1::uuid[]) AND erased_at IS NULL
 """
 
 
@@ -397,6 +397,7 @@ WHERE (created_at, id) > (
     coalesce($1::timestamptz, '-infinity'),
     coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
 )
+  AND erased_at IS NULL
 ORDER BY created_at, id
 LIMIT $3::int8
 """
@@ -462,6 +463,80 @@ async def list_users(
     return [ListUsersRow.from_row(row) for row in rows]
 
 
+SEARCH_USERS: Final = r"""WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
+        role
+    FROM users
+    WHERE lower(first_name || ' ' || last_name || ' ' || email)
+        LIKE '%' || regexp_replace(lower($2::text), '([\\%_])', '\\\1', 'g') || '%'
+      AND erased_at IS NULL
+)
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+FROM matching
+ORDER BY created_at, id
+LIMIT $1::int8
+"""
+
+
+@dataclass(slots=True)
+class SearchUsersRow:
+    """A row of `search_users`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("SearchUsers", SEARCH_USERS, operation="SELECT", collection="users")
+async def search_users(
+    conn: AsyncConnection[Any],
+    *,
+    at_most: int,
+    wanted: str,
+) -> list[SearchUsersRow]:
+    """Search users for a part of the name or the address, in any case: at most
+    `at_most`, by registration. The matches are collected first: to walk through all
+    users in their order until there are enough matches would not use the index of
+    trigrams.
+    """
+    rows = await afetch_all(conn, SEARCH_USERS, (at_most, wanted))
+    return [SearchUsersRow.from_row(row) for row in rows]
+
+
 FIND_USERS: Final = Pages(
     "FindUsers",
     (
@@ -485,6 +560,7 @@ SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
         ("users.role = ANY({roles}::user_role[])", "roles"),
         ("users.created_at >= {registered_since}::timestamptz", "registered_since"),
         ("users.created_at < {registered_before}::timestamptz", "registered_before"),
+        "users.erased_at IS NULL",
     ),
     "\nORDER BY ",
     {
@@ -625,6 +701,7 @@ async def get_taken_emails(
 
 COUNT_USERS: Final = """\
 SELECT count(*) FROM users
+WHERE erased_at IS NULL
 """
 
 
@@ -648,6 +725,43 @@ WHERE id = $1::uuid
 async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
     """Delete a user. Changes no row if no user has the id."""
     return await aexecute_count(conn, DELETE_USER, (id,))
+
+
+ERASE_USER: Final = """\
+UPDATE users
+SET first_name = '',
+    last_name = '',
+    email = id::text,
+    phone = NULL,
+    password = '',
+    role = 'customer',
+    erased_at = now(),
+    updated_at = greatest(updated_at, now()),
+    version = version + 1
+WHERE id = $1::uuid
+"""
+
+
+@atraced("EraseUser", ERASE_USER, operation="UPDATE", collection="users")
+async def erase_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
+    """Erase the personal data of a user who was read before.
+
+    Changes no row if no user has the id.
+    """
+    return await aexecute_count(conn, ERASE_USER, (id,))
+
+
+ERASE_TRACES: Final = """\
+SELECT erase_traces($1::uuid, $2::text)
+"""
+
+
+@atraced("EraseTraces", ERASE_TRACES, operation="SELECT")
+async def erase_traces(conn: AsyncConnection[Any], *, id: UUID, email: str) -> None:
+    """Erase what remains of a user in other tables: attempts to log in, answers,
+    events of failed logins, origins in the audit log.
+    """
+    await aexecute(conn, ERASE_TRACES, (id, email))
 
 
 SEED_USERS: Final = """\

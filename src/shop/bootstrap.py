@@ -19,6 +19,7 @@ from shop.application.commands.recovery import Recovery
 from shop.application.commands.seeds import SeedCommands
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
+from shop.application.context import Context
 from shop.application.health import Check, Unhealthy
 from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
 from shop.application.messaging.backlog import BacklogMeter, MeasurableStream
@@ -41,6 +42,7 @@ from shop.application.reads.cache_breaker import CacheBreaker
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.trail import AuditTrail
 from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
@@ -49,6 +51,9 @@ from shop.infrastructure.metrics import CacheMetrics, MessagingMetrics, PoolMetr
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
+from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
+from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
+from shop.infrastructure.postgres.administration.rights import grant_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -75,6 +80,7 @@ __all__ = [
     "LoadedSettings",
     "LogFormat",
     "LogLevel",
+    "NotTheOwner",
     "Settings",
     "SettingsError",
     "Shop",
@@ -82,8 +88,10 @@ __all__ = [
     "TraceExporter",
     "configure_logging",
     "configure_tracing",
+    "grant_to",
     "health_checks",
     "load_settings",
+    "maintain_audit_log",
     "open_shop",
     "read_spans",
 ]
@@ -124,6 +132,7 @@ class Shop:
     sessions: SessionCommands
     orders: OrderCommands
     reads: QueryService
+    trail: AuditTrail
     cache: ReadCache
     seeds: SeedCommands
     pruning: MessagePruning
@@ -171,8 +180,9 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             *adapters.subscribers,
         )
         usage = CollectorRegistry()
+        begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
-            units_of_work(pool, settings.isolation),
+            begin,
             after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
             observe=UseCaseMetrics(usage).observe,
@@ -203,6 +213,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
+            trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
@@ -299,6 +310,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
         Check("migrations", postgres.migrations, is_required=True),
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
+        Check("audit log", postgres.audit_log, is_required=False),
     ]
     if settings.database_read_url is not None:
         replica = PostgresHealth(settings.database_read_url.get_secret_value(), settings.outbox_lag_limit)
@@ -313,6 +325,18 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             checks.append(Check("stream", lambda: postgres.stream(broker.extent, _retention(settings)), is_required=False))
             checks.append(Check("nats durability", lambda: _sync_policy(settings.nats_monitoring_url), is_required=False))
         yield checks
+
+
+async def grant_to(settings: Settings, role: str) -> bool:
+    """Let a role have exactly the rights of the service, and return whether it was created. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await grant_rights(conn, role)
+
+
+async def maintain_audit_log(settings: Settings, context: Context) -> MaintainedPartitions:
+    """Create the next partitions of the audit log, and drop those past the retention. Raises `DatabaseNotReady` or `NotTheOwner`."""
+    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+        return await maintain_partitions(conn, context, settings.audit_retention_months or None)
 
 
 def _read_cache(store: CacheStore, options: CacheOptions) -> ReadCache:
@@ -339,9 +363,12 @@ def _pool_options(settings: Settings) -> PoolOptions:
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
         wait_timeout=settings.pool_wait_timeout,
+        max_lifetime=settings.pool_max_lifetime,
+        max_idle=settings.pool_max_idle,
         connect_timeout=settings.connect_timeout,
         statement_timeout=settings.statement_timeout,
         lock_timeout=settings.lock_timeout,
+        prepared_statements=settings.pool_prepared_statements,
     )
 
 

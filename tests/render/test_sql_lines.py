@@ -43,11 +43,19 @@ def test_only_white_space_changes(sql: str) -> None:
     assert code(in_lines(sql)) == code(sql)
 
 
+@given(_SQL, st.integers(min_value=0, max_value=120))
+@example("SELECT a_column_of_some_length, another_column_of_some_length FROM a_table_of_some_length shortly WHERE true", 13)
+def test_only_white_space_changes_where_a_statement_is_cut_into_pieces(sql: str, place: int) -> None:
+    tokens = [token.text for token in tokenize(sql)]
+    cut = in_lines("".join(tokens[:place])) + in_lines("".join(tokens[place:]))
+    assert code(cut) == code(sql)
+
+
 @given(_SQL)
 def test_lines_whose_tokens_are_short_are_short(sql: str) -> None:
     # Strings are not parted from each other, and so a row of them stays long.
     apart = sql.replace("' ", "', ").replace("$ ", "$, ")
-    assert max(map(len, in_lines(apart).split("\n"))) <= 88
+    assert max(len(line.rstrip()) for line in in_lines(apart).split("\n")) <= 88
 
 
 @given(_SQL)

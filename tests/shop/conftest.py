@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -22,6 +23,7 @@ from shop.application.reads.repositories import ReadRepositories
 from shop.application.reads.users import UserReadRepository
 from shop.application.transactions.audit import AuditLog
 from shop.application.transactions.unit_of_work import BeginUnitOfWork, CollectedEvents
+from shop.bootstrap import Settings, grant_to
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
@@ -120,6 +122,8 @@ def databases(server_url: str) -> Iterator[Databases]:
         own = os.environ.get("SQLWRIGHT_DATABASE_URL", CONTAINER)
         for name in [] if own.startswith(CONTAINER) else databases.created:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        if not own.startswith(CONTAINER):
+            admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(databases.service)))
 
 
 @pytest.fixture(scope="session")
@@ -129,10 +133,11 @@ def new_database(databases: Databases) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(new_database: Callable[[str], str], dbmate: Dbmate) -> str:
-    """The name of a migrated, empty database without connections."""
+def migrated_template(databases: Databases, new_database: Callable[[str], str], dbmate: Dbmate) -> str:
+    """The name of a migrated, empty database without connections, in which the service's role has its rights."""
     database_url = new_database("template1")
     dbmate(database_url, "up")
+    asyncio.run(grant_to(Settings.model_validate({"database_url": database_url}), databases.service))
     return urlsplit(database_url).path.removeprefix("/")
 
 
@@ -142,6 +147,12 @@ def database_url(databases: Databases, migrated_template: str) -> Iterator[str]:
     url = databases.lend(migrated_template)
     yield url
     databases.give_back(url)
+
+
+@pytest.fixture
+def service_url(databases: Databases, database_url: str) -> str:
+    """The URL of the test's database for the service's role, which has no other rights than the service needs."""
+    return databases.as_service(database_url)
 
 
 @pytest_asyncio.fixture
@@ -206,9 +217,9 @@ def user_reads(reads: ReadRepositories) -> UserReadRepository:
 
 
 @pytest_asyncio.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool on the test's database."""
-    async with open_pool(database_url) as pool:
+async def pool(service_url: str) -> AsyncIterator[Pool]:
+    """A pool of the service's role on the test's database."""
+    async with open_pool(service_url) as pool:
         yield pool
 
 

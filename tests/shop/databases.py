@@ -61,6 +61,9 @@ class Databases:
         self._used: deque[str] = deque()
         self._schemas: dict[str, str] = {}
         self.created: list[str] = []
+        # Roles belong to the whole server, which other test runs may use too.
+        self.service = f"shop_test_{uuid.uuid4().hex}"
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 's3cret'").format(sql.Identifier(self.service)))
 
     def copy(self, template: str) -> str:
         """Create a database as a copy of the named one, and return its URL."""
@@ -69,6 +72,11 @@ class Databases:
         self._admin.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
         self.created.append(name)
         return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
+
+    def as_service(self, database_url: str) -> str:
+        """Return the URL of a database for the service's role."""
+        url = urlsplit(database_url)
+        return url._replace(netloc=f"{self.service}:s3cret@{url.netloc.rpartition('@')[2]}").geturl()
 
     def lend(self, template: str) -> str:
         """Return the URL of an empty database with the schema of the template: one that was used before, or a new one."""

@@ -21,6 +21,7 @@ from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
+from shop.application.transactions.trail import AuditTrail
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok, Result
@@ -54,6 +55,7 @@ ADMINS = "admin operator system"
 # The whole table: who may do it to what OWNER owns.
 ALLOWED = {
     Action.REGISTER: ALL,
+    Action.IMPORT_USERS: ADMINS,
     Action.SHOW_USER: f"self {STAFF}",
     Action.LIST_USERS: STAFF,
     Action.FIND_USERS: STAFF,
@@ -64,6 +66,7 @@ ALLOWED = {
     Action.END_SESSION: f"self {ADMINS}",
     Action.END_SESSIONS: f"self {ADMINS}",
     Action.DELETE_USER: f"self {ADMINS}",
+    Action.ERASE_USER: f"self {ADMINS}",
     Action.GRANT_ROLE: ADMINS,
     Action.PLACE_ORDER: f"self {STAFF}",
     Action.SHOW_ORDER: f"self {STAFF}",
@@ -111,9 +114,10 @@ class Service:
 
     def call(self, action: Action, context: Context) -> Awaitable[Result[object, object]]:
         """Perform an action on what the owner owns."""
-        reads = GuardedReads(self.queries, context.actor)
+        reads = GuardedReads(self.queries, AuditTrail(self.store.begin), context)
         calls: dict[Action, Callable[[], Awaitable[Result[object, object]]]] = {
             Action.REGISTER: lambda: self.users.register(context, GRACE, PASSWORD),
+            Action.IMPORT_USERS: lambda: self.users.import_batch(context, []),
             Action.SHOW_USER: lambda: reads.user(self.owner),
             Action.LIST_USERS: lambda: reads.users(1, None),
             Action.FIND_USERS: lambda: reads.find_users(UserFilter(), "oldest", 1, None),
@@ -123,6 +127,7 @@ class Service:
             Action.LIST_SESSIONS: lambda: self.sessions.sessions(context, self.owner),
             Action.END_SESSION: lambda: self.sessions.end(context, self.owner, "0" * 32),
             Action.END_SESSIONS: lambda: self.sessions.end_all(context, self.owner),
+            Action.ERASE_USER: lambda: self.users.erase(context, self.owner),
             Action.DELETE_USER: lambda: self.users.delete(context, self.owner),
             Action.GRANT_ROLE: lambda: self.users.grant(context, self.owner, Role.CLERK),
             Action.PLACE_ORDER: lambda: self.orders.place(context, NewOrder(self.owner, (LINE,))),

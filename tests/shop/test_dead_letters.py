@@ -68,7 +68,7 @@ async def test_a_letter_that_fails_again_stays_and_has_no_effect(messaging: Mess
     await clerk.deliver(paid)
     assert await clerk.letters.replay(CONTEXT, "sales", paid.id) == Err(ReplayFailed("RuntimeError"))
     assert (await clerk.sold(), len(await messaging.dead())) == (0, 1)
-    assert await clerk.audited() == [("messages.replay", "refused", {"reason": "ReplayFailed", "consumer": "sales"})]
+    assert await clerk.audited() == [("messages.replay", "failed", {"reason": "MessageUnhandled"})]
 
 
 async def test_a_letter_that_is_no_event_cannot_be_replayed(messaging: Messaging) -> None:

@@ -66,7 +66,7 @@ async def count(conn: AsyncConnection[Any], what: str) -> int:
 
 
 async def until(conn: AsyncConnection[Any], condition: str) -> None:
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(30):
         while await (await conn.execute(f"SELECT {condition}".encode())).fetchone() != (True,):
             pass
 

@@ -327,3 +327,41 @@ def test_lines_below_the_level_are_not_written(log: io.StringIO) -> None:
     logging.getLogger("shop.test").warning("loud")
     assert "quiet" not in log.getvalue()
     assert "loud" in log.getvalue()
+
+
+def test_tls_can_be_required_of_every_url(folder: Path) -> None:
+    urls = {"database_url": "postgres://ada@db/shop", "redis_url": "redis://cache", "nats_url": "nats://broker"}
+    given = urls | {"database_read_url": "postgres://ada@db2/shop?sslmode=prefer"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides=given | {"require_tls": "true"})
+    [problem] = caught.value.problems
+    assert problem == (
+        "require_tls on the command line: database_url does not require TLS: add sslmode=verify-full; "
+        "database_read_url does not require TLS: add sslmode=verify-full; redis_url does not require TLS: write rediss://; "
+        "nats_url does not require TLS: write tls://"
+    )
+    safe = {
+        "database_url": "postgres://ada@db/shop?sslmode=verify-full",
+        "database_read_url": "postgres://ada@/shop?host=/run/postgresql",
+        "redis_url": "rediss://cache",
+        "nats_url": "tls://broker:4222",
+    }
+    assert load_settings(overrides=safe | {"require_tls": "true"}).settings.require_tls
+    assert not load_settings(overrides=urls).settings.require_tls
+
+
+def test_a_url_may_be_in_a_file_that_a_variable_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "database").write_text(f"{URL}\n", encoding="utf-8")
+    (folder / ".env").write_text("DATABASE_URL=postgres://other/shop\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(folder / "database"))
+    loaded = load_settings()
+    assert loaded.settings.database_url.get_secret_value() == URL
+    assert loaded.sources["database_url"] == "environment"
+    monkeypatch.setenv("REDIS_URL_FILE", str(folder / "missing"))
+    monkeypatch.setenv("DATABASE_URL", URL)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.problems == [
+        "DATABASE_URL_FILE in the environment: DATABASE_URL is set, too; remove one of them",
+        "REDIS_URL_FILE in the environment: the file cannot be read: No such file or directory",
+    ]

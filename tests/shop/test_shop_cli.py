@@ -100,17 +100,17 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.fixture
-def program(database_url: str) -> Program:
+def program(service_url: str) -> Program:
     """The program on a database only."""
-    return Program({"DATABASE_URL": database_url})
+    return Program({"DATABASE_URL": service_url})
 
 
 @pytest.fixture
-def whole(tmp_path: Path, database_url: str) -> Iterator[Program]:
-    """The program on PostgreSQL, Redis and NATS."""
+def whole(tmp_path: Path, service_url: str) -> Iterator[Program]:
+    """The program on PostgreSQL, with no other rights than it needs, Redis and NATS."""
     with redis_server(tmp_path) as redis, nats_server(tmp_path) as nats:
         urls = {"REDIS_URL": redis.url, "NATS_URL": nats.url, "NATS_MONITORING_URL": nats.monitoring_url}
-        yield Program({"DATABASE_URL": database_url, **urls})
+        yield Program({"DATABASE_URL": service_url, **urls})
 
 
 REGISTER = ("users", "register", "--first", "Ada", "--last", "Lovelace", "--email", "ada@example.org", "--password-stdin")
@@ -311,7 +311,8 @@ def test_a_role_without_rights_is_reported(program: Program, database_url: str) 
         conn.execute("DROP OWNED BY shop_without_rights")
         conn.execute("DROP ROLE shop_without_rights")
     assert problem["detail"] == (
-        "the role shop_without_rights may not use the tables (permission denied for table users); grant it the rights"
+        "the role shop_without_rights may not use the tables (permission denied for table users); "
+        "run: shop database grant shop_without_rights"
     )
     assert refused["detail"] == (
         "the database is unavailable: insufficient privilege (SQLSTATE 42501): permission denied for table users; grant the role the rights"
@@ -514,7 +515,7 @@ def test_dead_letters_are_listed(program: Program, database_url: str) -> None:
 def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, database_url: str) -> None:
     user = program.json(*REGISTER, stdin=PASSWORD)["id"]
     with psycopg.connect(database_url, autocommit=True) as conn:
-        [(message,)] = conn.execute("UPDATE outbox SET dead_at = now() RETURNING message_id::text").fetchall()
+        [(message,)] = conn.execute("UPDATE outbox SET dead_at = now(), last_error = 'refused' RETURNING message_id::text").fetchall()
         shown = program.json("dead", "show", "relay", message)
         assert (shown["message_id"], shown["message"]["payload"]) == (message, {"user_id": user})
         assert program.json("dead", "replay", "relay", message) == {"consumer": "relay", "message_id": message, "replayed": True}
@@ -524,7 +525,7 @@ def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, databas
             "urn:shop:problem:dead-letter-not-found",
             f"relay has no dead letter {message}",
         )
-        conn.execute("UPDATE outbox SET dead_at = now()")
+        conn.execute("UPDATE outbox SET dead_at = now(), last_error = 'refused'")
         assert program.json("dead", "discard", "relay", message)["discarded"] is True
     assert program.json("dead")["items"] == []
 
@@ -544,7 +545,7 @@ def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
     items = {item["name"]: item for item in whole.json("health")["items"]}
-    assert list(items) == ["postgres", "migrations", "durability", "outbox", "redis", "nats", "stream", "nats durability"]
+    assert list(items) == ["postgres", "migrations", "durability", "outbox", "audit log", "redis", "nats", "stream", "nats durability"]
     with psycopg.connect(database_url) as conn:
         fsync = conn.execute("SHOW fsync").fetchone()
     # The server of the tests does not sync, which the check must report.
@@ -629,7 +630,7 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
     items = {item["name"]: item["is_healthy"] for item in program.json(*down, "health")["items"]}
     assert items.pop("durability") in {True, False}
     wrong = {"redis": False, "nats": False, "stream": False}
-    assert items == {"postgres": True, "migrations": True, "outbox": True, "nats durability": True, **wrong}
+    assert items == {"postgres": True, "migrations": True, "outbox": True, "audit log": True, "nats durability": True, **wrong}
     with psycopg.connect(database_url) as conn:
         conn.execute("DELETE FROM schema_migrations WHERE version = %s", [SCHEMA_VERSION])
         conn.execute(
@@ -659,3 +660,39 @@ def test_spans_of_queries_are_lines_of_json_where_the_setting_says_so(program: P
     spans = [json.loads(line) for line in lines.splitlines()]
     assert [span["attributes"]["db.collection.name"] for span in spans if span["name"] == "ListUsers"] == ["users"]
     assert program("users", "list").stderr == ""
+
+
+def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Program, database_url: str, tmp_path: Path) -> None:
+    program.json(*REGISTER, stdin=PASSWORD)
+    with psycopg.connect(database_url) as conn:
+        row = conn.execute("SELECT password FROM users").fetchone()
+    assert row is not None
+    [hashed] = row
+    lines = [f'First{number},Last,user{number}@example.org,,"{hashed}"' for number in range(1100)]
+    lines += [
+        f'Ada,Again,ADA@example.org,,"{hashed}"',
+        f'First,Last,USER7@example.org,,"{hashed}"',
+        f'First,Last,nowhere,,"{hashed}"',
+        "First,Last,plain@example.org,,correct horse",
+        "First,Last",
+    ]
+    file = tmp_path / "users.csv"
+    file.write_text("\n".join(["first_name,last_name,email,phone,password_hash", *lines]), encoding="utf-8")
+    imported = program.json("users", "import", str(file))
+    assert imported["imported"] == 1100
+    assert [(each["line"], each["reason"].split(" $")[0]) for each in imported["refused"]] == [
+        (1102, "the e-mail address ADA@example.org is taken"),
+        (1103, "the address is that of line 9"),
+        (1104, "e-mail address is not of the form name@host.domain in ASCII"),
+        (1105, "password hash is not a PHC string of at most 255 characters"),
+        (1106, "has 2 values, not 5"),
+    ]
+    assert program.json("users", "login", "user1099@example.org", "--password-stdin", stdin=PASSWORD)["first_name"] == "First1099"
+    with psycopg.connect(database_url) as conn:
+        events = conn.execute("SELECT count(*) FROM outbox WHERE event_type = 'UserRegistered'").fetchone()
+        entries = conn.execute("SELECT metadata FROM audit_log WHERE action = 'user.import' ORDER BY id").fetchall()
+    assert events == (1101,)
+    assert entries == [({"imported": "1000", "refused": "0"},), ({"imported": "100", "refused": "1"},)]
+    file.write_text("name,email\n", encoding="utf-8")
+    problem = program.json("users", "import", str(file), code=2)
+    assert problem["detail"] == f"{file}: the first line is not first_name,last_name,email,phone,password_hash"

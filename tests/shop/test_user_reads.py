@@ -16,7 +16,7 @@ from shop.domain.users import NewUser, Profile, Role, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
-from shop_db.users import LIST_USERS
+from shop_db.users import LIST_USERS, SEARCH_USERS
 
 from .ports import Ports
 
@@ -54,6 +54,37 @@ async def test_public_profiles_are_returned_without_unknown_ids(users: UserRepos
 async def test_no_ids_have_no_public_profiles(users: UserRepository, user_reads: UserReadRepository) -> None:
     await register(users, "Ada")
     assert await user_reads.public_profiles([]) == {}
+
+
+async def test_users_are_found_by_a_part_of_name_or_address_in_any_case(users: UserRepository, user_reads: UserReadRepository) -> None:
+    ada, adam, _ = [await register(users, name) for name in ("Ada", "Adam", "Grace")]
+
+    async def found(wanted: str, at_most: int = 10) -> list[UserId]:
+        return [user.id for user in await user_reads.search(wanted, at_most)]
+
+    assert await found("ADA") == [ada.id, adam.id]
+    assert await found("am@EXAM") == [adam.id]
+    assert await found("a e") == [ada.id]
+    assert await found("a", at_most=2) == [ada.id, adam.id]
+    assert [await found(wanted) for wanted in ("%", "_da", "\\", "a%m", "' OR true")] == [[]] * 5
+
+
+async def test_the_search_uses_the_trigrams_where_there_are_any_and_needs_none(conn: AsyncConnection[Any], queries: Queries) -> None:
+    await conn.execute("""
+        INSERT INTO users (first_name, last_name, email, password)
+        SELECT md5(number::text), 'Example', number || '@example.org', 'x' FROM generate_series(1, 3000) AS number
+    """)
+    # As by autovacuum, which the tests' servers have switched off.
+    await conn.execute("SELECT gin_clean_pending_list('users_search_idx')")
+    await conn.execute("ANALYZE users")
+    await conn.execute(f"PREPARE search AS {SEARCH_USERS}".encode())
+    cur = await conn.execute("EXPLAIN EXECUTE search (2, '2999@')")
+    for _ in range(5):
+        # After the fifth, PostgreSQL keeps to plans for the given text, since the plan for any text costs more.
+        cur = await conn.execute("EXPLAIN EXECUTE search (2, '2999@')")
+    assert "Bitmap Index Scan on users_search_idx" in str(await cur.fetchall())
+    await conn.execute("DROP EXTENSION pg_trgm CASCADE")
+    assert len(await PostgresUserReadRepository(queries).search("299@", 10)) == 3
 
 
 async def test_a_page_shows_all_data_of_a_user_except_the_password(users: UserRepository, user_reads: UserReadRepository) -> None:

@@ -113,11 +113,13 @@ def test_every_column_and_table_has_a_comment(table: Connection[Any]) -> None:
         SELECT c.relname, a.attname
         FROM pg_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'schema_migrations'
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND c.relname <> 'schema_migrations'
           AND col_description(c.oid, a.attnum) IS NULL
         UNION ALL
         SELECT c.relname, NULL FROM pg_class c
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'schema_migrations'
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND c.relname <> 'schema_migrations'
           AND obj_description(c.oid, 'pg_class') IS NULL
     """)
     assert cur.fetchall() == []

@@ -16,6 +16,7 @@ class Action(StrEnum):
     """The actions that actors may be allowed, as named in the audit log."""
 
     REGISTER = "user.register"
+    IMPORT_USERS = "user.import"
     SHOW_USER = "user.show"
     LIST_USERS = "user.list"
     FIND_USERS = "user.find"
@@ -26,6 +27,7 @@ class Action(StrEnum):
     END_SESSION = "session.end"
     END_SESSIONS = "user.end_sessions"
     DELETE_USER = "user.delete"
+    ERASE_USER = "user.erase"
     GRANT_ROLE = "user.grant"
     PLACE_ORDER = "order.place"
     SHOW_ORDER = "order.show"
@@ -52,6 +54,7 @@ _STAFF = frozenset({Who.CLERK, Who.ADMIN})
 
 POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.REGISTER: frozenset({Who.ANYONE}),
+    Action.IMPORT_USERS: frozenset({Who.ADMIN}),
     Action.SHOW_USER: _SELF_OR_STAFF,
     Action.LIST_USERS: _STAFF,
     Action.FIND_USERS: _STAFF,
@@ -62,6 +65,7 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.END_SESSION: _SELF_OR_ADMIN,
     Action.END_SESSIONS: _SELF_OR_ADMIN,
     Action.DELETE_USER: _SELF_OR_ADMIN,
+    Action.ERASE_USER: _SELF_OR_ADMIN,
     Action.GRANT_ROLE: frozenset({Who.ADMIN}),
     Action.PLACE_ORDER: _SELF_OR_STAFF,
     Action.SHOW_ORDER: _SELF_OR_STAFF,

@@ -63,9 +63,15 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The caller of a use case. `origin` is where the request came from, as in `cli`."""
+    """The caller of a use case. `origin` is where the request came from: a way, an address and a client, as in `http 192.0.2.1 curl/8`."""
 
     actor: Actor
     origin: str
     trace_id: str = field(default_factory=new_trace_id)
     once: Once | None = None
+
+    @property
+    def address(self) -> str:
+        """The address of the origin; the client's own name, which follows it, may be anything."""
+        words = self.origin.split(" ", 2)
+        return words[1] if len(words) > 1 else self.origin

@@ -15,10 +15,11 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, dead, orders, outbox, projections, roles, sessions, users
+from shop.cli.commands import config, database, dead, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
 from shop.cli.commands.health import health
+from shop.cli.commands.import_users import import_users
 from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
 from shop.cli.commands.seed import seed
@@ -29,6 +30,7 @@ from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
+users.app.command("import")(import_users)
 app.add_typer(users.app, name="users")
 app.add_typer(roles.app, name="roles")
 app.add_typer(sessions.app, name="sessions")
@@ -37,6 +39,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
+app.add_typer(database.app, name="database")
 for command in (serve, seed, relay, consume, prune, audit, trace, health):
     app.command()(command)
 

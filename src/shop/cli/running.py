@@ -7,6 +7,7 @@ import getpass
 import logging
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager, nullcontext
@@ -21,10 +22,13 @@ from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
 from shop.application.messaging.status import announcing
+from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
     DatabaseNotReady,
     LoadedSettings,
+    NotTheOwner,
+    Settings,
     SettingsError,
     Shop,
     configure_logging,
@@ -58,7 +62,7 @@ class Session:
 
     def __post_init__(self) -> None:
         # Who may run the program may do everything.
-        self.context = Context(Actor.admin(_operator()), "cli")
+        self.context = Context(Actor.admin(_operator()), f"cli {socket.gethostname()}"[:100])
 
     def settings(self) -> LoadedSettings:
         """Load the settings and configure logging and tracing, the first time, or exit with the problem."""
@@ -103,6 +107,14 @@ class Session:
                 CURRENT_TRACE.set(self.context.trace_id)
             yield
 
+    def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+        """Run the work of the owner of the tables, without the service, or exit with the problem."""
+        return self.complete(work(self.settings().settings))
+
+    def reads(self, shop: Shop) -> GuardedReads:
+        """Return the queries whose use is recorded in the audit log."""
+        return GuardedReads(shop.reads, shop.trail, self.context)
+
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in a new event loop, or exit with the problem."""
         try:
@@ -112,6 +124,8 @@ class Session:
             raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
+        except NotTheOwner as error:
+            raise self.failed(Problem("not-the-owner", "Not the owner", 403, str(error), ExitCode.REFUSED)) from error
         except (typer.Exit, TyperException):
             raise
         except Exception as error:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import Shop, read_spans
 from shop.cli.spans import span_tree
@@ -152,17 +152,17 @@ async def _refuse(ada: Client, grace: Client, order: Document) -> None:
 
 async def _roll_back(shop: Shop, ada: Client) -> None:
     # No request can do this: the service takes nothing of a request that PostgreSQL would refuse.
-    step("Fail in the middle of a transaction: the order is written, its audit entry is too long, and everything is rolled back")
+    step("Fail in the middle of a transaction: the order is written, the key of its request is too long, and everything is rolled back")
     before = (await ada.done("GET", f"/users/{ada.id}/orders?size=1")).json()
     user_id = UserId(uuid.UUID(ada.id))
-    broken = Context(Actor.user(user_id), "demo", trace_id="longer than the column is " * 10)
+    broken = Context(Actor.user(user_id), "demo", once=Once("longer than the column is " * 10, b"1", lambda _: b""))
     try:
         await shop.orders.place(broken, NewOrder(user_id, (OrderLine("CARD-7", "Punched cards", 1, Money(19_90, Currency.EUR)),)))
     except StoreDefect as defect:
         say(f"PostgreSQL: {defect}")
     after = await ada.done("GET", f"/users/{ada.id}/orders?size=1")
     if before["items"] != after.json()["items"]:
-        raise UnexpectedOutcome("unexpected outcome: an order without an audit entry")
+        raise UnexpectedOutcome("unexpected outcome: an order that was rolled back exists")
     show(after, "the order does not exist")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -125,6 +126,10 @@ class UserRepository(Protocol):
         """Register a user."""
         ...
 
+    async def add_all(self, new: Sequence[NewUser]) -> Sequence[EmailTaken]:
+        """Register many users of different addresses, except those whose address is taken, which are returned."""
+        ...
+
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
         """Return the user with this id."""
         ...
@@ -156,5 +161,9 @@ class UserRepository(Protocol):
         ...
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete the user, whatever its version."""
+        """Delete the user, whatever its version, and what was stored about its logins and requests."""
+        ...
+
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
         ...

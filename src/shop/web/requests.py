@@ -26,6 +26,7 @@ from shop.web.replies import Reply
 T = TypeVar("T")
 
 _NO_VERSION = 0
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
 
 
@@ -58,7 +59,7 @@ class Caller:
     @property
     def reads(self) -> GuardedReads:
         """The queries as the caller may ask them."""
-        return GuardedReads(self.shop.reads, self.context.actor)
+        return GuardedReads(self.shop.reads, self.shop.trail, self.context)
 
     async def perform(
         self,
@@ -88,7 +89,9 @@ class Caller:
 
 
 def _origin(request: Request) -> str:
-    return f"http {'local' if request.client is None else request.client.host}"[:100]
+    """Return the address and the client's own name, as far as it is printable: the log is read by people."""
+    client = _UNPRINTABLE.sub("?", request.headers.get("user-agent", ""))
+    return f"http {'local' if request.client is None else request.client.host} {client}".rstrip()[:100]
 
 
 def _anyone(request: Request, shop: Service) -> Caller:

@@ -286,7 +286,8 @@ def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, 
 def _place_in_order(asked: VariedQuery, order: Order, offset: int | None) -> Place:
     """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
     place = asked.query.source.doc_place(order.line)
-    if offset is None or not 0 <= offset < len(order.by):
+    # A list that is written over several lines is one line in `by`.
+    if offset is None or not 0 <= offset < len(order.by) or order.by not in place.source_line:
         return place
     token = next((token for token in significant(order.by) if token.start <= offset < token.end), None)
     column = place.source_line.rindex(order.by) + offset + 1

@@ -76,7 +76,9 @@ def _broken(line: list[Token], margin: str, columns: int) -> str:
     top = min(0, *(piece.depth for piece in pieces))
     starts = [0, *(index for index, piece in enumerate(pieces) if index and piece.begins_clause and piece.depth == top), len(pieces)]
     clauses = [pieces[start:end] for start, end in pairwise(starts)]
-    return f"\n{margin}".join(_filled(clause, margin, columns) for clause in clauses)
+    # What follows may be another piece of the statement.
+    end = line[-1].text if _is_gap(line[-1]) else ""
+    return f"\n{margin}".join(_filled(clause, margin, columns) for clause in clauses) + end
 
 
 def _filled(pieces: list[_Piece], margin: str, columns: int) -> str:

@@ -66,6 +66,15 @@ class MemoryUserReadRepository:
         following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
         return UserPage(tuple(UserSummary.of(user) for user in shown), following)
 
+    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        found = [
+            user
+            for user in sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id))
+            if wanted.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower()
+        ]
+        return [UserSummary.of(user) for user in found[:at_most]]
+
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
         users = sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id), reverse=sort == "newest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 from shop.application.commands.seed_data import SeedBatch
@@ -32,6 +33,11 @@ class MemoryUserRepository:
         user = self._events.collect(new.registered(UserId(uuid.uuid4()), now))
         self._transaction.state.users[user.id] = user
         return Ok(user)
+
+    async def add_all(self, new: Sequence[NewUser]) -> Sequence[EmailTaken]:
+        """Register many users of different addresses, except those whose address is taken, which are returned."""
+        added = [await self.add(each) for each in new]
+        return [each.error for each in added if isinstance(each, Err)]
 
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
         """Return the user with this id."""
@@ -88,6 +94,13 @@ class MemoryUserRepository:
         if any(order.user_id == user.id for order in state.orders.values()):
             return Err(UserHasOrders(user.id))
         if state.users.pop(user.id, None) is None:
+            return Err(UserNotFound(user.id))
+        self._events.collect(user)
+        return Ok(None)
+
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
+        if self._transaction.state.users.pop(user.id, None) is None:
             return Err(UserNotFound(user.id))
         self._events.collect(user)
         return Ok(None)

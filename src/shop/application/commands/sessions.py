@@ -105,7 +105,7 @@ class SessionCommands:
         self, context: Context, email: EmailAddress, password: str
     ) -> Result[Tokens, LoginError | SessionsUnavailable | Failure]:
         """Open a session of the user with this address and password."""
-        wait = await self._rates.hit(network_of(context.origin.rpartition(" ")[2]))
+        wait = await self._rates.hit(network_of(context.address))
         if wait is not None:
             return Err(await self._users.throttled(context, email, TooManyAttempts(wait)))
         authenticated = await self._users.authenticate(context, email, password)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -46,6 +47,7 @@ ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile | NotAllo
 LoginError: TypeAlias = WrongCredentials | TooManyAttempts
 PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile | NotAllowed
 DeleteError: TypeAlias = UserNotFound | UserHasOrders | ChangedMeanwhile | NotAllowed
+EraseError: TypeAlias = UserNotFound | NotAllowed
 RoleError: TypeAlias = UserNotFound | ChangedMeanwhile | NotAllowed
 
 
@@ -72,6 +74,18 @@ class UserCommands:
             return added
 
         return await self._transactions.run(context, Action.REGISTER, work)
+
+    async def import_batch(self, context: Context, batch: Sequence[NewUser]) -> Result[Sequence[EmailTaken], NotAllowed | Failure]:
+        """Register many users, with the hashes of their passwords, in one transaction; return those whose address is taken."""
+
+        async def work(operation: Operation[UserStores]) -> Result[Sequence[EmailTaken], NotAllowed]:
+            if (denied := await operation.denied("users", None)) is not None:
+                return denied
+            taken = await operation.repositories.users.add_all(batch)
+            await operation.done("users", imported=str(len(batch) - len(taken)), refused=str(len(taken)))
+            return Ok(taken)
+
+        return await self._transactions.run(context, Action.IMPORT_USERS, work)
 
     async def authenticate(self, context: Context, email: EmailAddress, password: str) -> Result[User, LoginError | Failure]:
         """Return the user with this address and password. A hash with outdated parameters is replaced.
@@ -262,15 +276,45 @@ class UserCommands:
                 return denied
             read = await operation.repositories.users.get(user_id)
             expected = read.value.expect_version(version) if isinstance(read, Ok) else read
-            deleted = await operation.repositories.users.delete(expected.value.delete()) if isinstance(expected, Ok) else expected
+            if isinstance(expected, Err):
+                await operation.refused(_subject(user_id), expected.error)
+                return expected
+            deleted = await operation.repositories.users.delete(expected.value.delete())
             match deleted:
                 case Ok():
-                    await operation.done(_subject(user_id))
+                    await operation.done(_subject(user_id), **_deleted(expected.value))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return deleted
 
-        return await self._transactions.run(context, Action.DELETE_USER, work)
+        return await self._transactions.run(_without_address(context, user_id), Action.DELETE_USER, work)
+
+    async def erase(self, context: Context, user_id: UserId) -> Result[None, EraseError | Failure]:
+        """Erase the personal data of a user, for whom it is a deletion. The orders are kept."""
+
+        async def work(operation: Operation[UserStores]) -> Result[None, EraseError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
+            read = await operation.repositories.users.get(user_id)
+            erased = await operation.repositories.users.erase(read.value.delete()) if isinstance(read, Ok) else read
+            match erased:
+                case Ok():
+                    await operation.done(_subject(user_id))
+                case Err(error):
+                    await operation.refused(_subject(user_id), error)
+            return erased
+
+        return await self._transactions.run(_without_address(context, user_id), Action.ERASE_USER, work)
+
+
+def _without_address(context: Context, user_id: UserId) -> Context:
+    """Return the context without the origin, if users erase themselves."""
+    return replace(context, origin="erased") if context.actor.user_id == user_id else context
+
+
+def _deleted(user: User) -> dict[str, str]:
+    """Describe a deleted user for the audit log, without personal data."""
+    return {"registered": user.created_at.isoformat(), "version": str(user.version), "role": user.role}
 
 
 def _subject(user_id: UserId) -> str:
@@ -278,4 +322,5 @@ def _subject(user_id: UserId) -> str:
 
 
 def _login(email: EmailAddress) -> str:
-    return f"login:{email.text.lower()}"
+    # A digest, since the audit log cannot forget an address.
+    return f"login:{hashlib.sha256(email.text.lower().encode()).hexdigest()}"

@@ -67,8 +67,8 @@ class ReplayFailed:
         return f"the message cannot be handled: {self.reason}"
 
 
-class _Unhandled(Exception):
-    pass
+class MessageUnhandled(Exception):
+    """The handler of a dead letter has failed again, which the audit log names so."""
 
 
 class DeadLetters(Generic[S]):
@@ -89,6 +89,7 @@ class DeadLetters(Generic[S]):
         subject = f"message:{message_id}"
 
         async def work(operation: Operation[S]) -> Result[None, DeadLetterNotFound]:
+            operation.subject = subject
             letters = operation.repositories.dead_letters
             if consumer == RELAY:
                 is_found = await letters.revive(message_id)
@@ -102,15 +103,11 @@ class DeadLetters(Generic[S]):
             await operation.done(subject, consumer=consumer)
             return Ok(None)
 
-        async def refuse(operation: Operation[S]) -> Result[None, ReplayFailed]:
-            await operation.refused(subject, failed, consumer=consumer)
-            return Err(failed)
-
         try:
             return await self._transactions.run(context, "messages.replay", work)
-        except _Unhandled as error:
-            failed = ReplayFailed(str(error))
-            return await self._transactions.run(context, "messages.replay", refuse)
+        except MessageUnhandled as error:
+            # The runner has rolled back, and recorded the failure.
+            return Err(ReplayFailed(str(error)))
 
     async def discard(self, context: Context, consumer: str, message_id: uuid.UUID) -> Result[None, DeadLetterNotFound | Failure]:
         """Remove a dead letter. It will not take effect, not even if it is delivered again."""
@@ -128,18 +125,18 @@ class DeadLetters(Generic[S]):
     async def _handle(self, consumer: str, content: JsonValue, stores: S) -> None:
         replay = self._replays.get(consumer)
         if replay is None:
-            raise _Unhandled(f"the consumer {consumer} does not run here")
+            raise MessageUnhandled(f"the consumer {consumer} does not run here")
         try:
             message = Message.model_validate(content)
             verdict = await replay(decode(message), message, stores)
         except (StoreLost, TransactionConflict):
             raise
         except (UnreadableMessage, NewerVersion) as error:
-            raise _Unhandled(str(error)) from None
+            raise MessageUnhandled(str(error)) from None
         except ValidationError:
-            raise _Unhandled("it was stored in another form") from None
+            raise MessageUnhandled("it was stored in another form") from None
         except Exception as error:
             # Only its type: the text of a handler's error may quote the message.
-            raise _Unhandled(type(error).__name__) from error
+            raise MessageUnhandled(type(error).__name__) from error
         if verdict is not Verdict.HANDLED:
-            raise _Unhandled("what the consumer depends on does not answer")
+            raise MessageUnhandled("what the consumer depends on does not answer")

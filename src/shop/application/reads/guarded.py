@@ -1,18 +1,20 @@
-"""Queries as an actor may ask them."""
+"""Queries as an actor may ask them. Who reads data of others leaves an entry in the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
-from shop.application.context import Actor
+from shop.application.context import Context
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import AuditRecord, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter, UserSort
+from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import Unavailable
+from shop.application.transactions.trail import Trail
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Result
 from shop.domain.users import UserNotFound
@@ -23,56 +25,80 @@ E = TypeVar("E")
 
 
 class GuardedReads:
-    """The queries that need a permission, each with its policy. The other ones are those of `QueryService`."""
+    """The queries that need a permission, each with its policy. The other ones are those of `QueryService`.
 
-    def __init__(self, reads: QueryService, actor: Actor) -> None:
+    What users read about themselves is not recorded. Everything else is recorded before it is answered, refusals included; where it
+    cannot be recorded, it is unavailable.
+    """
+
+    def __init__(self, reads: QueryService, trail: Trail, context: Context) -> None:
         self._reads = reads
-        self._actor = actor
+        self._trail = trail
+        self._context = context
 
     async def user(self, user_id: UserId) -> Result[UserSummary, UserNotFound | NotAllowed | Unavailable]:
         """Return the data of a user."""
-        return await self._if(Action.SHOW_USER, user_id, lambda: self._reads.user(user_id))
+        return await self._if(Action.SHOW_USER, f"user:{user_id}", user_id, lambda: self._reads.user(user_id))
 
     async def users(self, size: int, cursor: str | None) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of users by registration, oldest first."""
-        return await self._if(Action.LIST_USERS, None, lambda: self._reads.users(size, cursor))
+        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.users(size, cursor))
+
+    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.search_users(wanted, at_most))
 
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None
     ) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the users that a search finds."""
-        return await self._if(Action.FIND_USERS, None, lambda: self._reads.find_users(wanted, sort, size, cursor))
+        return await self._if(Action.FIND_USERS, "users", None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""
         read = await self._reads.order(order_id)
         if isinstance(read, Err):
             return read
-        denied = refusal(self._actor, Action.SHOW_ORDER, read.value.user_id)
-        return read if denied is None else Err(denied)
+        return await self._if(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
 
     async def order_history(
         self, user_id: UserId, size: int, cursor: str | None
     ) -> Result[Page[OrderSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of a user's orders, newest first."""
-        return await self._if(Action.LIST_ORDERS, user_id, lambda: self._reads.order_history(user_id, size, cursor))
+        return await self._if(Action.LIST_ORDERS, f"user:{user_id}", user_id, lambda: self._reads.order_history(user_id, size, cursor))
 
     async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, NotAllowed | Unavailable]:
         """Return the totals of a user's orders."""
-        return await self._if(Action.LIST_ORDERS, user_id, lambda: self._reads.order_summary(user_id))
+        return await self._if(Action.LIST_ORDERS, f"user:{user_id}", user_id, lambda: self._reads.order_summary(user_id))
 
     async def find_orders(
         self, wanted: OrderFilter, sort: OrderSort, size: int, cursor: str | None
     ) -> Result[Page[OrderSummary], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the orders that a search finds."""
-        return await self._if(Action.FIND_ORDERS, None, lambda: self._reads.find_orders(wanted, sort, size, cursor))
+        return await self._if(Action.FIND_ORDERS, "orders", None, lambda: self._reads.find_orders(wanted, sort, size, cursor))
 
     async def audit_entries(
         self, subject: str | None, size: int, cursor: str | None
     ) -> Result[Page[AuditRecord], InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the audit log, newest first."""
-        return await self._if(Action.READ_AUDIT_LOG, None, lambda: self._reads.audit_entries(subject, size, cursor))
+        # Not under the subject itself: its entries are what happened to it, and the next page of them must not begin with this one.
+        read = {} if subject is None else {"read": subject}
+        return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
-    async def _if(self, action: Action, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]]) -> Result[T, E | NotAllowed]:
-        denied = refusal(self._actor, action, owner)
-        return await question() if denied is None else Err(denied)
+    async def _if(
+        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
+    ) -> Result[T, E | NotAllowed | Unavailable]:
+        actor = self._context.actor
+        denied = refusal(actor, action, owner)
+        if denied is not None:
+            await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=type(denied).__name__, **metadata)
+            return Err(denied)
+        if owner is None or actor.user_id != owner:
+            recorded = await self._trail.record(self._context, action, subject, AuditOutcome.DONE, **metadata)
+            if isinstance(recorded, Err):
+                return recorded
+        return await question()
+
+
+async def _answered(answer: T) -> T:
+    return answer

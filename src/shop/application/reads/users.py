@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -85,6 +85,10 @@ class UserReadRepository(Protocol):
 
         Insertions and deletions between two pages do not shift the second, and a key remains valid when its user is deleted.
         """
+        ...
+
+    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
+        """Return the users with this text in "first last address", in any case, by registration."""
         ...
 
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:

@@ -15,6 +15,7 @@ class AuditOutcome(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

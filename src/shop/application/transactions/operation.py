@@ -21,7 +21,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Operation(Generic[R_co]):
-    """The transaction of one attempt. It is rolled back unless the work calls `done`, `refused` or `commit`, as the last thing it does."""
+    """The transaction of one attempt. It is rolled back unless the work calls `done`, `refused` or `commit`, as the last thing it does.
+
+    `subject` is what the work was about, as far as it has said so.
+    """
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
         self._uow = uow
@@ -31,6 +34,7 @@ class Operation(Generic[R_co]):
         self._is_to_commit = False
         self._is_done = False
         self._committed: Sequence[Event] = ()
+        self.subject = "unknown"
 
     @property
     def repositories(self) -> R_co:
@@ -48,6 +52,7 @@ class Operation(Generic[R_co]):
 
     async def denied(self, subject: str, owner: UserId | None) -> Err[NotAllowed] | None:
         """Return None if the actor may do this to what `owner` owns; otherwise record the refusal, and return it."""
+        self.subject = subject
         reason = refusal(self._context.actor, Action(self._action), owner)
         if reason is None:
             return None
@@ -108,6 +113,7 @@ class Operation(Generic[R_co]):
         return self._context.actor.text
 
     async def _record(self, subject: str, outcome: AuditOutcome, metadata: dict[str, str]) -> None:
+        self.subject = subject
         await self._uow.audit.append(AuditEntry(self._context, self._action, subject, outcome, metadata))
         self._is_to_commit = True
 

@@ -20,6 +20,7 @@ from tenacity import (
 
 from shop.application.cancellation import to_the_end
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import (
     CommitOutcomeUnknown,
     Failure,
@@ -32,11 +33,13 @@ from shop.application.transactions.failures import (
 )
 from shop.application.transactions.observing import Observer, unobserved
 from shop.application.transactions.operation import Operation
+from shop.application.transactions.trail import AuditTrail
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.events import Event
 from shop.domain.result import Err, Ok, Result
 
 R = TypeVar("R")
+F = TypeVar("F")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 E = TypeVar("E")
@@ -70,7 +73,8 @@ class Transactions(Generic[R_co]):
 
     After a conflict with another transaction the whole use case runs again, so it must have no effects outside its operation. No connection
     is held between two attempts. Failures are returned as an `Err`. Cancellation rolls back a transaction that is not being committed yet;
-    a commit that has begun is finished, with everything that follows it.
+    a commit that has begun is finished, with everything that follows it. What failed is recorded in the audit log, in a transaction of
+    its own, unless the database is lost.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Transactions(Generic[R_co]):
         self._retries = retries
         self._observe = observe
         self._sleep = sleep
+        self._trail = AuditTrail(begin)
 
     async def run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
         """Run the work in a transaction, with retries. `action` is its name in the audit log, as in `order.pay`."""
@@ -109,11 +114,12 @@ class Transactions(Generic[R_co]):
         )
         deadline = asyncio.timeout(self._retries.deadline)
         is_unknown = False
+        begun: list[Operation[R_co]] = []
 
         async def attempt() -> Result[T, E | Failure]:
             nonlocal is_unknown
             try:
-                return await self._attempt(context, action, work, deadline)
+                return await self._attempt(context, action, work, deadline, begun)
             except CommitOutcomeUnknown as unknown:
                 is_unknown = True
                 _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
@@ -123,17 +129,21 @@ class Transactions(Generic[R_co]):
             async with deadline:
                 result: Result[T, E | Failure] = await retrying(attempt)
         except CommitOutcomeUnknown:
-            return Err(OutcomeUnknown(action))
+            return await self._failed(context, action, begun, OutcomeUnknown(action))
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
             given_up = _given_up(action, error, retrying)
-            return Err(OutcomeUnknown(action) if is_unknown else given_up)
+            failure = OutcomeUnknown(action) if is_unknown else given_up
+            return Err(failure) if isinstance(error, StoreLost) else await self._failed(context, action, begun, failure)
         except TimeoutError:
             if not deadline.expired():
                 raise
             _log.warning("%s: not done within %g s", action, self._retries.deadline)
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
-            return Err(OutcomeUnknown(action) if is_unknown else late)
+            return await self._failed(context, action, begun, OutcomeUnknown(action) if is_unknown else late)
+        except Exception as defect:
+            await self._failed(context, action, begun, defect)
+            raise
         match result:
             case Ok():
                 _log.info("%s: done", action)
@@ -141,11 +151,26 @@ class Transactions(Generic[R_co]):
                 _log.info("%s: refused: %s", action, type(reason).__name__)
         return result
 
-    async def _attempt(self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout) -> Result[T, E | Failure]:
+    async def _failed(self, context: Context, action: str, begun: Sequence[Operation[R_co]], failure: F) -> Err[F]:
+        """Record a failure in the audit log, if it can be, and return it."""
+        subject = begun[-1].subject if begun else "unknown"
+        try:
+            recorded = await self._trail.record(context, action, subject, AuditOutcome.FAILED, reason=type(failure).__name__)
+        except Exception:  # noqa: BLE001 the failure itself is what the caller needs to know
+            _log.exception("%s: the failure could not be recorded", action)
+        else:
+            if isinstance(recorded, Err):
+                _log.warning("%s: the failure could not be recorded: %s", action, recorded.error)
+        return Err(failure)
+
+    async def _attempt(
+        self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout, begun: list[Operation[R_co]]
+    ) -> Result[T, E | Failure]:
         operation: Operation[R_co] | None = None
         try:
             async with self._begin() as uow:
                 operation = Operation(uow, context, action, deadline)
+                begun.append(operation)
                 kept = await operation.begin()
                 if kept is not None:
                     return Err(kept)

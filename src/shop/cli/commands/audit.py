@@ -17,6 +17,6 @@ def audit(
 ) -> None:
     """List the entries of the audit log, newest first."""
     here = session(context)
-    page = here.value(here.run(lambda shop: shop.reads.audit_entries(subject, size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).audit_entries(subject, size, after)))
     rows = [item.model_dump(mode="json") for item in page.items]
     here.output.listing(rows, columns=["at", "actor", "action", "subject", "outcome", "metadata"], cursor=page.next_cursor)

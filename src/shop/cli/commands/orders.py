@@ -81,7 +81,7 @@ def show(context: typer.Context, order: OrderArgument) -> None:
 def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, after: AfterOption = None) -> None:
     """List a user's orders, newest first."""
     here = session(context)
-    page = here.value(here.run(lambda shop: shop.reads.order_history(UserId(user), size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).order_history(UserId(user), size, after)))
     rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
     here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"], cursor=page.next_cursor)
 
@@ -101,7 +101,7 @@ def find(
     """Find orders. Filters that are not given do not apply."""
     here = session(context)
     wanted = OrderFilter(tuple(status or ()), currency, in_utc(since), in_utc(before), customer)
-    page = here.value(here.run(lambda shop: shop.reads.find_orders(wanted, order, size, cursor)))
+    page = here.value(here.run(lambda shop: here.reads(shop).find_orders(wanted, order, size, cursor)))
     rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
     columns = ["id", "status", "total", "line_count", "placed_at"]
     here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.users import UserFilter
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, session
 from shop.domain.users import Role
@@ -34,7 +33,7 @@ def revoke(context: typer.Context, user: UserArgument) -> None:
 def list_roles(context: typer.Context, size: SizeOption = 20, cursor: CursorOption = None) -> None:
     """List the users who are more than customers."""
     here, wanted = session(context), UserFilter(roles=_ABOVE_CUSTOMER)
-    page = here.value(here.run(lambda shop: GuardedReads(shop.reads, here.context.actor).find_users(wanted, "oldest", size, cursor)))
+    page = here.value(here.run(lambda shop: here.reads(shop).find_users(wanted, "oldest", size, cursor)))
     rows = [item.model_dump(mode="json", include={"id", "role", "email"}) for item in page.items]
     here.output.pages(rows, columns=["id", "role", "email"], following=page.next_cursor, preceding=page.previous_cursor)
 

@@ -10,7 +10,6 @@ import typer
 
 from shop.application.commands.sessions import SessionsUnavailable
 from shop.application.commands.users import ProfileError
-from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.users import UserFilter, UserSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
@@ -104,6 +103,14 @@ def delete(context: typer.Context, user: UserArgument) -> None:
 
 
 @app.command()
+def erase(context: typer.Context, user: UserArgument) -> None:
+    """Erase the personal data of a user, whose orders are kept."""
+    here = session(context)
+    here.value(here.run(lambda shop: shop.users.erase(here.context, UserId(user))))
+    here.output.record({"id": user, "erased": True})
+
+
+@app.command()
 def show(context: typer.Context, user: UserArgument) -> None:
     """Show everything about a user: the data, the role, open sessions, totals of orders, and the latest entries of the audit log."""
     here, user_id = session(context), UserId(user)
@@ -145,7 +152,7 @@ def find(
     """Find users. Filters that are not given do not apply."""
     here = session(context)
     wanted = UserFilter(last, email, tuple(role or ()), in_utc(since), in_utc(before))
-    page = here.value(here.run(lambda shop: GuardedReads(shop.reads, here.context.actor).find_users(wanted, order, size, cursor)))
+    page = here.value(here.run(lambda shop: here.reads(shop).find_users(wanted, order, size, cursor)))
     rows = [item.model_dump(mode="json") for item in page.items]
     columns = ["id", "first_name", "last_name", "email", "role", "created_at"]
     here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
@@ -155,9 +162,22 @@ def find(
 def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption = None) -> None:
     """List users by registration."""
     here = session(context)
-    page = here.value(here.run(lambda shop: shop.reads.users(size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).users(size, after)))
     rows = [item.model_dump(mode="json") for item in page.items]
     here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help='Part of "first last address", in any case.')],
+    size: SizeOption = 20,
+) -> None:
+    """Find users by a part of the name or the address."""
+    here = session(context)
+    found = here.value(here.run(lambda shop: here.reads(shop).search_users(text, size)))
+    rows = [item.model_dump(mode="json") for item in found]
+    here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"])
 
 
 @app.command()

@@ -69,6 +69,14 @@ class PostgresHealth:
             raise Unhealthy(detail)
         return detail
 
+    async def audit_log(self) -> str:
+        """Check that entries of the audit log are in the partition of their month."""
+        async with self._connected() as conn:
+            cur = await conn.execute("SELECT EXISTS (SELECT FROM audit_log_default)")
+            if await cur.fetchone() != (False,):
+                raise Unhealthy("entries have no partition of their month; run as the owner of the tables: shop database maintain")
+        return "every entry is in the partition of its month"
+
     async def durability(self) -> str:
         """Check that commits survive a crash and a power failure, on a connection configured like those of the service."""
         async with self._connected() as conn:

@@ -16,7 +16,7 @@ from shop_db import UNSET, Unset, enums
 from shop_db.models import AuditLog
 from shop_db.models import User as UserRow
 from shop_db.orders import FindOrdersRow, GetOrderWithLinesRow, ListDailySalesRow, ListOrdersOfUserRow, SummarizeOrdersOfUserRow
-from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow
+from shop_db.users import FindUsersRow, GetPublicProfilesRow, GetUserSummaryRow, ListUsersRow, SearchUsersRow, SeedUsersParams
 
 T = TypeVar("T")
 
@@ -93,7 +93,22 @@ def public_profile_from(row: GetPublicProfilesRow) -> PublicProfile:
     return PublicProfile(id=UserId(row.id), first_name=row.first_name, last_name=row.last_name)
 
 
-def user_summary_from(row: FindUsersRow | ListUsersRow | GetUserSummaryRow) -> UserSummary:
+def seed_params_of(user: User) -> SeedUsersParams:
+    """Return the row of a user who is written by COPY."""
+    profile = user.profile
+    return SeedUsersParams(
+        id=user.id,
+        first_name=profile.name.first,
+        last_name=profile.name.last,
+        email=profile.email.text,
+        phone=None if profile.phone is None else profile.phone.text,
+        password=user.password.encoded,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
+
+
+def user_summary_from(row: FindUsersRow | ListUsersRow | GetUserSummaryRow | SearchUsersRow) -> UserSummary:
     """Build the read model."""
     return UserSummary(
         id=UserId(row.id),

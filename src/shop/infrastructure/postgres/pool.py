@@ -29,6 +29,10 @@ class PoolOptions:
     min_size: int = 1
     max_size: int = 10
     wait_timeout: float = 10.0
+    # A connection is replaced at that age, so that a new primary, a new password and new rights are used, and its memory is returned.
+    max_lifetime: float = 3600.0
+    # A connection beyond the minimum is closed after that time without use.
+    max_idle: float = 600.0
     # By default libpq waits for a silent host for minutes. A connect_timeout in the URL takes precedence.
     connect_timeout: int = 5
     # After that the transaction is rolled back, and the connection is free again.
@@ -43,6 +47,8 @@ class PoolOptions:
     application_name: str = "shop"
     # Before each use, at the cost of a round trip.
     is_checked: bool = True
+    # Off behind a pooler that lends another server connection for each transaction.
+    prepared_statements: bool = True
 
 
 class DatabaseNotReady(Exception):
@@ -85,9 +91,11 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
+        max_lifetime=options.max_lifetime,
+        max_idle=options.max_idle,
         check=check if options.is_checked else None,
         configure=configure,
-        kwargs={"autocommit": True},
+        kwargs={"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None},
         name=options.application_name,
         open=False,
     )
@@ -137,7 +145,9 @@ async def _require_ready(conninfo: str, patience: float) -> None:
             raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
         except InsufficientPrivilege as error:
             role = conn.info.user
-            raise DatabaseNotReady(f"the role {role} may not use the tables ({error.diag.message_primary}); grant it the rights") from None
+            raise DatabaseNotReady(
+                f"the role {role} may not use the tables ({error.diag.message_primary}); run: shop database grant {role}"
+            ) from None
         except Error as error:
             raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 

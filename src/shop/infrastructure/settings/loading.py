@@ -66,7 +66,10 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     except UnreadableSource as error:
         raise SettingsError([str(error)]) from None
     for name, source in variables.items():
-        raw |= {key: RawSetting(variable_of(key), value, name) for key, value in source().items()}
+        direct = {key: RawSetting(variable_of(key), value, name) for key, value in source().items()}
+        secret, unreadable = _from_files(source, name, direct)
+        raw |= direct | secret
+        problems += unreadable
     raw |= {key.lower(): RawSetting(key, value, "command line") for key, value in (overrides or {}).items()}
     unread = [each for name, source in variables.items() for each in left_over(source, name)]
     # Without the URL, its parts were meant to define it.
@@ -84,6 +87,25 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     return LoadedSettings(
         settings, {key: each.source for key, each in raw.items()}, tuple(sentence for sentence, url in unread if url is not None)
     )
+
+
+def _from_files(source: EnvSettingsSource, name: str, direct: Mapping[str, RawSetting]) -> tuple[dict[str, RawSetting], list[str]]:
+    """Return the URLs whose variables name files with them, as in `DATABASE_URL_FILE`, and problems."""
+    found: dict[str, RawSetting] = {}
+    problems: list[str] = []
+    for key in URL_READERS:
+        path = source.env_vars.get(f"{key}_file")
+        if path is None:
+            continue
+        variable = RawSetting(f"{variable_of(key)}_FILE", path, name)
+        if key in direct:
+            problems.append(f"{variable}: {variable_of(key)} is set, too; remove one of them")
+            continue
+        try:
+            found[key] = RawSetting(variable.name, Path(path).read_text(encoding="utf-8").strip(), name)
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{variable}: the file cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
+    return found, problems
 
 
 def _problem(key: str, kind: str, message: str, raw: Mapping[str, RawSetting]) -> str:

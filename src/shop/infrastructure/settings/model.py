@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
-from shop.infrastructure.settings.urls import UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
+from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
 from shop.infrastructure.tokens import KeyRing
 
 
@@ -85,7 +85,12 @@ class Settings(BaseSettings):
 
     pool_min_size: Annotated[int, Field(ge=0, le=1000, description="Minimum number of connections.")] = 1
     pool_max_size: Annotated[int, Field(ge=1, le=1000, validate_default=True, description="Maximum number of connections.")] = 10
+    pool_prepared_statements: Annotated[
+        bool, Field(description="Whether statements are prepared; not behind a pooler that changes servers between transactions.")
+    ] = True
     pool_wait_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 10.0
+    pool_max_lifetime: Annotated[float, Field(ge=1, le=604_800, description="Seconds after which a connection is replaced.")] = 3600.0
+    pool_max_idle: Annotated[float, Field(ge=1, le=604_800, description="Seconds after which an unused connection is closed.")] = 600.0
     connect_timeout: Annotated[int, Field(ge=1, le=60, description="Seconds to wait for the database to answer.")] = 5
     statement_timeout: Annotated[Seconds, Field(description="Seconds that a statement may take.")] = 15.0
     lock_timeout: Annotated[Seconds, Field(description="Seconds to wait for a lock.")] = 2.0
@@ -122,6 +127,9 @@ class Settings(BaseSettings):
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
     answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
+    audit_retention_months: Annotated[
+        int, Field(ge=0, le=1200, description="Whole months that the audit log is kept; 0 keeps all of it.")
+    ] = 0
     relay_batch_size: Annotated[int, Field(ge=1, le=10_000, description="Events published in one batch.")] = 100
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE
@@ -129,6 +137,9 @@ class Settings(BaseSettings):
     tracing: Annotated[TraceExporter, Field(description="Where spans go.")] = TraceExporter.NONE
     trace_file: Annotated[str, Field(min_length=1, description="The file of spans, which all processes share.")] = "shop-spans.jsonl"
     trace_file_limit: Annotated[int, Field(ge=1, le=100_000, description="MiB of that file; there is an older one of the same size.")] = 64
+    require_tls: Annotated[
+        bool, Field(validate_default=True, description="Whether every URL must require TLS; Unix sockets need none.")
+    ] = False
 
     @classmethod
     def settings_customise_sources(
@@ -147,6 +158,15 @@ class Settings(BaseSettings):
         minimum = info.data.get("pool_min_size", 0)
         if value < minimum:
             raise ValueError(f"is less than pool_min_size, which is {minimum}")
+        return value
+
+    @field_validator("require_tls")
+    @classmethod
+    def _check_tls(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 pydantic passes it
+        if value:
+            wanted = {key: how for key, how in TLS.items() if (url := info.data.get(key)) and not how.is_required(url.get_secret_value())}
+            if wanted:
+                raise ValueError("; ".join(f"{key} does not require TLS: {how.hint}" for key, how in wanted.items()))
         return value
 
     @field_validator("password_lanes")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
@@ -132,3 +133,30 @@ def _require_ports(ports: Iterable[str]) -> None:
 
 def _shown(parameters: Mapping[str, object], open_keys: frozenset[str]) -> str:
     return " ".join(f"{key}={shlex.quote(str(value)) if key in open_keys else _HIDDEN}" for key, value in parameters.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a kind of URL requires TLS."""
+
+    is_required: Callable[[str], bool]
+    hint: str
+
+
+def _postgres_requires_tls(url: str) -> bool:
+    parameters = conninfo_to_dict(url)
+    hosts = str(parameters.get("host", "")).split(",")
+    return parameters.get("sslmode") in {"require", "verify-ca", "verify-full"} or all(host.startswith("/") for host in hosts)
+
+
+def _has_scheme(*schemes: str) -> Callable[[str], bool]:
+    return lambda url: urlsplit(url).scheme in schemes
+
+
+TLS: Final[Mapping[str, Tls]] = {
+    "database_url": Tls(_postgres_requires_tls, "add sslmode=verify-full"),
+    "database_read_url": Tls(_postgres_requires_tls, "add sslmode=verify-full"),
+    "redis_url": Tls(_has_scheme("rediss", "unix"), "write rediss://"),
+    "nats_url": Tls(_has_scheme("tls", "wss"), "write tls://"),
+}
+"""By setting, how its URL requires TLS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
@@ -54,6 +54,10 @@ class PostgresUserReadRepository:
             return UserPage(summaries, following=None)
         last = summaries[-1]
         return UserPage(summaries, following=UserPageKey(last.created_at, last.id))
+
+    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
+        """Return the users with this text in "first last address", in any case, by registration."""
+        return [user_summary_from(row) for row in await self._query(users.search_users, wanted=wanted, at_most=at_most)]
 
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""

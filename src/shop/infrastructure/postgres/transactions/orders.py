@@ -43,6 +43,8 @@ class PostgresOrderRepository:
             if violates(error, OrderConstraint.ORDERS_USER_ID_FKEY):
                 return Err(UserNotFound(new.user_id))
             raise
+        if row is None:
+            return Err(UserNotFound(new.user_id))
         return Ok(self._events.collect(new.placed(OrderId(row.id), row.placed_at)))
 
     async def get(self, order_id: OrderId) -> Result[Order, OrderNotFound]:

@@ -7,9 +7,8 @@ from psycopg import IntegrityError
 from shop.application.commands.seed_data import SeedBatch
 from shop.application.transactions.failures import TransactionConflict
 from shop.domain.orders import Order
-from shop.domain.users import User
 from shop.infrastructure.postgres.errors import violates
-from shop.infrastructure.postgres.mapping import order_status_to
+from shop.infrastructure.postgres.mapping import order_status_to, seed_params_of
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import orders, users
 from shop_db.constraints import UserConstraint
@@ -29,7 +28,7 @@ class PostgresSeedRepository:
         new = [user for user in batch.users if user.id not in existing]
         placed = [order for order in batch.orders if order.user_id not in existing]
         try:
-            await self._query(users.seed_users, map(_user_to, new))
+            await self._query(users.seed_users, map(seed_params_of, new))
         except IntegrityError as error:
             if violates(error, UserConstraint.USERS_EMAIL_KEY):
                 raise TransactionConflict("an address was taken in the meantime") from None
@@ -37,20 +36,6 @@ class PostgresSeedRepository:
         await self._query(orders.seed_orders, map(_order_to, placed))
         await self._query(orders.seed_order_lines, (line for order in placed for line in _lines_to(order)))
         return len(new)
-
-
-def _user_to(user: User) -> users.SeedUsersParams:
-    profile = user.profile
-    return users.SeedUsersParams(
-        id=user.id,
-        first_name=profile.name.first,
-        last_name=profile.name.last,
-        email=profile.email.text,
-        phone=None if profile.phone is None else profile.phone.text,
-        password=user.password.encoded,
-        created_at=user.created_at,
-        updated_at=user.updated_at,
-    )
 
 
 def _order_to(order: Order) -> orders.SeedOrdersParams:

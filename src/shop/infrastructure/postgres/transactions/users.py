@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+
 from psycopg import IntegrityError
 
+from shop.application.transactions.failures import TransactionConflict
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.errors import violates
-from shop.infrastructure.postgres.mapping import role_to, user_from
+from shop.infrastructure.postgres.mapping import role_to, seed_params_of, user_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import UNSET, users
+from shop_db import UNSET, outbox, users
 from shop_db.constraints import OrderConstraint, UserConstraint
 
 
@@ -45,6 +49,23 @@ class PostgresUserRepository:
                 return Err(EmailTaken(profile.email))
             raise
         return Ok(self._events.collect(new.registered(UserId(row.id), row.created_at)))
+
+    async def add_all(self, new: Sequence[NewUser]) -> Sequence[EmailTaken]:
+        """Register many users of different addresses, except those whose address is taken, which are returned."""
+        by_email = {each.profile.email.text.lower(): each for each in new}
+        taken = set(await self._query(users.get_taken_emails, lower_emails=list(by_email)))
+        now = await self._query(outbox.get_time)
+        # With ids of its own, since COPY returns none.
+        added = [each.registered(UserId(uuid.uuid4()), now) for email, each in by_email.items() if email not in taken]
+        try:
+            await self._query(users.seed_users, map(seed_params_of, added))
+        except IntegrityError as error:
+            if violates(error, UserConstraint.USERS_EMAIL_KEY):
+                raise TransactionConflict("an address was taken in the meantime") from None
+            raise
+        for user in added:
+            self._events.collect(user)
+        return [EmailTaken(by_email[email].profile.email) for email in by_email if email in taken]
 
     async def get(self, user_id: UserId) -> Result[User, UserNotFound]:
         """Return the user with this id."""
@@ -122,8 +143,19 @@ class PostgresUserRepository:
             raise
         if not touched:
             return Err(UserNotFound(user.id))
-        self._events.collect(user)
+        await self._erase_traces(user)
         return Ok(None)
+
+    async def erase(self, user: User) -> Result[None, UserNotFound]:
+        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
+        if not await self._query(users.erase_user, id=user.id):
+            return Err(UserNotFound(user.id))
+        await self._erase_traces(user)
+        return Ok(None)
+
+    async def _erase_traces(self, user: User) -> None:
+        await self._query(users.erase_traces, id=user.id, email=user.profile.email.text)
+        self._events.collect(user)
 
     async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:
         read = await self.get(user_id)

@@ -1,0 +1,28 @@
+"""`shop database`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from shop.bootstrap import grant_to, maintain_audit_log
+from shop.cli.running import session
+
+app = typer.Typer(no_args_is_help=True, help="Administration of the database. DATABASE_URL is that of the owner of the tables.")
+
+
+@app.command()
+def grant(context: typer.Context, role: Annotated[str, typer.Argument(help="The role.")] = "shop_service") -> None:
+    """Let a role have exactly the rights that the service needs; a role that does not exist is created as a group, without a login."""
+    here = session(context)
+    created = here.administer(lambda settings: grant_to(settings, role))
+    here.output.record({"role": role, "created": created})
+
+
+@app.command()
+def maintain(context: typer.Context) -> None:
+    """Create the audit log's partitions of this month and the next ones, and drop those that ended audit_retention_months ago."""
+    here = session(context)
+    here.output.record(asdict(here.administer(lambda settings: maintain_audit_log(settings, here.context))))

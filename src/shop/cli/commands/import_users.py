@@ -1,0 +1,82 @@
+"""`shop users import`."""
+
+from __future__ import annotations
+
+import csv
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
+from shop.cli.running import session
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import NewUser, Profile
+from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber
+
+_COLUMNS = ["first_name", "last_name", "email", "phone", "password_hash"]
+_BATCH = 1000
+
+
+def import_users(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=f"CSV in UTF-8: {','.join(_COLUMNS)}.")],
+) -> None:
+    """Register the users of a file, a thousand in a transaction, and report which lines were refused, and why."""
+    here = session(context)
+    try:
+        new, refused = _read(file)
+    except (csv.Error, ValueError, OSError) as error:
+        said = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise here.failed(Problem("usage", "Usage", 400, f"{file}: {said}", ExitCode.USAGE)) from None
+
+    async def work(shop: Shop) -> int:
+        imported = 0
+        rest = iter(new.values())
+        while batch := [user for _, user in islice(rest, _BATCH)]:
+            taken = here.value(await shop.users.import_batch(here.context, batch))
+            refused.extend((new[each.email.text.lower()][0], str(each)) for each in taken)
+            imported += len(batch) - len(taken)
+        return imported
+
+    imported = here.run(work)
+    here.output.record({"imported": imported, "refused": [{"line": line, "reason": reason} for line, reason in sorted(refused)]})
+
+
+def _read(file: Path) -> tuple[dict[str, tuple[int, NewUser]], list[tuple[int, str]]]:
+    """Return the users with their lines, by address, and the lines that are refused, with the reasons."""
+    new: dict[str, tuple[int, NewUser]] = {}
+    refused: list[tuple[int, str]] = []
+    with file.open(encoding="utf-8", newline="") as text:
+        reader = csv.reader(text, strict=True)
+        if next(reader, None) != _COLUMNS:
+            raise ValueError(f"the first line is not {','.join(_COLUMNS)}")
+        for row in reader:
+            parsed = _parsed(row)
+            if isinstance(parsed, Err):
+                refused.append((reader.line_num, parsed.error))
+                continue
+            line, _ = new.setdefault(parsed.value.profile.email.text.lower(), (reader.line_num, parsed.value))
+            if line != reader.line_num:
+                refused.append((reader.line_num, f"the address is that of line {line}"))
+    return new, refused
+
+
+def _parsed(row: list[str]) -> Result[NewUser, str]:
+    if len(row) != len(_COLUMNS):
+        return Err(f"has {len(row)} values, not {len(_COLUMNS)}")
+    first, last, email, phone, password = row
+    name, address, number = PersonName.parse(first, last), EmailAddress.parse(email), PhoneNumber.parse(phone) if phone else Ok(None)
+    if isinstance(name, Err):
+        return Err(str(name.error))
+    if isinstance(address, Err):
+        return Err(str(address.error))
+    if isinstance(number, Err):
+        return Err(str(number.error))
+    try:
+        hashed = PasswordHash(password)
+    except ValueError as error:
+        return Err(str(error))
+    return Ok(NewUser(Profile(name.value, address.value, number.value), hashed))

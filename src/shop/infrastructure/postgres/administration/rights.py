@@ -1,0 +1,70 @@
+"""The rights of the service's role: exactly those that its queries need.
+
+They are here and not in the migrations, because roles belong to the whole server and not to one database: a migration that names one
+fails where the role is missing and the owner may not create it. A migration that adds a table is followed by a line here, and then by
+`shop database grant`. A test verifies that the queries need every right in this list, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection, sql
+
+from shop.infrastructure.postgres.administration.owner import NotTheOwner
+
+RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
+    "answers": "SELECT, INSERT, DELETE",
+    # Neither the id nor the time of an entry, so that none can be antedated.
+    "audit_log": "SELECT, INSERT (actor, action, subject, origin, outcome, metadata, trace_id)",
+    # For the health check.
+    "audit_log_default": "SELECT",
+    # DELETE also is the right to lock a whole table, as the rebuild of the sales does.
+    "daily_sales": "SELECT, INSERT, UPDATE (orders, revenue_minor), DELETE",
+    "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
+    "login_attempts": "SELECT, INSERT, UPDATE (attempts, since), DELETE",
+    "order_lines": "SELECT, INSERT",
+    "orders": "SELECT, INSERT, UPDATE (status, updated_at, version)",
+    "outbox": (
+        "SELECT, INSERT (aggregate, event_type, event_version, payload, trace_id, traceparent), DELETE, "
+        "UPDATE (attempts, due_at, last_error, published_at, dead_at, claim, claimed_until, stream, stream_sequence)"
+    ),
+    # For the health check.
+    "schema_migrations": "SELECT",
+    "users": (
+        "SELECT, INSERT, DELETE, "
+        "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
+    ),
+    # It changes rows that the service may not change otherwise.
+    "FUNCTION erase_traces(uuid, text)": "EXECUTE",
+}
+"""The rights on each table and function."""
+
+# An arbitrary number: of two calls at the same time, one would fail to update a row of the catalogue.
+_LOCK: Final = 7_318_664_021
+
+_OWNED: Final = """
+    SELECT count(*) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relname::text = ANY(%s) AND pg_has_role(%s::name, relowner, 'member')
+"""
+
+
+async def grant_rights(conn: AsyncConnection[Any], role: str) -> bool:
+    """Let a role have exactly the rights of the service, and return whether it was created: as a group, which cannot log in.
+
+    Raises `NotTheOwner` for a role that is, or is a member of, the owner: it may do everything anyway.
+    """
+    await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    name = sql.Identifier(role)
+    found = await (await conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])).fetchone()
+    if found is None:
+        await conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    elif await (await conn.execute(_OWNED, [list(RIGHTS), role])).fetchone() != (0,):
+        raise NotTheOwner(f"{role} owns the tables, so it may do everything; grant the rights to another role")
+    for kind in ("TABLES", "SEQUENCES", "ROUTINES"):
+        await conn.execute(sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}").format(sql.SQL(kind), name))
+    await conn.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
+    for what, rights in RIGHTS.items():
+        await conn.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.SQL(what), name))
+    return found is None
