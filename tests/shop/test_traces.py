@@ -19,6 +19,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from typer.testing import CliRunner, Result
 
 from shop.cli import app, running
@@ -180,6 +181,18 @@ def test_the_file_is_bounded_and_what_its_writers_wrote_last_is_kept(tmp_path: P
     assert path.stat().st_mode & 0o777 == 0o600
     for writer in writers:
         writer.provider.shutdown()
+
+
+def test_queries_of_no_trace_do_not_fill_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "spans.jsonl"
+    writer = Writer(path, 10_000)
+    tracer = writer.provider.get_tracer("test")
+    tracer.start_span("ClaimOutbox", kind=SpanKind.CLIENT).end()
+    with tracer.start_as_current_span("request", kind=SpanKind.SERVER) as request:
+        tracer.start_span("GetUser", kind=SpanKind.CLIENT).end()
+    assert names(path, [f"{request.get_span_context().trace_id:032x}"]) == ["request", "GetUser"]
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+    writer.provider.shutdown()
 
 
 def test_a_file_that_cannot_be_written_loses_spans_and_fails_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
