@@ -549,7 +549,8 @@ FIND_USERS: Final = Pages(
     ),
     "page_size",
     """\
-SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role""",
+SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
+    role""",
     KEYS,
     "\nFROM users",
     Where(
@@ -602,7 +603,7 @@ SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
         ),
     },
     "\nLIMIT {page_size}::int8",
-)  # fmt: skip
+)
 
 FindUsersOrder: TypeAlias = Literal["oldest", "newest"]
 

@@ -27,6 +27,11 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: sqlc.arg takes no name in double quotes",
         "--> double_quotes.sql:4:38",
     ),
+    "two_casts": (
+        "-- name: Z :many\nSELECT id FROM t;\n-- name: A :many\nSELECT id FROM t\nWHERE name = @x::varchar(2)::text AND id = @y::int;\n",
+        "error: sqlc does not read two casts behind the parameter `x`",
+        "5 | WHERE name = @x::varchar(2)::text AND id = @y::int;\n    |              ^^\n  help: write `(@x::varchar(2))::text`.",
+    ),
     "quote_in_name": (
         "-- name: A :many\nSELECT * FROM quoted;\n-- name: B :many\nSELECT id FROM t;\n",
         "error: sqlc expands this star to names that it does not quote",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.diagnostics import format_diagnostic
+from sqlwright.diagnostics import Code, format_diagnostic
 from sqlwright.sql.annotations import Annotations, OneClaim, read_annotations, split_alias
 from sqlwright.sql.sources import QuerySource, split_queries
 from sqlwright.sql.strays import check_strays
@@ -73,6 +73,16 @@ def test_an_annotation_in_a_block_comment_is_an_error_at_its_line() -> None:
 def test_a_malformed_annotation_is_shown_as_it_was_probably_meant(line: str, message: str, meant: str) -> None:
     (diagnostic,) = read_annotations(query(line)).diagnostics
     assert (diagnostic.message, diagnostic.help) == (message, f"did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize(("line", "meant"), [("@ page", "-- @page"), ("@  optional a, b", "-- @optional a, b")])
+def test_an_annotation_with_a_space_behind_the_sign_is_an_error(line: str, meant: str) -> None:
+    (diagnostic,) = read_annotations(query(line)).diagnostics
+    assert (diagnostic.code, diagnostic.help) == (Code.INCOMPLETE_ANNOTATION, f"write `{meant}`.")
+
+
+def test_other_words_behind_a_sign_and_a_space_are_prose() -> None:
+    assert read_annotations(query("@ home, pages are read")).doc == ("@ home, pages are read",)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _VALUES: dict[str, tuple[object, ...]] = {
     "numeric[]": ([1, 2], []),
     "text[]": (["a", "b"], []),
     "code": ("ann", "a"),
+    "filled": ("ann", "a"),
     "loud_code": ("ann", "a"),
     "code[]": (["a"], []),
 }

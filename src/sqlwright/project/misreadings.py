@@ -17,6 +17,7 @@ _LONGEST_LINE = 64 * 1024
 _MACROS = frozenset({"arg", "embed", "narg", "slice"})
 _COLUMN = re.compile(r'column "(.+)" does not exist')
 _UNTERMINATED = re.compile(r"(unterminated .*?) at or near")
+_TWO_CASTS = re.compile(r"(?P<first>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)(?P<second>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)")
 _COPY_DATA = re.compile(r"^copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE | re.MULTILINE)
 
 
@@ -85,6 +86,21 @@ def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Di
                 "a parameter takes no name in double quotes",
                 _place(name, text, sign.start, argument.end - sign.start),
                 help="write @ and a plain name, such as @user_id.",
+            )
+
+
+def _double_casts(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
+    """Find two casts behind a parameter, of which sqlc drops a part."""
+    del line
+    tokens = significant(text) if "edited query syntax is invalid" in message else ()
+    for sign, argument in pairwise(tokens):
+        found = _TWO_CASTS.match(text, argument.end)
+        if found and sign.text == "@" and sign.end == argument.start:
+            yield Diagnostic(
+                Code.UNSUPPORTED_STATEMENT,
+                f"sqlc does not read two casts behind the parameter `{argument.text}`",
+                _place(name, text, sign.start, argument.end - sign.start),
+                help=f"write `(@{argument.text}{found['first']}){found['second']}`.",
             )
 
 
@@ -216,6 +232,7 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
     _operand,
     _row_assignment,
     _double_quotes,
+    _double_casts,
     _table_statement,
     _edited_star,
     _untyped,

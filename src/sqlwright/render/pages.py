@@ -9,8 +9,7 @@ from sqlwright.render.header import header_line
 from sqlwright.render.layout import Group, Keyword, Node, Text, exempt_if_too_long, fits, flat, lay_out
 from sqlwright.render.literals import string_literal, utf8_literal
 from sqlwright.render.pgvalues import free_name
-from sqlwright.render.sql_lines import in_lines
-from sqlwright.render.variants import VARIANTS_MODULE, clause_lines, literal_lines, template
+from sqlwright.render.variants import VARIANTS_MODULE, clause_lines, template, text_lines
 from sqlwright.sql.pages import KeysPiece, Page, PageOrder, PagePiece, SortPiece, WherePiece
 from sqlwright.sql.variants import ClausePiece, OrderPiece
 
@@ -360,7 +359,7 @@ def _piece(builder: ModuleBuilder, root: str, piece: PagePiece, names: dict[int,
     module = f"{root}{PAGES_MODULE}"
     match piece:
         case str():
-            return literal_lines(template(in_lines(piece), names), 1)
+            return text_lines(piece, names, 1)
         case ClausePiece():
             return clause_lines(builder, f"{root}{VARIANTS_MODULE}", "Clause", piece, names)
         case WherePiece(clause=clause):

@@ -9,7 +9,7 @@ from sqlwright.ir.naming import ClassName
 from sqlwright.render.builder import ModuleBuilder
 from sqlwright.render.comments import commented
 from sqlwright.render.header import header_line
-from sqlwright.render.layout import Group, Node, Text, exempt_if_too_long, fits, lay_out, statement
+from sqlwright.render.layout import LINE_LENGTH, Group, Node, Text, exempt_if_too_long, fits, lay_out, statement, width
 from sqlwright.render.literals import TRIPLE, escape, string_literal
 from sqlwright.render.sql_lines import in_lines
 from sqlwright.sql.lexer import Kind, tokenize
@@ -240,7 +240,7 @@ def _piece(builder: ModuleBuilder, module: str, piece: PagePiece, names: dict[in
     indent = "    " * depth
     match piece:
         case str():
-            return literal_lines(template(in_lines(piece), names), depth)
+            return text_lines(piece, names, depth)
         case ClausePiece(assigns=assigns):
             return clause_lines(builder, module, "Assignments" if assigns else "Clause", piece, names, depth)
         case OrderPiece(orders=orders):
@@ -260,6 +260,15 @@ def clause_lines(builder: ModuleBuilder, module: str, name: str, piece: ClausePi
         item: Node = Group("(", (written, *(string_literal(names[number]) for number in params)))
         lines += lay_out(item if params else written, depth + 1, suffix=",")
     return [*lines, f"{indent}),"]
+
+
+def text_lines(sql: str, names: dict[int, str], depth: int) -> list[str]:
+    """Return SQL as an item of its own, its lines broken where they are too long; behind the last one stand the quotes."""
+    end = f"{TRIPLE},"
+    broken = in_lines(sql)
+    if width(broken.rpartition("\n")[2] + end) > LINE_LENGTH:
+        broken = in_lines(sql, LINE_LENGTH - len(end))
+    return literal_lines(template(broken, names), depth)
 
 
 def literal_lines(text: str, depth: int) -> list[str]:

@@ -31,7 +31,7 @@ from enum import StrEnum
 from sqlwright.diagnostics import Code, Diagnostic, Place
 from sqlwright.sql.sources import QuerySource
 
-_ANNOTATION = re.compile(r"^\s*@(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
+_ANNOTATION = re.compile(r"^\s*@(?P<space>\s*)(?P<word>[A-Za-z_][\w-]*)\s*(?P<rest>.*)$")
 _TYPED = re.compile(r'^"?(?P<column>[^":]+)"?:\s*(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)\s*$')
 # A parameter without a name is accepted here, so that the error about it can say its name.
 _NAMES = re.compile(r"(?:[A-Za-z_]\w*|\$\d+)(?:\s*,\s*(?:[A-Za-z_]\w*|\$\d+))*")
@@ -123,10 +123,13 @@ def read_annotations(source: QuerySource) -> AnnotatedDoc:
         match = _ANNOTATION.match(line)
         word = match["word"] if match else ""
         rest = match["rest"].strip() if match else ""
-        if word in _OF_SQLC:
+        is_apart = match is not None and bool(match["space"])
+        if word in _OF_SQLC and not is_apart:
             continue
-        if match is None or not (word in _FORMS or _meant(word)):
+        if match is None or not (word in _FORMS or (_meant(word) and not is_apart)):
             doc.append(line)
+        elif is_apart:
+            diagnostics.append(_apart(source, index, word, rest))
         elif read := _with(claims, word, rest, line):
             claims = read
             diagnostics += _repeated(source, index, word, rest, named)
@@ -228,6 +231,15 @@ def split_alias(name: str) -> tuple[str, bool | None]:
     if len(name) > 1 and name != "?column?" and name[-1] in "!?":
         return name[:-1], name[-1] == "?"
     return name, None
+
+
+def _apart(source: QuerySource, index: int, word: str, rest: str) -> Diagnostic:
+    return Diagnostic(
+        Code.INCOMPLETE_ANNOTATION,
+        f"there is a space in the annotation `@ {word}` on query {source.name}",
+        source.doc_place_at(index),
+        help=f"write `-- @{f'{word} {rest}'.strip()}`.",
+    )
 
 
 def _malformed(source: QuerySource, index: int, word: str, rest: str) -> Diagnostic:

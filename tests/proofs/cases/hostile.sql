@@ -39,3 +39,4 @@ INSERT INTO labels VALUES (1, '{a,b}', '{a,NULL}'), (2, '{}', '{}');
 INSERT INTO switches VALUES (1, true, 1), (1, true, 2), (1, false, 1), (2, false, 1);
 INSERT INTO guarded VALUES (1), (2);
 INSERT INTO unguarded VALUES (1), (2);
+INSERT INTO choosy VALUES (1, 'a', 'a', 'a', '{a}', 'a', NULL, 'a', 'a');

@@ -85,3 +85,33 @@ SELECT id FROM users WHERE $1::code IS NULL OR name = $1::code;
 -- so does a domain of an array's elements
 --> ! : 0..1 : $1![!] $2!
 UPDATE users SET tags = $1::code[] WHERE id = $2::int RETURNING id;
+
+-- a column's domain refuses NULL, though the query tests the parameter elsewhere
+--> ! : 0..1 : $1!
+UPDATE choosy SET code = $1::text, loose = coalesce($1::text, 'none') WHERE id = 1 RETURNING id;
+
+-- a domain refuses NULL whatever its CHECK looks like
+--> ! : 0..1 : $1! $2!
+UPDATE choosy SET there = $1::text, filled = $2::text WHERE id = 1 RETURNING id;
+
+-- the same, where the parameter is of the domain
+--> ! : 0..1 : $1!
+UPDATE choosy SET loose = $1::filled WHERE id = 1 RETURNING id;
+
+-- a column's CHECK refuses NULL whatever it looks like
+--> ! : 0..1 : $1! $2!
+UPDATE choosy SET judged = $1::text, counted = $2::text WHERE id = 1 RETURNING id;
+
+-- a WITH item leads to a column that refuses NULL
+--> ! : 1 : $1!
+WITH x AS (SELECT coalesce($1::text, 'a') AS w, $1::text AS v)
+INSERT INTO choosy (id, plain, loose, code, there, filled, judged, counted) SELECT 99, x.v, x.w, 'a', 'a', 'a', 'a', 'a' FROM x RETURNING id;
+
+-- so does one of several queries that UNION ALL combines
+--> ! : many : $1!
+INSERT INTO choosy (id, plain, code, there, filled, judged, counted)
+SELECT 99, $1::text, 'a', 'a', 'a', 'a', 'a' UNION ALL SELECT 100, 'b', 'a', 'a', 'a', 'a', 'a' WHERE coalesce($1::text, 'a') = 'a' RETURNING id;
+
+-- a WITH item leads to a column that accepts NULL, and the query tests the parameter
+--> ! : 0..1 : $1?
+WITH x AS (SELECT coalesce($1::text, 'a') AS w, $1::text AS v) UPDATE choosy SET loose = x.v FROM x WHERE id = 1 AND x.w <> '' RETURNING id;

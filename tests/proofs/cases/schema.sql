@@ -122,3 +122,12 @@ CREATE POLICY sometimes ON guarded USING (random() < 0.5);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE TABLE unguarded (id int PRIMARY KEY);
 CREATE POLICY never_asked ON unguarded USING (random() < 0.5);
+
+-- Domains and columns that refuse NULL in other words.
+CREATE DOMAIN there AS text CHECK (NOT VALUE IS NULL);
+CREATE DOMAIN filled AS text CHECK (coalesce(VALUE, '') <> '');
+CREATE DOMAIN whole AS text[] CHECK (array_position(VALUE, NULL) IS NULL);
+CREATE TABLE choosy (
+    id int PRIMARY KEY, code code, there there, filled filled, whole whole, plain text NOT NULL, loose text,
+    judged text CHECK ((judged <> '') IS TRUE), counted text CHECK (num_nulls(counted) = 0)
+);

@@ -15,6 +15,7 @@ from sqlwright.prove.catalog.checks import Checks, column_not_null, column_witho
 from sqlwright.prove.catalog.equalities import Equalities
 from sqlwright.prove.catalog.indexes import read_unique_indexes
 from sqlwright.prove.catalog.objects import Attribute, DataType, Function, Relation, UniqueIndex
+from sqlwright.prove.catalog.refusals import Refusals
 from sqlwright.prove.tree.enums import CmdType, RelKind, TriggerType, TypType, Volatility
 from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, parse
 
@@ -100,6 +101,7 @@ class SchemaFacts:
         self.major = connection.info.server_version // 10000
         self.checks = Checks(connection, self.major)
         self.equalities = Equalities(connection)
+        self.refusals = Refusals(connection)
         self._relations: dict[int, Relation] = {}
         self._views: dict[int, Node] = {}
         self._defaults: dict[int, dict[int, Node]] = {}
@@ -337,6 +339,10 @@ class SchemaFacts:
     def is_array(self, oid: int) -> bool:
         """Return whether values of the type are arrays of any length, domains over them included."""
         return self.below_domains(oid).is_array
+
+    def refuses_elements(self, oid: int) -> bool:
+        """Return whether the type is one of arrays that refuses NULL in them: by a domain of the elements, or over the array."""
+        return self.is_array(oid) and self.refusals.by_elements(oid)
 
     @cached_property
     def _casts_to_text(self) -> frozenset[int]:

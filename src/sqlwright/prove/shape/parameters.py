@@ -10,37 +10,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlwright.prove.catalog.facts import SchemaFacts
-from sqlwright.prove.catalog.objects import Attribute, Relation
 from sqlwright.prove.rules.verdicts import Nullability, ParamProof
-from sqlwright.prove.tree.enums import BoolTestType, CmdType, CoercionForm, NullTestType, RelKind, RTEKind
+from sqlwright.prove.shape.writes import Use, uncast, writes
+from sqlwright.prove.tree.enums import BoolTestType, NullTestType, TypType
 from sqlwright.prove.tree.expressions import is_parameter
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
-from sqlwright.prove.tree.querytree import Query, null_test
+from sqlwright.prove.tree.querytree import null_test
 
 _COUNTS_OF_NULLS = frozenset({'num_nulls("any")', 'num_nonnulls("any")'})
-_CASTS = (CoercionForm.EXPLICIT_CAST, CoercionForm.IMPLICIT_CAST)
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """A use that writes a parameter to a column; with `elements`, the elements of an array are written.
-
-    `whole`: an array is written, and may hold NULL in the column.
-    """
-
-    column: str
-    accepts_null: bool
-    elements: bool
-    whole: bool = False
 
 
 def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) -> tuple[ParamProof, ...]:
     """Return the proofs of the parameters $1 to $count of a statement."""
-    uses: dict[int, list[_Use | None]] = defaultdict(list)
-    written = dict(_Writes(facts, tree).find())
+    uses: dict[int, list[Use | None]] = defaultdict(list)
+    written = writes(facts, tree)
     tests = {id(node): words for node, words in _tests(facts, tree)}
     tested: dict[int, str] = {}
     types: dict[int, int] = {}
@@ -60,21 +46,15 @@ def judge(facts: SchemaFacts, tree: Node, count: int, optional: frozenset[int]) 
 
 def _as_read(facts: SchemaFacts, oid: int, proof: ParamProof, *, optional: bool) -> ParamProof:
     """Return the proof of a parameter of a type, which refuses NULL if it is a domain that does, whatever becomes of the value."""
-    if facts.is_strict_domain(oid):
+    if facts.type(oid).kind is TypType.DOMAIN and facts.refusals.by_domain(oid):
         domain = f"the domain `{facts.type(oid).name}`"
         if optional:
             return replace(proof, refused_by=proof.refused_by or domain)
         elements = Nullability(nullable=False, element_nullable=proof.element_nullable)
         return ParamProof(elements, f"it is cast to {domain}, which refuses NULL")
-    if refuses_holes(facts, oid):
+    if proof.element_nullable and facts.refuses_elements(oid):
         return replace(proof, nullability=replace(proof.nullability, element_nullable=False))
     return proof
-
-
-def refuses_holes(facts: SchemaFacts, array: int) -> bool:
-    """Return whether the elements are of a domain that refuses NULL, which is checked when a parameter is read."""
-    element = facts.below_domains(array).element
-    return element is not None and facts.is_strict_domain(element)
 
 
 def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
@@ -103,7 +83,7 @@ def _tests(facts: SchemaFacts, tree: Tree) -> Iterator[tuple[Node, str]]:
                 yield tested, words
 
 
-def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> ParamProof:
+def _judge(*, optional: bool, test: str | None, uses: list[Use | None]) -> ParamProof:
     elements = bool(uses) and all(use is not None and (use.whole or (use.elements and use.accepts_null)) for use in uses)
     direct = [use for use in uses if use is not None and not use.elements]
     refusing = next((use for use in direct if not use.accepts_null), None)
@@ -123,144 +103,3 @@ def _judge(*, optional: bool, test: str | None, uses: list[_Use | None]) -> Para
         nullable, reason = True, f"it is written to {direct[0].column}, which accepts NULL"
     refused_by = refusing.column if optional and refusing is not None else None
     return ParamProof(Nullability(nullable=nullable, element_nullable=elements), reason, refused_by)
-
-
-class _Writes:
-    """Traces the values that a statement writes back to parameters."""
-
-    def __init__(self, facts: SchemaFacts, tree: Node) -> None:
-        self._facts = facts
-        self._tree = tree
-
-    def find(self) -> Iterator[tuple[int, _Use]]:
-        """Return each PARAM node, by identity, that is a value on its way into a column."""
-        for node in walk(self._tree):
-            if node.tag == "QUERY":
-                query = Query(node)
-                if query.command in (CmdType.INSERT, CmdType.UPDATE, CmdType.MERGE):
-                    yield from self._of_query(query)
-
-    def _of_query(self, query: Query) -> Iterator[tuple[int, _Use]]:
-        relation = self._facts.relation(query.target_relation)
-        entries = list(_assignments(query))
-        direct = {id(uncast(self._facts, entry.node("expr"))) for entry in entries}
-        for entry in entries:
-            attribute = self._attribute(relation, entry.number("resno"))
-            if attribute is not None:
-                label, column, holes = attribute
-                use = _Use(label, column.accepts_null, elements=False, whole=holes)
-                yield from self._trace(query, entry.node("expr"), use, direct)
-
-    def _attribute(self, relation: Relation, number: int) -> tuple[str, Attribute, bool] | None:
-        """Return the stored column that a column of the target is, and whether an array may hold NULL there.
-
-        None for a column that a view computes or a trigger handles.
-        """
-        if relation.kind is not RelKind.VIEW:
-            column = relation.attributes.get(number)
-            if column is None:
-                return None
-            holes = self._facts.elements_nullable(relation, number) and not refuses_holes(self._facts, column.type)
-            return f"`{relation.name}.{column.name}`", column, holes
-        view = Query(self._facts.view_query(relation.oid))
-        if relation.instead_triggers or relation.rules or not 0 < number <= len(view.outputs):
-            return None
-        expression = view.outputs[number - 1].expression
-        if expression.tag != "VAR" or expression.number("varlevelsup"):
-            return None
-        under = self._facts.relation(view.entry(expression.number("varno")).relation)
-        return self._attribute(under, expression.number("varattno"))
-
-    def _trace(self, query: Query, expression: Node, use: _Use, direct: set[int]) -> Iterator[tuple[int, _Use]]:
-        node = uncast(self._facts, expression)
-        if is_parameter(node):
-            yield id(node), use
-        elif node.tag == "FUNCEXPR" and self._facts.function(node.number("funcid")).signature == "unnest(anyarray)":
-            yield from self._elements(node, use)
-        elif node.tag == "VAR" and not node.number("varlevelsup"):
-            item, attribute = node.number("varno"), node.number("varattno")
-            entry = query.entry(item)
-            if entry.kind not in (RTEKind.VALUES, RTEKind.SUBQUERY, RTEKind.FUNCTION) or not _only_written(query, item, attribute, direct):
-                return
-            if entry.kind is RTEKind.VALUES:
-                for row in query.values_rows(entry):
-                    yield from self._trace(query, row[attribute - 1], use, direct)
-            elif entry.kind is RTEKind.SUBQUERY:
-                yield from self._through(Query(entry.node.node("subquery")), attribute, use)
-            else:
-                functions = entry.node.nodes("functions")
-                if all(f.number("funccolcount") == 1 for f in functions) and 1 <= attribute <= len(functions):
-                    yield from self._trace(query, functions[attribute - 1].node("funcexpr"), use, direct)
-
-    def _through(self, query: Query, attribute: int, use: _Use) -> Iterator[tuple[int, _Use]]:
-        if query.set_operations is not None or query.groups or query.node.has("distinctClause"):
-            return
-        for target in query.outputs:
-            if target.number == attribute:
-                direct = {id(uncast(self._facts, t.expression)) for t in query.outputs}
-                yield from self._trace(query, target.expression, use, direct)
-
-    def _elements(self, call: Node, use: _Use) -> Iterator[tuple[int, _Use]]:
-        argument = uncast(self._facts, call.nodes("args")[0])
-        if is_parameter(argument):
-            yield id(argument), _Use(use.column, use.accepts_null, elements=True)
-
-
-def uncast(facts: SchemaFacts, node: Node) -> Node:
-    """Return an expression without the casts that return NULL for NULL."""
-    while True:
-        if node.tag in ("RELABELTYPE", "COLLATEEXPR", "COERCEVIAIO", "ARRAYCOERCEEXPR") or (
-            node.tag == "COERCETODOMAIN" and not facts.is_strict_domain(node.number("resulttype"))
-        ):
-            node = node.node("arg")
-        elif node.tag == "FUNCEXPR" and node.enum("funcformat", CoercionForm) in _CASTS and _is_plain_cast(facts, node):
-            node = node.nodes("args")[0]
-        else:
-            return node
-
-
-def _is_plain_cast(facts: SchemaFacts, node: Node) -> bool:
-    function = facts.function(node.number("funcid"))
-    return function.strict and all(argument.tag == "CONST" for argument in node.nodes("args")[1:])
-
-
-def _assignments(query: Query) -> Iterator[Node]:
-    """Return the target entries that assign columns of the written table."""
-    for target in query.targets:
-        if not target.junk:
-            yield target.node
-    for action in query.merge_actions:
-        yield from action.nodes("targetList")
-    if query.on_conflict is not None:
-        yield from query.on_conflict.nodes("onConflictSet")
-
-
-def _only_written(query: Query, item: int, attribute: int, direct: set[int]) -> bool:
-    """Return whether a column of FROM is used for nothing but assignments. The column list of a join does not count."""
-    for node in _uses(query.node):
-        if node.tag != "VAR" or node.number("varlevelsup"):
-            continue
-        entry = query.entry(node.number("varno"))
-        if entry.kind is RTEKind.JOIN:
-            return False
-        if node.number("varno") == item and node.number("varattno") in (0, attribute) and id(node) not in direct:
-            return False
-    return not any(n.tag == "QUERY" and n is not query.node and _refers_out(n) for n in _uses(query.node))
-
-
-def _uses(tree: Tree) -> Iterator[Node]:
-    """Yield the nodes of a query, except the column lists of its joins and the insides of subqueries, which have their own columns."""
-    stack: list[Tree] = [tree]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, list):
-            stack.extend(part)
-        elif isinstance(part, Node):
-            yield part
-            if part.tag == "QUERY" and part is not tree:
-                continue
-            stack.extend(value for name, value in part.fields.items() if name not in ("joinaliasvars", "exclRelTlist"))
-
-
-def _refers_out(subquery: Node) -> bool:
-    return any(node.tag == "VAR" and node.number("varlevelsup") for node in walk(subquery))
