@@ -65,7 +65,7 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
     for orders, meeting in enumerate(("201  Ada Lovelace, id <id>", "409  Ada Lovelace exists from an earlier run, id <id>"), start=1):
         ran = run_demo_process(database_url)
         assert (ran.returncode, ran.stderr) == (0, "")
-        told, _, trace = without_ids(ran.stdout).partition("▸ The trace of the order")
+        story, _, trace = without_ids(ran.stdout).partition("▸ The trace of the order")
         for line in (
             f"POST /users  {meeting}",
             "POST /users  409  email-taken: the e-mail address ADA@EXAMPLE.ORG is taken",
@@ -84,7 +84,7 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
             "GET /users/<id>/profile  404  user-not-found: ",
             "GET /users/<id>  401  unauthenticated: ",
         ):
-            assert f"  {line}" in told
+            assert f"  {line}" in story
         outline = [re.sub(r"(?<=\S)  .*", "", line) for line in trace.splitlines()]
         paid = outline[outline.index("POST /orders/{order_id}/payment") :]
         way = ["└── order.pay", "    ├── AddToOutbox", "    └── publish OrderPaid", "process sales", "AddToDailySales"]
