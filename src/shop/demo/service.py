@@ -35,10 +35,12 @@ class Service:
             raise UnexpectedOutcome(f"the consumers have not handled all events within {_PATIENCE:g} s") from None
 
     async def _has_caught_up(self) -> bool:
-        backlog = await self.shop.backlog.measure()
-        if backlog.outbox is None or backlog.consumers is None:
+        outbox = (await self.shop.backlog.measure()).outbox
+        if outbox is None or outbox.pending:
             return False
-        return backlog.outbox.pending == 0 and not any(backlog.consumers.values())
+        # Measured again, since both are measured at once: an event may have been published after the consumers were asked.
+        consumers = (await self.shop.backlog.measure()).consumers
+        return consumers is not None and not any(consumers.values())
 
 
 @asynccontextmanager
