@@ -77,6 +77,8 @@ class _Embedded(Server):
 async def _messaging(shop: Shop) -> AsyncGenerator[None]:
     if shop.relay is None or shop.consumers is None:
         raise UnexpectedOutcome("there is no broker")
+    # A consumer that does not exist yet has nothing to wait for: the first message of each is asked for, which creates it.
+    await asyncio.gather(*(each.run_once() for each in shop.consumers.values()))
     stop = asyncio.Event()
     programs = [asyncio.create_task(run(stop)) for run in (shop.relay.run, *(each.run for each in shop.consumers.values()))]
     try:
