@@ -61,6 +61,30 @@ def test_elements_that_a_constraint_refuses_are_proven_and_none_can_be_stored(co
                 connection.execute(f"INSERT INTO t (tags) VALUES ({hole})".encode())
 
 
+@pytest.mark.parametrize(
+    ("domain", "value"),
+    [
+        ("text NOT NULL", "$1::part[]"),
+        ("text CHECK (NOT value IS NULL)", "($1::text[])::part[]"),
+        ("text[] CHECK (array_position(value, NULL) IS NULL)", "$1::part"),
+        ("text[] CHECK (cardinality(value) = cardinality(array_remove(value, NULL)))", "($1::text[])::part"),
+        ("text[] CHECK (cardinality(value) = 2 AND array_position(value, NULL) IS NULL)", "$1::text[]"),
+    ],
+)
+def test_elements_that_a_domain_refuses_are_never_none(connection: psycopg.Connection, domain: str, value: str) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"CREATE DOMAIN part AS {domain}; CREATE TABLE t (tags text[])".encode())
+        sql = f"INSERT INTO t (tags) VALUES ({value}{'::part' if value == '$1::text[]' else ''}) RETURNING 1"
+        param = value.partition("$1::")[2].partition(")")[0]
+        assert not prove(connection, sql, param).params[0].element_nullable
+
+
+def test_a_domain_that_refuses_arrays_of_one_length_accepts_null_in_others(connection: psycopg.Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("CREATE DOMAIN pair AS text[] CHECK (cardinality(value) = 2); CREATE TABLE t (tags text[])")
+        assert prove(connection, "INSERT INTO t (tags) VALUES ($1::pair) RETURNING 1", "pair").params[0].element_nullable
+
+
 @pytest.mark.parametrize("schema", ALLOWED)
 def test_elements_that_may_be_stored_are_not_proven(connection: psycopg.Connection, schema: str) -> None:
     with connection.transaction(force_rollback=True):

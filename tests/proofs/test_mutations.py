@@ -9,13 +9,13 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from sqlwright.prove.catalog import facts, totals
+from sqlwright.prove.catalog import facts, refusals, totals
 from sqlwright.prove.rules import EXPRESSIONS, narrowing, scopes, verdicts
 from sqlwright.prove.rules.expressions import aggregates, columns, functions, setreturning, values
 from sqlwright.prove.rules.queries import outputs, recursion, returning
-from sqlwright.prove.rules.rows import cardinality, dependencies, reach, steadiness
+from sqlwright.prove.rules.rows import cardinality, dependencies, reach, reevaluation, steadiness
 from sqlwright.prove.rules.verdicts import may_be_null
-from sqlwright.prove.shape import parameters
+from sqlwright.prove.shape import parameters, writes
 from sqlwright.prove.statement import prove_statement
 from sqlwright.prove.tree import rowfacts
 from tests.support.servers import Servers, fresh_database
@@ -59,9 +59,9 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with partial indexes": (dependencies.FunctionalDependencies, "_implies", lambda self, predicate, item: True),
     "comparisons with one row of a subquery": (dependencies.FunctionalDependencies, "_has_one_value", lambda self, node: False),
     "caution with subqueries that choose": (dependencies, "is_repeatable", lambda prover, subquery: True),
-    "caution with views that choose": (dependencies, "relation_is_repeatable", lambda prover, oid: True),
-    "caution with common tables that choose": (dependencies, "is_evaluated_once", lambda prover_facts, common_table: True),
-    "what is evaluated once": (dependencies, "is_evaluated_once", lambda prover_facts, common_table: False),
+    "caution with views that choose": (reevaluation, "relation_is_repeatable", lambda prover, oid: True),
+    "caution with common tables that choose": (reevaluation, "is_evaluated_once", lambda prover_facts, common_table: True),
+    "what is evaluated once": (reevaluation, "is_evaluated_once", lambda prover_facts, common_table: False),
     "IS NOT DISTINCT FROM": (dependencies.FunctionalDependencies, "_apply_likeness", lambda self, likeness: None),
     "CHECK constraints that fix a key": (dependencies.FunctionalDependencies, "_take_checks", lambda self, item: None),
     "caution with CHECK constraints that let NULL pass": (
@@ -81,8 +81,8 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "caution with stable values": (steadiness, "_depends_on_settings", lambda prover, node: False),
     "statements that change no setting": (scopes, "changes_settings", lambda schema_facts, statement: True),
     "caution with policies": (facts.SchemaFacts, "_policies", {}),
-    "caution with joins that are evaluated again": (dependencies.FunctionalDependencies, "_matches_alike", lambda self, event, join: True),
-    "joins that find the same again": (dependencies.FunctionalDependencies, "_matches_alike", lambda self, event, join: False),
+    "caution with joins that are evaluated again": (dependencies, "matches_alike", lambda *arguments: True),
+    "joins that find the same again": (dependencies, "matches_alike", lambda *arguments: False),
     "groups that HAVING leaves": (dependencies.FunctionalDependencies, "is_compared", lambda self, node, operator, condition: False),
     "users' casts to text": (facts.SchemaFacts, "has_cast_to_text", lambda self, oid: False),
     "equal values": (dependencies.FunctionalDependencies, "_same", lambda self, node: False),
@@ -111,10 +111,13 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "assigned values": (returning._Written, "_assigned", lambda self, item, attribute, present: present),
     "either side": (verdicts, "either", verdicts.both),
     "both sides": (verdicts, "both", verdicts.either),
-    "parameters in unnest": (parameters._Writes, "_elements", lambda self, call, use: iter(())),
-    "parameters in subqueries": (parameters._Writes, "_through", lambda self, query, attribute, use: iter(())),
+    "parameters in unnest": (writes._Writes, "_elements", lambda self, call, use: iter(())),
+    "parameters in subqueries": (writes._Writes, "_through", lambda self, levels, attribute, use: iter(())),
+    "parameters in WITH items": (writes._Writes, "_through_item", lambda self, levels, entry, attribute, use: iter(())),
+    "domains that refuse NULL": (refusals.Refusals, "by_domain", lambda self, oid: False),
+    "columns that refuse NULL": (refusals.Refusals, "by_column", lambda self, relation, number: False),
     "tests of parameters": (parameters, "_tests", lambda facts, tree: iter(())),
-    "other uses of a parameter's column": (parameters, "_only_written", lambda *arguments: True),
+    "other uses of a parameter's column": (writes, "_only_written", lambda *arguments: True),
 }
 _TABLES = {
     "NEVER_NULL_AGGREGATES": totals.NEVER_NULL_AGGREGATES,

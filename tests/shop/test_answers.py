@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, Key
 from shop.application.transactions.failures import CommitOutcomeUnknown, OutcomeUnknown, StoreLost
 from shop.application.transactions.runner import Retries, Transactions
 from shop.application.transactions.unit_of_work import BeginUnitOfWork, UnitOfWork
+from shop.domain.events import Event, UserRegistered
 from shop.domain.result import Err, Ok
 from shop.domain.users import EmailTaken, Profile, User
 from shop.domain.values import EmailAddress, Password, PersonName
@@ -156,6 +157,63 @@ async def test_an_unknown_commit_stays_unknown_if_the_database_is_lost_then(chea
     again = await UserCommands(Transactions(store.begin), cheap_hasher).register(under("1"), ADA, PASSWORD)
     (user,) = store.state.users.values()
     assert again == (Err(AlreadyAnswered(answer(user))) if is_committed else Ok(user))
+
+
+async def test_what_an_unknown_commit_changed_is_invalidated_again_when_its_answer_is_found(cheap_hasher: PasswordHasher) -> None:
+    # It may have been carried out after the first invalidation, and a reader may have cached the old value in between.
+    store = MemoryStore()
+    invalidated: list[Sequence[Event]] = []
+
+    async def after_commit(events: Sequence[Event]) -> None:
+        invalidated.append(tuple(events))
+
+    users = UserCommands(Transactions(Broken(store, is_committed=True).begin, after_commit=after_commit), cheap_hasher)
+    assert isinstance(await users.register(under("1"), ADA, PASSWORD), Err)
+    (user,) = store.state.users.values()
+    assert invalidated == [(UserRegistered(user.id),)] * 2
+
+
+class Late:
+    """Units of work whose first commit is carried out while its connection breaks, and whose key stays locked for some attempts."""
+
+    def __init__(self, pool: Pool, holder: AsyncConnection[Any], attempts: int) -> None:
+        self._begin = units_of_work(pool)
+        self._holder = holder
+        self._attempts = attempts
+        self._has_broken = False
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[UnitOfWork[Repositories]]:
+        async with self._begin() as uow:
+            commit = uow.commit
+
+            async def broken() -> None:
+                await commit()
+                if not self._has_broken:
+                    self._has_broken = True
+                    await self._holder.execute("SELECT pg_advisory_lock(hashtextextended('system:test 1', 0))")
+                    raise CommitOutcomeUnknown("the connection broke during the commit")
+
+            uow.commit = broken  # type: ignore[method-assign]
+            yield uow
+
+    async def wait(self, seconds: float) -> None:  # noqa: ARG002 - the attempts are counted instead
+        """Wait between two attempts."""
+        self._attempts -= 1
+        if self._attempts == 0:
+            await self._holder.execute("SELECT pg_advisory_unlock_all()")
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(2, AlreadyAnswered), (100, OutcomeUnknown)])
+async def test_a_request_waits_for_its_own_transaction_and_says_that_it_does_not_know(
+    pool: Pool, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher, attempts: int, expected: type[object]
+) -> None:
+    # Not that the key is in use, by which nothing would have been done.
+    late = Late(pool, conn, attempts)
+    users = UserCommands(Transactions(late.begin, sleep=late.wait), cheap_hasher)
+    result = await users.register(under("1"), ADA, PASSWORD)
+    assert isinstance(result, Err)
+    assert isinstance(result.error, expected)
 
 
 async def test_a_key_is_in_use_until_a_commit_whose_connection_broke_has_ended(

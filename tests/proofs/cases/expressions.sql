@@ -373,3 +373,7 @@ SELECT trim(email), isempty(int4range(id, id)), range_merge(int4range(id, id), '
 -- locks by a program's own numbers
 --> ! ! : 1
 SELECT pg_try_advisory_lock(1, 2), pg_advisory_unlock_all();
+
+-- a cast to a domain that refuses NULL
+--> ! : many
+SELECT nullif(name, 'zzz')::code FROM users WHERE name IS NOT NULL;

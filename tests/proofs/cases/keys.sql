@@ -193,3 +193,7 @@ SELECT theme FROM lonely_null;
 -- a LEFT JOIN over a NOT NULL foreign key: its triggers can be switched off
 --> ! ? : many
 SELECT h.id, u.email FROM heads h LEFT JOIN users u ON u.id = h.user_id;
+
+-- a table of which a NOT NULL column is NULL is not there
+--> ! : 0..1 : $1!
+SELECT u.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE u.id = $1::int AND o.id IS NULL;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from tenacity import (
 
 from shop.application.cancellation import to_the_end
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.transactions.answers import AlreadyAnswered, KeyInUse
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import (
     CommitOutcomeUnknown,
@@ -62,6 +63,14 @@ class Retries:
     first_wait: float = 0.02
     longest_wait: float = 1.0
     deadline: float = 20.0
+
+
+@dataclass(slots=True)
+class _UnknownCommits:
+    """The commits of one use case whose outcome is unknown: whether there are any, and the events of those that may be committed."""
+
+    are_any: bool = False
+    events: list[Event] = field(default_factory=list[Event])
 
 
 async def _ignore(events: Sequence[Event]) -> None:
@@ -113,17 +122,13 @@ class Transactions(Generic[R_co]):
             reraise=True,
         )
         deadline = asyncio.timeout(self._retries.deadline)
-        is_unknown = False
+        unknown = _UnknownCommits()
         begun: list[Operation[R_co]] = []
 
         async def attempt() -> Result[T, E | Failure]:
-            nonlocal is_unknown
-            try:
-                return await self._attempt(context, action, work, deadline, begun)
-            except CommitOutcomeUnknown as unknown:
-                is_unknown = True
-                _log.error("%s: the outcome of the commit is unknown: %s", action, unknown)
-                raise
+            result = await self._attempt(context, action, work, deadline, begun, unknown)
+            await self._find_out(action, unknown, result)
+            return result
 
         try:
             async with deadline:
@@ -133,14 +138,14 @@ class Transactions(Generic[R_co]):
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
             given_up = _given_up(action, error, retrying)
-            failure = OutcomeUnknown(action) if is_unknown else given_up
+            failure = OutcomeUnknown(action) if unknown.are_any else given_up
             return Err(failure) if isinstance(error, StoreLost) else await self._failed(context, action, begun, failure)
         except TimeoutError:
             if not deadline.expired():
                 raise
             _log.warning("%s: not done within %g s", action, self._retries.deadline)
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
-            return await self._failed(context, action, begun, OutcomeUnknown(action) if is_unknown else late)
+            return await self._failed(context, action, begun, OutcomeUnknown(action) if unknown.are_any else late)
         except Exception as defect:
             await self._failed(context, action, begun, defect)
             raise
@@ -164,7 +169,13 @@ class Transactions(Generic[R_co]):
         return Err(failure)
 
     async def _attempt(
-        self, context: Context, action: str, work: Work[R_co, T, E], deadline: asyncio.Timeout, begun: list[Operation[R_co]]
+        self,
+        context: Context,
+        action: str,
+        work: Work[R_co, T, E],
+        deadline: asyncio.Timeout,
+        begun: list[Operation[R_co]],
+        unknown: _UnknownCommits,
     ) -> Result[T, E | Failure]:
         operation: Operation[R_co] | None = None
         try:
@@ -177,10 +188,27 @@ class Transactions(Generic[R_co]):
                 result = await work(operation)
                 await operation.end(result)
                 return result
+        except CommitOutcomeUnknown as error:
+            unknown.are_any = True
+            unknown.events += () if operation is None else operation.committed
+            _log.error("%s: the outcome of the commit is unknown: %s", action, error)
+            raise
         finally:
             # The connection is back in the pool by now: the listener may be slow.
             if operation is not None and operation.committed:
                 await to_the_end(self._notify(action, operation.committed))
+
+    async def _find_out(self, action: str, unknown: _UnknownCommits, result: Result[object, object]) -> None:
+        """Judge by the result of this attempt what became of the commits before it. Raises `CommitOutcomeUnknown` if that is still open."""
+        match result:
+            case Err(KeyInUse()) if unknown.are_any:
+                # By the transaction whose connection broke: the server has not ended it yet.
+                raise CommitOutcomeUnknown("the transaction is still in progress")
+            case Err(AlreadyAnswered()) if unknown.events:
+                # The commit may have been carried out after the listener was called.
+                await to_the_end(self._notify(action, unknown.events))
+            case _:
+                pass
 
     async def _notify(self, action: str, events: Sequence[Event]) -> None:
         try:

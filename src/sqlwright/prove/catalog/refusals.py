@@ -17,6 +17,7 @@ _COLUMN = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), c.relname, pg_get_expr(k.conbin, k.conrelid)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
 WHERE k.contype = 'c' AND k.conrelid = %s::int8::oid AND k.conkey = ARRAY[%s::int2]
+      AND (to_jsonb(k) ->> 'conenforced') IS DISTINCT FROM 'false'
 """
 
 
