@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-GROUPS := shop servers test lint
+GROUPS := shop demo test lint
 # One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs bench-load docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,14 +44,14 @@ $(DOCS_READY): $(READY)
 	@$(INSTALL) --group docs
 	@touch $@
 
-demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo against PostgreSQL, Redis and NATS; TRACE=1 shows its queries
+demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo over HTTP against PostgreSQL, Redis and NATS
 	@set -e; \
 	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
 	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
 	trap 'exit 130' INT; trap 'exit 143' TERM; \
 	$(BIN)/sqlwright db up; \
 	$(BIN)/sqlwright generate; \
-	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo $(if $(TRACE),--trace)
+	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo
 
 generate: $(READY) ## write the typed functions for queries/*.sql
 	@$(BIN)/sqlwright generate
@@ -113,6 +113,9 @@ bench: $(BENCH_READY) ## measure speed against hand-written code, alternatives a
 
 bench-docs: $(BENCH_READY) ## write the measurements of `make bench` into README.md and docs/
 	@$(BIN)/python -m benchmarks record
+
+bench-load: $(READY) ## measure the service under load, and write the table into docs/operations.md; NOTE says what else the machine does
+	@$(BIN)/python -m benchmarks.load --record --note '$(NOTE)'
 
 docs: $(DOCS_READY) ## build the documentation site into site/, and check its links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.chart import CASES, chart
@@ -28,7 +28,12 @@ def record(results: Results, root: Path) -> None:
 
 def filled(page: str, results: Results) -> str:
     """Return the page with the measurements between its markers `<!-- measured: name -->` and `<!-- end -->`."""
-    return _MARKED.sub(lambda found: f"{found[1]}{_PARTS[found['name']](results)}{found[3]}", page)
+    return replaced(page, {name: part(results) for name, part in _PARTS.items()})
+
+
+def replaced(page: str, parts: Mapping[str, str]) -> str:
+    """Return the page with these texts between the markers of their names. Raises `KeyError`: a marker has another name."""
+    return _MARKED.sub(lambda found: f"{found[1]}{parts[found['name']]}{found[3]}", page)
 
 
 def _summary(results: Results) -> str:
@@ -42,7 +47,7 @@ def _summary(results: Results) -> str:
             theirs, ours = results.get(case, contender), results.get(case, GENERATED)
             row.append(f"{compare(theirs, ours).median:.2f}" if theirs and ours else "")
         rows.append(row)
-    return _table(rows)
+    return table(rows)
 
 
 def _targets(results: Results) -> str:
@@ -53,7 +58,7 @@ def _targets(results: Results) -> str:
             standing = target.standing(ratio)
             shown = standing if standing == "met" else f"**{standing}**"
             rows.append([target.what, wanted, times(ratio.median), f"{ratio.low:.2f} to {ratio.high:.2f}", shown, where])
-    return _table(rows)
+    return table(rows)
 
 
 def _distant(results: Results) -> str:
@@ -62,7 +67,7 @@ def _distant(results: Results) -> str:
         if one.round_trips is not None:
             low, high = one.middle_half
             rows.append([one.case, one.contender, str(one.round_trips), seconds(one.median), f"{seconds(low)} to {seconds(high)}"])
-    return _table(rows)
+    return table(rows)
 
 
 def _filters(results: Results) -> str:
@@ -72,7 +77,7 @@ def _filters(results: Results) -> str:
         low, high = one.middle_half
         ratio = times(compare(one, ours).median) if ours else ""
         rows.append([one.contender, seconds(one.median), f"{seconds(low)} to {seconds(high)}", ratio, one.plan or ""])
-    return _table(rows)
+    return table(rows)
 
 
 def _cases(group: Group) -> Callable[[Results], str]:
@@ -83,7 +88,7 @@ def _cases(group: Group) -> Callable[[Results], str]:
                 low, high = one.middle_half
                 memory = f"{one.peak_memory / 1024:.0f} MiB" if one.peak_memory else ""
                 rows.append([case, one.contender, seconds(one.median), f"{seconds(low)} to {seconds(high)}", memory])
-        return _table(rows)
+        return table(rows)
 
     return written
 
@@ -92,7 +97,8 @@ def _setting(results: Results) -> str:
     return ", ".join(f"{name} {value}" for name, value in results.setting.items()) + ".\n"
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Return rows, the first of which is the head, as a table in Markdown."""
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body, ""])
 

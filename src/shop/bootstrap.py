@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from shop.application.commands.orders import OrderCommands
@@ -46,7 +47,7 @@ from shop.domain.events import Event
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
-from shop.infrastructure.metrics import MessagingMetrics
+from shop.infrastructure.metrics import CacheMetrics, MessagingMetrics, PoolMetrics, UseCaseMetrics
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
@@ -68,6 +69,7 @@ from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.smtp import SmtpNotifier
+from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
@@ -82,6 +84,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Shop",
+    "Span",
     "TraceExporter",
     "configure_logging",
     "configure_tracing",
@@ -90,6 +93,7 @@ __all__ = [
     "load_settings",
     "maintain_audit_log",
     "open_shop",
+    "read_spans",
 ]
 
 
@@ -120,7 +124,8 @@ class Shop:
     """The composed service.
 
     Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
-    process has sessions of its own; without a mail server there is no consumer `notifications`.
+    process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use cases, pools
+    and cache.
     """
 
     users: UserCommands
@@ -136,6 +141,7 @@ class Shop:
     has_shared_sessions: bool
     rates: RateLimit
     backlog: BacklogMeter
+    usage: CollectorRegistry
     metrics: MessagingMetrics
     statuses: StatusSender | None
     relay: Relay | None
@@ -147,12 +153,14 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
     """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
+        pools = {"primary": pool}
         replica: Replica | None = None
         if settings.database_read_url is not None:
             # Without idle connections: the pool would try to restore them all the time, and log it, while the replica is down.
             options = replace(_pool_options(settings), min_size=0, wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
             replica_url = settings.database_read_url.get_secret_value()
-            replica = Replica(read_repositories(await stack.enter_async_context(open_pool(replica_url, options, is_required=False))))
+            pools["replica"] = await stack.enter_async_context(open_pool(replica_url, options, is_required=False))
+            replica = Replica(read_repositories(pools["replica"]))
         store = adapters.cache
         if store is None and settings.redis_url is not None:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
@@ -171,18 +179,24 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             Subscriber(session_revocation.EVENTS, revocation.after_commit),
             *adapters.subscribers,
         )
+        usage = CollectorRegistry()
         begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
             begin,
             after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
+            observe=UseCaseMetrics(usage).observe,
         )
         smtp = settings.smtp_url
         notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
-        metrics = MessagingMetrics()
+        metrics = MessagingMetrics(usage)
         # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
         unchecked = replace(_pool_options(settings), min_size=0, is_checked=False)
         inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
+        pools["inbox"] = inboxes
+        usage.register(PoolMetrics(pools))
+        if store is not None:
+            usage.register(CacheMetrics(cache))
         optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
         readers = _readers(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or _hasher(settings))
@@ -208,6 +222,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             has_shared_sessions=url is not None,
             rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
+            usage=usage,
             metrics=metrics,
             statuses=broker,
             relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),

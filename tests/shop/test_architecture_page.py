@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / name for name in ("architecture.md", "events.md", "http.md")]
+PAGES = [DOCS / name for name in ("architecture.md", "events.md", "http.md", "operations.md")]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,13 @@
-"""The composed service, its password hashing, and the demo, on a real database."""
+"""The composed service and its password hashing, on a real database."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +15,6 @@ from argon2 import Parameters, Type, extract_parameters, low_level
 from psycopg import AsyncConnection, sql
 
 import shop_db
-from shop import demo
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
 from shop.application.reads.query_service import QueryService
@@ -318,86 +313,3 @@ async def test_hashing_does_not_block_the_event_loop() -> None:
         turns += 1
     # Hashing on the event loop would allow only one or two iterations.
     assert turns > 10
-
-
-# --- The demo -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Ran:
-    """The result of a run of the demo."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-RunDemo: TypeAlias = Callable[[str | None], Ran]
-
-
-@pytest.fixture
-def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunDemo:
-    """Run the demo in this process."""
-
-    def run(database_url: str | None) -> Ran:
-        for name in [name for name in os.environ if name.endswith("_URL")]:
-            monkeypatch.delenv(name)
-        if database_url is not None:
-            monkeypatch.setenv("DATABASE_URL", database_url)
-        capsys.readouterr()
-        status = demo.main()
-        printed = capsys.readouterr()
-        return Ran(status, printed.out, printed.err)
-
-    return run
-
-
-def run_demo_process(database_url: str, *arguments: str) -> Ran:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")} | {"DATABASE_URL": database_url}
-    command = [sys.executable, "-X", "utf8", "-m", "shop.demo", *arguments]
-    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
-
-
-def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_url: str, run_demo: RunDemo) -> None:
-    for meeting, run in (("registered Ada", run_demo_process), ("exists from an earlier run: Ada", run_demo)):
-        ran = run(database_url)
-        assert (ran.returncode, ran.stderr) == (0, "")
-        for line in (
-            meeting,
-            "refused: the e-mail address ADA@EXAMPLE.ORG is taken",
-            "welcome, Ada Lovelace",
-            "shipped, version 3",
-            "the order does not exist",
-        ):
-            assert f"  {line}" in ran.stdout
-        for ending in ("spent  (from PostgreSQL)", "spent  (from Redis)", "0 in a second pass", "each with effect once"):
-            assert f"{ending}\n" in ran.stdout
-        assert ran.stdout.splitlines()[-1].startswith("  deleted: there is no user ")
-
-
-def test_the_demo_shows_the_queries_of_each_step(database_url: str) -> None:
-    ran = run_demo_process(database_url, "--trace")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    tree = ran.stdout.partition("▸ Trace")[2].splitlines()
-    # Queries of the start come before the first step.
-    steps = [line.split("  ")[0] for line in tree if line[:1].islower()]
-    assert steps == ["register", "log in", "update profile", "order", "refuse", "roll back", "publish and consume", "read", "delete"]
-    order = tree[tree.index(next(line for line in tree if line.startswith("order "))) :]
-    assert order[1].startswith("├── PlaceOrder  INSERT  ")
-    assert any("DeleteUser  DELETE users" in line and line.endswith("RestrictViolation: orders_user_id_fkey") for line in tree)
-
-
-def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:
-    ran = run_demo(None)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
-
-
-def test_the_demo_requires_the_migrations(new_database: Callable[[str], str], run_demo: RunDemo) -> None:
-    ran = run_demo(new_database("template1"))
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == (
-        'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
-        "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
-    )

@@ -25,6 +25,7 @@ from shop.domain.users import Role
 from shop.local_servers import redis_server
 from shop.web import middleware
 from shop.web.middleware import Limits
+from shop.web.server import Listening, Server
 from tests.support.waiting import wait_until
 
 from .servers import frozen
@@ -317,3 +318,15 @@ def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(datab
         code, log = server.stop()
     assert (answers[0].status_code, code) == (201, 0), log
     assert all(json.loads(line)["level"] in {"info", "warning"} for line in log.splitlines() if line.startswith("{"))
+
+
+async def test_a_server_on_any_free_port_reports_the_one_that_it_has(web: Web) -> None:
+    found: list[str] = []
+    server = Server(web.app, web.state, Listening("127.0.0.1", 0), found.append, drain=0, patience=30)
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
+        await asyncio.sleep(0.01)
+    async with httpx.AsyncClient(base_url=f"http://{found[0]}") as client:
+        assert (await client.get("/livez")).status_code == 200
+    server.should_exit = True
+    await running

@@ -24,6 +24,7 @@ from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
 from shop.cli.commands.seed import seed
 from shop.cli.commands.serve import serve
+from shop.cli.commands.trace import trace
 from shop.cli.output import ExitCode, Output, Problem
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
@@ -39,7 +40,7 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="database")
-for command in (serve, seed, relay, consume, prune, audit, health):
+for command in (serve, seed, relay, consume, prune, audit, trace, health):
     app.command()(command)
 
 

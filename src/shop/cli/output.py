@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.tree import Tree
 
 from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
@@ -140,6 +141,13 @@ class Output:
         for note, cursor in notes.items():
             if cursor is not None:
                 self.note(f"{note} {cursor}")
+
+    def tree(self, tree: Tree, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a tree, or its records as JSON."""
+        if self.is_json:
+            self._json({"items": list(rows)})
+        else:
+            self._out().print(tree)
 
     def note(self, text: str) -> None:
         """Write a note that is not part of the result, unless the output is JSON."""

@@ -9,14 +9,15 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from opentelemetry import trace
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
@@ -42,6 +43,7 @@ from shop.domain.values import UserId
 T = TypeVar("T")
 
 _log = logging.getLogger("shop.cli")
+_tracer = trace.get_tracer("shop.cli")
 
 _QUOTED = 60
 
@@ -54,37 +56,56 @@ class Session:
     file: Path | None
     overrides: dict[str, str]
     acting_user: UserId | None
+    command: str = "shop"
     context: Context = field(init=False)
+    _loaded: LoadedSettings | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         # Who may run the program may do everything.
         self.context = Context(Actor.admin(_operator()), f"cli {socket.gethostname()}"[:100])
 
     def settings(self) -> LoadedSettings:
-        """Load the settings and configure logging, or exit with the problem."""
+        """Load the settings and configure logging and tracing, the first time, or exit with the problem."""
+        if self._loaded is not None:
+            return self._loaded
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
+            settings = loaded.settings
+            configure_tracing(settings.tracing, Path(settings.trace_file), settings.trace_file_limit)
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
         configure_logging(loaded.settings.log_format, loaded.settings.log_level)
-        configure_tracing(loaded.settings.tracing)
         for warning in loaded.warnings:
             _log.warning("%s", warning)
+        self._loaded = loaded
         return loaded
 
-    def run(self, work: Callable[[Shop], Awaitable[T]]) -> T:
-        """Run the work with the composed service, or exit with the problem."""
+    def run(self, work: Callable[[Shop], Awaitable[T]], *, is_traced: bool = True) -> T:
+        """Run the work with the composed service, or exit with the problem.
+
+        What it does is one trace, unless it serves others: then `is_traced` is false, and each request or message has its own.
+        """
         settings = self.settings().settings
 
         async def composed() -> T:
             CURRENT_TRACE.set(self.context.trace_id)
             async with open_shop(settings) as shop:
-                if self.acting_user is not None:
-                    actor = self.value(await shop.users.act_as(self.context, self.acting_user))
-                    self.context = replace(self.context, actor=actor)
-                return await work(shop)
+                with self._span() if is_traced else nullcontext():
+                    if self.acting_user is not None:
+                        actor = self.value(await shop.users.act_as(self.context, self.acting_user))
+                        self.context = replace(self.context, actor=actor)
+                    return await work(shop)
 
         return self.complete(composed())
+
+    @contextmanager
+    def _span(self) -> Generator[None]:
+        """Begin the span of the command, whose trace is the one of log lines, the audit log and events."""
+        with _tracer.start_as_current_span(self.command, record_exception=False, set_status_on_exception=False) as span:
+            if span.is_recording():
+                self.context = replace(self.context, trace_id=f"{span.get_span_context().trace_id:032x}")
+                CURRENT_TRACE.set(self.context.trace_id)
+            yield
 
     def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         """Run the work of the owner of the tables, without the service, or exit with the problem."""
@@ -130,6 +151,7 @@ class Session:
 def session(context: typer.Context) -> Session:
     """Return the session of a call."""
     current: Session = context.obj
+    current.command = context.command_path
     return current
 
 

@@ -1,19 +1,19 @@
-"""Traces through outbox and broker: a span that ended long ago is continued by its `traceparent`, as in W3C Trace Context."""
+"""Spans, and traces through outbox and broker: a span that ended long ago is continued by its `traceparent`, as in W3C Trace Context."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shop.application.messaging.consumer import Processor, Verdict
 from shop.application.messaging.messages import Message
 
-_tracer = trace.get_tracer("shop.messaging")
+_tracer = trace.get_tracer("shop")
 # Not the configured propagator: the column and the header hold this format and nothing else.
 _W3C = TraceContextTextMapPropagator()
 
@@ -26,13 +26,22 @@ def current_traceparent() -> str:
 
 
 @contextmanager
+def span(
+    name: str, attributes: Mapping[str, str] | None = None, kind: SpanKind = SpanKind.INTERNAL, parent: Context | None = None
+) -> Generator[Span]:
+    """Begin a span, and make it the current one. Exceptions are not recorded, since their texts may quote rows."""
+    with _tracer.start_as_current_span(name, parent, kind, attributes, record_exception=False, set_status_on_exception=False) as current:
+        yield current
+
+
+@contextmanager
 def publishing(message: Message) -> Generator[str]:
     """Trace the publishing of a message, as a part of the trace that wrote it, and return the `traceparent` to send."""
     if not message.traceparent:
         yield ""
         return
     attributes = {**_about(message), "messaging.operation.name": "publish", "messaging.operation.type": "send"}
-    with _tracer.start_as_current_span(f"publish {message.event_type}", _parent_of(message), SpanKind.PRODUCER, attributes):
+    with span(f"publish {message.event_type}", attributes, SpanKind.PRODUCER, _parent_of(message)):
         yield current_traceparent()
 
 
@@ -46,11 +55,11 @@ def traced(consumer: str, process: Processor) -> Processor:
             "messaging.operation.type": "process",
             "messaging.consumer.group.name": consumer,
         }
-        with _tracer.start_as_current_span(f"process {consumer}", _parent_of(message), SpanKind.CONSUMER, attributes) as span:
+        with span(f"process {consumer}", attributes, SpanKind.CONSUMER, _parent_of(message)) as current:
             verdict = await process(message)
-            span.set_attribute("shop.verdict", verdict.name.lower())
+            current.set_attribute("shop.verdict", verdict.name.lower())
             if verdict in {Verdict.FAILED, Verdict.DEAD}:
-                span.set_status(Status(StatusCode.ERROR))
+                current.set_status(Status(StatusCode.ERROR))
             return verdict
 
     return process_traced

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from pathlib import Path
 
+from shop.infrastructure.settings.loading import SettingsError
 from shop.infrastructure.settings.model import TraceExporter
+from shop.infrastructure.spans import resource
+
+_MIB = 2**20
 
 
-def configure_tracing(exporter: TraceExporter, stream: TextIO | None = None) -> None:
-    """Write each span, once it has ended, as a line of JSON to stderr; or do nothing, and then a span costs next to nothing."""
-    match exporter:
-        case TraceExporter.NONE:
-            return
-        case TraceExporter.CONSOLE:
-            pass
+def configure_tracing(to: TraceExporter, file: Path, file_mib: int) -> None:
+    """Write each span, once it has ended, as a line of JSON; or do nothing, and then a span costs next to nothing.
+
+    Raises `SettingsError`: the file cannot be written.
+    """
+    if to is TraceExporter.NONE:
+        return
     # Imported here: most calls of the program trace nothing.
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor, SpanExporter
     from opentelemetry.trace import set_tracer_provider
 
-    provider = TracerProvider(resource=Resource.create({"service.name": "shop"}))
-    lines = ConsoleSpanExporter(out=stream or sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
-    provider.add_span_processor(SimpleSpanProcessor(lines))
+    from shop.infrastructure.span_file import SpanFile
+
+    exporter: SpanExporter
+    match to:
+        case TraceExporter.CONSOLE:
+            exporter = ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
+        case TraceExporter.FILE:
+            try:
+                exporter = SpanFile(file, file_mib * _MIB)
+            except OSError as error:
+                raise SettingsError([f"trace_file: {file} cannot be written: {error.strerror}"]) from None
+    provider = TracerProvider(resource=Resource.create(resource()))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     set_tracer_provider(provider)

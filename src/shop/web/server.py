@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
 
+from shop.bootstrap import Settings, Shop, health_checks
+from shop.web.app import create_app
+from shop.web.middleware import Limits
 from shop.web.state import State
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -32,7 +36,16 @@ class Server(uvicorn.Server):
     Requests that it has accepted are answered. A second signal ends the time in which it serves more.
     """
 
-    def __init__(self, app: FastAPI, state: State, listening: Listening, *, drain: float, patience: float) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        state: State,
+        listening: Listening,
+        on_listening: Callable[[str], object] = lambda _: None,
+        *,
+        drain: float,
+        patience: float,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -50,7 +63,15 @@ class Server(uvicorn.Server):
             )
         )
         self._state = state
+        self._listening = listening
+        self._on_listening = on_listening
         self._drain = drain
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and call `on_listening` with the path or the address, whose port is the one that was chosen for 0."""
+        await super().startup(sockets)
+        here = self._listening
+        self._on_listening(here.unix_socket or f"{here.host}:{self.servers[0].sockets[0].getsockname()[1]}")
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -73,3 +94,14 @@ class Server(uvicorn.Server):
 
     def _exit(self) -> None:
         self.should_exit = True
+
+
+@asynccontextmanager
+async def open_server(
+    shop: Shop, settings: Settings, listening: Listening, on_listening: Callable[[str], object], *, server: type[Server] = Server
+) -> AsyncGenerator[Server]:
+    """Return a server of the service, to be run in the block."""
+    async with health_checks(settings) as checks:
+        state = State(checks)
+        app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
+        yield server(app, state, listening, on_listening, drain=settings.http_drain, patience=settings.http_request_timeout)

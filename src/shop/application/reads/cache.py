@@ -109,6 +109,7 @@ class ReadCache:
         self._options = options
         self.hits = 0
         self.misses = 0
+        self.unavailable = 0
 
     async def get(self, key: str, model: type[Model], load: Callable[[], Awaitable[Result[Model, E]]]) -> Result[Model, E]:
         """Return the value from the store, or load and store it. An `Err` is not stored."""
@@ -124,6 +125,9 @@ class ReadCache:
                 return await load()
             self.hits += 1
             return Ok(value)
+        if lookup is None:
+            self.unavailable += 1
+            return await load()
         self.misses += 1
         if isinstance(lookup, Busy):
             return await load()
@@ -134,13 +138,13 @@ class ReadCache:
         if keys:
             await self._store.invalidate(keys)
 
-    async def _look_up(self, key: str) -> Lookup:
+    async def _look_up(self, key: str) -> Lookup | None:
         deadline = time.monotonic() + self._options.patience
         while True:
             try:
                 lookup = await self._store.look_up(key, self._options.lease)
             except CacheUnavailable:
-                return Busy()
+                return None
             if not isinstance(lookup, Busy) or time.monotonic() >= deadline:
                 return lookup
             await asyncio.sleep(self._options.interval)

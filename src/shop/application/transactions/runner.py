@@ -32,6 +32,7 @@ from shop.application.transactions.failures import (
     TransactionConflict,
     Unavailable,
 )
+from shop.application.transactions.observing import Observer, unobserved
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.trail import AuditTrail
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
@@ -91,11 +92,13 @@ class Transactions(Generic[R_co]):
         *,
         after_commit: AfterCommit = _ignore,
         retries: Retries = Retries(),
+        observe: Observer = unobserved,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._begin = begin
         self._after_commit = after_commit
         self._retries = retries
+        self._observe = observe
         self._sleep = sleep
         self._trail = AuditTrail(begin)
 
@@ -103,7 +106,7 @@ class Transactions(Generic[R_co]):
         """Run the work in a transaction, with retries. `action` is its name in the audit log, as in `order.pay`."""
         token = CURRENT_TRACE.set(context.trace_id)
         try:
-            return await self._run(context, action, work)
+            return await self._observe(action, lambda: self._run(context, action, work))
         finally:
             CURRENT_TRACE.reset(token)
 

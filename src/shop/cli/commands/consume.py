@@ -39,4 +39,4 @@ def consume(
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
         return await until_stopped(here, shop, f"consume.{consumer}", chosen.run, metrics_port)
 
-    here.output.record({"consumer": consumer, "handled": here.run(work)})
+    here.output.record({"consumer": consumer, "handled": here.run(work, is_traced=False)})

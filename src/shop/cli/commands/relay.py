@@ -33,4 +33,4 @@ def relay(
         except (StoreLost, TransactionConflict) as error:
             raise here.failed(Problem.of(Unavailable(str(error)))) from error
 
-    here.output.record({"published": here.run(work)})
+    here.output.record({"published": here.run(work, is_traced=False)})

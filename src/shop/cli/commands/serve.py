@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shop.bootstrap import Shop, health_checks
+from shop.bootstrap import Shop
 from shop.cli.running import session
 
 
@@ -19,20 +19,17 @@ def serve(
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
     # Imported here: no other command needs a web framework.
-    from shop.web.app import create_app
-    from shop.web.middleware import Limits
-    from shop.web.server import Listening, Server
-    from shop.web.state import State
+    from shop.web.server import Listening, open_server
 
     here = session(context)
     settings = here.settings().settings
     listening = Listening(host, port, None if unix_socket is None else str(unix_socket), settings.http_trusted_proxies)
 
-    async def work(shop: Shop) -> None:
-        async with health_checks(settings) as checks:
-            state = State(checks)
-            app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
-            here.output.note(f"serving on {listening.unix_socket or f'{host}:{port}'}; stop with Ctrl-C")
-            await Server(app, state, listening, drain=settings.http_drain, patience=settings.http_request_timeout).serve()
+    def announce(address: str) -> None:
+        here.output.note(f"serving on {address}; stop with Ctrl-C")
 
-    here.run(work)
+    async def work(shop: Shop) -> None:
+        async with open_server(shop, settings, listening, announce) as server:
+            await server.serve()
+
+    here.run(work, is_traced=False)

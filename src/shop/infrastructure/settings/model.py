@@ -36,6 +36,7 @@ class TraceExporter(StrEnum):
 
     NONE = "none"
     CONSOLE = "console"
+    FILE = "file"
 
 
 def _read_by(reader: UrlReader) -> AfterValidator:
@@ -133,7 +134,9 @@ class Settings(BaseSettings):
     outbox_lag_limit: Annotated[Seconds, Field(description="Seconds that an event may be pending before the health check fails.")] = 60.0
     log_format: Annotated[LogFormat, Field(description="Format of log lines.")] = LogFormat.CONSOLE
     log_level: Annotated[LogLevel, Field(description="Minimum level of log lines.")] = LogLevel.WARNING
-    tracing: Annotated[TraceExporter, Field(description="Where the spans of queries go.")] = TraceExporter.NONE
+    tracing: Annotated[TraceExporter, Field(description="Where spans go.")] = TraceExporter.NONE
+    trace_file: Annotated[str, Field(min_length=1, description="The file of spans, which all processes share.")] = "shop-spans.jsonl"
+    trace_file_limit: Annotated[int, Field(ge=1, le=100_000, description="MiB of that file; there is an older one of the same size.")] = 64
     require_tls: Annotated[
         bool, Field(validate_default=True, description="Whether every URL must require TLS; Unix sockets need none.")
     ] = False

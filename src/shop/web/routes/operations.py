@@ -66,4 +66,5 @@ async def show_metrics(request: Request, shop: Service) -> Response:
     """Show metrics in Prometheus's text format."""
     state: State = request.app.state.serving
     backlog = describe_backlog(await shop.backlog.measure())
-    return Response(generate_latest(state.metrics.registry) + backlog, media_type=CONTENT_TYPE_LATEST)
+    usage = generate_latest(state.metrics.registry) + generate_latest(shop.usage)
+    return Response(usage + backlog, media_type=CONTENT_TYPE_LATEST)

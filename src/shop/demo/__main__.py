@@ -1,0 +1,71 @@
+"""`python -m shop.demo`, with DATABASE_URL set to a migrated database.
+
+REDIS_URL and NATS_URL are optional; by default both servers are started for the duration of the demo. It can be repeated: a second run
+continues with the users of the first.
+Exit status: 0 success; 1 the database is not ready, or a step had an unexpected outcome; 2 DATABASE_URL is not set; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, load_settings
+from shop.demo.client import UnexpectedOutcome
+from shop.demo.service import running
+from shop.demo.story import tell
+from shop.local_servers import ServerNotStarted, nats_server, redis_server
+
+_SIGNING_KEY = "demo"
+
+
+def main() -> int:
+    """Run the demo, and return the exit status."""
+    database_url = os.environ.get("DATABASE_URL", "")
+    if not database_url:
+        return _fail_with("DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop", status=2)
+    try:
+        with ExitStack() as stack:
+            asyncio.run(_run(_settings(stack, database_url)))
+    except DatabaseNotReady as error:
+        return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate up`.", status=1)
+    except (SettingsError, ServerNotStarted, UnexpectedOutcome) as error:
+        return _fail_with(str(error), status=1)
+    except KeyboardInterrupt:
+        return _fail_with("stopped by Ctrl-C", status=130)
+    return 0
+
+
+def _settings(stack: ExitStack, database_url: str) -> Settings:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
+    overrides = {"database_url": database_url, "tracing": "file", "trace_file": str(folder / "spans.jsonl"), "http_drain": "0"}
+    overrides |= {"token_keys": str(folder), "token_signing_key": _SIGNING_KEY}
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / f"{_SIGNING_KEY}.pem").write_bytes(key)
+    if not os.environ.get("REDIS_URL"):
+        overrides["redis_url"] = stack.enter_context(redis_server(folder)).url
+    if not os.environ.get("NATS_URL"):
+        nats = stack.enter_context(nats_server(folder))
+        overrides |= {"nats_url": nats.url, "nats_monitoring_url": nats.monitoring_url}
+    return load_settings(overrides=overrides).settings
+
+
+async def _run(settings: Settings) -> None:
+    async with running(settings) as service:
+        await tell(service)
+
+
+def _fail_with(message: str, *, status: int) -> int:
+    sys.stderr.write(f"shop.demo: {message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The demo, on real servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pytest
+
+from shop.demo import __main__ as demo
+
+# Of passwords, whose hashes are slow by design.
+CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
+
+
+@dataclass
+class Ran:
+    """The result of a run of the demo."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+RunDemo: TypeAlias = Callable[[str | None], Ran]
+
+
+@pytest.fixture
+def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunDemo:
+    """Run the demo in this process, which it leaves traced if it starts."""
+
+    def run(database_url: str | None) -> Ran:
+        for name in [name for name in os.environ if name.endswith("_URL")]:
+            monkeypatch.delenv(name)
+        if database_url is not None:
+            monkeypatch.setenv("DATABASE_URL", database_url)
+        capsys.readouterr()
+        status = demo.main()
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return run
+
+
+def run_demo_process(database_url: str) -> Ran:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
+    ran = subprocess.run(
+        command, env=environment | CHEAP | {"DATABASE_URL": database_url}, capture_output=True, encoding="utf-8", check=False
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def without_ids(text: str) -> str:
+    """The text without what differs between runs."""
+    return re.sub(r"(?<=cursor=)\S+", "…", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", text))
+
+
+def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_url: str) -> None:
+    for orders, meeting in enumerate(("201  Ada Lovelace, id <id>", "409  Ada Lovelace exists from an earlier run, id <id>"), start=1):
+        ran = run_demo_process(database_url)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        story, _, trace = without_ids(ran.stdout).partition("▸ The trace of the order")
+        for line in (
+            f"POST /users  {meeting}",
+            "POST /users  409  email-taken: the e-mail address ADA@EXAMPLE.ORG is taken",
+            "POST /sessions  401  wrong-credentials: ",
+            "POST /sessions  201  welcome, Ada; the access token is valid for 300 s",
+            "POST /sessions/refresh  200  ",
+            "PATCH /users/<id>  412  precondition-failed: ",
+            "POST /orders  201  the same order <id>, replayed",
+            "POST /orders/<id>/shipment  403  not-allowed: ",
+            "POST /orders/<id>/shipment  200  shipped, 1309.70 EUR, version 3",
+            "GET /users/<id>/orders?size=1  200  the order does not exist",
+            "nothing is pending; the consumers are sales, cache, sessions",
+            "GET /orders?last_name=hop&status=placed&sort=largest&size=1&cursor=…  200  placed, 59.70 EUR, as before",
+            f"GET /users/<id>/orders/totals  200  {orders} orders, {orders} shipped, {orders * 1309.70:.2f} EUR  (from PostgreSQL)",
+            f"GET /users/<id>/orders/totals  200  {orders} orders, {orders} shipped, {orders * 1309.70:.2f} EUR  (from Redis)",
+            "GET /users/<id>/profile  404  user-not-found: ",
+            "GET /users/<id>  401  unauthenticated: ",
+        ):
+            assert f"  {line}" in story
+        paid = trace[trace.index("POST /orders/{order_id}/payment") :]
+        places = [
+            paid.index(f"── {part}  ") for part in ("order.pay", "AddToOutbox", "publish OrderPaid", "process sales", "AddToDailySales")
+        ]
+        assert places == sorted(places)
+
+
+def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:
+    ran = run_demo(None)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "shop.demo: DATABASE_URL is not set; set it to the database, as in postgres://user@host/shop\n"
+
+
+def test_the_demo_requires_the_migrations(new_database: Callable[[str], str], run_demo: RunDemo) -> None:
+    ran = run_demo(new_database("template1"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
+        "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
+    )
