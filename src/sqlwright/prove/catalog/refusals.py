@@ -6,7 +6,7 @@ constraints themselves, since what a function in them returns may change.
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -62,8 +62,8 @@ class Refusals:
     def _by_type(self, oid: int, length: int) -> bool:
         if (oid, length) not in self._types:
             row = self._connection.execute("SELECT format_type(%s::int8::oid, NULL)", (oid,)).fetchone()
-            value: LiteralString = "'{" + ",".join(["NULL"] * length) + "}'" if length else "NULL"
-            self._types[oid, length] = self._fails(sql.SQL("SELECT {}::{}").format(sql.SQL(value), sql.SQL(row[0] if row else "text")))
+            value = sql.Literal("{" + ",".join(["NULL"] * length) + "}") if length else sql.NULL
+            self._types[oid, length] = self._fails(sql.SQL("SELECT {}::{}").format(value, sql.SQL(row[0] if row else "text")))
         return self._types[oid, length]
 
     def _fails(self, statement: sql.Composed) -> bool:
