@@ -164,11 +164,12 @@ def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch
         [found] = raised.value.problems
         return found.removeprefix("token_signing_key on the command line: ").replace(str(folder), "keys")
 
-    assert problem("old") == "keys has no private key old.pem, which is to sign"
-    assert problem("missing") == "keys has no private key missing.pem, which is to sign"
-    assert problem(keys="nowhere") == "nowhere is no folder"
+    cure = "openssl genpkey -algorithm ed25519 -out keys"
+    assert problem("old") == f"the folder keys has no private key of the id 'old'; {cure}/old.pem makes one"
+    assert problem("missing") == f"the folder keys has no private key of the id 'missing'; {cure}/missing.pem makes one"
+    assert problem(keys="nowhere") == "token_keys is nowhere, which is not a folder; create it, with the key that signs"
     assert problem(keys="") == "needs token_keys, the folder of the key"
-    assert problem("") == "keys has no private key .pem, which is to sign"
+    assert problem("") == f"the folder keys has no private key of the id ''; {cure}/ID.pem makes one"
     write(folder, "a b", NEW)
     assert problem() == "keys/a b.pem: the name of a key has only letters, digits, - and _"
     (folder / "a b.pem").unlink()

@@ -54,11 +54,12 @@ class KeyRing:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder")
+            raise ValueError(f"token_keys is {folder}, which is not a folder; create it, with the key that signs")
         keys = {path.stem: _key(path) for path in sorted(folder.glob("*.pem"))}
         signing = keys.get(signing_id)
         if not isinstance(signing, Ed25519PrivateKey):
-            raise ValueError(f"{folder} has no private key {signing_id}.pem, which is to sign")  # noqa: TRY004 the folder is wrong, not a type
+            cure = f"openssl genpkey -algorithm ed25519 -out {folder / (signing_id or 'ID')}.pem makes one"
+            raise ValueError(f"the folder {folder} has no private key of the id {signing_id!r}; {cure}")  # noqa: TRY004 the folder is wrong, not a type
         return cls(
             signing_id, signing, {name: key.public_key() if isinstance(key, Ed25519PrivateKey) else key for name, key in keys.items()}
         )

@@ -50,8 +50,8 @@ class Refusals:
         """Return whether a CHECK constraint of a column alone refuses NULL in it, or a NOT NULL column that is generated from it alone."""
         if (relation, number) not in self._columns:
             self._columns[relation, number] = any(
-                self._fails(
-                    sql.SQL("SELECT 1 / ((({}) IS NOT FALSE)::int) FROM (SELECT NULL::{} AS {}) AS {}").format(
+                self._refuses(
+                    sql.SQL("SELECT ({}) IS NOT FALSE FROM (SELECT NULL::{} AS {}) AS {}").format(
                         sql.SQL(expression), sql.SQL(type_name), sql.Identifier(column), sql.Identifier(table)
                     )
                 )
@@ -63,16 +63,17 @@ class Refusals:
         if (oid, length) not in self._types:
             row = self._connection.execute("SELECT format_type(%s::int8::oid, NULL)", (oid,)).fetchone()
             value = sql.Literal("{" + ",".join(["NULL"] * length) + "}") if length else sql.NULL
-            self._types[oid, length] = self._fails(sql.SQL("SELECT {}::{}").format(value, sql.SQL(row[0] if row else "text")))
+            self._types[oid, length] = self._refuses(sql.SQL("SELECT {}::{}").format(value, sql.SQL(row[0] if row else "text")))
         return self._types[oid, length]
 
-    def _fails(self, statement: sql.Composed) -> bool:
+    def _refuses(self, statement: sql.Composed) -> bool:
+        """Return whether a statement fails, or returns false."""
         try:
             with self._connection.transaction():
-                self._connection.execute(statement)
+                row = self._connection.execute(statement).fetchone()
         except psycopg.Error:
             # Also where the constraint itself raises an error for NULL: so does the call.
             if self._connection.closed:
                 raise
             return True
-        return False
+        return row == (False,)
