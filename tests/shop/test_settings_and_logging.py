@@ -220,6 +220,7 @@ REFUSED = {
         f"postgres://h:{'9' * 5000}/shop",
         "postgres://h/shop?pasword=s3cret",
         "postgres://h/shop\0s3cret",
+        "postgres://h/shop?connect_timeout=s3cret",
     ],
     "redis_url": [
         "redis://h:99999",
@@ -230,6 +231,8 @@ REFUSED = {
         "redis://h?pasword=s3cret",
         "redis://h/first",
         "redis://[h",
+        "redis://h?encoding=s3cret",
+        "redis://h?decode_responses=true",
     ],
     "nats_url": [
         "nats://:",
@@ -269,7 +272,7 @@ def test_nats_urls_are_parsed_as_by_its_client(url: str) -> None:
     assert ("token" in shown, shown.get("user")) == (read.password is None, read.username if read.password is not None else None)
 
 
-@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(31))
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in REFUSED.items() for url in urls], ids=range(34))
 def test_a_url_that_its_client_would_misinterpret_is_refused_and_not_quoted(key: str, url: str) -> None:
     [problem] = problems(**{"database_url": URL, key: url})
     assert problem.startswith(f"{key} on the command line: ")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +60,21 @@ async def test_a_broken_connection_of_the_pool_is_not_lent(database_url: str) ->
         async with pool.connection() as conn:
             assert conn.info.backend_pid != doomed
             await conn.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("query", ["", "client_encoding=LATIN1", "client_encoding=SQL_ASCII", "options=-c%20datestyle%3Dgerman"])
+async def test_texts_and_times_do_not_depend_on_the_client_s_settings(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    monkeypatch.setenv("PGDATESTYLE", "German")
+    monkeypatch.setenv("PGTZ", "Asia/Kathmandu")
+    async with open_pool(f"{database_url}{'&' if '?' in database_url else '?'}{query}") as pool, pool.connection() as conn:
+        cur = await conn.execute("SELECT '\u017d\u20ac'::text, timestamptz '2026-01-31 12:00+00'")
+        row = await cur.fetchone()
+    assert row == ("\u017d\u20ac", datetime(2026, 1, 31, 12, tzinfo=UTC))
+    assert row is not None
+    assert row[1].isoformat() == "2026-01-31T12:00:00+00:00"
 
 
 async def test_closing_the_service_closes_its_connections(database_url: str) -> None:

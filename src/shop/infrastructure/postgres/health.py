@@ -16,6 +16,7 @@ from psycopg.errors import UndefinedTable
 from shop.application.cancellation import cancellation_first
 from shop.application.health import Unhealthy
 from shop.application.messaging.broker import BrokerUnavailable, StreamExtent
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import make_durable
 from shop_db import outbox
@@ -131,7 +132,7 @@ class PostgresHealth:
     async def _connected(self) -> AsyncGenerator[AsyncConnection[Any]]:
         try:
             with cancellation_first():
-                async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
+                async with await Connection.connect(self._url, autocommit=True, connect_timeout=3) as conn:
                     yield conn
         except Error as error:
             raise Unhealthy(message_of(error)) from None

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 from redis.asyncio.connection import Connection, parse_url
 from redis.exceptions import RedisError
 
@@ -25,6 +25,8 @@ _SHOWN_BY_LIBPQ: Final = frozenset(
     {"user", "host", "hostaddr", "port", "dbname", "application_name", "connect_timeout", "sslmode", "target_session_attrs"}
 )
 _SHOWN_BY_REDIS: Final = frozenset({"username", "host", "port", "db", "protocol", "socket_timeout", "socket_connect_timeout"})
+# They would change what the store reads and writes, and a wrong name fails only in the first call.
+_DECODING: Final = frozenset({"decode_responses", "encoding", "encoding_errors"})
 _PORTS = range(1, 65536)
 
 
@@ -38,6 +40,10 @@ def postgres_url(url: str) -> str:
     if any(character in parameters.get(key, "") for key in ("host", "dbname") for character in "@?#"):
         raise ValueError("libpq interprets part of the password as host or database; write @ : / ? # % as %40 %3A %2F %3F %23 %25")
     _require_ports(port for port in parameters.get("port", "").split(",") if port)
+    try:
+        timeout_from_conninfo(dict(parameters))
+    except ProgrammingError:
+        raise ValueError("connect_timeout is not a number of seconds") from None
     return _shown(parameters, _SHOWN_BY_LIBPQ)
 
 
@@ -54,6 +60,8 @@ def redis_url(url: str) -> str:
         parameters.pop("connection_class", Connection)(**parameters)
     except (ValueError, TypeError, RedisError):
         raise ValueError(f"redis-py cannot parse it; {hint}") from None
+    if wrong := sorted(_DECODING & parameters.keys()):
+        raise ValueError(f"the option {wrong[0]} is not supported: values are bytes")
     database = parts.path.strip("/")
     if parts.fragment or "#" in url or not (database == "" or (database.isascii() and database.isdecimal())):
         raise ValueError(f"after the host redis-py accepts only a database number and options; {hint}")

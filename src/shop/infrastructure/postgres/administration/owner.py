@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
 from shop.application.cancellation import cancellation_first
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 
@@ -26,7 +27,7 @@ async def owner_transaction(database_url: str) -> AsyncGenerator[AsyncConnection
     """Begin a transaction of the owner, which is committed at the end of the block. Raises `DatabaseNotReady` or `NotTheOwner`."""
     try:
         with cancellation_first():
-            async with await AsyncConnection.connect(database_url, connect_timeout=5) as conn:
+            async with await Connection.connect(database_url, connect_timeout=5) as conn:
                 await conn.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
                 yield conn
     except InsufficientPrivilege as error:
