@@ -99,6 +99,8 @@ __all__ = [
 
 # Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
+# Seconds to wait for a connection to see whether the pool has any.
+_PROBE_WAIT = 1.0
 
 
 class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
@@ -140,6 +142,7 @@ class Shop:
     dead_letters: DeadLetters[Any]
     has_shared_sessions: bool
     rates: RateLimit
+    connections: Check
     backlog: BacklogMeter
     usage: CollectorRegistry
     metrics: MessagingMetrics
@@ -221,6 +224,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             dead_letters=DeadLetters(transactions, _replays(*optional)),
             has_shared_sessions=url is not None,
             rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
+            connections=Check("connections", lambda: _can_connect(pool), is_required=True),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             usage=usage,
             metrics=metrics,
@@ -384,6 +388,12 @@ async def _sync_policy(monitoring_url: SecretStr | None) -> str:
     if monitoring_url is None:
         return "unknown: nats_monitoring_url is not set, and only the monitoring endpoint reports the sync interval"
     return await sync_policy(monitoring_url.get_secret_value())
+
+
+async def _can_connect(pool: Pool) -> str:
+    if not await pool.can_lend(_PROBE_WAIT):
+        raise Unhealthy("the pool has no connection")
+    return "the pool has connections"
 
 
 async def _ping(store: RedisCacheStore) -> str:

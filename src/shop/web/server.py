@@ -102,6 +102,6 @@ async def open_server(
 ) -> AsyncGenerator[Server]:
     """Return a server of the service, to be run in the block."""
     async with health_checks(settings) as checks:
-        state = State(checks)
+        state = State([*checks, shop.connections])
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
         yield server(app, state, listening, on_listening, drain=settings.http_drain, patience=settings.http_request_timeout)

@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 from psycopg import AsyncConnection, Error, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
-from psycopg_pool import AsyncConnectionPool
 
 from shop.application.cancellation import cancellation_first
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
+from shop.infrastructure.postgres.recovering_pool import RecoveringPool
 from shop_db import answers, audit, inbox, logins, orders, outbox, users
 
-Pool: TypeAlias = AsyncConnectionPool[Connection]
+Pool: TypeAlias = RecoveringPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +81,15 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
         )
         await make_durable(conn)
 
-    async def check(conn: Connection) -> None:
-        with conn.waiting(options.connect_timeout):
-            await AsyncConnectionPool.check_connection(conn)
-
-    pool: Pool = AsyncConnectionPool(
+    pool = RecoveringPool(
         conninfo,
+        check_within=options.connect_timeout if options.is_checked else None,
         connection_class=Connection,
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
         max_lifetime=options.max_lifetime,
         max_idle=options.max_idle,
-        check=check if options.is_checked else None,
         configure=configure,
         kwargs={"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None},
         name=options.application_name,
