@@ -24,6 +24,7 @@ from shop.application.health import Check, Unhealthy
 from shop.domain.users import Role
 from shop.local_servers import redis_server
 from shop.web import middleware
+from shop.web.connections import Connections
 from shop.web.middleware import Limits
 from shop.web.server import Listening, Server
 from tests.support.waiting import wait_until
@@ -322,7 +323,7 @@ def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(datab
 
 async def test_a_server_on_any_free_port_reports_the_one_that_it_has(web: Web) -> None:
     found: list[str] = []
-    server = Server(web.app, web.state, Listening("127.0.0.1", 0), found.append, drain=0, patience=30)
+    server = Server(web.app, web.state, Listening("127.0.0.1", 0), found.append, drain=0, connections=Connections())
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
         await asyncio.sleep(0.01)

@@ -27,6 +27,7 @@ from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.web.app import create_app
+from shop.web.connections import Connections
 from shop.web.middleware import Limits
 from shop.web.server import Listening, Server
 from shop.web.state import State
@@ -175,10 +176,10 @@ def answers_at(url: str) -> bool:
 
 
 @asynccontextmanager
-async def listening(web: Web, folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
+async def listening(web: Web, folder: Path, connections: Connections | None = None) -> AsyncGenerator[httpx.AsyncClient]:
     """Serve an application on a real socket, and return a client."""
     path = str(folder / "shop.sock")
-    server = Server(web.app, web.state, Listening("", 0, path), drain=0, patience=30)
+    server = Server(web.app, web.state, Listening("", 0, path), drain=0, connections=connections or Connections())
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
         await asyncio.sleep(0.01)

@@ -26,6 +26,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 class Problem(Enum):
     """The problems: name in the type, HTTP status, title. The names are stable; docs/http.md explains each."""
 
+    MALFORMED_REQUEST = ("malformed-request", 400, "Malformed request")
     MALFORMED_BODY = ("malformed-body", 400, "Malformed body")
     UNAUTHENTICATED = ("unauthenticated", 401, "Unauthenticated")
     WRONG_CREDENTIALS = ("wrong-credentials", 401, "Wrong credentials")
@@ -36,6 +37,7 @@ class Problem(Enum):
     ORDER_NOT_FOUND = ("order-not-found", 404, "Order not found")
     SESSION_NOT_FOUND = ("session-not-found", 404, "Session not found")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Method not allowed")
+    REQUEST_INCOMPLETE = ("request-incomplete", 408, "Request incomplete")
     EMAIL_TAKEN = ("email-taken", 409, "Email taken")
     USER_HAS_ORDERS = ("user-has-orders", 409, "User has orders")
     WRONG_STATUS = ("wrong-status", 409, "Wrong status")
@@ -43,6 +45,7 @@ class Problem(Enum):
     KEY_IN_USE = ("key-in-use", 409, "Key in use")
     PRECONDITION_FAILED = ("precondition-failed", 412, "Precondition failed")
     BODY_TOO_LARGE = ("body-too-large", 413, "Body too large")
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "Unsupported media type")
     INVALID_REQUEST = ("invalid-request", 422, "Invalid request")
     INVALID_VALUE = ("invalid-value", 422, "Invalid value")
     INVALID_CURSOR = ("invalid-cursor", 422, "Invalid cursor")
@@ -53,6 +56,7 @@ class Problem(Enum):
     TOO_MANY_ATTEMPTS = ("too-many-attempts", 429, "Too many attempts")
     DEFECT = ("defect", 500, "Defect")
     OUTCOME_UNKNOWN = ("outcome-unknown", 500, "Outcome unknown")
+    TOO_MANY_CONNECTIONS = ("too-many-connections", 503, "Too many connections")
     UNAVAILABLE = ("unavailable", 503, "Unavailable")
     SESSIONS_UNAVAILABLE = ("sessions-unavailable", 503, "Sessions unavailable")
     TOO_MUCH_CONTENTION = ("too-much-contention", 503, "Too much contention")
@@ -133,10 +137,21 @@ class Refused(Exception):
         return cls(problem, str(error), retry_after=error.retry_after if isinstance(error, TooManyAttempts) else None)
 
 
-_ALWAYS = (Problem.TOO_MANY_REQUESTS, Problem.INVALID_REQUEST, Problem.DEFECT, Problem.UNAVAILABLE, Problem.TIMEOUT)
+_ALWAYS = (
+    Problem.MALFORMED_REQUEST,
+    Problem.REQUEST_INCOMPLETE,
+    Problem.UNSUPPORTED_MEDIA_TYPE,
+    Problem.TOO_MANY_CONNECTIONS,
+    Problem.BODY_TOO_LARGE,
+    Problem.TOO_MANY_REQUESTS,
+    Problem.INVALID_REQUEST,
+    Problem.DEFECT,
+    Problem.UNAVAILABLE,
+    Problem.TIMEOUT,
+)
 _OF_LOGGED_IN = (Problem.UNAUTHENTICATED, Problem.NOT_ALLOWED)
 _OF_WRITES = (Problem.TOO_MUCH_CONTENTION, Problem.OUTCOME_UNKNOWN)
-_OF_BODIES = (Problem.MALFORMED_BODY, Problem.BODY_TOO_LARGE)
+_OF_BODIES = (Problem.MALFORMED_BODY,)
 _OF_KEYS = (Problem.KEY_IN_USE, Problem.KEY_REUSED)
 
 

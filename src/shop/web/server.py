@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import math
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from shop.bootstrap import Settings, Shop, health_checks
 from shop.web.app import create_app
+from shop.web.connections import Connections, TooFewFiles, most_connections
 from shop.web.middleware import Limits
+from shop.web.protocol import ServerConfig
 from shop.web.state import State
+
+_log = logging.getLogger("shop.http")
+
+_MINUTE: Final = 60.0
+_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+__all__ = ["Listening", "Server", "TooFewFiles", "open_server"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -44,11 +56,12 @@ class Server(uvicorn.Server):
         on_listening: Callable[[str], object] = lambda _: None,
         *,
         drain: float,
-        patience: float,
+        connections: Connections,
     ) -> None:
         super().__init__(
-            uvicorn.Config(
+            ServerConfig(
                 app,
+                connections,
                 host=listening.host,
                 port=listening.port,
                 uds=listening.unix_socket,
@@ -59,7 +72,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 # In whole seconds: each request has its own limit, which ends before.
-                timeout_graceful_shutdown=int(patience) + 1,
+                timeout_graceful_shutdown=int(connections.request_seconds) + 1,
             )
         )
         self._state = state
@@ -69,6 +82,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and call `on_listening` with the path or the address, whose port is the one that was chosen for 0."""
+        asyncio.get_running_loop().set_exception_handler(_AcceptFailures())
         await super().startup(sockets)
         here = self._listening
         self._on_listening(here.unix_socket or f"{here.host}:{self.servers[0].sockets[0].getsockname()[1]}")
@@ -96,6 +110,21 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+class _AcceptFailures:
+    """asyncio's handler of errors outside tasks. It logs once a minute that no connection can be accepted, though asyncio tries on."""
+
+    def __init__(self) -> None:
+        self._logged_at = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _OUT_OF_RESOURCES:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._logged_at >= _MINUTE:
+            self._logged_at = loop.time()
+            _log.error("no connection can be accepted: %s", error.strerror)
+
+
 @asynccontextmanager
 async def open_server(
     shop: Shop, settings: Settings, listening: Listening, on_listening: Callable[[str], object], *, server: type[Server] = Server
@@ -104,4 +133,10 @@ async def open_server(
     async with health_checks(settings) as checks:
         state = State([*checks, shop.connections])
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
-        yield server(app, state, listening, on_listening, drain=settings.http_drain, patience=settings.http_request_timeout)
+        connections = Connections(
+            most_connections(settings.http_connections, 3 * settings.pool_max_size),
+            settings.http_connections_per_address,
+            settings.http_header_timeout,
+            settings.http_request_timeout,
+        )
+        yield server(app, state, listening, on_listening, drain=settings.http_drain, connections=connections)

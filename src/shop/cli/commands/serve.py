@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from shop.bootstrap import Shop
+from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
 
 
@@ -19,7 +20,7 @@ def serve(
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
     # Imported here: no other command needs a web framework.
-    from shop.web.server import Listening, open_server
+    from shop.web.server import Listening, TooFewFiles, open_server
 
     here = session(context)
     settings = here.settings().settings
@@ -29,7 +30,10 @@ def serve(
         here.output.note(f"serving on {address}; stop with Ctrl-C")
 
     async def work(shop: Shop) -> None:
-        async with open_server(shop, settings, listening, announce) as server:
-            await server.serve()
+        try:
+            async with open_server(shop, settings, listening, announce) as server:
+                await server.serve()
+        except TooFewFiles as error:
+            raise here.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
 
     here.run(work, is_traced=False)

@@ -116,6 +116,11 @@ class Settings(BaseSettings):
     ] = ""
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
+    http_header_timeout: Annotated[Seconds, Field(description="Seconds until the headers of a request have to arrive.")] = 10.0
+    http_connections: Annotated[int, Field(ge=16, le=1_000_000, description="Connections that clients may have open.")] = 1000
+    http_connections_per_address: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Connections that an address may have open, unless it is a trusted proxy.")
+    ] = 100
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
     http_login_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Attempts to log in that an address may make in a minute.")] = 30
     http_drain: Annotated[
