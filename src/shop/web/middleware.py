@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPMethod
 from typing import Final
@@ -30,6 +29,10 @@ _tracer = trace.get_tracer("shop.http")
 # Those who ask them ask regularly, and must get an answer when the service is busy.
 _UNLIMITED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
+_JSON: Final = re.compile(r"\s*application/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
+# What remains of a body that is not read is not worth receiving.
+_CLOSE: Final = {"Connection": "close"}
+
 
 class Observed:
     """Traces, logs and counts requests. The trace id is also the request id, and continues `traceparent`, if tracing is on."""
@@ -44,13 +47,17 @@ class Observed:
             await self._app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
-        parent = propagate.extract(Headers(scope=scope))
+        # Without tracestate and baggage, which nothing here uses: OpenTelemetry logs the text of invalid ones.
+        sent = Headers(scope=scope).get("traceparent")
+        parent = propagate.extract({} if sent is None else {"traceparent": sent})
         started, status = time.perf_counter(), 500
         with (
             _tracer.start_as_current_span(method, parent, SpanKind.SERVER, {"http.request.method": method}) as span,
             self._state.metrics.in_flight.track_inprogress(),
-            _current(_trace_id(span)) as trace_id,
         ):
+            trace_id = _trace_id(span)
+            # Also for what the server logs after the application has returned: the task has no other request.
+            CURRENT_TRACE.set(trace_id)
 
             async def answer(message: Message) -> None:
                 nonlocal status
@@ -115,12 +122,19 @@ class Limited:
         limit = asyncio.timeout(self._limits.seconds)
         try:
             async with limit:
+                headers = Headers(scope=scope)
                 wait = None if scope["path"] in _UNLIMITED else await self._rates.hit(_address(scope))
                 if wait is not None:
                     return problem_response(Refused(Problem.TOO_MANY_REQUESTS, "too many requests; try again later", retry_after=wait))
-                body = await self._body(receive)
+                if headers.get("content-encoding", "identity").lower() != "identity":
+                    return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "no Content-Encoding is supported"), _CLOSE)
+                # h11 has checked that it is a number. Before the body is asked for (100 Continue).
+                is_announced = int(headers.get("content-length", "0")) > self._limits.body
+                body = None if is_announced else await self._body(receive)
                 if body is None:
-                    return problem_response(Refused(Problem.BODY_TOO_LARGE, f"the body has more than {self._limits.body} bytes"))
+                    return problem_response(Refused(Problem.BODY_TOO_LARGE, f"the body has more than {self._limits.body} bytes"), _CLOSE)
+                if body and _JSON.match(headers.get("content-type", "")) is None:
+                    return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body is not of the type application/json"))
                 await self._app(scope, _received(body, receive), send)
         except TimeoutError:
             if not limit.expired():
@@ -177,12 +191,3 @@ def _address(scope: Scope) -> str:
 def _trace_id(span: Span) -> str:
     found = span.get_span_context()
     return f"{found.trace_id:032x}" if span.is_recording() and found.is_valid else new_trace_id()
-
-
-@contextmanager
-def _current(trace_id: str) -> Generator[str]:
-    token = CURRENT_TRACE.set(trace_id)
-    try:
-        yield trace_id
-    finally:
-        CURRENT_TRACE.reset(token)
