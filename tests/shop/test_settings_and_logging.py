@@ -100,6 +100,12 @@ def test_an_invalid_file_is_refused_with_the_place(folder: Path, text: str, said
     assert said in problems(database_url=URL)
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}\n"])
+def test_a_file_may_be_empty(folder: Path, text: str) -> None:
+    (folder / "shop.yaml").write_text(text, encoding="utf-8")
+    assert load_settings(overrides={"database_url": URL}).sources == {"database_url": "command line"}
+
+
 def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
     for name in (".env", "shop.yaml"):
         (folder / name).write_bytes(b"log_level: \xff\n")

@@ -95,11 +95,12 @@ class YamlSource(YamlConfigSettingsSource):
     problems: list[str]
 
     def _read_files(self, files: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        self.problems = []
         text = _text(files)
         try:
             loader = yaml.SafeLoader(text)
             root = loader.get_single_node()
-            if root is None:
+            if root is None or root.tag == "tag:yaml.org,2002:null":
                 return {}
             if not isinstance(root, yaml.MappingNode):
                 raise UnreadableSource(f"{files}: is not a mapping of keys to values")
@@ -114,7 +115,6 @@ class YamlSource(YamlConfigSettingsSource):
             # An invalid date, or deeply nested brackets.
             raise UnreadableSource(f"{files}: is not YAML") from None
         raw: dict[str, RawSetting] = {}
-        self.problems = []
         for key, each in flat:
             if key in raw:
                 self.problems.append(f"{each}: is already set by {raw[key]}")
