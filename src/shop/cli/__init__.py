@@ -1,11 +1,16 @@
 """`shop`: the service on the command line.
 
 Exit status: 0 done; 1 refused by a rule of the shop; 2 wrong usage; 69 database or broker unavailable; 70 defect in the program or the
-schema; 75 a retry may succeed, check first; 78 invalid settings; 130 stopped by Ctrl-C.
+schema; 74 the output cannot be written, but the command was carried out; 75 a retry may succeed, check first; 78 invalid settings; 130
+stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
+# First, since the other imports take a while.
+from shop.cli import interruption  # isort: split
+
+import os
 import sys
 import uuid
 from io import TextIOWrapper
@@ -25,7 +30,7 @@ from shop.cli.commands.relay import relay
 from shop.cli.commands.seed import seed
 from shop.cli.commands.serve import serve
 from shop.cli.commands.trace import trace
-from shop.cli.output import ExitCode, Output, Problem
+from shop.cli.output import ExitCode, Output, Problem, unwritten
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
@@ -40,6 +45,8 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="database")
+# Until `main` begins, for those who import this module.
+interruption.end()
 for command in (serve, seed, relay, consume, prune, audit, trace, health):
     app.command()(command)
 
@@ -64,7 +71,21 @@ def options(
 
 def main() -> None:
     """Run the program. `--json` may be anywhere on the command line."""
-    arguments = sys.argv[1:]
+    interruption.begin()
+    # A missing standard stream would be the first socket that is opened.
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    try:
+        _run(sys.argv[1:])
+    except OSError as error:
+        # Of a help text: commands handle their errors.
+        sys.exit(unwritten(f"the output cannot be written: {error.strerror}"))
+
+
+def _run(arguments: list[str]) -> None:
     is_json = "--json" in arguments
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from io import StringIO
 from typing import Any, Final
 
-from rich.console import Console
+import typer
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.tree import Tree
 
@@ -37,6 +43,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNAVAILABLE = 69
     DEFECT = 70
+    OUTPUT = 74
     TRY_AGAIN = 75
     SETTINGS = 78
     INTERRUPTED = 130
@@ -114,7 +121,7 @@ class Output:
         table.add_column(overflow="fold")
         for key, value in values.items():
             table.add_row(key.replace("_", " "), _text(value))
-        self._out().print(table)
+        self._print(table)
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
         """Write a list of records, and the cursor of the next page."""
@@ -137,7 +144,7 @@ class Output:
             table.add_column(column.replace("_", " "), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_text(row[column]) for column in columns))
-        self._out().print(table if rows else "no entries")
+        self._print(table if rows else "no entries")
         for note, cursor in notes.items():
             if cursor is not None:
                 self.note(f"{note} {cursor}")
@@ -147,26 +154,68 @@ class Output:
         if self.is_json:
             self._json({"items": list(rows)})
         else:
-            self._out().print(tree)
+            self._print(tree)
 
     def note(self, text: str) -> None:
         """Write a note that is not part of the result, unless the output is JSON."""
         if not self.is_json:
-            Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+            _note(text)
 
     def problem(self, problem: Problem, trace_id: str | None = None) -> None:
         """Write a problem."""
         if self.is_json:
-            self._json(problem.document(trace_id))
+            try:
+                _write(f"{json.dumps(problem.document(trace_id), ensure_ascii=False)}\n")
+            except OSError:
+                _note(f"shop: {problem.detail}")
         else:
-            Console(stderr=True, highlight=False, soft_wrap=True).print(f"shop: {problem.detail}", markup=False)
+            _note(f"shop: {problem.detail}")
 
-    def _out(self) -> Console:
-        # A pipe has no width.
-        return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    def _print(self, what: RenderableType) -> None:
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] it may be closed
+        # Rich has a treatment of its own for what it cannot write. A pipe has no width.
+        console = Console(
+            file=StringIO(), force_terminal=is_terminal, highlight=False, markup=False, width=None if is_terminal else _PIPE_WIDTH
+        )
+        with console.capture() as capture:
+            console.print(what)
+        self._result(capture.get())
 
     def _json(self, document: Any) -> None:
-        sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+        self._result(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+
+    def _result(self, text: str) -> None:
+        """Write a result, or exit: what the command was to do is done by now."""
+        try:
+            _write(text)
+        except BrokenPipeError:
+            # As other programs do whose reader has gone.
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGPIPE)
+        except OSError as error:
+            raise typer.Exit(unwritten(f"the command was carried out, but its output cannot be written: {error.strerror}")) from None
+
+
+def unwritten(detail: str) -> ExitCode:
+    """Write that the output cannot be written, to stderr, and return the exit status."""
+    _note(f"shop: {detail}")
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] it may be closed
+        # Or Python would try again at its end, and fail by a status of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OUTPUT
+
+
+def _write(text: str) -> None:
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] it may be closed
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _note(text: str) -> None:
+    """Write a line to stderr, if that is possible."""
+    with suppress(OSError):
+        Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 def _text(value: Any) -> str:

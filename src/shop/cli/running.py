@@ -36,6 +36,7 @@ from shop.bootstrap import (
     load_settings,
     open_shop,
 )
+from shop.cli import interruption
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
@@ -117,11 +118,11 @@ class Session:
 
     def complete(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in a new event loop, or exit with the problem."""
+        interruption.end()
         try:
             return asyncio.run(work)
         except KeyboardInterrupt:
-            detail = "stopped by Ctrl-C; what was already committed is kept"
-            raise self.failed(Problem("interrupted", "Interrupted", 503, detail, ExitCode.INTERRUPTED)) from None
+            raise self.failed(Problem("interrupted", "Interrupted", 503, interruption.MESSAGE, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except NotTheOwner as error:

@@ -207,6 +207,8 @@ async def _open_sessions(here: Session, shop: Shop, user_id: UserId) -> list[dic
 
 def _ask(here: Session, label: str, *, is_stdin: bool, confirm: bool = False) -> str:
     if is_stdin:
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] it may be closed
+            raise _misused(here, "stdin is closed")
         try:
             line = sys.stdin.readline()
         except UnicodeDecodeError:

@@ -1,0 +1,46 @@
+"""Signals before the work of a command, from the first import on: there is nothing to undo, and no connection that may break."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Final
+
+MESSAGE: Final = "stopped by Ctrl-C; what was already committed is kept"
+STATUS: Final = 130
+
+
+def begin() -> None:
+    """Exit at once at Ctrl-C, unless it is ignored, and at a pipe without a reader, from now on."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def end() -> None:
+    """Raise exceptions for both, as Python does by default."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _stop:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
+def _stop(*_: object) -> None:
+    # The file descriptors, since a stream may be in use, or missing.
+    if "--json" in sys.argv:
+        _write(1, json.dumps({"type": "urn:shop:problem:interrupted", "title": "Interrupted", "status": 503, "detail": MESSAGE}))
+    else:
+        _write(2, f"shop: {MESSAGE}")
+    os._exit(STATUS)
+
+
+def _write(descriptor: int, line: str) -> None:
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    except OSError:
+        return
+
+
+begin()

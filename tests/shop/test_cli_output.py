@@ -1,0 +1,80 @@
+"""Commands whose output cannot be written, and Ctrl-C before they begin."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.waiting import wait_until
+
+SHOP = f"{sys.executable} -m shop.cli"
+
+
+def shell(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of bash, whose exit status is the one of the first command of a pipe."""
+    environment = {**os.environ, **environment}
+    command = ["/bin/bash", "-c", f"set -o pipefail; {script}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("is_json", [False, True], ids=["table", "json"])
+def test_a_command_whose_output_cannot_be_written_says_that_it_was_carried_out(service_url: str, *, is_json: bool) -> None:
+    registered = "users register --first Ada --last Lovelace --password-stdin --email"
+    option = "--json" if is_json else ""
+    cheap = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1", "DATABASE_URL": service_url}
+    # The reader of the pipe has gone when the command writes: it is the end of a process that has been waited for.
+    ways = {">&-": 74, ">/dev/full": 74, "> >(exec true)": 128 + signal.SIGPIPE}
+    for number, (way, expected) in enumerate(ways.items()):
+        command = f"{SHOP} {option} {registered} ada{number}@example.org"
+        ran = shell(f"echo correct horse | {command} {way}", **cheap)
+        assert (way, ran.returncode) == (way, expected), ran.stderr
+        said = "shop: the command was carried out, but its output cannot be written: "
+        assert [line.startswith(said) for line in ran.stderr.splitlines()] == ([True] if expected == 74 else []), ran.stderr
+    with psycopg.connect(service_url) as conn:
+        assert conn.execute("SELECT count(*) FROM users").fetchone() == (len(ways),)
+
+
+def test_a_problem_that_cannot_be_written_keeps_its_status(service_url: str) -> None:
+    ran = shell(f"{SHOP} --json users show {'0' * 32} >/dev/full", DATABASE_URL=service_url)
+    assert (ran.returncode, ran.stderr.startswith("shop: "), "Traceback" in ran.stderr) == (1, True, False)
+
+
+def test_a_help_text_that_cannot_be_written_is_said_in_one_line() -> None:
+    ran = shell(f"{SHOP} --help >/dev/full")
+    assert (ran.returncode, ran.stderr) == (74, "shop: the output cannot be written: No space left on device\n")
+    assert shell(f"{SHOP} --help > >(exec true)").returncode == 128 + signal.SIGPIPE
+
+
+def test_a_closed_stdin_is_a_usage_problem(service_url: str) -> None:
+    ran = shell(f"{SHOP} --json users login ada@example.org --password-stdin <&-", DATABASE_URL=service_url)
+    assert (ran.returncode, json.loads(ran.stdout)["detail"]) == (2, "stdin is closed")
+
+
+@pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
+def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path, *, is_json: bool) -> None:
+    # A module that the program imports, and that takes long.
+    (tmp_path / "structlog.py").write_text("import pathlib, time\npathlib.Path(__file__).with_suffix('.begun').touch()\ntime.sleep(60)\n")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shop.cli", *(["--json"] if is_json else []), "users", "count"],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_until((tmp_path / "structlog.begun").exists, "the module is not imported")
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    message = "stopped by Ctrl-C; what was already committed is kept"
+    assert (process.returncode, errors) == (130, "" if is_json else f"shop: {message}\n")
+    assert not is_json or json.loads(out)["detail"] == message
