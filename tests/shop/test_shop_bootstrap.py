@@ -24,7 +24,7 @@ from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, DatabaseNotReady, Settings, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
-from shop.domain.result import Ok
+from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
@@ -293,6 +293,39 @@ async def test_each_verification_is_one_of_argon2_whether_there_is_a_hash_or_not
         verified.clear()
         assert await hasher.verify(password, hashed) is (password == "correct horse")
         assert verified == [password.encode()]
+
+
+SALT, DIGEST = "c29tZXNhbHRzb21lc2FsdA", "A" * 43
+# The last of a salt has spare bits, which argon2 refuses.
+UNUSABLE = [
+    "$2b$12$c2FsdHNhbHRzYWx0c2FsdA",
+    "$argon2id$v=19",
+    f"$argon2id$v=19$m=64,t=1,p=1$AAAA${DIGEST}",
+    f"$argon2id$v=19$m=64,t=1,p=1${SALT}$AAAA",
+    f"$argon2id$v=19$m=64,t=1,p=1$!!!!${DIGEST}",
+    f"$argon2id$v=19$m=64,t=1,p=1${SALT[:-1]}B${DIGEST}",
+    f"$argon2id$v=19$m=0,t=0,p=0${SALT}${DIGEST}",
+    f"$argon2id$v=19$m=8,t=1,p=2${SALT}${DIGEST}",
+    f"$argon2id$v=19$m=4294967295,t=1,p=1${SALT}${DIGEST}",
+    f"$argon2id$v=19$m=64,t=4294967295,p=1${SALT}${DIGEST}",
+    f"$argon2id$v=99$m=64,t=1,p=1${SALT}${DIGEST}",
+]
+
+
+@pytest.mark.parametrize("hashed", UNUSABLE)
+async def test_a_hash_that_cannot_be_verified_is_refused_and_where_it_is_stored_no_password_is_right(
+    hashed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(PasswordHash.parse(hashed), Err)
+    assert not await Argon2PasswordHasher(CHEAP).verify("correct horse", PasswordHash(hashed))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("kind", Type)
+async def test_a_hash_that_can_be_verified_is_accepted(kind: Type) -> None:
+    hashed = low_level.hash_secret(b"correct horse", b"somesalt", 1, 8, 1, 16, kind).decode()
+    assert PasswordHash.parse(hashed) == Ok(PasswordHash(hashed))
+    assert await Argon2PasswordHasher(CHEAP).verify("correct horse", PasswordHash(hashed))
 
 
 async def test_any_text_can_be_verified() -> None:

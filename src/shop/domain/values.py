@@ -6,11 +6,13 @@ valid: it changes nothing and raises `ValueError` otherwise. The lengths are tho
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import unicodedata
 import uuid
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import Final, NewType
 
 from shop.domain.result import Err, Ok, Result
 
@@ -192,6 +194,41 @@ class Password:
 
 _PASSWORD_HASH = re.compile(r"\$[a-z0-9-]{1,32}\$[\x21-\x7e]+")
 _PASSWORD_HASH_LENGTH = 255
+_ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=19\$m=(?P<memory>[1-9][0-9]{0,9}),t=(?P<passes>[1-9][0-9]{0,9}),p=(?P<lanes>[1-9][0-9]{0,9})"
+    r"\$(?P<salt>[A-Za-z0-9+/]+)\$(?P<digest>[A-Za-z0-9+/]+)",
+    re.ASCII,
+)
+# RFC 9106, 3.1: 8 KiB for each lane. The maxima are those of the settings.
+_KIB_OF_LANE = 8
+MAX_MEMORY_KIB: Final = 2**22
+MAX_PASSES: Final = 100
+MAX_LANES: Final = 64
+_SALT_BYTES = range(8, 65)
+_DIGEST_BYTES = range(16, 129)
+
+
+def _check_argon2(text: str) -> InvalidValue | None:
+    what = "password hash"
+    found = _ARGON2.fullmatch(text)
+    if found is None:
+        return InvalidValue(what, "is not one of argon2, version 19, as a PHC string")
+    memory, passes, lanes = int(found["memory"]), int(found["passes"]), int(found["lanes"])
+    if lanes > MAX_LANES or passes > MAX_PASSES or not _KIB_OF_LANE * lanes <= memory <= MAX_MEMORY_KIB:
+        limits = f"{_KIB_OF_LANE} KiB a lane to {MAX_MEMORY_KIB} KiB, {MAX_PASSES} passes and {MAX_LANES} lanes"
+        return InvalidValue(what, f"has a cost beyond the limits: {limits}")
+    if _decoded(found["salt"]) not in _SALT_BYTES or _decoded(found["digest"]) not in _DIGEST_BYTES:
+        return InvalidValue(what, "has a salt or a digest that is not base64 of a usable length")
+    return None
+
+
+def _decoded(text: str) -> int:
+    """Return the number of bytes, or 0 for what is not base64 as argon2 writes it: without padding, and without spare bits."""
+    try:
+        found = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return 0
+    return len(found) if base64.b64encode(found).rstrip(b"=").decode() == text else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +240,14 @@ class PasswordHash:
     def __post_init__(self) -> None:
         if len(self.encoded) > _PASSWORD_HASH_LENGTH or _PASSWORD_HASH.fullmatch(self.encoded) is None:
             _raise_if(InvalidValue("password hash", f"is not a PHC string of at most {_PASSWORD_HASH_LENGTH} characters"))
+
+    @classmethod
+    def parse(cls, text: str) -> Result[PasswordHash, InvalidValue]:
+        """Parse a hash from elsewhere. It must be one that passwords can be verified against, at a limited cost."""
+        if len(text) > _PASSWORD_HASH_LENGTH or _PASSWORD_HASH.fullmatch(text) is None:
+            return Err(InvalidValue("password hash", f"is not a PHC string of at most {_PASSWORD_HASH_LENGTH} characters"))
+        invalid = _check_argon2(text)
+        return Ok(cls(text)) if invalid is None else Err(invalid)
 
 
 def _raise_if(invalid: InvalidValue | None) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import secrets
 from dataclasses import replace
 
 import argon2
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from shop.domain.result import Ok
 from shop.domain.values import PasswordHash
+
+_log = logging.getLogger("shop.passwords")
 
 DEFAULT = argon2.profiles.get_default_parameters()
 
@@ -39,17 +43,21 @@ class Argon2PasswordHasher:
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
         """Return whether this is the password of the hash.
 
-        Without a hash, or with one of another algorithm, return False after the time of a wrong password, so that the time does not
-        disclose whether the user exists. (A hash with outdated parameters takes their time, until its user logs in.)
+        Without a hash, or with one that nothing can be verified against, return False after the time of a wrong password, so that the time
+        does not disclose whether the user exists. (A hash with outdated parameters takes their time, until its user logs in.)
         """
-        if hashed is None:
-            await self._matches(password, self._decoy)
-            return False
-        try:
-            return await self._matches(password, hashed)
-        except InvalidHashError:
-            await self._matches(password, self._decoy)
-            return False
+        if hashed is not None:
+            # Of any cost, a damaged one could take all memory.
+            parsed = PasswordHash.parse(hashed.encoded)
+            if isinstance(parsed, Ok):
+                try:
+                    return await self._matches(password, hashed)
+                except (InvalidHashError, VerificationError) as error:
+                    _log.warning("a stored hash cannot be verified: %s", type(error).__name__)
+            else:
+                _log.warning("a stored hash cannot be verified: %s", parsed.error)
+        await self._matches(password, self._decoy)
+        return False
 
     def is_outdated(self, hashed: PasswordHash) -> bool:
         """Return whether the hash was made with other parameters than the current ones."""

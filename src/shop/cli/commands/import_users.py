@@ -75,8 +75,7 @@ def _parsed(row: list[str]) -> Result[NewUser, str]:
         return Err(str(address.error))
     if isinstance(number, Err):
         return Err(str(number.error))
-    try:
-        hashed = PasswordHash(password)
-    except ValueError as error:
-        return Err(str(error))
-    return Ok(NewUser(Profile(name.value, address.value, number.value), hashed))
+    hashed = PasswordHash.parse(password)
+    if isinstance(hashed, Err):
+        return Err(str(hashed.error))
+    return Ok(NewUser(Profile(name.value, address.value, number.value), hashed.value))

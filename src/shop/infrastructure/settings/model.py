@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shop.domain.values import MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
 from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
 from shop.infrastructure.tokens import KeyRing
@@ -98,9 +99,9 @@ class Settings(BaseSettings):
     isolation: Annotated[Isolation, Field(description="Isolation level of transactions.")] = Isolation.READ_COMMITTED
     retry_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts of a use case.")] = 5
     cache_ttl: Annotated[Seconds, Field(description="Seconds until a cached value expires.")] = 300.0
-    password_memory_kib: Annotated[int, Field(ge=8, le=2**22, description="KiB of memory that the hash of a password takes.")] = 65_536
-    password_passes: Annotated[int, Field(ge=1, le=100, description="Passes over that memory.")] = 3
-    password_lanes: Annotated[int, Field(ge=1, le=64, validate_default=True, description="Threads that hash a password.")] = 4
+    password_memory_kib: Annotated[int, Field(ge=8, le=MAX_MEMORY_KIB, description="KiB of memory that a password's hash takes.")] = 65_536
+    password_passes: Annotated[int, Field(ge=1, le=MAX_PASSES, description="Passes over that memory.")] = 3
+    password_lanes: Annotated[int, Field(ge=1, le=MAX_LANES, validate_default=True, description="Threads that hash a password.")] = 4
     session_hours: Annotated[int, Field(ge=1, le=8760, description="Hours until a session ends.")] = 12
     session_check_interval: Annotated[
         float, Field(ge=0, le=60, description="Seconds for which a process remembers that a session is open.")
