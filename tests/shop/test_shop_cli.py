@@ -195,7 +195,7 @@ def test_the_default_output_is_tables_and_sentences(program: Program) -> None:
         (("--set", "pool_max_size=none", "users", "list"), 78, "settings"),
         (("--set", "pool_min_size=20", "users", "list"), 78, "settings"),
         (("--set", "database_url=postgres://h:99999/x", "users", "list"), 78, "settings"),
-        (("--set", "database_url=postgres://h/x?connect_timeout=soon", "users", "list"), 69, "database-not-ready"),
+        (("--set", "database_url=postgres://h/x?connect_timeout=soon", "users", "list"), 78, "settings"),
         (("--set", "redis_url=redis://h:99999", "users", "list"), 78, "settings"),
         (("--set", "nats_url=nats://:", "relay", "--once"), 78, "settings"),
         (("--set", "nats_monitoring_url=http://ada:secret@h:8222", "users", "list"), 78, "settings"),
@@ -206,6 +206,15 @@ def test_the_default_output_is_tables_and_sentences(program: Program) -> None:
         (("users", "update", str(uuid.UUID(int=1)), "--first", "A", "--version", "9" * 30), 1, "user-not-found"),
         (("users", "update", str(uuid.UUID(int=1)), "--phone", "+1 555 0000", "--version", "1"), 1, "user-not-found"),
         (("relay",), 78, "settings"),
+        (("serve", "--host", ""), 78, "settings"),
+        (("serve", "--host", "nowhere.invalid", "--port", "0"), 78, "settings"),
+        (("serve", "--host", "ü" * 300, "--port", "0"), 78, "settings"),
+        (("serve", "--host", "192.0.2.1", "--port", "0"), 78, "settings"),
+        (("serve", "--unix-socket", "/nowhere/socket"), 78, "settings"),
+        (("serve", "--unix-socket", "/"), 78, "settings"),
+        (("serve", "--unix-socket", "/dev/null"), 78, "settings"),
+        (("serve", "--unix-socket", "s" * 200), 78, "settings"),
+        (("serve", "--unix-socket", ""), 78, "settings"),
         (("--set", "nats_url=nats://127.0.0.1:1", "consume", "cache"), 78, "settings"),
         (("--set", "nats_url=nats://127.0.0.1:1", "relay", "--once"), 0, None),
     ],
@@ -257,8 +266,11 @@ def test_a_range_of_positions_that_ends_before_it_begins_is_refused(program: Pro
         ("users", "update", str(uuid.UUID(int=1))),
         ("users", "update", str(uuid.UUID(int=1)), "--phone", "+1 555 0000", "--no-phone"),
         ("users", "login", "ada@example.org", "--password-stdin"),
+        ("--config", "", "users", "list"),
+        ("database", "grant", ""),
+        ("database", "grant", "r" * 64),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_invalid_arguments_are_a_usage_problem(call_main: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
     called = call_main("--json", *arguments)
@@ -536,6 +548,13 @@ def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     assert problem["type"] == "urn:shop:problem:broker-unavailable"
 
 
+def test_a_port_to_listen_on_that_is_in_use_is_reported(program: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port: int = used.getsockname()[1]
+        problem = program.json("serve", "--port", str(port), code=78)
+    assert problem["detail"].startswith(f"--host 127.0.0.1 --port {port}: Address already in use")
+
+
 def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 as the program does
         port = str(taken.getsockname()[1])
@@ -674,6 +693,7 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
         f'First,Last,USER7@example.org,,"{hashed}"',
         f'First,Last,nowhere,,"{hashed}"',
         "First,Last,plain@example.org,,correct horse",
+        "First,Last,other@example.org,,$2b$12$abcdefghijklmnopqrstuv",
         "First,Last",
     ]
     file = tmp_path / "users.csv"
@@ -685,7 +705,8 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
         (1103, "the address is that of line 9"),
         (1104, "e-mail address is not of the form name@host.domain in ASCII"),
         (1105, "password hash is not a PHC string of at most 255 characters"),
-        (1106, "has 2 values, not 5"),
+        (1106, "password hash is not one of argon2, version 19, as a PHC string"),
+        (1107, "has 2 values, not 5"),
     ]
     assert program.json("users", "login", "user1099@example.org", "--password-stdin", stdin=PASSWORD)["first_name"] == "First1099"
     with psycopg.connect(database_url) as conn:

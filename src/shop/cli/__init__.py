@@ -51,11 +51,19 @@ for command in (serve, seed, relay, consume, prune, audit, trace, health):
     app.command()(command)
 
 
+def _file(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("the name of the file is empty")
+    return Path(text)
+
+
 @app.callback()
 def options(
     context: typer.Context,
     is_json: Annotated[bool, typer.Option("--json", help="Write JSON; errors are problem objects (RFC 9457).")] = False,
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings; by default shop.yaml, if it exists.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(parser=_file, metavar="FILE", help="YAML file with settings; by default shop.yaml, if it exists.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; `config show` lists them.")
     ] = None,

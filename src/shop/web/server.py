@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from shop.bootstrap import Settings, Shop, health_checks
 from shop.web.app import create_app
-from shop.web.connections import Connections, TooFewFiles, most_connections
+from shop.web.connections import BACKLOG, Connections, TooFewFiles, most_connections
 from shop.web.middleware import Limits
 from shop.web.protocol import ServerConfig
 from shop.web.state import State
@@ -40,6 +40,10 @@ class Listening:
     port: int
     unix_socket: str | None = None
     trusted_proxies: str = "127.0.0.1"
+
+
+class CannotListen(Exception):
+    """It is impossible to listen there. The message has the options and the reason."""
 
 
 class Server(uvicorn.Server):
@@ -81,10 +85,18 @@ class Server(uvicorn.Server):
         self._drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and call `on_listening` with the path or the address, whose port is the one that was chosen for 0."""
+        """Listen, or raise `CannotListen`; call `on_listening` with the path or the address, whose port is the one chosen for 0."""
         asyncio.get_running_loop().set_exception_handler(_AcceptFailures())
-        await super().startup(sockets)
         here = self._listening
+        try:
+            if here.unix_socket == "":
+                raise OSError(errno.EINVAL, "the path is empty")  # noqa: TRY301 as the others
+            # uvicorn ends the process if it cannot listen on an address.
+            await super().startup(_sockets(here) if here.unix_socket is None else sockets)
+        except (OSError, UnicodeError) as error:
+            where = f"--host {here.host} --port {here.port}" if here.unix_socket is None else f"--unix-socket {here.unix_socket}"
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise CannotListen(f"{where}: {reason}") from None
         self._on_listening(here.unix_socket or f"{here.host}:{self.servers[0].sockets[0].getsockname()[1]}")
 
     @contextmanager
@@ -108,6 +120,23 @@ class Server(uvicorn.Server):
 
     def _exit(self) -> None:
         self.should_exit = True
+
+
+def _sockets(here: Listening) -> list[socket.socket]:
+    """Listen on every address of the host. Raises OSError, or UnicodeError for a name that cannot be one of a host."""
+    if not here.host:
+        # It would be all addresses.
+        raise OSError(errno.EINVAL, "the host is empty; all addresses are 0.0.0.0 and ::")
+    found = socket.getaddrinfo(here.host, here.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened = list[socket.socket]()
+    try:
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            opened.append(socket.create_server(address, family=family, backlog=BACKLOG))
+    except OSError:
+        for each in opened:
+            each.close()
+        raise
+    return opened
 
 
 class _AcceptFailures:

@@ -13,8 +13,20 @@ from shop.cli.running import session
 app = typer.Typer(no_args_is_help=True, help="Administration of the database. DATABASE_URL is that of the owner of the tables.")
 
 
+# PostgreSQL cuts off longer names.
+_NAME_BYTES = 63
+
+
+def _role(text: str) -> str:
+    if not 0 < len(text.encode()) <= _NAME_BYTES:
+        raise typer.BadParameter(f"the name of a role has 1 to {_NAME_BYTES} bytes")
+    return text
+
+
 @app.command()
-def grant(context: typer.Context, role: Annotated[str, typer.Argument(help="The role.")] = "shop_service") -> None:
+def grant(
+    context: typer.Context, role: Annotated[str, typer.Argument(parser=_role, metavar="ROLE", help="The role.")] = "shop_service"
+) -> None:
     """Let a role have exactly the rights that the service needs; a role that does not exist is created as a group, without a login."""
     here = session(context)
     created = here.administer(lambda settings: grant_to(settings, role))

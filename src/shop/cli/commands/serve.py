@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,15 +15,15 @@ def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    unix_socket: Annotated[Path | None, typer.Option(help="Path of a Unix socket to listen on instead.")] = None,
+    unix_socket: Annotated[str | None, typer.Option(help="Path of a Unix socket to listen on instead.")] = None,
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
     # Imported here: no other command needs a web framework.
-    from shop.web.server import Listening, TooFewFiles, open_server
+    from shop.web.server import CannotListen, Listening, TooFewFiles, open_server
 
     here = session(context)
     settings = here.settings().settings
-    listening = Listening(host, port, None if unix_socket is None else str(unix_socket), settings.http_trusted_proxies)
+    listening = Listening(host, port, unix_socket, settings.http_trusted_proxies)
 
     def announce(address: str) -> None:
         here.output.note(f"serving on {address}; stop with Ctrl-C")
@@ -33,7 +32,7 @@ def serve(
         try:
             async with open_server(shop, settings, listening, announce) as server:
                 await server.serve()
-        except TooFewFiles as error:
+        except (CannotListen, TooFewFiles) as error:
             raise here.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
 
     here.run(work, is_traced=False)
