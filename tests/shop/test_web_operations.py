@@ -172,6 +172,20 @@ async def test_what_is_nowhere_and_what_is_not_supported(web: Web) -> None:
     refused = await web.client.put("/users")
     assert problem(refused) == (405, "method-not-allowed")
     assert refused.headers["allow"] == "GET, POST"
+    assert problem(await web.client.post("/users", content="{}", headers={"Content-Type": "text/plain"})) == (415, "unsupported-media-type")
+    encoded = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert problem(await web.client.post("/users", content="{}", headers=encoded)) == (415, "unsupported-media-type")
+    merge = {"Content-Type": "application/merge-patch+json; charset=utf-8"}
+    assert problem(await web.client.post("/users", content="{}", headers=merge)) == (422, "invalid-request")
+
+
+async def test_integers_are_what_the_description_calls_integers(web: Web) -> None:
+    ada = await web.person()
+    for size, expected in (("1_0", 422), ("+1", 422), ("1.0", 422), ("", 422), ("1", 200)):
+        assert (await ada("GET", f"/users/{ada.id}/orders", params={"size": size})).status_code == expected
+    for quantity, expected in ((2.0, 201), (2.5, 422), ("2", 422), (True, 422), (1e300, 422)):
+        order = {"user_id": ada.id, "lines": [{**LINE, "quantity": quantity}]}
+        assert (await ada("POST", "/orders", json=order)).status_code == expected
 
 
 # --- Preconditions ------------------------------------------------------------------------------------------------------
@@ -186,6 +200,7 @@ async def test_a_change_requires_the_current_version(web: Web) -> None:
         assert problem(await ada("PATCH", path, headers={"If-Match": stale}, json=change)) == (412, "precondition-failed")
         assert problem(await ada("DELETE", path, headers={"If-Match": stale})) == (412, "precondition-failed")
     assert (await ada("PATCH", path, headers={"If-Match": "*"}, json=change)).headers["etag"] == '"2"'
+    assert (await ada("PATCH", path, headers={"If-Match": '"1" , W/"9",  "2", "x,y"'}, json=change)).headers["etag"] == '"3"'
 
 
 async def test_a_move_of_an_order_may_name_its_version(web: Web) -> None:

@@ -33,6 +33,12 @@ def _is_instant(text: object) -> object:
     return text
 
 
+def _integral(number: object) -> object:
+    # For JSON Schema, 5.0 is an integer, too.
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Integer = Annotated[StrictInt, BeforeValidator(_integral)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_is_storable)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_is_instant)]
 Secret = Annotated[SecretStr, Field(max_length=1024)]
@@ -198,7 +204,7 @@ class VerificationKeys(BaseModel):
 class Amount(Body):
     """An amount in minor units (cents) of a currency."""
 
-    minor: Annotated[StrictInt, Field(ge=0, le=10**15)]
+    minor: Annotated[Integer, Field(ge=0, le=10**15)]
     currency: Currency
 
 
@@ -207,7 +213,7 @@ class Line(Body):
 
     sku: Text
     title: Text
-    quantity: Annotated[StrictInt, Field(ge=1, le=1000)]
+    quantity: Annotated[Integer, Field(ge=1, le=1000)]
     unit_price: Amount
 
 

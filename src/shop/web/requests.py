@@ -27,7 +27,9 @@ T = TypeVar("T")
 
 _NO_VERSION = 0
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-_VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
+# A list (RFC 9110, 13.1.1). Weak tags never match.
+_TAGS = re.compile(r'\s*(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*\s*')
+_VERSION = re.compile(r'(?:^|[\s,])"([1-9][0-9]{0,8})"')
 
 
 def value(result: Result[T, object]) -> T:
@@ -131,13 +133,16 @@ Key = Annotated[
 
 def _version_if_given(
     if_match: Annotated[
-        str | None, Header(description="The ETag of the version to change, or `*` for any.", json_schema_extra={"example": '"1"'})
+        str | None,
+        Header(description="The ETag of the version to change, or a list of them, or `*`.", json_schema_extra={"example": '"1"'}),
     ] = None,
 ) -> int | None:
     if if_match is None or if_match == "*":
         return None
-    tag = _VERSION.fullmatch(if_match)
-    return _NO_VERSION if tag is None else int(tag[1])
+    if _TAGS.fullmatch(if_match) is None:
+        return _NO_VERSION
+    # Versions only rise, so of those that a client has seen none but the highest can be the current one.
+    return max((int(tag) for tag in _VERSION.findall(if_match)), default=_NO_VERSION)
 
 
 def _version(if_match: Annotated[int | None, Depends(_version_if_given)], request: Request) -> int | None:
