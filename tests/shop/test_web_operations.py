@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -55,7 +57,70 @@ async def test_users_are_listed_in_pages(web: Web) -> None:
     second = (await clerk("GET", "/users", params={"size": 2, "cursor": first["next_cursor"]})).json()
     assert [user["id"] for user in first["items"] + second["items"]] == [clerk.id, *others]
     assert second["next_cursor"] is None
-    assert problem(await clerk("GET", "/users", params={"cursor": "x"})) == (422, "invalid-cursor")
+    assert problem(await clerk("GET", "/users", params={"cursor": "x"})) == (400, "invalid-cursor")
+
+
+async def test_users_are_found_by_filters_in_pages_both_ways(web: Web) -> None:
+    clerk = await web.person(Role.CLERK)
+    people = [clerk.id, *[(await web.person()).id for _ in range(3)]]
+
+    async def found(**filters: object) -> list[str]:
+        answered = await clerk("GET", "/users", params=filters)
+        assert answered.status_code == 200, answered.text
+        return [user["id"] for user in answered.json()["items"]]
+
+    assert await found() == people
+    assert await found(part="LACE user2@") == [people[1]]
+    assert await found(email="USER3@", last_name="love") == [people[2]]
+    assert await found(role=["clerk", "admin"]) == [clerk.id]
+    assert await found(role="customer", sort="newest") == people[:0:-1]
+    assert await found(registered_before="2026-01-01T00:00:00Z") == []
+    assert await found(registered_since="2026-01-01T00:00:00+01:00", part="e.org") == people
+    newest = (await clerk("GET", "/users", params={"part": "example", "sort": "newest", "size": 3})).json()
+    older = {"part": "example", "sort": "newest", "size": 3, "cursor": newest["next_cursor"]}
+    last = (await clerk("GET", "/users", params=older)).json()
+    assert [user["id"] for user in newest["items"] + last["items"]] == people[::-1]
+    assert (last["next_cursor"], await found(**{**older, "cursor": last["previous_cursor"]})) == (None, people[:0:-1])
+    customer = await web.person()
+    assert problem(await customer("GET", "/users", params={"part": "user"})) == (403, "not-allowed")
+    assert problem(await web.client.get("/users")) == (401, "unauthenticated")
+    assert problem(await clerk("GET", "/users", params={"part": "a\0"})) == (422, "invalid-request")
+
+
+async def test_personal_data_are_erased_and_orders_stay(web: Web) -> None:
+    ada, clerk, admin = await web.person(), await web.person(Role.CLERK), await web.person(Role.ADMIN)
+    order = await ada.order()
+    path = f"/users/{ada.id}/personal-data"
+    assert problem(await clerk("DELETE", path, headers={"If-Match": "*"})) == (403, "not-allowed")
+    assert problem(await admin("DELETE", path)) == (428, "precondition-required")
+    assert problem(await admin("DELETE", path, headers={"If-Match": '"7"'})) == (412, "precondition-failed")
+    assert (await ada("GET", f"/users/{ada.id}")).json()["email"] == "user1@example.org"
+    under_a_key = {"If-Match": '"1"', "Idempotency-Key": "k1"}
+    erased = await admin("DELETE", path, headers=under_a_key)
+    assert (erased.status_code, erased.content) == (204, b"")
+    repeated = await admin("DELETE", path, headers=under_a_key)
+    assert (repeated.status_code, repeated.headers["idempotency-replayed"]) == (204, "true")
+    assert problem(await admin("DELETE", path, headers={"If-Match": "*"})) == (404, "user-not-found")
+    assert problem(await ada("GET", f"/users/{ada.id}")) == (401, "unauthenticated")
+    assert (await clerk("GET", f"/orders/{order['id']}")).json() == order
+    assert [user["id"] for user in (await clerk("GET", "/users")).json()["items"]] == [clerk.id, admin.id]
+    # Users may do it themselves.
+    grace = await web.person()
+    assert (await grace("DELETE", f"/users/{grace.id}/personal-data", headers={"If-Match": "*"})).status_code == 204
+    assert problem(await grace("DELETE", f"/users/{grace.id}/personal-data", headers={"If-Match": "*"})) == (401, "unauthenticated")
+    assert problem(await admin("GET", path)) == (405, "method-not-allowed")
+
+
+async def test_sales_are_for_those_who_see_all_orders(web: Web, database_url: str) -> None:
+    ada, clerk = await web.person(), await web.person(Role.CLERK)
+    assert problem(await ada("GET", "/sales")) == (403, "not-allowed")
+    assert problem(await clerk("GET", "/sales", params={"days": 0})) == (422, "invalid-request")
+    with psycopg.connect(database_url) as conn:
+        conn.execute("INSERT INTO daily_sales SELECT current_date - days, 'EUR', days, 100 * days FROM unnest(ARRAY[3, 40]) AS days")
+    day = (datetime.now(UTC).date() - timedelta(days=3)).isoformat()
+    recent = {"day": day, "currency": "EUR", "orders": 3, "revenue_minor": 300}
+    assert (await clerk("GET", "/sales")).json() == {"items": [recent]}
+    assert [each["orders"] for each in (await clerk("GET", "/sales", params={"days": 50})).json()["items"]] == [3, 40]
 
 
 async def test_an_order_from_placing_to_shipping(web: Web) -> None:
@@ -99,7 +164,7 @@ async def test_orders_are_found_by_filters_and_listed_for_their_user(web: Web) -
     older = (await clerk("GET", "/orders", params={"size": 2, "cursor": newest["next_cursor"]})).json()
     assert [order["id"] for order in newest["items"] + older["items"]] == orders[::-1]
     assert await found(size=2, cursor=older["previous_cursor"]) == orders[:0:-1]
-    assert problem(await clerk("GET", "/orders", params={"sort": "largest", "cursor": newest["next_cursor"]})) == (422, "invalid-cursor")
+    assert problem(await clerk("GET", "/orders", params={"sort": "largest", "cursor": newest["next_cursor"]})) == (400, "invalid-cursor")
     assert await found(status=["paid", "shipped"]) == orders[:1]
     assert await found(currency="USD") == []
     assert await found(last_name="love", placed_since="2026-01-01T00:00:00Z") == orders[::-1]

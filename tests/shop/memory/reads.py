@@ -66,15 +66,6 @@ class MemoryUserReadRepository:
         following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
         return UserPage(tuple(UserSummary.of(user) for user in shown), following)
 
-    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        found = [
-            user
-            for user in sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id))
-            if wanted.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower()
-        ]
-        return [UserSummary.of(user) for user in found[:at_most]]
-
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
         users = sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id), reverse=sort == "newest")
@@ -212,7 +203,8 @@ def _page(ids: list[str], listing: str, size: int, cursor: str | None) -> Result
 
 def _is_wanted(user: User, wanted: UserFilter) -> bool:
     return (
-        (wanted.last_name is None or user.profile.name.last.lower().startswith(wanted.last_name.lower()))
+        (wanted.part is None or wanted.part.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower())
+        and (wanted.last_name is None or user.profile.name.last.lower().startswith(wanted.last_name.lower()))
         and (wanted.email is None or user.profile.email.text.lower().startswith(wanted.email.lower()))
         and (not wanted.roles or user.role in wanted.roles)
         and (wanted.registered_since is None or user.created_at >= wanted.registered_since)

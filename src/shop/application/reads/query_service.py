@@ -91,10 +91,6 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        return await self._ask(lambda repositories: repositories.users.search(wanted, at_most))
-
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None
     ) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
