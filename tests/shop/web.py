@@ -41,7 +41,14 @@ PASSWORD = "correct horse"
 _KEYS = TemporaryDirectory()
 # The key of all applications, which verify each other's access tokens.
 KEYS = {"token_keys": _KEYS.name, "token_signing_key": "test"}
-(Path(_KEYS.name) / "test.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def write_key(folder: Path, key_id: str) -> None:
+    """Write a new key of access tokens."""
+    (folder / f"{key_id}.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+write_key(Path(_KEYS.name), "test")
 LINE = {"sku": "BOOK-1", "title": "A book", "quantity": 2, "unit_price": {"minor": 1250, "currency": "EUR"}}
 
 

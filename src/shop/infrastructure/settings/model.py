@@ -109,10 +109,10 @@ class Settings(BaseSettings):
     token_issuer: Annotated[str, Field(min_length=1, max_length=200, description="Issuer of access tokens.")] = "shop"  # noqa: S105 a name
     token_audience: Annotated[str, Field(min_length=1, max_length=200, description="Audience of access tokens.")] = "shop"  # noqa: S105 a name
     token_keys: Annotated[
-        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process alone.")
+        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process.")
     ] = ""
     token_signing_key: Annotated[
-        str, Field(validate_default=True, description="Id of the key in the folder that signs; the others only verify.")
+        str, Field(validate_default=True, description="Id of the key that signs; by default, the folder's file `signing` names it.")
     ] = ""
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
