@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
+from shop.application.reads.cursors import Cursors
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
@@ -66,6 +68,7 @@ from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.redis.sessions import open_session_store
+from shop.infrastructure.settings.cursor_keys import cursor_keys
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.smtp import SmtpNotifier
@@ -73,6 +76,7 @@ from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
+from shop_db import sign_cursors
 
 __all__ = [
     "Adapters",
@@ -99,6 +103,8 @@ __all__ = [
 
 # Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
+# Without a setting, cursors are signed by a key of the process.
+_CURSOR_KEY = secrets.token_bytes(32)
 
 
 class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
@@ -149,8 +155,14 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> AsyncGenerator[Shop]:
-    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later."""
+async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_trusted: bool = False) -> AsyncGenerator[Shop]:
+    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later.
+
+    Where its callers are trusted, cursors are signed only if there are keys. Others get cursors that are signed in any case.
+    """
+    keys = cursor_keys(settings.cursor_keys.get_secret_value()) or ([] if is_trusted else [_CURSOR_KEY])
+    # Of the whole process, as the generated package has it.
+    sign_cursors(*keys)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
         pools = {"primary": pool}
@@ -212,7 +224,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
                 rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
             ),
             orders=OrderCommands(transactions),
-            reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
+            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys)),
             trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),

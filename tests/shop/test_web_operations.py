@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 import pytest_asyncio
 
+from shop.application.reads.users import UserFilter
+from shop.bootstrap import Settings, open_shop
+from shop.domain.result import Ok
 from shop.domain.users import Role
 
-from .web import LINE, PASSWORD, Web, open_web, problem
+from .web import LINE, PASSWORD, Person, Web, open_web, problem
 
 UNKNOWN = uuid.UUID(int=1)
 
@@ -85,6 +88,50 @@ async def test_users_are_found_by_filters_in_pages_both_ways(web: Web) -> None:
     assert problem(await customer("GET", "/users", params={"part": "user"})) == (403, "not-allowed")
     assert problem(await web.client.get("/users")) == (401, "unauthenticated")
     assert problem(await clerk("GET", "/users", params={"part": "a\0"})) == (422, "invalid-request")
+
+
+async def test_only_cursors_that_the_service_has_signed_are_accepted(database_url: str) -> None:
+    old, new = "o" * 32, "n" * 32
+
+    async def taken(web: Web, clerk: Person) -> dict[str, str]:
+        """The cursor of the second page of each listing."""
+        paths = ("/users", "/users?part=a", "/orders", f"/users/{clerk.id}/orders", "/audit")
+        return {path: (await clerk("GET", path, params={"size": 1})).json()["next_cursor"] for path in paths}
+
+    async def statuses(web: Web, clerk: Person, cursors: Mapping[str, str]) -> set[int]:
+        return {(await clerk("GET", path, params={"cursor": cursor})).status_code for path, cursor in cursors.items()}
+
+    async with open_web(database_url, cursor_keys=old) as web:
+        clerk = await web.person(Role.ADMIN)
+        await web.person()
+        for _ in range(2):
+            await clerk.order()
+        before = await taken(web, clerk)
+        assert await statuses(web, clerk, before) == {200}
+    async with open_web(database_url, cursor_keys=f"{new} {old}") as web:
+        clerk = Person(web, clerk.id, await web.log_in("user1@example.org"))
+        assert await statuses(web, clerk, before) == {200}
+        after = await taken(web, clerk)
+    async with open_web(database_url, cursor_keys=new) as web:
+        clerk = Person(web, clerk.id, await web.log_in("user1@example.org"))
+        assert await statuses(web, clerk, after) == {200}
+        assert await statuses(web, clerk, before) == {400}
+        assert problem(await clerk("GET", "/orders", params={"cursor": before["/orders"]})) == (400, "invalid-cursor")
+    async with open_web(database_url) as web:
+        # Of the process alone.
+        clerk = Person(web, clerk.id, await web.log_in("user1@example.org"))
+        assert await statuses(web, clerk, await taken(web, clerk)) == {200}
+        assert await statuses(web, clerk, after) == {400}
+    loaded = Settings.model_validate({"database_url": database_url})
+    async with open_shop(loaded, is_trusted=True) as shop:
+        page = await shop.reads.find_users(UserFilter(), "oldest", 1)
+        audit = await shop.reads.audit_entries(None, 1)
+        assert isinstance(page, Ok)
+        assert isinstance(audit, Ok)
+    async with open_web(database_url) as web:
+        clerk = Person(web, clerk.id, await web.log_in("user1@example.org"))
+        unsigned = {"/users": str(page.value.next_cursor), "/audit": str(audit.value.next_cursor)}
+        assert await statuses(web, clerk, unsigned) == {400}
 
 
 async def test_personal_data_are_erased_and_orders_stay(web: Web) -> None:

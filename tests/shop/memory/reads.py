@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 from shop.application.reads.audit import AuditPage
-from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.cursors import Cursors, InvalidCursor
 from shop.application.reads.models import (
     AuditRecord,
     DailySales,
@@ -32,6 +32,7 @@ from .outbox import MemoryDeadLetterReadRepository
 from .state import MemoryTransaction
 from .store import MemoryStore
 
+_CURSORS = Cursors()
 _SPENT = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED})
 
 
@@ -190,14 +191,14 @@ def _page(ids: list[str], listing: str, size: int, cursor: str | None) -> Result
     """Return where a page starts and ends, and the cursors of the pages around it."""
     start, end = 0, size
     if cursor is not None:
-        decoded = decode_cursor(listing, cursor, 2)
+        decoded = _CURSORS.decode(listing, cursor, 2)
         if isinstance(decoded, Err):
             return decoded
         side, beside = decoded.value
         place = ids.index(beside)
         start, end = (place + 1, place + 1 + size) if side == "after" else (max(place - size, 0), place)
-    following = encode_cursor(listing, "after", ids[end - 1]) if end < len(ids) else None
-    preceding = encode_cursor(listing, "before", ids[start]) if start > 0 else None
+    following = _CURSORS.encode(listing, "after", ids[end - 1]) if end < len(ids) else None
+    preceding = _CURSORS.encode(listing, "before", ids[start]) if start > 0 else None
     return Ok((start, end, following, preceding))
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
-from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.cursors import Cursors, InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.reads.models import (
     AuditRecord,
@@ -43,10 +43,17 @@ class QueryService:
     order summaries, are cached, if there is a cache.
     """
 
-    def __init__(self, open_repositories: OpenReadRepositories, cache: ReadCache | None = None, replica: Replica | None = None) -> None:
+    def __init__(
+        self,
+        open_repositories: OpenReadRepositories,
+        cache: ReadCache | None = None,
+        replica: Replica | None = None,
+        cursors: Cursors | None = None,
+    ) -> None:
         self._open = open_repositories
         self._cache = cache
         self._replica = replica
+        self._cursors = cursors or Cursors()
 
     async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         """Return the public profile of a user."""
@@ -80,13 +87,13 @@ class QueryService:
     async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
         """Return a page of users by registration, oldest first."""
         listing = "users"
-        after = _key(listing, cursor, lambda moment, user_id: UserPageKey(datetime.fromisoformat(moment), UserId(uuid.UUID(user_id))))
+        after = self._key(listing, cursor, lambda moment, user_id: UserPageKey(datetime.fromisoformat(moment), UserId(uuid.UUID(user_id))))
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.users.page(size, after.value)):
             case Ok(page):
                 following = page.following
-                token = None if following is None else encode_cursor(listing, following.created_at.isoformat(), str(following.id))
+                token = None if following is None else self._cursors.encode(listing, following.created_at.isoformat(), str(following.id))
                 return Ok(Page(items=page.users, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
@@ -113,13 +120,15 @@ class QueryService:
     ) -> Result[Page[OrderSummary], InvalidCursor | Unavailable]:
         """Return a page of a user's orders, newest first."""
         listing = f"orders of {user_id}"
-        after = _key(listing, cursor, lambda moment, order_id: OrderPageKey(datetime.fromisoformat(moment), OrderId(uuid.UUID(order_id))))
+        after = self._key(
+            listing, cursor, lambda moment, order_id: OrderPageKey(datetime.fromisoformat(moment), OrderId(uuid.UUID(order_id)))
+        )
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.orders.history(user_id, size, after.value)):
             case Ok(page):
                 following = page.following
-                token = None if following is None else encode_cursor(listing, following.placed_at.isoformat(), str(following.id))
+                token = None if following is None else self._cursors.encode(listing, following.placed_at.isoformat(), str(following.id))
                 return Ok(Page(items=page.orders, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
@@ -162,12 +171,12 @@ class QueryService:
     ) -> Result[Page[AuditRecord], InvalidCursor | Unavailable]:
         """Return a page of the audit log, newest first: entries of one subject, as in `order:<id>`, or all."""
         listing = f"audit of {subject or 'all'}"
-        after = _key(listing, cursor, lambda entry_id, _: int(entry_id))
+        after = self._key(listing, cursor, lambda entry_id, _: int(entry_id))
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.audit.page(subject, size, after.value)):
             case Ok(page):
-                token = None if page.following is None else encode_cursor(listing, str(page.following), "")
+                token = None if page.following is None else self._cursors.encode(listing, str(page.following), "")
                 return Ok(Page(items=page.entries, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
@@ -196,14 +205,13 @@ class QueryService:
         except (StoreLost, TransactionConflict) as lost:
             return Err(Unavailable(str(lost)))
 
-
-def _key(listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
-    if cursor is None:
-        return Ok(None)
-    decoded = decode_cursor(listing, cursor, 2)
-    if isinstance(decoded, Err):
-        return decoded
-    try:
-        return Ok(make(*decoded.value))
-    except ValueError:
-        return Err(InvalidCursor(listing))
+    def _key(self, listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
+        if cursor is None:
+            return Ok(None)
+        decoded = self._cursors.decode(listing, cursor, 2)
+        if isinstance(decoded, Err):
+            return decoded
+        try:
+            return Ok(make(*decoded.value))
+        except ValueError:
+            return Err(InvalidCursor(listing))
