@@ -192,12 +192,13 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             *adapters.subscribers,
         )
         usage = CollectorRegistry()
+        observe = UseCaseMetrics(usage).observe
         begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
             begin,
             after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
-            observe=UseCaseMetrics(usage).observe,
+            observe=observe,
         )
         smtp = settings.smtp_url
         notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
@@ -224,7 +225,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
                 rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
             ),
             orders=OrderCommands(transactions),
-            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys)),
+            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe),
             trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),

@@ -53,10 +53,14 @@ class GuardedReads:
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""
-        read = await self._reads.order(order_id)
-        if isinstance(read, Err):
-            return read
-        return await self._if(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
+            read = await self._reads.order(order_id)
+            if isinstance(read, Err):
+                return read
+            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        return await self._reads.observe(Action.SHOW_ORDER, show)
 
     async def order_history(
         self, user_id: UserId, size: int, cursor: str | None
@@ -87,6 +91,11 @@ class GuardedReads:
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
     async def _if(
+        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
+    ) -> Result[T, E | NotAllowed | Unavailable]:
+        return await self._reads.observe(action, lambda: self._permitted(action, subject, owner, question, **metadata))
+
+    async def _permitted(
         self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
     ) -> Result[T, E | NotAllowed | Unavailable]:
         actor = self._context.actor

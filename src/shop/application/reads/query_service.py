@@ -27,6 +27,7 @@ from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import Standing, UserFilter, UserPageKey, UserSort
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+from shop.application.transactions.observing import Observer, unobserved
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
@@ -41,6 +42,8 @@ class QueryService:
 
     A replica is asked first, if there is one, and the primary answers where it does not. The most frequent queries, public profiles and
     order summaries, are cached, if there is a cache.
+
+    `observe` records what callers read, which is more than a query where it is guarded. The standing of a user is a part of every request.
     """
 
     def __init__(
@@ -49,15 +52,20 @@ class QueryService:
         cache: ReadCache | None = None,
         replica: Replica | None = None,
         cursors: Cursors | None = None,
+        *,
+        observe: Observer = unobserved,
     ) -> None:
         self._open = open_repositories
         self._cache = cache
         self._replica = replica
         self._cursors = cursors or Cursors()
+        self.observe = observe
 
     async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         """Return the public profile of a user."""
+        return await self.observe("user.show_profile", lambda: self._public_profile(user_id))
 
+    async def _public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         async def load() -> Result[PublicProfile, UserNotFound | Unavailable]:
             match await self.public_profiles([user_id]):
                 case Ok(profiles):
