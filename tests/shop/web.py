@@ -149,13 +149,13 @@ class Served:
 
 
 @contextmanager
-def served(database_url: str, **environment: str) -> Generator[Served]:
-    """Run `shop serve` until the end of the block."""
+def served(database_url: str, *options: str, **environment: str) -> Generator[Served]:
+    """Run `shop serve` until the end of the block, with options of the program."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-m", "shop.cli", "serve", "--port", str(port)],
+        [sys.executable, "-X", "utf8", "-m", "shop.cli", *options, "serve", "--port", str(port)],
         env={**os.environ, "DATABASE_URL": database_url, "SHOP_HTTP_DRAIN": "0", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
