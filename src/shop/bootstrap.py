@@ -61,7 +61,7 @@ from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
-from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.reads.repositories import read_repositories, sign_pages
 from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
@@ -76,7 +76,6 @@ from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
 from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
-from shop_db import sign_cursors
 
 __all__ = [
     "Adapters",
@@ -161,8 +160,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
     Where its callers are trusted, cursors are signed only if there are keys. Others get cursors that are signed in any case.
     """
     keys = cursor_keys(settings.cursor_keys.get_secret_value()) or ([] if is_trusted else [_CURSOR_KEY])
-    # Of the whole process, as the generated package has it.
-    sign_cursors(*keys)
+    sign_pages(*keys)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
         pools = {"primary": pool}
