@@ -1,4 +1,4 @@
-"""The examples of log lines in the documentation are what the program writes, and what the collector is told to read is in them."""
+"""The examples of log lines in the documentation are what the program writes, and the fields that the collector reads are in them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_line_of_an_example_is_written_with_its_settings(database_url: str, 
         assert all(isinstance(json.loads(each), dict) for each in lines)
 
 
-def test_the_collector_finds_what_it_is_told_to_read() -> None:
+def test_the_collector_finds_the_fields_that_it_is_configured_to_read() -> None:
     [config] = re.findall(r"^```yaml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
     operators: dict[str, Any] = {each["type"]: each for each in yaml.safe_load(config)["receivers"]["filelog"]["operators"]}
     line: dict[str, str] = json.loads(EXAMPLES[1][2])
