@@ -201,8 +201,13 @@ def test_a_removed_key_is_refused_whatever_else_is_broken_and_a_folder_that_is_l
     assert reloading.read(before) == CLAIMS
     lost.rename(folder)
     (folder / "old.pem").write_bytes(b"x")
-    (folder / "new.pem").unlink()
+    # A link to what was removed is as good as removed.
+    (folder / "new.pem").rename(folder.with_name("target"))
+    (folder / "new.pem").symlink_to(folder.with_name("target"))
     clock.now = 4.0
+    assert reloading.read(before) == CLAIMS
+    folder.with_name("target").unlink()
+    clock.now = 6.0
     assert reloading.read(before) is None
     assert [each["kid"] for each in reloading.published()] == ["old"]
 

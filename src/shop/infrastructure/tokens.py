@@ -212,6 +212,9 @@ def _read(folder: Path) -> tuple[dict[str, Key], dict[str, str]]:
     for path in paths:
         try:
             keys[path.stem] = _key(path)
+        except FileNotFoundError:
+            # Removed since, or a link to what was removed.
+            continue
         except ValueError as error:
             problems[path.stem] = str(error)
     return keys, problems
@@ -264,6 +267,8 @@ def _key(path: Path) -> Key:
     try:
         text = path.read_bytes()
         key = load_pem_private_key(text, None) if b"PRIVATE KEY" in text else load_pem_public_key(text)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}; the service's user must be allowed to read it") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
