@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import typer.main
 import typer.testing
 
 from tests.support.projects import Compiler
@@ -21,11 +22,11 @@ from tests.support.sqlc import Recordings
 
 def pytest_configure(config: pytest.Config) -> None:
     # Typer builds the commands of a program anew for each of hundreds of invocations, which takes longer than most of them.
-    typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]  # noqa: SLF001 # pyright: ignore
+    vars(typer.testing)["_get_command"] = functools.cache(typer.main.get_command)
     # sqlc prepares its parser, which takes it a second, for each block that it reads at the same time.
     os.environ.setdefault("GOMAXPROCS", "1")
     # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its
-    # sessions share to all other users whenever one starts. And on a disk it takes longer to remove tens of thousands of files than to test.
+    # sessions share to all other users whenever one starts. And on a disk, tens of thousands of files take long to remove.
     if not config.option.basetemp:
         config.option.basetemp = str(make_folder("sqlwright-tests-"))
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))

@@ -44,11 +44,11 @@ _SESSIONS = """
 # So many bytes or less are planned for like an empty table, if it was never vacuumed, and deleting them is faster than new files are.
 _SMALL = 8192 * 8
 # A table that was vacuumed is planned for otherwise than a new one, also if it is empty.
-_USED = f"""
-    SELECT relname, reltuples >= 0 OR pg_relation_size(oid) > {_SMALL} FROM pg_class
+_USED = """
+    SELECT relname, reltuples >= 0 OR pg_relation_size(oid) > %s FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'schema_migrations'
       AND (pg_relation_size(oid) > 0 OR reltuples >= 0)
-"""  # noqa: S608 - the number is our own
+"""
 _RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"
 # How many of the least recently used databases are checked before another copy is created.
 _CANDIDATES = 3
@@ -110,7 +110,8 @@ class Databases:
                 return False
             # Disables the trigger that protects the audit log.
             conn.execute("SET session_replication_role = replica")
-            for name, is_large in conn.execute(_USED).fetchall():
+            used: list[tuple[str, bool]] = conn.execute(_USED, (_SMALL,)).fetchall()
+            for name, is_large in used:
                 empty = sql.SQL("TRUNCATE {} CASCADE" if is_large else "DELETE FROM {}")
                 conn.execute(empty.format(sql.Identifier(name)))
             conn.execute(_RESTART)
