@@ -22,7 +22,9 @@ from tests.support.sqlc import Recordings
 
 def pytest_configure(config: pytest.Config) -> None:
     # Typer builds the commands of a program anew for each of hundreds of invocations, which takes longer than most of them.
-    vars(typer.testing)["_get_command"] = functools.cache(typer.main.get_command)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+    config.add_cleanup(patch.undo)
     # sqlc prepares its parser, which takes it a second, for each block that it reads at the same time.
     os.environ.setdefault("GOMAXPROCS", "1")
     # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its

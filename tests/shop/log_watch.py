@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, cast
 
 import pytest
 
@@ -49,9 +48,8 @@ class LogWatch:
 
         def see(logger: logging.Logger, record: logging.LogRecord) -> None:
             # The service's format takes longer than the search. It masks text, and adds none but that of exceptions.
-            is_failure = (
-                record.exc_info or record.stack_info or (isinstance(record.msg, dict) and "exc_info" in cast("dict[str, Any]", record.msg))
-            )
+            message: object = record.msg
+            is_failure = record.exc_info or record.stack_info or (isinstance(message, dict) and "exc_info" in message)
             if is_failure or FORBIDDEN.search(f"{record.getMessage()} {record.__dict__}"):
                 line = self._formatter.format(record)
                 if FORBIDDEN.search(line):
