@@ -23,12 +23,12 @@ from shop.web.middleware import Limits
 from shop.web.protocol import ServerConfig
 from shop.web.state import State
 
+__all__ = ["CannotListen", "Listening", "Server", "TooFewFiles", "open_server"]
+
 _log = logging.getLogger("shop.http")
 
 _MINUTE: Final = 60.0
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-__all__ = ["Listening", "Server", "TooFewFiles", "open_server"]
-
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -159,6 +159,8 @@ async def open_server(
     shop: Shop, settings: Settings, listening: Listening, on_listening: Callable[[str], object], *, server: type[Server] = Server
 ) -> AsyncGenerator[Server]:
     """Return a server of the service, to be run in the block."""
+    if not settings.cursor_keys.get_secret_value():
+        _log.warning("cursor_keys is not set: cursors of pages are signed by a key of this process alone")
     async with health_checks(settings) as checks:
         state = State([*checks, shop.connections])
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
