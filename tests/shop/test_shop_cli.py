@@ -43,8 +43,8 @@ from .log_watch import FORBIDDEN
 
 pytestmark = pytest.mark.long
 
-# Of passwords, whose hashes are slow by design.
-CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
+# For passwords, whose hashes are slow by design, and for cursors, whose missing keys are a warning.
+CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1", "SHOP_CURSOR_KEYS": "k" * 32}
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
