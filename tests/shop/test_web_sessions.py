@@ -14,6 +14,7 @@ import jwt
 import psycopg
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shop.application.context import Actor, Context
 from shop.application.rates import network_of
@@ -22,7 +23,7 @@ from shop.domain.users import Role
 from shop.domain.values import Password, UserId
 from shop.local_servers import redis_server
 
-from .web import PASSWORD, Person, Web, bearer, open_web, problem
+from .web import KEYS, PASSWORD, Person, Web, bearer, open_web, problem
 
 EMAIL = "user1@example.org"
 NEW_PASSWORD = "battery staple"
@@ -208,6 +209,21 @@ async def test_a_session_that_another_process_ended_is_refused_within_the_interv
         assert not await works(web, ada, tokens)
         while await works(second, ada, tokens):
             pass
+
+
+@pytest.mark.parametrize("with_redis", [True, False], ids=["in Redis", "in the process"])
+async def test_a_signed_token_whose_session_is_no_session_of_its_user_is_refused(
+    database_url: str, redis_url: str, *, with_redis: bool
+) -> None:
+    async with open_web(database_url, redis_url if with_redis else None) as web:
+        ada, ben = await web.person(), await web.person()
+        key: Any = load_pem_private_key((Path(KEYS["token_keys"]) / "test.pem").read_bytes(), None)
+        theirs = ben.headers["Authorization"].removeprefix("Bearer ")
+        header, claims = jwt.get_unverified_header(theirs), jwt.decode(theirs, options={"verify_signature": False})
+        for forged in ({"sub": ada.id}, {"sid": "\ud800"}, {"sid": "\0"}, {"sid": uuid.uuid4().hex}, {"gen": float("inf")}):
+            token = jwt.encode({**claims, **forged}, key, "EdDSA", headers=header)
+            answer = await web.client.get(f"/users/{ada.id}", headers={"Authorization": f"Bearer {token}"})
+            assert problem(answer) == (401, "unauthenticated"), forged
 
 
 async def test_access_tokens_are_no_refresh_tokens_and_expire(database_url: str) -> None:

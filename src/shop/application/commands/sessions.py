@@ -148,12 +148,12 @@ class SessionCommands:
                 return Err(SessionEnded())
 
     async def identify(self, token: str) -> AccessClaims | None:
-        """Return what an access token states, None if it is not valid, or its session has ended.
+        """Return what an access token states, None if it is not valid, or its session has ended or is not that of its user.
 
         Its generation is still to be compared with that of the user.
         """
         claims = self._tokens.read(token)
-        return claims if claims is not None and await self._open.is_open(claims.session_id) else None
+        return claims if claims is not None and await self._open.is_open(claims.session_id, claims.user_id) else None
 
     async def sessions(
         self, context: Context, user_id: UserId
