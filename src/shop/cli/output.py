@@ -71,6 +71,7 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
 
 
 _PIPE_WIDTH = 240
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,9 @@ def _text(value: Any) -> str:
             return ""
         case Mapping():
             # JSON of any content.
-            return ", ".join(f"{key}={each}" for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
+            return _text(", ".join(f"{key}={each}" for key, each in value.items()))  # pyright: ignore[reportUnknownVariableType]
         case list() | tuple():
             return "\n".join(_text(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
         case _:
-            return str(value)
+            # What others wrote must not move the cursor of a terminal.
+            return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))

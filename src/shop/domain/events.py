@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from shop.domain.money import Money
 from shop.domain.values import EmailAddress, OrderId, UserId
@@ -82,6 +83,14 @@ class OrderCancelled:
 UserEvent: TypeAlias = UserRegistered | UserProfileUpdated | UserPasswordChanged | UserDeleted
 OrderEvent: TypeAlias = OrderPlaced | OrderPaid | OrderShipped | OrderCancelled
 Event: TypeAlias = UserEvent | AuthenticationFailed | OrderEvent
+
+
+KINDS: Final[Mapping[type[Event], str]] = {
+    **dict.fromkeys((UserRegistered, UserProfileUpdated, UserPasswordChanged, UserDeleted), "user"),
+    AuthenticationFailed: "login",
+    **dict.fromkeys((OrderPlaced, OrderPaid, OrderShipped, OrderCancelled), "order"),
+}
+"""The kind of aggregate that each event is about."""
 
 
 def aggregate_of(event: Event) -> str:

@@ -21,9 +21,10 @@ from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, St
 
 from shop.application.cancellation import cancellation_first
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
-from shop.application.messaging.interest import ALL, Interest, partition_of
+from shop.application.messaging.interest import ALL, Interest, kind_of, partition_of
 from shop.application.messaging.messages import Message
 from shop.application.messaging.status import Status
+from shop.infrastructure.nats.client import EventClient
 from shop.infrastructure.telemetry import publishing
 
 _log = logging.getLogger("shop.nats")
@@ -168,7 +169,7 @@ class NatsBroker:
 
     async def _connect(self) -> _Link:
         self._is_closing = False
-        client = Client()
+        client = EventClient()
         was_connected = False
 
         async def failed(error: Exception) -> None:
@@ -346,7 +347,8 @@ def _subjects(interest: Interest) -> list[str]:
     partition = "*" if interest.partition is None else interest.partition
     if interest.types is None:
         return [_SUBJECTS if interest.partition is None else f"shop.events.{partition}.>"]
-    return [f"shop.events.{partition}.*.{event_type}" for event_type in sorted(interest.types)]
+    # With its kind: nats-py cannot parse every subject that the broker accepts.
+    return [f"shop.events.{partition}.{kind_of(event_type) or '*'}.{event_type}" for event_type in sorted(interest.types)]
 
 
 def _identity_of(info: StreamInfo) -> str:

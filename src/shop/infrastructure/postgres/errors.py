@@ -82,6 +82,11 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
 """The constraints that the use cases cannot violate, each with the reason. A test compares both lists with the generated names."""
 
 
+def storable(text: str) -> str:
+    """Return the text of an error as far as a column can hold it: without NUL and lone surrogates."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
 def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint) -> bool:
     """Return whether this expected constraint was violated. Any other violation is a defect."""
     return error.diag.constraint_name == constraint.value
