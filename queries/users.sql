@@ -66,11 +66,12 @@ SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
--- Get how to write to a user about something that occurred within this time. Returns no row for something older.
+-- Get how to write to a user about something that occurred within this time. Returns no row for something older, and for a user whose
+-- personal data were erased.
 -- name: GetRecipient :one
 SELECT first_name, email
 FROM users
-WHERE id = @id AND @occurred_at::timestamptz > now() - @within::interval;
+WHERE id = @id AND erased_at IS NULL AND @occurred_at::timestamptz > now() - @within::interval;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many

@@ -315,7 +315,7 @@ async def get_user_summary(
 GET_RECIPIENT: Final = """\
 SELECT first_name, email
 FROM users
-WHERE id = $1::uuid AND $2::timestamptz > now() - $3::interval
+WHERE id = $1::uuid AND erased_at IS NULL AND $2::timestamptz > now() - $3::interval
 """
 
 
@@ -339,7 +339,7 @@ async def get_recipient(
 ) -> GetRecipientRow | None:
     """Get how to write to a user about something that occurred within this time.
 
-    Returns no row for something older.
+    Returns no row for something older, and for a user whose personal data were erased.
     """
     row, count = await afetch_one(
         conn,

@@ -10,7 +10,7 @@ import ssl
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default as default_policy
@@ -23,6 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
@@ -56,13 +58,22 @@ class Mailbox:
 
     answer: str = "250 OK"
     recipient_answer: str = "250 OK"
+    sender_answer: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list[EmailMessage])
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 aiosmtpd's name
+    async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 aiosmtpd's name
+        envelope.mail_from = address
+        return self.sender_answer
+
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 as above
         envelope.rcpt_tos.append(address)
+        if self.recipient_answer == "disconnect":
+            server.transport.close()
         return self.recipient_answer
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 as above
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 as above
+        if self.answer == "disconnect":
+            server.transport.close()
         if self.answer.startswith("250"):
             mail = email.message_from_bytes(envelope.content, policy=default_policy)
             assert isinstance(mail, EmailMessage)
@@ -218,3 +229,80 @@ async def test_a_login_is_sent_by_tls_to_a_server_that_is_trusted(scheme: str, t
         await send("wrong")
     [mail] = mailbox.mails
     assert (mail["Message-ID"], mail["Auto-Submitted"]) == ("<1@example.com>", "auto-generated")
+
+
+# --- Addresses of any form ------------------------------------------------------------------------------------------------
+
+_ATOM = "abcXYZ019!#$%&'*+/=?^_`{|}~-"
+_ENCODED_WORD = st.tuples(st.sampled_from("qQbB"), st.text("abXY=0123456789ABCDEF_", max_size=12)).map("=?utf-8?{0[0]}?{0[1]}?=".format)
+_LOCAL_PARTS = st.lists(st.text(_ATOM, min_size=1, max_size=12) | _ENCODED_WORD, min_size=1, max_size=3).map(".".join)
+ADDRESSES = st.tuples(_LOCAL_PARTS, st.sampled_from(["x.org", "a-b.example.com", "1.2"])).map("@".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ADDRESSES.filter(lambda text: isinstance(EmailAddress.parse(text), Ok)))
+@example("=?utf-8?q?=C3=A9?=@x.org")
+@example("=?utf-8?q?victim=40evil.org?=@x.org")
+@example("=?utf-8?q?a=0D=0ABcc=3Ax=40evil.org?=@x.org")
+@example("=?utf-8?b?dmljdGltQGV2aWwub3Jn?=@x.org")
+async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address: str) -> None:
+    commands, content = list[bytes](), list[bytes]()
+
+    # Not by aiosmtpd, which decodes addresses, too.
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        while (line := await reader.readline()) not in {b"quit\r\n", b""}:
+            commands.append(line)
+            writer.write(b"354 go on\r\n" if line == b"data\r\n" else b"250 OK\r\n")
+            if line == b"data\r\n":
+                content.append(await reader.readuntil(b"\r\n.\r\n"))
+                writer.write(b"250 OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        note = replace(NOTE, to=Recipient("Zoë", EmailAddress(address)), text="Hello Zoë")
+        await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(note)
+    assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"data\r\n"]
+    head, _, body = content[0].partition(b"\r\n\r\n")
+    assert [line for line in head.split(b"\r\n") if line[:3].lower() in {b"to:", b"cc:", b"bcc"}] == [f"To: {address}".encode()]
+    assert content[0].isascii()
+    assert body
+
+
+async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(), await registered(pg_users)
+    answers = ["550 no such user", "450 try again", "421 closing", "530 log in first", "disconnect"]
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}", attempts=2)
+        for number, answer in enumerate(answers):
+            old, young = timedelta(minutes=10, seconds=number), timedelta(seconds=number)
+            mailbox.recipient_answer = answer
+            assert await receive(UserPasswordChanged(ada), times=2, age=old) is Verdict.DEAD
+            mailbox.recipient_answer, mailbox.answer = "250 OK", answer
+            assert await receive(UserPasswordChanged(ada), times=2, age=old + timedelta(hours=1)) is Verdict.DEAD
+            # What is postponed is tried again for a while.
+            expected = Verdict.DEAD if answer.startswith("550") else Verdict.NOT_NOW
+            assert await receive(UserPasswordChanged(ada), times=2, age=young) is expected
+            mailbox.answer = "250 OK"
+            assert await receive(UserPasswordChanged(ada), age=timedelta(hours=3, seconds=number)) is Verdict.HANDLED
+    assert len(mailbox.mails) == len(answers)
+
+
+async def test_a_message_waits_for_a_server_that_does_not_accept_the_sender(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(sender_answer="550 go away"), await registered(pg_users)
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}", attempts=1)
+        assert await receive(UserPasswordChanged(ada), times=2, age=timedelta(hours=1)) is Verdict.NOT_NOW
+        mailbox.sender_answer = "250 OK"
+        assert await receive(UserPasswordChanged(ada), age=timedelta(hours=1)) is Verdict.HANDLED
+
+
+async def test_nobody_is_written_whose_personal_data_were_erased(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(), await registered(pg_users)
+    user = await pg_users.get(ada)
+    assert isinstance(user, Ok)
+    assert isinstance(await pg_users.erase(user.value), Ok)
+    async with serving(mailbox) as port:
+        assert await consumer(pool, f"smtp://127.0.0.1:{port}", attempts=1)(UserPasswordChanged(ada)) is Verdict.HANDLED
+    assert mailbox.mails == []

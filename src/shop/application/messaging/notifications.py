@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from shop.application.messaging.idempotent_consumer import Handler, NotReady
@@ -34,6 +34,10 @@ class NotifierLost(NotReady):
     """The notifier does not answer, or accepts nothing now."""
 
 
+class NotificationPostponed(Exception):
+    """The notifier does not accept this message now, and may accept others. The text has neither the address nor the message."""
+
+
 class NotificationRefused(Exception):
     """The notifier will not deliver this message. The text has neither the address nor the message."""
 
@@ -42,9 +46,12 @@ class Notifier(Protocol):
     """Sends notifications."""
 
     async def send(self, notification: Notification) -> None:
-        """Send a message. Raises `NotifierLost` or `NotificationRefused`."""
+        """Send a message. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
         ...
 
+
+# A consumer that is started for the first time receives all events of the stream.
+_WORTH_KNOWING: Final = timedelta(days=1)
 
 EVENTS: Final = (UserPasswordChanged,)
 """The events that users are written to about."""
@@ -53,24 +60,33 @@ EVENTS: Final = (UserPasswordChanged,)
 class Recipients(Protocol):
     """What the handler reads, in the transaction of its inbox entry."""
 
-    async def of_recent(self, user_id: UserId, occurred_at: datetime) -> Recipient | None:
-        """Return how to write to a user about something that occurred at this time, None if it is too old, or the user is deleted."""
+    async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
+        """Return how to write to a user about something that occurred at this time, None if it is older, or the user deleted or erased."""
         ...
 
 
-def notify_by(notifier: Notifier) -> Handler[Recipients]:
+def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) -> Handler[Recipients]:
     """Return the handler that writes to users.
 
     It is called after the commit of the use case, which neither waits for it nor fails with it. If the process dies after the message was
     sent and before that was recorded, the message is sent again, with the same id.
+
+    While the notifier is lost, all messages wait. One that it postpones waits for `patience` after its event, since later ones wait for it;
+    then each attempt is a failure, so that it becomes a dead letter, as one that is refused.
     """
 
     async def handle(event: Event, message: Message, recipients: Recipients) -> None:
         if not isinstance(event, UserPasswordChanged):
             return
-        recipient = await recipients.of_recent(event.user_id, message.occurred_at)
-        if recipient is not None:
+        recipient = await recipients.of_recent(event.user_id, message.occurred_at, _WORTH_KNOWING)
+        if recipient is None:
+            return
+        try:
             await notifier.send(_password_changed(recipient, message))
+        except NotificationPostponed as postponed:
+            if await recipients.of_recent(event.user_id, message.occurred_at, patience) is not None:
+                raise NotReady(str(postponed)) from None
+            raise
 
     return handle
 
