@@ -68,6 +68,7 @@ from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_st
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.settings.proxies import trusted_networks
 from shop.infrastructure.smtp import SmtpNotifier
 from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
@@ -94,6 +95,7 @@ __all__ = [
     "maintain_audit_log",
     "open_shop",
     "read_spans",
+    "trusted_networks",
 ]
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 import uvicorn
 from fastapi import FastAPI
 
 from shop.bootstrap import Settings, Shop, health_checks
 from shop.web.app import create_app
+from shop.web.forwarded import Forwarded
 from shop.web.middleware import Limits
 from shop.web.state import State
 
@@ -22,12 +24,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the server listens, and whose word it takes for a client's address. A Unix socket takes precedence."""
+    """Where the server listens, and whose word it takes for a client's address. A Unix socket takes precedence, and trusts its peer."""
 
     host: str
     port: int
     unix_socket: str | None = None
-    trusted_proxies: str = "127.0.0.1"
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = (IPv4Network("127.0.0.1"),)
 
 
 class Server(uvicorn.Server):
@@ -48,11 +50,12 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                Forwarded(app, listening.trusted_proxies, is_local=listening.unix_socket is not None),
                 host=listening.host,
                 port=listening.port,
                 uds=listening.unix_socket,
-                forwarded_allow_ips=listening.trusted_proxies,
+                # uvicorn does not check that it is an address.
+                proxy_headers=False,
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
+from shop.infrastructure.settings.proxies import trusted_networks
 from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
 from shop.infrastructure.tokens import KeyRing
 
@@ -45,6 +46,11 @@ def _read_by(reader: UrlReader) -> AfterValidator:
         return url
 
     return AfterValidator(check)
+
+
+def _proxies(text: str) -> str:
+    trusted_networks(text)
+    return text
 
 
 PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
@@ -121,9 +127,13 @@ class Settings(BaseSettings):
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
-    http_trusted_proxies: Annotated[str, Field(description="Addresses, by commas, whose X-Forwarded-For is believed; * is all.")] = (
-        "127.0.0.1"
-    )
+    http_trusted_proxies: Annotated[
+        str,
+        AfterValidator(_proxies),
+        Field(
+            description="Addresses and networks of proxies, by commas, whose X-Forwarded-For is believed; that of a Unix socket's peer is."
+        ),
+    ] = "127.0.0.1"
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
     answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
