@@ -38,8 +38,8 @@ class EventClient(Client):
         except BaseException:
             # After TLS has failed nats-py would wait for ever for the end of the connection.
             if self._transport is not None:
-                self._transport.close()  # type: ignore[no-untyped-call] nats-py types it partially
-                self._transport = TcpTransport()  # type: ignore[no-untyped-call] as above
+                self._transport.close()  # type: ignore[no-untyped-call] # nats-py types it partially
+                self._transport = TcpTransport()  # type: ignore[no-untyped-call] # as above
             raise
 
     def _connect_command(self) -> bytes:
