@@ -70,7 +70,18 @@ WHERE id = @id AND erased_at IS NULL;
 -- name: GetRecipient :one
 SELECT first_name, email
 FROM users
-WHERE id = @id AND @occurred_at::timestamptz > now() - @within::interval;
+WHERE id = @id AND erased_at IS NULL AND @occurred_at::timestamptz > now() - @within::interval;
+
+-- Get how to write to a user at the address that was replaced at this time, which is that of the event. Returns no row if it was not the
+-- address that changed, or for something older.
+-- name: GetFormerRecipient :one
+SELECT users.first_name, former_addresses.address
+FROM former_addresses
+JOIN users ON users.id = former_addresses.user_id
+WHERE former_addresses.user_id = @id
+  AND former_addresses.replaced_at = @occurred_at
+  AND former_addresses.replaced_at > now() - @within::interval
+LIMIT 1;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many

@@ -315,7 +315,7 @@ async def get_user_summary(
 GET_RECIPIENT: Final = """\
 SELECT first_name, email
 FROM users
-WHERE id = $1::uuid AND $2::timestamptz > now() - $3::interval
+WHERE id = $1::uuid AND erased_at IS NULL AND $2::timestamptz > now() - $3::interval
 """
 
 
@@ -350,6 +350,50 @@ async def get_recipient(
     if count > 1:
         raise ProofBrokenError("GetRecipient", count)
     return None if row is None else GetRecipientRow(*row)
+
+
+GET_FORMER_RECIPIENT: Final = """\
+SELECT users.first_name, former_addresses.address
+FROM former_addresses
+JOIN users ON users.id = former_addresses.user_id
+WHERE former_addresses.user_id = $1::uuid
+  AND former_addresses.replaced_at = $2::timestamptz
+  AND former_addresses.replaced_at > now() - $3::interval
+LIMIT 1
+"""
+
+
+@dataclass(slots=True)
+class GetFormerRecipientRow:
+    """A row of `get_former_recipient`."""
+
+    first_name: str
+    """Given name."""
+    address: str
+    """Address as the user wrote it."""
+
+
+@atraced("GetFormerRecipient", GET_FORMER_RECIPIENT, operation="SELECT")
+async def get_former_recipient(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+    occurred_at: datetime.datetime,
+    within: datetime.timedelta,
+) -> GetFormerRecipientRow | None:
+    """Get how to write to a user at the address that was replaced at this time,
+    which is that of the event. Returns no row if it was not the address that changed,
+    or for something older.
+    """
+    row, count = await afetch_one(
+        conn,
+        GET_FORMER_RECIPIENT,
+        (id, occurred_at, within),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetFormerRecipient", count)
+    return None if row is None else GetFormerRecipientRow(*row)
 
 
 GET_PUBLIC_PROFILES: Final = """\

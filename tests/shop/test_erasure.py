@@ -55,6 +55,8 @@ async def found(conn: Connection, needles: Sequence[str]) -> list[tuple[str, str
 async def live(pool: Pool, hasher: PasswordHasher, conn: Connection) -> UserId:
     """Let a user leave traces wherever the service has any, and return the id."""
     users = UserCommands(Transactions(units_of_work(pool)), hasher)
+    # Before there is a user to count it for.
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
     once = Once("1", b"1", stored)
     added = await users.register(Context(ANYONE.actor, ANYONE.origin, once=once), PROFILE, Password("correct horse"))
     assert isinstance(added, Ok)
@@ -86,13 +88,14 @@ async def test_no_personal_data_remain_in_any_table(pool: Pool, conn: Connection
     assert await found(conn, PERSONAL) == []
     # What happened is still known, and so are the forms of the events.
     cur = await conn.execute("SELECT action, outcome::text FROM audit_log WHERE subject = %s ORDER BY id", [f"user:{user_id}"])
-    actions = [("user.register", "done"), ("user.authenticate", "done"), ("user.update_profile", "done"), ("user.erase", "done")]
+    attempts = [("user.authenticate", outcome) for outcome in ("refused", "done", "refused")]
+    actions = [("user.register", "done"), *attempts, ("user.update_profile", "done"), ("user.erase", "done")]
     assert await cur.fetchall() == actions
     erased = f"{user_id}@erased.invalid"
     cur = await conn.execute(
         "SELECT aggregate, payload::text LIKE %s FROM outbox WHERE event_type = 'AuthenticationFailed'", [f"%{erased}%"]
     )
-    assert await cur.fetchall() == [(f"login:{erased}", True)] * 2
+    assert await cur.fetchall() == [(f"login:{erased}", True)] * 3
     cur = await conn.execute("SELECT event_type FROM outbox WHERE aggregate = %s ORDER BY position DESC LIMIT 1", [f"user:{user_id}"])
     assert await cur.fetchone() == ("UserDeleted",)
 

@@ -94,13 +94,15 @@ class UserCommands:
         """
 
         async def count(operation: Operation[UserStores]) -> Result[User | None, TooManyAttempts]:
-            blocked = await operation.repositories.logins.count(email, self._limit)
-            if blocked is not None:
-                await operation.refused(_login(email), blocked)
-                return Err(blocked)
             read = await operation.repositories.users.get_by_email(email)
+            user = read.value if isinstance(read, Ok) else None
+            # By the id, as the guesses of the old password: who changes the address begins no new period.
+            blocked = await operation.repositories.logins.count(email if user is None else user.id, self._limit)
+            if blocked is not None:
+                await operation.refused(_attempted(email, user), blocked)
+                return Err(blocked)
             operation.commit()
-            return Ok(read.value if isinstance(read, Ok) else None)
+            return Ok(user)
 
         counted = await self._transactions.run(context, "user.authenticate", count)
         if isinstance(counted, Err):
@@ -113,9 +115,9 @@ class UserCommands:
 
         async def work(operation: Operation[UserStores]) -> Result[User, WrongCredentials]:
             if user is None or rehashed is None:
-                await operation.refused(_login(email), WrongCredentials(), AuthenticationFailed(email))
+                await operation.refused(_attempted(email, known), WrongCredentials(), AuthenticationFailed(email))
                 return Err(WrongCredentials())
-            await operation.repositories.logins.forget(email)
+            await operation.repositories.logins.forget(user.id)
             # If the user was changed in the meantime, the old hash stays until the next login.
             is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed, is_rehashed=True), Ok)
             await operation.done(_subject(user.id), **({"rehashed": "yes"} if is_saved else {}))
@@ -199,7 +201,7 @@ class UserCommands:
             if isinstance(read, Err):
                 await operation.refused(_subject(user_id), read.error)
                 return read
-            blocked = await operation.repositories.logins.count(read.value.profile.email, self._limit)
+            blocked = await operation.repositories.logins.count(user_id, self._limit)
             if blocked is not None:
                 await operation.refused(_subject(user_id), blocked)
                 return Err(blocked)
@@ -221,7 +223,7 @@ class UserCommands:
             changed = await operation.repositories.users.save_password(user.change_password(hashed))
             match changed:
                 case Ok():
-                    await operation.repositories.logins.forget(user.profile.email)
+                    await operation.repositories.logins.forget(user_id)
                     await operation.done(_subject(user_id))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
@@ -319,6 +321,11 @@ def _deleted(user: User) -> dict[str, str]:
 
 def _subject(user_id: UserId) -> str:
     return f"user:{user_id}"
+
+
+def _attempted(email: EmailAddress, known: User | None) -> str:
+    """Return the subject of an attempt to log in: the user, if the address is that of one."""
+    return _login(email) if known is None else _subject(known.id)
 
 
 def _login(email: EmailAddress) -> str:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from shop.application.messaging.idempotent_consumer import Handler, NotReady
 from shop.application.messaging.messages import Message
-from shop.domain.events import Event, UserPasswordChanged
+from shop.domain.events import Event, UserPasswordChanged, UserProfileUpdated
 from shop.domain.values import EmailAddress, UserId
 
 
@@ -46,7 +46,7 @@ class Notifier(Protocol):
         ...
 
 
-EVENTS: Final = (UserPasswordChanged,)
+EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
 """The events that users are written to about."""
 
 
@@ -55,6 +55,10 @@ class Recipients(Protocol):
 
     async def of_recent(self, user_id: UserId, occurred_at: datetime) -> Recipient | None:
         """Return how to write to a user about something that occurred at this time, None if it is too old, or the user is deleted."""
+        ...
+
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime) -> Recipient | None:
+        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
 
@@ -66,20 +70,37 @@ def notify_by(notifier: Notifier) -> Handler[Recipients]:
     """
 
     async def handle(event: Event, message: Message, recipients: Recipients) -> None:
-        if not isinstance(event, UserPasswordChanged):
-            return
-        recipient = await recipients.of_recent(event.user_id, message.occurred_at)
+        match event:
+            case UserPasswordChanged(user_id):
+                recipient, describe = await recipients.of_recent(user_id, message.occurred_at), _password_changed
+            case UserProfileUpdated(user_id):
+                # To the address of before: who took the account over reads the new one.
+                recipient, describe = await recipients.of_former_address(user_id, message.occurred_at), _address_changed
+            case _:
+                return
         if recipient is not None:
-            await notifier.send(_password_changed(recipient, message))
+            await notifier.send(describe(recipient, message))
 
     return handle
 
 
 def _password_changed(recipient: Recipient, message: Message) -> Notification:
-    moment = message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")
     text = (
         f"Hello {recipient.first_name},\n\n"
-        f"the password of your account was changed on {moment}, and all of its sessions were ended.\n\n"
+        f"the password of your account was changed on {_moment(message)}, and all of its sessions were ended.\n\n"
         "If it was not you, ask us to reset it.\n"
     )
     return Notification(str(message.id), recipient, "Your password was changed", text)
+
+
+def _address_changed(recipient: Recipient, message: Message) -> Notification:
+    text = (
+        f"Hello {recipient.first_name},\n\n"
+        f"the e-mail address of your account was changed on {_moment(message)}. We write to the previous one a last time.\n\n"
+        "If it was not you, ask us to restore it.\n"
+    )
+    return Notification(str(message.id), recipient, "Your e-mail address was changed", text)
+
+
+def _moment(message: Message) -> str:
+    return message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")

@@ -23,3 +23,8 @@ class PostgresRecipients:
         """Return how to write to a user about something that occurred at this time, None if it is too old, or the user is deleted."""
         row = await self._query(users.get_recipient, id=user_id, occurred_at=occurred_at, within=_WORTH_KNOWING)
         return None if row is None else Recipient(row.first_name, EmailAddress(row.email))
+
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime) -> Recipient | None:
+        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
+        row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=_WORTH_KNOWING)
+        return None if row is None else Recipient(row.first_name, EmailAddress(row.address))
