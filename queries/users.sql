@@ -166,9 +166,15 @@ SET first_name = '',
     version = version + 1
 WHERE id = @id;
 
--- Erase what remains of a user in other tables: attempts to log in, answers, events of failed logins, origins in the audit log.
+-- Erase what remains in other tables of a user who was erased or deleted: attempts to log in, answers, events of failed logins, origins in
+-- the audit log.
 -- name: EraseTraces :exec
-SELECT erase_traces(@id, @email);
+SELECT erase_traces(@id);
+
+-- Erase that once more for users who were erased or deleted before a time, at most `at_most`, and return how many: requests that were in
+-- flight may have written it since.
+-- name: FinishErasures :one
+SELECT count(*) FROM finish_erasures(@before, @at_most);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

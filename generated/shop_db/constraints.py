@@ -59,6 +59,13 @@ class DailySaleConstraint(StrEnum):
     """PRIMARY KEY (day, currency, shard)"""
 
 
+class ErasureConstraint(StrEnum):
+    """Constraints of `erasures`."""
+
+    ERASURES_PKEY = "erasures_pkey"
+    """PRIMARY KEY (user_id)"""
+
+
 class FormerAddressConstraint(StrEnum):
     """Constraints of `former_addresses`."""
 

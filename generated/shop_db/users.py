@@ -797,16 +797,39 @@ async def erase_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
 
 
 ERASE_TRACES: Final = """\
-SELECT erase_traces($1::uuid, $2::text)
+SELECT erase_traces($1::uuid)
 """
 
 
 @atraced("EraseTraces", ERASE_TRACES, operation="SELECT")
-async def erase_traces(conn: AsyncConnection[Any], *, id: UUID, email: str) -> None:
-    """Erase what remains of a user in other tables: attempts to log in, answers,
-    events of failed logins, origins in the audit log.
+async def erase_traces(conn: AsyncConnection[Any], *, id: UUID) -> None:
+    """Erase what remains in other tables of a user who was erased or deleted:
+    attempts to log in, answers, events of failed logins, origins in the audit log.
     """
-    await aexecute(conn, ERASE_TRACES, (id, email))
+    await aexecute(conn, ERASE_TRACES, (id,))
+
+
+FINISH_ERASURES: Final = """\
+SELECT count(*) FROM finish_erasures($1::timestamptz, $2::int4)
+"""
+
+
+@atraced("FinishErasures", FINISH_ERASURES, operation="SELECT")
+async def finish_erasures(
+    conn: AsyncConnection[Any],
+    *,
+    before: datetime.datetime,
+    at_most: int,
+) -> int:
+    """Erase that once more for users who were erased or deleted before a time, at
+    most `at_most`, and return how many: requests that were in flight may have written
+    it since.
+    """
+    row, count = await afetch_one(conn, FINISH_ERASURES, (before, at_most), binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("FinishErasures", count)
+    value: int = row[0]
+    return value
 
 
 SEED_USERS: Final = """\

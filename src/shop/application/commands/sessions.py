@@ -16,7 +16,7 @@ from shop.application.commands.access_tokens import AccessClaims, AccessTokens
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
-from shop.application.commands.users import LoginError, UserCommands, UserStores
+from shop.application.commands.users import LoginError, UserCommands, UserStores, WrongCredentials
 from shop.application.context import Context
 from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
@@ -115,6 +115,11 @@ class SessionCommands:
         session_id, generation = _session_id(family), user.session_generation
         try:
             await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
+            # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
+            current = await self._users.session_generation(context, user.id)
+            if current != Ok(generation):
+                await self._store.close(session_id)
+                return Err(WrongCredentials()) if isinstance(current, Ok) or isinstance(current.error, UserNotFound) else Err(current.error)
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
         return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))

@@ -106,7 +106,7 @@ class Operation(Generic[R_co]):
     async def _answer(self, once: Once | None, result: Result[object, object]) -> None:
         # A refused request has done nothing, and is judged again.
         if once is not None and self._is_done and isinstance(result, Ok):
-            await self._uow.answers.add(self._scope, once.key, StoredAnswer(once.fingerprint, once.answer(result.value)))
+            await self._uow.answers.add(self._scope, once.key, self.subject, StoredAnswer(once.fingerprint, once.answer(result.value)))
 
     @property
     def _scope(self) -> str:

@@ -38,8 +38,9 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
         "SELECT, INSERT, DELETE, "
         "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
     ),
-    # It changes rows that the service may not change otherwise.
-    "FUNCTION erase_traces(uuid, text)": "EXECUTE",
+    # They change rows that the service may not change otherwise, and only those about users who were erased or deleted.
+    "FUNCTION erase_traces(uuid)": "EXECUTE",
+    "FUNCTION finish_erasures(timestamptz, integer)": "EXECUTE",
 }
 """The rights on each table and function."""
 
