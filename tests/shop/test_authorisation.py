@@ -14,11 +14,12 @@ from shop.application.commands.orders import OrderCommands
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
 from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter
+from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
 from shop.application.transactions.trail import AuditTrail
@@ -173,6 +174,39 @@ async def test_every_use_case_and_query_asks_the_table(service: Service, action:
         if is_denied and state.commits > committed.commits:
             (_, entry) = state.audit[-1]
             assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+
+
+WITH_KEYS = (
+    Action.UPDATE_PROFILE,
+    Action.CHANGE_PASSWORD,
+    Action.ERASE_USER,
+    Action.DELETE_USER,
+    Action.GRANT_ROLE,
+    Action.PLACE_ORDER,
+    Action.PAY_ORDER,
+    Action.SHIP_ORDER,
+    Action.CANCEL_ORDER,
+)
+
+
+@pytest.mark.parametrize("action", WITH_KEYS)
+async def test_a_stored_answer_is_for_those_who_may_do_what_it_answers(service: Service, action: Action) -> None:
+    if action is Action.DELETE_USER:
+        service.store.state.orders.clear()
+    if action is Action.SHIP_ORDER:
+        assert isinstance(await service.orders.pay(SYSTEM, service.order), Ok)
+    once = Once("1", b"", lambda _: b"everything about the owner")
+    administrator = Context(Actor.user(OTHER, Role.ADMIN), "pytest", once=once)
+    assert isinstance(await service.call(action, administrator), Ok)
+    answered = Err(AlreadyAnswered(b"everything about the owner"))
+    assert await service.call(action, administrator) == answered
+    # The same user, whose role has been revoked since.
+    revoked = await service.call(action, Context(Actor.user(OTHER), "pytest", once=once))
+    assert isinstance(revoked, Err)
+    assert revoked.error != answered.error
+    (_, entry) = service.store.state.audit[-1]
+    assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+    assert await service.call(action, administrator) == answered
 
 
 async def test_only_administrators_act_and_are_acted_for(service: Service) -> None:

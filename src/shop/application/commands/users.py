@@ -59,12 +59,14 @@ class UserCommands:
         self._passwords = passwords
         self._limit = limit
 
-    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | Failure]:
+    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | NotAllowed | Failure]:
         """Register a user."""
         # Before the transaction: hashing is slow by design and must not occupy a connection.
         hashed = await self._passwords.hash(password.text)
 
-        async def work(operation: Operation[UserStores]) -> Result[User, EmailTaken]:
+        async def work(operation: Operation[UserStores]) -> Result[User, EmailTaken | NotAllowed]:
+            if (denied := await operation.denied(_login(profile.email), None)) is not None:
+                return denied
             added = await operation.repositories.users.add(NewUser(profile, hashed))
             match added:
                 case Ok(user):
@@ -193,22 +195,7 @@ class UserCommands:
 
     async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
         """Replace a user's password, if the old one is right. Wrong guesses count as attempts to log in."""
-
-        async def count(operation: Operation[UserStores]) -> Result[User, UserNotFound | TooManyAttempts | NotAllowed]:
-            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
-                return denied
-            read = await operation.repositories.users.get(user_id)
-            if isinstance(read, Err):
-                await operation.refused(_subject(user_id), read.error)
-                return read
-            blocked = await operation.repositories.logins.count(user_id, self._limit)
-            if blocked is not None:
-                await operation.refused(_subject(user_id), blocked)
-                return Err(blocked)
-            operation.commit()
-            return read
-
-        counted = await self._transactions.run(context, Action.CHANGE_PASSWORD, count)
+        counted = await self._transactions.run(context, Action.CHANGE_PASSWORD, lambda operation: self._count_guess(operation, user_id))
         if isinstance(counted, Err):
             return counted
         user = counted.value
@@ -216,6 +203,8 @@ class UserCommands:
         hashed = await self._passwords.hash(new.text)
 
         async def work(operation: Operation[UserStores]) -> Result[None, PasswordError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
             if not is_right:
                 await operation.refused(_subject(user_id), WrongCredentials(), AuthenticationFailed(user.profile.email))
                 return Err(WrongCredentials())
@@ -230,6 +219,22 @@ class UserCommands:
             return changed
 
         return await self._transactions.run(context, Action.CHANGE_PASSWORD, work)
+
+    async def _count_guess(
+        self, operation: Operation[UserStores], user_id: UserId
+    ) -> Result[User, UserNotFound | TooManyAttempts | NotAllowed]:
+        if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+            return denied
+        read = await operation.repositories.users.get(user_id)
+        if isinstance(read, Err):
+            await operation.refused(_subject(user_id), read.error)
+            return read
+        blocked = await operation.repositories.logins.count(user_id, self._limit)
+        if blocked is not None:
+            await operation.refused(_subject(user_id), blocked)
+            return Err(blocked)
+        operation.commit()
+        return read
 
     async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
         """Set a user's role, from the user's next request on."""
