@@ -24,7 +24,7 @@ from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
 from shop.application.transactions.trail import AuditTrail
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, OrderLine
+from shop.domain.orders import NewOrder, OrderLine, OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role
 from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
@@ -77,6 +77,7 @@ ALLOWED = {
     Action.SHIP_ORDER: STAFF,
     Action.CANCEL_ORDER: f"self {STAFF}",
     Action.READ_AUDIT_LOG: ADMINS,
+    Action.READ_DEAD_LETTERS: ADMINS,
 }
 
 
@@ -98,6 +99,20 @@ ROOT = Profile(PersonName("Root", "Hopper"), EmailAddress("root@example.org"))
 PASSWORD = Password("correct horse")
 LINE = OrderLine("BOOK-1", "A book", 1, Money(1, Currency.EUR))
 SYSTEM = Context(Actor.system("test"), "pytest")
+
+
+OF_AN_ORDER = {Action.SHOW_ORDER, Action.PAY_ORDER, Action.SHIP_ORDER, Action.CANCEL_ORDER}
+READS = {
+    Action.SHOW_USER,
+    Action.LIST_USERS,
+    Action.FIND_USERS,
+    Action.LIST_SESSIONS,
+    Action.SHOW_ORDER,
+    Action.LIST_ORDERS,
+    Action.FIND_ORDERS,
+    Action.READ_AUDIT_LOG,
+    Action.READ_DEAD_LETTERS,
+}
 
 
 @dataclass
@@ -139,6 +154,7 @@ class Service:
             Action.SHIP_ORDER: lambda: self.orders.ship(context, self.order),
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
+            Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1),
         }
         return calls[action]()
 
@@ -161,19 +177,26 @@ async def service(cheap_hasher: PasswordHasher) -> Service:
 
 
 @pytest.mark.parametrize("action", Action)
-async def test_every_use_case_and_query_asks_the_table(service: Service, action: Action) -> None:
+async def test_every_use_case_and_query_asks_the_table_and_records_refusals_and_reads(service: Service, action: Action) -> None:
     committed = service.store.state
     for name, actor in actors(service.owner).items():
         service.store.state = committed.copy()
         result = await service.call(action, Context(actor, "pytest"))
-        is_denied = isinstance(result, Err) and isinstance(result.error, NotAllowed) and result.error.action is action
-        assert is_denied is (name not in ALLOWED[action].split()), (name, result)
+        is_denied = name not in ALLOWED[action].split()
+        # Who may not see an order is not even answered that there is one.
+        is_hidden = action in OF_AN_ORDER and name not in ALLOWED[Action.SHOW_ORDER].split()
+        refused = OrderNotFound(service.order) if is_hidden else NotAllowed(action, anonymous=name == "anonymous")
+        assert (result == Err(refused)) is is_denied, (name, result)
         state = service.store.state
         if is_denied:
             assert (state.users, state.orders, state.outbox) == (committed.users, committed.orders, committed.outbox)
-        if is_denied and state.commits > committed.commits:
-            (_, entry) = state.audit[-1]
-            assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+        about_others = is_denied or (action in READS and name != "self")
+        new = [entry for _, entry in state.audit[len(committed.audit) :]]
+        if is_denied or action in READS:
+            outcome = AuditOutcome.REFUSED if is_denied else AuditOutcome.DONE
+            assert [(entry.action, entry.outcome) for entry in new] == [(action, outcome)] * about_others, name
+        if is_denied:
+            assert new[0].metadata["reason"] == "NotAllowed"
 
 
 WITH_KEYS = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed, refusal
+from shop.application.authorisation import Action, NotAllowed
 from shop.application.commands.access_tokens import AccessClaims, AccessTokens
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.open_sessions import OpenSessions
@@ -164,10 +164,7 @@ class SessionCommands:
         self, context: Context, user_id: UserId
     ) -> Result[Sequence[Session], NotAllowed | UserNotFound | SessionsUnavailable | Failure]:
         """Return the open sessions of a user, the latest first."""
-        denied = refusal(context.actor, Action.LIST_SESSIONS, user_id)
-        if denied is not None:
-            return Err(denied)
-        generation = await self._users.session_generation(context, user_id)
+        generation = await self._transactions.run(context, Action.LIST_SESSIONS, lambda operation: _listed(operation, context, user_id))
         if isinstance(generation, Err):
             return generation
         try:
@@ -220,6 +217,20 @@ class SessionCommands:
 async def _current(operation: Operation[UserStores], session: Session) -> Result[None, SessionEnded]:
     read = await operation.repositories.users.get(session.user_id)
     return Ok(None) if isinstance(read, Ok) and read.value.session_generation == session.generation else Err(SessionEnded())
+
+
+async def _listed(operation: Operation[UserStores], context: Context, user_id: UserId) -> Result[int, NotAllowed | UserNotFound]:
+    subject = f"user:{user_id}"
+    if (denied := await operation.denied(subject, user_id)) is not None:
+        return denied
+    read = await operation.repositories.users.get(user_id)
+    if isinstance(read, Err):
+        await operation.refused(subject, read.error)
+        return read
+    # As in all reads, what users read about themselves is not recorded.
+    if context.actor.user_id != user_id:
+        await operation.done(subject)
+    return Ok(read.value.session_generation)
 
 
 async def _refused(operation: Operation[UserStores], session: Session, reused: ReusedToken) -> Result[Tokens, SessionEnded]:

@@ -144,7 +144,7 @@ class UserCommands:
             read = await operation.repositories.users.get(user_id)
             return Ok(read.value.session_generation) if isinstance(read, Ok) else read
 
-        return await self._transactions.run(context, Action.LIST_SESSIONS, work)
+        return await self._transactions.run(context, "session.open", work)
 
     async def end_sessions(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | NotAllowed | Failure]:
         """End all sessions of a user, from the next request on."""
