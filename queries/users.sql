@@ -52,7 +52,7 @@ WHERE id = @id AND version = @version;
 -- name: EndUserSessions :execrows
 UPDATE users
 SET session_generation = session_generation + 1
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get what decides about each request of a user: the role, and the generation of the sessions that are open.
 -- name: GetUserStanding :one

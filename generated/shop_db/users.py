@@ -198,7 +198,7 @@ async def update_user_role(
 END_USER_SESSIONS: Final = """\
 UPDATE users
 SET session_generation = session_generation + 1
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 

@@ -131,6 +131,7 @@ async def test_for_the_service_an_erased_user_is_deleted_and_the_orders_stay(
     assert await users.delete(ADMIN, user_id) == gone
     assert await users.update_profile(ADMIN, user_id, PROFILE) == gone
     assert await users.grant(ADMIN, user_id, Role.ADMIN) == gone
+    assert await users.end_sessions(ADMIN, user_id) == gone
     assert await orders.place(ADMIN, NewOrder(user_id, (LINE,))) == gone
     assert (await reads.user(user_id), await reads.public_profile(user_id), await reads.standing(user_id)) == (gone, gone, Ok(None))
     assert await reads.count_users() == Ok(0)
@@ -170,6 +171,16 @@ async def test_an_erased_user_holds_nothing(pool: Pool, conn: Connection, cheap_
     for change in ("phone = '1'", "last_name = 'Quuxley'", "email = 'z@example.org'", "password = 'x'", "role = 'admin'"):
         with pytest.raises(CheckViolation):
             await conn.execute(f"UPDATE users SET {change}".encode())
+
+
+async def test_a_refused_deletion_is_recorded_with_its_origin(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    own = Context(Actor.user(user_id), f"http {ADDRESS} thief")
+    assert isinstance(await users.delete(own, user_id), Err)
+    assert isinstance(await users.delete(own, user_id, version=77), Err)
+    cur = await conn.execute("SELECT metadata ->> 'reason', origin FROM audit_log WHERE action = 'user.delete' ORDER BY id")
+    assert await cur.fetchall() == [("UserHasOrders", own.origin), ("ChangedMeanwhile", own.origin)]
 
 
 # --- Others -------------------------------------------------------------------------------------------------------------

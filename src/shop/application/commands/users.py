@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -289,12 +289,14 @@ class UserCommands:
             deleted = await operation.repositories.users.delete(expected.value.delete())
             match deleted:
                 case Ok():
+                    if context.actor.user_id == user_id:
+                        operation.withhold_origin()
                     await operation.done(_subject(user_id), **_deleted(expected.value))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return deleted
 
-        return await self._transactions.run(_without_address(context, user_id), Action.DELETE_USER, work)
+        return await self._transactions.run(context, Action.DELETE_USER, work)
 
     async def erase(self, context: Context, user_id: UserId) -> Result[None, EraseError | Failure]:
         """Erase the personal data of a user, for whom it is a deletion. The orders are kept."""
@@ -306,17 +308,14 @@ class UserCommands:
             erased = await operation.repositories.users.erase(read.value.delete()) if isinstance(read, Ok) else read
             match erased:
                 case Ok():
+                    if context.actor.user_id == user_id:
+                        operation.withhold_origin()
                     await operation.done(_subject(user_id))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return erased
 
-        return await self._transactions.run(_without_address(context, user_id), Action.ERASE_USER, work)
-
-
-def _without_address(context: Context, user_id: UserId) -> Context:
-    """Return the context without the origin, if users erase themselves."""
-    return replace(context, origin="erased") if context.actor.user_id == user_id else context
+        return await self._transactions.run(context, Action.ERASE_USER, work)
 
 
 def _deleted(user: User) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -60,6 +61,10 @@ class Operation(Generic[R_co]):
     def lift_deadline(self) -> None:
         """Let this attempt take as long as it needs."""
         self._deadline.reschedule(None)
+
+    def withhold_origin(self) -> None:
+        """Record what follows without the origin, which is personal data of the user who has just been erased."""
+        self._context = replace(self._context, origin="erased")
 
     async def denied(self, subject: str, owner: UserId | None) -> Err[NotAllowed] | None:
         """Return None if the actor may do this to what `owner` owns; otherwise record the refusal, and return it.
