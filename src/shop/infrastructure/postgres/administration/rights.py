@@ -26,8 +26,9 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "former_addresses": "SELECT",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
     "login_attempts": "SELECT, INSERT, UPDATE (attempts, since), DELETE",
+    # Only together with their order, as triggers verify by the transaction that placed it. So nobody may choose that.
     "order_lines": "SELECT, INSERT",
-    "orders": "SELECT, INSERT, UPDATE (status, updated_at, version)",
+    "orders": ("SELECT, INSERT (id, user_id, status, currency, total_minor, placed_at, updated_at), UPDATE (status, updated_at, version)"),
     "outbox": (
         "SELECT, INSERT (aggregate, event_type, event_version, payload, trace_id, traceparent), DELETE, "
         "UPDATE (attempts, due_at, last_error, published_at, dead_at, claim, claimed_until, stream, stream_sequence)"
