@@ -317,9 +317,9 @@ async def test_a_login_during_the_erasure_leaves_no_session(pool: Pool, cheap_ha
     class Late(MemorySessionStore):
         """A store that is reached after the user was erased, and so after the sessions were ended."""
 
-        async def open(self, *session: Any) -> None:
+        async def open(self, session_id: str, digest: str, user_id: UserId, generation: int, origin: str, lifetime: timedelta) -> None:
             await users.erase(ADMIN, user_id)
-            await super().open(*session)
+            await super().open(session_id, digest, user_id, generation, origin, lifetime)
 
     store = Late()
     sessions = session_commands(users, transactions, store)
