@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 import pytest_asyncio
@@ -76,6 +77,7 @@ ALLOWED = {
     Action.PAY_ORDER: f"self {STAFF}",
     Action.SHIP_ORDER: STAFF,
     Action.CANCEL_ORDER: f"self {STAFF}",
+    Action.SHOW_SALES: STAFF,
     Action.READ_AUDIT_LOG: ADMINS,
     Action.READ_DEAD_LETTERS: ADMINS,
 }
@@ -110,6 +112,7 @@ READS = {
     Action.SHOW_ORDER,
     Action.LIST_ORDERS,
     Action.FIND_ORDERS,
+    Action.SHOW_SALES,
     Action.READ_AUDIT_LOG,
     Action.READ_DEAD_LETTERS,
 }
@@ -153,6 +156,7 @@ class Service:
             Action.PAY_ORDER: lambda: self.orders.pay(context, self.order),
             Action.SHIP_ORDER: lambda: self.orders.ship(context, self.order),
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
+            Action.SHOW_SALES: lambda: reads.daily_sales(date(2026, 1, 1)),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
             Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1),
         }

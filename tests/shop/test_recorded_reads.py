@@ -21,7 +21,7 @@ from shop.domain.users import Role
 from .web import PASSWORD, open_web, problem
 
 # What everybody may know, or nobody in particular is named in.
-PUBLIC_READS = {"public_profile", "standing", "count_users", "daily_sales"}
+PUBLIC_READS = {"public_profile", "standing", "count_users"}
 PUBLIC_ROUTES = {"/livez", "/readyz", "/metrics", "/.well-known/jwks.json", "/users/{user_id}/profile"}
 
 # The arguments of each command that reads data of users.
@@ -35,6 +35,7 @@ READING = {
     "orders history": "{user}",
     "orders find": "",
     "orders summary": "{user}",
+    "orders sales": "",
     "sessions list": "{user}",
     "audit": "",
     "dead": "",
@@ -47,7 +48,7 @@ OTHERS = {
         *("roles revoke", "sessions end", "orders place", "orders pay", "orders ship", "orders cancel", "dead replay", "dead discard"),
         *("outbox republish", "projections rebuild", "seed", "prune", "relay", "consume", "serve", "database grant", "database maintain"),
     },
-    "shows nobody in particular": {"users count", "users profile", "orders sales", "config show", "health"},
+    "shows nobody in particular": {"users count", "users profile", "config show", "health"},
 }
 
 

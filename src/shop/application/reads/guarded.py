@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -12,6 +13,7 @@ from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.reads.models import (
     AuditRecord,
+    DailySales,
     DeadLetter,
     DeadMessage,
     OrderDetails,
@@ -55,10 +57,6 @@ class GuardedReads:
         """Return a page of users by registration, oldest first."""
         return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.users(size, cursor))
 
-    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.search_users(wanted, at_most))
-
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None
     ) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
@@ -67,10 +65,14 @@ class GuardedReads:
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
         """Return an order with its lines. For those who may not see it, there is none."""
-        read = await self._reads.order(order_id)
-        if isinstance(read, Err):
-            return read
-        shown = await self._if(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
+            read = await self._reads.order(order_id)
+            if isinstance(read, Err):
+                return read
+            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        shown = await self._reads.observe(Action.SHOW_ORDER, show)
         # Recorded as what it is, and answered as an unknown order.
         if isinstance(shown, Ok):
             return shown
@@ -92,6 +94,10 @@ class GuardedReads:
         """Return a page of the orders that a search finds."""
         return await self._if(Action.FIND_ORDERS, "orders", None, lambda: self._reads.find_orders(wanted, sort, size, cursor))
 
+    async def daily_sales(self, since: date) -> Result[Sequence[DailySales], NotAllowed | Unavailable]:
+        """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
+        return await self._if(Action.SHOW_SALES, "sales", None, lambda: self._reads.daily_sales(since))
+
     async def audit_entries(
         self, subject: str | None, size: int, cursor: str | None
     ) -> Result[Page[AuditRecord], InvalidCursor | NotAllowed | Unavailable]:
@@ -112,6 +118,11 @@ class GuardedReads:
         )
 
     async def _if(
+        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
+    ) -> Result[T, E | NotAllowed | Unavailable]:
+        return await self._reads.observe(action, lambda: self._permitted(action, subject, owner, question, **metadata))
+
+    async def _permitted(
         self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
     ) -> Result[T, E | NotAllowed | Unavailable]:
         actor = self._context.actor
