@@ -254,7 +254,9 @@ def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(databa
         def traces() -> set[tuple[Any, ...]]:
             return set(conn.execute(TRACES).fetchall())
 
-        (erased,) = conn.execute(LIVE, {"email": emails[0]}).fetchone() or ()
+        row = conn.execute(LIVE, {"email": emails[0]}).fetchone()
+        assert row is not None
+        erased = row[0]
         own = traces()
         for email in emails[1:]:
             conn.execute(LIVE, {"email": email})
@@ -264,7 +266,7 @@ def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(databa
         after = traces()
         assert after >= others
         assert not after & own
-        assert not any(f"{emails[0]} " in text or f'"{emails[0]}"' in text for kind, text in after - others)
+        assert not any(f"{emails[0]} " in text or f'"{emails[0]}"' in text for _, text in after - others)
         conn.rollback()
 
 

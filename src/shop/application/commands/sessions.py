@@ -118,11 +118,24 @@ class SessionCommands:
             # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
             current = await self._users.session_generation(context, user.id)
             if current != Ok(generation):
-                await self._store.close(session_id)
-                return Err(WrongCredentials()) if isinstance(current, Ok) or isinstance(current.error, UserNotFound) else Err(current.error)
+                return await self._unopened(user.id, session_id, current)
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
         return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
+
+    async def _unopened(
+        self, user_id: UserId, session_id: str, current: Result[int, UserNotFound | Failure]
+    ) -> Result[Tokens, WrongCredentials | Failure]:
+        """Remove a session of a generation that is not the current one, and return what the login is answered."""
+        if isinstance(current, Ok):
+            await self._store.close(session_id)
+            return Err(WrongCredentials())
+        if isinstance(current.error, UserNotFound):
+            # With the list of the user's sessions.
+            await self._store.close_all(user_id)
+            return Err(WrongCredentials())
+        await self._store.close(session_id)
+        return Err(current.error)
 
     async def refresh(self, context: Context, token: str) -> Result[Tokens, SessionEnded | SessionsUnavailable | Failure]:
         """Continue a session: return new tokens for its refresh token, which is then used up. A used one ends its session."""

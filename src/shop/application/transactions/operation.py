@@ -32,7 +32,7 @@ class KeyTaken(Exception):
 class Operation(Generic[R_co]):
     """The transaction of one attempt. It is rolled back unless the work calls `done`, `refused` or `commit`, as the last thing it does.
 
-    Work whose request may have a key asks `denied` before it does anything, also if anyone may do it.
+    Work whose request may have a key calls `denied` before it does anything, or `claim_key` if there is no policy for it.
 
     `subject` is what the work was about, as far as it has said so.
     """
@@ -74,14 +74,14 @@ class Operation(Generic[R_co]):
         self.subject = subject
         reason = refusal(self._context.actor, Action(self._action), owner)
         if reason is None:
-            await self._ask_key()
+            await self.claim_key()
             return None
         await self.refused(subject, reason)
         return Err(reason)
 
     async def done(self, subject: str, **metadata: str) -> None:
         """Record in the audit log that the action was done, to be committed when the work returns."""
-        assert self._has_asked, f"{self._action} may have been done under the key: ask `denied` first"  # noqa: S101 a defect in the work
+        assert self._has_asked, f"{self._action} may have been done under the key: call `denied` or `claim_key` first"  # noqa: S101 a defect in the work
         await self._record(subject, AuditOutcome.DONE, metadata)
         self._is_done = True
 
@@ -95,7 +95,7 @@ class Operation(Generic[R_co]):
         """Have the transaction committed without an audit entry: the action is neither done nor refused yet."""
         self._is_to_commit = True
 
-    async def _ask_key(self) -> None:
+    async def claim_key(self) -> None:
         """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it."""
         once = self._context.once
         if once is None:
