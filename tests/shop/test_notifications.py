@@ -26,18 +26,23 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.messages import read_message
 from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, notify_by
+from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.infrastructure.smtp import SmtpNotifier
 
@@ -49,6 +54,7 @@ from .ports import CheapHasher
 logging.getLogger("mail.log").disabled = True
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
+CONTEXT = Context(Actor.system("test"), "pytest")
 NOTE = Notification("1", Recipient("Ada", ADA.email), "Hello", "Good day.\n")
 
 
@@ -130,6 +136,30 @@ async def test_a_user_is_written_once_about_a_new_password_and_about_nothing_els
     [mail] = mailbox.mails
     assert (mail["From"], mail["To"], mail["Subject"]) == ("shop@example.com", "ada@example.org", "Your password was changed")
     assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe password of your account was changed on 20")
+
+
+async def test_a_change_of_the_address_is_reported_to_the_previous_one(pool: Pool, conn: Connection) -> None:
+    users, mailbox = UserCommands(Transactions(units_of_work(pool)), CheapHasher()), Mailbox()
+    added = await users.register(CONTEXT, ADA, Password("correct horse"))
+    assert isinstance(added, Ok)
+    ada, moved = added.value.id, replace(ADA, email=EmailAddress("thief@example.org"))
+    for profile in (replace(ADA, name=PersonName("Adah", "Lovelace")), moved, replace(moved, email=EmailAddress("THIEF@example.org"))):
+        assert isinstance(await users.update_profile(CONTEXT, ada, profile), Ok)
+    cur = await conn.execute("SELECT occurred_at FROM outbox WHERE event_type = 'UserProfileUpdated' ORDER BY position")
+    times = [moment for (moment,) in await cur.fetchall()]
+    assert len(times) == 3
+    async with serving(mailbox) as port:
+        handler = notify_by(SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com"))
+        process = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), handler)
+        for moment in [*times, *times]:
+            # Redelivered, and with its time as it is in a message.
+            changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, str(moment)), "occurred_at": moment}
+            sent = message(UserProfileUpdated(ada)).model_copy(update=changes).model_dump_json()
+            assert await process(UserProfileUpdated(ada), read_message(sent.encode())) is Verdict.HANDLED
+    [mail] = mailbox.mails
+    assert (mail["To"], mail["Subject"]) == ("ada@example.org", "Your e-mail address was changed")
+    assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe e-mail address of your account was changed on 20")
+    assert "thief" not in mail.get_content()
 
 
 async def test_nobody_is_written_about_something_old(pool: Pool, pg_users: PostgresUserRepository) -> None:

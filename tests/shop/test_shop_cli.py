@@ -470,16 +470,16 @@ def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: 
 
 def test_only_old_messages_are_pruned(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
-    assert program.json("prune") == {"outbox": 0, "inbox": 0, "answers": 0}
+    assert program.json("prune") == {"outbox": 0, "inbox": 0, "answers": 0, "erasures": 0}
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
         conn.execute("""
             INSERT INTO inbox (consumer, message_id, event_type, handled_at)
             SELECT 'sales', message_id, event_type, published_at FROM outbox
         """)
-    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0}
-    assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0}
-    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0"]
+    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0, "erasures": 0}
+    assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0, "erasures": 0}
+    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0", "erasures", "0"]
 
 
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:

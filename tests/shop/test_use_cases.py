@@ -149,11 +149,14 @@ async def test_the_right_password_authenticates(service: Service) -> None:
 
 
 @pytest.mark.parametrize("address", ["ada@example.org", "nobody@example.org"])
-async def test_a_failed_login_is_audited_and_published_without_the_reason(service: Service, address: str) -> None:
-    await service.registered()
+async def test_a_failed_login_is_audited_under_the_user_if_there_is_one_and_published_without_the_reason(
+    service: Service, address: str
+) -> None:
+    user = await service.registered()
     email = EmailAddress(address)
     assert await service.users.authenticate(CONTEXT, email, "guessed") == Err(WrongCredentials())
-    assert service.audit[-1] == ("user.authenticate", login(address), "refused")
+    subject = f"user:{user.id}" if email == ADA.email else login(address)
+    assert service.audit[-1] == ("user.authenticate", subject, "refused")
     assert service.events[-1] == AuthenticationFailed(email)
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed, refusal
+from shop.application.authorisation import Action, NotAllowed
 from shop.application.commands.access_tokens import AccessClaims, AccessTokens
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
-from shop.application.commands.users import LoginError, UserCommands, UserStores
+from shop.application.commands.users import LoginError, UserCommands, UserStores, WrongCredentials
 from shop.application.context import Context
 from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
@@ -115,9 +115,27 @@ class SessionCommands:
         session_id, generation = _session_id(family), user.session_generation
         try:
             await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
+            # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
+            current = await self._users.session_generation(context, user.id)
+            if current != Ok(generation):
+                return await self._unopened(user.id, session_id, current)
         except SessionStoreLost as lost:
             return Err(SessionsUnavailable(str(lost)))
         return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
+
+    async def _unopened(
+        self, user_id: UserId, session_id: str, current: Result[int, UserNotFound | Failure]
+    ) -> Result[Tokens, WrongCredentials | Failure]:
+        """Remove a session of a generation that is not the current one, and return what the login is answered."""
+        if isinstance(current, Ok):
+            await self._store.close(session_id)
+            return Err(WrongCredentials())
+        if isinstance(current.error, UserNotFound):
+            # With the list of the user's sessions.
+            await self._store.close_all(user_id)
+            return Err(WrongCredentials())
+        await self._store.close(session_id)
+        return Err(current.error)
 
     async def refresh(self, context: Context, token: str) -> Result[Tokens, SessionEnded | SessionsUnavailable | Failure]:
         """Continue a session: return new tokens for its refresh token, which is then used up. A used one ends its session."""
@@ -159,10 +177,7 @@ class SessionCommands:
         self, context: Context, user_id: UserId
     ) -> Result[Sequence[Session], NotAllowed | UserNotFound | SessionsUnavailable | Failure]:
         """Return the open sessions of a user, the latest first."""
-        denied = refusal(context.actor, Action.LIST_SESSIONS, user_id)
-        if denied is not None:
-            return Err(denied)
-        generation = await self._users.session_generation(context, user_id)
+        generation = await self._transactions.run(context, Action.LIST_SESSIONS, lambda operation: _listed(operation, context, user_id))
         if isinstance(generation, Err):
             return generation
         try:
@@ -215,6 +230,20 @@ class SessionCommands:
 async def _current(operation: Operation[UserStores], session: Session) -> Result[None, SessionEnded]:
     read = await operation.repositories.users.get(session.user_id)
     return Ok(None) if isinstance(read, Ok) and read.value.session_generation == session.generation else Err(SessionEnded())
+
+
+async def _listed(operation: Operation[UserStores], context: Context, user_id: UserId) -> Result[int, NotAllowed | UserNotFound]:
+    subject = f"user:{user_id}"
+    if (denied := await operation.denied(subject, user_id)) is not None:
+        return denied
+    read = await operation.repositories.users.get(user_id)
+    if isinstance(read, Err):
+        await operation.refused(subject, read.error)
+        return read
+    # As in all reads, what users read about themselves is not recorded.
+    if context.actor.user_id != user_id:
+        await operation.done(subject)
+    return Ok(read.value.session_generation)
 
 
 async def _refused(operation: Operation[UserStores], session: Session, reused: ReusedToken) -> Result[Tokens, SessionEnded]:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from shop.application.messaging.idempotent_consumer import Handler, NotReady
 from shop.application.messaging.messages import Message
-from shop.domain.events import Event, UserPasswordChanged
+from shop.domain.events import Event, UserPasswordChanged, UserProfileUpdated
 from shop.domain.values import EmailAddress, UserId
 
 
@@ -53,7 +53,7 @@ class Notifier(Protocol):
 # A consumer that is started for the first time receives all events of the stream.
 _WORTH_KNOWING: Final = timedelta(days=1)
 
-EVENTS: Final = (UserPasswordChanged,)
+EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
 """The events that users are written to about."""
 
 
@@ -62,6 +62,10 @@ class Recipients(Protocol):
 
     async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
         """Return how to write to a user about something that occurred at this time, None if it is older, or the user deleted or erased."""
+        ...
+
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
+        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
 
@@ -76,15 +80,21 @@ def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) ->
     """
 
     async def handle(event: Event, message: Message, recipients: Recipients) -> None:
-        if not isinstance(event, UserPasswordChanged):
-            return
-        recipient = await recipients.of_recent(event.user_id, message.occurred_at, _WORTH_KNOWING)
+        match event:
+            case UserPasswordChanged(user_id):
+                find, describe = recipients.of_recent, _password_changed
+            case UserProfileUpdated(user_id):
+                # To the address of before: who took the account over reads the new one.
+                find, describe = recipients.of_former_address, _address_changed
+            case _:
+                return
+        recipient = await find(user_id, message.occurred_at, _WORTH_KNOWING)
         if recipient is None:
             return
         try:
-            await notifier.send(_password_changed(recipient, message))
+            await notifier.send(describe(recipient, message))
         except NotificationPostponed as postponed:
-            if await recipients.of_recent(event.user_id, message.occurred_at, patience) is not None:
+            if await find(user_id, message.occurred_at, patience) is not None:
                 raise NotReady(str(postponed)) from None
             raise
 
@@ -92,10 +102,22 @@ def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) ->
 
 
 def _password_changed(recipient: Recipient, message: Message) -> Notification:
-    moment = message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")
     text = (
         f"Hello {recipient.first_name},\n\n"
-        f"the password of your account was changed on {moment}, and all of its sessions were ended.\n\n"
+        f"the password of your account was changed on {_moment(message)}, and all of its sessions were ended.\n\n"
         "If it was not you, ask us to reset it.\n"
     )
     return Notification(str(message.id), recipient, "Your password was changed", text)
+
+
+def _address_changed(recipient: Recipient, message: Message) -> Notification:
+    text = (
+        f"Hello {recipient.first_name},\n\n"
+        f"the e-mail address of your account was changed on {_moment(message)}. We write to the previous one a last time.\n\n"
+        "If it was not you, ask us to restore it.\n"
+    )
+    return Notification(str(message.id), recipient, "Your e-mail address was changed", text)
+
+
+def _moment(message: Message) -> str:
+    return message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")

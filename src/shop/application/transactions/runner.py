@@ -33,7 +33,7 @@ from shop.application.transactions.failures import (
     Unavailable,
 )
 from shop.application.transactions.observing import Observer, unobserved
-from shop.application.transactions.operation import Operation
+from shop.application.transactions.operation import KeyTaken, Operation
 from shop.application.transactions.trail import AuditTrail
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.events import Event
@@ -182,10 +182,10 @@ class Transactions(Generic[R_co]):
             async with self._begin() as uow:
                 operation = Operation(uow, context, action, deadline)
                 begun.append(operation)
-                kept = await operation.begin()
-                if kept is not None:
-                    return Err(kept)
-                result = await work(operation)
+                try:
+                    result: Result[T, E | Failure] = await work(operation)
+                except KeyTaken as taken:
+                    return Err(taken.found)
                 await operation.end(result)
                 return result
         except CommitOutcomeUnknown as error:

@@ -70,8 +70,10 @@ def show(context: typer.Context, order: OrderArgument) -> None:
     here = session(context)
 
     async def work(shop: Shop) -> dict[str, Any]:
-        found = here.value(await shop.reads.order(OrderId(order)))
-        entries = here.value(await shop.reads.audit_entries(f"order:{order}", _ENTRIES))
+        reads = here.reads(shop)
+        # First, so that the entry of this command is not among them.
+        entries = here.value(await reads.audit_entries(f"order:{order}", _ENTRIES, None))
+        found = here.value(await reads.order(OrderId(order)))
         return {**_details(found), "audit": [entry.model_dump(mode="json", include=_SHOWN_OF_ENTRY) for entry in entries.items]}
 
     here.output.record(here.run(work))
@@ -111,7 +113,7 @@ def find(
 def summary(context: typer.Context, user: UserArgument) -> None:
     """Show the totals of a user's orders, by currency."""
     here = session(context)
-    found = here.value(here.run(lambda shop: shop.reads.order_summary(UserId(user))))
+    found = here.value(here.run(lambda shop: here.reads(shop).order_summary(UserId(user))))
     rows = [{**item.model_dump(mode="json"), "spent": str(item.spent)} for item in found.totals]
     here.output.listing(rows, columns=["orders", "placed", "paid", "shipped", "cancelled", "spent", "last_placed_at"])
 

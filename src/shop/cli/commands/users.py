@@ -116,9 +116,11 @@ def show(context: typer.Context, user: UserArgument) -> None:
     here, user_id = session(context), UserId(user)
 
     async def work(shop: Shop) -> dict[str, Any]:
-        found = here.value(await shop.reads.user(user_id))
-        orders = here.value(await shop.reads.order_summary(user_id))
-        entries = here.value(await shop.reads.audit_entries(f"user:{user_id}", _ENTRIES))
+        reads = here.reads(shop)
+        # First, so that the entries of this command are not among them.
+        entries = here.value(await reads.audit_entries(f"user:{user_id}", _ENTRIES, None))
+        found = here.value(await reads.user(user_id))
+        orders = here.value(await reads.order_summary(user_id))
         return {
             **found.model_dump(mode="json"),
             "orders": sum(each.orders for each in orders.totals),

@@ -22,10 +22,13 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "audit_log_default": "SELECT",
     # DELETE also is the right to lock a whole table, as the rebuild of the sales does.
     "daily_sales": "SELECT, INSERT, UPDATE (orders, revenue_minor), DELETE",
+    # Written by a trigger.
+    "former_addresses": "SELECT",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
     "login_attempts": "SELECT, INSERT, UPDATE (attempts, since), DELETE",
+    # Only together with their order, as triggers verify by the transaction that placed it. So nobody may choose that.
     "order_lines": "SELECT, INSERT",
-    "orders": "SELECT, INSERT, UPDATE (status, updated_at, version)",
+    "orders": ("SELECT, INSERT (id, user_id, status, currency, total_minor, placed_at, updated_at), UPDATE (status, updated_at, version)"),
     "outbox": (
         "SELECT, INSERT (aggregate, event_type, event_version, payload, trace_id, traceparent), DELETE, "
         "UPDATE (attempts, due_at, last_error, published_at, dead_at, claim, claimed_until, stream, stream_sequence)"
@@ -36,8 +39,9 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
         "SELECT, INSERT, DELETE, "
         "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
     ),
-    # It changes rows that the service may not change otherwise.
-    "FUNCTION erase_traces(uuid, text)": "EXECUTE",
+    # They change rows that the service may not change otherwise, and only those about users who were erased or deleted.
+    "FUNCTION erase_traces(uuid)": "EXECUTE",
+    "FUNCTION finish_erasures(timestamptz, integer)": "EXECUTE",
 }
 """The rights on each table and function."""
 

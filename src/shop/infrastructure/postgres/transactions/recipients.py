@@ -20,3 +20,8 @@ class PostgresRecipients:
         """Return how to write to a user about something that occurred at this time, None if it is older, or the user deleted or erased."""
         row = await self._query(users.get_recipient, id=user_id, occurred_at=occurred_at, within=within)
         return None if row is None else Recipient(row.first_name, EmailAddress(row.email))
+
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
+        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
+        row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=within)
+        return None if row is None else Recipient(row.first_name, EmailAddress(row.address))

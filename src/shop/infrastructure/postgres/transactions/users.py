@@ -157,7 +157,7 @@ class PostgresUserRepository:
         return Ok(None)
 
     async def _erase_traces(self, user: User) -> None:
-        await self._query(users.erase_traces, id=user.id, email=user.profile.email.text)
+        await self._query(users.erase_traces, id=user.id)
         self._events.collect(user)
 
     async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:
