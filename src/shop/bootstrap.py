@@ -53,7 +53,7 @@ from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
 from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
-from shop.infrastructure.postgres.administration.rights import grant_rights
+from shop.infrastructure.postgres.administration.rights import grant_rights, missing_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -308,6 +308,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
     checks = [
         Check("postgres", postgres.server, is_required=True),
         Check("migrations", postgres.migrations, is_required=True),
+        Check("rights", lambda: postgres.rights(missing_rights), is_required=True),
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
         Check("audit log", postgres.audit_log, is_required=False),
@@ -318,7 +319,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
     async with AsyncExitStack() as stack:
         if settings.redis_url is not None:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
-            checks.append(Check("redis", lambda: _ping(store), is_required=False))
+            checks.append(Check("redis", lambda: _probe(store), is_required=False))
         if settings.nats_url is not None:
             broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
             checks.append(Check("nats", lambda: _connect(broker), is_required=False))
@@ -386,12 +387,12 @@ async def _sync_policy(monitoring_url: SecretStr | None) -> str:
     return await sync_policy(monitoring_url.get_secret_value())
 
 
-async def _ping(store: RedisCacheStore) -> str:
+async def _probe(store: RedisCacheStore) -> str:
     try:
-        await store.ping()
+        await store.probe()
     except CacheUnavailable as error:
         raise Unhealthy(str(error)) from error
-    return "connected"
+    return "connected, accepts writes"
 
 
 async def _connect(broker: NatsBroker) -> str:

@@ -545,7 +545,18 @@ def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
     items = {item["name"]: item for item in whole.json("health")["items"]}
-    assert list(items) == ["postgres", "migrations", "durability", "outbox", "audit log", "redis", "nats", "stream", "nats durability"]
+    assert list(items) == [
+        "postgres",
+        "migrations",
+        "rights",
+        "durability",
+        "outbox",
+        "audit log",
+        "redis",
+        "nats",
+        "stream",
+        "nats durability",
+    ]
     with psycopg.connect(database_url) as conn:
         fsync = conn.execute("SHOW fsync").fetchone()
     # The server of the tests does not sync, which the check must report.
@@ -630,7 +641,15 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
     items = {item["name"]: item["is_healthy"] for item in program.json(*down, "health")["items"]}
     assert items.pop("durability") in {True, False}
     wrong = {"redis": False, "nats": False, "stream": False}
-    assert items == {"postgres": True, "migrations": True, "outbox": True, "audit log": True, "nats durability": True, **wrong}
+    assert items == {
+        "postgres": True,
+        "migrations": True,
+        "rights": True,
+        "outbox": True,
+        "audit log": True,
+        "nats durability": True,
+        **wrong,
+    }
     with psycopg.connect(database_url) as conn:
         conn.execute("DELETE FROM schema_migrations WHERE version = %s", [SCHEMA_VERSION])
         conn.execute(

@@ -255,6 +255,16 @@ async def test_a_lost_database_is_a_problem_and_the_server_is_not_ready(database
     assert (await web.client.get("/livez")).status_code == 200
 
 
+async def test_a_parameter_that_an_operation_does_not_describe_is_refused_but_not_to_scrapers(web: Web) -> None:
+    clerk = await web.person(Role.CLERK)
+    for path in ("/orders", f"/users/{clerk.id}", "/.well-known/jwks.json"):
+        refused = await clerk("GET", path, params={"statuss": "paid", "size_": 3})
+        assert problem(refused) == (422, "invalid-request")
+        assert [each["at"] for each in refused.json()["errors"]] == ["/query/size_", "/query/statuss"]
+    assert (await clerk("GET", "/orders", params={"status": "paid", "size": 3})).status_code == 200
+    assert [(await web.client.get(path, params={"x": "y"})).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
+
+
 # --- Traces and metrics -------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +294,7 @@ async def test_a_trace_is_continued_through_the_audit_log_and_the_response(
 
 async def test_the_log_and_the_metrics_have_the_route_of_a_request_and_not_its_path(web: Web, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "shop.http"):
-        await web.client.get(f"/users/{uuid.UUID(int=1)}/profile", params={"x": "y"})
+        await web.client.get(f"/users/{uuid.UUID(int=1)}/profile?")
         await web.client.request("BREW", "/nowhere")
     lines = [record.getMessage().partition(" in ")[0] for record in caplog.records]
     assert lines == ["GET /users/{user_id}/profile: 404", "OTHER unknown: 404"]

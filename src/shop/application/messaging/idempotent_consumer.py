@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import Graveyard
+from shop.application.outages import SETTLED, Outage
 from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
 from shop.domain.events import Event
 
@@ -64,6 +65,7 @@ class IdempotentConsumer(Generic[F]):
         self._inbox = inbox
         self._handler = handler
         self._attempts = attempts
+        self._outage = Outage(_log, "messages wait", "messages are handled again", settled=SETTLED)
 
     async def __call__(self, event: Event, message: Message) -> Verdict:
         """Handle an event, unless its message was handled before."""
@@ -77,12 +79,13 @@ class IdempotentConsumer(Generic[F]):
         except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
             raise
         except NotReady as lost:
-            _log.warning("message %s waits: %s", message.id, lost)
+            self._outage.begin(lost)
             return Verdict.NOT_NOW
         except Exception as error:  # noqa: BLE001 no error of a handler may stop the consumer
             failures = await self._inbox.count_failure(message, f"{type(error).__name__}: {error}")
             _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)
             return await self._bury(message, error) if failures >= self._attempts else Verdict.FAILED
+        self._outage.end()
         return Verdict.HANDLED
 
     async def _bury(self, message: Message, error: Exception) -> Verdict:

@@ -46,6 +46,7 @@ class MessageReader:
         self._process = process
         self._store_outage = Outage(_log, "messages wait for the database", "the database answers again")
         self._skipped = set[str]()
+        self._newer = set[str]()
 
     @property
     def types(self) -> frozenset[str]:
@@ -65,15 +66,12 @@ class MessageReader:
 
     async def _read(self, message: Message) -> Verdict:
         if message.event_type not in self._types | {UNREADABLE}:
-            # Once for each type: there may be many.
-            level = logging.DEBUG if message.event_type in self._skipped else logging.WARNING
-            _log.log(level, "message %s is skipped: %s is not handled here", message.id, message.event_type)
-            self._skipped.add(message.event_type)
+            self._log_once(self._skipped, message, f"is skipped: {message.event_type} is not handled here")
             return Verdict.SKIPPED
         try:
             event = decode(message)
         except NewerVersion as error:
-            _log.warning("message %s waits for a newer program: %s", message.id, error)
+            self._log_once(self._newer, message, f"waits for a newer program: {error}")
             return Verdict.NOT_NOW
         except UnreadableMessage as error:
             await self._graveyard.count_failure(message, str(error))
@@ -81,3 +79,9 @@ class MessageReader:
             _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
             return Verdict.DEAD
         return await self._process(event, message)
+
+    def _log_once(self, logged: set[str], message: Message, what: str) -> None:
+        """Log what becomes of messages of a type as a warning for the first of them: there may be many, and they may be redelivered."""
+        key = f"{message.event_type}.{message.version}"
+        _log.log(logging.DEBUG if key in logged else logging.WARNING, "message %s %s", message.id, what)
+        logged.add(key)

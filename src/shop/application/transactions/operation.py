@@ -23,7 +23,7 @@ R_co = TypeVar("R_co", covariant=True)
 class Operation(Generic[R_co]):
     """The transaction of one attempt. It is rolled back unless the work calls `done`, `refused` or `commit`, as the last thing it does.
 
-    `subject` is what the work was about, as far as it has said so.
+    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged.
     """
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
@@ -35,6 +35,7 @@ class Operation(Generic[R_co]):
         self._is_done = False
         self._committed: Sequence[Event] = ()
         self.subject = "unknown"
+        self.is_committed = False
 
     @property
     def repositories(self) -> R_co:
@@ -123,4 +124,4 @@ class Operation(Generic[R_co]):
         except CommitOutcomeUnknown:
             self._committed = events
             raise
-        self._committed = events
+        self._committed, self.is_committed = events, True
