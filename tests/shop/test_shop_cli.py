@@ -144,7 +144,7 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
     assert whole.json("orders", "ship", order["id"])["version"] == 3
     problem = whole.json("orders", "cancel", order["id"], code=1)
     assert problem["detail"] == f"order {order['id']} is shipped and cannot become cancelled"
-    assert whole.json("relay", "--once")["published"] == 4
+    assert whole.json("relay", "--once")["published"] == 5
 
     with whole.start("--set", "log_level=debug", "consume", "sales") as consumer, psycopg.connect(database_url, autocommit=True) as conn:
         wait_until(

@@ -60,16 +60,20 @@ class Operation(Generic[R_co]):
         await self.refused(subject, reason)
         return Err(reason)
 
-    async def done(self, subject: str, **metadata: str) -> None:
-        """Record in the audit log that the action was done, to be committed when the work returns."""
+    async def done(self, subject: str, *events: Event, **metadata: str) -> None:
+        """Record in the audit log that the action was done, to be committed when the work returns, with events that no aggregate raised."""
+        self._add(events)
         await self._record(subject, AuditOutcome.DONE, metadata)
         self._is_done = True
 
     async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
         """Record in the audit log that the action was refused with `error`, to be committed. No repository may have written."""
+        self._add(events)
+        await self._record(subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
+
+    def _add(self, events: Sequence[Event]) -> None:
         for event in events:
             self._uow.events.add(event)
-        await self._record(subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
 
     def commit(self) -> None:
         """Have the transaction committed without an audit entry: the action is neither done nor refused yet."""
