@@ -91,21 +91,6 @@ WHERE (created_at, id) > (
 ORDER BY created_at, id
 LIMIT @page_size;
 
--- Search users for a part of the name or the address, in any case: at most `at_most`, by registration. The matches are collected first: to
--- walk through all users in their order until there are enough matches would not use the index of trigrams.
--- name: SearchUsers :many
-WITH matching AS MATERIALIZED (
-    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
-    FROM users
-    WHERE lower(first_name || ' ' || last_name || ' ' || email)
-        LIKE '%' || regexp_replace(lower(@wanted::text), '([\\%_])', '\\\1', 'g') || '%'
-      AND erased_at IS NULL
-)
-SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
-FROM matching
-ORDER BY created_at, id
-LIMIT @at_most;
-
 -- Find users as a clerk searches them, without their passwords, oldest first unless another order is chosen. A filter that is left out does
 -- not apply: how the last name and how the e-mail address begin, in any case, one of these roles, and when the user registered (since
 -- included, before excluded).
@@ -125,6 +110,31 @@ WHERE starts_with(lower(users.last_name), lower(@last_name))
 ORDER BY users.created_at, users.id
 LIMIT @page_size;
 
+-- Search users for a part of "first last address", in any case, with the filters and orders of FindUsers. The matches are collected first: to
+-- walk through all users in their order until there are enough matches would not use the index of trigrams.
+-- name: SearchUsers :many
+-- @page
+-- @optional last_name, email, roles, registered_since, registered_before
+-- @order oldest
+-- @order newest: matching.created_at DESC, matching.id DESC
+WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
+    FROM users
+    WHERE lower(first_name || ' ' || last_name || ' ' || email)
+        LIKE '%' || regexp_replace(lower(@part::text), '([\\%_])', '\\\1', 'g') || '%'
+      AND starts_with(lower(last_name), lower(@last_name))
+      AND starts_with(lower(email), lower(@email))
+      AND role = ANY(@roles::user_role[])
+      AND created_at >= @registered_since
+      AND created_at < @registered_before
+      AND erased_at IS NULL
+)
+SELECT matching.id, matching.first_name, matching.last_name, matching.email, matching.phone, matching.created_at, matching.updated_at,
+    matching.version, matching.role
+FROM matching
+ORDER BY matching.created_at, matching.id
+LIMIT @page_size;
+
 -- Get those of the given lower-case addresses that users have.
 -- name: GetTakenEmails :many
 SELECT lower(email)
@@ -136,12 +146,12 @@ WHERE lower(email) = ANY(@lower_emails::text[]);
 SELECT count(*) FROM users
 WHERE erased_at IS NULL;
 
--- Delete a user. Changes no row if no user has the id.
+-- Delete a user. Changes no row if the user has another version or does not exist.
 -- name: DeleteUser :execrows
 DELETE FROM users
-WHERE id = @id;
+WHERE id = @id AND version = @version;
 
--- Erase the personal data of a user who was read before. Changes no row if no user has the id.
+-- Erase the personal data of a user. Changes no row if the user has another version or does not exist.
 -- name: EraseUser :execrows
 UPDATE users
 SET first_name = '',
@@ -153,7 +163,7 @@ SET first_name = '',
     erased_at = now(),
     updated_at = greatest(updated_at, now()),
     version = version + 1
-WHERE id = @id;
+WHERE id = @id AND version = @version;
 
 -- Erase what remains of a user in other tables: attempts to log in, answers, events of failed logins, origins in the audit log.
 -- name: EraseTraces :exec

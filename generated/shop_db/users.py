@@ -15,7 +15,7 @@ from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
 from ._tracing import atraced
-from ._variants import UNSET, Assignments, Unset, Variants
+from ._variants import UNSET, Assignments, Clause, Unset, Variants
 from .enums import UserRole
 from .models import User
 
@@ -463,80 +463,6 @@ async def list_users(
     return [ListUsersRow.from_row(row) for row in rows]
 
 
-SEARCH_USERS: Final = r"""WITH matching AS MATERIALIZED (
-    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
-        role
-    FROM users
-    WHERE lower(first_name || ' ' || last_name || ' ' || email)
-        LIKE '%' || regexp_replace(lower($2::text), '([\\%_])', '\\\1', 'g') || '%'
-      AND erased_at IS NULL
-)
-SELECT id, first_name, last_name, email, phone, created_at, updated_at, version, role
-FROM matching
-ORDER BY created_at, id
-LIMIT $1::int8
-"""
-
-
-@dataclass(slots=True)
-class SearchUsersRow:
-    """A row of `search_users`."""
-
-    id: UUID
-    """Random identifier; discloses nothing about the user."""
-    first_name: str
-    """Given name."""
-    last_name: str
-    """Family name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
-    phone: str | None
-    """Phone number, if the user provided one."""
-    created_at: datetime.datetime
-    """When the user registered."""
-    updated_at: datetime.datetime
-    """When the row was last written; set by every UPDATE in queries/users.sql."""
-    version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and
-    changes nothing if that is not the current one.
-    """
-    role: UserRole
-    """What the user may do: own matters (customer), everybody's orders (clerk),
-    everything (admin).
-    """
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Build a row from the values that psycopg loads."""
-        return cls(
-            id=row[0],
-            first_name=row[1],
-            last_name=row[2],
-            email=row[3],
-            phone=row[4],
-            created_at=row[5],
-            updated_at=row[6],
-            version=row[7],
-            role=UserRole(row[8]),
-        )
-
-
-@atraced("SearchUsers", SEARCH_USERS, operation="SELECT", collection="users")
-async def search_users(
-    conn: AsyncConnection[Any],
-    *,
-    at_most: int,
-    wanted: str,
-) -> list[SearchUsersRow]:
-    """Search users for a part of the name or the address, in any case: at most
-    `at_most`, by registration. The matches are collected first: to walk through all
-    users in their order until there are enough matches would not use the index of
-    trigrams.
-    """
-    rows = await afetch_all(conn, SEARCH_USERS, (at_most, wanted))
-    return [SearchUsersRow.from_row(row) for row in rows]
-
-
 FIND_USERS: Final = Pages(
     "FindUsers",
     (
@@ -682,6 +608,168 @@ async def find_users(
     return Page([FindUsersRow.from_row(row) for row in rows], after, before)
 
 
+SEARCH_USERS: Final = Pages(
+    "SearchUsers",
+    (
+        "page_size",
+        "part",
+        "last_name",
+        "email",
+        "roles",
+        "registered_since",
+        "registered_before",
+    ),
+    "page_size",
+    """\
+WITH matching AS MATERIALIZED (
+    SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
+        role
+    FROM users""",
+    Clause(
+        "\n    WHERE ",
+        "\n      AND ",
+        (
+            "lower(first_name || ' ' || last_name || ' ' || email)\n        LIKE '%' ||"
+            " regexp_replace(lower({part}::text), '([\\\\%_])', '\\\\\\1', 'g') || '%'"
+        ),
+        ("starts_with(lower(last_name), lower({last_name}::text))", "last_name"),
+        ("starts_with(lower(email), lower({email}::text))", "email"),
+        ("role = ANY({roles}::user_role[])", "roles"),
+        ("created_at >= {registered_since}::timestamptz", "registered_since"),
+        ("created_at < {registered_before}::timestamptz", "registered_before"),
+        "erased_at IS NULL",
+    ),
+    """\
+
+)
+SELECT matching.id, matching.first_name, matching.last_name, matching.email,
+    matching.phone, matching.created_at, matching.updated_at,
+    matching.version, matching.role""",
+    KEYS,
+    "\nFROM matching",
+    Where(
+        "\nWHERE ",
+        " AND ",
+    ),
+    "\nORDER BY ",
+    {
+        "oldest": PageOrder(
+            "2866b3a60cf1",
+            forwards="matching.created_at, matching.id",
+            backwards="matching.created_at DESC, matching.id DESC",
+            keys={"cursor_1": "matching.created_at", "cursor_2": "matching.id"},
+            after={
+                (): (
+                    "(matching.created_at, matching.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(matching.created_at, matching.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+        "newest": PageOrder(
+            "f6f0c255b721",
+            forwards="matching.created_at DESC, matching.id DESC",
+            backwards="matching.created_at, matching.id",
+            keys={"cursor_1": "matching.created_at", "cursor_2": "matching.id"},
+            after={
+                (): (
+                    "(matching.created_at, matching.id) < ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+            before={
+                (): (
+                    "(matching.created_at, matching.id) > ({cursor_1}::timestamptz,"
+                    " {cursor_2}::uuid)"
+                ),
+            },
+        ),
+    },
+    "\nLIMIT {page_size}::int8",
+)
+
+SearchUsersOrder: TypeAlias = Literal["oldest", "newest"]
+
+
+@dataclass(slots=True)
+class SearchUsersRow:
+    """A row of `search_users`."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            created_at=row[5],
+            updated_at=row[6],
+            version=row[7],
+            role=UserRole(row[8]),
+        )
+
+
+@atraced("SearchUsers", SEARCH_USERS.sql, operation="SELECT", collection="users")
+async def search_users(
+    conn: AsyncConnection[Any],
+    *,
+    page_size: int,
+    part: str,
+    last_name: str | Unset = UNSET,
+    email: str | Unset = UNSET,
+    roles: list[UserRole] | Unset = UNSET,
+    registered_since: datetime.datetime | Unset = UNSET,
+    registered_before: datetime.datetime | Unset = UNSET,
+    order: SearchUsersOrder = "oldest",
+    cursor: str | None = None,
+) -> Page[SearchUsersRow]:
+    """Search users for a part of "first last address", in any case, with the filters
+    and orders of FindUsers. The matches are collected first: to walk through all users
+    in their order until there are enough matches would not use the index of trigrams.
+
+    A filter that is left out, or is `UNSET`, adds no condition.
+    CursorError is raised for a cursor that is damaged or of another query.
+    """
+    sql, values, place = SEARCH_USERS.choose(
+        (page_size, part, last_name, email, roles, registered_since, registered_before),
+        cursor,
+        order,
+    )
+    rows = await afetch_all(conn, sql, values)
+    rows, after, before = place.cut(rows)
+    return Page([SearchUsersRow.from_row(row) for row in rows], after, before)
+
+
 GET_TAKEN_EMAILS: Final = """\
 SELECT lower(email)
 FROM users
@@ -718,14 +806,17 @@ async def count_users(conn: AsyncConnection[Any]) -> int:
 
 DELETE_USER: Final = """\
 DELETE FROM users
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND version = $2::int4
 """
 
 
 @atraced("DeleteUser", DELETE_USER, operation="DELETE", collection="users")
-async def delete_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
-    """Delete a user. Changes no row if no user has the id."""
-    return await aexecute_count(conn, DELETE_USER, (id,))
+async def delete_user(conn: AsyncConnection[Any], *, id: UUID, version: int) -> int:
+    """Delete a user.
+
+    Changes no row if the user has another version or does not exist.
+    """
+    return await aexecute_count(conn, DELETE_USER, (id, version))
 
 
 ERASE_USER: Final = """\
@@ -739,17 +830,17 @@ SET first_name = '',
     erased_at = now(),
     updated_at = greatest(updated_at, now()),
     version = version + 1
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND version = $2::int4
 """
 
 
 @atraced("EraseUser", ERASE_USER, operation="UPDATE", collection="users")
-async def erase_user(conn: AsyncConnection[Any], *, id: UUID) -> int:
-    """Erase the personal data of a user who was read before.
+async def erase_user(conn: AsyncConnection[Any], *, id: UUID, version: int) -> int:
+    """Erase the personal data of a user.
 
-    Changes no row if no user has the id.
+    Changes no row if the user has another version or does not exist.
     """
-    return await aexecute_count(conn, ERASE_USER, (id,))
+    return await aexecute_count(conn, ERASE_USER, (id, version))
 
 
 ERASE_TRACES: Final = """\

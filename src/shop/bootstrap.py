@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
+from shop.application.reads.cursors import Cursors
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
@@ -60,13 +62,14 @@ from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import DatabaseNotReady, Pool, PoolOptions, open_pool
-from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.reads.repositories import read_repositories, sign_pages
 from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.redis.sessions import open_session_store
+from shop.infrastructure.settings.cursor_keys import cursor_keys
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
 from shop.infrastructure.smtp import SmtpNotifier
@@ -104,6 +107,8 @@ F = TypeVar("F")
 
 # Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
+# Without a setting, cursors are signed by a key of the process.
+_CURSOR_KEY = secrets.token_bytes(32)
 
 
 class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
@@ -154,8 +159,13 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> AsyncGenerator[Shop]:
-    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later."""
+async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_trusted: bool = False) -> AsyncGenerator[Shop]:
+    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later.
+
+    Where its callers are trusted, cursors are signed only if there are keys. Others get cursors that are signed in any case.
+    """
+    keys = cursor_keys(settings.cursor_keys.get_secret_value()) or ([] if is_trusted else [_CURSOR_KEY])
+    sign_pages(*keys)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), _pool_options(settings)))
         pools = {"primary": pool}
@@ -185,12 +195,13 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
             *adapters.subscribers,
         )
         usage = CollectorRegistry()
+        observe = UseCaseMetrics(usage).observe
         begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
             begin,
             after_commit=subscribers,
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
-            observe=UseCaseMetrics(usage).observe,
+            observe=observe,
         )
         smtp = settings.smtp_url
         notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
@@ -217,7 +228,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters()) -> Asyn
                 rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
             ),
             orders=OrderCommands(transactions),
-            reads=QueryService(read_repositories(pool), None if store is None else cache, replica),
+            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe),
             trail=AuditTrail(begin),
             cache=cache,
             seeds=SeedCommands(transactions),

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, LiteralString
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, waiting
 from psycopg.adapt import Dumper
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from tests.support.trace import Trace
 from tests.support.waiting import wait_until, wait_until_asleep
@@ -273,3 +273,20 @@ async def test_a_cancelled_task_cancels_its_batch(load: Load, database: str, adm
         wait_until(lambda: not admin.execute(busy.encode()).fetchall(), "the server still runs the batch")
         await conn.rollback()
         assert await client.batch(ECHO, [(1, "a")]) == [[(1, "a")]]
+
+
+async def test_a_connection_on_which_psycopg_stays_in_a_pipeline_is_closed(
+    load: Load, database: str, autocommit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # psycopg yields to a loop that was busy for so many seconds: here each time.
+    monkeypatch.setattr(waiting, "MAX_BUSY_TIME", 0.0)
+    async with await psycopg.AsyncConnection.connect(database, autocommit=autocommit) as conn:
+        client = Client(conn, load, "async")
+        # It takes a cursor, since it is not prepared.
+        task = asyncio.create_task(client.batch(ECHO, [(1, "a"), (2, "b")]))
+        await asyncio.sleep(0)
+        assert conn.pgconn.pipeline_status == PipelineStatus.ON
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert conn.closed

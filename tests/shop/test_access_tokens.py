@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,113 @@ STRANGER = Ed25519PrivateKey.generate()
 OTHER_KEY: dict[str, Any] = OKPAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)
 AN_HOUR_AGO = int(datetime.now(UTC).timestamp()) - 3600
 
+
+@dataclass
+class Clock:
+    """A clock that is moved by hand."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def kid(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def warned(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
+    return [record.message for record in caplog.records if record.levelno >= level]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `reloading`."""
+    return Clock()
+
+
+@pytest.fixture
+def reloading(folder: Path, clock: Clock) -> SignedAccessTokens:
+    """The tokens of a folder whose file `signing` names the key that signs."""
+    (folder / "signing").write_text("new\n", encoding="utf-8")
+    return tokens(folder, "", clock=clock)
+
+
+def test_a_changed_folder_is_used_soon_and_not_looked_at_for_each_token(
+    folder: Path, clock: Clock, reloading: SignedAccessTokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = reloading.issue(CLAIMS)
+    write(folder, "newer", Ed25519PrivateKey.generate())
+    (folder / "signing").write_text("newer", encoding="utf-8")
+    (folder / "new.pem").unlink()
+    clock.now = 1.9
+    assert (kid(reloading.issue(CLAIMS)), reloading.read(before)) == ("new", CLAIMS)
+    clock.now = 2.0
+    # What was removed is refused at once.
+    assert (kid(reloading.issue(CLAIMS)), reloading.read(before)) == ("newer", None)
+    assert reloading.read(reloading.issue(CLAIMS)) == CLAIMS
+    assert [each["kid"] for each in reloading.published()] == ["newer", "old"]
+    clock.now = 4.0
+    assert kid(reloading.issue(CLAIMS)) == "newer"
+    assert warned(caplog) == ["token_keys has changed: the key newer signs, and accepted are newer, old"]
+
+
+def test_a_key_of_the_same_name_replaces_the_other(folder: Path, clock: Clock, reloading: SignedAccessTokens) -> None:
+    before = reloading.issue(CLAIMS)
+    write(folder, "new", Ed25519PrivateKey.generate())
+    clock.now = 2.0
+    assert reloading.read(before) is None
+    assert reloading.read(reloading.issue(CLAIMS)) == CLAIMS
+
+
+BROKEN = {
+    "a key": ("new.pem", b"x", "keys/new.pem: is no key in PEM without a passphrase; openssl genpkey -algorithm ed25519 makes one"),
+    "the file that names the key": (
+        "signing",
+        b"",
+        "keys/signing: is not the id of a key; write the id of the key that signs into it, as in 2026-12",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "said"), BROKEN.values(), ids=BROKEN)
+def test_what_is_broken_is_logged_once_with_its_cure_and_the_earlier_key_stays(
+    folder: Path, clock: Clock, reloading: SignedAccessTokens, caplog: pytest.LogCaptureFixture, name: str, text: bytes, said: str
+) -> None:
+    before, known = reloading.issue(CLAIMS), (folder / name).read_bytes()
+    (folder / name).write_bytes(text)
+    for now in (2.0, 4.0):
+        clock.now = now
+        assert reloading.read(before) == reloading.read(reloading.issue(CLAIMS)) == CLAIMS
+    [line] = warned(caplog, logging.ERROR)
+    stays = "token_keys has problems, and what was read before stays in use instead: "
+    assert line.replace(str(folder), "keys").startswith(stays + said)
+    (folder / name).write_bytes(known)
+    clock.now = 6.0
+    assert reloading.read(before) == CLAIMS
+    assert warned(caplog)[1:] == ["token_keys has no problems any more"]
+
+
+def test_a_removed_key_is_refused_whatever_else_is_broken_and_a_folder_that_is_lost_removes_none(
+    folder: Path, clock: Clock, reloading: SignedAccessTokens
+) -> None:
+    before = reloading.issue(CLAIMS)
+    lost = folder.rename(folder.with_name("lost"))
+    clock.now = 2.0
+    assert reloading.read(before) == CLAIMS
+    lost.rename(folder)
+    (folder / "old.pem").write_bytes(b"x")
+    # A link to what was removed is as good as removed.
+    (folder / "new.pem").rename(folder.with_name("target"))
+    (folder / "new.pem").symlink_to(folder.with_name("target"))
+    clock.now = 4.0
+    assert reloading.read(before) == CLAIMS
+    folder.with_name("target").unlink()
+    clock.now = 6.0
+    assert reloading.read(before) is None
+    assert [each["kid"] for each in reloading.published()] == ["old"]
+
+
 REFUSED = {
     "no algorithm": f"{forged({'alg': 'none'}).rpartition('.')[0]}.",
     "no algorithm, in capitals": f"{forged({'alg': 'NONE'}).rpartition('.')[0]}.",
@@ -167,9 +276,21 @@ def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch
     cure = "openssl genpkey -algorithm ed25519 -out keys"
     assert problem("old") == f"the folder keys has no private key of the id 'old'; {cure}/old.pem makes one"
     assert problem("missing") == f"the folder keys has no private key of the id 'missing'; {cure}/missing.pem makes one"
-    assert problem(keys="nowhere") == "token_keys is nowhere, which is not a folder; create it, with the key that signs"
+    assert problem(keys="nowhere") == (
+        "token_keys is nowhere, which cannot be read: No such file or directory; it has to be a folder, with the key that signs"
+    )
     assert problem(keys="") == "needs token_keys, the folder of the key"
-    assert problem("") == f"the folder keys has no private key of the id ''; {cure}/ID.pem makes one"
+    missing = "keys/signing: does not exist; write the id of the key that signs into it, or set token_signing_key"
+    assert problem("") == missing
+    for text in (b"", b"a b", b"../new", b"new\nold"):
+        (folder / "signing").write_bytes(text)
+        assert problem("") == "keys/signing: is not the id of a key; write the id of the key that signs into it, as in 2026-12"
+    (folder / "signing").write_bytes(b"\xff")
+    assert problem("") == "keys/signing: cannot be read: it is not UTF-8; it has to contain the id of the key that signs"
+    (folder / "signing").write_text("old\n", encoding="utf-8")
+    assert problem("") == f"the folder keys has no private key of the id 'old'; {cure}/old.pem makes one"
+    assert problem("new") == "keys/signing: names the key that signs, and so does token_signing_key; remove one of them"
+    (folder / "signing").unlink()
     write(folder, "a b", NEW)
     assert problem() == "keys/a b.pem: the name of a key has only letters, digits, - and _"
     (folder / "a b.pem").unlink()
@@ -178,4 +299,4 @@ def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch
     locked = NEW.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret"))
     for text in (b"", b"x", b"-----BEGIN PRIVATE KEY-----\nx", locked):
         (folder / "curve.pem").write_bytes(text)
-        assert problem() == "keys/curve.pem: is no key in PEM without a passphrase"
+        assert problem() == "keys/curve.pem: is no key in PEM without a passphrase; openssl genpkey -algorithm ed25519 makes one"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 import pytest_asyncio
@@ -75,6 +76,7 @@ ALLOWED = {
     Action.PAY_ORDER: f"self {STAFF}",
     Action.SHIP_ORDER: STAFF,
     Action.CANCEL_ORDER: f"self {STAFF}",
+    Action.SHOW_SALES: STAFF,
     Action.READ_AUDIT_LOG: ADMINS,
 }
 
@@ -137,6 +139,7 @@ class Service:
             Action.PAY_ORDER: lambda: self.orders.pay(context, self.order),
             Action.SHIP_ORDER: lambda: self.orders.ship(context, self.order),
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
+            Action.SHOW_SALES: lambda: reads.daily_sales(date(2026, 1, 1)),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
         }
         return calls[action]()

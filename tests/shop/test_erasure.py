@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -14,9 +15,10 @@ from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context, Once
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.runner import Transactions
+from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
-from shop.domain.result import Err, Ok
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role, User, UserNotFound
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.connection import Connection
@@ -129,6 +131,32 @@ async def test_a_deletion_leaves_no_traces_either(pool: Pool, conn: Connection, 
     assert isinstance(added, Ok)
     assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
     assert await users.delete(ADMIN, added.value.id) == Ok(None)
+    assert await found(conn, PERSONAL) == []
+
+
+@pytest.mark.parametrize("way", ["erase", "delete"])
+async def test_who_is_changed_meanwhile_is_erased_as_changed_or_if_a_version_was_named_not_at_all(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher, way: str
+) -> None:
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    added = await users.register(ANYONE, Profile(PROFILE.name, EmailAddress("before@example.org")), Password("correct horse"))
+    assert isinstance(added, Ok)
+    user_id = added.value.id
+    call = users.erase if way == "erase" else users.delete
+
+    async def meanwhile(version: int | None) -> Result[None, object]:
+        """Change the user after the use case has read it."""
+        async with conn.transaction():
+            await conn.execute("UPDATE users SET email = %s, version = version + 1 WHERE id = %s", [EMAIL.text, user_id])
+            going = asyncio.create_task(call(ADMIN, user_id, version))
+            blocked = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            while (await (await conn.execute(blocked)).fetchone()) == (0,):
+                assert not going.done()
+        return await going
+
+    assert await meanwhile(1) == Err(ChangedMeanwhile("user", user_id))
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
+    assert await meanwhile(None) == Ok(None)
     assert await found(conn, PERSONAL) == []
 
 

@@ -31,7 +31,6 @@ FILTERING = {
     "MEASURE_STREAM_GAP": "runs once per connection, so it is planned with its values: by place in the stream",
     "RELEASE_CLAIM": "the rows of one batch by their keys, and nearly all of them are still claimed",
     "REPUBLISH_OUTBOX": "the requested range, and nearly all of it was published",
-    "SEARCH_USERS": "planned by trigrams where there are rows, which the test of the search verifies",
 }
 
 

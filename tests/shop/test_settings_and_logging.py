@@ -350,6 +350,26 @@ def test_tls_can_be_required_of_every_url(folder: Path) -> None:
     assert not load_settings(overrides=urls).settings.require_tls
 
 
+def test_keys_of_cursors_are_secrets_of_enough_length_and_may_be_in_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> str:
+        return {key: value for key, value, _ in load_settings(overrides={"database_url": URL}).shown()}["cursor_keys"]
+
+    assert shown() == ""
+    (folder / "keys").write_text(f"{'n' * 32}\n{'o' * 32}\n", encoding="utf-8")
+    monkeypatch.setenv("SHOP_CURSOR_KEYS_FILE", str(folder / "keys"))
+    assert shown() == "2 of them"
+    monkeypatch.setenv("SHOP_CURSOR_KEYS", "n" * 32)
+    both = "SHOP_CURSOR_KEYS_FILE in the environment: SHOP_CURSOR_KEYS is set, too; remove one of them"
+    assert problems(database_url=URL) == [both]
+    monkeypatch.delenv("SHOP_CURSOR_KEYS_FILE")
+    monkeypatch.setenv("SHOP_CURSOR_KEYS", f"{'n' * 32}, s3cret")
+    short = "key 2 is shorter than 32 characters; openssl rand -hex 32 makes one"
+    assert problems(database_url=URL) == [f"SHOP_CURSOR_KEYS in the environment: {short}"]
+    monkeypatch.delenv("SHOP_CURSOR_KEYS")
+    monkeypatch.setenv("SHOP_LOG_LEVEL_FILE", "x")
+    assert problems(database_url=URL)[0].startswith("SHOP_LOG_LEVEL_FILE in the environment: there is no such setting")
+
+
 def test_a_url_may_be_in_a_file_that_a_variable_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "database").write_text(f"{URL}\n", encoding="utf-8")
     (folder / ".env").write_text("DATABASE_URL=postgres://other/shop\n", encoding="utf-8")

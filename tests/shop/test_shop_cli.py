@@ -407,6 +407,8 @@ def test_users_are_found_by_filters_in_pages(program: Program) -> None:
     first = program.json(*newest)
     second = program.json(*newest, "--cursor", first["next_cursor"])
     assert [item["id"] for item in first["items"] + second["items"]] == ids[::-1]
+    for searched in (("find", "--part", "LACE ada@"), ("search", "lace ADA@")):
+        assert [item["id"] for item in program.json("users", *searched)["items"]] == ids[:1]
     assert program.json("users", "find", "--email", "ADA@", "--role", "clerk", "--role", "admin")["items"] == []
     assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
 

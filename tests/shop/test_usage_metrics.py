@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 
+import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
 from shop.domain.result import Err, Ok, Result
+from shop.domain.users import Role
 from shop.infrastructure import telemetry
 from shop.infrastructure.metrics import PoolMetrics, UseCaseMetrics
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
@@ -44,6 +47,30 @@ async def test_use_cases_and_look_ups_are_counted_by_outcome(database_url: str, 
     assert found['shop_use_case_seconds_count{use_case="order.place"}'] == 2
     assert [found[f'shop_cache_lookups_total{{outcome="{each}"}}'] for each in ("hit", "miss", "unavailable")] == [1, 1, 0]
     assert found['shop_pool_connections_max{pool="primary"}'] == 10
+
+
+async def test_reads_are_counted_by_outcome_and_timed_as_writes_are(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        ada, admin = await web.person(), await web.person(Role.ADMIN)
+        order, unknown = await ada.order(), uuid.UUID(int=1)
+        paths = ["/users", "/orders", "/audit", "/sales", f"/users/{ada.id}", f"/users/{unknown}", f"/orders/{order['id']}"]
+        paths += [f"/users/{ada.id}/orders", f"/users/{ada.id}/orders/totals", f"/users/{ada.id}/profile", f"/orders/{unknown}"]
+        for path in paths:
+            await admin("GET", path)
+        for path in ("/users", f"/users/{admin.id}", "/orders?cursor=x"):
+            await ada("GET", path)
+        found = await shown(web)
+        with psycopg.connect(database_url) as conn:
+            conn.execute("ALTER TABLE users RENAME COLUMN first_name TO given_name")
+        assert (await web.client.get(f"/users/{ada.id}/profile")).status_code == 500
+        broken = await shown(web)
+    done = ["user.find", "order.find", "audit.read", "sales.show", "user.show", "order.show", "user.show_profile"]
+    assert [found[f'shop_use_cases_total{{outcome="done",use_case="{each}"}}'] for each in done] == [1] * len(done)
+    assert found['shop_use_cases_total{outcome="done",use_case="order.list"}'] == 2
+    refused = {"user.find": 1, "order.find": 1, "user.show": 2, "order.show": 1}
+    assert {each: found[f'shop_use_cases_total{{outcome="refused",use_case="{each}"}}'] for each in refused} == refused
+    assert [found[f'shop_use_case_seconds_count{{use_case="{each}"}}'] for each in ("user.show", "order.show")] == [3, 2]
+    assert broken['shop_use_cases_total{outcome="defect",use_case="user.show_profile"}'] == 1
 
 
 async def test_a_look_up_in_a_cache_that_is_down_is_no_miss(database_url: str) -> None:

@@ -10,12 +10,13 @@ from psycopg import AsyncConnection
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import UserFilter, UserPageKey, UserReadRepository, UserSort
+from shop.application.reads.users import FoundUsers, UserFilter, UserPageKey, UserReadRepository, UserSort
 from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile, Role, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
+from shop_db import UNSET
 from shop_db.users import LIST_USERS, SEARCH_USERS
 
 from .ports import Ports
@@ -57,16 +58,28 @@ async def test_no_ids_have_no_public_profiles(users: UserRepository, user_reads:
 
 
 async def test_users_are_found_by_a_part_of_name_or_address_in_any_case(users: UserRepository, user_reads: UserReadRepository) -> None:
-    ada, adam, _ = [await register(users, name) for name in ("Ada", "Adam", "Grace")]
+    ada, adam, grace = [await register(users, name) for name in ("Ada", "Adam", "Grace")]
 
-    async def found(wanted: str, at_most: int = 10) -> list[UserId]:
-        return [user.id for user in await user_reads.search(wanted, at_most)]
+    async def found(part: str, sort: UserSort = "oldest", cursor: str | None = None, **filters: Any) -> FoundUsers:
+        page = await user_reads.find(UserFilter(part, **filters), sort, 2, cursor)
+        assert isinstance(page, Ok)
+        return page.value
 
-    assert await found("ADA") == [ada.id, adam.id]
-    assert await found("am@EXAM") == [adam.id]
-    assert await found("a e") == [ada.id]
-    assert await found("a", at_most=2) == [ada.id, adam.id]
-    assert [await found(wanted) for wanted in ("%", "_da", "\\", "a%m", "' OR true")] == [[]] * 5
+    async def ids(part: str, **options: Any) -> list[UserId]:
+        return [user.id for user in (await found(part, **options)).users]
+
+    assert await ids("ADA") == [ada.id, adam.id]
+    assert await ids("am@EXAM") == [adam.id]
+    assert await ids("a e") == [ada.id]
+    assert await ids("a", sort="newest", email="ada") == [adam.id, ada.id]
+    assert [await ids(part) for part in ("%", "_da", "\\", "a%m", "' OR true")] == [[]] * 5
+    first = await found("a")
+    assert [user.id for user in first.users] == [ada.id, adam.id]
+    assert await ids("a", cursor=first.following) == [grace.id]
+
+
+def literal(value: object) -> str:
+    return str(value) if isinstance(value, int) else f"'{value}'"
 
 
 async def test_the_search_uses_the_trigrams_where_there_are_any_and_needs_none(conn: AsyncConnection[Any], queries: Queries) -> None:
@@ -77,14 +90,21 @@ async def test_the_search_uses_the_trigrams_where_there_are_any_and_needs_none(c
     # As by autovacuum, which the tests' servers have switched off.
     await conn.execute("SELECT gin_clean_pending_list('users_search_idx')")
     await conn.execute("ANALYZE users")
-    await conn.execute(f"PREPARE search AS {SEARCH_USERS}".encode())
-    cur = await conn.execute("EXPLAIN EXECUTE search (2, '2999@')")
-    for _ in range(5):
-        # After the fifth, PostgreSQL keeps to plans for the given text, since the plan for any text costs more.
-        cur = await conn.execute("EXPLAIN EXECUTE search (2, '2999@')")
-    assert "Bitmap Index Scan on users_search_idx" in str(await cur.fetchall())
+    wanted, reads = UserFilter("299@"), PostgresUserReadRepository(queries)
+    page = await reads.find(wanted, "oldest", 2)
+    assert isinstance(page, Ok)
+    for name, cursor in (("first", None), ("second", page.value.following)):
+        sql, values, _ = SEARCH_USERS.choose((2, "299@", UNSET, UNSET, UNSET, UNSET, UNSET), cursor, "oldest")
+        await conn.execute(f"PREPARE {name} AS {sql}".encode())
+        cur = await conn.execute("SELECT 1")
+        for _ in range(6):
+            # After the fifth, PostgreSQL keeps to plans for the given text, or the plan for any text uses the index, too.
+            cur = await conn.execute(f"EXPLAIN EXECUTE {name} ({', '.join(literal(value) for value in values)})".encode())
+        assert "Bitmap Index Scan on users_search_idx" in str(await cur.fetchall())
     await conn.execute("DROP EXTENSION pg_trgm CASCADE")
-    assert len(await PostgresUserReadRepository(queries).search("299@", 10)) == 3
+    page = await reads.find(wanted, "newest", 10)
+    assert isinstance(page, Ok)
+    assert len(page.value.users) == 3
 
 
 async def test_a_page_shows_all_data_of_a_user_except_the_password(users: UserRepository, user_reads: UserReadRepository) -> None:

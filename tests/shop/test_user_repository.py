@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
+from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
@@ -164,6 +165,16 @@ async def test_deleting_removes_one_user_and_frees_the_address(users: UserReposi
     assert await users.get(user.id) == Err(UserNotFound(user.id))
     assert await users.get(grace.id) == Ok(grace)
     assert ok(await users.add(NewUser(ADA, HASH))).id != user.id
+
+
+async def test_only_the_current_version_of_a_user_is_deleted_or_erased(users: UserRepository) -> None:
+    user = ok(await users.add(NewUser(ADA, HASH)))
+    changed = ok(await users.save_profile(replace(user, profile=GRACE)))
+    for write in (users.delete, users.erase):
+        assert await write(user.delete()) == Err(ChangedMeanwhile("user", user.id))
+        assert await users.get(user.id) == Ok(changed)
+    assert await users.erase(changed) == Ok(None)
+    assert [await write(changed) for write in (users.delete, users.erase)] == [Err(UserNotFound(user.id))] * 2
 
 
 async def test_a_generation_of_sessions_ends_with_a_password_or_alone_but_not_with_a_new_hash(users: UserRepository) -> None:

@@ -8,6 +8,7 @@ import logging
 import threading
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from shop.web.server import Listening, Server
 from tests.support.waiting import wait_until
 
 from .servers import frozen
-from .web import LINE, PASSWORD, Web, answers_at, listening, open_web, problem, served
+from .web import LINE, PASSWORD, Web, answers_at, bearer, listening, open_web, problem, served, write_key
 
 
 @pytest_asyncio.fixture
@@ -325,9 +326,47 @@ def test_a_server_that_stops_is_not_ready_and_answers_what_it_has_accepted(datab
             server.process.terminate()
             wait_until(lambda: not answers_at(server.url), "the server still accepts connections")
         client.join()
-        code, log = server.stop()
-    assert (answers[0].status_code, code) == (201, 0), log
+        # Without a third signal, which would kill a process that has stopped serving.
+        _, log = server.process.communicate(timeout=60)
+    assert (answers[0].status_code, server.process.returncode) == (201, 0), log
     assert all(json.loads(line)["level"] in {"info", "warning"} for line in log.splitlines() if line.startswith("{"))
+
+
+def test_two_programs_accept_each_others_cursors_and_refuse_a_key_that_is_removed_while_they_run(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    write_key(tmp_path, "leaked")
+    (tmp_path / "signing").write_text("leaked", encoding="utf-8")
+    settings = {"REDIS_URL": redis_url, "SHOP_TOKEN_KEYS": str(tmp_path), "SHOP_CURSOR_KEYS": "k" * 32}
+    with served(database_url, **settings) as first, served(database_url, **settings) as second:
+        for name in ("ada", "grace"):
+            registration = {"first_name": "A", "last_name": "B", "email": f"{name}@example.org", "password": PASSWORD}
+            assert httpx.post(f"{first.url}/users", json=registration).status_code == 201
+        with psycopg.connect(database_url) as conn:
+            conn.execute("UPDATE users SET role = 'admin'")
+
+        def log_in() -> dict[str, str]:
+            return bearer(httpx.post(f"{first.url}/sessions", json={"email": "ada@example.org", "password": PASSWORD}).json())
+
+        before = log_in()
+
+        def is_refused(url: str) -> bool:
+            return httpx.get(f"{url}/users", headers=before).status_code == 401
+
+        for path in ("/users", "/audit"):
+            page = httpx.get(f"{first.url}{path}", params={"size": 1}, headers=before).json()
+            following = {"size": 1, "cursor": page["next_cursor"]}
+            other = httpx.get(f"{second.url}{path}", params=following, headers=before)
+            assert (other.status_code, other.json()["items"] == page["items"]) == (200, False)
+        write_key(tmp_path, "next")
+        (tmp_path / "signing").write_text("next", encoding="utf-8")
+        (tmp_path / "leaked.pem").unlink()
+        for each in (first, second):
+            wait_until(partial(is_refused, each.url), "the key is still accepted")
+        assert [httpx.get(f"{each.url}/users", headers=log_in()).status_code for each in (first, second)] == [200, 200]
+        codes, logs = zip(*(each.stop() for each in (first, second)), strict=True)
+    assert codes == (0, 0)
+    assert all("token_keys has changed: the key next signs, and accepted are next" in log for log in logs)
 
 
 async def test_a_server_on_any_free_port_reports_the_one_that_it_has(web: Web) -> None:

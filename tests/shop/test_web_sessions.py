@@ -22,7 +22,7 @@ from shop.domain.users import Role
 from shop.domain.values import Password, UserId
 from shop.local_servers import redis_server
 
-from .web import PASSWORD, Person, Web, bearer, open_web, problem
+from .web import PASSWORD, Person, Web, bearer, open_web, problem, write_key
 
 EMAIL = "user1@example.org"
 NEW_PASSWORD = "battery staple"
@@ -208,6 +208,29 @@ async def test_a_session_that_another_process_ended_is_refused_within_the_interv
         assert not await works(web, ada, tokens)
         while await works(second, ada, tokens):
             pass
+
+
+async def test_a_leaked_key_is_replaced_in_a_running_service(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop.infrastructure.tokens._INTERVAL", 0.0)
+    write_key(tmp_path, "leaked")
+    (tmp_path / "signing").write_text("leaked", encoding="utf-8")
+    keys: dict[str, Any] = {"token_keys": str(tmp_path), "token_signing_key": ""}
+    async with open_web(database_url, redis_url, **keys) as web, open_web(database_url, redis_url, **keys) as second:
+        ada = await web.person()
+        tokens = await web.tokens(EMAIL)
+        assert await works(second, ada, tokens)
+        write_key(tmp_path, "next")
+        (tmp_path / "signing").write_text("next", encoding="utf-8")
+        (tmp_path / "leaked.pem").unlink()
+        assert [await works(each, ada, tokens) for each in (web, second)] == [False, False]
+        renewed = await refreshed(web, tokens)
+        assert renewed is not None
+        assert jwt.get_unverified_header(renewed["access_token"])["kid"] == "next"
+        assert [await works(each, ada, renewed) for each in (web, second)] == [True, True]
+        published = (await second.client.get("/.well-known/jwks.json")).json()["keys"]
+        assert [each["kid"] for each in published] == ["next"]
 
 
 async def test_access_tokens_are_no_refresh_tokens_and_expire(database_url: str) -> None:

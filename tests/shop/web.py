@@ -41,7 +41,14 @@ PASSWORD = "correct horse"
 _KEYS = TemporaryDirectory()
 # The key of all applications, which verify each other's access tokens.
 KEYS = {"token_keys": _KEYS.name, "token_signing_key": "test"}
-(Path(_KEYS.name) / "test.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def write_key(folder: Path, key_id: str) -> None:
+    """Write a new key of access tokens."""
+    (folder / f"{key_id}.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+write_key(Path(_KEYS.name), "test")
 LINE = {"sku": "BOOK-1", "title": "A book", "quantity": 2, "unit_price": {"minor": 1250, "currency": "EUR"}}
 
 
@@ -142,13 +149,13 @@ class Served:
 
 
 @contextmanager
-def served(database_url: str, **environment: str) -> Generator[Served]:
-    """Run `shop serve` until the end of the block."""
+def served(database_url: str, *options: str, **environment: str) -> Generator[Served]:
+    """Run `shop serve` until the end of the block, with options of the program."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-m", "shop.cli", "serve", "--port", str(port)],
+        [sys.executable, "-X", "utf8", "-m", "shop.cli", *options, "serve", "--port", str(port)],
         env={**os.environ, "DATABASE_URL": database_url, "SHOP_HTTP_DRAIN": "0", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

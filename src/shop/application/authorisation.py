@@ -36,6 +36,7 @@ class Action(StrEnum):
     PAY_ORDER = "order.pay"
     SHIP_ORDER = "order.ship"
     CANCEL_ORDER = "order.cancel"
+    SHOW_SALES = "sales.show"
     READ_AUDIT_LOG = "audit.read"
 
 
@@ -74,6 +75,7 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.PAY_ORDER: _SELF_OR_STAFF,
     Action.SHIP_ORDER: _STAFF,
     Action.CANCEL_ORDER: _SELF_OR_STAFF,
+    Action.SHOW_SALES: _STAFF,
     Action.READ_AUDIT_LOG: frozenset({Who.ADMIN}),
 }
 """Who may perform each action. What is not in an entry is refused."""

@@ -45,7 +45,7 @@ class ExitCode(IntEnum):
 # By class: the HTTP status (which RFC 9457 requires), and the exit code.
 _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     InvalidValue: (422, ExitCode.USAGE),
-    InvalidCursor: (422, ExitCode.USAGE),
+    InvalidCursor: (400, ExitCode.USAGE),
     UnacceptableOrder: (422, ExitCode.USAGE),
     UserNotFound: (404, ExitCode.REFUSED),
     OrderNotFound: (404, ExitCode.REFUSED),

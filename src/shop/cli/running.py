@@ -89,7 +89,8 @@ class Session:
 
         async def composed() -> T:
             CURRENT_TRACE.set(self.context.trace_id)
-            async with open_shop(settings) as shop:
+            # Who runs a command may do everything, and passes a cursor from one process to the next.
+            async with open_shop(settings, is_trusted=is_traced) as shop:
                 with self._span() if is_traced else nullcontext():
                     if self.acting_user is not None:
                         actor = self.value(await shop.users.act_as(self.context, self.acting_user))

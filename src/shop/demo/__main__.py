@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -46,7 +47,7 @@ def main() -> int:
 def _settings(stack: ExitStack, database_url: str) -> Settings:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
     overrides = {"database_url": database_url, "tracing": "file", "trace_file": str(folder / "spans.jsonl"), "http_drain": "0"}
-    overrides |= {"token_keys": str(folder), "token_signing_key": _SIGNING_KEY}
+    overrides |= {"token_keys": str(folder), "token_signing_key": _SIGNING_KEY, "cursor_keys": secrets.token_hex(32)}
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / f"{_SIGNING_KEY}.pem").write_bytes(key)
     if not os.environ.get("REDIS_URL"):

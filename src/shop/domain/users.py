@@ -160,10 +160,16 @@ class UserRepository(Protocol):
         """Write the user's role. Writes nothing if `user.version` is not the current version."""
         ...
 
-    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete the user, whatever its version, and what was stored about its logins and requests."""
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders | ChangedMeanwhile]:
+        """Delete the user, and what was stored about its logins and requests.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         ...
 
-    async def erase(self, user: User) -> Result[None, UserNotFound]:
-        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
+    async def erase(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Erase the user's personal data. Afterwards the user is not found, and its orders are.
+
+        Writes nothing if `user.version` is not the current version.
+        """
         ...

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from shop.application.commands.access_tokens import AccessClaims
@@ -30,6 +30,14 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUIRED: Final = ("iss", "aud", "sub", "sid", "gen", "iat", "exp")
 # Of the clocks of two processes: one may read a token that another one has just signed.
 _LEEWAY: Final = timedelta(seconds=5)
+# The file of the folder of keys that names the one that signs.
+_SIGNING: Final = "signing"
+# Seconds between two looks at the folder: reading a few small files takes less than a millisecond.
+_INTERVAL: Final = 2.0
+_EXAMPLE: Final = "2026-12"
+_CURE: Final = "openssl genpkey -algorithm ed25519 makes one"
+
+Key: TypeAlias = "Ed25519PrivateKey | Ed25519PublicKey"
 
 
 @dataclass(frozen=True)
@@ -50,42 +58,95 @@ class KeyRing:
 
     @classmethod
     def load(cls, folder: Path, signing_id: str) -> KeyRing:
-        """Read the keys of a folder, `<id>.pem` each, private or public. Raises ValueError, which quotes no key."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        """Read the keys of a folder, `<id>.pem` each, private or public. Raises ValueError with all problems, which quotes no key.
 
-        if not folder.is_dir():
-            raise ValueError(f"token_keys is {folder}, which is not a folder; create it, with the key that signs")
-        keys = {path.stem: _key(path) for path in sorted(folder.glob("*.pem"))}
-        signing = keys.get(signing_id)
-        if not isinstance(signing, Ed25519PrivateKey):
-            cure = f"openssl genpkey -algorithm ed25519 -out {folder / (signing_id or 'ID')}.pem makes one"
-            raise ValueError(f"the folder {folder} has no private key of the id {signing_id!r}; {cure}")  # noqa: TRY004 the folder is wrong, not a type
-        return cls(
-            signing_id, signing, {name: key.public_key() if isinstance(key, Ed25519PrivateKey) else key for name, key in keys.items()}
-        )
+        Without an id of the key that signs, the file `signing` of the folder names it.
+        """
+        keys, broken = _read(folder)
+        if broken:
+            raise ValueError("; ".join(broken.values()))
+        signing_id, signing = _signing(folder, signing_id, keys)
+        return cls(signing_id, signing, _public(keys))
+
+    def reloaded(self, folder: Path, signing_id: str) -> tuple[KeyRing, Sequence[str]]:
+        """Return the keys that a folder has now, and its problems. What is broken is replaced by what this ring has.
+
+        A key whose file is gone is gone, whatever else is broken: it may have leaked. A folder that is gone is broken.
+        """
+        try:
+            keys, broken = _read(folder)
+        except ValueError as error:
+            return self, [str(error)]
+        problems = list(broken.values())
+        try:
+            signing_id, signing = _signing(folder, signing_id, keys)
+        except ValueError as error:
+            signing_id, signing = self.signing_id, self.signing
+            problems.append(str(error))
+        kept = {key_id: self.verifying[key_id] for key_id in broken if key_id in self.verifying}
+        return KeyRing(signing_id, signing, {**_public(keys), **kept}), problems
 
 
 class SignedAccessTokens:
-    """Access tokens of one issuer for one audience. Without a folder of keys this process makes a key of its own, for development."""
+    """Access tokens of one issuer for one audience. Without a folder of keys this process makes a key of its own, for development.
 
-    def __init__(self, *, keys: Path | None, signing_id: str, issuer: str, audience: str, lifetime: timedelta) -> None:
+    The folder is read again while tokens are issued and verified, but not more often than every `_INTERVAL` seconds. What is broken then
+    leaves the earlier keys in use, and is logged.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Path | None,
+        signing_id: str,
+        issuer: str,
+        audience: str,
+        lifetime: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = keys
         self._signing_id = signing_id
         self._issuer = issuer
         self._audience = audience
         self._lifetime = lifetime
+        self._clock = clock
+        self._known: KeyRing | None = None
+        self._current_until = 0.0
+        self._problems: Sequence[str] = ()
 
     @property
     def lifetime(self) -> timedelta:
         """How long a token is valid."""
         return self._lifetime
 
-    @cached_property
+    @property
     def _ring(self) -> KeyRing:
+        known = self._known
+        if known is None:
+            known = self._known = self._first()
+        elif self._folder is not None and self._clock() >= self._current_until:
+            known = self._known = self._reloaded(known, self._folder)
+        else:
+            return known
+        self._current_until = self._clock() + _INTERVAL
+        return known
+
+    def _first(self) -> KeyRing:
         if self._folder is not None:
             return KeyRing.load(self._folder, self._signing_id)
         _log.warning("token_keys is not set: access tokens are signed by a key of this process alone")
         return KeyRing.generate()
+
+    def _reloaded(self, known: KeyRing, folder: Path) -> KeyRing:
+        ring, problems = known.reloaded(folder, self._signing_id)
+        if problems and problems != self._problems:
+            _log.error("token_keys has problems, and what was read before stays in use instead: %s", "; ".join(problems))
+        elif self._problems and not problems:
+            _log.warning("token_keys has no problems any more")
+        self._problems = problems
+        if (ring.signing_id, _raw(ring)) != (known.signing_id, _raw(known)):
+            _log.warning("token_keys has changed: the key %s signs, and accepted are %s", ring.signing_id, ", ".join(ring.verifying))
+        return ring
 
     def issue(self, claims: AccessClaims) -> str:
         """Sign a token, which is valid from now on."""
@@ -138,7 +199,65 @@ class SignedAccessTokens:
         ]
 
 
-def _key(path: Path) -> Ed25519PrivateKey | Ed25519PublicKey:
+def _read(folder: Path) -> tuple[dict[str, Key], dict[str, str]]:
+    """Return the keys of a folder by their ids, and the problems of the other files. Raises ValueError: it is no folder."""
+    keys = dict[str, Key]()
+    problems = dict[str, str]()
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".pem")
+    except OSError as error:
+        raise ValueError(
+            f"token_keys is {folder}, which cannot be read: {error.strerror}; it has to be a folder, with the key that signs"
+        ) from None
+    for path in paths:
+        try:
+            keys[path.stem] = _key(path)
+        except FileNotFoundError:
+            # Removed since, or a link to what was removed.
+            continue
+        except ValueError as error:
+            problems[path.stem] = str(error)
+    return keys, problems
+
+
+def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[str, Ed25519PrivateKey]:
+    """Return the id and the key that signs. Raises ValueError."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    file = folder / _SIGNING
+    try:
+        named = file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        named = ""
+        if not signing_id:
+            raise ValueError(f"{file}: does not exist; write the id of the key that signs into it, or set token_signing_key") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"{file}: cannot be read: {reason}; it has to contain the id of the key that signs") from None
+    else:
+        if signing_id:
+            raise ValueError(f"{file}: names the key that signs, and so does token_signing_key; remove one of them")
+        if _KEY_ID.fullmatch(named) is None:
+            raise ValueError(f"{file}: is not the id of a key; write the id of the key that signs into it, as in {_EXAMPLE}")
+    signing_id = signing_id or named
+    key = keys.get(signing_id)
+    if not isinstance(key, Ed25519PrivateKey):
+        cure = f"openssl genpkey -algorithm ed25519 -out {folder / signing_id}.pem makes one"
+        raise ValueError(f"the folder {folder} has no private key of the id {signing_id!r}; {cure}")  # noqa: TRY004 the folder is wrong, not a type
+    return signing_id, key
+
+
+def _public(keys: Mapping[str, Key]) -> dict[str, Ed25519PublicKey]:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return {key_id: key.public_key() if isinstance(key, Ed25519PrivateKey) else key for key_id, key in keys.items()}
+
+
+def _raw(ring: KeyRing) -> dict[str, bytes]:
+    return {key_id: key.public_bytes_raw() for key_id, key in ring.verifying.items()}
+
+
+def _key(path: Path) -> Key:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
@@ -148,10 +267,12 @@ def _key(path: Path) -> Ed25519PrivateKey | Ed25519PublicKey:
     try:
         text = path.read_bytes()
         key = load_pem_private_key(text, None) if b"PRIVATE KEY" in text else load_pem_public_key(text)
+    except FileNotFoundError:
+        raise
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ValueError(f"{path}: cannot be read: {error.strerror}; the service's user must be allowed to read it") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError(f"{path}: is no key in PEM without a passphrase") from None
+        raise ValueError(f"{path}: is no key in PEM without a passphrase; {_CURE}") from None
     if not isinstance(key, Ed25519PrivateKey | Ed25519PublicKey):
-        raise ValueError(f"{path}: is no Ed25519 key; openssl genpkey -algorithm ed25519 makes one")  # noqa: TRY004 the file is wrong, not a type
+        raise ValueError(f"{path}: is no Ed25519 key; {_CURE}")  # noqa: TRY004 the file is wrong, not a type
     return key

@@ -17,10 +17,10 @@ from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response
 from shop.web.requests import only_described_parameters
-from shop.web.routes import audit, operations, orders, sessions, users
+from shop.web.routes import audit, operations, orders, sales, sessions, users
 from shop.web.state import State
 
-_ROUTERS = (users.router, sessions.router, orders.router, audit.router, operations.router)
+_ROUTERS = (users.router, sessions.router, orders.router, sales.router, audit.router, operations.router)
 _OF_STATUS: Mapping[int, tuple[Problem, str]] = {
     400: (Problem.MALFORMED_BODY, "the body cannot be read"),
     404: (Problem.NO_SUCH_RESOURCE, "there is nothing at this path"),

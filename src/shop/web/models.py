@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from shop.application.commands.session_store import Session
 from shop.application.commands.sessions import Tokens
+from shop.application.reads.models import DailySales
 from shop.domain.money import Currency, Money
 from shop.domain.orders import MAX_LINES, NewOrder, OrderLine
 from shop.domain.users import Profile, Role
@@ -176,6 +177,12 @@ class OpenSessions(BaseModel):
     """The open sessions of a user, the latest first."""
 
     items: list[OpenSession]
+
+
+class SalesOfDays(BaseModel):
+    """The sales of each day and currency, newest first. Days without payments are left out."""
+
+    items: Sequence[DailySales]
 
 
 class VerificationKey(BaseModel):

@@ -27,6 +27,7 @@ class Problem(Enum):
     """The problems: name in the type, HTTP status, title. The names are stable; docs/http.md explains each."""
 
     MALFORMED_BODY = ("malformed-body", 400, "Malformed body")
+    INVALID_CURSOR = ("invalid-cursor", 400, "Invalid cursor")
     UNAUTHENTICATED = ("unauthenticated", 401, "Unauthenticated")
     WRONG_CREDENTIALS = ("wrong-credentials", 401, "Wrong credentials")
     SESSION_ENDED = ("session-ended", 401, "Session ended")
@@ -45,7 +46,6 @@ class Problem(Enum):
     BODY_TOO_LARGE = ("body-too-large", 413, "Body too large")
     INVALID_REQUEST = ("invalid-request", 422, "Invalid request")
     INVALID_VALUE = ("invalid-value", 422, "Invalid value")
-    INVALID_CURSOR = ("invalid-cursor", 422, "Invalid cursor")
     UNACCEPTABLE_ORDER = ("unacceptable-order", 422, "Unacceptable order")
     KEY_REUSED = ("key-reused", 422, "Key reused")
     PRECONDITION_REQUIRED = ("precondition-required", 428, "Precondition required")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -16,6 +17,8 @@ from shop.bootstrap import Settings, Shop, health_checks
 from shop.web.app import create_app
 from shop.web.middleware import Limits
 from shop.web.state import State
+
+_log = logging.getLogger("shop.http")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -101,6 +104,8 @@ async def open_server(
     shop: Shop, settings: Settings, listening: Listening, on_listening: Callable[[str], object], *, server: type[Server] = Server
 ) -> AsyncGenerator[Server]:
     """Return a server of the service, to be run in the block."""
+    if not settings.cursor_keys.get_secret_value():
+        _log.warning("cursor_keys is not set: cursors of pages are signed by a key of this process alone")
     async with health_checks(settings) as checks:
         state = State(checks)
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))

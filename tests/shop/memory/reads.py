@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 from shop.application.reads.audit import AuditPage
-from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.cursors import Cursors, InvalidCursor
 from shop.application.reads.models import (
     AuditRecord,
     DailySales,
@@ -32,6 +32,7 @@ from .outbox import MemoryDeadLetterReadRepository
 from .state import MemoryTransaction
 from .store import MemoryStore
 
+_CURSORS = Cursors()
 _SPENT = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED})
 
 
@@ -65,15 +66,6 @@ class MemoryUserReadRepository:
         shown = behind[:size]
         following = UserPageKey(shown[-1].created_at, shown[-1].id) if len(behind) > size else None
         return UserPage(tuple(UserSummary.of(user) for user in shown), following)
-
-    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        found = [
-            user
-            for user in sorted(self._transaction.state.users.values(), key=lambda user: (user.created_at, user.id))
-            if wanted.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower()
-        ]
-        return [UserSummary.of(user) for user in found[:at_most]]
 
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
@@ -199,20 +191,21 @@ def _page(ids: list[str], listing: str, size: int, cursor: str | None) -> Result
     """Return where a page starts and ends, and the cursors of the pages around it."""
     start, end = 0, size
     if cursor is not None:
-        decoded = decode_cursor(listing, cursor, 2)
+        decoded = _CURSORS.decode(listing, cursor, 2)
         if isinstance(decoded, Err):
             return decoded
         side, beside = decoded.value
         place = ids.index(beside)
         start, end = (place + 1, place + 1 + size) if side == "after" else (max(place - size, 0), place)
-    following = encode_cursor(listing, "after", ids[end - 1]) if end < len(ids) else None
-    preceding = encode_cursor(listing, "before", ids[start]) if start > 0 else None
+    following = _CURSORS.encode(listing, "after", ids[end - 1]) if end < len(ids) else None
+    preceding = _CURSORS.encode(listing, "before", ids[start]) if start > 0 else None
     return Ok((start, end, following, preceding))
 
 
 def _is_wanted(user: User, wanted: UserFilter) -> bool:
     return (
-        (wanted.last_name is None or user.profile.name.last.lower().startswith(wanted.last_name.lower()))
+        (wanted.part is None or wanted.part.lower() in f"{user.profile.name.first} {user.profile.name.last} {user.profile.email}".lower())
+        and (wanted.last_name is None or user.profile.name.last.lower().startswith(wanted.last_name.lower()))
         and (wanted.email is None or user.profile.email.text.lower().startswith(wanted.email.lower()))
         and (not wanted.roles or user.role in wanted.roles)
         and (wanted.registered_since is None or user.created_at >= wanted.registered_since)

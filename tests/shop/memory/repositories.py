@@ -88,20 +88,27 @@ class MemoryUserRepository:
         """Write the user's role. Writes nothing if `user.version` is not the current version."""
         return await self.save_password(user, is_rehashed=True)
 
-    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete the user, whatever its version."""
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders | ChangedMeanwhile]:
+        """Delete the user. Writes nothing if `user.version` is not the current version."""
         state = self._transaction.state
+        current = await self._current(user)
+        if isinstance(current, Err):
+            return current
         if any(order.user_id == user.id for order in state.orders.values()):
             return Err(UserHasOrders(user.id))
-        if state.users.pop(user.id, None) is None:
-            return Err(UserNotFound(user.id))
+        del state.users[user.id]
         self._events.collect(user)
         return Ok(None)
 
-    async def erase(self, user: User) -> Result[None, UserNotFound]:
-        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
-        if self._transaction.state.users.pop(user.id, None) is None:
-            return Err(UserNotFound(user.id))
+    async def erase(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Erase the user's personal data. Afterwards the user is not found, and its orders are.
+
+        Writes nothing if `user.version` is not the current version.
+        """
+        current = await self._current(user)
+        if isinstance(current, Err):
+            return current
+        del self._transaction.state.users[user.id]
         self._events.collect(user)
         return Ok(None)
 

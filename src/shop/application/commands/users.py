@@ -47,7 +47,7 @@ ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile | NotAllo
 LoginError: TypeAlias = WrongCredentials | TooManyAttempts
 PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile | NotAllowed
 DeleteError: TypeAlias = UserNotFound | UserHasOrders | ChangedMeanwhile | NotAllowed
-EraseError: TypeAlias = UserNotFound | NotAllowed
+EraseError: TypeAlias = UserNotFound | ChangedMeanwhile | NotAllowed
 RoleError: TypeAlias = UserNotFound | ChangedMeanwhile | NotAllowed
 
 
@@ -283,23 +283,31 @@ class UserCommands:
             match deleted:
                 case Ok():
                     await operation.done(_subject(user_id), **_deleted(expected.value))
+                case Err(ChangedMeanwhile() as conflict) if version is None:
+                    raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return deleted
 
         return await self._transactions.run(_without_address(context, user_id), Action.DELETE_USER, work)
 
-    async def erase(self, context: Context, user_id: UserId) -> Result[None, EraseError | Failure]:
-        """Erase the personal data of a user, for whom it is a deletion. The orders are kept."""
+    async def erase(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, EraseError | Failure]:
+        """Erase the personal data of a user, for whom it is a deletion, with `version` only if that is still the current one.
+
+        The orders are kept.
+        """
 
         async def work(operation: Operation[UserStores]) -> Result[None, EraseError]:
             if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
-            erased = await operation.repositories.users.erase(read.value.delete()) if isinstance(read, Ok) else read
+            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            erased = await operation.repositories.users.erase(expected.value.delete()) if isinstance(expected, Ok) else expected
             match erased:
                 case Ok():
                     await operation.done(_subject(user_id))
+                case Err(ChangedMeanwhile() as conflict) if version is None:
+                    raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return erased

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.context import Context
 from shop.application.reads.cursors import InvalidCursor
-from shop.application.reads.models import AuditRecord, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
+from shop.application.reads.models import AuditRecord, DailySales, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter, UserSort
@@ -44,10 +45,6 @@ class GuardedReads:
         """Return a page of users by registration, oldest first."""
         return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.users(size, cursor))
 
-    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], NotAllowed | Unavailable]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        return await self._if(Action.LIST_USERS, "users", None, lambda: self._reads.search_users(wanted, at_most))
-
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None
     ) -> Result[Page[UserSummary], InvalidCursor | NotAllowed | Unavailable]:
@@ -56,10 +53,14 @@ class GuardedReads:
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
         """Return an order with its lines."""
-        read = await self._reads.order(order_id)
-        if isinstance(read, Err):
-            return read
-        return await self._if(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
+            read = await self._reads.order(order_id)
+            if isinstance(read, Err):
+                return read
+            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+
+        return await self._reads.observe(Action.SHOW_ORDER, show)
 
     async def order_history(
         self, user_id: UserId, size: int, cursor: str | None
@@ -77,6 +78,10 @@ class GuardedReads:
         """Return a page of the orders that a search finds."""
         return await self._if(Action.FIND_ORDERS, "orders", None, lambda: self._reads.find_orders(wanted, sort, size, cursor))
 
+    async def daily_sales(self, since: date) -> Result[Sequence[DailySales], NotAllowed | Unavailable]:
+        """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
+        return await self._if(Action.SHOW_SALES, "sales", None, lambda: self._reads.daily_sales(since))
+
     async def audit_entries(
         self, subject: str | None, size: int, cursor: str | None
     ) -> Result[Page[AuditRecord], InvalidCursor | NotAllowed | Unavailable]:
@@ -86,6 +91,11 @@ class GuardedReads:
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
     async def _if(
+        self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
+    ) -> Result[T, E | NotAllowed | Unavailable]:
+        return await self._reads.observe(action, lambda: self._permitted(action, subject, owner, question, **metadata))
+
+    async def _permitted(
         self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str
     ) -> Result[T, E | NotAllowed | Unavailable]:
         actor = self._context.actor

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from shop.application.outages import SETTLED, Outage
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
-from shop.application.reads.cursors import InvalidCursor, decode_cursor, encode_cursor
+from shop.application.reads.cursors import Cursors, InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.reads.models import (
     AuditRecord,
@@ -29,6 +29,7 @@ from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.reads.users import Standing, UserFilter, UserPageKey, UserSort
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+from shop.application.transactions.observing import Observer, unobserved
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
@@ -45,17 +46,31 @@ class QueryService:
 
     A replica is asked first, if there is one, and the primary answers where it does not. The most frequent queries, public profiles and
     order summaries, are cached, if there is a cache.
+
+    `observe` records what callers read, which is more than a query where it is guarded. The standing of a user is a part of every request.
     """
 
-    def __init__(self, open_repositories: OpenReadRepositories, cache: ReadCache | None = None, replica: Replica | None = None) -> None:
+    def __init__(
+        self,
+        open_repositories: OpenReadRepositories,
+        cache: ReadCache | None = None,
+        replica: Replica | None = None,
+        cursors: Cursors | None = None,
+        *,
+        observe: Observer = unobserved,
+    ) -> None:
         self._open = open_repositories
         self._cache = cache
         self._replica = replica
         self._outage = Outage(_log, "the database cannot be read", "the database can be read again", settled=SETTLED)
+        self._cursors = cursors or Cursors()
+        self.observe = observe
 
     async def public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         """Return the public profile of a user."""
+        return await self.observe("user.show_profile", lambda: self._public_profile(user_id))
 
+    async def _public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
         async def load() -> Result[PublicProfile, UserNotFound | Unavailable]:
             match await self.public_profiles([user_id]):
                 case Ok(profiles):
@@ -85,20 +100,16 @@ class QueryService:
     async def users(self, size: int, cursor: str | None = None) -> Result[Page[UserSummary], InvalidCursor | Unavailable]:
         """Return a page of users by registration, oldest first."""
         listing = "users"
-        after = _key(listing, cursor, lambda moment, user_id: UserPageKey(datetime.fromisoformat(moment), UserId(uuid.UUID(user_id))))
+        after = self._key(listing, cursor, lambda moment, user_id: UserPageKey(datetime.fromisoformat(moment), UserId(uuid.UUID(user_id))))
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.users.page(size, after.value)):
             case Ok(page):
                 following = page.following
-                token = None if following is None else encode_cursor(listing, following.created_at.isoformat(), str(following.id))
+                token = None if following is None else self._cursors.encode(listing, following.created_at.isoformat(), str(following.id))
                 return Ok(Page(items=page.users, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
-
-    async def search_users(self, wanted: str, at_most: int) -> Result[Sequence[UserSummary], Unavailable]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        return await self._ask(lambda repositories: repositories.users.search(wanted, at_most))
 
     async def find_users(
         self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None
@@ -122,13 +133,15 @@ class QueryService:
     ) -> Result[Page[OrderSummary], InvalidCursor | Unavailable]:
         """Return a page of a user's orders, newest first."""
         listing = f"orders of {user_id}"
-        after = _key(listing, cursor, lambda moment, order_id: OrderPageKey(datetime.fromisoformat(moment), OrderId(uuid.UUID(order_id))))
+        after = self._key(
+            listing, cursor, lambda moment, order_id: OrderPageKey(datetime.fromisoformat(moment), OrderId(uuid.UUID(order_id)))
+        )
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.orders.history(user_id, size, after.value)):
             case Ok(page):
                 following = page.following
-                token = None if following is None else encode_cursor(listing, following.placed_at.isoformat(), str(following.id))
+                token = None if following is None else self._cursors.encode(listing, following.placed_at.isoformat(), str(following.id))
                 return Ok(Page(items=page.orders, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
@@ -171,12 +184,12 @@ class QueryService:
     ) -> Result[Page[AuditRecord], InvalidCursor | Unavailable]:
         """Return a page of the audit log, newest first: entries of one subject, as in `order:<id>`, or all."""
         listing = f"audit of {subject or 'all'}"
-        after = _key(listing, cursor, lambda entry_id, _: int(entry_id))
+        after = self._key(listing, cursor, lambda entry_id, _: int(entry_id))
         if isinstance(after, Err):
             return after
         match await self._ask(lambda repositories: repositories.audit.page(subject, size, after.value)):
             case Ok(page):
-                token = None if page.following is None else encode_cursor(listing, str(page.following), "")
+                token = None if page.following is None else self._cursors.encode(listing, str(page.following), "")
                 return Ok(Page(items=page.entries, next_cursor=token))
             case Err() as unavailable:
                 return unavailable
@@ -208,14 +221,13 @@ class QueryService:
         self._outage.end()
         return answer
 
-
-def _key(listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
-    if cursor is None:
-        return Ok(None)
-    decoded = decode_cursor(listing, cursor, 2)
-    if isinstance(decoded, Err):
-        return decoded
-    try:
-        return Ok(make(*decoded.value))
-    except ValueError:
-        return Err(InvalidCursor(listing))
+    def _key(self, listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
+        if cursor is None:
+            return Ok(None)
+        decoded = self._cursors.decode(listing, cursor, 2)
+        if isinstance(decoded, Err):
+            return decoded
+        try:
+            return Ok(make(*decoded.value))
+        except ValueError:
+            return Err(InvalidCursor(listing))

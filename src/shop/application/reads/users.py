@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -46,9 +46,11 @@ UserSort: TypeAlias = Literal["oldest", "newest"]
 class UserFilter:
     """What a search of users finds: those that all given filters accept. None, and no roles, are no filter.
 
-    `last_name` and `email` are how these begin, in any case; `registered_before` itself is excluded.
+    `part` is a part of "first last address", in any case. `last_name` and `email` are how these begin, in any case; `registered_before`
+    itself is excluded.
     """
 
+    part: str | None = None
     last_name: str | None = None
     email: str | None = None
     roles: tuple[Role, ...] = ()
@@ -85,10 +87,6 @@ class UserReadRepository(Protocol):
 
         Insertions and deletions between two pages do not shift the second, and a key remains valid when its user is deleted.
         """
-        ...
-
-    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
-        """Return the users with this text in "first last address", in any case, by registration."""
         ...
 
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:

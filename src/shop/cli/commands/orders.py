@@ -123,7 +123,7 @@ def sales(context: typer.Context, days: Annotated[int, typer.Option(min=1, max=3
     since = datetime.now(UTC).date() - timedelta(days=days)
 
     async def work(shop: Shop) -> list[dict[str, Any]]:
-        return [item.model_dump(mode="json") for item in here.value(await shop.reads.daily_sales(since))]
+        return [item.model_dump(mode="json") for item in here.value(await here.reads(shop).daily_sales(since))]
 
     here.output.listing(here.run(work), columns=["day", "currency", "orders", "revenue_minor"])
 

@@ -140,6 +140,7 @@ def profile(context: typer.Context, user: UserArgument) -> None:
 @app.command()
 def find(
     context: typer.Context,
+    part: Annotated[str | None, typer.Option(help='Part of "first last address", in any case.')] = None,
     last: Annotated[str | None, typer.Option(help="How the family name begins.")] = None,
     email: Annotated[str | None, typer.Option(help="How the e-mail address begins.")] = None,
     role: Annotated[list[Role] | None, typer.Option(help="Users with this role; repeat for others.")] = None,
@@ -151,11 +152,7 @@ def find(
 ) -> None:
     """Find users. Filters that are not given do not apply."""
     here = session(context)
-    wanted = UserFilter(last, email, tuple(role or ()), in_utc(since), in_utc(before))
-    page = here.value(here.run(lambda shop: here.reads(shop).find_users(wanted, order, size, cursor)))
-    rows = [item.model_dump(mode="json") for item in page.items]
-    columns = ["id", "first_name", "last_name", "email", "role", "created_at"]
-    here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
+    _found(here, UserFilter(part, last, email, tuple(role or ()), in_utc(since), in_utc(before)), order, size, cursor)
 
 
 @app.command("list")
@@ -172,12 +169,11 @@ def search(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help='Part of "first last address", in any case.')],
     size: SizeOption = 20,
+    cursor: CursorOption = None,
 ) -> None:
-    """Find users by a part of the name or the address."""
+    """Find users by a part of the name or the address, oldest first. `find --part` is the same with other filters."""
     here = session(context)
-    found = here.value(here.run(lambda shop: here.reads(shop).search_users(text, size)))
-    rows = [item.model_dump(mode="json") for item in found]
-    here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"])
+    _found(here, UserFilter(part=text), "oldest", size, cursor)
 
 
 @app.command()
@@ -185,6 +181,13 @@ def count(context: typer.Context) -> None:
     """Count the users."""
     here = session(context)
     here.output.record({"users": here.value(here.run(lambda shop: shop.reads.count_users()))})
+
+
+def _found(here: Session, wanted: UserFilter, order: UserSort, size: int, cursor: str | None) -> None:
+    page = here.value(here.run(lambda shop: here.reads(shop).find_users(wanted, order, size, cursor)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    columns = ["id", "first_name", "last_name", "email", "role", "created_at"]
+    here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
 
 
 def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from shop.infrastructure.settings.model import URL_READERS, Settings
+from shop.infrastructure.settings.model import SECRETS, Settings
 from shop.infrastructure.settings.sources import (
     DotenvSource,
     RawSetting,
@@ -44,7 +44,7 @@ class LoadedSettings:
         rows: list[tuple[str, str, str]] = []
         for key in Settings.model_fields:
             value = getattr(self.settings, key)
-            text = URL_READERS[key](value.get_secret_value()) if isinstance(value, SecretStr) else "" if value is None else str(value)
+            text = SECRETS[key](value.get_secret_value()) if isinstance(value, SecretStr) else "" if value is None else str(value)
             rows.append((key, text, self.sources.get(key, "default")))
         return rows
 
@@ -71,7 +71,7 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
         raw |= direct | secret
         problems += unreadable
     raw |= {key.lower(): RawSetting(key, value, "command line") for key, value in (overrides or {}).items()}
-    unread = [each for name, source in variables.items() for each in left_over(source, name)]
+    unread = [each for name, source in variables.items() for each in left_over(source, name, SECRETS)]
     # Without the URL, its parts were meant to define it.
     problems += [sentence for sentence, url in unread if url is None or url not in raw]
     fields = Settings.model_fields
@@ -90,11 +90,11 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
 
 
 def _from_files(source: EnvSettingsSource, name: str, direct: Mapping[str, RawSetting]) -> tuple[dict[str, RawSetting], list[str]]:
-    """Return the URLs whose variables name files with them, as in `DATABASE_URL_FILE`, and problems."""
+    """Return the secrets whose variables name files with them, as in `DATABASE_URL_FILE`, and problems."""
     found: dict[str, RawSetting] = {}
     problems: list[str] = []
-    for key in URL_READERS:
-        path = source.env_vars.get(f"{key}_file")
+    for key in SECRETS:
+        path = source.env_vars.get(f"{variable_of(key)}_FILE".lower())
         if path is None:
             continue
         variable = RawSetting(f"{variable_of(key)}_FILE", path, name)

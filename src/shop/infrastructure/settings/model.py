@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
+from shop.infrastructure.settings.cursor_keys import shown_cursor_keys
 from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
 from shop.infrastructure.tokens import KeyRing
 
@@ -109,11 +110,16 @@ class Settings(BaseSettings):
     token_issuer: Annotated[str, Field(min_length=1, max_length=200, description="Issuer of access tokens.")] = "shop"  # noqa: S105 a name
     token_audience: Annotated[str, Field(min_length=1, max_length=200, description="Audience of access tokens.")] = "shop"  # noqa: S105 a name
     token_keys: Annotated[
-        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process alone.")
+        str, Field(description="Folder of Ed25519 keys for access tokens, <id>.pem each; by default a key of this process.")
     ] = ""
     token_signing_key: Annotated[
-        str, Field(validate_default=True, description="Id of the key in the folder that signs; the others only verify.")
+        str, Field(validate_default=True, description="Id of the key that signs; by default, the folder's file `signing` names it.")
     ] = ""
+    cursor_keys: Annotated[
+        SecretStr,
+        _read_by(shown_cursor_keys),
+        Field(description="Keys of the cursors of pages, by commas; the first one signs. By default a key of this process."),
+    ] = SecretStr("")
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
@@ -197,3 +203,6 @@ URL_READERS: Final[Mapping[str, UrlReader]] = {
     "smtp_url": smtp_url,
 }
 """The parser of each URL."""
+
+SECRETS: Final[Mapping[str, UrlReader]] = {**URL_READERS, "cursor_keys": shown_cursor_keys}
+"""How each secret is shown. A secret may also be in a file that a variable names, as in `DATABASE_URL_FILE`."""

@@ -53,12 +53,12 @@ def variable_of(key: str) -> str:
     return key.upper() if key.endswith("_url") else f"{_PREFIX}{key.upper()}"
 
 
-def left_over(source: EnvSettingsSource, name: str) -> Iterator[tuple[str, str | None]]:
+def left_over(source: EnvSettingsSource, name: str, secrets: Collection[str]) -> Iterator[tuple[str, str | None]]:
     """Yield the variables that look like settings but are not. Variables of other programs are no error.
 
     Each is a message, with the key of the URL if the variable is one part of a URL, which other programs read and this one does not.
     """
-    known = [variable_of(key) for key in source.settings_cls.model_fields]
+    known = [*(variable_of(key) for key in source.settings_cls.model_fields), *(f"{variable_of(key)}_FILE" for key in secrets)]
     for lower, value in source.env_vars.items():
         variable = RawSetting(lower.upper(), value, name)
         is_injected = _INJECTED.fullmatch(variable.name) and (not variable.name.endswith("_PORT") or _INJECTED_VALUE.fullmatch(value or ""))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
-from shop.domain.users import User
+from shop.application.reads.users import UserFilter, UserSort
+from shop.domain.users import Role, User
 from shop.domain.values import UserId
 from shop.web.documents import ETAG, NO_CONTENT, created
-from shop.web.models import OpenSession, OpenSessions, PasswordChange, ProfilePatch, Registration, RoleChange
+from shop.web.models import Instant, OpenSession, OpenSessions, PasswordChange, ProfilePatch, Registration, RoleChange, Text
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
@@ -30,7 +31,7 @@ SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
     response_model=UserSummary,
     responses={
         **documented(Problem.EMAIL_TAKEN, Problem.INVALID_VALUE, login=False, write=True, body=True, key=True),
-        201: created("user_id", "show_user", "update_user", "delete_user", "list_orders_of_user", "grant_role"),
+        201: created("user_id", "show_user", "update_user", "delete_user", "erase_user", "list_orders_of_user", "grant_role"),
     },
 )
 async def register_user(caller: Anyone, body: Registration, idempotency_key: Key = None) -> Response:
@@ -45,9 +46,21 @@ async def register_user(caller: Anyone, body: Registration, idempotency_key: Key
 
 
 @router.get("", response_model=Page[UserSummary], responses=documented(Problem.INVALID_CURSOR))
-async def list_users(caller: LoggedIn, size: Size = 20, cursor: Cursor = None) -> Page[UserSummary]:
-    """List users by registration, oldest first."""
-    return value(await caller.reads.users(size, cursor))
+async def find_users(
+    caller: LoggedIn,
+    part: Annotated[Text | None, Query(description='A part of "first last address", in any case.')] = None,
+    last_name: Annotated[Text | None, Query(description="How the last name begins, in any case.")] = None,
+    email: Annotated[Text | None, Query(description="How the e-mail address begins, in any case.")] = None,
+    role: Annotated[tuple[Role, ...], Query(description="One of these roles.")] = (),
+    registered_since: Annotated[Instant | None, Query(description="Registered at this time or later.")] = None,
+    registered_before: Annotated[Instant | None, Query(description="Registered before this time.")] = None,
+    sort: UserSort = "oldest",
+    size: Size = 20,
+    cursor: Cursor = None,
+) -> Page[UserSummary]:
+    """Find users, by registration. `next_cursor` and `previous_cursor` are cursors of the same filters and the same order."""
+    wanted = UserFilter(part, last_name, email, role, registered_since, registered_before)
+    return value(await caller.reads.find_users(wanted, sort, size, cursor))
 
 
 @router.get("/{user_id}", response_model=UserSummary, responses={**documented(Problem.USER_NOT_FOUND), 200: ETAG})
@@ -104,6 +117,21 @@ async def delete_user(caller: LoggedIn, user_id: UUID, version: Version, idempot
     """Delete a user who has no orders, if `If-Match` names the current version."""
     return await caller.perform(
         lambda context: caller.shop.users.delete(context, UserId(user_id), version), _nothing, key=idempotency_key, is_conditional=True
+    )
+
+
+@router.delete(
+    "/{user_id}/personal-data",
+    status_code=204,
+    responses={
+        **documented(Problem.USER_NOT_FOUND, Problem.PRECONDITION_FAILED, Problem.PRECONDITION_REQUIRED, write=True, key=True),
+        204: NO_CONTENT,
+    },
+)
+async def erase_user(caller: LoggedIn, user_id: UUID, version: Version, idempotency_key: Key = None) -> Response:
+    """Erase the personal data of a user, if `If-Match` names the current version. Orders are kept; otherwise this is a deletion."""
+    return await caller.perform(
+        lambda context: caller.shop.users.erase(context, UserId(user_id), version), _nothing, key=idempotency_key, is_conditional=True
     )
 
 

@@ -228,9 +228,17 @@ SYNC_BATCH: Final[dict[str, str]] = {
 }
 ASYNC_BATCH: Final[dict[str, str]] = {
     "pipeline": """\
-    async with cur.connection.pipeline():
-        with sent.executing(cur):
-            await cur.executemany(query, batch, returning=True)
+    conn = cur.connection
+    before = conn.pgconn.pipeline_status
+    try:
+        async with conn.pipeline():
+            with sent.executing(cur):
+                await cur.executemany(query, batch, returning=True)
+    except CancelledError:
+        # psycopg stays in a pipeline if it is cancelled as it enters it.
+        if conn.pgconn.pipeline_status and not before:
+            conn.pgconn.finish()
+        raise
 """,
     "interrupted": """\
         except (CancelledError, KeyboardInterrupt):

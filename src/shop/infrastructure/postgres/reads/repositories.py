@@ -13,6 +13,12 @@ from shop.infrastructure.postgres.reads.audit import PostgresAuditReadRepository
 from shop.infrastructure.postgres.reads.dead_letters import PostgresDeadLetterReadRepository
 from shop.infrastructure.postgres.reads.orders import PostgresOrderReadRepository
 from shop.infrastructure.postgres.reads.users import PostgresUserReadRepository
+from shop_db import sign_cursors
+
+
+def sign_pages(*keys: bytes) -> None:
+    """Sign the cursors of generated pages in this process, as `Cursors` does those of the other listings."""
+    sign_cursors(*keys)
 
 
 def read_repositories(pool: Pool) -> OpenReadRepositories:

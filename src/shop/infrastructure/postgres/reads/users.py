@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TypedDict
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
@@ -13,7 +15,16 @@ from shop.domain.users import Role
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.mapping import given, public_profile_from, role_to, user_summary_from
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import UNSET, CursorError, users
+from shop_db import UNSET, CursorError, Page, Unset, users
+from shop_db.enums import UserRole
+
+
+class _Filters(TypedDict):
+    last_name: str | Unset
+    email: str | Unset
+    roles: list[UserRole] | Unset
+    registered_since: datetime | Unset
+    registered_before: datetime | Unset
 
 
 class PostgresUserReadRepository:
@@ -55,24 +66,21 @@ class PostgresUserReadRepository:
         last = summaries[-1]
         return UserPage(summaries, following=UserPageKey(last.created_at, last.id))
 
-    async def search(self, wanted: str, at_most: int) -> Sequence[UserSummary]:
-        """Return the users with this text in "first last address", in any case, by registration."""
-        return [user_summary_from(row) for row in await self._query(users.search_users, wanted=wanted, at_most=at_most)]
-
     async def find(self, wanted: UserFilter, sort: UserSort, size: int, cursor: str | None = None) -> Result[FoundUsers, InvalidCursor]:
         """Return the first page of what a search finds, or that of a cursor in the same order. Raises ValueError for a size below 1."""
+        filters: _Filters = {
+            "last_name": given(wanted.last_name),
+            "email": given(wanted.email),
+            "roles": [role_to(role) for role in wanted.roles] or UNSET,
+            "registered_since": given(wanted.registered_since),
+            "registered_before": given(wanted.registered_before),
+        }
+        page: Page[users.FindUsersRow] | Page[users.SearchUsersRow]
         try:
-            page = await self._query(
-                users.find_users,
-                last_name=given(wanted.last_name),
-                email=given(wanted.email),
-                roles=[role_to(role) for role in wanted.roles] or UNSET,
-                registered_since=given(wanted.registered_since),
-                registered_before=given(wanted.registered_before),
-                page_size=size,
-                order=sort,
-                cursor=cursor,
-            )
+            if wanted.part is None:
+                page = await self._query(users.find_users, **filters, page_size=size, order=sort, cursor=cursor)
+            else:
+                page = await self._query(users.search_users, part=wanted.part, **filters, page_size=size, order=sort, cursor=cursor)
         except CursorError:
             return Err(InvalidCursor(f"found users, {sort} first"))
         return Ok(FoundUsers(tuple(user_summary_from(row) for row in page.rows), page.next, page.previous))

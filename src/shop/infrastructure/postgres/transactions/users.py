@@ -135,24 +135,27 @@ class PostgresUserRepository:
         self._events.collect(user)
         return Ok(None)
 
-    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders]:
-        """Delete the user, whatever its version."""
+    async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders | ChangedMeanwhile]:
+        """Delete the user. Writes nothing if `user.version` is not the current version."""
         try:
             async with self._query.savepoint():
-                touched = await self._query(users.delete_user, id=user.id)
+                touched = await self._query(users.delete_user, id=user.id, version=user.version)
         except IntegrityError as error:
             if violates(error, OrderConstraint.ORDERS_USER_ID_FKEY):
                 return Err(UserHasOrders(user.id))
             raise
         if not touched:
-            return Err(UserNotFound(user.id))
+            return Err(await self._missing_or_changed(user.id))
         await self._erase_traces(user)
         return Ok(None)
 
-    async def erase(self, user: User) -> Result[None, UserNotFound]:
-        """Erase the user's personal data, whatever its version. Afterwards the user is not found, and its orders are."""
-        if not await self._query(users.erase_user, id=user.id):
-            return Err(UserNotFound(user.id))
+    async def erase(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
+        """Erase the user's personal data. Afterwards the user is not found, and its orders are.
+
+        Writes nothing if `user.version` is not the current version.
+        """
+        if not await self._query(users.erase_user, id=user.id, version=user.version):
+            return Err(await self._missing_or_changed(user.id))
         await self._erase_traces(user)
         return Ok(None)
 

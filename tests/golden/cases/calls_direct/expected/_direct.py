@@ -787,9 +787,17 @@ async def aexecute_many(
 ) -> None:
     """Execute a batch with a cursor."""
     cur.adapters.register_dumper(Dumped, DumpedDumper)
-    async with cur.connection.pipeline():
-        with sent.executing(cur):
-            await cur.executemany(query, batch, returning=True)
+    conn = cur.connection
+    before = conn.pgconn.pipeline_status
+    try:
+        async with conn.pipeline():
+            with sent.executing(cur):
+                await cur.executemany(query, batch, returning=True)
+    except CancelledError:
+        # psycopg stays in a pipeline if it is cancelled as it enters it.
+        if conn.pgconn.pipeline_status and not before:
+            conn.pgconn.finish()
+        raise
 
 
 async def asend_batch(
