@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from redis import Redis
 
 from shop.application.health import check_health
 from shop.application.outages import Outage
+from shop.bootstrap import Settings, grant_to
 from shop.infrastructure.postgres.administration.owner import owner_transaction
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 from shop.local_servers import redis_server
@@ -237,3 +238,9 @@ async def test_an_error_of_a_connection_that_was_made_does_not_look_like_one_tha
         async with owner_transaction(database_url) as conn:
             await conn.execute("DO $$ BEGIN RAISE disk_full; END $$")
     assert str(error.value) == "PostgreSQL refused: disk full (SQLSTATE 53100); nothing was changed"
+
+
+async def test_a_database_without_migrations_cannot_be_granted_rights_on_and_the_cure_is_named(new_database: Callable[[str], str]) -> None:
+    settings = Settings.model_validate({"database_url": new_database("template1")})
+    with pytest.raises(DatabaseNotReady, match=r"the migrations are not applied .*; run: dbmate -d migrations up"):
+        await grant_to(settings, f"shop_test_{uuid.uuid4().hex}")

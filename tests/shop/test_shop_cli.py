@@ -161,9 +161,9 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
 
     page = whole.json("audit", f"order:{order['id']}", "--size", "3")
     assert [entry["action"] for entry in page["items"]] == ["order.cancel", "order.ship", "order.pay"]
-    rest = whole.json("audit", f"order:{order['id']}", "--after", page["next_cursor"])
+    rest = whole.json("audit", f"order:{order['id']}", "--cursor", page["next_cursor"])
     assert [(entry["action"], entry["actor"]) for entry in rest["items"]] == [("order.place", f"user:{user}")]
-    assert whole.json("audit", "--after", page["next_cursor"], code=2)["title"] == "Invalid cursor"
+    assert whole.json("audit", "--cursor", page["next_cursor"], code=2)["title"] == "Invalid cursor"
     assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
     search = whole.json("orders", "find", "--status", "shipped", "--currency", "EUR", "--customer", "LOVE", "--order", "largest")
     assert [item["id"] for item in search["items"]] == [order["id"]]
@@ -411,6 +411,15 @@ def test_users_are_found_by_filters_in_pages(program: Program) -> None:
         assert [item["id"] for item in program.json("users", *searched)["items"]] == ids[:1]
     assert program.json("users", "find", "--email", "ADA@", "--role", "clerk", "--role", "admin")["items"] == []
     assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
+
+
+def test_sessions_that_are_unknown_do_not_look_like_none(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    for setting, reason in ((["--set", "redis_url=redis://127.0.0.1:1"], "Error 111 connecting"), ([], "redis_url is not set")):
+        shown = json.loads(program("--json", *setting, "users", "show", user).stdout)
+        assert shown["sessions"] is None
+        assert shown["sessions_are_unknown"].startswith(reason)
+        assert "sessions are unknown" in program("users", "show", user).stdout
 
 
 def test_all_about_a_user_and_an_order_is_shown_and_sessions_are_ended(database_url: str, redis_url: str) -> None:
@@ -699,7 +708,7 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
     ]
     file = tmp_path / "users.csv"
     file.write_text("\n".join(["first_name,last_name,email,phone,password_hash", *lines]), encoding="utf-8")
-    imported = program.json("users", "import", str(file))
+    imported = program.json("users", "import", str(file), code=1)
     assert imported["imported"] == 1100
     assert [(each["line"], each["reason"].split(" $")[0]) for each in imported["refused"]] == [
         (1102, "the e-mail address ADA@example.org is taken"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
+import stat
 import threading
 import uuid
 from collections.abc import AsyncIterator
@@ -367,6 +369,23 @@ def test_two_programs_accept_each_others_cursors_and_refuse_a_key_that_is_remove
         codes, logs = zip(*(each.stop() for each in (first, second)), strict=True)
     assert codes == (0, 0)
     assert all("token_keys has changed: the key next signs, and accepted are next" in log for log in logs)
+
+
+async def test_a_unix_socket_is_for_the_group_and_removed_with_its_server(web: Web, tmp_path: Path) -> None:
+    path = tmp_path / "shop.sock"
+    async with listening(web, tmp_path) as client:
+        assert (await client.get("/livez")).status_code == 200
+        assert stat.filemode(path.stat().st_mode) == "srw-rw----"
+        # Its file is replaced by a server that is started before this one has stopped, and which keeps it.
+        path.unlink()
+        path.touch()
+    assert path.exists()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    async with listening(web, tmp_path) as client:
+        assert (await client.get("/livez")).status_code == 200
+    assert not path.exists()
 
 
 async def test_a_server_on_any_free_port_reports_the_one_that_it_has(web: Web) -> None:

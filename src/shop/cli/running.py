@@ -219,7 +219,6 @@ MetricsPortOption = Annotated[
 ]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
-AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

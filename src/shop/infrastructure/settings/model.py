@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
 from shop.infrastructure.settings.cursor_keys import shown_cursor_keys
 from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
-from shop.infrastructure.tokens import KeyRing
+from shop.infrastructure.tokens import KeyRing, check_keys
 
 
 class LogFormat(StrEnum):
@@ -183,10 +183,20 @@ class Settings(BaseSettings):
             raise ValueError(f"needs {_KIB_OF_LANE * value} KiB of password_memory_kib, which is {memory}")
         return value
 
+    @field_validator("token_keys")
+    @classmethod
+    def _check_folder(cls, value: str) -> str:
+        if value:
+            check_keys(Path(value))
+        return value
+
     @field_validator("token_signing_key")
     @classmethod
     def _check_keys(cls, value: str, info: ValidationInfo) -> str:
-        folder = info.data.get("token_keys", "")
+        # Without it, it is invalid, which is reported.
+        folder = info.data.get("token_keys")
+        if folder is None:
+            return value
         if folder:
             KeyRing.load(Path(folder), value)
         elif value:
