@@ -33,10 +33,10 @@ from shop.application.messaging.idempotent_consumer import Handler, IdempotentCo
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
 from shop.application.messaging.notifications import Notifier
-from shop.application.messaging.reader import EventProcessor, MessageReader
+from shop.application.messaging.reader import EventProcessor, Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
-from shop.application.messaging.status import StatusSender
+from shop.application.messaging.status import StatusListener, StatusSender
 from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
@@ -81,6 +81,7 @@ from shop.infrastructure.tracing import configure_tracing
 __all__ = [
     "REQUIRED_BY",
     "Adapters",
+    "Broker",
     "ConsumerName",
     "DatabaseNotReady",
     "LoadedSettings",
@@ -111,11 +112,15 @@ _REPLICA_WAIT = 2.0
 _CURSOR_KEY = secrets.token_bytes(32)
 
 
-class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
+class Broker(Publisher, MeasurableStream, StatusSender, StatusListener, Protocol):
     """A broker that publishes and delivers."""
 
     def subscribe(self, consumer: str, interest: Interest) -> Subscription:
         """Return the subscription of a consumer to its interest."""
+        ...
+
+    async def forget(self, consumer: str) -> int:
+        """Remove the positions of a consumer, and return how many there were. Raises `BrokerUnavailable`."""
         ...
 
 
@@ -133,7 +138,7 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
+    Without a broker `relay`, `broker` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
     process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use cases, pools
     and cache.
     """
@@ -153,7 +158,7 @@ class Shop:
     backlog: BacklogMeter
     usage: CollectorRegistry
     metrics: MessagingMetrics
-    statuses: StatusSender | None
+    broker: Broker | None
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -240,9 +245,14 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             usage=usage,
             metrics=metrics,
-            statuses=broker,
+            broker=broker,
             relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
-            consumers=None if broker is None else {name: _consumer(broker, metrics, name, each.reader) for name, each in registry.items()},
+            consumers=None
+            if broker is None
+            else {
+                str(name): _consumer(broker, metrics, name, each, buries_newer=settings.bury_newer_events)
+                for name, each in registry.items()
+            },
         )
 
 
@@ -265,9 +275,11 @@ REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Registered:
-    """A consumer: what reads its messages, and how its dead letters are replayed."""
+    """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed."""
 
-    reader: MessageReader
+    events: Collection[type[Event]]
+    graveyard: Graveyard
+    process: EventProcessor
     replay: Replay[_Stores]
 
 
@@ -307,21 +319,20 @@ def _by_handler(
         await handler(event, message, effects(stores))
         return Verdict.HANDLED
 
-    return _Registered(MessageReader(events, inbox, IdempotentConsumer(inbox, handler)), replay)
+    return _Registered(events, inbox, IdempotentConsumer(inbox, handler), replay)
 
 
 def _by_nature(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> _Registered:
     """Register a consumer that is idempotent by nature: its inbox stores failures and dead letters only."""
-    return _Registered(
-        MessageReader(events, PostgresInbox(pool, name, lambda _: None), process), lambda event, message, _: process(event, message)
-    )
+    return _Registered(events, PostgresInbox(pool, name, lambda _: None), process, lambda event, message, _: process(event, message))
 
 
 def _relay(pool: Pool, broker: Broker, metrics: MessagingMetrics, batch_size: int) -> Relay:
     return Relay(PostgresPendingMessages(pool), metrics.publisher(broker), batch_size=batch_size)
 
 
-def _consumer(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, reader: MessageReader) -> Consumer:
+def _consumer(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, each: _Registered, *, buries_newer: bool) -> Consumer:
+    reader = MessageReader(each.events, each.graveyard, each.process, buries_newer=buries_newer)
     interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
     process = metrics.counted(name, traced(name, reader))
     return Consumer([broker.subscribe(name, interest) for interest in interests], process)

@@ -223,6 +223,17 @@ async def test_a_consumer_is_sent_the_events_that_have_an_effect(messaging: Mess
     assert (await store.get("1") is None) == (type(event) in session_revocation.EVENTS)
 
 
+async def test_a_newer_event_that_no_program_will_read_can_be_made_a_dead_letter(messaging: Messaging) -> None:
+    process = MessageReader(
+        (OrderPaid,), messaging.inbox("sales"), IdempotentConsumer(messaging.inbox("sales"), record_sales), buries_newer=True
+    )
+    newer = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"version": 99})
+    assert await process(newer) is Verdict.DEAD
+    assert await messaging.dead() == [
+        ("sales", newer.id, "OrderPaid", 1, "OrderPaid has version 99, and this program knows versions up to 1")
+    ]
+
+
 async def test_an_unreadable_message_is_a_dead_letter_at_once(messaging: Messaging) -> None:
     unreadable = read_message(b"not a message")
     assert await messaging.process()(unreadable) is Verdict.DEAD

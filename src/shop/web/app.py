@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -49,6 +50,10 @@ def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
         # Scrapers and probes add parameters of their own.
         is_strict = router is not operations.router
         app.include_router(router, dependencies=[Depends(only_described_parameters)] if is_strict else ())
+    for route in (each for router in _ROUTERS for each in router.routes if isinstance(each, APIRoute)):
+        # From the beginning, so that the first one of them is an increase.
+        for method, status in product(route.methods or (), (500, 503, 504)):
+            state.metrics.requests.labels(method, route.path, status)
     return app
 
 

@@ -40,16 +40,26 @@ class MessageReader:
     - A type that the consumer does not handle is skipped: it concerns others.
     - A newer version of a type that it handles waits for a newer program, which a deployment is about to start: to skip it would lose its
       effect, and later events of its aggregate would overtake it.
+      With `buries_newer` it is a dead letter instead, for after a deployment that was reverted.
     - A content that does not match its version is a dead letter.
     - If the database is unavailable, or the processor is `NotReady`, the message waits.
     - If the processor raises anything else, the message is redelivered, up to `attempts` times; then it is a dead letter.
     """
 
-    def __init__(self, types: Collection[type[Event]], graveyard: Graveyard, process: EventProcessor, *, attempts: int = 5) -> None:
+    def __init__(
+        self,
+        types: Collection[type[Event]],
+        graveyard: Graveyard,
+        process: EventProcessor,
+        *,
+        attempts: int = 5,
+        buries_newer: bool = False,
+    ) -> None:
         self._types = frozenset(each.__name__ for each in types)
         self._graveyard = graveyard
         self._process = process
         self._attempts = attempts
+        self._buries_newer = buries_newer
         self._store_outage = Outage(_log, "messages wait for the database", "the database answers again")
         self._not_ready = Outage(_log, "messages wait", "messages are handled again", settled=SETTLED)
         self._skipped = set[str]()
@@ -78,6 +88,9 @@ class MessageReader:
         try:
             event = decode(message)
         except NewerVersion as error:
+            if self._buries_newer:
+                await self._graveyard.count_failure(message, str(error))
+                return await self._bury(message, error)
             self._log_once(self._newer, message, f"waits for a newer program: {error}")
             return Verdict.NOT_NOW
         except UnreadableMessage as error:

@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     )
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
+    bury_newer_events: Annotated[
+        bool, Field(description="Whether consumers make events of a newer version dead letters, and do not wait for a newer program.")
+    ] = False
     answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
     audit_retention_months: Annotated[
         int, Field(ge=0, le=1200, description="Whole months that the audit log is kept; 0 keeps all of it.")
