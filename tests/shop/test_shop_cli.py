@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from shop.application.commands.orders import MoveError
 from shop.application.commands.users import PasswordError, ProfileError
 from shop.application.context import Actor, Context
+from shop.application.messaging.interest import Interest
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Settings, open_shop
@@ -552,6 +553,21 @@ def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None
         port = str(taken.getsockname()[1])
         problem = program.json("--set", "nats_url=nats://127.0.0.1:1", "relay", "--metrics-port", port, code=78)
     assert problem["detail"] == f"--metrics-port: {port} cannot be used: Address already in use"
+
+
+def test_positions_of_a_consumer_that_is_gone_are_removed_and_those_of_others_are_kept(whole: Program) -> None:
+    async def subscribe() -> None:
+        async with open_broker(whole.environment["NATS_URL"]) as broker:
+            for name in ("sales", "invoices"):
+                await broker.subscribe(name, Interest(partition=3)).next(0.1)
+
+    asyncio.run(subscribe())
+    known = {"consumer": "sales", "waiting": 0, "is_known": True}
+    assert whole.json("consumers", "list")["items"] == [{"consumer": "invoices", "waiting": 0, "is_known": False}, known]
+    assert whole.json("consumers", "retire", "invoices") == {"consumer": "invoices", "removed": 1}
+    assert whole.json("consumers", "list")["items"] == [known]
+    assert [entry["action"] for entry in whole.json("audit", "consumer:invoices")["items"]] == ["consumer.retire"]
+    assert whole("consumers", "retire", "sales").returncode == 2
 
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
