@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-slow test-all lint type fmt bench bench-docs bench-load docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-programs test-slow test-all lint type fmt bench bench-docs bench-load docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ check: $(READY) lint type ## everything that CI checks except the tests
 
 test: $(READY) ## run the tests, against real servers
 	@$(BIN)/python -m pytest $(PARALLEL)
+
+test-programs: $(READY) ## run the tests that start, kill and restart whole programs
+	@$(BIN)/python -m pytest $(PARALLEL) -m 'programs and not slow'
 
 test-slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -m slow

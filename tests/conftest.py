@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import typer.main
+import typer.testing
 
 from tests.support.projects import Compiler
 from tests.support.servers import MAJORS, ReadyCluster, Servers, make_folder, newest_server
@@ -18,12 +21,14 @@ from tests.support.sqlc import Recordings
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Typer builds the commands of a program anew for each of hundreds of invocations, which takes longer than most of them.
+    vars(typer.testing)["_get_command"] = functools.cache(typer.main.get_command)
     # sqlc prepares its parser, which takes it a second, for each block that it reads at the same time.
     os.environ.setdefault("GOMAXPROCS", "1")
     # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its
-    # sessions share to all other users whenever one starts.
-    if os.geteuid() == 0 and not config.option.basetemp:
-        config.option.basetemp = tempfile.mkdtemp(prefix="sqlwright-tests-")
+    # sessions share to all other users whenever one starts. And on a disk, tens of thousands of files take long to remove.
+    if not config.option.basetemp:
+        config.option.basetemp = str(make_folder("sqlwright-tests-"))
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
@@ -39,6 +44,12 @@ def pytest_xdist_auto_num_workers() -> int | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expectations of the golden cases")
     parser.addoption("--postgres", type=int, choices=MAJORS, default=MAJORS[0], help="the version on which generated functions execute")
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests and their modules live until the end: the collector need not visit them again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

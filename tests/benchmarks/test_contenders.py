@@ -17,6 +17,8 @@ from benchmarks.names import BY_HAND, DIRECT, FEW_IN_TRANSACTION, GENERATED, ONE
 from benchmarks.place import Place, fill, generate
 from benchmarks.rows import NewPerson, new_people, plain
 
+pytestmark = pytest.mark.programs
+
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import Sqlwright, tree
 from tests.support.small_project import USERS, declare, write_files
 
 PACKAGE = "generated/app_db"
 
 
+@pytest.mark.programs
 def test_a_generated_folder_is_up_to_date(project: Path, sqlwright: Sqlwright, sqlwright_process: Sqlwright) -> None:
     sqlwright("generate")
     done = sqlwright_process("check")

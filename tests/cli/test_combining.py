@@ -21,6 +21,8 @@ from tests.support.program import Sqlwright
 from tests.support.small_project import write_project
 from tests.support.sqlc import LIMITS
 
+pytestmark = pytest.mark.programs
+
 # What the request for a combined block has of its own; the compiler gets that of each entry.
 _OF_THE_BLOCK = {"queries", "codegen"}
 

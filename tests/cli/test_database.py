@@ -18,6 +18,8 @@ from tests.support.program import COMMAND, Sqlwright, environment, run_process
 from tests.support.servers import ReadyCluster
 from tests.support.small_project import write_project
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def stopped_afterwards(project: Path) -> Iterator[None]:

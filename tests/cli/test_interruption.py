@@ -19,6 +19,8 @@ from sqlwright.project.writing import write
 from tests.support.program import COMMAND, Sqlwright, tree
 from tests.support.small_project import declare, write_files
 
+pytestmark = pytest.mark.programs
+
 PACKAGE = "generated/app_db"
 OTHER_COLUMN = "-- migrate:up\nCREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, age int);\n"
 KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -18,6 +18,8 @@ from psycopg.conninfo import make_conninfo
 from tests.support.program import run_here
 from tests.support.sqlc import Recordings
 
+pytestmark = pytest.mark.programs
+
 _PAGE = Path(__file__).parents[2] / "docs" / "migrating.md"
 # As sqlc-gen-python's own example has it, with an array of an enum and a query of many parameters.
 _SCHEMA = """

@@ -23,6 +23,8 @@ from sqlwright.postgres import embedded
 from sqlwright.postgres.server import ServerUnavailable, postgres_server, shown
 from tests.support.servers import ReadyCluster
 
+pytestmark = pytest.mark.programs
+
 # Says when the server is there, and leaves when its stdin is closed.
 USER = """\
 import sys

@@ -14,6 +14,8 @@ from tests.support.privileges import OWNERS, PERMISSIONS, respecting
 from tests.support.program import COMMAND, Sqlwright, environment, tree
 from tests.support.small_project import USERS, declare, write_files
 
+pytestmark = pytest.mark.programs
+
 UNSHARE = shutil.which("unshare")
 PACKAGE = Path("generated/app_db")
 CHANGED = declare({"queries/users.sql": USERS.replace("SELECT name FROM", "SELECT upper(name) AS name FROM")})

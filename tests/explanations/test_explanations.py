@@ -107,6 +107,7 @@ def test_every_code_is_explained_once() -> None:
     assert sorted(code for section in SECTIONS.values() for code in section) == sorted(Code)
 
 
+@pytest.mark.programs
 def test_every_example_in_sql_has_its_code(tmp_path: Path, proof_server: str) -> None:
     # Warnings show only where nothing is an error.
     errors, seen = True, set[str]()
@@ -127,6 +128,7 @@ def test_every_example_in_sql_has_its_code(tmp_path: Path, proof_server: str) ->
         errors, seen = False, seen | found
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("code", [code for code in EXPLANATIONS if code not in _OF_SQL])
 def test_an_example_has_its_code(code: Code, tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
     example = EXPLANATIONS[code].example

@@ -18,6 +18,8 @@ from tests.support.golden import copy_project, expected, expected_files
 from tests.support.program import tree
 from tests.support.sqlc import LIMITS, Recordings
 
+pytestmark = pytest.mark.programs
+
 BIN = Path(sys.executable).parent
 PLUGIN = "/plugin.CodegenService/Generate"
 

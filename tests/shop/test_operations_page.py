@@ -27,6 +27,8 @@ PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 QUOTED = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", PAGE, flags=re.MULTILINE | re.DOTALL))
 
+COMMANDS = typer.main.get_command(app)
+
 
 def section(heading: str) -> str:
     return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
@@ -71,7 +73,7 @@ def calls() -> Iterator[list[str]]:
 
 def resolve(words: list[str]) -> str:
     """Return the name of the command that these words call, which must exist with its options and arguments."""
-    command = typer.main.get_command(app)
+    command = COMMANDS
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         found = command.get_command(typer.Context(command), words[0])
         assert found is not None, f"no command {words[0]} of shop {command.name}"

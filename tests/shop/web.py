@@ -189,7 +189,7 @@ async def listening(web: Web, folder: Path) -> AsyncGenerator[httpx.AsyncClient]
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
         await asyncio.sleep(0.01)
-    async with httpx.AsyncClient(base_url="http://shop", transport=httpx.AsyncHTTPTransport(uds=path), timeout=60) as client:
+    async with httpx.AsyncClient(base_url="http://shop", transport=httpx.AsyncHTTPTransport(uds=path, verify=False), timeout=60) as client:
         yield client
     server.should_exit = True
     await running

@@ -21,7 +21,7 @@ from sqlwright.postgres import embedded
 MAJORS = (18, 16, 15)
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - folders of unguessable names are made in it
-_ROOM = 2 * 1024**3
+_ROOM = 6 * 1024**3
 # Their data need not outlive the tests: nothing waits for the disk or is written twice, and none of hundreds of databases is vacuumed.
 _SETTINGS = ("fsync", "full_page_writes", "autovacuum")
 
