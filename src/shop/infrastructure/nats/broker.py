@@ -143,7 +143,7 @@ class NatsBroker:
                 found[status.name, status.host, status.process] = status
 
         with _translated():
-            subscription = await link.client.subscribe("shop.status.>", cb=receive)
+            subscription = await link.client.subscribe("shop.status.>", cb=receive)  # pyright: ignore[reportUnknownMemberType] nats-py types its arguments partially
             try:
                 await asyncio.sleep(seconds)
             finally:
