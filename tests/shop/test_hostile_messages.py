@@ -136,7 +136,7 @@ def handled_behind(pool: Pool, nats_broker: NatsBroker) -> Callable[[], Awaitabl
         await record_sales(event, sent, ledger)
         handled.append(sent.trace_id)
 
-    read = MessageReader(sales.EVENTS, inbox, IdempotentConsumer(inbox, record, attempts=2))
+    read = MessageReader(sales.EVENTS, inbox, IdempotentConsumer(inbox, record), attempts=2)
     subscription = nats_broker.subscribe("sales", Interest(read.types, PARTITION))
     consumer = Consumer([subscription], read, wait=5, backoff=Backoff(first=0.001, longest=0.001))
 

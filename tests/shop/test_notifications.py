@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default as default_policy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -31,7 +31,8 @@ from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import read_message
-from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, notify_by
+from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, Recipients, notify_by
+from shop.application.messaging.reader import MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
@@ -109,12 +110,13 @@ async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None
 
 def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable[Verdict]]:
     handler = notify_by(SmtpNotifier(url, "shop@example.com"))
-    process = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), handler, attempts=attempts)
+    inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
+    process = MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler), attempts=attempts)
 
     async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict:
         # Messages about one event and time are one message.
         changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, f"{event} {age}"), "occurred_at": datetime.now(UTC) - age}
-        return [await process(event, message(event).model_copy(update=changes)) for _ in range(times)][-1]
+        return [await process(message(event).model_copy(update=changes)) for _ in range(times)][-1]
 
     return receive
 

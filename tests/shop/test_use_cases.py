@@ -32,6 +32,7 @@ from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.events import (
     AuthenticationFailed,
+    AuthenticationSucceeded,
     Event,
     OrderCancelled,
     OrderPaid,
@@ -146,6 +147,7 @@ async def test_the_right_password_authenticates(service: Service) -> None:
     user = await service.registered()
     assert await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text) == Ok(user)
     assert service.audit[-1] == ("user.authenticate", f"user:{user.id}", "done")
+    assert service.events[-1] == AuthenticationSucceeded(user.id)
 
 
 @pytest.mark.parametrize("address", ["ada@example.org", "nobody@example.org"])

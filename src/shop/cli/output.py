@@ -119,7 +119,7 @@ class Output:
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
         """Write a list of records, and the cursor of the next page."""
-        self._listing(rows, columns, {"next_cursor": cursor}, {"more: --after": cursor})
+        self._listing(rows, columns, {"next_cursor": cursor}, {"next: --cursor": cursor})
 
     def pages(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], following: str | None, preceding: str | None) -> None:
         """Write a list of records, and the cursors of the pages after and before it."""

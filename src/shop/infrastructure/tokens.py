@@ -89,6 +89,13 @@ class KeyRing:
         return KeyRing(signing_id, signing, {**_public(keys), **kept}), problems
 
 
+def check_keys(folder: Path) -> None:
+    """Raise ValueError with all problems of the keys of a folder, whichever of them signs."""
+    _, broken = _read(folder)
+    if broken:
+        raise ValueError("; ".join(broken.values()))
+
+
 class SignedAccessTokens:
     """Access tokens of one issuer for one audience. Without a folder of keys this process makes a key of its own, for development.
 
@@ -251,7 +258,10 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
     signing_id = signing_id or named
     key = keys.get(signing_id)
     if not isinstance(key, Ed25519PrivateKey):
-        cure = f"openssl genpkey -algorithm ed25519 -out {folder / signing_id}.pem makes one"
+        file = folder / f"{signing_id}.pem"
+        if key is not None:
+            raise ValueError(f"{file}: is a public key, which cannot sign; let another one sign, or put its private key there")
+        cure = f"openssl genpkey -algorithm ed25519 -out {file} makes one"
         raise ValueError(f"the folder {folder} has no private key of the id {signing_id!r}; {cure}")  # noqa: TRY004 the folder is wrong, not a type
     return signing_id, key
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import stat
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -56,7 +59,6 @@ class Server(uvicorn.Server):
                 Forwarded(app, listening.trusted_proxies, is_local=listening.unix_socket is not None),
                 host=listening.host,
                 port=listening.port,
-                uds=listening.unix_socket,
                 # uvicorn does not check that it is an address.
                 proxy_headers=False,
                 lifespan="off",
@@ -72,12 +74,24 @@ class Server(uvicorn.Server):
         self._listening = listening
         self._on_listening = on_listening
         self._drain = drain
+        self._own: tuple[int, int] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and call `on_listening` with the path or the address, whose port is the one that was chosen for 0."""
-        await super().startup(sockets)
         here = self._listening
+        if here.unix_socket is not None:
+            # Not by uvicorn, which opens it to everybody.
+            sockets = [_unix_socket(Path(here.unix_socket))]
+            self._own = _identity(Path(here.unix_socket))
+        await super().startup(sockets)
         self._on_listening(here.unix_socket or f"{here.host}:{self.servers[0].sockets[0].getsockname()[1]}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and answer what was accepted. The file of a Unix socket is removed, unless it is another server's by now."""
+        path = self._listening.unix_socket
+        if path is not None and self._own is not None:
+            _remove(Path(path), self._own)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -100,6 +114,35 @@ class Server(uvicorn.Server):
 
     def _exit(self) -> None:
         self.should_exit = True
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Listen on a Unix socket that the user and the group of the process may use. Replaces the one of a server that is gone."""
+    if _identity(path) is not None and stat.S_ISSOCK(path.lstat().st_mode):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o117)
+    try:
+        listening.bind(str(path))
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(mask)
+    return listening
+
+
+def _remove(path: Path, own: tuple[int, int]) -> None:
+    if _identity(path) == own:
+        path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
 from shop.application.commands.users import LoginError, UserCommands, UserStores, WrongCredentials
 from shop.application.context import Context
+from shop.application.outages import SETTLED, Outage
 from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
@@ -25,6 +27,8 @@ from shop.application.transactions.runner import Transactions
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
 from shop.domain.values import EmailAddress, UserId
+
+_log = logging.getLogger("shop.sessions")
 
 _BYTES = 32
 _REFRESH_TOKEN = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
@@ -100,6 +104,7 @@ class SessionCommands:
         self._lifetime = lifetime
         self._open = OpenSessions(store, remembered)
         self._rates = rates
+        self._outage = Outage(_log, "the session store is unavailable", "the session store is available again", settled=SETTLED)
 
     async def log_in(
         self, context: Context, email: EmailAddress, password: str
@@ -120,7 +125,7 @@ class SessionCommands:
             if current != Ok(generation):
                 return await self._unopened(user.id, session_id, current)
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
 
     async def _unopened(
@@ -155,7 +160,7 @@ class SessionCommands:
                 return current
             rotated = await self._store.rotate(session_id, _digest(parts[2]), _digest(following))
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         match rotated:
             case Session(user_id=user_id, generation=generation, refreshed_at=now, ends_at=ends):
                 return Ok(self._issued(AccessClaims(user_id, session_id, generation), f"{parts[1]}.{following}", ends - now))
@@ -183,7 +188,7 @@ class SessionCommands:
         try:
             found = await self._store.of_user(user_id)
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         return Ok([each for each in found if each.generation == generation.value])
 
     async def end(self, context: Context, user_id: UserId, session_id: str) -> Result[None, EndError | Failure]:
@@ -202,7 +207,7 @@ class SessionCommands:
                 # Before the commit, and more than once if the transaction is retried: a session that has ended stays so.
                 await self._store.close(session_id)
             except SessionStoreLost as lost:
-                return Err(SessionsUnavailable(str(lost)))
+                return Err(self._lost(lost))
             self._open.closed(session_id)
             await operation.done(subject, session=session_id)
             return Ok(None)
@@ -222,7 +227,13 @@ class SessionCommands:
         """Return the public keys of access tokens, as in a JSON Web Key Set."""
         return [dict(each) for each in self._tokens.published()]
 
+    def _lost(self, lost: SessionStoreLost) -> SessionsUnavailable:
+        self._outage.begin(lost)
+        return SessionsUnavailable(str(lost))
+
     def _issued(self, claims: AccessClaims, refresh: str, refresh_lifetime: timedelta) -> Tokens:
+        # A session was written.
+        self._outage.end()
         access = self._tokens.issue(claims)
         return Tokens(claims.session_id, claims.user_id, refresh, refresh_lifetime, access, self._tokens.lifetime)
 

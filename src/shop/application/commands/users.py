@@ -15,7 +15,7 @@ from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
 from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.events import AuthenticationFailed
+from shop.domain.events import AuthenticationFailed, AuthenticationSucceeded
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserHasOrders, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, Password, UserId
@@ -122,7 +122,7 @@ class UserCommands:
             await operation.repositories.logins.forget(user.id)
             # If the user was changed in the meantime, the old hash stays until the next login.
             is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed, is_rehashed=True), Ok)
-            await operation.done(_subject(user.id), **({"rehashed": "yes"} if is_saved else {}))
+            await operation.done(_subject(user.id), AuthenticationSucceeded(user.id), **({"rehashed": "yes"} if is_saved else {}))
             return Ok(user)
 
         return await self._transactions.run(context, "user.authenticate", work)

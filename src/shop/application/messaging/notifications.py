@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from shop.application.messaging.idempotent_consumer import Handler, NotReady
+from shop.application.messaging.idempotent_consumer import Handler
 from shop.application.messaging.messages import Message
+from shop.application.messaging.reader import NotReady
 from shop.domain.events import Event, UserPasswordChanged, UserProfileUpdated
 from shop.domain.values import EmailAddress, UserId
 

@@ -34,7 +34,7 @@ class Operation(Generic[R_co]):
 
     Work whose request may have a key calls `denied` before it does anything, or `claim_key` if there is no policy for it.
 
-    `subject` is what the work was about, as far as it has said so.
+    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged.
     """
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
@@ -47,6 +47,7 @@ class Operation(Generic[R_co]):
         self._committed: Sequence[Event] = ()
         self._has_asked = context.once is None
         self.subject = "unknown"
+        self.is_committed = False
 
     @property
     def repositories(self) -> R_co:
@@ -79,17 +80,21 @@ class Operation(Generic[R_co]):
         await self.refused(subject, reason)
         return Err(reason)
 
-    async def done(self, subject: str, **metadata: str) -> None:
-        """Record in the audit log that the action was done, to be committed when the work returns."""
+    async def done(self, subject: str, *events: Event, **metadata: str) -> None:
+        """Record in the audit log that the action was done, to be committed when the work returns, with events that no aggregate raised."""
         assert self._has_asked, f"{self._action} may have been done under the key: call `denied` or `claim_key` first"  # noqa: S101 a defect in the work
+        self._add(events)
         await self._record(subject, AuditOutcome.DONE, metadata)
         self._is_done = True
 
     async def refused(self, subject: str, error: object, *events: Event, **metadata: str) -> None:
         """Record in the audit log that the action was refused with `error`, to be committed. No repository may have written."""
+        self._add(events)
+        await self._record(subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
+
+    def _add(self, events: Sequence[Event]) -> None:
         for event in events:
             self._uow.events.add(event)
-        await self._record(subject, AuditOutcome.REFUSED, {"reason": type(error).__name__, **metadata})
 
     def commit(self) -> None:
         """Have the transaction committed without an audit entry: the action is neither done nor refused yet."""
@@ -144,4 +149,4 @@ class Operation(Generic[R_co]):
         except CommitOutcomeUnknown:
             self._committed = events
             raise
-        self._committed = events
+        self._committed, self.is_committed = events, True

@@ -14,7 +14,7 @@ from shop.application.reads.models import OrderDetails
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
-from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
+from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
@@ -80,10 +80,10 @@ def show(context: typer.Context, order: OrderArgument) -> None:
 
 
 @app.command()
-def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, after: AfterOption = None) -> None:
+def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, cursor: CursorOption = None) -> None:
     """List a user's orders, newest first."""
     here = session(context)
-    page = here.value(here.run(lambda shop: here.reads(shop).order_history(UserId(user), size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).order_history(UserId(user), size, cursor)))
     rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
     here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"], cursor=page.next_cursor)
 

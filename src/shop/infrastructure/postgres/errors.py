@@ -153,11 +153,13 @@ def message_of(error: Error) -> str:
     """Describe an error without any value: PostgreSQL's name of it, its SQLSTATE, and its table, column or constraint.
 
     Not the message: even its first line quotes values (`invalid input syntax for type integer: "…"`), and a trigger may put anything there.
-    If the server was not reached, return the first line of libpq's message.
+    If no server was reached, return the first line of libpq's message for each host.
     """
     if error.sqlstate is None:
         said = str(error).splitlines() if isinstance(error, OperationalError) else []
-        return said[0] if said else type(error).__name__
+        # Of several hosts psycopg repeats the last one, a heading, and a line with a dash for each.
+        hosts = [re.sub(r"^- host: .*?, hostaddr: \S+: ", "", line) for line in said if line.startswith("- host: ")]
+        return "; ".join(hosts) or (said[0] if said else type(error).__name__)
     diag = error.diag
     about = [
         f"{kind} {name}"
