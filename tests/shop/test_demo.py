@@ -14,6 +14,8 @@ import pytest
 
 from shop.demo import __main__ as demo
 
+pytestmark = pytest.mark.programs
+
 # Of passwords, whose hashes are slow by design.
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 

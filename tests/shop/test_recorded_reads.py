@@ -47,8 +47,9 @@ OTHERS = {
         *("users register", "users login", "users update", "users password", "users delete", "users erase", "users import", "roles grant"),
         *("roles revoke", "sessions end", "orders place", "orders pay", "orders ship", "orders cancel", "dead replay", "dead discard"),
         *("outbox republish", "projections rebuild", "seed", "prune", "relay", "consume", "serve", "database grant", "database maintain"),
+        "consumers retire",
     },
-    "shows nobody in particular": {"users count", "users profile", "config show", "health"},
+    "shows nobody in particular": {"users count", "users profile", "config show", "health", "status", "consumers list"},
 }
 
 

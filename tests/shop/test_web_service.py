@@ -34,6 +34,8 @@ from tests.support.waiting import wait_until
 from .servers import frozen
 from .web import LINE, PASSWORD, Web, answers_at, bearer, listening, open_web, problem, served, write_key
 
+pytestmark = pytest.mark.programs
+
 
 @pytest_asyncio.fixture
 async def web(database_url: str) -> AsyncIterator[Web]:
