@@ -12,8 +12,8 @@ WHERE scope = @scope AND key = @key;
 -- Record the answer to a request, in the transaction of its effects. Where a snapshot is older than the lock, a conflict with an answer that it
 -- does not contain is a serialization failure, and so the request is repeated and finds it.
 -- name: AddAnswer :exec
-INSERT INTO answers (scope, key, fingerprint, answer)
-VALUES (@scope, @key, @fingerprint, @answer)
+INSERT INTO answers (scope, key, subject, fingerprint, answer)
+VALUES (@scope, @key, @subject, @fingerprint, @answer)
 ON CONFLICT (scope, key) DO NOTHING;
 
 -- Remove answers given before a time, oldest first, at most `at_most`, to keep transactions short.

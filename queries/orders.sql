@@ -14,14 +14,14 @@ placed AS (
     SELECT @user_id, @currency, coalesce(sum(quantity * unit_price_minor), 0)::bigint
     FROM lines
     HAVING EXISTS (SELECT FROM users WHERE users.id = @user_id AND users.erased_at IS NULL)
-    RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
+    RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version, placed_in
 ),
 written AS (
     INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor)
     SELECT placed.id, lines.line_number, lines.sku, lines.title, lines.quantity, lines.unit_price_minor
     FROM placed CROSS JOIN lines
 )
-SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version
+SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version, placed_in
 FROM placed;
 
 -- Get an order with its lines, one row for each line.

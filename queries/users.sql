@@ -52,7 +52,7 @@ WHERE id = @id AND version = @version;
 -- name: EndUserSessions :execrows
 UPDATE users
 SET session_generation = session_generation + 1
-WHERE id = @id;
+WHERE id = @id AND erased_at IS NULL;
 
 -- Get what decides about each request of a user: the role, and the generation of the sessions that are open.
 -- name: GetUserStanding :one
@@ -66,11 +66,23 @@ SELECT id, first_name, last_name, email, phone, created_at, updated_at, version,
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
--- Get how to write to a user about something that occurred within this time. Returns no row for something older.
+-- Get how to write to a user about something that occurred within this time. Returns no row for something older, and for a user whose
+-- personal data were erased.
 -- name: GetRecipient :one
 SELECT first_name, email
 FROM users
-WHERE id = @id AND @occurred_at::timestamptz > now() - @within::interval;
+WHERE id = @id AND erased_at IS NULL AND @occurred_at::timestamptz > now() - @within::interval;
+
+-- Get how to write to a user at the address that was replaced at this time, which is that of the event. Returns no row if it was not the
+-- address that changed, or for something older.
+-- name: GetFormerRecipient :one
+SELECT users.first_name, former_addresses.address
+FROM former_addresses
+JOIN users ON users.id = former_addresses.user_id
+WHERE former_addresses.user_id = @id
+  AND former_addresses.replaced_at = @occurred_at
+  AND former_addresses.replaced_at > now() - @within::interval
+LIMIT 1;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many
@@ -165,9 +177,15 @@ SET first_name = '',
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- Erase what remains of a user in other tables: attempts to log in, answers, events of failed logins, origins in the audit log.
+-- Erase what remains in other tables of a user who was erased or deleted: attempts to log in, answers, events of failed logins, origins in
+-- the audit log.
 -- name: EraseTraces :exec
-SELECT erase_traces(@id, @email);
+SELECT erase_traces(@id);
+
+-- Erase that once more for users who were erased or deleted before a time, at most `at_most`, and return how many: requests that were in
+-- flight may have written it since.
+-- name: FinishErasures :one
+SELECT count(*) FROM finish_erasures(@before, @at_most);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

@@ -62,7 +62,9 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `users_pkey` allows one row for the given"
         " values)"
     ),
+    "GetFormerRecipient": "at most one (LIMIT allows one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
+    "FinishErasures": "exactly one (aggregates without GROUP BY give one row)",
 }
 
 

@@ -67,8 +67,8 @@ async def get_answer(
 
 
 ADD_ANSWER: Final = """\
-INSERT INTO answers (scope, key, fingerprint, answer)
-VALUES ($1::varchar, $2::varchar, $3::bytea, $4::bytea)
+INSERT INTO answers (scope, key, subject, fingerprint, answer)
+VALUES ($1::varchar, $2::varchar, $3::varchar, $4::bytea, $5::bytea)
 ON CONFLICT (scope, key) DO NOTHING
 """
 
@@ -79,6 +79,7 @@ async def add_answer(
     *,
     scope: str,
     key: str,
+    subject: str,
     fingerprint: bytes,
     answer: bytes,
 ) -> None:
@@ -87,7 +88,7 @@ async def add_answer(
     Where a snapshot is older than the lock, a conflict with an answer that it does not
     contain is a serialization failure, and so the request is repeated and finds it.
     """
-    await aexecute(conn, ADD_ANSWER, (scope, key, fingerprint, answer))
+    await aexecute(conn, ADD_ANSWER, (scope, key, subject, fingerprint, answer))
 
 
 PRUNE_ANSWERS: Final = """\

@@ -59,6 +59,20 @@ class DailySaleConstraint(StrEnum):
     """PRIMARY KEY (day, currency, shard)"""
 
 
+class ErasureConstraint(StrEnum):
+    """Constraints of `erasures`."""
+
+    ERASURES_PKEY = "erasures_pkey"
+    """PRIMARY KEY (user_id)"""
+
+
+class FormerAddressConstraint(StrEnum):
+    """Constraints of `former_addresses`."""
+
+    FORMER_ADDRESSES_PKEY = "former_addresses_pkey"
+    """PRIMARY KEY (user_id, replaced_at, address)"""
+
+
 class InboxConstraint(StrEnum):
     """Constraints of `inbox`."""
 

@@ -74,6 +74,8 @@ class Order:
     """Incremented by every UPDATE: a writer names the version that it read, and
     changes nothing if that is not the current one.
     """
+    placed_in: int | None
+    """The transaction that placed the order, which alone writes lines of it."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -87,6 +89,7 @@ class Order:
             placed_at=row[5],
             updated_at=row[6],
             version=row[7],
+            placed_in=row[8],
         )
 
 

@@ -35,7 +35,8 @@ placed AS (
     FROM lines
     HAVING EXISTS (SELECT FROM users
         WHERE users.id = $5::uuid AND users.erased_at IS NULL)
-    RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at, version
+    RETURNING id, user_id, status, currency, total_minor, placed_at, updated_at,
+        version, placed_in
 ),
 written AS (
     INSERT INTO order_lines (order_id, line_number, sku, title, quantity,
@@ -44,7 +45,8 @@ written AS (
         lines.unit_price_minor
     FROM placed CROSS JOIN lines
 )
-SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version
+SELECT id, user_id, status, currency, total_minor, placed_at, updated_at, version,
+    placed_in
 FROM placed
 """
 
@@ -77,9 +79,9 @@ async def place_order(
 
 GET_ORDER_WITH_LINES: Final = """\
 SELECT orders.id, orders.user_id, orders.status, orders.currency, orders.total_minor,
-    orders.placed_at, orders.updated_at, orders.version, order_lines.order_id,
-    order_lines.line_number, order_lines.sku, order_lines.title, order_lines.quantity,
-    order_lines.unit_price_minor
+    orders.placed_at, orders.updated_at, orders.version, orders.placed_in,
+    order_lines.order_id, order_lines.line_number, order_lines.sku, order_lines.title,
+    order_lines.quantity, order_lines.unit_price_minor
 FROM orders
 JOIN order_lines ON order_lines.order_id = orders.id
 WHERE orders.id = $1::uuid
@@ -97,7 +99,7 @@ class GetOrderWithLinesRow:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Build a row from the values that psycopg loads."""
-        return cls(orders=Order.from_row(row[0:8]), order_lines=OrderLine(*row[8:14]))
+        return cls(orders=Order.from_row(row[0:9]), order_lines=OrderLine(*row[9:15]))
 
 
 @atraced("GetOrderWithLines", GET_ORDER_WITH_LINES, operation="SELECT")

@@ -198,7 +198,7 @@ async def update_user_role(
 END_USER_SESSIONS: Final = """\
 UPDATE users
 SET session_generation = session_generation + 1
-WHERE id = $1::uuid
+WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
@@ -315,7 +315,7 @@ async def get_user_summary(
 GET_RECIPIENT: Final = """\
 SELECT first_name, email
 FROM users
-WHERE id = $1::uuid AND $2::timestamptz > now() - $3::interval
+WHERE id = $1::uuid AND erased_at IS NULL AND $2::timestamptz > now() - $3::interval
 """
 
 
@@ -339,7 +339,7 @@ async def get_recipient(
 ) -> GetRecipientRow | None:
     """Get how to write to a user about something that occurred within this time.
 
-    Returns no row for something older.
+    Returns no row for something older, and for a user whose personal data were erased.
     """
     row, count = await afetch_one(
         conn,
@@ -350,6 +350,50 @@ async def get_recipient(
     if count > 1:
         raise ProofBrokenError("GetRecipient", count)
     return None if row is None else GetRecipientRow(*row)
+
+
+GET_FORMER_RECIPIENT: Final = """\
+SELECT users.first_name, former_addresses.address
+FROM former_addresses
+JOIN users ON users.id = former_addresses.user_id
+WHERE former_addresses.user_id = $1::uuid
+  AND former_addresses.replaced_at = $2::timestamptz
+  AND former_addresses.replaced_at > now() - $3::interval
+LIMIT 1
+"""
+
+
+@dataclass(slots=True)
+class GetFormerRecipientRow:
+    """A row of `get_former_recipient`."""
+
+    first_name: str
+    """Given name."""
+    address: str
+    """Address as the user wrote it."""
+
+
+@atraced("GetFormerRecipient", GET_FORMER_RECIPIENT, operation="SELECT")
+async def get_former_recipient(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+    occurred_at: datetime.datetime,
+    within: datetime.timedelta,
+) -> GetFormerRecipientRow | None:
+    """Get how to write to a user at the address that was replaced at this time,
+    which is that of the event. Returns no row if it was not the address that changed,
+    or for something older.
+    """
+    row, count = await afetch_one(
+        conn,
+        GET_FORMER_RECIPIENT,
+        (id, occurred_at, within),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("GetFormerRecipient", count)
+    return None if row is None else GetFormerRecipientRow(*row)
 
 
 GET_PUBLIC_PROFILES: Final = """\
@@ -844,16 +888,39 @@ async def erase_user(conn: AsyncConnection[Any], *, id: UUID, version: int) -> i
 
 
 ERASE_TRACES: Final = """\
-SELECT erase_traces($1::uuid, $2::text)
+SELECT erase_traces($1::uuid)
 """
 
 
 @atraced("EraseTraces", ERASE_TRACES, operation="SELECT")
-async def erase_traces(conn: AsyncConnection[Any], *, id: UUID, email: str) -> None:
-    """Erase what remains of a user in other tables: attempts to log in, answers,
-    events of failed logins, origins in the audit log.
+async def erase_traces(conn: AsyncConnection[Any], *, id: UUID) -> None:
+    """Erase what remains in other tables of a user who was erased or deleted:
+    attempts to log in, answers, events of failed logins, origins in the audit log.
     """
-    await aexecute(conn, ERASE_TRACES, (id, email))
+    await aexecute(conn, ERASE_TRACES, (id,))
+
+
+FINISH_ERASURES: Final = """\
+SELECT count(*) FROM finish_erasures($1::timestamptz, $2::int4)
+"""
+
+
+@atraced("FinishErasures", FINISH_ERASURES, operation="SELECT")
+async def finish_erasures(
+    conn: AsyncConnection[Any],
+    *,
+    before: datetime.datetime,
+    at_most: int,
+) -> int:
+    """Erase that once more for users who were erased or deleted before a time, at
+    most `at_most`, and return how many: requests that were in flight may have written
+    it since.
+    """
+    row, count = await afetch_one(conn, FINISH_ERASURES, (before, at_most), binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("FinishErasures", count)
+    value: int = row[0]
+    return value
 
 
 SEED_USERS: Final = """\

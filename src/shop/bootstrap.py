@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -28,14 +29,14 @@ from shop.application.messaging.broker import BrokerUnavailable, Publisher, Subs
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer, Verdict
 from shop.application.messaging.dead_letters import DeadLetters, DeadLetterStores, Replay
-from shop.application.messaging.idempotent_consumer import IdempotentConsumer
+from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
 from shop.application.messaging.notifications import Notifier
-from shop.application.messaging.reader import Graveyard, MessageReader
+from shop.application.messaging.reader import EventProcessor, Graveyard, MessageReader
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.session_revocation import SessionRevocation
-from shop.application.messaging.status import StatusSender
+from shop.application.messaging.status import StatusListener, StatusSender
 from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
 from shop.application.reads.cache import CacheOptions, CacheStore, CacheUnavailable, ReadCache
@@ -55,7 +56,7 @@ from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
 from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
-from shop.infrastructure.postgres.administration.rights import grant_rights
+from shop.infrastructure.postgres.administration.rights import grant_rights, missing_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -71,6 +72,7 @@ from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.cursor_keys import cursor_keys
 from shop.infrastructure.settings.loading import LoadedSettings, SettingsError, load_settings
 from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings, TraceExporter
+from shop.infrastructure.settings.proxies import trusted_networks
 from shop.infrastructure.smtp import SmtpNotifier
 from shop.infrastructure.spans import Span, read_spans
 from shop.infrastructure.telemetry import traced
@@ -78,7 +80,10 @@ from shop.infrastructure.tokens import SignedAccessTokens
 from shop.infrastructure.tracing import configure_tracing
 
 __all__ = [
+    "REQUIRED_BY",
     "Adapters",
+    "Broker",
+    "ConsumerName",
     "DatabaseNotReady",
     "LoadedSettings",
     "LogFormat",
@@ -97,8 +102,11 @@ __all__ = [
     "maintain_audit_log",
     "open_shop",
     "read_spans",
+    "trusted_networks",
 ]
 
+
+F = TypeVar("F")
 
 # Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
@@ -108,11 +116,15 @@ _PROBE_WAIT = 1.0
 _CURSOR_KEY = secrets.token_bytes(32)
 
 
-class Broker(Publisher, MeasurableStream, StatusSender, Protocol):
+class Broker(Publisher, MeasurableStream, StatusSender, StatusListener, Protocol):
     """A broker that publishes and delivers."""
 
     def subscribe(self, consumer: str, interest: Interest) -> Subscription:
         """Return the subscription of a consumer to its interest."""
+        ...
+
+    async def forget(self, consumer: str) -> int:
+        """Remove the positions of a consumer, and return how many there were. Raises `BrokerUnavailable`."""
         ...
 
 
@@ -130,7 +142,7 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay`, `statuses` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
+    Without a broker `relay`, `broker` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
     process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use cases, pools
     and cache.
     """
@@ -151,7 +163,7 @@ class Shop:
     backlog: BacklogMeter
     usage: CollectorRegistry
     metrics: MessagingMetrics
-    statuses: StatusSender | None
+    broker: Broker | None
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -212,7 +224,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
         if store is not None:
             usage.register(CacheMetrics(cache))
         optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
-        readers = _readers(inboxes, *optional)
+        registry = _registry(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or _hasher(settings))
         yield Shop(
             users=users,
@@ -232,35 +244,66 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, _retention(settings), timedelta(hours=settings.answer_retention_hours)),
             recovery=Recovery(transactions),
-            dead_letters=DeadLetters(transactions, _replays(*optional)),
+            dead_letters=DeadLetters(transactions, {str(name): each.replay for name, each in registry.items()}),
             has_shared_sessions=url is not None,
             rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
             connections=Check("connections", lambda: _can_connect(pool), is_required=True),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             usage=usage,
             metrics=metrics,
-            statuses=broker,
+            broker=broker,
             relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
-            consumers=None if broker is None else {name: _consumer(broker, metrics, name, reader) for name, reader in readers.items()},
+            consumers=None
+            if broker is None
+            else {
+                str(name): _consumer(broker, metrics, name, each, buries_newer=settings.bury_newer_events)
+                for name, each in registry.items()
+            },
         )
 
 
-def _readers(
+class ConsumerName(StrEnum):
+    """The consumers. Each is in the registry, and the command line, the partitions and the replay of dead letters follow from that."""
+
+    SALES = "sales"
+    CACHE = "cache"
+    SESSIONS = "sessions"
+    NOTIFICATIONS = "notifications"
+
+
+REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
+    ConsumerName.CACHE: "redis_url",
+    ConsumerName.SESSIONS: "redis_url",
+    ConsumerName.NOTIFICATIONS: "smtp_url",
+}
+"""The setting without which a consumer has nothing to do, and is not in the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed."""
+
+    events: Collection[type[Event]]
+    graveyard: Graveyard
+    process: EventProcessor
+    replay: Replay[_Stores]
+
+
+def _registry(
     pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
-) -> dict[str, MessageReader]:
+) -> dict[ConsumerName, _Registered]:
     """Return the registry of consumers: each handler with its events, an inbox, and the effects that it writes to."""
-    ledger = PostgresInbox(pool, "sales", PostgresSalesLedger)
-    readers = {"sales": MessageReader(sales.EVENTS, ledger, IdempotentConsumer(ledger, sales.record_sales))}
+    ledger: PostgresInbox[sales.SalesLedger] = PostgresInbox(pool, ConsumerName.SALES, PostgresSalesLedger)
+    found = {ConsumerName.SALES: _by_handler(ledger, sales.EVENTS, sales.record_sales, lambda stores: stores.sales)}
     if invalidation is not None:
-        # Idempotent by nature: their inboxes store dead letters only.
-        readers["cache"] = MessageReader(cache_invalidation.EVENTS, _graveyard(pool, "cache"), invalidation.process)
+        found[ConsumerName.CACHE] = _by_nature(pool, ConsumerName.CACHE, cache_invalidation.EVENTS, invalidation.process)
     if revocation is not None:
-        readers["sessions"] = MessageReader(session_revocation.EVENTS, _graveyard(pool, "sessions"), revocation.process)
+        found[ConsumerName.SESSIONS] = _by_nature(pool, ConsumerName.SESSIONS, session_revocation.EVENTS, revocation.process)
     if notifier is not None:
-        recipients = PostgresInbox(pool, "notifications", PostgresRecipients)
-        notify = IdempotentConsumer(recipients, notifications.notify_by(notifier))
-        readers["notifications"] = MessageReader(notifications.EVENTS, recipients, notify)
-    return readers
+        recipients: PostgresInbox[notifications.Recipients] = PostgresInbox(pool, ConsumerName.NOTIFICATIONS, PostgresRecipients)
+        handler = notifications.notify_by(notifier)
+        found[ConsumerName.NOTIFICATIONS] = _by_handler(recipients, notifications.EVENTS, handler, lambda stores: stores.recipients)
+    return found
 
 
 class _Stores(DeadLetterStores, Protocol):
@@ -273,44 +316,29 @@ class _Stores(DeadLetterStores, Protocol):
     def recipients(self) -> notifications.Recipients: ...
 
 
-async def _replay_sales(event: Event, message: Message, stores: _Stores) -> Verdict:
-    await sales.record_sales(event, message, stores.sales)
-    return Verdict.HANDLED
-
-
-def _replay_notification(notifier: Notifier) -> Replay[_Stores]:
-    handle = notifications.notify_by(notifier)
+def _by_handler(
+    inbox: PostgresInbox[F], events: Collection[type[Event]], handler: Handler[F], effects: Callable[[_Stores], F]
+) -> _Registered:
+    """Register a consumer whose handler writes to the database."""
 
     async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
-        await handle(event, message, stores.recipients)
+        await handler(event, message, effects(stores))
         return Verdict.HANDLED
 
-    return replay
+    return _Registered(events, inbox, IdempotentConsumer(inbox, handler), replay)
 
 
-def _replays(
-    invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
-) -> dict[str, Replay[_Stores]]:
-    """Return how the dead letters of each consumer are handled."""
-    replays: dict[str, Replay[_Stores]] = {"sales": _replay_sales}
-    if invalidation is not None:
-        replays["cache"] = lambda event, message, _: invalidation.process(event, message)
-    if revocation is not None:
-        replays["sessions"] = lambda event, message, _: revocation.process(event, message)
-    if notifier is not None:
-        replays["notifications"] = _replay_notification(notifier)
-    return replays
-
-
-def _graveyard(pool: Pool, consumer: str) -> Graveyard:
-    return PostgresInbox(pool, consumer, lambda _: None)
+def _by_nature(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> _Registered:
+    """Register a consumer that is idempotent by nature: its inbox stores failures and dead letters only."""
+    return _Registered(events, PostgresInbox(pool, name, lambda _: None), process, lambda event, message, _: process(event, message))
 
 
 def _relay(pool: Pool, broker: Broker, metrics: MessagingMetrics, batch_size: int) -> Relay:
     return Relay(PostgresPendingMessages(pool), metrics.publisher(broker), batch_size=batch_size)
 
 
-def _consumer(broker: Broker, metrics: MessagingMetrics, name: str, reader: MessageReader) -> Consumer:
+def _consumer(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, each: _Registered, *, buries_newer: bool) -> Consumer:
+    reader = MessageReader(each.events, each.graveyard, each.process, buries_newer=buries_newer)
     interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
     process = metrics.counted(name, traced(name, reader))
     return Consumer([broker.subscribe(name, interest) for interest in interests], process)
@@ -323,6 +351,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
     checks = [
         Check("postgres", postgres.server, is_required=True),
         Check("migrations", postgres.migrations, is_required=True),
+        Check("rights", lambda: postgres.rights(missing_rights), is_required=True),
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
         Check("audit log", postgres.audit_log, is_required=False),
@@ -333,7 +362,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
     async with AsyncExitStack() as stack:
         if settings.redis_url is not None:
             store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
-            checks.append(Check("redis", lambda: _ping(store), is_required=False))
+            checks.append(Check("redis", lambda: _probe(store), is_required=False))
         if settings.nats_url is not None:
             broker = await stack.enter_async_context(_broker(settings, settings.nats_url))
             checks.append(Check("nats", lambda: _connect(broker), is_required=False))
@@ -407,12 +436,12 @@ async def _can_connect(pool: Pool) -> str:
     return "the pool has connections"
 
 
-async def _ping(store: RedisCacheStore) -> str:
+async def _probe(store: RedisCacheStore) -> str:
     try:
-        await store.ping()
+        await store.probe()
     except CacheUnavailable as error:
         raise Unhealthy(str(error)) from error
-    return "connected"
+    return "connected, accepts writes"
 
 
 async def _connect(broker: NatsBroker) -> str:

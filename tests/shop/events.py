@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from shop.application.messaging.messages import Message, encode
 from shop.domain.events import (
     AuthenticationFailed,
+    AuthenticationSucceeded,
     Event,
     OrderCancelled,
     OrderPaid,
@@ -17,6 +18,7 @@ from shop.domain.events import (
     UserPasswordChanged,
     UserProfileUpdated,
     UserRegistered,
+    UserRoleChanged,
     aggregate_of,
 )
 from shop.domain.money import Currency, Money
@@ -29,7 +31,9 @@ EVENTS: list[Event] = [
     UserRegistered(USER),
     UserProfileUpdated(USER),
     UserPasswordChanged(USER),
+    UserRoleChanged(USER, "clerk"),
     UserDeleted(USER),
+    AuthenticationSucceeded(USER),
     AuthenticationFailed(EmailAddress("Ada@Example.org")),
     OrderPlaced(ORDER, USER, TOTAL),
     OrderPaid(ORDER, USER, TOTAL),

@@ -102,7 +102,7 @@ class Messaging:
     def process(self, handler: Handler[SalesLedger] = record_sales, *, attempts: int = 5, consumer: str = "sales") -> MessageReader:
         """Return the processor of a consumer of all events."""
         inbox = self.inbox(consumer)
-        return MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler, attempts=attempts))
+        return MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler), attempts=attempts)
 
     async def sales(self) -> list[DailySales]:
         """Return the effect of the consumer `sales`."""

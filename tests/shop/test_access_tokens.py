@@ -240,6 +240,11 @@ REFUSED = {
     **{f"no {name}": forged(payload={name: None}) for name in ("iss", "aud", "sub", "sid", "gen", "iat", "exp")},
     "no user": forged(payload={"sub": "root"}),
     "no number": forged(payload={"gen": "x"}),
+    **{f"a session id of {sid!r:.9}": forged(payload={"sid": sid}) for sid in ("\ud800", "\0", "", "é", "x" * 65, 1, ["x"])},
+    **{f"a generation of {gen!r:.9}": forged(payload={"gen": gen}) for gen in ("3", 3.0, True, float("inf"), -1, 2**63)},
+    "a user that is no text": forged(payload={"sub": 1}),
+    "no time": forged(payload={"exp": float("inf")}),
+    "a header that is nested too deeply": base64.urlsafe_b64encode(b"[" * 30_000).decode() + ".e30.e30",
     "a payload of another token": ".".join([forged().split(".")[0], encoded({"sub": str(CLAIMS.user_id)}), forged().split(".")[2]]),
     "no token": "x",
     "nothing": "",
@@ -271,10 +276,19 @@ def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch
         with pytest.raises(SettingsError) as raised:
             load_settings(overrides={"database_url": "postgres://db/shop", "token_keys": keys, "token_signing_key": signing})
         [found] = raised.value.problems
-        return found.removeprefix("token_signing_key on the command line: ").replace(str(folder), "keys")
+        setting, _, text = found.replace(str(folder), "keys").partition(" on the command line: ")
+        # A file of a key is one of the folder, whichever key signs.
+        assert setting == (
+            "token_keys"
+            if " key in PEM" in text or "Ed25519" in text or "name of a key" in text or "nowhere" in text
+            else "token_signing_key"
+        )
+        return text
 
     cure = "openssl genpkey -algorithm ed25519 -out keys"
-    assert problem("old") == f"the folder keys has no private key of the id 'old'; {cure}/old.pem makes one"
+    # No command that would overwrite it.
+    public = "keys/old.pem: is a public key, which cannot sign; let another one sign, or put its private key there"
+    assert problem("old") == public
     assert problem("missing") == f"the folder keys has no private key of the id 'missing'; {cure}/missing.pem makes one"
     assert problem(keys="nowhere") == (
         "token_keys is nowhere, which cannot be read: No such file or directory; it has to be a folder, with the key that signs"
@@ -288,7 +302,7 @@ def test_keys_that_cannot_be_used_are_invalid_settings(folder: Path, monkeypatch
     (folder / "signing").write_bytes(b"\xff")
     assert problem("") == "keys/signing: cannot be read: it is not UTF-8; it has to contain the id of the key that signs"
     (folder / "signing").write_text("old\n", encoding="utf-8")
-    assert problem("") == f"the folder keys has no private key of the id 'old'; {cure}/old.pem makes one"
+    assert problem("") == public
     assert problem("new") == "keys/signing: names the key that signs, and so does token_signing_key; remove one of them"
     (folder / "signing").unlink()
     write(folder, "a b", NEW)

@@ -102,8 +102,8 @@ async def test_of_concurrent_requests_under_one_key_one_is_carried_out(
 async def test_old_answers_are_pruned(begin: BeginUnitOfWork[Repositories], users: UserCommands) -> None:
     assert isinstance(await users.register(under("1"), ADA, PASSWORD), Ok)
     week, transactions = timedelta(days=7), Transactions(begin)
-    assert await MessagePruning(transactions, week, week).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 0))
-    assert await MessagePruning(transactions, week, timedelta(0)).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 1))
+    assert await MessagePruning(transactions, week, week).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 0, 0))
+    assert await MessagePruning(transactions, week, timedelta(0)).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 1, 0))
     assert await users.register(under("1"), ADA, PASSWORD) == Err(EmailTaken(ADA.email))
 
 

@@ -15,16 +15,17 @@ from shop.application.commands.orders import OrderCommands
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
 from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter
+from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions
 from shop.application.transactions.trail import AuditTrail
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, OrderLine
+from shop.domain.orders import NewOrder, OrderLine, OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role
 from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
@@ -78,6 +79,7 @@ ALLOWED = {
     Action.CANCEL_ORDER: f"self {STAFF}",
     Action.SHOW_SALES: STAFF,
     Action.READ_AUDIT_LOG: ADMINS,
+    Action.READ_DEAD_LETTERS: ADMINS,
 }
 
 
@@ -99,6 +101,21 @@ ROOT = Profile(PersonName("Root", "Hopper"), EmailAddress("root@example.org"))
 PASSWORD = Password("correct horse")
 LINE = OrderLine("BOOK-1", "A book", 1, Money(1, Currency.EUR))
 SYSTEM = Context(Actor.system("test"), "pytest")
+
+
+OF_AN_ORDER = {Action.SHOW_ORDER, Action.PAY_ORDER, Action.SHIP_ORDER, Action.CANCEL_ORDER}
+READS = {
+    Action.SHOW_USER,
+    Action.LIST_USERS,
+    Action.FIND_USERS,
+    Action.LIST_SESSIONS,
+    Action.SHOW_ORDER,
+    Action.LIST_ORDERS,
+    Action.FIND_ORDERS,
+    Action.SHOW_SALES,
+    Action.READ_AUDIT_LOG,
+    Action.READ_DEAD_LETTERS,
+}
 
 
 @dataclass
@@ -141,6 +158,7 @@ class Service:
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
             Action.SHOW_SALES: lambda: reads.daily_sales(date(2026, 1, 1)),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
+            Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1),
         }
         return calls[action]()
 
@@ -163,19 +181,59 @@ async def service(cheap_hasher: PasswordHasher) -> Service:
 
 
 @pytest.mark.parametrize("action", Action)
-async def test_every_use_case_and_query_asks_the_table(service: Service, action: Action) -> None:
+async def test_every_use_case_and_query_asks_the_table_and_records_refusals_and_reads(service: Service, action: Action) -> None:
     committed = service.store.state
     for name, actor in actors(service.owner).items():
         service.store.state = committed.copy()
         result = await service.call(action, Context(actor, "pytest"))
-        is_denied = isinstance(result, Err) and isinstance(result.error, NotAllowed) and result.error.action is action
-        assert is_denied is (name not in ALLOWED[action].split()), (name, result)
+        is_denied = name not in ALLOWED[action].split()
+        # Who may not see an order is not even answered that there is one.
+        is_hidden = action in OF_AN_ORDER and name not in ALLOWED[Action.SHOW_ORDER].split()
+        refused = OrderNotFound(service.order) if is_hidden else NotAllowed(action, anonymous=name == "anonymous")
+        assert (result == Err(refused)) is is_denied, (name, result)
         state = service.store.state
         if is_denied:
             assert (state.users, state.orders, state.outbox) == (committed.users, committed.orders, committed.outbox)
-        if is_denied and state.commits > committed.commits:
-            (_, entry) = state.audit[-1]
-            assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+        about_others = is_denied or (action in READS and name != "self")
+        new = [entry for _, entry in state.audit[len(committed.audit) :]]
+        if is_denied or action in READS:
+            outcome = AuditOutcome.REFUSED if is_denied else AuditOutcome.DONE
+            assert [(entry.action, entry.outcome) for entry in new] == [(action, outcome)] * about_others, name
+        if is_denied:
+            assert new[0].metadata["reason"] == "NotAllowed"
+
+
+WITH_KEYS = (
+    Action.UPDATE_PROFILE,
+    Action.CHANGE_PASSWORD,
+    Action.ERASE_USER,
+    Action.DELETE_USER,
+    Action.GRANT_ROLE,
+    Action.PLACE_ORDER,
+    Action.PAY_ORDER,
+    Action.SHIP_ORDER,
+    Action.CANCEL_ORDER,
+)
+
+
+@pytest.mark.parametrize("action", WITH_KEYS)
+async def test_a_stored_answer_is_for_those_who_may_do_what_it_answers(service: Service, action: Action) -> None:
+    if action is Action.DELETE_USER:
+        service.store.state.orders.clear()
+    if action is Action.SHIP_ORDER:
+        assert isinstance(await service.orders.pay(SYSTEM, service.order), Ok)
+    once = Once("1", b"", lambda _: b"everything about the owner")
+    administrator = Context(Actor.user(OTHER, Role.ADMIN), "pytest", once=once)
+    assert isinstance(await service.call(action, administrator), Ok)
+    answered = Err(AlreadyAnswered(b"everything about the owner"))
+    assert await service.call(action, administrator) == answered
+    # The same user, whose role has been revoked since.
+    revoked = await service.call(action, Context(Actor.user(OTHER), "pytest", once=once))
+    assert isinstance(revoked, Err)
+    assert revoked.error != answered.error
+    (_, entry) = service.store.state.audit[-1]
+    assert (entry.action, entry.outcome, entry.metadata) == (action, AuditOutcome.REFUSED, {"reason": "NotAllowed"})
+    assert await service.call(action, administrator) == answered
 
 
 async def test_only_administrators_act_and_are_acted_for(service: Service) -> None:

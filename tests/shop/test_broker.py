@@ -16,6 +16,7 @@ from shop.application.messaging.broker import BrokerUnavailable, Delivery, Messa
 from shop.application.messaging.contracts import UnreadableMessage
 from shop.application.messaging.interest import PARTITIONS, Interest, partition_of
 from shop.application.messaging.messages import Message, decode, read_message
+from shop.application.messaging.status import Status
 from shop.domain.events import Event, OrderPaid, OrderShipped
 from shop.domain.values import OrderId
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
@@ -120,6 +121,24 @@ async def test_later_messages_wait_for_all_subscribers_until_a_message_is_settle
     await taken.retry(0.3)
     assert await one.next(0.1) is None
     assert await receive_all(other, 2) == [first, second]
+
+
+async def test_the_positions_of_a_consumer_are_removed_with_those_of_its_partitions(broker: Broker) -> None:
+    await broker.publish(message(EVENTS[0]))
+    for name, partition in (("old", None), ("old", 3), ("old-er", 3)):
+        await broker.subscribe(name, Interest(partition=partition)).next(0.1)
+    assert await broker.forget("old") == 2
+    assert "old" not in await broker.waiting()
+    assert "old-er" in await broker.waiting()
+    assert await broker.forget("old") == 0
+
+
+async def test_the_processes_that_say_that_they_run_are_listed(nats_broker: NatsBroker) -> None:
+    listening = asyncio.create_task(nats_broker.listen(0.5))
+    while not listening.done():
+        for number in (2, 1):
+            await nats_broker.announce(Status(name="relay", host="here", process=number))
+    assert [(each.name, each.process) for each in await listening] == [("relay", 1), ("relay", 2)]
 
 
 async def test_a_consumer_that_was_created_without_ordering_is_updated(nats_broker: NatsBroker) -> None:

@@ -18,7 +18,7 @@ from shop.application.messaging.broker import BrokerUnavailable, Delivery
 from shop.application.messaging.consumer import Consumer, Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message, read_message
-from shop.application.messaging.reader import MessageReader
+from shop.application.messaging.reader import MessageReader, NotReady
 from shop.application.messaging.sales import SalesLedger, record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.reads.cache import stale_keys
@@ -141,6 +141,34 @@ async def test_a_failing_handler_has_no_effect_and_its_message_becomes_a_dead_le
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
 
 
+async def test_a_failing_consumer_without_an_inbox_stops_nothing_either(messaging: Messaging) -> None:
+    async def fail(event: Event, message: Message) -> Verdict:
+        raise RuntimeError("a mistake")
+
+    broker, paid = MemoryBroker(), message(OrderPaid(ORDER, USER, TOTAL))
+    await broker.publish(paid)
+    process = MessageReader((OrderPaid,), messaging.inbox("cache"), fail, attempts=2)
+    consumer = Consumer([broker.subscribe("cache")], process, backoff=QUICK)
+    assert [await consumer.run_once() for _ in range(2)] == [False, True]
+    assert await messaging.dead() == [("cache", paid.id, "OrderPaid", 2, "RuntimeError: a mistake")]
+
+
+async def test_a_message_that_waits_is_logged_once_however_often_it_is_delivered(
+    messaging: Messaging, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wait(event: Event, message: Message) -> Verdict:
+        raise NotReady("the server is down")
+
+    process = MessageReader((OrderPaid,), messaging.inbox("cache"), wait)
+    paid = message(OrderPaid(ORDER, USER, TOTAL))
+    newer = paid.model_copy(update={"id": uuid.uuid4(), "version": 99})
+    assert {await process(each) for each in (paid, paid, newer, newer, paid)} == {Verdict.NOT_NOW}
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "messages wait: the server is down",
+        f"message {newer.id} waits for a newer program: OrderPaid has version 99, and this program knows versions up to 1",
+    ]
+
+
 async def test_a_handler_that_fails_once_is_retried(messaging: Messaging) -> None:
     failures = [RuntimeError("a hiccup")]
 
@@ -193,6 +221,17 @@ async def test_a_consumer_is_sent_the_events_that_have_an_effect(messaging: Mess
     await store.open("1", "a digest", USER, 1, "pytest", timedelta(hours=1))
     await SessionRevocation(store).process(event, message(event))
     assert (await store.get("1") is None) == (type(event) in session_revocation.EVENTS)
+
+
+async def test_a_newer_event_that_no_program_will_read_can_be_made_a_dead_letter(messaging: Messaging) -> None:
+    process = MessageReader(
+        (OrderPaid,), messaging.inbox("sales"), IdempotentConsumer(messaging.inbox("sales"), record_sales), buries_newer=True
+    )
+    newer = message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"version": 99})
+    assert await process(newer) is Verdict.DEAD
+    assert await messaging.dead() == [
+        ("sales", newer.id, "OrderPaid", 1, "OrderPaid has version 99, and this program knows versions up to 1")
+    ]
 
 
 async def test_an_unreadable_message_is_a_dead_letter_at_once(messaging: Messaging) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from shop.demo import __main__ as demo
 
+pytestmark = pytest.mark.programs
+
 # Of passwords, whose hashes are slow by design.
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 
@@ -65,6 +67,7 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
     for orders, meeting in enumerate(("201  Ada Lovelace, id <id>", "409  Ada Lovelace exists from an earlier run, id <id>"), start=1):
         ran = run_demo_process(database_url)
         assert (ran.returncode, ran.stderr) == (0, "")
+        counted = "1 order" if orders == 1 else f"{orders} orders"
         story, _, trace = without_ids(ran.stdout).partition("▸ The trace of the order")
         for line in (
             f"POST /users  {meeting}",
@@ -79,12 +82,15 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
             "GET /users/<id>/orders?size=1  200  the order does not exist",
             "nothing is pending; the consumers are sales, cache, sessions",
             "GET /orders?last_name=hop&status=placed&sort=largest&size=1&cursor=…  200  placed, 59.70 EUR, as before",
-            f"GET /users/<id>/orders/totals  200  {orders} orders, {orders} shipped, {orders * 1309.70:.2f} EUR  (from PostgreSQL)",
-            f"GET /users/<id>/orders/totals  200  {orders} orders, {orders} shipped, {orders * 1309.70:.2f} EUR  (from Redis)",
+            f"GET /users/<id>/orders/totals  200  {counted}, {orders} shipped, {orders * 1309.70:.2f} EUR  (from PostgreSQL)",
+            f"GET /users/<id>/orders/totals  200  {counted}, {orders} shipped, {orders * 1309.70:.2f} EUR  (from Redis)",
             "GET /users/<id>/profile  404  user-not-found: ",
             "GET /users/<id>  401  unauthenticated: ",
         ):
             assert f"  {line}" in story
+        # Each of its requests, also those that were refused, as the command shows them.
+        for request, times in (("", 1), ("/payment", 1), ("/shipment", 2), ("/cancellation", 1)):
+            assert len(re.findall(rf"POST /orders{'/{order_id}' if request else ''}{request}  ", trace)) == times, request
         paid = trace[trace.index("POST /orders/{order_id}/payment") :]
         places = [
             paid.index(f"── {part}  ") for part in ("order.pay", "AddToOutbox", "publish OrderPaid", "process sales", "AddToDailySales")
@@ -103,5 +109,5 @@ def test_the_demo_requires_the_migrations(new_database: Callable[[str], str], ru
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
         'shop.demo: the migrations are not applied (relation "users" does not exist)\n'
-        "Check DATABASE_URL, and apply the migrations with `dbmate up`.\n"
+        "Check DATABASE_URL, and apply the migrations with `dbmate -d migrations up`.\n"
     )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 
 from shop.application.commands.orders import OrderCommands
 from shop.application.commands.passwords import PasswordHasher
-from shop.application.commands.users import UserCommands
+from shop.application.commands.pruning import MessagePruning
+from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context, Once
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.runner import Transactions
@@ -21,15 +28,18 @@ from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role, User, UserNotFound
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
+from .ports import session_commands
+
 ADDRESS = "192.0.2.77"
 ANYONE = Context(Actor.anonymous(), f"http {ADDRESS} zebulon-browser/1")
 ADMIN = Context(Actor.admin("root"), "cli host")
-EMAIL = EmailAddress("Zebulon.Q+1@example.org")
+EMAIL, FORMER = EmailAddress("Zebulon.Q+1@example.org"), EmailAddress("Zebulon@example.com")
 PROFILE = Profile(PersonName("Zebulon", "Quuxley"), EMAIL, PhoneNumber("+1 555 0177"))
 LINE = OrderLine("BOOK-1", "A book", 1, Money(1, Currency.EUR))
 PERSONAL = ("zebulon", "quuxley", "555 0177", "correct horse", ADDRESS)
@@ -57,6 +67,8 @@ async def found(conn: Connection, needles: Sequence[str]) -> list[tuple[str, str
 async def live(pool: Pool, hasher: PasswordHasher, conn: Connection) -> UserId:
     """Let a user leave traces wherever the service has any, and return the id."""
     users = UserCommands(Transactions(units_of_work(pool)), hasher)
+    # Before there is a user to count it for.
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
     once = Once("1", b"1", stored)
     added = await users.register(Context(ANYONE.actor, ANYONE.origin, once=once), PROFILE, Password("correct horse"))
     assert isinstance(added, Ok)
@@ -66,6 +78,13 @@ async def live(pool: Pool, hasher: PasswordHasher, conn: Connection) -> UserId:
     assert isinstance(await users.authenticate(ANYONE, EMAIL, "correct horse"), Ok)
     assert isinstance(await users.authenticate(ANYONE, EmailAddress(EMAIL.text.lower()), "wrong"), Err)
     assert isinstance(await users.update_profile(own, user.id, PROFILE), Ok)
+    # What is under a previous address is found, too.
+    moved = replace(PROFILE, email=FORMER)
+    assert isinstance(await users.update_profile(Context(own.actor, own.origin), user.id, moved), Ok)
+    assert isinstance(await users.register(ANYONE, moved, Password("correct horse")), Err)
+    assert isinstance(await users.authenticate(ANYONE, FORMER, "wrong"), Err)
+    assert isinstance(await users.update_profile(Context(own.actor, own.origin), user.id, PROFILE), Ok)
+    assert isinstance(await users.authenticate(ANYONE, FORMER, "wrong"), Err)
     orders = OrderCommands(Transactions(units_of_work(pool)))
     assert isinstance(await orders.place(Context(own.actor, own.origin), NewOrder(user.id, (LINE,))), Ok)
     await conn.execute(
@@ -81,20 +100,22 @@ async def live(pool: Pool, hasher: PasswordHasher, conn: Connection) -> UserId:
 async def test_no_personal_data_remain_in_any_table(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
     user_id = await live(pool, cheap_hasher, conn)
     before = {table for table, _ in await found(conn, PERSONAL)}
-    assert before == {"users", "login_attempts", "outbox", "inbox", "answers", "audit_log_first"}
+    assert before == {"users", "former_addresses", "login_attempts", "outbox", "inbox", "answers", "audit_log_first"}
     users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
     own = Context(Actor.user(user_id, Role.CUSTOMER), f"http {ADDRESS}")
     assert await users.erase(own, user_id) == Ok(None)
     assert await found(conn, PERSONAL) == []
     # What happened is still known, and so are the forms of the events.
     cur = await conn.execute("SELECT action, outcome::text FROM audit_log WHERE subject = %s ORDER BY id", [f"user:{user_id}"])
-    actions = [("user.register", "done"), ("user.authenticate", "done"), ("user.update_profile", "done"), ("user.erase", "done")]
+    attempts = [("user.authenticate", outcome) for outcome in ("refused", "done", "refused")]
+    changes = [("user.update_profile", "done"), ("user.update_profile", "done"), attempts[-1], ("user.update_profile", "done")]
+    actions = [("user.register", "done"), *attempts, *changes, ("user.erase", "done")]
     assert await cur.fetchall() == actions
     erased = f"{user_id}@erased.invalid"
     cur = await conn.execute(
         "SELECT aggregate, payload::text LIKE %s FROM outbox WHERE event_type = 'AuthenticationFailed'", [f"%{erased}%"]
     )
-    assert await cur.fetchall() == [(f"login:{erased}", True)] * 2
+    assert await cur.fetchall() == [(f"login:{erased}", True)] * 5
     cur = await conn.execute("SELECT event_type FROM outbox WHERE aggregate = %s ORDER BY position DESC LIMIT 1", [f"user:{user_id}"])
     assert await cur.fetchone() == ("UserDeleted",)
 
@@ -112,6 +133,7 @@ async def test_for_the_service_an_erased_user_is_deleted_and_the_orders_stay(
     assert await users.delete(ADMIN, user_id) == gone
     assert await users.update_profile(ADMIN, user_id, PROFILE) == gone
     assert await users.grant(ADMIN, user_id, Role.ADMIN) == gone
+    assert await users.end_sessions(ADMIN, user_id) == gone
     assert await orders.place(ADMIN, NewOrder(user_id, (LINE,))) == gone
     assert (await reads.user(user_id), await reads.public_profile(user_id), await reads.standing(user_id)) == (gone, gone, Ok(None))
     assert await reads.count_users() == Ok(0)
@@ -177,3 +199,159 @@ async def test_an_erased_user_holds_nothing(pool: Pool, conn: Connection, cheap_
     for change in ("phone = '1'", "last_name = 'Quuxley'", "email = 'z@example.org'", "password = 'x'", "role = 'admin'"):
         with pytest.raises(CheckViolation):
             await conn.execute(f"UPDATE users SET {change}".encode())
+
+
+async def test_a_refused_deletion_is_recorded_with_its_origin(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    own = Context(Actor.user(user_id), f"http {ADDRESS} thief")
+    assert isinstance(await users.delete(own, user_id), Err)
+    assert isinstance(await users.delete(own, user_id, version=77), Err)
+    cur = await conn.execute("SELECT metadata ->> 'reason', origin FROM audit_log WHERE action = 'user.delete' ORDER BY id")
+    assert await cur.fetchall() == [("UserHasOrders", own.origin), ("ChangedMeanwhile", own.origin)]
+
+
+# --- Others -------------------------------------------------------------------------------------------------------------
+
+LIVE = """
+    WITH lived AS (
+        INSERT INTO users (first_name, last_name, email, password) VALUES ('A', 'B', %(email)s, 'x') RETURNING id
+    ), failed AS (
+        INSERT INTO outbox (aggregate, event_type, event_version, payload, trace_id)
+        VALUES ('login:' || lower(%(email)s), 'AuthenticationFailed', 2, jsonb_build_object('email', %(email)s::text), '')
+        RETURNING *
+    ), dead AS (
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        SELECT 'sales', message_id, event_type, 1, 'cannot handle ' || aggregate, now(), to_jsonb(failed) FROM failed
+    ), attempted AS (
+        INSERT INTO login_attempts (login, attempts) SELECT name, 1 FROM lived, unnest(ARRAY[lower(%(email)s), 'user:' || id]) AS name
+    ), answered AS (
+        INSERT INTO answers (scope, key, subject, fingerprint, answer)
+        SELECT scope, %(email)s, 'user:' || id, '', convert_to(%(email)s, 'UTF8')
+        FROM lived, unnest(ARRAY['anonymous', 'user:' || id]) AS scope
+    ), audited AS (
+        INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+        SELECT 'anonymous', 'user.authenticate', subject, 'http 192.0.2.77', 'refused', ''
+        FROM lived, unnest(ARRAY['user:' || id, login_digest(%(email)s)]) AS subject
+    )
+    SELECT id FROM lived
+"""
+TRACES = """
+    SELECT 'attempt', login || ' ' || attempts FROM login_attempts
+    UNION ALL SELECT 'answer', scope || ' ' || key FROM answers
+    UNION ALL SELECT 'event', aggregate || ' ' || payload FROM outbox
+    UNION ALL SELECT 'dead letter', dead_message::text || last_error FROM inbox
+    UNION ALL SELECT 'audit', subject || ' ' || origin FROM audit_log
+"""
+addresses = st.from_regex(r"[ab.+%_]{1,4}@[ab]{1,2}\.(co|com)(\.co)?", fullmatch=True)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(addresses, min_size=2, max_size=6, unique_by=str.lower))
+def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(database_url: str, emails: list[str]) -> None:
+    with psycopg.connect(database_url) as conn:
+
+        def traces() -> set[tuple[Any, ...]]:
+            return set(conn.execute(TRACES).fetchall())
+
+        row = conn.execute(LIVE, {"email": emails[0]}).fetchone()
+        assert row is not None
+        erased = row[0]
+        own = traces()
+        for email in emails[1:]:
+            conn.execute(LIVE, {"email": email})
+        others = traces() - own
+        conn.execute("DELETE FROM users WHERE id = %s", [erased])
+        conn.execute("SELECT erase_traces(%s)", [erased])
+        after = traces()
+        assert after >= others
+        assert not after & own
+        assert not any(f"{emails[0]} " in text or f'"{emails[0]}"' in text for _, text in after - others)
+        conn.rollback()
+
+
+async def test_who_was_not_erased_keeps_everything(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    before = await (await conn.execute(TRACES.encode())).fetchall()
+    # By the service itself, which may call the functions, but not enter an erasure.
+    async with pool.connection() as service:
+        await service.execute("SELECT erase_traces(%s)", [user_id])
+        await service.execute("SELECT count(*) FROM finish_erasures('infinity', 100)")
+        with pytest.raises(InsufficientPrivilege):
+            await service.execute("INSERT INTO erasures VALUES (%s, now(), '{}', '{}', '{}')", [user_id])
+    assert await (await conn.execute(TRACES.encode())).fetchall() == before
+
+
+async def test_an_address_that_is_of_another_user_now_is_erased_for_the_time_before(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    first = await users.register(ANYONE, PROFILE, Password("correct horse"))
+    assert isinstance(first, Ok)
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
+    assert isinstance(await users.update_profile(ADMIN, first.value.id, replace(PROFILE, email=FORMER)), Ok)
+    second = await users.register(ANYONE, PROFILE, Password("correct horse"))
+    assert isinstance(second, Ok)
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
+    assert isinstance(await users.register(ANYONE, PROFILE, Password("correct horse")), Err)
+    assert await users.delete(ADMIN, first.value.id) == Ok(None)
+    cur = await conn.execute("SELECT aggregate FROM outbox WHERE event_type = 'AuthenticationFailed' ORDER BY position")
+    assert await cur.fetchall() == [(f"login:{first.value.id}@erased.invalid",), (f"login:{EMAIL.text.lower()}",)]
+    cur = await conn.execute("SELECT origin = 'erased' FROM audit_log WHERE actor = 'anonymous' ORDER BY id")
+    assert await cur.fetchall() == [(True,), (True,), (False,), (False,), (False,)]
+    # And the other way round: what was there before the user had the address is about the previous one.
+    third = await users.register(ANYONE, replace(PROFILE, email=FORMER), Password("correct horse"))
+    assert isinstance(third, Ok)
+    assert isinstance(await users.authenticate(ANYONE, FORMER, "wrong"), Err)
+    assert isinstance(await users.update_profile(ADMIN, third.value.id, replace(PROFILE, email=EmailAddress("a@example.org"))), Ok)
+    assert isinstance(await users.update_profile(ADMIN, second.value.id, replace(PROFILE, email=FORMER)), Ok)
+    assert await users.delete(ADMIN, second.value.id) == Ok(None)
+    cur = await conn.execute("SELECT aggregate FROM outbox WHERE event_type = 'AuthenticationFailed' ORDER BY position DESC LIMIT 1")
+    assert await cur.fetchall() == [(f"login:{FORMER.text.lower()}",)]
+
+
+# --- Requests in flight -------------------------------------------------------------------------------------------------
+
+
+async def test_what_requests_in_flight_leave_is_erased_when_they_have_ended(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    pruning = MessagePruning(Transactions(units_of_work(pool)), timedelta(days=7), timedelta(days=7))
+    own = Context(Actor.user(user_id), f"http {ADDRESS}")
+    assert await users.erase(own, user_id) == Ok(None)
+    assert await found(conn, PERSONAL) == []
+    # As by requests that had begun before, and know of no erasure.
+    assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
+    assert not isinstance(await users.update_profile(own, user_id, PROFILE), Ok)
+    left = {table for table, _ in await found(conn, PERSONAL)}
+    assert left == {"login_attempts", "outbox", "audit_log_first"}
+    assert isinstance(await pruning.prune_batch(ADMIN), Ok)
+    assert {table for table, _ in await found(conn, PERSONAL)} == left
+    await conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
+    for finished in (1, 0):
+        pruned = await pruning.prune_batch(ADMIN)
+        assert isinstance(pruned, Ok)
+        assert pruned.value.erasures == finished
+        assert await found(conn, PERSONAL) == []
+
+
+async def test_a_login_during_the_erasure_leaves_no_session(pool: Pool, cheap_hasher: PasswordHasher) -> None:
+    transactions = Transactions(units_of_work(pool))
+    users = UserCommands(transactions, cheap_hasher)
+    added = await users.register(ANYONE, PROFILE, Password("correct horse"))
+    assert isinstance(added, Ok)
+    user_id = added.value.id
+
+    class Late(MemorySessionStore):
+        """A store that is reached after the user was erased, and so after the sessions were ended."""
+
+        async def open(self, session_id: str, digest: str, user_id: UserId, generation: int, origin: str, lifetime: timedelta) -> None:
+            await users.erase(ADMIN, user_id)
+            await super().open(session_id, digest, user_id, generation, origin, lifetime)
+
+    store = Late()
+    sessions = session_commands(users, transactions, store)
+    assert await sessions.log_in(ANYONE, EMAIL, "correct horse") == Err(WrongCredentials())
+    assert await store.of_user(user_id) == []

@@ -45,7 +45,7 @@ from tests.support.servers import ReadyCluster
 
 from .servers import frozen
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 CONTEXT = Context(Actor.system("test"), "pytest")
 ORDERS = 40

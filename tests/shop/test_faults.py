@@ -17,7 +17,7 @@ from .faults.campaign import Scale, run
 from .faults.history import Answer, History, Operation, OrderSeen, TotalsSeen, Verdict
 from .faults.history_check import Entry, Event, Stored, check
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ UTILITY = {"LOCK_SALES"}
 # Their filters discard rows, each for a reason.
 FILTERING = {
     "CLAIM_OUTBOX_BATCH": "pending events are in the index, and nearly all of them are due",
+    "END_USER_SESSIONS": "one row by its key, and an UPDATE shows the predicate of a partial index as a filter",
     "MEASURE_STREAM_GAP": "runs once per connection, so it is planned with its values: by place in the stream",
     "RELEASE_CLAIM": "the rows of one batch by their keys, and nearly all of them are still claimed",
     "REPUBLISH_OUTBOX": "the requested range, and nearly all of it was published",

@@ -11,6 +11,8 @@ import pytest
 from benchmarks import load
 from benchmarks.load import Load, Measured, measure, serving
 
+pytestmark = pytest.mark.programs
+
 # Of passwords, whose hashes are slow by design.
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 

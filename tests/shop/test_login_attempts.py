@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
@@ -129,6 +129,19 @@ async def test_a_guess_of_the_old_password_counts_as_an_attempt(logins: UserComm
         assert await logins.change_password(CONTEXT, user.id, "guessed", new) == Err(WrongCredentials())
     assert isinstance(await logins.change_password(CONTEXT, user.id, PASSWORD.text, new), Err)
     assert await outcomes(logins, ADA, PASSWORD.text) == [TooManyAttempts]
+
+
+async def test_a_change_of_the_address_begins_no_new_period(logins: UserCommands, hasher: CountingHasher) -> None:
+    user = await registered(logins)
+    hasher.asked.clear()
+    new, addresses = Password("battery staple"), [EmailAddress(f"ada{number}@example.org") for number in range(3)]
+    for address in addresses:
+        # A session suffices to change the address, so a guess must not be free after it, wherever the password is asked for.
+        assert isinstance(await logins.update_profile(CONTEXT, user.id, replace(user.profile, email=address)), Ok)
+        await logins.change_password(CONTEXT, user.id, "guessed", new)
+        await outcomes(logins, address, "guessed")
+    assert hasher.asked.count("verify") == LIMIT.attempts
+    assert await outcomes(logins, addresses[-1], PASSWORD.text) == [TooManyAttempts]
 
 
 async def test_concurrent_guesses_do_not_exceed_the_limit(pool: Pool, hasher: CountingHasher) -> None:

@@ -17,6 +17,8 @@ from shop.infrastructure.settings.model import LogFormat
 
 from .web import KEYS, PASSWORD, served
 
+pytestmark = pytest.mark.programs
+
 PAGE = (Path(__file__).parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Logs of the service\n")[2].partition("\n## ")[0]
 # The settings and the options of each call, and the line below it.

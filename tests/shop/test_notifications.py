@@ -10,12 +10,12 @@ import ssl
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default as default_policy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -23,19 +23,27 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
-from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, notify_by
+from shop.application.messaging.messages import read_message
+from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, Recipients, notify_by
+from shop.application.messaging.reader import MessageReader
+from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
 from shop.domain.result import Ok
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.infrastructure.smtp import SmtpNotifier
 
@@ -47,6 +55,7 @@ from .ports import CheapHasher
 logging.getLogger("mail.log").disabled = True
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
+CONTEXT = Context(Actor.system("test"), "pytest")
 NOTE = Notification("1", Recipient("Ada", ADA.email), "Hello", "Good day.\n")
 
 
@@ -56,13 +65,22 @@ class Mailbox:
 
     answer: str = "250 OK"
     recipient_answer: str = "250 OK"
+    sender_answer: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list[EmailMessage])
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 aiosmtpd's name
+    async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 aiosmtpd's name
+        envelope.mail_from = address
+        return self.sender_answer
+
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 as above
         envelope.rcpt_tos.append(address)
+        if self.recipient_answer == "disconnect":
+            server.transport.close()
         return self.recipient_answer
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 as above
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 as above
+        if self.answer == "disconnect":
+            server.transport.close()
         if self.answer.startswith("250"):
             mail = email.message_from_bytes(envelope.content, policy=default_policy)
             assert isinstance(mail, EmailMessage)
@@ -92,12 +110,13 @@ async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None
 
 def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable[Verdict]]:
     handler = notify_by(SmtpNotifier(url, "shop@example.com"))
-    process = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), handler, attempts=attempts)
+    inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
+    process = MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler), attempts=attempts)
 
     async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict:
         # Messages about one event and time are one message.
         changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, f"{event} {age}"), "occurred_at": datetime.now(UTC) - age}
-        return [await process(event, message(event).model_copy(update=changes)) for _ in range(times)][-1]
+        return [await process(message(event).model_copy(update=changes)) for _ in range(times)][-1]
 
     return receive
 
@@ -119,6 +138,30 @@ async def test_a_user_is_written_once_about_a_new_password_and_about_nothing_els
     [mail] = mailbox.mails
     assert (mail["From"], mail["To"], mail["Subject"]) == ("shop@example.com", "ada@example.org", "Your password was changed")
     assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe password of your account was changed on 20")
+
+
+async def test_a_change_of_the_address_is_reported_to_the_previous_one(pool: Pool, conn: Connection) -> None:
+    users, mailbox = UserCommands(Transactions(units_of_work(pool)), CheapHasher()), Mailbox()
+    added = await users.register(CONTEXT, ADA, Password("correct horse"))
+    assert isinstance(added, Ok)
+    ada, moved = added.value.id, replace(ADA, email=EmailAddress("thief@example.org"))
+    for profile in (replace(ADA, name=PersonName("Adah", "Lovelace")), moved, replace(moved, email=EmailAddress("THIEF@example.org"))):
+        assert isinstance(await users.update_profile(CONTEXT, ada, profile), Ok)
+    cur = await conn.execute("SELECT occurred_at FROM outbox WHERE event_type = 'UserProfileUpdated' ORDER BY position")
+    times = [moment for (moment,) in await cur.fetchall()]
+    assert len(times) == 3
+    async with serving(mailbox) as port:
+        handler = notify_by(SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com"))
+        process = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), handler)
+        for moment in [*times, *times]:
+            # Redelivered, and with its time as it is in a message.
+            changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, str(moment)), "occurred_at": moment}
+            sent = message(UserProfileUpdated(ada)).model_copy(update=changes).model_dump_json()
+            assert await process(UserProfileUpdated(ada), read_message(sent.encode())) is Verdict.HANDLED
+    [mail] = mailbox.mails
+    assert (mail["To"], mail["Subject"]) == ("ada@example.org", "Your e-mail address was changed")
+    assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe e-mail address of your account was changed on 20")
+    assert "thief" not in mail.get_content()
 
 
 async def test_nobody_is_written_about_something_old(pool: Pool, pg_users: PostgresUserRepository) -> None:
@@ -218,3 +261,80 @@ async def test_a_login_is_sent_by_tls_to_a_server_that_is_trusted(scheme: str, t
         await send("wrong")
     [mail] = mailbox.mails
     assert (mail["Message-ID"], mail["Auto-Submitted"]) == ("<1@example.com>", "auto-generated")
+
+
+# --- Addresses of any form ------------------------------------------------------------------------------------------------
+
+_ATOM = "abcXYZ019!#$%&'*+/=?^_`{|}~-"
+_ENCODED_WORD = st.tuples(st.sampled_from("qQbB"), st.text("abXY=0123456789ABCDEF_", max_size=12)).map("=?utf-8?{0[0]}?{0[1]}?=".format)
+_LOCAL_PARTS = st.lists(st.text(_ATOM, min_size=1, max_size=12) | _ENCODED_WORD, min_size=1, max_size=3).map(".".join)
+ADDRESSES = st.tuples(_LOCAL_PARTS, st.sampled_from(["x.org", "a-b.example.com", "1.2"])).map("@".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ADDRESSES.filter(lambda text: isinstance(EmailAddress.parse(text), Ok)))
+@example("=?utf-8?q?=C3=A9?=@x.org")
+@example("=?utf-8?q?victim=40evil.org?=@x.org")
+@example("=?utf-8?q?a=0D=0ABcc=3Ax=40evil.org?=@x.org")
+@example("=?utf-8?b?dmljdGltQGV2aWwub3Jn?=@x.org")
+async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address: str) -> None:
+    commands, content = list[bytes](), list[bytes]()
+
+    # Not by aiosmtpd, which decodes addresses, too.
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        while (line := await reader.readline()) not in {b"quit\r\n", b""}:
+            commands.append(line)
+            writer.write(b"354 go on\r\n" if line == b"data\r\n" else b"250 OK\r\n")
+            if line == b"data\r\n":
+                content.append(await reader.readuntil(b"\r\n.\r\n"))
+                writer.write(b"250 OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        note = replace(NOTE, to=Recipient("Zoë", EmailAddress(address)), text="Hello Zoë")
+        await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(note)
+    assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"data\r\n"]
+    head, _, body = content[0].partition(b"\r\n\r\n")
+    assert [line for line in head.split(b"\r\n") if line[:3].lower() in {b"to:", b"cc:", b"bcc"}] == [f"To: {address}".encode()]
+    assert content[0].isascii()
+    assert body
+
+
+async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(), await registered(pg_users)
+    answers = ["550 no such user", "450 try again", "421 closing", "530 log in first", "disconnect"]
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}", attempts=2)
+        for number, answer in enumerate(answers):
+            old, young = timedelta(minutes=10, seconds=number), timedelta(seconds=number)
+            mailbox.recipient_answer = answer
+            assert await receive(UserPasswordChanged(ada), times=2, age=old) is Verdict.DEAD
+            mailbox.recipient_answer, mailbox.answer = "250 OK", answer
+            assert await receive(UserPasswordChanged(ada), times=2, age=old + timedelta(hours=1)) is Verdict.DEAD
+            # What is postponed is tried again for a while.
+            expected = Verdict.DEAD if answer.startswith("550") else Verdict.NOT_NOW
+            assert await receive(UserPasswordChanged(ada), times=2, age=young) is expected
+            mailbox.answer = "250 OK"
+            assert await receive(UserPasswordChanged(ada), age=timedelta(hours=3, seconds=number)) is Verdict.HANDLED
+    assert len(mailbox.mails) == len(answers)
+
+
+async def test_a_message_waits_for_a_server_that_does_not_accept_the_sender(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(sender_answer="550 go away"), await registered(pg_users)
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}", attempts=1)
+        assert await receive(UserPasswordChanged(ada), times=2, age=timedelta(hours=1)) is Verdict.NOT_NOW
+        mailbox.sender_answer = "250 OK"
+        assert await receive(UserPasswordChanged(ada), age=timedelta(hours=1)) is Verdict.HANDLED
+
+
+async def test_nobody_is_written_whose_personal_data_were_erased(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(), await registered(pg_users)
+    user = await pg_users.get(ada)
+    assert isinstance(user, Ok)
+    assert isinstance(await pg_users.erase(user.value), Ok)
+    async with serving(mailbox) as port:
+        assert await consumer(pool, f"smtp://127.0.0.1:{port}", attempts=1)(UserPasswordChanged(ada)) is Verdict.HANDLED
+    assert mailbox.mails == []

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
+import pytest
 from psycopg import AsyncConnection
 
 from shop.domain.events import OrderPaid
@@ -20,6 +21,8 @@ from shop.local_servers import LocalServer
 
 from .events import USER, message
 from .recording import TABLE, consume
+
+pytestmark = pytest.mark.programs
 
 AGGREGATES = 60
 EACH = 10

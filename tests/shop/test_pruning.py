@@ -152,9 +152,11 @@ async def test_pruning_removes_batches_with_an_audit_entry_each(messaging: Messa
         await handle(messaging, sent)
     pruning = MessagePruning(Transactions(messaging.begin), timedelta(0), timedelta(0), batch_size=1)
     outcomes = [await pruning.prune_batch(CONTEXT) for _ in range(3)]
-    assert sum((outcome.value for outcome in outcomes if isinstance(outcome, Ok)), Pruned(0, 0, 0)) == Pruned(2, 2, 0)
-    assert outcomes[-1] == Ok(Pruned(0, 0, 0))
-    assert await audited(messaging) == [("admin:clerk", "messages.prune", {"outbox": "1", "inbox": "1", "answers": "0"})] * 2
+    assert sum((outcome.value for outcome in outcomes if isinstance(outcome, Ok)), Pruned(0, 0, 0, 0)) == Pruned(2, 2, 0, 0)
+    assert outcomes[-1] == Ok(Pruned(0, 0, 0, 0))
+    assert (
+        await audited(messaging) == [("admin:clerk", "messages.prune", {"outbox": "1", "inbox": "1", "answers": "0", "erasures": "0"})] * 2
+    )
 
 
 async def test_messages_within_the_retention_are_not_removed(messaging: Messaging) -> None:
@@ -162,6 +164,6 @@ async def test_messages_within_the_retention_are_not_removed(messaging: Messagin
     for sent in await publish(messaging):
         await handle(messaging, sent)
     assert await MessagePruning(Transactions(messaging.begin), timedelta(days=1), timedelta(days=1)).prune_batch(CONTEXT) == Ok(
-        Pruned(0, 0, 0)
+        Pruned(0, 0, 0, 0)
     )
     assert await audited(messaging) == []

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import CheckViolation, InsufficientPrivilege
 from typer.testing import CliRunner
 
 from shop.cli import app
+from shop.domain.money import Currency, Money
+from shop.domain.orders import Order, OrderStatus
+from shop.domain.orders import OrderLine as DomainLine
+from shop.domain.result import Ok
+from shop.domain.values import OrderId, UserId
 from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
 from shop.infrastructure.postgres.administration.rights import RIGHTS, grant_rights
 
@@ -101,6 +107,8 @@ def test_the_role_may_execute_every_query_and_needs_each_of_its_rights(owner: Co
         "SET session_replication_role = replica",
         "UPDATE orders SET total_minor = 0",
         "DELETE FROM orders",
+        "INSERT INTO orders (placed_in) VALUES (1)",
+        "UPDATE orders SET placed_in = 1",
         "UPDATE order_lines SET quantity = 1",
         "UPDATE outbox SET payload = '{}'",
         "UPDATE users SET id = gen_random_uuid()",
@@ -115,6 +123,56 @@ def test_what_is_not_granted_is_refused(service: Connection[Any], statement: str
     with pytest.raises(InsufficientPrivilege) as refused:
         service.execute(statement.encode())
     assert refused.value.diag.context is None, "a trigger refused it, and not a missing right"
+
+
+ORDER = """
+    WITH lived AS (
+        INSERT INTO users (first_name, last_name, email, password) VALUES ('A', 'B', gen_random_uuid() || '@example.org', 'x') RETURNING id
+    )
+    INSERT INTO orders (user_id, status, currency, total_minor) SELECT id, %s, 'EUR', 1 FROM lived RETURNING id
+"""
+LINE = "INSERT INTO order_lines (order_id, line_number, sku, title, quantity, unit_price_minor) VALUES (%s, %s, 'X', 'X', 1, 1)"
+
+
+def placed(conn: Connection[Any], status: OrderStatus) -> uuid.UUID:
+    row = conn.execute(ORDER, [status]).fetchone()
+    assert row is not None
+    order: uuid.UUID = row[0]
+    return order
+
+
+def test_lines_are_written_by_the_transaction_that_places_their_order(service: Connection[Any]) -> None:
+    with service.transaction():
+        with service.transaction():
+            order = placed(service, OrderStatus.PLACED)
+            service.execute(LINE, [order, 1])
+        service.execute(LINE, [order, 2])
+    # Neither an order as it was, nor one that has just been changed.
+    for change in ("SELECT 1", "UPDATE orders SET updated_at = now()", "UPDATE orders SET status = 'paid', version = 2"):
+        with service.transaction(force_rollback=True):
+            service.execute(change.encode())
+            with pytest.raises(InsufficientPrivilege, match="lines are written together with their order"), service.transaction():
+                service.execute(LINE, [order, 3])
+    assert service.execute("SELECT count(*) FROM order_lines").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("before", OrderStatus)
+def test_an_order_moves_in_the_database_as_in_the_domain(service: Connection[Any], before: OrderStatus) -> None:
+    order = placed(service, before)
+    moved = set[OrderStatus]()
+    for after in OrderStatus:
+        try:
+            with service.transaction(force_rollback=True):
+                service.execute("UPDATE orders SET status = %s, version = 2 WHERE id = %s", [after, order])
+                moved.add(after)
+        except (InsufficientPrivilege, CheckViolation):
+            pass
+    line = DomainLine("X", "X", 1, Money(1, Currency.EUR))
+    now = datetime.now(UTC)
+    known = Order(OrderId(order), UserId(uuid.uuid4()), (line,), before, placed_at=now, updated_at=now, version=1)
+    moves = {after.value.status for after in (known.pay(), known.ship(), known.cancel()) if isinstance(after, Ok)}
+    # Where the status stays, the row may be written.
+    assert moved - {before} == moves
 
 
 def test_granting_again_restores_exactly_the_rights(database_url: str, owner: Connection[Any], role: str) -> None:

@@ -24,6 +24,7 @@ from shop.infrastructure.redis.sessions import open_session_store
 from .events import message
 
 HOUR = timedelta(hours=1)
+ADA = UserId(uuid.UUID(int=1))
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"])
@@ -146,23 +147,23 @@ class Clock:
 
 async def test_the_end_of_a_session_elsewhere_is_effective_within_the_interval() -> None:
     store, clock = CountedStore(), Clock()
-    known, session_id = OpenSessions(store, 5.0, clock), await opened(store, user())
-    assert [await known.is_open(session_id) for _ in range(3)] == [True] * 3
+    known, session_id = OpenSessions(store, 5.0, clock), await opened(store, ADA)
+    assert [await known.is_open(session_id, ADA) for _ in range(3)] == [True] * 3
     await store.close(session_id)
     clock.now = 4.9
-    assert await known.is_open(session_id)
+    assert await known.is_open(session_id, ADA)
     assert store.asked == 1
     clock.now = 5.0
-    assert [await known.is_open(session_id) for _ in range(3)] == [False] * 3
+    assert [await known.is_open(session_id, ADA) for _ in range(3)] == [False] * 3
     assert store.asked == 2
 
 
 async def test_the_end_of_a_session_in_this_process_is_effective_at_once() -> None:
     store = CountedStore()
-    known, session_id = OpenSessions(store, 5.0, Clock()), await opened(store, user())
-    assert await known.is_open(session_id)
+    known, session_id = OpenSessions(store, 5.0, Clock()), await opened(store, ADA)
+    assert await known.is_open(session_id, ADA)
     known.closed(session_id)
-    assert not await known.is_open(session_id)
+    assert not await known.is_open(session_id, ADA)
     assert store.asked == 1
 
 
@@ -171,22 +172,29 @@ async def test_while_the_store_is_lost_sessions_count_as_open_and_it_is_asked_on
     known, session_id, ended = OpenSessions(store, 0.0, clock), new_id(), new_id()
     known.closed(ended)
     store.is_lost = True
-    assert [await known.is_open(session_id) for _ in range(3)] == [True] * 3
-    assert not await known.is_open(ended)
+    assert [await known.is_open(session_id, ADA) for _ in range(3)] == [True] * 3
+    assert not await known.is_open(ended, ADA)
     assert store.asked == 1
     store.is_lost, clock.now = False, 1.0
-    assert not await known.is_open(session_id)
+    assert not await known.is_open(session_id, ADA)
+
+
+async def test_a_session_is_open_for_its_own_user_alone() -> None:
+    store = CountedStore()
+    known, session_id = OpenSessions(store, 5.0, Clock()), await opened(store, ADA)
+    assert [await known.is_open(session_id, each) for each in (user(), ADA, user(), ADA)] == [False, True, False, True]
+    assert store.asked == 1
 
 
 async def test_what_is_remembered_is_bounded() -> None:
     store, clock = CountedStore(), Clock()
     known = OpenSessions(store, 5.0, clock)
-    first = await opened(store, user())
-    assert await known.is_open(first)
+    first = await opened(store, ADA)
+    assert await known.is_open(first, ADA)
     for _ in range(10_000):
-        await known.is_open(new_id())
+        await known.is_open(new_id(), ADA)
     assert store.asked == 10_001
-    assert await known.is_open(first)
+    assert await known.is_open(first, ADA)
     assert store.asked == 10_002
 
 

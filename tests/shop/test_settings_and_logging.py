@@ -14,7 +14,8 @@ from nats.aio.client import Client
 from shop.application.context import CURRENT_TRACE
 from shop.infrastructure.logging import configure_logging
 from shop.infrastructure.settings.loading import SettingsError, load_settings
-from shop.infrastructure.settings.model import LogFormat, LogLevel, Settings
+from shop.infrastructure.settings.model import URL_READERS, LogFormat, LogLevel, Settings
+from shop.infrastructure.settings.urls import TLS
 
 URL = "postgres://shop:s3cret@db.example.org/shop"
 
@@ -340,23 +341,70 @@ def test_lines_below_the_level_are_not_written(log: io.StringIO) -> None:
 
 def test_tls_can_be_required_of_every_url(folder: Path) -> None:
     urls = {"database_url": "postgres://ada@db/shop", "redis_url": "redis://cache", "nats_url": "nats://broker"}
-    given = urls | {"database_read_url": "postgres://ada@db2/shop?sslmode=prefer"}
+    given = urls | {
+        "database_read_url": "postgres://ada@db2/shop?sslmode=require",
+        "nats_monitoring_url": "http://broker:8222",
+        "smtp_url": "smtp://mail:25",
+    }
     with pytest.raises(SettingsError) as caught:
         load_settings(overrides=given | {"require_tls": "true"})
     [problem] = caught.value.problems
     assert problem == (
         "require_tls on the command line: database_url does not require TLS: add sslmode=verify-full; "
-        "database_read_url does not require TLS: add sslmode=verify-full; redis_url does not require TLS: write rediss://; "
-        "nats_url does not require TLS: write tls://"
+        "database_read_url does not require TLS: add sslmode=verify-full; redis_url does not require TLS: write rediss://, "
+        "without options that weaken the verification of certificates; nats_url does not require TLS: write tls://; "
+        "nats_monitoring_url does not require TLS: write https://; smtp_url does not require TLS: write smtps:// or smtp+starttls://"
     )
     safe = {
         "database_url": "postgres://ada@db/shop?sslmode=verify-full",
         "database_read_url": "postgres://ada@/shop?host=/run/postgresql",
         "redis_url": "rediss://cache",
         "nats_url": "tls://broker:4222",
+        "nats_monitoring_url": "https://broker:8222",
+        "smtp_url": "smtp+starttls://mail:587",
     }
+    assert set(TLS) == set(URL_READERS)
     assert load_settings(overrides=safe | {"require_tls": "true"}).settings.require_tls
     assert not load_settings(overrides=urls).settings.require_tls
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        *(("database_url", f"postgres://ada@db/shop?sslmode={mode}") for mode in ("disable", "allow", "prefer", "require", "verify-ca")),
+        ("database_url", "postgres://ada@/shop"),
+        ("database_url", "postgres://ada@/shop?host=/run/postgresql&hostaddr=127.0.0.1"),
+        ("database_url", "postgres://ada@/shop?host=/run/postgresql,db.example.org"),
+        ("database_url", "postgres://ada@/shop?host=/run/postgresql,/run/other&hostaddr=,127.0.0.1"),
+        ("database_url", "postgres://ada@/shop?host=/run/postgresql&service=other"),
+        *(
+            ("redis_url", f"rediss://cache?{options}")
+            for options in ("ssl_cert_reqs=none", "ssl_cert_reqs=optional", "ssl_check_hostname=no")
+        ),
+        *(("redis_url", f"rediss://cache?{options}") for options in ("ssl_ciphers=aNULL", "ssl_exclude_verify_flags=VERIFY_X509_STRICT")),
+    ],
+)
+def test_an_option_that_evades_tls_is_refused(folder: Path, key: str, url: str) -> None:
+    safe = {"database_url": "postgres://ada@/shop?host=/run/postgresql", "require_tls": "true"}
+    assert load_settings(overrides=safe).settings.require_tls
+    with pytest.raises(SettingsError, match=f"{key} does not require TLS"):
+        load_settings(overrides=safe | {key: url})
+
+
+def test_the_environment_of_libpq_cannot_lead_a_unix_socket_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = {"database_url": "postgres://ada@/shop?host=/run/postgresql,/run/other", "require_tls": "true"}
+    verified = {"database_url": "postgres://ada@/shop?host=/run/postgresql,db&sslmode=verify-full", "require_tls": "true"}
+    (folder / "services").write_text("[other]\nhostaddr=127.0.0.1\n", encoding="utf-8")
+    monkeypatch.setenv("PGSERVICEFILE", str(folder / "services"))
+    for name, value in {"PGHOSTADDR": "127.0.0.1", "PGSERVICE": "other"}.items():
+        assert load_settings(overrides=sockets).settings.require_tls
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            patch.setenv("PGSSLMODE", "verify-full")
+            with pytest.raises(SettingsError, match="database_url does not require TLS"):
+                load_settings(overrides=sockets)
+            patch.setenv("PGSSLMODE", "disable")
+            assert load_settings(overrides=verified).settings.require_tls
 
 
 def test_keys_of_cursors_are_secrets_of_enough_length_and_may_be_in_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

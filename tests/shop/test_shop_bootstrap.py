@@ -21,7 +21,7 @@ from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.transactions.failures import StoreLost
-from shop.bootstrap import Adapters, DatabaseNotReady, Settings, open_shop
+from shop.bootstrap import Adapters, ConsumerName, DatabaseNotReady, Settings, open_shop
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok
@@ -217,6 +217,13 @@ async def test_there_is_no_consumer_of_a_cache_without_a_cache(database_url: str
 
 
 # --- Other adapters -----------------------------------------------------------------------------------------------------
+
+
+async def test_every_consumer_that_the_command_line_names_is_in_the_registry(database_url: str, redis_url: str) -> None:
+    settings = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, "smtp_url": "smtp://127.0.0.1:1"})
+    async with open_shop(settings, Adapters(broker=MemoryBroker())) as shop:
+        assert shop.consumers is not None
+        assert set(shop.consumers) == set(ConsumerName)
 
 
 async def test_adapters_can_be_replaced_where_the_service_is_composed(database_url: str, cheap_hasher: PasswordHasher) -> None:

@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from shop.application.commands.orders import MoveError
 from shop.application.commands.users import PasswordError, ProfileError
 from shop.application.context import Actor, Context
+from shop.application.messaging.interest import Interest
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Settings, open_shop
@@ -144,7 +145,7 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
     assert whole.json("orders", "ship", order["id"])["version"] == 3
     problem = whole.json("orders", "cancel", order["id"], code=1)
     assert problem["detail"] == f"order {order['id']} is shipped and cannot become cancelled"
-    assert whole.json("relay", "--once")["published"] == 4
+    assert whole.json("relay", "--once")["published"] == 5
 
     with whole.start("--set", "log_level=debug", "consume", "sales") as consumer, psycopg.connect(database_url, autocommit=True) as conn:
         wait_until(
@@ -161,9 +162,9 @@ def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_u
 
     page = whole.json("audit", f"order:{order['id']}", "--size", "3")
     assert [entry["action"] for entry in page["items"]] == ["order.cancel", "order.ship", "order.pay"]
-    rest = whole.json("audit", f"order:{order['id']}", "--after", page["next_cursor"])
+    rest = whole.json("audit", f"order:{order['id']}", "--cursor", page["next_cursor"])
     assert [(entry["action"], entry["actor"]) for entry in rest["items"]] == [("order.place", f"user:{user}")]
-    assert whole.json("audit", "--after", page["next_cursor"], code=2)["title"] == "Invalid cursor"
+    assert whole.json("audit", "--cursor", page["next_cursor"], code=2)["title"] == "Invalid cursor"
     assert whole.json("orders", "history", user)["items"][0]["line_count"] == 2
     search = whole.json("orders", "find", "--status", "shipped", "--currency", "EUR", "--customer", "LOVE", "--order", "largest")
     assert [item["id"] for item in search["items"]] == [order["id"]]
@@ -425,6 +426,15 @@ def test_users_are_found_by_filters_in_pages(program: Program) -> None:
     assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
 
 
+def test_sessions_that_are_unknown_do_not_look_like_none(program: Program) -> None:
+    user = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    for setting, reason in ((["--set", "redis_url=redis://127.0.0.1:1"], "Error 111 connecting"), ([], "redis_url is not set")):
+        shown = json.loads(program("--json", *setting, "users", "show", user).stdout)
+        assert shown["sessions"] is None
+        assert shown["sessions_are_unknown"].startswith(reason)
+        assert "sessions are unknown" in program("users", "show", user).stdout
+
+
 def test_all_about_a_user_and_an_order_is_shown_and_sessions_are_ended(database_url: str, redis_url: str) -> None:
     program = Program({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
     user = program.json(*REGISTER, stdin=PASSWORD)["id"]
@@ -482,16 +492,16 @@ def test_seeds_are_the_same_for_the_same_number(program: Program, database_url: 
 
 def test_only_old_messages_are_pruned(program: Program, database_url: str) -> None:
     program.json(*REGISTER, stdin=PASSWORD)
-    assert program.json("prune") == {"outbox": 0, "inbox": 0, "answers": 0}
+    assert program.json("prune") == {"outbox": 0, "inbox": 0, "answers": 0, "erasures": 0}
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
         conn.execute("""
             INSERT INTO inbox (consumer, message_id, event_type, handled_at)
             SELECT 'sales', message_id, event_type, published_at FROM outbox
         """)
-    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0}
-    assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0}
-    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0"]
+    assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0, "erasures": 0}
+    assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0, "erasures": 0}
+    assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0", "erasures", "0"]
 
 
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:
@@ -564,9 +574,35 @@ def test_a_port_for_metrics_that_is_in_use_is_reported(program: Program) -> None
     assert problem["detail"] == f"--metrics-port: {port} cannot be used: Address already in use"
 
 
+def test_positions_of_a_consumer_that_is_gone_are_removed_and_those_of_others_are_kept(whole: Program) -> None:
+    async def subscribe() -> None:
+        async with open_broker(whole.environment["NATS_URL"]) as broker:
+            for name in ("sales", "invoices"):
+                await broker.subscribe(name, Interest(partition=3)).next(0.1)
+
+    asyncio.run(subscribe())
+    known = {"consumer": "sales", "waiting": 0, "is_known": True}
+    assert whole.json("consumers", "list")["items"] == [{"consumer": "invoices", "waiting": 0, "is_known": False}, known]
+    assert whole.json("consumers", "retire", "invoices") == {"consumer": "invoices", "removed": 1}
+    assert whole.json("consumers", "list")["items"] == [known]
+    assert [entry["action"] for entry in whole.json("audit", "consumer:invoices")["items"]] == ["consumer.retire"]
+    assert whole("consumers", "retire", "sales").returncode == 2
+
+
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
     items = {item["name"]: item for item in whole.json("health")["items"]}
-    assert list(items) == ["postgres", "migrations", "durability", "outbox", "audit log", "redis", "nats", "stream", "nats durability"]
+    assert list(items) == [
+        "postgres",
+        "migrations",
+        "rights",
+        "durability",
+        "outbox",
+        "audit log",
+        "redis",
+        "nats",
+        "stream",
+        "nats durability",
+    ]
     with psycopg.connect(database_url) as conn:
         fsync = conn.execute("SHOW fsync").fetchone()
     # The server of the tests does not sync, which the check must report.
@@ -651,7 +687,15 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
     items = {item["name"]: item["is_healthy"] for item in program.json(*down, "health")["items"]}
     assert items.pop("durability") in {True, False}
     wrong = {"redis": False, "nats": False, "stream": False}
-    assert items == {"postgres": True, "migrations": True, "outbox": True, "audit log": True, "nats durability": True, **wrong}
+    assert items == {
+        "postgres": True,
+        "migrations": True,
+        "rights": True,
+        "outbox": True,
+        "audit log": True,
+        "nats durability": True,
+        **wrong,
+    }
     with psycopg.connect(database_url) as conn:
         conn.execute("DELETE FROM schema_migrations WHERE version = %s", [SCHEMA_VERSION])
         conn.execute(
@@ -700,7 +744,7 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
     ]
     file = tmp_path / "users.csv"
     file.write_text("\n".join(["first_name,last_name,email,phone,password_hash", *lines]), encoding="utf-8")
-    imported = program.json("users", "import", str(file))
+    imported = program.json("users", "import", str(file), code=1)
     assert imported["imported"] == 1100
     assert [(each["line"], each["reason"].split(" $")[0]) for each in imported["refused"]] == [
         (1102, "the e-mail address ADA@example.org is taken"),

@@ -30,6 +30,8 @@ from tests.support.waiting import wait_until
 
 from .web import LINE, PASSWORD, bearer, served
 
+pytestmark = pytest.mark.programs
+
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 
 

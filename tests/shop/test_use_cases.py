@@ -32,6 +32,7 @@ from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.events import (
     AuthenticationFailed,
+    AuthenticationSucceeded,
     Event,
     OrderCancelled,
     OrderPaid,
@@ -146,14 +147,18 @@ async def test_the_right_password_authenticates(service: Service) -> None:
     user = await service.registered()
     assert await service.users.authenticate(CONTEXT, ADA.email, PASSWORD.text) == Ok(user)
     assert service.audit[-1] == ("user.authenticate", f"user:{user.id}", "done")
+    assert service.events[-1] == AuthenticationSucceeded(user.id)
 
 
 @pytest.mark.parametrize("address", ["ada@example.org", "nobody@example.org"])
-async def test_a_failed_login_is_audited_and_published_without_the_reason(service: Service, address: str) -> None:
-    await service.registered()
+async def test_a_failed_login_is_audited_under_the_user_if_there_is_one_and_published_without_the_reason(
+    service: Service, address: str
+) -> None:
+    user = await service.registered()
     email = EmailAddress(address)
     assert await service.users.authenticate(CONTEXT, email, "guessed") == Err(WrongCredentials())
-    assert service.audit[-1] == ("user.authenticate", login(address), "refused")
+    subject = f"user:{user.id}" if email == ADA.email else login(address)
+    assert service.audit[-1] == ("user.authenticate", subject, "refused")
     assert service.events[-1] == AuthenticationFailed(email)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, Profile, User, UserNotFound, UserRepository
+from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+
+from .ports import Repositories
 
 HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 OTHER_HASH = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$b3RoZXI")
@@ -126,6 +131,31 @@ async def test_saving_a_password_changes_only_password_update_time_version_and_g
     assert updated == expected
     assert updated.updated_at > user.updated_at
     assert await users.get(bystander.id) == Ok(bystander)
+
+
+TRANSITIONS: dict[str, Callable[[User], User]] = {
+    "save_profile": lambda user: user.update_profile(GRACE),
+    "save_password": lambda user: user.change_password(OTHER_HASH),
+    "save_role": lambda user: user.grant(Role.CLERK),
+    "delete": User.delete,
+    "erase": User.delete,
+}
+
+
+async def test_every_method_that_writes_a_user_collects_its_events(begin: BeginUnitOfWork[Repositories]) -> None:
+    writing = {
+        name for name, method in inspect.getmembers(UserRepository, inspect.isfunction) if "user" in inspect.signature(method).parameters
+    }
+    assert writing == set(TRANSITIONS)
+    for name, change in TRANSITIONS.items():
+        async with begin() as uow:
+            added = await uow.repositories.users.add(NewUser(ADA, HASH))
+            assert isinstance(added, Ok)
+            changed = change(added.value)
+            assert changed.events
+            saved = await getattr(uow.repositories.users, name)(changed)
+            assert isinstance(saved, Ok)
+            assert tuple(uow.events)[1:] == changed.events, name
 
 
 async def test_deleting_removes_one_user_and_frees_the_address(users: UserRepository) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from shop.bootstrap import trusted_networks
 from shop.web.connections import Connections
 from shop.web.server import Listening, Server
 
@@ -37,7 +38,7 @@ async def web(database_url: str) -> AsyncIterator[Web]:
 async def on_port(web: Web, connections: Connections, trusted: str = "127.0.0.1") -> AsyncGenerator[int]:
     """Serve on a port until the end of the block."""
     addresses = list[str]()
-    listening = Listening("127.0.0.1", 0, trusted_proxies=trusted)
+    listening = Listening("127.0.0.1", 0, trusted_proxies=trusted_networks(trusted))
     server = Server(web.app, web.state, listening, addresses.append, drain=0, connections=connections)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 uvicorn sets no event
@@ -159,30 +160,23 @@ def test_a_server_without_enough_open_files_says_so(database_url: str) -> None:
     assert "ulimit -n" in ran.stdout
 
 
-async def test_failures_to_accept_are_one_line_of_the_log(web: Web, caplog: pytest.LogCaptureFixture) -> None:
-    async with on_port(web, Connections()) as port:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        clients = [socket.socket() for _ in range(3)]
-        used = max(each.fileno() for each in clients) + 1
-        spare = [socket.socket() for _ in range(50)]
-        for each in spare:
-            each.close()
-        # Descriptors that exist remain.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-        try:
-            for each in clients:
-                each.setblocking(False)
-                await asyncio.get_running_loop().sock_connect(each, ("127.0.0.1", port))
-            async with asyncio.timeout(30):
-                while not caplog.records:  # noqa: ASYNC110 logging has no event
-                    await asyncio.sleep(0.01)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def test_failures_to_accept_are_one_line_of_the_log(database_url: str) -> None:
+    with served(database_url) as server:
+        assert server.process.stderr is not None
+        process_id, host, port = server.process.pid, "127.0.0.1", int(server.url.rpartition(":")[2])
+        before = resource.prlimit(process_id, resource.RLIMIT_NOFILE)
+        highest = max(int(each.name) for each in Path(f"/proc/{process_id}/fd").iterdir())
+        resource.prlimit(process_id, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+        # The first ones fill what is free below.
+        clients = [socket.create_connection((host, port)) for _ in range(64)]
+        failed = "no connection can be accepted: Too many open files"
+        while failed not in (line := server.process.stderr.readline()):
+            assert line, "the server has ended"
+        resource.prlimit(process_id, resource.RLIMIT_NOFILE, before)
         for each in clients:
             each.close()
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
-        "no connection can be accepted: Too many open files"
-    ]
+        status, log = server.stop()
+    assert (status, failed in log, "Traceback" in log) == (0, False, False)
 
 
 # --- What is not HTTP ---------------------------------------------------------------------------------------------------

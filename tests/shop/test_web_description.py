@@ -30,6 +30,7 @@ from shop.cli.output import Problem as CliProblem
 from shop.domain.orders import UnacceptableOrder
 from shop.domain.users import Role
 from shop.domain.values import InvalidValue
+from shop.web.middleware import Limits
 from shop.web.problems import OF_ERROR, Problem, Refused
 
 from .web import PASSWORD, open_web, served
@@ -64,6 +65,16 @@ def test_every_error_of_a_use_case_has_one_problem_as_on_the_command_line() -> N
 def test_the_page_explains_every_problem_and_no_other() -> None:
     rows = re.findall(r"^\| `urn:shop:problem:([a-z-]+)` \| (\d+) \| ..", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(rows) == sorted((problem.kind, str(problem.status)) for problem in Problem)
+
+
+async def test_every_operation_describes_what_is_answered_in_place_of_it(database_url: str) -> None:
+    async with open_web(database_url, limits=Limits(body=10)) as web:
+        operations = [(path, method, each) for path, of in web.app.openapi()["paths"].items() for method, each in of.items()]
+        for path, method, described in operations:
+            refused = await web.client.request(method, path.replace("{", "").replace("}", ""), content=b" " * 11)
+            assert refused.status_code == 413
+            assert {"413", "500", "504"} <= set(described["responses"]), (method, path)
+    assert len(operations) > 20
 
 
 def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:

@@ -321,3 +321,14 @@ async def test_a_move_of_an_order_may_name_its_version(web: Web) -> None:
     assert problem(await ada("POST", f"{path}/payment", headers={"If-Match": '"2"'})) == (412, "precondition-failed")
     assert (await ada("POST", f"{path}/payment", headers={"If-Match": '"1"'})).headers["etag"] == '"2"'
     assert (await ada("POST", f"{path}/cancellation")).headers["etag"] == '"3"'
+
+
+async def test_counters_of_failures_begin_at_zero_so_that_the_first_one_is_an_increase(web: Web) -> None:
+    metrics = (await web.client.get("/metrics")).text
+    for line in (
+        'shop_use_cases_total{outcome="unknown",use_case="order.pay"} 0.0',
+        'shop_use_cases_total{outcome="defect",use_case="user.register"} 0.0',
+        'shop_http_requests_total{method="POST",route="/orders/{order_id}/payment",status="503"} 0.0',
+    ):
+        assert line in metrics.splitlines()
+    assert "_created" not in metrics

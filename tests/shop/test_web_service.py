@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
+import stat
 import threading
 import uuid
 from collections.abc import AsyncIterator
@@ -32,6 +34,8 @@ from tests.support.waiting import wait_until
 
 from .servers import frozen
 from .web import LINE, PASSWORD, Web, answers_at, bearer, listening, open_web, problem, served, write_key
+
+pytestmark = pytest.mark.programs
 
 
 @pytest_asyncio.fixture
@@ -257,6 +261,16 @@ async def test_a_lost_database_is_a_problem_and_the_server_is_not_ready(database
     assert (await web.client.get("/livez")).status_code == 200
 
 
+async def test_a_parameter_that_an_operation_does_not_describe_is_refused_but_not_to_scrapers(web: Web) -> None:
+    clerk = await web.person(Role.CLERK)
+    for path in ("/orders", f"/users/{clerk.id}", "/.well-known/jwks.json"):
+        refused = await clerk("GET", path, params={"statuss": "paid", "size_": 3})
+        assert problem(refused) == (422, "invalid-request")
+        assert [each["at"] for each in refused.json()["errors"]] == ["/query/size_", "/query/statuss"]
+    assert (await clerk("GET", "/orders", params={"status": "paid", "size": 3})).status_code == 200
+    assert [(await web.client.get(path, params={"x": "y"})).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
+
+
 # --- Traces and metrics -------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +300,7 @@ async def test_a_trace_is_continued_through_the_audit_log_and_the_response(
 
 async def test_the_log_and_the_metrics_have_the_route_of_a_request_and_not_its_path(web: Web, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "shop.http"):
-        await web.client.get(f"/users/{uuid.UUID(int=1)}/profile", params={"x": "y"})
+        await web.client.get(f"/users/{uuid.UUID(int=1)}/profile?")
         await web.client.request("BREW", "/nowhere")
     lines = [record.getMessage().partition(" in ")[0] for record in caplog.records]
     assert lines == ["GET /users/{user_id}/profile: 404", "OTHER unknown: 404"]
@@ -358,6 +372,23 @@ def test_two_programs_accept_each_others_cursors_and_refuse_a_key_that_is_remove
         codes, logs = zip(*(each.stop() for each in (first, second)), strict=True)
     assert codes == (0, 0)
     assert all("token_keys has changed: the key next signs, and accepted are next" in log for log in logs)
+
+
+async def test_a_unix_socket_is_for_the_group_and_removed_with_its_server(web: Web, tmp_path: Path) -> None:
+    path = tmp_path / "shop.sock"
+    async with listening(web, tmp_path) as client:
+        assert (await client.get("/livez")).status_code == 200
+        assert stat.filemode(path.stat().st_mode) == "srw-rw----"
+        # Its file is replaced by a server that is started before this one has stopped, and which keeps it.
+        path.unlink()
+        path.touch()
+    assert path.exists()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    async with listening(web, tmp_path) as client:
+        assert (await client.get("/livez")).status_code == 200
+    assert not path.exists()
 
 
 async def test_a_server_on_any_free_port_reports_the_one_that_it_has(web: Web) -> None:

@@ -38,6 +38,7 @@ class Action(StrEnum):
     CANCEL_ORDER = "order.cancel"
     SHOW_SALES = "sales.show"
     READ_AUDIT_LOG = "audit.read"
+    READ_DEAD_LETTERS = "messages.read"
 
 
 class Who(StrEnum):
@@ -77,6 +78,7 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.CANCEL_ORDER: _SELF_OR_STAFF,
     Action.SHOW_SALES: _STAFF,
     Action.READ_AUDIT_LOG: frozenset({Who.ADMIN}),
+    Action.READ_DEAD_LETTERS: frozenset({Who.ADMIN}),
 }
 """Who may perform each action. What is not in an entry is refused."""
 
@@ -95,6 +97,11 @@ class NotAllowed:
 def refusal(actor: Actor, action: Action, owner: UserId | None = None) -> NotAllowed | None:
     """Return None if the actor may perform the action on what `owner` owns, else why not."""
     return None if _relations(actor, owner) & POLICIES[action] else NotAllowed(action, anonymous=actor.role is None)
+
+
+def sees_order(actor: Actor, owner: UserId) -> bool:
+    """Return whether an actor may know of an order. For others there is no such order, whatever they ask about it."""
+    return refusal(actor, Action.SHOW_ORDER, owner) is None
 
 
 def _relations(actor: Actor, owner: UserId | None) -> set[Who]:

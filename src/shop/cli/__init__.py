@@ -20,9 +20,10 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, database, dead, orders, outbox, projections, roles, sessions, users
+from shop.cli.commands import config, consumers, database, dead, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
+from shop.cli.commands.consumers import status
 from shop.cli.commands.health import health
 from shop.cli.commands.import_users import import_users
 from shop.cli.commands.prune import prune
@@ -42,12 +43,13 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(dead.app, name="dead")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(consumers.app, name="consumers")
 app.add_typer(projections.app, name="projections")
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="database")
 # Until `main` begins, for those who import this module.
 interruption.end()
-for command in (serve, seed, relay, consume, prune, audit, trace, health):
+for command in (serve, seed, relay, consume, prune, audit, trace, health, status):
     app.command()(command)
 
 

@@ -78,6 +78,7 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
 
 
 _PIPE_WIDTH = 240
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Output:
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
         """Write a list of records, and the cursor of the next page."""
-        self._listing(rows, columns, {"next_cursor": cursor}, {"more: --after": cursor})
+        self._listing(rows, columns, {"next_cursor": cursor}, {"next: --cursor": cursor})
 
     def pages(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], following: str | None, preceding: str | None) -> None:
         """Write a list of records, and the cursors of the pages after and before it."""
@@ -224,8 +225,9 @@ def _text(value: Any) -> str:
             return ""
         case Mapping():
             # JSON of any content.
-            return ", ".join(f"{key}={each}" for key, each in value.items())  # pyright: ignore[reportUnknownVariableType]
+            return _text(", ".join(f"{key}={each}" for key, each in value.items()))  # pyright: ignore[reportUnknownVariableType]
         case list() | tuple():
             return "\n".join(_text(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
         case _:
-            return str(value)
+            # What others wrote must not move the cursor of a terminal.
+            return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))

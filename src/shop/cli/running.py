@@ -172,8 +172,8 @@ async def until_stopped(
             except OSError as error:
                 detail = f"--metrics-port: {metrics_port} cannot be used: {error.strerror}"
                 raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
-        if shop.statuses is not None:
-            await stack.enter_async_context(announcing(name, shop.statuses))
+        if shop.broker is not None:
+            await stack.enter_async_context(announcing(name, shop.broker))
         here.output.note("running; stop with Ctrl-C")
         return await work(stop)
 
@@ -220,7 +220,6 @@ MetricsPortOption = Annotated[
 ]
 SizeOption = Annotated[int, typer.Option("--size", min=1, max=1000, help="Items per page.")]
 CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a page, as the page before or after it shows it.")]
-AfterOption = Annotated[str | None, typer.Option("--after", help="Cursor of the previous page.")]
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

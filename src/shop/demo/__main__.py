@@ -36,7 +36,7 @@ def main() -> int:
         with ExitStack() as stack:
             asyncio.run(_run(_settings(stack, database_url)))
     except DatabaseNotReady as error:
-        return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate up`.", status=1)
+        return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate -d migrations up`.", status=1)
     except (SettingsError, ServerNotStarted, UnexpectedOutcome) as error:
         return _fail_with(str(error), status=1)
     except KeyboardInterrupt:

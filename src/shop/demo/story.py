@@ -28,6 +28,7 @@ GRACE: Document = {"first_name": "Grace", "last_name": "Hopper", "email": "grace
 KATHERINE: Document = {"first_name": "Katherine", "last_name": "Johnson", "email": "katherine@example.org"}
 VISITOR: Document = {"first_name": "Just", "last_name": "Visiting", "email": "visitor@example.org"}
 PASSWORD = "correct horse battery"  # noqa: S105 of users of the demo alone
+_ENTRIES = 1000
 # A pipe has no width.
 _PIPE_WIDTH = 160
 PHONES = ("+1 202 555 0143", "+1 202 555 0186")
@@ -42,8 +43,8 @@ async def tell(service: Service) -> None:
     await _grant(service.shop, {ids["Grace"]: Role.CLERK, ids["Katherine"]: Role.ADMIN})
     ada, grace, katherine = await _log_in(service, ids)
     await _change_profile(grace)
-    order, traces = await _order(ada)
-    traces += await _move(ada, grace, order)
+    order = await _order(ada)
+    await _move(ada, grace, order)
     await _refuse(ada, grace, order)
     await _roll_back(service.shop, ada)
     await _consume(service)
@@ -52,7 +53,7 @@ async def tell(service: Service) -> None:
     await _audit(katherine, order)
     await _delete_a_visitor(anyone, service)
     await _log_out(ada, grace, katherine)
-    _trace(service, order, traces)
+    await _trace(service, order)
 
 
 async def _register(anyone: Client) -> dict[str, str]:
@@ -114,7 +115,7 @@ async def _change_profile(grace: Client) -> None:
     await grace.refused("precondition-failed", "PATCH", path, phone, headers={"If-Match": tag})
 
 
-async def _order(ada: Client) -> tuple[Document, list[str]]:
+async def _order(ada: Client) -> Document:
     step("Place an order, and send the request again, as after a lost answer: one order under one Idempotency-Key")
     key = {"Idempotency-Key": uuid.uuid4().hex}
     body: Document = {"user_id": ada.id, "lines": [ENGINE, CARDS]}
@@ -126,19 +127,17 @@ async def _order(ada: Client) -> tuple[Document, list[str]]:
         raise UnexpectedOutcome(f"unexpected outcome: two orders under one key: {order['id']} and {again.json()['id']}")
     show(again, f"the same order {order['id']}, replayed")
     await ada.refused("key-reused", "POST", "/orders", {**body, "lines": [CARDS]}, headers=key)
-    return order, [placed.headers["X-Request-Id"]]
+    return order
 
 
-async def _move(ada: Client, grace: Client, order: Document) -> list[str]:
+async def _move(ada: Client, grace: Client, order: Document) -> None:
     step("Pay the order; only a clerk ships it")
-    path, traces = f"/orders/{order['id']}", list[str]()
+    path = f"/orders/{order['id']}"
     paid = await ada.done("POST", f"{path}/payment", headers={"If-Match": '"1"'})
     show(paid, _sketch(paid.json()))
     await ada.refused("not-allowed", "POST", f"{path}/shipment")
     shipped = await grace.done("POST", f"{path}/shipment")
     show(shipped, _sketch(shipped.json()))
-    traces += [each.headers["X-Request-Id"] for each in (paid, shipped)]
-    return traces
 
 
 async def _refuse(ada: Client, grace: Client, order: Document) -> None:
@@ -152,7 +151,7 @@ async def _refuse(ada: Client, grace: Client, order: Document) -> None:
 
 async def _roll_back(shop: Shop, ada: Client) -> None:
     # No request can do this: the service takes nothing of a request that PostgreSQL would refuse.
-    step("Fail in the middle of a transaction: the order is written, the key of its request is too long, and everything is rolled back")
+    step("Fail in the middle of a transaction: PostgreSQL refuses to store the Idempotency-Key, and the order before it is rolled back")
     before = (await ada.done("GET", f"/users/{ada.id}/orders?size=1")).json()
     user_id = UserId(uuid.UUID(ada.id))
     broken = Context(Actor.user(user_id), "demo", once=Once("longer than the column is " * 10, b"1", lambda _: b""))
@@ -171,7 +170,7 @@ async def _consume(service: Service) -> None:
     await service.wait_for_consumers()
     say(f"nothing is pending; the consumers are {', '.join(service.shop.consumers or ())}")
     for day in _expect(await service.shop.reads.daily_sales(datetime.now(UTC).date())):
-        say(f"sales on {day.day}: {day.orders} orders, {written(day.revenue_minor, day.currency)}")
+        say(f"sales on {day.day}: {_counted(day.orders)}, {written(day.revenue_minor, day.currency)}")
 
 
 async def _search(grace: Client) -> None:
@@ -203,7 +202,7 @@ async def _read(service: Service, ada: Client) -> None:
         read = await ada.done("GET", f"/users/{ada.id}/orders/totals")
         [totals] = read.json()["totals"]
         source = "Redis" if service.shop.cache.hits > hits else "PostgreSQL"
-        show(read, f"{totals['orders']} orders, {totals['shipped']} shipped, {_money(totals['spent'])}  (from {source})")
+        show(read, f"{_counted(totals['orders'])}, {totals['shipped']} shipped, {_money(totals['spent'])}  (from {source})")
     metrics = await ada.done("GET", "/metrics")
     show(metrics, "")
     for line in metrics.text.splitlines():
@@ -234,11 +233,17 @@ async def _log_out(*people: Client) -> None:
     await people[0].refused("unauthenticated", "GET", f"/users/{people[0].id}")
 
 
-def _trace(service: Service, order: Document, traces: list[str]) -> None:
+async def _trace(service: Service, order: Document) -> None:
     step(f"The trace of the order, from its requests to their effects: as `shop trace {order['id']}` shows it")
+    # Those of the audit log, as the command finds them: also of what was refused.
+    entries = _expect(await service.shop.reads.audit_entries(f"order:{order['id']}", _ENTRIES)).items
     sys.stdout.flush()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    console.print(span_tree(read_spans(service.spans, traces)))
+    console.print(span_tree(read_spans(service.spans, {entry.trace_id for entry in entries})))
+
+
+def _counted(orders: int) -> str:
+    return f"{orders} {'order' if orders == 1 else 'orders'}"
 
 
 def _credentials(person: Document) -> Document:

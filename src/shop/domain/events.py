@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from shop.domain.money import Money
 from shop.domain.values import EmailAddress, OrderId, UserId
@@ -31,8 +32,23 @@ class UserPasswordChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UserRoleChanged:
+    """A user has another role, as in `clerk`."""
+
+    user_id: UserId
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserDeleted:
     """A user was deleted."""
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationSucceeded:
+    """A user proved to know the password, to log in."""
 
     user_id: UserId
 
@@ -79,15 +95,28 @@ class OrderCancelled:
     refund: Money | None
 
 
-UserEvent: TypeAlias = UserRegistered | UserProfileUpdated | UserPasswordChanged | UserDeleted
+UserEvent: TypeAlias = UserRegistered | UserProfileUpdated | UserPasswordChanged | UserRoleChanged | UserDeleted
+LoginEvent: TypeAlias = AuthenticationSucceeded | AuthenticationFailed
 OrderEvent: TypeAlias = OrderPlaced | OrderPaid | OrderShipped | OrderCancelled
-Event: TypeAlias = UserEvent | AuthenticationFailed | OrderEvent
+Event: TypeAlias = UserEvent | LoginEvent | OrderEvent
+
+
+KINDS: Final[Mapping[type[Event], str]] = {
+    **dict.fromkeys(
+        (UserRegistered, UserProfileUpdated, UserPasswordChanged, UserRoleChanged, UserDeleted, AuthenticationSucceeded), "user"
+    ),
+    AuthenticationFailed: "login",
+    **dict.fromkeys((OrderPlaced, OrderPaid, OrderShipped, OrderCancelled), "order"),
+}
+"""The kind of aggregate that each event is about."""
 
 
 def aggregate_of(event: Event) -> str:
     """Return the aggregate of an event, as in `order:<id>`. Events of one aggregate are published in the order in which they occurred."""
     match event:
-        case UserRegistered() | UserProfileUpdated() | UserPasswordChanged() | UserDeleted():
+        case (
+            UserRegistered() | UserProfileUpdated() | UserPasswordChanged() | UserRoleChanged() | UserDeleted() | AuthenticationSucceeded()
+        ):
             return f"user:{event.user_id}"
         case AuthenticationFailed():
             return f"login:{event.email.text.lower()}"

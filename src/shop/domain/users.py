@@ -10,7 +10,7 @@ from typing import Protocol
 
 from shop.domain.aggregate import Aggregate
 from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
+from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered, UserRoleChanged
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
 
@@ -78,8 +78,8 @@ class User(Aggregate):
         return replace(self, password=password)
 
     def grant(self, role: Role) -> User:
-        """Return the user with another role, which is no event: no consumer needs it."""
-        return replace(self, role=role)
+        """Return the user with another role, which raises `UserRoleChanged`."""
+        return replace(self, role=role, events=(*self.events, UserRoleChanged(self.id, role.value)))
 
     def delete(self) -> User:
         """Return the user to be deleted, which raises `UserDeleted`."""

@@ -8,18 +8,22 @@ from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from shop.application.authorisation import Action
 from shop.application.messaging.broker import BrokerUnavailable, MessageRefused, Place, Publisher
 from shop.application.messaging.consumer import Processor, Verdict
 from shop.application.messaging.messages import Message
 from shop.application.reads.cache import ReadCache
-from shop.application.transactions.observing import outcome_of
+from shop.application.transactions.observing import OUTCOMES, outcome_of
 from shop.domain.result import Result
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.telemetry import span
+
+# Of the whole process. A series of its own for the time of each, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call] # it is not annotated
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -31,9 +35,20 @@ class UseCaseMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._ended = Counter("shop_use_cases", "Use cases that ended, by outcome.", ["use_case", "outcome"], registry=registry)
         self._seconds = Histogram("shop_use_case_seconds", "Time of a use case, with all attempts.", ["use_case"], registry=registry)
+        self._known = set[str]()
+        for action in Action:
+            self._prepare(action)
+
+    def _prepare(self, action: str) -> None:
+        # All outcomes from the beginning, so that the first one of each is an increase.
+        for outcome in OUTCOMES:
+            self._ended.labels(action, outcome)
+        self._known.add(action)
 
     async def observe(self, action: str, use_case: Callable[[], Awaitable[Result[T, E]]]) -> Result[T, E]:
         """Run a use case, and record its outcome."""
+        if action not in self._known:
+            self._prepare(action)
         started, outcome = time.perf_counter(), "defect"
         with span(action) as current:
             try:
@@ -109,7 +124,7 @@ class MessagingMetrics:
     def counted(self, consumer: str, process: Processor) -> Processor:
         """Count what a consumer processes."""
         for verdict in Verdict:
-            # From the beginning, so that the first one of them is an increase.
+            # As above.
             self._processed.labels(consumer, verdict.name.lower())
 
         async def process_counted(message: Message) -> Verdict:
@@ -123,6 +138,9 @@ class MessagingMetrics:
 
     def publisher(self, publisher: Publisher) -> Publisher:
         """Count what is published."""
+        for outcome in ("published", "refused", "unavailable"):
+            # As above.
+            self._published.labels(outcome)
         return _CountedPublisher(publisher, self._published)
 
     @contextmanager

@@ -27,6 +27,8 @@ _log = logging.getLogger("shop.tokens")
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_GENERATIONS: Final = range(2**63)
 _REQUIRED: Final = ("iss", "aud", "sub", "sid", "gen", "iat", "exp")
 # Of the clocks of two processes: one may read a token that another one has just signed.
 _LEEWAY: Final = timedelta(seconds=5)
@@ -85,6 +87,13 @@ class KeyRing:
             problems.append(str(error))
         kept = {key_id: self.verifying[key_id] for key_id in broken if key_id in self.verifying}
         return KeyRing(signing_id, signing, {**_public(keys), **kept}), problems
+
+
+def check_keys(folder: Path) -> None:
+    """Raise ValueError with all problems of the keys of a folder, whichever of them signs."""
+    _, broken = _read(folder)
+    if broken:
+        raise ValueError("; ".join(broken.values()))
 
 
 class SignedAccessTokens:
@@ -183,8 +192,15 @@ class SignedAccessTokens:
                 leeway=_LEEWAY,
                 options={"require": list(_REQUIRED), "strict_aud": True},
             )
-            return AccessClaims(UserId(UUID(payload["sub"])), str(payload["sid"]), int(payload["gen"]))
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            session_id, generation = payload["sid"], payload["gen"]
+            # No conversions: str() and int() accept other types, and what they return may be no key of the session store.
+            if not isinstance(session_id, str) or _SESSION_ID.fullmatch(session_id) is None:
+                raise jwt.InvalidTokenError("no session id")
+            if type(generation) is not int or generation not in _GENERATIONS:
+                raise jwt.InvalidTokenError("no generation")
+            return AccessClaims(UserId(UUID(payload["sub"])), session_id, generation)
+        # PyJWT lets pass what its JSON parser and its conversions of numbers raise: of nested arrays, and of Infinity.
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             # By its class: its message may quote the token.
             _log.info("access token refused: %s", type(error).__name__)
             return None
@@ -242,7 +258,10 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
     signing_id = signing_id or named
     key = keys.get(signing_id)
     if not isinstance(key, Ed25519PrivateKey):
-        cure = f"openssl genpkey -algorithm ed25519 -out {folder / signing_id}.pem makes one"
+        file = folder / f"{signing_id}.pem"
+        if key is not None:
+            raise ValueError(f"{file}: is a public key, which cannot sign; let another one sign, or put its private key there")
+        cure = f"openssl genpkey -algorithm ed25519 -out {file} makes one"
         raise ValueError(f"the folder {folder} has no private key of the id {signing_id!r}; {cure}")  # noqa: TRY004 the folder is wrong, not a type
     return signing_id, key
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -14,8 +15,9 @@ from starlette.responses import Response
 
 from shop.bootstrap import Shop
 from shop.web.middleware import Limited, Limits, Observed
-from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused
+from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response
+from shop.web.requests import only_described_parameters
 from shop.web.routes import audit, operations, orders, sales, sessions, users
 from shop.web.state import State
 
@@ -45,7 +47,13 @@ def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
     app.state.shop = shop
     app.state.serving = state
     for router in _ROUTERS:
-        app.include_router(router)
+        # Scrapers and probes add parameters of their own.
+        is_strict = router is not operations.router
+        app.include_router(router, dependencies=[Depends(only_described_parameters)] if is_strict else ())
+    for route in (each for router in _ROUTERS for each in router.routes if isinstance(each, APIRoute)):
+        # From the beginning, so that the first one of them is an increase.
+        for method, status in product(route.methods or (), (500, 503, 504)):
+            state.metrics.requests.labels(method, route.path, status)
     return app
 
 
@@ -62,6 +70,7 @@ class _Described(FastAPI):
             details = ProblemDetails.model_json_schema(ref_template=template)
             details.pop("$defs", None)
             schemas["ProblemDetails"] = details
+            add_problems_of_the_server(document)
         assert self.openapi_schema is not None  # noqa: S101 it was just made
         return self.openapi_schema
 

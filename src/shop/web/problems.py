@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -97,6 +97,12 @@ OF_ERROR: Final[Mapping[type[object], Problem]] = {
 }
 """The problem of each error of the use cases."""
 
+_WITHOUT_REASON: Final[Mapping[type[object], str]] = {
+    SessionsUnavailable: "sessions are unavailable: nobody can log in, and none can be listed or ended; try again later",
+    Unavailable: "the database is unavailable; nothing was written, so try again later",
+}
+"""The details of errors whose reason names servers and their settings: that is in the log and in `shop health`."""
+
 
 class InvalidPart(BaseModel):
     """An invalid part of a request: its place as a JSON pointer, from `/body`, `/query`, `/path` or `/header`."""
@@ -134,21 +140,23 @@ class Refused(Exception):
         problem = OF_ERROR.get(type(error))
         if problem is None:
             raise TypeError(f"no problem is defined for {type(error).__name__}")
-        return cls(problem, str(error), retry_after=error.retry_after if isinstance(error, TooManyAttempts) else None)
+        return cls(
+            problem,
+            _WITHOUT_REASON.get(type(error)) or str(error),
+            retry_after=error.retry_after if isinstance(error, TooManyAttempts) else None,
+        )
 
 
-_ALWAYS = (
+_EVERYWHERE = (
     Problem.MALFORMED_REQUEST,
     Problem.REQUEST_INCOMPLETE,
-    Problem.UNSUPPORTED_MEDIA_TYPE,
-    Problem.TOO_MANY_CONNECTIONS,
     Problem.BODY_TOO_LARGE,
-    Problem.TOO_MANY_REQUESTS,
-    Problem.INVALID_REQUEST,
+    Problem.UNSUPPORTED_MEDIA_TYPE,
     Problem.DEFECT,
-    Problem.UNAVAILABLE,
+    Problem.TOO_MANY_CONNECTIONS,
     Problem.TIMEOUT,
 )
+_ALWAYS = (*_EVERYWHERE, Problem.TOO_MANY_REQUESTS, Problem.INVALID_REQUEST, Problem.UNAVAILABLE)
 _OF_LOGGED_IN = (Problem.UNAUTHENTICATED, Problem.NOT_ALLOWED)
 _OF_WRITES = (Problem.TOO_MUCH_CONTENTION, Problem.OUTCOME_UNKNOWN)
 _OF_BODIES = (Problem.MALFORMED_BODY,)
@@ -160,6 +168,18 @@ def documented(*problems: Problem, login: bool = True, write: bool = False, body
     possible = {*problems, *_ALWAYS}
     for is_so, those in ((login, _OF_LOGGED_IN), (write, _OF_WRITES), (body, _OF_BODIES), (key, _OF_KEYS)):
         possible.update(those if is_so else ())
+    return _descriptions(possible)
+
+
+def add_problems_of_the_server(document: dict[str, Any]) -> None:
+    """Describe in OpenAPI what any operation is answered with before it begins or where it fails, also one that is described without."""
+    added = {str(status): description for status, description in _descriptions(_EVERYWHERE).items()}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"] = {**added, **operation["responses"]}
+
+
+def _descriptions(possible: Collection[Problem]) -> dict[int | str, Any]:
     statuses: dict[int, list[Problem]] = {}
     for problem in Problem:
         if problem in possible:

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import h11
 from starlette.responses import Response
 from uvicorn import Config
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from shop.application.context import CURRENT_TRACE, new_trace_id
 from shop.application.rates import network_of
 from shop.web.connections import BACKLOG, Connections
+from shop.web.forwarded import Forwarded
 from shop.web.problems import Problem, Refused
 from shop.web.replies import problem_response
 
@@ -32,10 +32,10 @@ _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::
 class ServerConfig(Config):
     """The configuration of a server whose connections are limited."""
 
-    def __init__(self, app: Any, connections: Connections, **options: Any) -> None:
+    def __init__(self, app: Forwarded, connections: Connections, **options: Any) -> None:
         super().__init__(app, http=LimitedProtocol, backlog=BACKLOG, **options)
         self.connections = connections
-        self.proxies = ProxyHeadersMiddleware(app, self.forwarded_allow_ips).trusted_hosts
+        self.forwarded = app
 
 
 class _CheckedConnection(h11.Connection):
@@ -91,7 +91,7 @@ class LimitedProtocol(H11Protocol):
         """Begin a connection, or refuse it."""
         super().connection_made(transport)
         self._wait(self._connections.header_seconds)
-        address = None if self.client is None or self.client[0] in self.config.proxies else network_of(self.client[0])
+        address = None if self.client is None or self.config.forwarded.trusts(self.client[0]) else network_of(self.client[0])
         if not self._connections.add(self, address):
             self._refuse(Problem.TOO_MANY_CONNECTIONS, "too many connections; try again later")
 

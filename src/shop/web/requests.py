@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -47,6 +48,19 @@ def _shop(request: Request) -> Shop:
 
 
 Service = Annotated[Shop, Depends(_shop)]
+
+
+def only_described_parameters(request: Request) -> None:
+    """Refuse query parameters that the operation does not describe: a filter with a wrong name would be no filter."""
+    if not request.query_params:
+        return
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "this operation has no such parameter", "type": "unknown"} for name in unknown]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,15 @@ import asyncio
 import errno
 import logging
 import math
+import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+import stat
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -19,6 +23,7 @@ from fastapi import FastAPI
 from shop.bootstrap import Settings, Shop, health_checks
 from shop.web.app import create_app
 from shop.web.connections import BACKLOG, Connections, TooFewFiles, most_connections
+from shop.web.forwarded import Forwarded
 from shop.web.middleware import Limits
 from shop.web.protocol import ServerConfig
 from shop.web.state import State
@@ -34,12 +39,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the server listens, and whose word it takes for a client's address. A Unix socket takes precedence."""
+    """Where the server listens, and whose word it takes for a client's address. A Unix socket takes precedence, and trusts its peer."""
 
     host: str
     port: int
     unix_socket: str | None = None
-    trusted_proxies: str = "127.0.0.1"
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = (IPv4Network("127.0.0.1"),)
 
 
 class CannotListen(Exception):
@@ -64,12 +69,12 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             ServerConfig(
-                app,
+                Forwarded(app, listening.trusted_proxies, is_local=listening.unix_socket is not None),
                 connections,
                 host=listening.host,
                 port=listening.port,
-                uds=listening.unix_socket,
-                forwarded_allow_ips=listening.trusted_proxies,
+                # uvicorn does not check that it is an address.
+                proxy_headers=False,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -83,21 +88,32 @@ class Server(uvicorn.Server):
         self._listening = listening
         self._on_listening = on_listening
         self._drain = drain
+        self._own: tuple[int, int] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, or raise `CannotListen`; call `on_listening` with the path or the address, whose port is the one chosen for 0."""
         asyncio.get_running_loop().set_exception_handler(_AcceptFailures())
         here = self._listening
         try:
-            if here.unix_socket == "":
-                raise OSError(errno.EINVAL, "the path is empty")  # noqa: TRY301 as the others
-            # uvicorn ends the process if it cannot listen on an address.
-            await super().startup(_sockets(here) if here.unix_socket is None else sockets)
+            # Not by uvicorn, which ends the process if it cannot listen on an address, and opens a Unix socket to everybody.
+            if here.unix_socket is None:
+                sockets = _sockets(here)
+            else:
+                sockets = [_unix_socket(here.unix_socket)]
+                self._own = _identity(Path(here.unix_socket))
+            await super().startup(sockets)
         except (OSError, UnicodeError) as error:
             where = f"--host {here.host} --port {here.port}" if here.unix_socket is None else f"--unix-socket {here.unix_socket}"
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise CannotListen(f"{where}: {reason}") from None
         self._on_listening(here.unix_socket or f"{here.host}:{self.servers[0].sockets[0].getsockname()[1]}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and answer what was accepted. The file of a Unix socket is removed, unless it is another server's by now."""
+        path = self._listening.unix_socket
+        if path is not None and self._own is not None:
+            _remove(Path(path), self._own)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -120,6 +136,38 @@ class Server(uvicorn.Server):
 
     def _exit(self) -> None:
         self.should_exit = True
+
+
+def _unix_socket(name: str) -> socket.socket:
+    """Listen on a Unix socket that the user and the group of the process may use. Replaces the one of a server that is gone."""
+    if not name:
+        raise OSError(errno.EINVAL, "the path is empty")
+    path = Path(name)
+    if _identity(path) is not None and stat.S_ISSOCK(path.lstat().st_mode):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o117)
+    try:
+        listening.bind(str(path))
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(mask)
+    return listening
+
+
+def _remove(path: Path, own: tuple[int, int]) -> None:
+    if _identity(path) == own:
+        path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _sockets(here: Listening) -> list[socket.socket]:

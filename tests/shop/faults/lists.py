@@ -182,6 +182,7 @@ class ListClient:
         committed: set[int] = set()
 
         async def work(operation: Operation[Lists]) -> Result[int, Any]:
+            await operation.claim_key()
             # Appended values are unique in each attempt, so that one that was reported as rolled back is recognised if it was not.
             attempts.append([])
             for is_append in plan:

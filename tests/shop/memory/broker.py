@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shop.application.messaging.broker import Delivery, Place
@@ -53,6 +53,18 @@ class MemoryBroker:
 
     async def announce(self, status: Status) -> None:
         """Do nothing: nobody listens."""
+
+    async def listen(self, seconds: float) -> Sequence[Status]:  # noqa: ARG002 nobody announces
+        """Return no status."""
+        return []
+
+    async def forget(self, consumer: str) -> int:
+        """Remove the positions of a consumer, and return how many there were."""
+        keys = [key for key in self._consumers if key[0] == consumer]
+        for key in keys:
+            del self._consumers[key]
+            self._subscriptions.pop(key, None)
+        return len(keys)
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
+from shop.application.commands.login_attempts import Login
 from shop.application.messaging.broker import Place
 from shop.application.messaging.messages import Message
 from shop.application.reads.models import DailySales
@@ -16,7 +17,7 @@ from shop.application.transactions.failures import UnitOfWorkClosed
 from shop.domain.money import Currency
 from shop.domain.orders import Order
 from shop.domain.users import User
-from shop.domain.values import EmailAddress, OrderId, UserId
+from shop.domain.values import OrderId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class MemoryState:
     outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
     inbox: dict[InboxKey, InboxRow] = field(default_factory=dict[InboxKey, InboxRow])
     sales: dict[tuple[date, Currency], DailySales] = field(default_factory=dict[tuple[date, Currency], DailySales])
-    logins: dict[EmailAddress, tuple[int, datetime]] = field(default_factory=dict[EmailAddress, tuple[int, datetime]])
+    logins: dict[Login, tuple[int, datetime]] = field(default_factory=dict[Login, tuple[int, datetime]])
     answers: dict[tuple[str, str], tuple[datetime, StoredAnswer]] = field(
         default_factory=dict[tuple[str, str], tuple[datetime, StoredAnswer]]
     )

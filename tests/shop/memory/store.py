@@ -12,6 +12,7 @@ from shop.application.transactions.failures import TransactionConflict
 from shop.application.transactions.unit_of_work import CollectedEvents, UnitOfWork
 
 from .answers import MemoryAnswers
+from .erasures import MemoryErasures
 from .ledger import MemoryTransactionLedger
 from .login_attempts import MemoryLoginAttempts
 from .outbox import MemoryDeadLetters, MemoryOutbox, MemoryProjections, MemorySettledMessages
@@ -68,6 +69,7 @@ class MemoryRepositories:
         self.seeds = MemorySeedRepository(transaction)
         self.messages = MemorySettledMessages(transaction)
         self.old_answers = MemoryAnswers(transaction)
+        self.erasures = MemoryErasures()
         self.dead_letters = MemoryDeadLetters(transaction)
         self.sales = MemoryTransactionLedger(transaction)
         self.projections = MemoryProjections(transaction)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from shop.domain.values import EmailAddress
+from shop.domain.values import EmailAddress, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class TooManyAttempts:
         return f"too many attempts to log in; try again in {minutes} minute{'s' if minutes > 1 else ''}"
 
 
+Login: TypeAlias = UserId | EmailAddress
+"""Whose password is guessed: a user, whatever the address is by then, or an address that no user has."""
+
+
 class LoginAttempts(Protocol):
     """Counts the attempts of each login, whether such a user exists or not, in its caller's transaction.
 
@@ -39,10 +43,10 @@ class LoginAttempts(Protocol):
     the database and not in the cache: a login needs the database anyway, and no attempt goes uncounted because a cache is down.
     """
 
-    async def count(self, email: EmailAddress, limit: LoginLimit) -> TooManyAttempts | None:
+    async def count(self, login: Login, limit: LoginLimit) -> TooManyAttempts | None:
         """Count an attempt and return None if the limit allows it. A refused attempt is not counted and does not extend the period."""
         ...
 
-    async def forget(self, email: EmailAddress) -> None:
+    async def forget(self, login: Login) -> None:
         """Reset the count of a login after a success."""
         ...

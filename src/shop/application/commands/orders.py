@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed
+from shop.application.authorisation import Action, NotAllowed, sees_order
 from shop.application.context import Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
@@ -77,7 +77,8 @@ class OrderCommands:
                 return read
             order = read.value
             if (denied := await operation.denied(_subject(order_id), order.user_id)) is not None:
-                return denied
+                # Recorded as what it is, and answered as an unknown order.
+                return denied if sees_order(context.actor, order.user_id) else Err(OrderNotFound(order_id))
             expected = order.expect_version(version)
             if isinstance(expected, Err):
                 await operation.refused(_subject(order_id), expected.error)

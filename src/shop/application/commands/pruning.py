@@ -1,16 +1,21 @@
-"""The use case that removes old messages from the outbox and the inbox, and old answers."""
+"""The use case that removes old messages from the outbox and the inbox, old answers, and what erased users left since."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from shop.application.context import Context
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
 from shop.domain.result import Ok, Result
+
+# A request ends within an hour, whatever the settings, and a use case within another.
+_LONGEST_REQUEST: Final = timedelta(hours=2)
+# Each searches several tables.
+_ERASURES_AT_ONCE: Final = 10
 
 
 class PrunableMessages(Protocol):
@@ -40,6 +45,14 @@ class PrunableAnswers(Protocol):
         ...
 
 
+class Erasures(Protocol):
+    """Users who were erased or deleted while requests may have been in flight, in its caller's transaction."""
+
+    async def finish(self, before: datetime, at_most: int) -> int:
+        """Erase once more the traces of those who were erased before this time, which is the end of it, and return how many."""
+        ...
+
+
 class PruningStores(Protocol):
     """The repositories that this use case requires."""
 
@@ -53,28 +66,35 @@ class PruningStores(Protocol):
         """The answers to requests."""
         ...
 
+    @property
+    def erasures(self) -> Erasures:
+        """The users who were erased."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The number of rows removed from each table."""
+    """The number of rows removed from each table, and of users whose erasure is finished."""
 
     outbox: int
     inbox: int
     answers: int
+    erasures: int
 
     def __add__(self, other: Pruned) -> Pruned:
-        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox, self.answers + other.answers)
+        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox, self.answers + other.answers, self.erasures + other.erasures)
 
     @property
     def total(self) -> int:
-        """The number of rows removed from all tables."""
-        return self.outbox + self.inbox + self.answers
+        """The sum of them."""
+        return self.outbox + self.inbox + self.answers + self.erasures
 
 
 class MessagePruning:
     """Removes messages older than the broker's retention, so the inbox forgets nothing that can still be delivered, and old answers.
 
-    Dead letters are kept for inspection.
+    Dead letters are kept for inspection. Requests that were in flight when their user was erased may have written traces of the user since,
+    so traces are erased a second time when they have ended.
     """
 
     def __init__(
@@ -96,9 +116,11 @@ class MessagePruning:
             outbox = await messages.prune_outbox(before, self._batch_size)
             inbox = await messages.prune_inbox(before, self._batch_size)
             answers = await operation.repositories.old_answers.prune(now - self._keep_answers, self._batch_size)
-            pruned = Pruned(outbox, inbox, answers)
+            erasures = await operation.repositories.erasures.finish(now - _LONGEST_REQUEST, _ERASURES_AT_ONCE)
+            pruned = Pruned(outbox, inbox, answers, erasures)
             if pruned.total:
-                await operation.done("messages", outbox=str(outbox), inbox=str(inbox), answers=str(answers))
+                counts = {"outbox": outbox, "inbox": inbox, "answers": answers, "erasures": erasures}
+                await operation.done("messages", **{name: str(count) for name, count in counts.items()})
             return Ok(pruned)
 
         return await self._transactions.run(context, "messages.prune", work)

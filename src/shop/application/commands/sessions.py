@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -11,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-from shop.application.authorisation import Action, NotAllowed, refusal
+from shop.application.authorisation import Action, NotAllowed
 from shop.application.commands.access_tokens import AccessClaims, AccessTokens
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
-from shop.application.commands.users import LoginError, UserCommands, UserStores
+from shop.application.commands.users import LoginError, UserCommands, UserStores, WrongCredentials
 from shop.application.context import Context
+from shop.application.outages import SETTLED, Outage
 from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
@@ -25,6 +27,8 @@ from shop.application.transactions.runner import Transactions
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
 from shop.domain.values import EmailAddress, UserId
+
+_log = logging.getLogger("shop.sessions")
 
 _BYTES = 32
 _REFRESH_TOKEN = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
@@ -100,6 +104,7 @@ class SessionCommands:
         self._lifetime = lifetime
         self._open = OpenSessions(store, remembered)
         self._rates = rates
+        self._outage = Outage(_log, "the session store is unavailable", "the session store is available again", settled=SETTLED)
 
     async def log_in(
         self, context: Context, email: EmailAddress, password: str
@@ -115,9 +120,27 @@ class SessionCommands:
         session_id, generation = _session_id(family), user.session_generation
         try:
             await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
+            # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
+            current = await self._users.session_generation(context, user.id)
+            if current != Ok(generation):
+                return await self._unopened(user.id, session_id, current)
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
+
+    async def _unopened(
+        self, user_id: UserId, session_id: str, current: Result[int, UserNotFound | Failure]
+    ) -> Result[Tokens, WrongCredentials | Failure]:
+        """Remove a session of a generation that is not the current one, and return what the login is answered."""
+        if isinstance(current, Ok):
+            await self._store.close(session_id)
+            return Err(WrongCredentials())
+        if isinstance(current.error, UserNotFound):
+            # With the list of the user's sessions.
+            await self._store.close_all(user_id)
+            return Err(WrongCredentials())
+        await self._store.close(session_id)
+        return Err(current.error)
 
     async def refresh(self, context: Context, token: str) -> Result[Tokens, SessionEnded | SessionsUnavailable | Failure]:
         """Continue a session: return new tokens for its refresh token, which is then used up. A used one ends its session."""
@@ -137,7 +160,7 @@ class SessionCommands:
                 return current
             rotated = await self._store.rotate(session_id, _digest(parts[2]), _digest(following))
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         match rotated:
             case Session(user_id=user_id, generation=generation, refreshed_at=now, ends_at=ends):
                 return Ok(self._issued(AccessClaims(user_id, session_id, generation), f"{parts[1]}.{following}", ends - now))
@@ -148,27 +171,24 @@ class SessionCommands:
                 return Err(SessionEnded())
 
     async def identify(self, token: str) -> AccessClaims | None:
-        """Return what an access token states, None if it is not valid, or its session has ended.
+        """Return what an access token states, None if it is not valid, or its session has ended or is not that of its user.
 
         Its generation is still to be compared with that of the user.
         """
         claims = self._tokens.read(token)
-        return claims if claims is not None and await self._open.is_open(claims.session_id) else None
+        return claims if claims is not None and await self._open.is_open(claims.session_id, claims.user_id) else None
 
     async def sessions(
         self, context: Context, user_id: UserId
     ) -> Result[Sequence[Session], NotAllowed | UserNotFound | SessionsUnavailable | Failure]:
         """Return the open sessions of a user, the latest first."""
-        denied = refusal(context.actor, Action.LIST_SESSIONS, user_id)
-        if denied is not None:
-            return Err(denied)
-        generation = await self._users.session_generation(context, user_id)
+        generation = await self._transactions.run(context, Action.LIST_SESSIONS, lambda operation: _listed(operation, context, user_id))
         if isinstance(generation, Err):
             return generation
         try:
             found = await self._store.of_user(user_id)
         except SessionStoreLost as lost:
-            return Err(SessionsUnavailable(str(lost)))
+            return Err(self._lost(lost))
         return Ok([each for each in found if each.generation == generation.value])
 
     async def end(self, context: Context, user_id: UserId, session_id: str) -> Result[None, EndError | Failure]:
@@ -187,7 +207,7 @@ class SessionCommands:
                 # Before the commit, and more than once if the transaction is retried: a session that has ended stays so.
                 await self._store.close(session_id)
             except SessionStoreLost as lost:
-                return Err(SessionsUnavailable(str(lost)))
+                return Err(self._lost(lost))
             self._open.closed(session_id)
             await operation.done(subject, session=session_id)
             return Ok(None)
@@ -207,7 +227,13 @@ class SessionCommands:
         """Return the public keys of access tokens, as in a JSON Web Key Set."""
         return [dict(each) for each in self._tokens.published()]
 
+    def _lost(self, lost: SessionStoreLost) -> SessionsUnavailable:
+        self._outage.begin(lost)
+        return SessionsUnavailable(str(lost))
+
     def _issued(self, claims: AccessClaims, refresh: str, refresh_lifetime: timedelta) -> Tokens:
+        # A session was written.
+        self._outage.end()
         access = self._tokens.issue(claims)
         return Tokens(claims.session_id, claims.user_id, refresh, refresh_lifetime, access, self._tokens.lifetime)
 
@@ -215,6 +241,20 @@ class SessionCommands:
 async def _current(operation: Operation[UserStores], session: Session) -> Result[None, SessionEnded]:
     read = await operation.repositories.users.get(session.user_id)
     return Ok(None) if isinstance(read, Ok) and read.value.session_generation == session.generation else Err(SessionEnded())
+
+
+async def _listed(operation: Operation[UserStores], context: Context, user_id: UserId) -> Result[int, NotAllowed | UserNotFound]:
+    subject = f"user:{user_id}"
+    if (denied := await operation.denied(subject, user_id)) is not None:
+        return denied
+    read = await operation.repositories.users.get(user_id)
+    if isinstance(read, Err):
+        await operation.refused(subject, read.error)
+        return read
+    # As in all reads, what users read about themselves is not recorded.
+    if context.actor.user_id != user_id:
+        await operation.done(subject)
+    return Ok(read.value.session_generation)
 
 
 async def _refused(operation: Operation[UserStores], session: Session, reused: ReusedToken) -> Result[Tokens, SessionEnded]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed, refusal
@@ -15,7 +15,7 @@ from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
 from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.events import AuthenticationFailed
+from shop.domain.events import AuthenticationFailed, AuthenticationSucceeded
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserHasOrders, UserNotFound, UserRepository
 from shop.domain.values import EmailAddress, Password, UserId
@@ -59,12 +59,14 @@ class UserCommands:
         self._passwords = passwords
         self._limit = limit
 
-    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | Failure]:
+    async def register(self, context: Context, profile: Profile, password: Password) -> Result[User, EmailTaken | NotAllowed | Failure]:
         """Register a user."""
         # Before the transaction: hashing is slow by design and must not occupy a connection.
         hashed = await self._passwords.hash(password.text)
 
-        async def work(operation: Operation[UserStores]) -> Result[User, EmailTaken]:
+        async def work(operation: Operation[UserStores]) -> Result[User, EmailTaken | NotAllowed]:
+            if (denied := await operation.denied(_login(profile.email), None)) is not None:
+                return denied
             added = await operation.repositories.users.add(NewUser(profile, hashed))
             match added:
                 case Ok(user):
@@ -94,13 +96,15 @@ class UserCommands:
         """
 
         async def count(operation: Operation[UserStores]) -> Result[User | None, TooManyAttempts]:
-            blocked = await operation.repositories.logins.count(email, self._limit)
-            if blocked is not None:
-                await operation.refused(_login(email), blocked)
-                return Err(blocked)
             read = await operation.repositories.users.get_by_email(email)
+            user = read.value if isinstance(read, Ok) else None
+            # By the id, as the guesses of the old password: who changes the address begins no new period.
+            blocked = await operation.repositories.logins.count(email if user is None else user.id, self._limit)
+            if blocked is not None:
+                await operation.refused(_attempted(email, user), blocked)
+                return Err(blocked)
             operation.commit()
-            return Ok(read.value if isinstance(read, Ok) else None)
+            return Ok(user)
 
         counted = await self._transactions.run(context, "user.authenticate", count)
         if isinstance(counted, Err):
@@ -113,12 +117,12 @@ class UserCommands:
 
         async def work(operation: Operation[UserStores]) -> Result[User, WrongCredentials]:
             if user is None or rehashed is None:
-                await operation.refused(_login(email), WrongCredentials(), AuthenticationFailed(email))
+                await operation.refused(_attempted(email, known), WrongCredentials(), AuthenticationFailed(email))
                 return Err(WrongCredentials())
-            await operation.repositories.logins.forget(email)
+            await operation.repositories.logins.forget(user.id)
             # If the user was changed in the meantime, the old hash stays until the next login.
             is_saved = rehashed is not user and isinstance(await operation.repositories.users.save_password(rehashed, is_rehashed=True), Ok)
-            await operation.done(_subject(user.id), **({"rehashed": "yes"} if is_saved else {}))
+            await operation.done(_subject(user.id), AuthenticationSucceeded(user.id), **({"rehashed": "yes"} if is_saved else {}))
             return Ok(user)
 
         return await self._transactions.run(context, "user.authenticate", work)
@@ -140,7 +144,7 @@ class UserCommands:
             read = await operation.repositories.users.get(user_id)
             return Ok(read.value.session_generation) if isinstance(read, Ok) else read
 
-        return await self._transactions.run(context, Action.LIST_SESSIONS, work)
+        return await self._transactions.run(context, "session.open", work)
 
     async def end_sessions(self, context: Context, user_id: UserId) -> Result[None, UserNotFound | NotAllowed | Failure]:
         """End all sessions of a user, from the next request on."""
@@ -191,22 +195,7 @@ class UserCommands:
 
     async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
         """Replace a user's password, if the old one is right. Wrong guesses count as attempts to log in."""
-
-        async def count(operation: Operation[UserStores]) -> Result[User, UserNotFound | TooManyAttempts | NotAllowed]:
-            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
-                return denied
-            read = await operation.repositories.users.get(user_id)
-            if isinstance(read, Err):
-                await operation.refused(_subject(user_id), read.error)
-                return read
-            blocked = await operation.repositories.logins.count(read.value.profile.email, self._limit)
-            if blocked is not None:
-                await operation.refused(_subject(user_id), blocked)
-                return Err(blocked)
-            operation.commit()
-            return read
-
-        counted = await self._transactions.run(context, Action.CHANGE_PASSWORD, count)
+        counted = await self._transactions.run(context, Action.CHANGE_PASSWORD, lambda operation: self._count_guess(operation, user_id))
         if isinstance(counted, Err):
             return counted
         user = counted.value
@@ -214,6 +203,8 @@ class UserCommands:
         hashed = await self._passwords.hash(new.text)
 
         async def work(operation: Operation[UserStores]) -> Result[None, PasswordError]:
+            if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+                return denied
             if not is_right:
                 await operation.refused(_subject(user_id), WrongCredentials(), AuthenticationFailed(user.profile.email))
                 return Err(WrongCredentials())
@@ -221,13 +212,29 @@ class UserCommands:
             changed = await operation.repositories.users.save_password(user.change_password(hashed))
             match changed:
                 case Ok():
-                    await operation.repositories.logins.forget(user.profile.email)
+                    await operation.repositories.logins.forget(user_id)
                     await operation.done(_subject(user_id))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
             return changed
 
         return await self._transactions.run(context, Action.CHANGE_PASSWORD, work)
+
+    async def _count_guess(
+        self, operation: Operation[UserStores], user_id: UserId
+    ) -> Result[User, UserNotFound | TooManyAttempts | NotAllowed]:
+        if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
+            return denied
+        read = await operation.repositories.users.get(user_id)
+        if isinstance(read, Err):
+            await operation.refused(_subject(user_id), read.error)
+            return read
+        blocked = await operation.repositories.logins.count(user_id, self._limit)
+        if blocked is not None:
+            await operation.refused(_subject(user_id), blocked)
+            return Err(blocked)
+        operation.commit()
+        return read
 
     async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
         """Set a user's role, from the user's next request on."""
@@ -282,6 +289,8 @@ class UserCommands:
             deleted = await operation.repositories.users.delete(expected.value.delete())
             match deleted:
                 case Ok():
+                    if context.actor.user_id == user_id:
+                        operation.withhold_origin()
                     await operation.done(_subject(user_id), **_deleted(expected.value))
                 case Err(ChangedMeanwhile() as conflict) if version is None:
                     raise TransactionConflict(str(conflict))
@@ -289,7 +298,7 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return deleted
 
-        return await self._transactions.run(_without_address(context, user_id), Action.DELETE_USER, work)
+        return await self._transactions.run(context, Action.DELETE_USER, work)
 
     async def erase(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, EraseError | Failure]:
         """Erase the personal data of a user, for whom it is a deletion, with `version` only if that is still the current one.
@@ -305,6 +314,8 @@ class UserCommands:
             erased = await operation.repositories.users.erase(expected.value.delete()) if isinstance(expected, Ok) else expected
             match erased:
                 case Ok():
+                    if context.actor.user_id == user_id:
+                        operation.withhold_origin()
                     await operation.done(_subject(user_id))
                 case Err(ChangedMeanwhile() as conflict) if version is None:
                     raise TransactionConflict(str(conflict))
@@ -312,12 +323,7 @@ class UserCommands:
                     await operation.refused(_subject(user_id), error)
             return erased
 
-        return await self._transactions.run(_without_address(context, user_id), Action.ERASE_USER, work)
-
-
-def _without_address(context: Context, user_id: UserId) -> Context:
-    """Return the context without the origin, if users erase themselves."""
-    return replace(context, origin="erased") if context.actor.user_id == user_id else context
+        return await self._transactions.run(context, Action.ERASE_USER, work)
 
 
 def _deleted(user: User) -> dict[str, str]:
@@ -327,6 +333,11 @@ def _deleted(user: User) -> dict[str, str]:
 
 def _subject(user_id: UserId) -> str:
     return f"user:{user_id}"
+
+
+def _attempted(email: EmailAddress, known: User | None) -> str:
+    """Return the subject of an attempt to log in: the user, if the address is that of one."""
+    return _login(email) if known is None else _subject(known.id)
 
 
 def _login(email: EmailAddress) -> str:

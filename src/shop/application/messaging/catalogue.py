@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from shop.application.messaging.contracts import Catalogue, Contract, Current, Outdated
 from shop.domain.events import (
     AuthenticationFailed,
+    AuthenticationSucceeded,
     OrderCancelled,
     OrderPaid,
     OrderPlaced,
@@ -18,6 +19,7 @@ from shop.domain.events import (
     UserPasswordChanged,
     UserProfileUpdated,
     UserRegistered,
+    UserRoleChanged,
 )
 from shop.domain.money import Currency, Money
 from shop.domain.values import EmailAddress, OrderId, UserId
@@ -101,6 +103,22 @@ class UserPasswordChangedV1(_UserEvent[UserPasswordChanged]):
         return UserPasswordChanged(UserId(self.user_id))
 
 
+class UserRoleChangedV1(Current[UserRoleChanged]):
+    """A user was given another role."""
+
+    user_id: _UserId
+    role: Annotated[str, Field(max_length=20, description="The role: `customer`, `clerk`, `admin`, or one that is added later.")]
+
+    @classmethod
+    def of(cls, event: UserRoleChanged) -> Self:
+        """Return the content of an event."""
+        return cls(user_id=event.user_id, role=event.role)
+
+    def event(self) -> UserRoleChanged:
+        """Return the event."""
+        return UserRoleChanged(UserId(self.user_id), self.role)
+
+
 class UserDeletedV1(_UserEvent[UserDeleted]):
     """A user was deleted."""
 
@@ -110,6 +128,14 @@ class UserDeletedV1(_UserEvent[UserDeleted]):
 
 
 # --- Logins -------------------------------------------------------------------------------------------------------------
+
+
+class AuthenticationSucceededV1(_UserEvent[AuthenticationSucceeded]):
+    """A login succeeded: the password was right."""
+
+    def event(self) -> AuthenticationSucceeded:
+        """Return the event."""
+        return AuthenticationSucceeded(UserId(self.user_id))
 
 
 class _AddressV1(BaseModel):
@@ -219,7 +245,9 @@ CATALOGUE = Catalogue(
         Contract(UserRegistered, UserRegisteredV1),
         Contract(UserProfileUpdated, UserProfileUpdatedV1),
         Contract(UserPasswordChanged, UserPasswordChangedV1),
+        Contract(UserRoleChanged, UserRoleChangedV1),
         Contract(UserDeleted, UserDeletedV1),
+        Contract(AuthenticationSucceeded, AuthenticationSucceededV1),
         Contract(AuthenticationFailed, AuthenticationFailedV2, (AuthenticationFailedV1,)),
         Contract(OrderPlaced, OrderPlacedV1),
         Contract(OrderPaid, OrderPaidV1),

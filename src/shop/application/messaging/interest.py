@@ -6,6 +6,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
+from shop.domain.events import KINDS
+
 PARTITIONS: Final = 16
 """The number of partitions, which also limits how many messages of a consumer are handled at the same time.
 
@@ -22,6 +24,13 @@ class Interest:
 
 
 ALL: Final = Interest()
+
+_KINDS: Final = {event.__name__: kind for event, kind in KINDS.items()}
+
+
+def kind_of(event_type: str) -> str | None:
+    """Return the kind of the aggregates whose events have this type, None for an unknown type."""
+    return _KINDS.get(event_type)
 
 
 def partition_of(aggregate: str) -> int:

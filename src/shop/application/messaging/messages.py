@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,8 +66,8 @@ def read_message(body: bytes, traceparent: str = "") -> Message:
         message = Message.model_validate_json(body).model_copy(update={"traceparent": traceparent})
     except ValidationError:
         return _unreadable(body)
-    # PostgreSQL stores no NUL, so such a message cannot come from the outbox, and the inbox could not store it as a dead letter.
-    return _unreadable(body) if _contains_nul(message.model_dump(mode="json")) else message
+    # Such a message cannot come from the outbox, and the inbox could not store it as a dead letter.
+    return message if _is_storable(message.model_dump(mode="json")) else _unreadable(body)
 
 
 def _unreadable(body: bytes) -> Message:
@@ -74,19 +75,27 @@ def _unreadable(body: bytes) -> Message:
         id=uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(body).hexdigest()),
         aggregate="unreadable",
         event_type=UNREADABLE,
-        payload=body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        payload=_as_text(body),
         trace_id="",
         occurred_at=datetime.fromtimestamp(0, UTC),
     )
 
 
-def _contains_nul(value: JsonValue) -> bool:
+def _as_text(body: bytes) -> str:
+    r"""Return any bytes as text that PostgreSQL stores, from which they can be restored: \xNN for NUL and what is not UTF-8, \\ for \."""
+    return body.replace(b"\\", rb"\\").replace(b"\0", rb"\x00").decode(errors="backslashreplace")
+
+
+def _is_storable(value: JsonValue) -> bool:
+    """Return whether a value has a form in PostgreSQL's jsonb, which has neither NUL, nor lone surrogates, NaN and infinite numbers."""
     match value:
         case str():
-            return "\0" in value
+            return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+        case float():
+            return math.isfinite(value)
         case list():
-            return any(_contains_nul(each) for each in value)
+            return all(map(_is_storable, value))
         case dict():
-            return any(_contains_nul(key) or _contains_nul(each) for key, each in value.items())
+            return all(_is_storable(key) and _is_storable(each) for key, each in value.items())
         case _:
-            return False
+            return True

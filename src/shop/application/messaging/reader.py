@@ -9,13 +9,17 @@ from typing import Protocol, TypeAlias
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.contracts import NewerVersion, UnreadableMessage
 from shop.application.messaging.messages import UNREADABLE, Message, decode
-from shop.application.outages import Outage
+from shop.application.outages import SETTLED, Outage
 from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
 from shop.domain.events import Event
 
 _log = logging.getLogger("shop.consumer")
 
 EventProcessor: TypeAlias = Callable[[Event, Message], Awaitable[Verdict]]
+
+
+class NotReady(Exception):
+    """What a handler depends on does not answer. The message waits for it, and no failure is counted."""
 
 
 class Graveyard(Protocol):
@@ -36,16 +40,30 @@ class MessageReader:
     - A type that the consumer does not handle is skipped: it concerns others.
     - A newer version of a type that it handles waits for a newer program, which a deployment is about to start: to skip it would lose its
       effect, and later events of its aggregate would overtake it.
+      With `buries_newer` it is a dead letter instead, for after a deployment that was reverted.
     - A content that does not match its version is a dead letter.
-    - If the database is unavailable, the message waits.
+    - If the database is unavailable, or the processor is `NotReady`, the message waits.
+    - If the processor raises anything else, the message is redelivered, up to `attempts` times; then it is a dead letter.
     """
 
-    def __init__(self, types: Collection[type[Event]], graveyard: Graveyard, process: EventProcessor) -> None:
+    def __init__(
+        self,
+        types: Collection[type[Event]],
+        graveyard: Graveyard,
+        process: EventProcessor,
+        *,
+        attempts: int = 5,
+        buries_newer: bool = False,
+    ) -> None:
         self._types = frozenset(each.__name__ for each in types)
         self._graveyard = graveyard
         self._process = process
+        self._attempts = attempts
+        self._buries_newer = buries_newer
         self._store_outage = Outage(_log, "messages wait for the database", "the database answers again")
+        self._not_ready = Outage(_log, "messages wait", "messages are handled again", settled=SETTLED)
         self._skipped = set[str]()
+        self._newer = set[str]()
 
     @property
     def types(self) -> frozenset[str]:
@@ -65,19 +83,41 @@ class MessageReader:
 
     async def _read(self, message: Message) -> Verdict:
         if message.event_type not in self._types | {UNREADABLE}:
-            # Once for each type: there may be many.
-            level = logging.DEBUG if message.event_type in self._skipped else logging.WARNING
-            _log.log(level, "message %s is skipped: %s is not handled here", message.id, message.event_type)
-            self._skipped.add(message.event_type)
+            self._log_once(self._skipped, message, f"is skipped: {message.event_type} is not handled here")
             return Verdict.SKIPPED
         try:
             event = decode(message)
         except NewerVersion as error:
-            _log.warning("message %s waits for a newer program: %s", message.id, error)
+            if self._buries_newer:
+                await self._graveyard.count_failure(message, str(error))
+                return await self._bury(message, error)
+            self._log_once(self._newer, message, f"waits for a newer program: {error}")
             return Verdict.NOT_NOW
         except UnreadableMessage as error:
             await self._graveyard.count_failure(message, str(error))
-            await self._graveyard.bury(message)
-            _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
-            return Verdict.DEAD
-        return await self._process(event, message)
+            return await self._bury(message, error)
+        try:
+            verdict = await self._process(event, message)
+        except (StoreLost, TransactionConflict, CommitOutcomeUnknown):
+            raise
+        except NotReady as lost:
+            self._not_ready.begin(lost)
+            return Verdict.NOT_NOW
+        except Exception as error:  # noqa: BLE001 no error of a handler may stop the consumer
+            failures = await self._graveyard.count_failure(message, f"{type(error).__name__}: {error}")
+            _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)
+            return await self._bury(message, error) if failures >= self._attempts else Verdict.FAILED
+        self._not_ready.end()
+        return verdict
+
+    async def _bury(self, message: Message, error: Exception) -> Verdict:
+        await self._graveyard.bury(message)
+        # Only its type: the text of a handler's error may quote the message.
+        _log.error("message %s is a dead letter now: %s", message.id, type(error).__name__)
+        return Verdict.DEAD
+
+    def _log_once(self, logged: set[str], message: Message, what: str) -> None:
+        """Log what becomes of messages of a type as a warning for the first of them: there may be many, and they may be redelivered."""
+        key = f"{message.event_type}.{message.version}"
+        _log.log(logging.DEBUG if key in logged else logging.WARNING, "message %s %s", message.id, what)
+        logged.add(key)

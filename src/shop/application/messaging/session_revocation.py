@@ -9,6 +9,7 @@ from typing import Final
 from shop.application.commands.session_store import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message
+from shop.application.outages import SETTLED, Outage
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged
 
 _log = logging.getLogger("shop.sessions")
@@ -22,6 +23,8 @@ class SessionRevocation:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
+        lost, back = "sessions are not ended after the commit, but by the consumer", "sessions are ended after the commit again"
+        self._outage = Outage(_log, lost, back, settled=SETTLED)
 
     async def after_commit(self, events: Sequence[Event]) -> None:
         """End the sessions that the events make invalid, before the writer is answered."""
@@ -29,7 +32,9 @@ class SessionRevocation:
             for event in events:
                 await self._revoke(event)
         except SessionStoreLost as lost:
-            _log.warning("sessions could not be ended, which the consumer repeats: %s", lost)
+            self._outage.begin(lost)
+        else:
+            self._outage.end()
 
     async def process(self, event: Event, _: Message) -> Verdict:
         """End the sessions that an event makes invalid; its message is redelivered until the store answers."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Protocol
 
@@ -31,6 +31,14 @@ class StatusSender(Protocol):
 
     async def announce(self, status: Status) -> None:
         """Send a status message. Raises `BrokerUnavailable`."""
+        ...
+
+
+class StatusListener(Protocol):
+    """Receives status messages."""
+
+    async def listen(self, seconds: float) -> Sequence[Status]:
+        """Return the latest status of each process that sent one within this time, by name. Raises `BrokerUnavailable`."""
         ...
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from shop.domain.events import (
     AuthenticationFailed,
+    AuthenticationSucceeded,
     Event,
     OrderCancelled,
     OrderPaid,
@@ -24,6 +25,7 @@ from shop.domain.events import (
     UserPasswordChanged,
     UserProfileUpdated,
     UserRegistered,
+    UserRoleChanged,
 )
 from shop.domain.result import Ok, Result
 from shop.domain.values import UserId
@@ -185,5 +187,5 @@ def stale_keys(event: Event) -> list[str]:
             return [profile_key(user_id), order_summary_key(user_id)]
         case OrderPlaced(user_id=user_id) | OrderPaid(user_id=user_id) | OrderShipped(user_id=user_id) | OrderCancelled(user_id=user_id):
             return [order_summary_key(user_id)]
-        case UserRegistered() | UserPasswordChanged() | AuthenticationFailed():
+        case UserRegistered() | UserPasswordChanged() | UserRoleChanged() | AuthenticationSucceeded() | AuthenticationFailed():
             return []

@@ -73,6 +73,8 @@ class CacheBreaker:
         self._is_probing = True
         try:
             await self._replay()
+            # A store that is full accepts deletions, and no lease.
+            await self._store.look_up(_PROBE, self._pause)
         except CacheUnavailable as error:
             self._open(error)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import TypeVar
@@ -9,7 +10,18 @@ from typing import TypeVar
 from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.context import Context
 from shop.application.reads.cursors import InvalidCursor
-from shop.application.reads.models import AuditRecord, DailySales, OrderDetails, OrderSummary, Page, UserOrderSummary, UserSummary
+from shop.application.reads.dead_letters import DeadLetterNotFound
+from shop.application.reads.models import (
+    AuditRecord,
+    DailySales,
+    DeadLetter,
+    DeadMessage,
+    OrderDetails,
+    OrderSummary,
+    Page,
+    UserOrderSummary,
+    UserSummary,
+)
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.users import UserFilter, UserSort
@@ -17,7 +29,7 @@ from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import Unavailable
 from shop.application.transactions.trail import Trail
 from shop.domain.orders import OrderNotFound
-from shop.domain.result import Err, Result
+from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
 from shop.domain.values import OrderId, UserId
 
@@ -51,8 +63,8 @@ class GuardedReads:
         """Return a page of the users that a search finds."""
         return await self._if(Action.FIND_USERS, "users", None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
-    async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
-        """Return an order with its lines."""
+    async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
+        """Return an order with its lines. For those who may not see it, there is none."""
 
         async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
             read = await self._reads.order(order_id)
@@ -60,7 +72,11 @@ class GuardedReads:
                 return read
             return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
 
-        return await self._reads.observe(Action.SHOW_ORDER, show)
+        shown = await self._reads.observe(Action.SHOW_ORDER, show)
+        # Recorded as what it is, and answered as an unknown order.
+        if isinstance(shown, Ok):
+            return shown
+        return Err(OrderNotFound(order_id)) if isinstance(shown.error, NotAllowed) else Err(shown.error)
 
     async def order_history(
         self, user_id: UserId, size: int, cursor: str | None
@@ -89,6 +105,17 @@ class GuardedReads:
         # Not under the subject itself: its entries are what happened to it, and the next page of them must not begin with this one.
         read = {} if subject is None else {"read": subject}
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
+
+    async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], NotAllowed | Unavailable]:
+        """Return dead letters, newest first."""
+        return await self._if(Action.READ_DEAD_LETTERS, "messages", None, lambda: self._reads.dead_letters(at_most))
+
+    async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | NotAllowed | Unavailable]:
+        """Return a dead letter with its message."""
+        subject = f"message:{message_id}"
+        return await self._if(
+            Action.READ_DEAD_LETTERS, subject, None, lambda: self._reads.dead_letter(consumer, message_id), consumer=consumer
+        )
 
     async def _if(
         self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
+from shop.application.outages import SETTLED, Outage
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
 from shop.application.reads.cursors import Cursors, InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
@@ -33,6 +35,8 @@ from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
 from shop.domain.values import OrderId, UserId
 
+_log = logging.getLogger("shop.reads")
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -58,6 +62,7 @@ class QueryService:
         self._open = open_repositories
         self._cache = cache
         self._replica = replica
+        self._outage = Outage(_log, "the database cannot be read", "the database can be read again", settled=SETTLED)
         self._cursors = cursors or Cursors()
         self.observe = observe
 
@@ -209,9 +214,12 @@ class QueryService:
     async def _ask_primary(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
         try:
             async with self._open() as repositories:
-                return Ok(await question(repositories))
+                answer = Ok(await question(repositories))
         except (StoreLost, TransactionConflict) as lost:
+            self._outage.begin(lost)
             return Err(Unavailable(str(lost)))
+        self._outage.end()
+        return answer
 
     def _key(self, listing: str, cursor: str | None, make: Callable[[str, str], K]) -> Result[K | None, InvalidCursor]:
         if cursor is None:

@@ -25,8 +25,8 @@ class Answers(Protocol):
         """Return the answer that was stored under a key."""
         ...
 
-    async def add(self, scope: str, key: str, stored: StoredAnswer) -> None:
-        """Store the answer of a request whose key this transaction has locked."""
+    async def add(self, scope: str, key: str, subject: str, stored: StoredAnswer) -> None:
+        """Store the answer of a request whose key this transaction has locked. It goes with its subject, when a user is erased."""
         ...
 
 

@@ -20,6 +20,7 @@ from tenacity import (
 
 from shop.application.cancellation import to_the_end
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.outages import SETTLED, Outage
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import (
@@ -33,7 +34,7 @@ from shop.application.transactions.failures import (
     Unavailable,
 )
 from shop.application.transactions.observing import Observer, unobserved
-from shop.application.transactions.operation import Operation
+from shop.application.transactions.operation import KeyTaken, Operation
 from shop.application.transactions.trail import AuditTrail
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.events import Event
@@ -101,6 +102,9 @@ class Transactions(Generic[R_co]):
         self._observe = observe
         self._sleep = sleep
         self._trail = AuditTrail(begin)
+        self._lost = Outage(_log, "the database is unavailable", "the database is available again", settled=SETTLED)
+        self._conflicts = Outage(_log, "transactions conflict, or wait for a lock", "transactions are committed again", settled=SETTLED)
+        self._late = Outage(_log, "use cases take too long", "use cases are done in time again", settled=SETTLED)
 
     async def run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
         """Run the work in a transaction, with retries. `action` is its name in the audit log, as in `order.pay`."""
@@ -137,18 +141,19 @@ class Transactions(Generic[R_co]):
             return await self._failed(context, action, begun, OutcomeUnknown(action))
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
-            given_up = _given_up(action, error, retrying)
+            given_up = self._given_up(action, error, retrying)
             failure = OutcomeUnknown(action) if unknown.are_any else given_up
             return Err(failure) if isinstance(error, StoreLost) else await self._failed(context, action, begun, failure)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            _log.warning("%s: not done within %g s", action, self._retries.deadline)
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
+            self._late.begin(late.reason)
             return await self._failed(context, action, begun, OutcomeUnknown(action) if unknown.are_any else late)
         except Exception as defect:
             await self._failed(context, action, begun, defect)
             raise
+        self._succeeded(begun[-1])
         match result:
             case Ok():
                 _log.info("%s: done", action)
@@ -156,16 +161,19 @@ class Transactions(Generic[R_co]):
                 _log.info("%s: refused: %s", action, type(reason).__name__)
         return result
 
+    def _succeeded(self, operation: Operation[R_co]) -> None:
+        # Only by a commit: a database may answer questions and accept no writes.
+        for outage in (self._lost, self._conflicts, self._late) if operation.is_committed else ():
+            outage.end()
+
     async def _failed(self, context: Context, action: str, begun: Sequence[Operation[R_co]], failure: F) -> Err[F]:
         """Record a failure in the audit log, if it can be, and return it."""
         subject = begun[-1].subject if begun else "unknown"
         try:
-            recorded = await self._trail.record(context, action, subject, AuditOutcome.FAILED, reason=type(failure).__name__)
+            # The trail logs that it is lost.
+            await self._trail.record(context, action, subject, AuditOutcome.FAILED, reason=type(failure).__name__)
         except Exception:  # noqa: BLE001 the failure itself is what the caller needs to know
             _log.exception("%s: the failure could not be recorded", action)
-        else:
-            if isinstance(recorded, Err):
-                _log.warning("%s: the failure could not be recorded: %s", action, recorded.error)
         return Err(failure)
 
     async def _attempt(
@@ -182,10 +190,10 @@ class Transactions(Generic[R_co]):
             async with self._begin() as uow:
                 operation = Operation(uow, context, action, deadline)
                 begun.append(operation)
-                kept = await operation.begin()
-                if kept is not None:
-                    return Err(kept)
-                result = await work(operation)
+                try:
+                    result: Result[T, E | Failure] = await work(operation)
+                except KeyTaken as taken:
+                    return Err(taken.found)
                 await operation.end(result)
                 return result
         except CommitOutcomeUnknown as error:
@@ -217,14 +225,13 @@ class Transactions(Generic[R_co]):
             # nothing that fails here may look like a failure of the use case, and the outbox publishes the events anyway.
             _log.exception("%s: the listener failed after the commit", action)
 
-
-def _given_up(action: str, error: TransactionConflict | StoreLost, retrying: AsyncRetrying) -> TooMuchContention | Unavailable:
-    if isinstance(error, StoreLost):
-        _log.warning("%s: the database is unavailable: %s", action, error)
-        return Unavailable(str(error))
-    attempts: int = retrying.statistics["attempt_number"]
-    _log.warning("%s: abandoned after attempt %d: %s", action, attempts, error)
-    return TooMuchContention(attempts)
+    def _given_up(self, action: str, error: TransactionConflict | StoreLost, retrying: AsyncRetrying) -> TooMuchContention | Unavailable:
+        if isinstance(error, StoreLost):
+            self._lost.begin(error)
+            return Unavailable(str(error))
+        attempts: int = retrying.statistics["attempt_number"]
+        self._conflicts.begin(f"{action} is abandoned after attempt {attempts}: {error}")
+        return TooMuchContention(attempts)
 
 
 def _log_conflict(action: str, state: RetryCallState) -> None:

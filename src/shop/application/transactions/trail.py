@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 from shop.application.context import CURRENT_TRACE, Context
+from shop.application.outages import SETTLED, Outage
 from shop.application.transactions.audit import AuditEntry, AuditOutcome
 from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict, Unavailable
 from shop.application.transactions.unit_of_work import BeginUnitOfWork
 from shop.domain.result import Err, Ok, Result
+
+_log = logging.getLogger("shop.transactions")
 
 # Seconds: who waits for the entry has already waited for what failed.
 _PATIENCE = 2.0
@@ -30,6 +34,7 @@ class AuditTrail:
 
     def __init__(self, begin: BeginUnitOfWork[object]) -> None:
         self._begin = begin
+        self._outage = Outage(_log, "the audit log cannot be written", "the audit log is written again", settled=SETTLED)
 
     async def record(
         self, context: Context, action: str, subject: str, outcome: AuditOutcome, **metadata: str
@@ -41,7 +46,10 @@ class AuditTrail:
                 await uow.audit.append(AuditEntry(context, action, subject, outcome, metadata))
                 await uow.commit()
         except (StoreLost, TransactionConflict, CommitOutcomeUnknown, TimeoutError) as error:
-            return Err(Unavailable(f"{action} cannot be recorded in the audit log: {str(error) or 'no answer in time'}"))
+            reason = str(error) or "no answer in time"
+            self._outage.begin(reason)
+            return Err(Unavailable(f"{action} cannot be recorded in the audit log: {reason}"))
         finally:
             CURRENT_TRACE.reset(token)
+        self._outage.end()
         return Ok(None)

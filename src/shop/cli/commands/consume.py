@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from shop.bootstrap import Shop
+from shop.bootstrap import REQUIRED_BY, ConsumerName, Shop
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
-
-
-class ConsumerName(StrEnum):
-    """The consumers."""
-
-    SALES = "sales"
-    CACHE = "cache"
-    SESSIONS = "sessions"
-    NOTIFICATIONS = "notifications"
 
 
 def consume(
@@ -34,8 +24,7 @@ def consume(
             raise no_broker(here)
         chosen = shop.consumers.get(consumer)
         if chosen is None:
-            key, what = ("smtp_url", "a mail server") if consumer is ConsumerName.NOTIFICATIONS else ("redis_url", "Redis")
-            detail = f"{key}: is not set, and the consumer {consumer} requires {what}"
+            detail = f"{REQUIRED_BY[consumer]}: is not set, and the consumer {consumer} requires it"
             raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
         return await until_stopped(here, shop, f"consume.{consumer}", chosen.run, metrics_port)
 

@@ -21,7 +21,7 @@ def dead(context: typer.Context, size: SizeOption = 20) -> None:
     if context.invoked_subcommand is not None:
         return
     here = session(context)
-    letters = here.value(here.run(lambda shop: shop.reads.dead_letters(size)))
+    letters = here.value(here.run(lambda shop: here.reads(shop).dead_letters(size)))
     rows = [item.model_dump(mode="json") for item in letters]
     here.output.listing(rows, columns=["message_id", "consumer", "event_type", "attempts", "last_error", "dead_at"])
 
@@ -30,7 +30,7 @@ def dead(context: typer.Context, size: SizeOption = 20) -> None:
 def show(context: typer.Context, consumer: ConsumerArgument, message: MessageArgument) -> None:
     """Show a dead letter with the content of its message, which may be personal data."""
     here = session(context)
-    letter = here.value(here.run(lambda shop: shop.reads.dead_letter(consumer, message)))
+    letter = here.value(here.run(lambda shop: here.reads(shop).dead_letter(consumer, message)))
     here.output.record(letter.model_dump(mode="json"))
 
 

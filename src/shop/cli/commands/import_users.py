@@ -24,7 +24,10 @@ def import_users(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=f"CSV in UTF-8: {','.join(_COLUMNS)}.")],
 ) -> None:
-    """Register the users of a file, a thousand in a transaction, and report which lines were refused, and why."""
+    """Register the users of a file, a thousand in a transaction, and report which lines were refused, and why: then the exit status is 1.
+
+    A phone number may be empty. A password's hash is in PHC form, as argon2 writes it: $argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>.
+    """
     here = session(context)
     try:
         new, refused = _read(file)
@@ -43,6 +46,8 @@ def import_users(
 
     imported = here.run(work)
     here.output.record({"imported": imported, "refused": [{"line": line, "reason": reason} for line, reason in sorted(refused)]})
+    if refused:
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _read(file: Path) -> tuple[dict[str, tuple[int, NewUser]], list[tuple[int, str]]]:

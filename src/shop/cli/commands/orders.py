@@ -14,7 +14,7 @@ from shop.application.reads.models import OrderDetails
 from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
-from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
+from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
@@ -70,18 +70,20 @@ def show(context: typer.Context, order: OrderArgument) -> None:
     here = session(context)
 
     async def work(shop: Shop) -> dict[str, Any]:
-        found = here.value(await shop.reads.order(OrderId(order)))
-        entries = here.value(await shop.reads.audit_entries(f"order:{order}", _ENTRIES))
+        reads = here.reads(shop)
+        # First, so that the entry of this command is not among them.
+        entries = here.value(await reads.audit_entries(f"order:{order}", _ENTRIES, None))
+        found = here.value(await reads.order(OrderId(order)))
         return {**_details(found), "audit": [entry.model_dump(mode="json", include=_SHOWN_OF_ENTRY) for entry in entries.items]}
 
     here.output.record(here.run(work))
 
 
 @app.command()
-def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, after: AfterOption = None) -> None:
+def history(context: typer.Context, user: UserArgument, size: SizeOption = 20, cursor: CursorOption = None) -> None:
     """List a user's orders, newest first."""
     here = session(context)
-    page = here.value(here.run(lambda shop: here.reads(shop).order_history(UserId(user), size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).order_history(UserId(user), size, cursor)))
     rows = [{**item.model_dump(mode="json"), "total": str(item.total)} for item in page.items]
     here.output.listing(rows, columns=["id", "status", "total", "line_count", "placed_at"], cursor=page.next_cursor)
 
@@ -111,7 +113,7 @@ def find(
 def summary(context: typer.Context, user: UserArgument) -> None:
     """Show the totals of a user's orders, by currency."""
     here = session(context)
-    found = here.value(here.run(lambda shop: shop.reads.order_summary(UserId(user))))
+    found = here.value(here.run(lambda shop: here.reads(shop).order_summary(UserId(user))))
     rows = [{**item.model_dump(mode="json"), "spent": str(item.spent)} for item in found.totals]
     here.output.listing(rows, columns=["orders", "placed", "paid", "shipped", "cancelled", "spent", "last_placed_at"])
 

@@ -14,11 +14,11 @@ from shop.cli.running import session
 
 
 def prune(context: typer.Context) -> None:
-    """Remove messages published or handled more than message_retention_days ago, and answers after answer_retention_hours."""
+    """Remove messages message_retention_days after they were published or handled, old answers, and what erased users left since."""
     here = session(context)
 
     async def work(shop: Shop) -> Pruned:
-        pruned = Pruned(0, 0, 0)
+        pruned = Pruned(0, 0, 0, 0)
         columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} rows removed"))
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
             task = progress.add_task("rows", total=None)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shop.bootstrap import Shop
+from shop.bootstrap import Shop, trusted_networks
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
 
@@ -23,7 +23,7 @@ def serve(
 
     here = session(context)
     settings = here.settings().settings
-    listening = Listening(host, port, unix_socket, settings.http_trusted_proxies)
+    listening = Listening(host, port, unix_socket, trusted_networks(settings.http_trusted_proxies))
 
     def announce(address: str) -> None:
         here.output.note(f"serving on {address}; stop with Ctrl-C")

@@ -43,8 +43,9 @@ def _traces_of(here: Session, order: uuid.UUID) -> list[str]:
     """Return the traces of an order, by the audit log."""
 
     async def work(shop: Shop) -> list[str]:
-        here.value(await shop.reads.order(OrderId(order)))
-        entries = here.value(await shop.reads.audit_entries(f"order:{order}", _ENTRIES))
+        reads = here.reads(shop)
+        entries = here.value(await reads.audit_entries(f"order:{order}", _ENTRIES, None))
+        here.value(await reads.order(OrderId(order)))
         return list(dict.fromkeys(entry.trace_id for entry in entries.items))
 
     return here.run(work)

@@ -14,7 +14,7 @@ from shop.application.reads.users import UserFilter, UserSort
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import AfterOption, CursorOption, Session, SizeOption, UserArgument, in_utc, session
+from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, session
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
@@ -116,14 +116,16 @@ def show(context: typer.Context, user: UserArgument) -> None:
     here, user_id = session(context), UserId(user)
 
     async def work(shop: Shop) -> dict[str, Any]:
-        found = here.value(await shop.reads.user(user_id))
-        orders = here.value(await shop.reads.order_summary(user_id))
-        entries = here.value(await shop.reads.audit_entries(f"user:{user_id}", _ENTRIES))
+        reads = here.reads(shop)
+        # First, so that the entries of this command are not among them.
+        entries = here.value(await reads.audit_entries(f"user:{user_id}", _ENTRIES, None))
+        found = here.value(await reads.user(user_id))
+        orders = here.value(await reads.order_summary(user_id))
         return {
             **found.model_dump(mode="json"),
             "orders": sum(each.orders for each in orders.totals),
             "order_totals": [{**each.model_dump(mode="json"), "spent": str(each.spent)} for each in orders.totals],
-            "sessions": await _open_sessions(here, shop, user_id),
+            **await _open_sessions(here, shop, user_id),
             "audit": [entry.model_dump(mode="json", include=_SHOWN_OF_ENTRY) for entry in entries.items],
         }
 
@@ -156,10 +158,10 @@ def find(
 
 
 @app.command("list")
-def list_users(context: typer.Context, size: SizeOption = 20, after: AfterOption = None) -> None:
+def list_users(context: typer.Context, size: SizeOption = 20, cursor: CursorOption = None) -> None:
     """List users by registration."""
     here = session(context)
-    page = here.value(here.run(lambda shop: here.reads(shop).users(size, after)))
+    page = here.value(here.run(lambda shop: here.reads(shop).users(size, cursor)))
     rows = [item.model_dump(mode="json") for item in page.items]
     here.output.listing(rows, columns=["id", "first_name", "last_name", "email", "created_at"], cursor=page.next_cursor)
 
@@ -195,15 +197,17 @@ def _profile(here: Session, first: str, last: str, email: str, phone: str | None
     return Profile(here.value(PersonName.parse(first, last)), here.value(EmailAddress.parse(email)), number)
 
 
-async def _open_sessions(here: Session, shop: Shop, user_id: UserId) -> list[dict[str, Any]] | None:
+async def _open_sessions(here: Session, shop: Shop, user_id: UserId) -> dict[str, Any]:
     if not shop.has_shared_sessions:
-        return None
+        return {"sessions": None, "sessions_are_unknown": "redis_url is not set, so they are in the memory of each server"}
     match await shop.sessions.sessions(here.context, user_id):
         case Ok(found):
-            return [{"id": each.id, "origin": each.origin, "opened_at": each.opened_at, "ends_at": each.ends_at} for each in found]
-        case Err(SessionsUnavailable()):
+            return {
+                "sessions": [{"id": each.id, "origin": each.origin, "opened_at": each.opened_at, "ends_at": each.ends_at} for each in found]
+            }
+        case Err(SessionsUnavailable() as lost):
             # All else is known, and Redis may be what is looked into.
-            return None
+            return {"sessions": None, "sessions_are_unknown": lost.reason}
         case Err() as failed:
             return here.value(failed)
 

@@ -18,12 +18,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StorageType, StreamConfig, StreamInfo
+from pydantic import ValidationError
 
 from shop.application.cancellation import cancellation_first
 from shop.application.messaging.broker import BrokerUnavailable, Delivery, MessageRefused, Place, StreamExtent
-from shop.application.messaging.interest import ALL, Interest, partition_of
+from shop.application.messaging.interest import ALL, PARTITIONS, Interest, kind_of, partition_of
 from shop.application.messaging.messages import Message
 from shop.application.messaging.status import Status
+from shop.infrastructure.nats.client import EventClient
 from shop.infrastructure.telemetry import publishing
 
 _log = logging.getLogger("shop.nats")
@@ -124,6 +126,31 @@ class NatsBroker:
             consumers[name if partition.isdecimal() else durable] += number
         return consumers
 
+    async def forget(self, consumer: str) -> int:
+        """Remove the positions of a consumer, and return how many there were. Raises `BrokerUnavailable`."""
+        jetstream, removed = await self.jetstream(), 0
+        for durable in (consumer, *(f"{consumer}-{partition}" for partition in range(PARTITIONS))):
+            with _translated(), suppress(nats.js.errors.NotFoundError):
+                removed += await jetstream.delete_consumer(self._stream, durable)
+        return removed
+
+    async def listen(self, seconds: float) -> Sequence[Status]:
+        """Return the latest status of each process that sent one within this time, by name. Raises `BrokerUnavailable`."""
+        link, found = await self._linked(), dict[tuple[str, str, int], Status]()
+
+        async def receive(message: Msg) -> None:
+            with suppress(ValidationError):
+                status = Status.model_validate_json(message.data)
+                found[status.name, status.host, status.process] = status
+
+        with _translated():
+            subscription = await link.client.subscribe("shop.status.>", cb=receive)  # pyright: ignore[reportUnknownMemberType] nats-py types its arguments partially
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                await subscription.unsubscribe()
+        return [found[key] for key in sorted(found)]
+
     def subscribe(self, consumer: str, interest: Interest = ALL) -> NatsSubscription:
         """Return the subscription of a consumer to its interest, which begins with the oldest message of the stream.
 
@@ -168,7 +195,7 @@ class NatsBroker:
 
     async def _connect(self) -> _Link:
         self._is_closing = False
-        client = Client()
+        client = EventClient()
         was_connected = False
 
         async def failed(error: Exception) -> None:
@@ -346,7 +373,8 @@ def _subjects(interest: Interest) -> list[str]:
     partition = "*" if interest.partition is None else interest.partition
     if interest.types is None:
         return [_SUBJECTS if interest.partition is None else f"shop.events.{partition}.>"]
-    return [f"shop.events.{partition}.*.{event_type}" for event_type in sorted(interest.types)]
+    # With its kind: nats-py cannot parse every subject that the broker accepts.
+    return [f"shop.events.{partition}.{kind_of(event_type) or '*'}.{event_type}" for event_type in sorted(interest.types)]
 
 
 def _identity_of(info: StreamInfo) -> str:

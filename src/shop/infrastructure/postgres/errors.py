@@ -27,6 +27,8 @@ from shop_db.constraints import (
     AuditLogDefaultConstraint,
     AuditLogFirstConstraint,
     DailySaleConstraint,
+    ErasureConstraint,
+    FormerAddressConstraint,
     InboxConstraint,
     LoginAttemptConstraint,
     OrderConstraint,
@@ -73,13 +75,20 @@ WAIVED: Final[Mapping[StrEnum, str]] = {
     InboxConstraint.INBOX_ATTEMPTS_CHECK: "attempts are only incremented",
     InboxConstraint.INBOX_SETTLED_CHECK: "a settled message is not handled again",
     InboxConstraint.INBOX_DEAD_MESSAGE_CHECK: "the statement that gives up writes both columns",
+    ErasureConstraint.ERASURES_PKEY: "the trigger that inserts says ON CONFLICT",
+    FormerAddressConstraint.FORMER_ADDRESSES_PKEY: "the trigger that inserts says ON CONFLICT",
     LoginAttemptConstraint.LOGIN_ATTEMPTS_PKEY: "every insert says ON CONFLICT",
-    LoginAttemptConstraint.LOGIN_ATTEMPTS_LOGIN_CHECK: "the adapter writes lower case, and addresses are ASCII",
+    LoginAttemptConstraint.LOGIN_ATTEMPTS_LOGIN_CHECK: "the adapter writes lower case, and addresses and ids are ASCII",
     LoginAttemptConstraint.LOGIN_ATTEMPTS_ATTEMPTS_CHECK: "attempts are counted from 1",
     DailySaleConstraint.DAILY_SALES_PKEY: "every insert says ON CONFLICT",
     DailySaleConstraint.DAILY_SALES_CURRENCY_CHECK: "Currency has three capital letters",
 }
 """The constraints that the use cases cannot violate, each with the reason. A test compares both lists with the generated names."""
+
+
+def storable(text: str) -> str:
+    """Return the text of an error as far as a column can hold it: without NUL and lone surrogates."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def violates(error: IntegrityError, constraint: UserConstraint | OrderConstraint) -> bool:
@@ -144,11 +153,13 @@ def message_of(error: Error) -> str:
     """Describe an error without any value: PostgreSQL's name of it, its SQLSTATE, and its table, column or constraint.
 
     Not the message: even its first line quotes values (`invalid input syntax for type integer: "…"`), and a trigger may put anything there.
-    If the server was not reached, return the first line of libpq's message.
+    If no server was reached, return the first line of libpq's message for each host.
     """
     if error.sqlstate is None:
         said = str(error).splitlines() if isinstance(error, OperationalError) else []
-        return said[0] if said else type(error).__name__
+        # Of several hosts psycopg repeats the last one, a heading, and a line with a dash for each.
+        hosts = [re.sub(r"^- host: .*?, hostaddr: \S+: ", "", line) for line in said if line.startswith("- host: ")]
+        return "; ".join(hosts) or (said[0] if said else type(error).__name__)
     diag = error.diag
     about = [
         f"{kind} {name}"

@@ -5,13 +5,13 @@ Each check opens its own connection: an exhausted pool must not look like a dead
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from psycopg import AsyncConnection, Error
-from psycopg.errors import UndefinedTable
+from psycopg.errors import ConfigurationLimitExceeded, DiskFull, UndefinedColumn, UndefinedTable
 
 from shop.application.cancellation import cancellation_first
 from shop.application.health import Unhealthy
@@ -24,10 +24,12 @@ from shop_db import outbox
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
 
-SCHEMA_VERSION = "20261122030000"
+SCHEMA_VERSION = "20261122040200"
 """The newest migration that this code requires."""
 
 _STREAM_MARGIN = timedelta(hours=1)
+# More than fits into the memory of a sort, so PostgreSQL writes it to a temporary file next to the tables, and removes the file.
+_FILL_MEGABYTE = "SELECT count(DISTINCT repeat(md5(number::text), 32)) FROM generate_series(1, 1024) AS number"
 # NULL on a primary, and on a replica that has replayed everything, whose last transaction may be long ago.
 _REPLICA_LAG = """
     SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8
@@ -43,10 +45,27 @@ class PostgresHealth:
         self._lag_limit = outbox_lag_limit
 
     async def server(self) -> str:
-        """Check that the server answers, and describe it."""
+        """Check that the server answers and accepts writes, and describe it. A megabyte is written to its disk, and removed."""
         async with self._connected() as conn:
+            row = await (await conn.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')")).fetchone()
+            if row is None or row[0]:
+                raise Unhealthy("a standby, which accepts no writes: promote it, or name the primary in database_url")
+            if row[1] == "on":
+                raise Unhealthy("accepts no writes: default_transaction_read_only is on, for the server, the database, the role or the URL")
+            await self._write_megabyte(conn)
             major, _ = divmod(conn.info.server_version, 10_000)
             return f"PostgreSQL {major}, database {conn.info.dbname}"
+
+    async def rights(self, missing_rights: Callable[[AsyncConnection[Any]], Awaitable[Sequence[str]]]) -> str:
+        """Check that the role has every right that the service needs, as it may not have after a migration."""
+        async with self._connected() as conn:
+            try:
+                missing = await missing_rights(conn)
+            except UndefinedColumn as error:
+                raise Unhealthy(f"the migrations are not applied ({error.diag.message_primary})") from None
+            if missing:
+                raise Unhealthy(f"missing: {', '.join(missing)}; run as the owner of the tables: shop database grant")
+            return f"all of the service's, for {conn.info.user}"
 
     async def migrations(self) -> str:
         """Check the version of the schema. A newer version than this code requires is accepted, as during a deployment."""
@@ -127,6 +146,16 @@ class PostgresHealth:
                 f"run: shop outbox republish {gap.first_position} {gap.last_position}"
             )
         return f"complete, {max(extent.last - extent.first + 1 - len(extent.deleted), 0)} messages"
+
+    async def _write_megabyte(self, conn: AsyncConnection[Any]) -> None:
+        await conn.execute("SELECT set_config('work_mem', '64kB', false)")
+        try:
+            await conn.execute(_FILL_MEGABYTE)
+        except DiskFull:
+            raise Unhealthy("the disk is full: no megabyte can be written, so writes are refused; make room for it") from None
+        except ConfigurationLimitExceeded:
+            # The server's temp_file_limit allows none, so it is unknown whether there is room.
+            return
 
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[AsyncConnection[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,10 +15,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
 from shop.application.cancellation import cancellation_first
+from shop.application.outages import Outage
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.recovering_pool import RecoveringPool
 from shop_db import answers, audit, inbox, logins, orders, outbox, users
+
+_log = logging.getLogger("shop.pool")
 
 Pool: TypeAlias = RecoveringPool
 
@@ -84,7 +88,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
     pool = RecoveringPool(
         conninfo,
         check_within=options.connect_timeout if options.is_checked else None,
-        connection_class=Connection,
+        connection_class=_connections_that_log(),
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
@@ -97,6 +101,24 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
     )
     async with pool:
         yield pool
+
+
+def _connections_that_log() -> type[Connection]:
+    """Return a class whose failures to connect are logged as one outage: who waits for the pool learns only that there is no connection."""
+    outage = Outage(_log, "PostgreSQL accepts no connection", "PostgreSQL accepts connections again")
+
+    class Logging(Connection):
+        @classmethod
+        async def connect(cls, *args: Any, **kwargs: Any) -> Any:
+            try:
+                conn = await super().connect(*args, **kwargs)
+            except Error as error:
+                outage.begin(message_of(error))
+                raise
+            outage.end()
+            return conn
+
+    return Logging
 
 
 async def make_durable(conn: AsyncConnection[Any]) -> None:

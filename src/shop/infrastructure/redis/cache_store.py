@@ -28,6 +28,8 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 0
 """
 
+_PROBE_MILLISECONDS = 1000
+
 
 class RedisCacheStore:
     """Values and leases as Redis strings that expire. Created by `open_cache_store`."""
@@ -65,10 +67,10 @@ class RedisCacheStore:
         with errors_as(CacheUnavailable):
             await self._redis.delete(*(name for key in keys for name in _keys(key)))
 
-    async def ping(self) -> None:
-        """Return if Redis answers. Raises `CacheUnavailable`."""
+    async def probe(self) -> None:
+        """Return if Redis answers and accepts writes. Raises `CacheUnavailable`."""
         with errors_as(CacheUnavailable):
-            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+            await self._redis.set("shop:health", b"", px=_PROBE_MILLISECONDS)
 
 
 @asynccontextmanager

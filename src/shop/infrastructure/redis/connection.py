@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -11,6 +12,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from shop.application.cancellation import cancellation_first
+
+_NO_WRITES: Final[Mapping[str, str]] = {
+    "command not allowed when used memory > 'maxmemory'": "its memory is full; raise its maxmemory",
+    "You can't write against a read only replica": "it is a replica; promote it, or name the primary in redis_url",
+    "unable to persist": "it cannot save its data; make room on its disk",
+}
+"""What is wrong and its cure, by a part of the server's message."""
 
 
 @asynccontextmanager
@@ -32,6 +40,12 @@ def errors_as(unavailable: Callable[[str], Exception]) -> Generator[None]:
         with cancellation_first():
             yield
     except (RedisError, OSError) as error:
-        # The server's message may quote the arguments, which are values.
-        reason = type(error).__name__ if isinstance(error, ResponseError) else str(error) or type(error).__name__
-        raise unavailable(reason) from None
+        raise unavailable(_reason(error)) from None
+
+
+def _reason(error: RedisError | OSError) -> str:
+    if not isinstance(error, ResponseError):
+        return str(error) or type(error).__name__
+    # Not the server's message, which may quote the arguments, which are values. An error in a script has no class of its own.
+    found = next((cure for code, cure in _NO_WRITES.items() if code in str(error)), None)
+    return f"Redis accepts no writes: {found}" if found else type(error).__name__

@@ -13,8 +13,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from shop.domain.values import MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES
 from shop.infrastructure.postgres.transactions.unit_of_work import Isolation
 from shop.infrastructure.settings.cursor_keys import shown_cursor_keys
+from shop.infrastructure.settings.proxies import trusted_networks
 from shop.infrastructure.settings.urls import TLS, UrlReader, monitoring_url, nats_url, postgres_url, redis_url, smtp_url
-from shop.infrastructure.tokens import KeyRing
+from shop.infrastructure.tokens import KeyRing, check_keys
 
 
 class LogFormat(StrEnum):
@@ -47,6 +48,11 @@ def _read_by(reader: UrlReader) -> AfterValidator:
         return url
 
     return AfterValidator(check)
+
+
+def _proxies(text: str) -> str:
+    trusted_networks(text)
+    return text
 
 
 PostgresUrl = Annotated[SecretStr, _read_by(postgres_url)]
@@ -133,11 +139,18 @@ class Settings(BaseSettings):
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
-    http_trusted_proxies: Annotated[str, Field(description="Addresses, by commas, whose X-Forwarded-For is believed; * is all.")] = (
-        "127.0.0.1"
-    )
+    http_trusted_proxies: Annotated[
+        str,
+        AfterValidator(_proxies),
+        Field(
+            description="Addresses and networks of proxies, by commas, whose X-Forwarded-For is believed; that of a Unix socket's peer is."
+        ),
+    ] = "127.0.0.1"
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
+    bury_newer_events: Annotated[
+        bool, Field(description="Whether consumers make events of a newer version dead letters, and do not wait for a newer program.")
+    ] = False
     answer_retention_hours: Annotated[int, Field(ge=1, le=8760, description="Hours that the answer to a request with a key is kept.")] = 24
     audit_retention_months: Annotated[
         int, Field(ge=0, le=1200, description="Whole months that the audit log is kept; 0 keeps all of it.")
@@ -189,10 +202,20 @@ class Settings(BaseSettings):
             raise ValueError(f"needs {_KIB_OF_LANE * value} KiB of password_memory_kib, which is {memory}")
         return value
 
+    @field_validator("token_keys")
+    @classmethod
+    def _check_folder(cls, value: str) -> str:
+        if value:
+            check_keys(Path(value))
+        return value
+
     @field_validator("token_signing_key")
     @classmethod
     def _check_keys(cls, value: str, info: ValidationInfo) -> str:
-        folder = info.data.get("token_keys", "")
+        # Without it, it is invalid, which is reported.
+        folder = info.data.get("token_keys")
+        if folder is None:
+            return value
         if folder:
             KeyRing.load(Path(folder), value)
         elif value:

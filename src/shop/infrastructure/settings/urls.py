@@ -7,6 +7,7 @@ message quotes the URL: a misinterpreted part may be part of a password.
 from __future__ import annotations
 
 import shlex
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -14,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
-from redis.asyncio.connection import Connection, parse_url
+from psycopg.pq import Conninfo
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.exceptions import RedisError
 
 UrlReader: TypeAlias = Callable[[str], str]
@@ -145,26 +147,48 @@ def _shown(parameters: Mapping[str, object], open_keys: frozenset[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How a kind of URL requires TLS."""
+    """How a kind of URL requires TLS, with a certificate that is verified for the host."""
 
     is_required: Callable[[str], bool]
     hint: str
 
 
 def _postgres_requires_tls(url: str) -> bool:
-    parameters = conninfo_to_dict(url)
-    hosts = str(parameters.get("host", "")).split(",")
-    return parameters.get("sslmode") in {"require", "verify-ca", "verify-full"} or all(host.startswith("/") for host in hosts)
+    parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    return parameters.get("sslmode") == "verify-full" or _is_local(parameters)
+
+
+def _is_local(parameters: Mapping[str, str]) -> bool:
+    """Return whether all hosts are Unix sockets, also by what libpq adds from the environment and from a service file."""
+    hosts = parameters.get("host", "").split(",")
+    if "service" in parameters or "hostaddr" in parameters or not all(host.startswith("/") for host in hosts):
+        return False
+    added = {option.keyword for option in Conninfo.get_defaults() if option.val}
+    return b"hostaddr" not in added and b"service" not in added
+
+
+def _redis_requires_tls(url: str) -> bool:
+    # As redis-py reads its options.
+    parameters: dict[str, Any] = dict(parse_url(url))
+    connection = parameters.pop("connection_class", Connection)(**parameters)
+    if not isinstance(connection, SSLConnection):
+        return False
+    # Some ciphers have no certificate.
+    tls: Any = connection.ssl_context
+    return bool(tls.cert_reqs is ssl.CERT_REQUIRED and tls.check_hostname and tls.ciphers is None and not tls.exclude_verify_flags)
 
 
 def _has_scheme(*schemes: str) -> Callable[[str], bool]:
     return lambda url: urlsplit(url).scheme in schemes
 
 
+_POSTGRES: Final = Tls(_postgres_requires_tls, "add sslmode=verify-full")
 TLS: Final[Mapping[str, Tls]] = {
-    "database_url": Tls(_postgres_requires_tls, "add sslmode=verify-full"),
-    "database_read_url": Tls(_postgres_requires_tls, "add sslmode=verify-full"),
-    "redis_url": Tls(_has_scheme("rediss", "unix"), "write rediss://"),
-    "nats_url": Tls(_has_scheme("tls", "wss"), "write tls://"),
+    "database_url": _POSTGRES,
+    "database_read_url": _POSTGRES,
+    "redis_url": Tls(_redis_requires_tls, "write rediss://, without options that weaken the verification of certificates"),
+    "nats_url": Tls(_has_scheme("tls"), "write tls://"),
+    "nats_monitoring_url": Tls(_has_scheme("https"), "write https://"),
+    "smtp_url": Tls(_has_scheme("smtps", "smtp+starttls"), "write smtps:// or smtp+starttls://"),
 }
 """By setting, how its URL requires TLS."""

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, Error, OperationalError
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg import AsyncConnection, Error
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from shop.application.cancellation import cancellation_first
 from shop.infrastructure.postgres.connection import Connection
@@ -27,7 +27,12 @@ async def owner_transaction(database_url: str) -> AsyncGenerator[AsyncConnection
     """Begin a transaction of the owner, which is committed at the end of the block. Raises `DatabaseNotReady` or `NotTheOwner`."""
     try:
         with cancellation_first():
-            async with await Connection.connect(database_url, connect_timeout=5) as conn:
+            opened = await Connection.connect(database_url, connect_timeout=5)
+    except Error as error:
+        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
+    try:
+        with cancellation_first():
+            async with opened as conn:
                 await conn.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
                 yield conn
     except InsufficientPrivilege as error:
@@ -35,7 +40,8 @@ async def owner_transaction(database_url: str) -> AsyncGenerator[AsyncConnection
         raise NotTheOwner(f"{error.diag.message_primary}; set DATABASE_URL to the URL of the owner of the tables") from None
     except LockNotAvailable:
         raise DatabaseNotReady("a table is locked by another transaction; try again") from None
-    except OperationalError as error:
-        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
+    except (UndefinedTable, UndefinedColumn, UndefinedFunction) as error:
+        # As above.
+        raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary}); run: dbmate -d migrations up") from None
     except Error as error:
-        raise DatabaseNotReady(f"the database refused: {message_of(error)}") from None
+        raise DatabaseNotReady(f"PostgreSQL refused: {message_of(error)}; nothing was changed") from None

@@ -12,7 +12,7 @@ from shop.application.messaging.idempotent_consumer import InboxEntry
 from shop.application.messaging.messages import Message
 from shop.application.transactions.failures import CommitOutcomeUnknown
 from shop.infrastructure.postgres.connection import Connection
-from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
+from shop.infrastructure.postgres.errors import leaves_outcome_open, storable, translated
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox
@@ -52,8 +52,9 @@ class PostgresInbox(Generic[F]):
         """Record a failure to handle the message, and return the number of its failures."""
         with translated():
             async with self._pool.connection() as conn, conn.transaction():
-                return await Queries(conn)(
-                    inbox.count_failure, consumer=self._consumer, message_id=message.id, event_type=message.event_type, error=error
+                count, reason = Queries(conn), storable(error)
+                return await count(
+                    inbox.count_failure, consumer=self._consumer, message_id=message.id, event_type=message.event_type, error=reason
                 )
 
     async def bury(self, message: Message) -> None:

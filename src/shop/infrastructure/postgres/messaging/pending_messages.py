@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from shop.application.messaging.broker import Place
 from shop.application.messaging.messages import Message
 from shop.application.messaging.relay import ClaimedBatch, PendingMessage
-from shop.infrastructure.postgres.errors import translated
+from shop.infrastructure.postgres.errors import storable, translated
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import outbox
@@ -69,7 +69,15 @@ class PostgresClaimedBatch:
     async def refused(self, position: int, error: str, retry_after: float, *, is_final: bool) -> None:
         """Record that the broker refused a message: it is retried after a while, or if final, a dead letter."""
         wait = timedelta(seconds=retry_after)
-        await _run(self._pool, outbox.mark_refused, claim=self._claim, position=position, error=error, retry_after=wait, give_up=is_final)
+        await _run(
+            self._pool,
+            outbox.mark_refused,
+            claim=self._claim,
+            position=position,
+            error=storable(error),
+            retry_after=wait,
+            give_up=is_final,
+        )
         self.open.discard(position)
 
 

@@ -24,9 +24,9 @@ class PostgresAnswers:
         row = await self._query(answers.get_answer, scope=scope, key=key)
         return None if row is None else StoredAnswer(row.fingerprint, row.answer)
 
-    async def add(self, scope: str, key: str, stored: StoredAnswer) -> None:
+    async def add(self, scope: str, key: str, subject: str, stored: StoredAnswer) -> None:
         """Store the answer of a request whose key this transaction has locked."""
-        await self._query(answers.add_answer, scope=scope, key=key, fingerprint=stored.fingerprint, answer=stored.answer)
+        await self._query(answers.add_answer, scope=scope, key=key, subject=subject, fingerprint=stored.fingerprint, answer=stored.answer)
 
     async def prune(self, before: datetime, at_most: int) -> int:
         """Remove answers given before this time, oldest first, and return how many."""

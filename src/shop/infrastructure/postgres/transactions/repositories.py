@@ -7,6 +7,7 @@ from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.transactions.answers import PostgresAnswers
 from shop.infrastructure.postgres.transactions.dead_letters import PostgresDeadLetterRepository
+from shop.infrastructure.postgres.transactions.erasures import PostgresErasures
 from shop.infrastructure.postgres.transactions.login_attempts import PostgresLoginAttempts
 from shop.infrastructure.postgres.transactions.orders import PostgresOrderRepository
 from shop.infrastructure.postgres.transactions.projections import PostgresProjections
@@ -27,6 +28,7 @@ class PostgresRepositories:
         self.seeds = PostgresSeedRepository(queries)
         self.messages = PostgresSettledMessages(queries)
         self.old_answers = PostgresAnswers(queries)
+        self.erasures = PostgresErasures(queries)
         self.dead_letters = PostgresDeadLetterRepository(queries)
         self.sales = PostgresSalesLedger(queries)
         self.recipients = PostgresRecipients(queries)

@@ -130,7 +130,10 @@ class PostgresUserRepository:
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
         """Write the user's role. Writes nothing if `user.version` is not the current version."""
         touched = await self._query(users.update_user_role, id=user.id, role=role_to(user.role), version=user.version)
-        return Ok(None) if touched else Err(await self._missing_or_changed(user.id))
+        if not touched:
+            return Err(await self._missing_or_changed(user.id))
+        self._events.collect(user)
+        return Ok(None)
 
     async def delete(self, user: User) -> Result[None, UserNotFound | UserHasOrders | ChangedMeanwhile]:
         """Delete the user. Writes nothing if `user.version` is not the current version."""
@@ -157,7 +160,7 @@ class PostgresUserRepository:
         return Ok(None)
 
     async def _erase_traces(self, user: User) -> None:
-        await self._query(users.erase_traces, id=user.id, email=user.profile.email.text)
+        await self._query(users.erase_traces, id=user.id)
         self._events.collect(user)
 
     async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:

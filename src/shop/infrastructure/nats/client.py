@@ -1,0 +1,62 @@
+"""nats-py's client, which receives events whatever their headers are, and requires TLS where the URL does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
+from nats.errors import Error
+
+# By that, and not by the headers, which their publisher wrote, a message of a stream differs from a status message of the server.
+_FROM_A_STREAM: Final = b"$JS.ACK."
+_TRACEPARENT: Final = re.compile(rb"\r\n(traceparent: ?[0-9a-f-]{1,128})\r\n")
+
+
+class EventClient(Client):
+    """A client that reads one header of an event, and ignores all others.
+
+    nats-py stops reading where it cannot parse headers, and takes an event whose headers have a status for a message of the server. The
+    event would be redelivered for ever, and none behind it would arrive.
+
+    To a URL `tls://` it says nothing without TLS. nats-py begins TLS only if the server asks for it, in its first line, which is not
+    encrypted; and the next line is CONNECT, with the password.
+    """
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 the client's signature
+        server = self._current_server
+        if initial_connection and server is not None and server.uri.scheme == "tls":
+            info["tls_required"] = True
+            # Other servers, which anybody on the network might have named.
+            info.pop("connect_urls", None)
+        await super()._process_info(info, initial_connection)
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            # After TLS has failed nats-py would wait for ever for the end of the connection.
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call] # nats-py types it partially
+                self._transport = TcpTransport()  # type: ignore[no-untyped-call] # as above
+            raise
+
+    def _connect_command(self) -> bytes:
+        server, transport = self._current_server, self._transport
+        if server is not None and server.uri.scheme == "tls" and not _is_encrypted(transport):
+            raise Error("the connection is not encrypted")
+        command: bytes = super()._connect_command()
+        return command
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if headers and reply.startswith(_FROM_A_STREAM):
+            found = _TRACEPARENT.search(headers)
+            headers = b"NATS/1.0\r\n" + found[1] + b"\r\n\r\n" if found else b""
+        await super()._process_msg(sid, subject, reply, data, headers)
+
+
+def _is_encrypted(transport: Any) -> bool:
+    # Whatever a later version of nats-py does between the first line and this.
+    writer = getattr(transport, "_io_writer", None)
+    return writer is not None and writer.get_extra_info("ssl_object") is not None
