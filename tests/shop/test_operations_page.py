@@ -107,7 +107,7 @@ def test_every_setting_exists_and_has_its_default() -> None:
 
 
 def test_every_health_check_is_explained() -> None:
-    source = (REPOSITORY / "src" / "shop" / "bootstrap.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "src" / "shop" / "bootstrap").glob("*.py"))
     checks = {(name, is_required == "True") for name, is_required in re.findall(r'Check\("([^"]+)", .*is_required=(True|False)', source)}
     assert {(quoted(row[0])[0], row[1] == "yes") for row in rows("Health checks")} == checks
 

@@ -1,0 +1,108 @@
+"""The registry of consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol, TypeVar
+
+from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
+from shop.application.messaging.cache_invalidation import CacheInvalidation
+from shop.application.messaging.consumer import Consumer, Verdict
+from shop.application.messaging.dead_letters import DeadLetterStores, Replay
+from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer
+from shop.application.messaging.interest import PARTITIONS, Interest
+from shop.application.messaging.messages import Message
+from shop.application.messaging.notifications import Notifier
+from shop.application.messaging.reader import EventProcessor, Graveyard, MessageReader
+from shop.application.messaging.session_revocation import SessionRevocation
+from shop.bootstrap.adapters import Broker
+from shop.domain.events import Event
+from shop.infrastructure.metrics import MessagingMetrics
+from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
+from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
+from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
+from shop.infrastructure.telemetry import traced
+
+F = TypeVar("F")
+
+
+class ConsumerName(StrEnum):
+    """The consumers. Each is in the registry, and the command line, the partitions and the replay of dead letters follow from that."""
+
+    SALES = "sales"
+    CACHE = "cache"
+    SESSIONS = "sessions"
+    NOTIFICATIONS = "notifications"
+
+
+REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
+    ConsumerName.CACHE: "redis_url",
+    ConsumerName.SESSIONS: "redis_url",
+    ConsumerName.NOTIFICATIONS: "smtp_url",
+}
+"""The setting without which a consumer has nothing to do, and is not in the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed."""
+
+    events: Collection[type[Event]]
+    graveyard: Graveyard
+    process: EventProcessor
+    replay: Replay[_Stores]
+
+
+def registry_of(
+    pool: Pool, invalidation: CacheInvalidation | None, revocation: SessionRevocation | None, notifier: Notifier | None
+) -> dict[ConsumerName, Registered]:
+    """Return the registry of consumers: each handler with its events, an inbox, and the effects that it writes to."""
+    ledger: PostgresInbox[sales.SalesLedger] = PostgresInbox(pool, ConsumerName.SALES, PostgresSalesLedger)
+    found = {ConsumerName.SALES: _by_handler(ledger, sales.EVENTS, sales.record_sales, lambda stores: stores.sales)}
+    if invalidation is not None:
+        found[ConsumerName.CACHE] = _by_nature(pool, ConsumerName.CACHE, cache_invalidation.EVENTS, invalidation.process)
+    if revocation is not None:
+        found[ConsumerName.SESSIONS] = _by_nature(pool, ConsumerName.SESSIONS, session_revocation.EVENTS, revocation.process)
+    if notifier is not None:
+        recipients: PostgresInbox[notifications.Recipients] = PostgresInbox(pool, ConsumerName.NOTIFICATIONS, PostgresRecipients)
+        handler = notifications.notify_by(notifier)
+        found[ConsumerName.NOTIFICATIONS] = _by_handler(recipients, notifications.EVENTS, handler, lambda stores: stores.recipients)
+    return found
+
+
+class _Stores(DeadLetterStores, Protocol):
+    """The repositories that the replays require."""
+
+    @property
+    def sales(self) -> sales.SalesLedger: ...
+
+    @property
+    def recipients(self) -> notifications.Recipients: ...
+
+
+def _by_handler(
+    inbox: PostgresInbox[F], events: Collection[type[Event]], handler: Handler[F], effects: Callable[[_Stores], F]
+) -> Registered:
+    """Register a consumer whose handler writes to the database."""
+
+    async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
+        await handler(event, message, effects(stores))
+        return Verdict.HANDLED
+
+    return Registered(events, inbox, IdempotentConsumer(inbox, handler), replay)
+
+
+def _by_nature(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> Registered:
+    """Register a consumer that is idempotent by nature: its inbox stores failures and dead letters only."""
+    return Registered(events, PostgresInbox(pool, name, lambda _: None), process, lambda event, message, _: process(event, message))
+
+
+def consumer_of(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, each: Registered, *, buries_newer: bool) -> Consumer:
+    """Return a registered consumer, subscribed to its events in all partitions."""
+    reader = MessageReader(each.events, each.graveyard, each.process, buries_newer=buries_newer)
+    interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
+    process = metrics.counted(name, traced(name, reader))
+    return Consumer([broker.subscribe(name, interest) for interest in interests], process)

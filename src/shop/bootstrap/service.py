@@ -1,0 +1,203 @@
+"""The composition of the service."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from shop.application.commands.orders import OrderCommands
+from shop.application.commands.passwords import PasswordHasher
+from shop.application.commands.pruning import MessagePruning
+from shop.application.commands.recovery import Recovery
+from shop.application.commands.seeds import SeedCommands
+from shop.application.commands.sessions import SessionCommands
+from shop.application.commands.users import UserCommands
+from shop.application.health import Check, Unhealthy
+from shop.application.messaging import cache_invalidation, session_revocation
+from shop.application.messaging.backlog import BacklogMeter
+from shop.application.messaging.cache_invalidation import CacheInvalidation
+from shop.application.messaging.consumer import Consumer
+from shop.application.messaging.dead_letters import DeadLetters
+from shop.application.messaging.relay import Relay
+from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.messaging.subscribers import Subscriber, Subscribers
+from shop.application.rates import RateLimit
+from shop.application.reads.cache import CacheOptions, CacheStore, ReadCache
+from shop.application.reads.cursors import Cursors
+from shop.application.reads.query_service import QueryService
+from shop.application.reads.replica import Replica
+from shop.application.transactions.runner import Retries, Transactions
+from shop.application.transactions.trail import AuditTrail
+from shop.bootstrap.adapters import Broker, access_tokens, hasher, open_broker_of, pool_options, read_cache, retention
+from shop.bootstrap.consumers import consumer_of, registry_of
+from shop.infrastructure.memory.cache_store import MemoryCacheStore
+from shop.infrastructure.memory.sessions import MemorySessionStore
+from shop.infrastructure.metrics import CacheMetrics, MessagingMetrics, PoolMetrics, UseCaseMetrics
+from shop.infrastructure.postgres.messaging.backlog import PostgresBacklog
+from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
+from shop.infrastructure.postgres.pool import Pool, open_pool
+from shop.infrastructure.postgres.reads.repositories import read_repositories, sign_pages
+from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
+from shop.infrastructure.rates import open_rate_limit
+from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.infrastructure.redis.sessions import open_session_store
+from shop.infrastructure.settings.cursor_keys import cursor_keys
+from shop.infrastructure.settings.model import Settings
+from shop.infrastructure.smtp import SmtpNotifier
+
+# Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
+_REPLICA_WAIT = 2.0
+# Seconds to wait for a connection to see whether the pool has any.
+_PROBE_WAIT = 1.0
+# Without a setting, cursors are signed by a key of the process.
+_CURSOR_KEY = secrets.token_bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Replacements for the adapters named by the settings, for tests, and further subscribers to the events of this process."""
+
+    passwords: PasswordHasher | None = None
+    cache: CacheStore | None = None
+    broker: Broker | None = None
+    subscribers: Sequence[Subscriber] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The composed service.
+
+    Without a broker `relay`, `broker` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
+    process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use cases, pools
+    and cache.
+    """
+
+    users: UserCommands
+    sessions: SessionCommands
+    orders: OrderCommands
+    reads: QueryService
+    trail: AuditTrail
+    cache: ReadCache
+    seeds: SeedCommands
+    pruning: MessagePruning
+    recovery: Recovery
+    dead_letters: DeadLetters[Any]
+    has_shared_sessions: bool
+    rates: RateLimit
+    connections: Check
+    backlog: BacklogMeter
+    usage: CollectorRegistry
+    metrics: MessagingMetrics
+    broker: Broker | None
+    relay: Relay | None
+    consumers: dict[str, Consumer] | None
+
+
+@asynccontextmanager
+async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_trusted: bool = False) -> AsyncGenerator[Shop]:
+    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later.
+
+    Where its callers are trusted, cursors are signed only if there are keys. Others get cursors that are signed in any case.
+    """
+    keys = cursor_keys(settings.cursor_keys.get_secret_value()) or ([] if is_trusted else [_CURSOR_KEY])
+    sign_pages(*keys)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), pool_options(settings)))
+        pools = {"primary": pool}
+        replica: Replica | None = None
+        if settings.database_read_url is not None:
+            # Without idle connections: the pool would try to restore them all the time, and log it, while the replica is down.
+            options = replace(pool_options(settings), min_size=0, wait_timeout=min(settings.pool_wait_timeout, _REPLICA_WAIT))
+            replica_url = settings.database_read_url.get_secret_value()
+            pools["replica"] = await stack.enter_async_context(open_pool(replica_url, options, is_required=False))
+            replica = Replica(read_repositories(pools["replica"]))
+        store = adapters.cache
+        if store is None and settings.redis_url is not None:
+            store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
+        broker: Broker | None = adapters.broker
+        if broker is None and settings.nats_url is not None:
+            broker = await stack.enter_async_context(open_broker_of(settings, settings.nats_url))
+
+        # Without Redis the cache is private to this process and not read from: other processes could not invalidate it.
+        cache = read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
+        invalidation = CacheInvalidation(cache)
+        url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+        sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
+        revocation = SessionRevocation(sessions)
+        subscribers = Subscribers(
+            Subscriber(cache_invalidation.EVENTS, invalidation.after_commit),
+            Subscriber(session_revocation.EVENTS, revocation.after_commit),
+            *adapters.subscribers,
+        )
+        usage = CollectorRegistry()
+        observe = UseCaseMetrics(usage).observe
+        begin = units_of_work(pool, settings.isolation)
+        transactions = Transactions(
+            begin,
+            after_commit=subscribers,
+            retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
+            observe=observe,
+        )
+        smtp = settings.smtp_url
+        notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
+        metrics = MessagingMetrics(usage)
+        # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
+        unchecked = replace(pool_options(settings), min_size=0, is_checked=False)
+        inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
+        pools["inbox"] = inboxes
+        usage.register(PoolMetrics(pools))
+        if store is not None:
+            usage.register(CacheMetrics(cache))
+        optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
+        registry = registry_of(inboxes, *optional)
+        users = UserCommands(transactions, adapters.passwords or hasher(settings))
+        yield Shop(
+            users=users,
+            sessions=SessionCommands(
+                users,
+                transactions,
+                sessions,
+                access_tokens(settings),
+                timedelta(hours=settings.session_hours),
+                remembered=settings.session_check_interval,
+                rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
+            ),
+            orders=OrderCommands(transactions),
+            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe),
+            trail=AuditTrail(begin),
+            cache=cache,
+            seeds=SeedCommands(transactions),
+            pruning=MessagePruning(transactions, retention(settings), timedelta(hours=settings.answer_retention_hours)),
+            recovery=Recovery(transactions),
+            dead_letters=DeadLetters(transactions, {str(name): each.replay for name, each in registry.items()}),
+            has_shared_sessions=url is not None,
+            rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
+            connections=Check("connections", lambda: _can_connect(pool), is_required=True),
+            backlog=BacklogMeter(PostgresBacklog(pool), broker),
+            usage=usage,
+            metrics=metrics,
+            broker=broker,
+            relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
+            consumers=None
+            if broker is None
+            else {
+                str(name): consumer_of(broker, metrics, name, each, buries_newer=settings.bury_newer_events)
+                for name, each in registry.items()
+            },
+        )
+
+
+def _relay(pool: Pool, broker: Broker, metrics: MessagingMetrics, batch_size: int) -> Relay:
+    return Relay(PostgresPendingMessages(pool), metrics.publisher(broker), batch_size=batch_size)
+
+
+async def _can_connect(pool: Pool) -> str:
+    if not await pool.can_lend(_PROBE_WAIT):
+        raise Unhealthy("the pool has no connection")
+    return "the pool has connections"
