@@ -182,10 +182,15 @@ WHERE id = @id AND version = @version;
 -- name: EraseTraces :exec
 SELECT erase_traces(@id);
 
--- Erase that once more for users who were erased or deleted before a time, at most `at_most`, and return how many: requests that were in
--- flight may have written it since.
--- name: FinishErasures :one
-SELECT count(*) FROM finish_erasures(@before, @at_most);
+-- Get the users who were erased or deleted so long ago that no request of before is in flight, and whose erasure is not finished.
+-- name: GetDueErasures :many
+SELECT user_id FROM erasures
+WHERE finished_at IS NULL AND erased_at < now() - longest_request()
+ORDER BY erased_at;
+
+-- Erase that once more for one of them, and return whether it was due: requests that were in flight may have written it since.
+-- name: FinishErasure :one
+SELECT coalesce(finish_erasure(@id), false);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom
