@@ -6,7 +6,7 @@ from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from ._dataclasses import dataclass
-from .enums import AuditOutcome, OrderStatus
+from .enums import AuditOutcome, OrderStatus, UserRole
 
 JsonValue: TypeAlias = (
     dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
@@ -109,3 +109,62 @@ class OrderLine:
     """Quantity ordered."""
     unit_price_minor: int
     """Price of one, in minor units, when it was ordered."""
+
+
+@dataclass(slots=True)
+class User:
+    """A registered user."""
+
+    id: UUID
+    """Random identifier; discloses nothing about the user."""
+    first_name: str
+    """Given name."""
+    last_name: str
+    """Family name."""
+    email: str
+    """Address as the user wrote it; unique in any case."""
+    phone: str | None
+    """Phone number, if the user provided one."""
+    password: str
+    """Hash of the password with its algorithm and parameters; never the password."""
+    created_at: datetime.datetime
+    """When the user registered."""
+    updated_at: datetime.datetime
+    """When the row was last written; set by every UPDATE in queries/users.sql."""
+    version: int
+    """Incremented by every UPDATE: a writer names the version that it read, and
+    changes nothing if that is not the current one.
+    """
+    role: UserRole
+    """What the user may do: own matters (customer), everybody's orders (clerk),
+    everything (admin).
+    """
+    erased_at: datetime.datetime | None
+    """When the personal data were erased; the service then treats the user as
+    deleted.
+    """
+    session_generation: int
+    """Raised to end all sessions: those of an earlier generation, and their access
+    tokens, are refused.
+    """
+    email_since: datetime.datetime
+    """Since when the user has this address, in any case. Written by triggers alone."""
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Build a row from the values that psycopg loads."""
+        return cls(
+            id=row[0],
+            first_name=row[1],
+            last_name=row[2],
+            email=row[3],
+            phone=row[4],
+            password=row[5],
+            created_at=row[6],
+            updated_at=row[7],
+            version=row[8],
+            role=UserRole(row[9]),
+            erased_at=row[10],
+            session_generation=row[11],
+            email_since=row[12],
+        )

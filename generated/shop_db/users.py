@@ -17,69 +17,14 @@ from ._rows import AsyncSentRows
 from ._tracing import atraced
 from ._variants import UNSET, Assignments, Clause, Unset, Variants
 from .enums import UserRole
+from .models import User
 
 CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 """
-
-
-@dataclass(slots=True)
-class CreateUserRow:
-    """A row of `create_user`."""
-
-    id: UUID
-    """Random identifier; discloses nothing about the user."""
-    first_name: str
-    """Given name."""
-    last_name: str
-    """Family name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
-    phone: str | None
-    """Phone number, if the user provided one."""
-    password: str
-    """Hash of the password with its algorithm and parameters; never the password."""
-    created_at: datetime.datetime
-    """When the user registered."""
-    updated_at: datetime.datetime
-    """When the row was last written; set by every UPDATE in queries/users.sql."""
-    version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and
-    changes nothing if that is not the current one.
-    """
-    role: UserRole
-    """What the user may do: own matters (customer), everybody's orders (clerk),
-    everything (admin).
-    """
-    erased_at: datetime.datetime | None
-    """When the personal data were erased; the service then treats the user as
-    deleted.
-    """
-    session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
-    """
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Build a row from the values that psycopg loads."""
-        return cls(
-            id=row[0],
-            first_name=row[1],
-            last_name=row[2],
-            email=row[3],
-            phone=row[4],
-            password=row[5],
-            created_at=row[6],
-            updated_at=row[7],
-            version=row[8],
-            role=UserRole(row[9]),
-            erased_at=row[10],
-            session_generation=row[11],
-        )
 
 
 @atraced("CreateUser", CREATE_USER, operation="INSERT", collection="users")
@@ -91,7 +36,7 @@ async def create_user(
     email: str,
     phone: str | None,
     password: str,
-) -> CreateUserRow:
+) -> User:
     """Register a user. The database generates the id and both timestamps."""
     row, count = await afetch_one(
         conn,
@@ -100,157 +45,41 @@ async def create_user(
     )
     if row is None or count > 1:
         raise ProofBrokenError("CreateUser", count)
-    return CreateUserRow.from_row(row)
+    return User.from_row(row)
 
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
-@dataclass(slots=True)
-class GetUserRow:
-    """A row of `get_user`."""
-
-    id: UUID
-    """Random identifier; discloses nothing about the user."""
-    first_name: str
-    """Given name."""
-    last_name: str
-    """Family name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
-    phone: str | None
-    """Phone number, if the user provided one."""
-    password: str
-    """Hash of the password with its algorithm and parameters; never the password."""
-    created_at: datetime.datetime
-    """When the user registered."""
-    updated_at: datetime.datetime
-    """When the row was last written; set by every UPDATE in queries/users.sql."""
-    version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and
-    changes nothing if that is not the current one.
-    """
-    role: UserRole
-    """What the user may do: own matters (customer), everybody's orders (clerk),
-    everything (admin).
-    """
-    erased_at: datetime.datetime | None
-    """When the personal data were erased; the service then treats the user as
-    deleted.
-    """
-    session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
-    """
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Build a row from the values that psycopg loads."""
-        return cls(
-            id=row[0],
-            first_name=row[1],
-            last_name=row[2],
-            email=row[3],
-            phone=row[4],
-            password=row[5],
-            created_at=row[6],
-            updated_at=row[7],
-            version=row[8],
-            role=UserRole(row[9]),
-            erased_at=row[10],
-            session_generation=row[11],
-        )
-
-
 @atraced("GetUser", GET_USER, operation="SELECT", collection="users")
-async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> GetUserRow | None:
+async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
     """Get a user by id."""
     row, count = await afetch_one(conn, GET_USER, (id,))
     if count > 1:
         raise ProofBrokenError("GetUser", count)
-    return None if row is None else GetUserRow.from_row(row)
+    return None if row is None else User.from_row(row)
 
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 FROM users
 WHERE lower(email) = lower($1::text)
 """
 
 
-@dataclass(slots=True)
-class GetUserByEmailRow:
-    """A row of `get_user_by_email`."""
-
-    id: UUID
-    """Random identifier; discloses nothing about the user."""
-    first_name: str
-    """Given name."""
-    last_name: str
-    """Family name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
-    phone: str | None
-    """Phone number, if the user provided one."""
-    password: str
-    """Hash of the password with its algorithm and parameters; never the password."""
-    created_at: datetime.datetime
-    """When the user registered."""
-    updated_at: datetime.datetime
-    """When the row was last written; set by every UPDATE in queries/users.sql."""
-    version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and
-    changes nothing if that is not the current one.
-    """
-    role: UserRole
-    """What the user may do: own matters (customer), everybody's orders (clerk),
-    everything (admin).
-    """
-    erased_at: datetime.datetime | None
-    """When the personal data were erased; the service then treats the user as
-    deleted.
-    """
-    session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
-    """
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Build a row from the values that psycopg loads."""
-        return cls(
-            id=row[0],
-            first_name=row[1],
-            last_name=row[2],
-            email=row[3],
-            phone=row[4],
-            password=row[5],
-            created_at=row[6],
-            updated_at=row[7],
-            version=row[8],
-            role=UserRole(row[9]),
-            erased_at=row[10],
-            session_generation=row[11],
-        )
-
-
 @atraced("GetUserByEmail", GET_USER_BY_EMAIL, operation="SELECT", collection="users")
-async def get_user_by_email(
-    conn: AsyncConnection[Any],
-    *,
-    email: str,
-) -> GetUserByEmailRow | None:
+async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User | None:
     """Get a user by e-mail address, in any case."""
     row, count = await afetch_one(conn, GET_USER_BY_EMAIL, (email,))
     if count > 1:
         raise ProofBrokenError("GetUserByEmail", count)
-    return None if row is None else GetUserByEmailRow.from_row(row)
+    return None if row is None else User.from_row(row)
 
 
 UPDATE_USER_PROFILE: Final = Variants(
@@ -271,64 +100,8 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation""",
+    version, role, erased_at, session_generation, email_since""",
 )
-
-
-@dataclass(slots=True)
-class UpdateUserProfileRow:
-    """A row of `update_user_profile`."""
-
-    id: UUID
-    """Random identifier; discloses nothing about the user."""
-    first_name: str
-    """Given name."""
-    last_name: str
-    """Family name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
-    phone: str | None
-    """Phone number, if the user provided one."""
-    password: str
-    """Hash of the password with its algorithm and parameters; never the password."""
-    created_at: datetime.datetime
-    """When the user registered."""
-    updated_at: datetime.datetime
-    """When the row was last written; set by every UPDATE in queries/users.sql."""
-    version: int
-    """Incremented by every UPDATE: a writer names the version that it read, and
-    changes nothing if that is not the current one.
-    """
-    role: UserRole
-    """What the user may do: own matters (customer), everybody's orders (clerk),
-    everything (admin).
-    """
-    erased_at: datetime.datetime | None
-    """When the personal data were erased; the service then treats the user as
-    deleted.
-    """
-    session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
-    """
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """Build a row from the values that psycopg loads."""
-        return cls(
-            id=row[0],
-            first_name=row[1],
-            last_name=row[2],
-            email=row[3],
-            phone=row[4],
-            password=row[5],
-            created_at=row[6],
-            updated_at=row[7],
-            version=row[8],
-            role=UserRole(row[9]),
-            erased_at=row[10],
-            session_generation=row[11],
-        )
 
 
 @atraced(
@@ -346,7 +119,7 @@ async def update_user_profile(
     phone: str | Unset | None = UNSET,
     id: UUID,
     version: int,
-) -> UpdateUserProfileRow | None:
+) -> User | None:
     """Change the given parts of a user's profile, and return the user as stored.
 
     Returns no row if the user has another version or does not exist.
@@ -360,7 +133,7 @@ async def update_user_profile(
     row, count = await afetch_one(conn, sql, values)
     if count > 1:
         raise ProofBrokenError("UpdateUserProfile", count)
-    return None if row is None else UpdateUserProfileRow.from_row(row)
+    return None if row is None else User.from_row(row)
 
 
 UPDATE_USER_PASSWORD: Final = """\
