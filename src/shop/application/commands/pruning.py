@@ -163,16 +163,16 @@ class _Run:
             return Ok(result)
 
         try:
-            result = await self.transactions.run(self.context, "messages.prune", work)
+            match await self.transactions.run(self.context, "messages.prune", work):
+                case Ok(value):
+                    return value
+                case Err(failed):
+                    failure: Failure | StoreDefect = failed
         except StoreDefect as defect:
-            result = Err(defect)
-        match result:
-            case Ok(value):
-                return value
-            case Err(failure):
-                _log.error("pruning of %s failed, and goes on with the rest: %s", name, failure)
-                self.failures.append(failure)
-                return None
+            failure = defect
+        _log.error("pruning of %s failed, and goes on with the rest: %s", name, failure)
+        self.failures.append(failure)
+        return None
 
 
 async def _due(stores: PruningStores) -> Sequence[UserId]:
