@@ -499,6 +499,18 @@ def test_only_old_messages_are_pruned(program: Program, database_url: str) -> No
     assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0", "erasures", "0"]
 
 
+def test_what_cannot_be_pruned_is_reported_and_the_rest_is_pruned(program: Program, database_url: str) -> None:
+    user_id = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    assert program("users", "delete", user_id).returncode == 0
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
+        conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
+        conn.execute("DROP FUNCTION erase_traces(uuid)")
+    ran = program("prune")
+    assert (ran.returncode, ran.stdout) == (70, "")
+    assert "removed all the same: outbox 2, inbox 0, answers 0, erasures 0" in ran.stderr
+
+
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         # The server stops reading in the middle of a COPY.

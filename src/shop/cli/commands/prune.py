@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from shop.application.commands.pruning import Pruning
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import Shop
 from shop.cli.running import session
@@ -19,19 +18,20 @@ def prune(context: typer.Context) -> None:
     """Remove messages message_retention_days after they were published or handled, old answers, and what erased users left since."""
     here = session(context)
 
-    async def work(shop: Shop) -> Pruning:
+    async def work(shop: Shop) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} rows removed"))
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
             task = progress.add_task("rows", total=None)
-            pruning = await shop.pruning.prune(here.context, lambda count: progress.advance(task, count))
-        here.output.record(asdict(pruning.pruned))
-        return pruning
+            done = await shop.pruning.prune(here.context, lambda count: progress.advance(task, count))
+        removed = asdict(done.pruned)
+        if not done.failures:
+            here.output.record(removed)
+            return
+        # The rest is done, and each failure is in the log; the first one decides the status.
+        here.output.note("removed all the same: " + ", ".join(f"{name} {count}" for name, count in removed.items()))
+        failure = done.failures[0]
+        if isinstance(failure, StoreDefect):
+            raise failure
+        here.value(Err(failure))
 
-    async def reported(shop: Shop) -> None:
-        """Exit with the first failure, once everything else is done; each is in the log and in the audit log."""
-        for failure in (await work(shop)).failures:
-            if isinstance(failure, StoreDefect):
-                raise failure
-            here.value(Err(failure))
-
-    here.run(reported)
+    here.run(work)
