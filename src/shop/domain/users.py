@@ -78,7 +78,9 @@ class User(Aggregate):
         return replace(self, password=password)
 
     def grant(self, role: Role) -> User:
-        """Return the user with another role, which raises `UserRoleChanged`."""
+        """Return the user with this role, which raises `UserRoleChanged` unless the user has it already."""
+        if role is self.role:
+            return self
         return replace(self, role=role, events=(*self.events, UserRoleChanged(self.id, role.value)))
 
     def delete(self) -> User:

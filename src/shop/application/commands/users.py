@@ -237,12 +237,16 @@ class UserCommands:
         return read
 
     async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
-        """Set a user's role, from the user's next request on."""
+        """Set a user's role, from the user's next request on. A role that the user has is no change, and no event."""
 
         async def work(operation: Operation[UserStores]) -> Result[None, RoleError]:
             if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
+            user = read.value if isinstance(read, Ok) else None
+            if user is not None and user.grant(role) is user:
+                await operation.done(_subject(user_id), role=role, changed="no")
+                return Ok(None)
             granted = await operation.repositories.users.save_role(read.value.grant(role)) if isinstance(read, Ok) else read
             match granted:
                 case Ok():
