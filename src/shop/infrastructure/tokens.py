@@ -293,7 +293,7 @@ def _any_private(keys: Mapping[str, Key]) -> tuple[str, Ed25519PrivateKey | None
 def _content(path: Path) -> bytes:
     """Return the content of a regular file. Raises OSError, at once also for a FIFO, which would wait for a writer."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         return file.read()

@@ -136,9 +136,7 @@ class Limited:
                 if body is None:
                     return problem_response(Refused(Problem.BODY_TOO_LARGE, f"the body has more than {self._limits.body} bytes"), _CLOSE)
                 if body and not _is_json(headers.get("content-type", ""), body):
-                    return problem_response(
-                        Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body is not of the type application/json, in UTF-8")
-                    )
+                    return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body is not application/json in UTF-8"))
                 await self._app(scope, _received(body, receive), send)
         except TimeoutError:
             if not limit.expired():
