@@ -36,8 +36,8 @@ from shop.application.messaging.reader import MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
-from shop.domain.result import Err, Ok
-from shop.domain.users import NewUser, Profile
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import NewUser, Profile, User
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -210,7 +210,7 @@ async def test_a_user_changes_the_address_five_times_a_day(pool: Pool, conn: Con
     added = await users.register(CONTEXT, ADA, Password("correct horse"))
     assert isinstance(added, Ok)
 
-    async def move(address: str) -> object:
+    async def move(address: str) -> Result[User, object]:
         return await users.update_profile(CONTEXT, added.value.id, replace(ADA, email=EmailAddress(address)))
 
     for number in range(5):
