@@ -69,20 +69,26 @@ WHERE id = @id AND erased_at IS NULL;
 -- Get how to write to a user about something that occurred within this time. Returns no row for something older, and for a user whose
 -- personal data were erased.
 -- name: GetRecipient :one
-SELECT first_name, email
+SELECT email
 FROM users
 WHERE id = @id AND erased_at IS NULL AND @occurred_at::timestamptz > now() - @within::interval;
 
 -- Get how to write to a user at the address that was replaced at this time, which is that of the event. Returns no row if it was not the
 -- address that changed, or for something older.
 -- name: GetFormerRecipient :one
-SELECT users.first_name, former_addresses.address
+SELECT former_addresses.address
 FROM former_addresses
 JOIN users ON users.id = former_addresses.user_id
 WHERE former_addresses.user_id = @id
   AND former_addresses.replaced_at = @occurred_at
   AND former_addresses.replaced_at > now() - @within::interval
 LIMIT 1;
+
+-- Count the changes of a user's address within a period, and get the seconds until the first of them is older.
+-- name: CountAddressChanges :one
+SELECT count(*) AS changes, coalesce(extract(epoch FROM min(replaced_at) + sqlc.arg('period')::interval - now()), 0)::float8 AS seconds_left
+FROM former_addresses
+WHERE user_id = @id AND replaced_at > now() - sqlc.arg('period')::interval;
 
 -- Get the public profiles of the users with these ids, in no particular order. An unknown id has no row.
 -- name: GetPublicProfiles :many

@@ -63,6 +63,7 @@ PROOFS: Final[dict[str, str]] = {
         " values)"
     ),
     "GetFormerRecipient": "at most one (LIMIT allows one row)",
+    "CountAddressChanges": "exactly one (aggregates without GROUP BY give one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
     "FinishErasure": "exactly one (without FROM there is one row)",
 }

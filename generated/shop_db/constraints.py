@@ -97,6 +97,13 @@ class LoginAttemptConstraint(StrEnum):
     """PRIMARY KEY (login)"""
 
 
+class NoticeConstraint(StrEnum):
+    """Constraints of `notices`."""
+
+    NOTICES_PKEY = "notices_pkey"
+    """PRIMARY KEY (recipient)"""
+
+
 class OrderConstraint(StrEnum):
     """Constraints of `orders`."""
 

@@ -313,20 +313,10 @@ async def get_user_summary(
 
 
 GET_RECIPIENT: Final = """\
-SELECT first_name, email
+SELECT email
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL AND $2::timestamptz > now() - $3::interval
 """
-
-
-@dataclass(slots=True)
-class GetRecipientRow:
-    """A row of `get_recipient`."""
-
-    first_name: str
-    """Given name."""
-    email: str
-    """Address as the user wrote it; unique in any case."""
 
 
 @atraced("GetRecipient", GET_RECIPIENT, operation="SELECT", collection="users")
@@ -336,7 +326,7 @@ async def get_recipient(
     id: UUID,
     occurred_at: datetime.datetime,
     within: datetime.timedelta,
-) -> GetRecipientRow | None:
+) -> str | None:
     """Get how to write to a user about something that occurred within this time.
 
     Returns no row for something older, and for a user whose personal data were erased.
@@ -349,11 +339,11 @@ async def get_recipient(
     )
     if count > 1:
         raise ProofBrokenError("GetRecipient", count)
-    return None if row is None else GetRecipientRow(*row)
+    return None if row is None else row[0]
 
 
 GET_FORMER_RECIPIENT: Final = """\
-SELECT users.first_name, former_addresses.address
+SELECT former_addresses.address
 FROM former_addresses
 JOIN users ON users.id = former_addresses.user_id
 WHERE former_addresses.user_id = $1::uuid
@@ -363,16 +353,6 @@ LIMIT 1
 """
 
 
-@dataclass(slots=True)
-class GetFormerRecipientRow:
-    """A row of `get_former_recipient`."""
-
-    first_name: str
-    """Given name."""
-    address: str
-    """Address as the user wrote it."""
-
-
 @atraced("GetFormerRecipient", GET_FORMER_RECIPIENT, operation="SELECT")
 async def get_former_recipient(
     conn: AsyncConnection[Any],
@@ -380,7 +360,7 @@ async def get_former_recipient(
     id: UUID,
     occurred_at: datetime.datetime,
     within: datetime.timedelta,
-) -> GetFormerRecipientRow | None:
+) -> str | None:
     """Get how to write to a user at the address that was replaced at this time,
     which is that of the event. Returns no row if it was not the address that changed,
     or for something older.
@@ -393,7 +373,50 @@ async def get_former_recipient(
     )
     if count > 1:
         raise ProofBrokenError("GetFormerRecipient", count)
-    return None if row is None else GetFormerRecipientRow(*row)
+    return None if row is None else row[0]
+
+
+COUNT_ADDRESS_CHANGES: Final = """\
+SELECT count(*) AS changes,
+    coalesce(extract(epoch FROM min(replaced_at) + $1::interval - now()), 0)::float8
+    AS seconds_left
+FROM former_addresses
+WHERE user_id = $2::uuid AND replaced_at > now() - $1::interval
+"""
+
+
+@dataclass(slots=True)
+class CountAddressChangesRow:
+    """A row of `count_address_changes`."""
+
+    changes: int
+    seconds_left: float
+
+
+@atraced(
+    "CountAddressChanges",
+    COUNT_ADDRESS_CHANGES,
+    operation="SELECT",
+    collection="former_addresses",
+)
+async def count_address_changes(
+    conn: AsyncConnection[Any],
+    *,
+    period: datetime.timedelta,
+    id: UUID,
+) -> CountAddressChangesRow:
+    """Count the changes of a user's address within a period, and get the seconds
+    until the first of them is older.
+    """
+    row, count = await afetch_one(
+        conn,
+        COUNT_ADDRESS_CHANGES,
+        (period, id),
+        binary=True,
+    )
+    if row is None or count > 1:
+        raise ProofBrokenError("CountAddressChanges", count)
+    return CountAddressChangesRow(*row)
 
 
 GET_PUBLIC_PROFILES: Final = """\

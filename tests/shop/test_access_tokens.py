@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import logging
+import os
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
-from shop.application.commands.access_tokens import AccessClaims
+from shop.application.commands.access_tokens import AccessClaims, NoSigningKey
 from shop.domain.values import UserId
 from shop.infrastructure.settings.loading import SettingsError, load_settings
 from shop.infrastructure.tokens import SignedAccessTokens
@@ -162,6 +165,61 @@ def test_a_key_of_the_same_name_replaces_the_other(folder: Path, clock: Clock, r
     clock.now = 2.0
     assert reloading.read(before) is None
     assert reloading.read(reloading.issue(CLAIMS)) == CLAIMS
+
+
+def test_tokens_are_accepted_by_the_process_that_issued_them_when_the_key_that_signs_is_removed(
+    folder: Path, clock: Clock, reloading: SignedAccessTokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = reloading.issue(CLAIMS)
+    write(folder, "other", Ed25519PrivateKey.generate())
+    (folder / "new.pem").unlink()
+    for now in (2.0, 4.0):
+        clock.now = now
+        issued = reloading.issue(CLAIMS)
+        assert (kid(issued), reloading.read(issued), reloading.read(before)) == ("other", CLAIMS, None)
+    [error] = warned(caplog, logging.ERROR)
+    assert f"openssl genpkey -algorithm ed25519 -out {folder / 'new.pem'} makes one" in error
+    # Now only a public key is left.
+    (folder / "other.pem").unlink()
+    clock.now = 6.0
+    with pytest.raises(NoSigningKey):
+        reloading.issue(CLAIMS)
+    assert "until" in warned(caplog, logging.ERROR)[-1]
+    assert [each["kid"] for each in reloading.published()] == ["old"]
+    write(folder, "new", NEW)
+    clock.now = 8.0
+    assert reloading.read(reloading.issue(CLAIMS)) == reloading.read(before) == CLAIMS
+
+
+def test_a_token_is_signed_by_the_key_that_it_names_also_during_a_rotation(folder: Path) -> None:
+    write(folder, "old", OLD)
+    names = itertools.cycle(["new", "old"])
+
+    def moves_on() -> float:
+        # Between any two looks the interval passes, and the other key signs.
+        (folder / "signing").write_text(next(names), encoding="utf-8")
+        return next(seconds)
+
+    seconds = itertools.count(step=10.0)
+    rotating = tokens(folder, "", clock=moves_on)
+    (folder / "signing").write_text("new", encoding="utf-8")
+    for _ in range(4):
+        assert rotating.read(rotating.issue(CLAIMS)) == CLAIMS
+
+
+# A FIFO without a writer would block the event loop.
+@pytest.mark.parametrize("name", ["x.pem", "signing"])
+def test_what_is_no_regular_file_is_refused_at_once(folder: Path, clock: Clock, reloading: SignedAccessTokens, name: str) -> None:
+    before, read = reloading.issue(CLAIMS), list[AccessClaims | None]()
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    clock.now = 2.0
+    reading = threading.Thread(target=lambda: read.append(reloading.read(before)), daemon=True)
+    reading.start()
+    reading.join(30)
+    assert read == [CLAIMS]
+    with pytest.raises(ValueError, match="it is not a regular file"):
+        tokens(folder, "").issue(CLAIMS)
 
 
 BROKEN = {

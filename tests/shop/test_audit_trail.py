@@ -20,7 +20,7 @@ from shop.application.transactions.runner import Retries, Transactions
 from shop.application.transactions.trail import AuditTrail
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role
-from shop.domain.values import EmailAddress, Password, PersonName, UserId
+from shop.domain.values import EmailAddress, InvalidValue, Password, PersonName, UserId
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
@@ -86,6 +86,35 @@ async def test_reads_of_other_people_s_data_are_recorded_and_own_ones_are_not(
         ("user.show", f"user:{user}", "refused", NotAllowed.__name__),
         ("audit.read", "audit_log", "done", None),
     ]
+
+
+async def test_a_question_about_the_log_leaves_no_text_of_who_asks_in_it(pool: Pool, conn: Connection) -> None:
+    user, message_id = uuid.uuid4(), uuid.uuid4()
+    for actor in (Actor.admin("root"), Actor.user(UserId(user))):
+        reads = GuardedReads(QueryService(read_repositories(pool)), AuditTrail(units_of_work(pool)), Context(actor, "cli"))
+        for text in (
+            "My name is Ada",
+            "user:ada",
+            f"ada:{user}",
+            f"user:{user} Ada",
+            f"USER:{user}",
+            "login:ada",
+            "consumer:My name",
+            "",
+            "seeds:x",
+        ):
+            refused = await reads.audit_entries(text, 10, None)
+            assert isinstance(refused, Err)
+            assert isinstance(refused.error, InvalidValue)
+        assert await entries(conn) == []
+    reads = GuardedReads(QueryService(read_repositories(pool)), AuditTrail(units_of_work(pool)), Context(Actor.admin("root"), "cli"))
+    login = f"login:{'0f' * 32}"
+    for text in (f"user:{user}", login, "consumer:ada-lovelace", "projections:sales", "seeds:1", "users"):
+        assert isinstance(await reads.audit_entries(text, 10, None), Ok)
+    assert isinstance(await reads.dead_letter("my name is ada", message_id), Err)
+    metadata = await (await conn.execute("SELECT metadata FROM audit_log ORDER BY id")).fetchall()
+    read = [f"user:{user}", login, "consumer", "projections", "seeds", "users"]
+    assert [each for (each,) in metadata] == [*({"read": text} for text in read), {}]
 
 
 async def test_what_cannot_be_recorded_is_not_shown(pool: Pool, conn: Connection) -> None:

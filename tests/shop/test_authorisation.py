@@ -16,6 +16,7 @@ from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.sessions import SessionCommands
 from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context, Once
+from shop.application.messaging.retirement import Retirement
 from shop.application.reads.guarded import GuardedReads
 from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
@@ -31,6 +32,7 @@ from shop.domain.users import Profile, Role
 from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
 from shop.infrastructure.memory.sessions import MemorySessionStore
 
+from .memory.broker import MemoryBroker
 from .memory.reads import memory_reads
 from .memory.store import MemoryStore
 from .ports import session_commands
@@ -80,6 +82,7 @@ ALLOWED = {
     Action.SHOW_SALES: STAFF,
     Action.READ_AUDIT_LOG: ADMINS,
     Action.READ_DEAD_LETTERS: ADMINS,
+    Action.RETIRE_CONSUMER: ADMINS,
 }
 
 
@@ -134,6 +137,7 @@ class Service:
     def call(self, action: Action, context: Context) -> Awaitable[Result[object, object]]:
         """Perform an action on what the owner owns."""
         reads = GuardedReads(self.queries, AuditTrail(self.store.begin), context)
+        retirement = Retirement(MemoryBroker(), AuditTrail(self.store.begin))
         calls: dict[Action, Callable[[], Awaitable[Result[object, object]]]] = {
             Action.REGISTER: lambda: self.users.register(context, GRACE, PASSWORD),
             Action.IMPORT_USERS: lambda: self.users.import_batch(context, []),
@@ -159,6 +163,7 @@ class Service:
             Action.SHOW_SALES: lambda: reads.daily_sales(date(2026, 1, 1)),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
             Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1),
+            Action.RETIRE_CONSUMER: lambda: retirement.retire(context, "invoices"),
         }
         return calls[action]()
 

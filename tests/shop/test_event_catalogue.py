@@ -211,9 +211,11 @@ def test_the_page_is_up_to_date(*, rewrite_golden: bool) -> None:
 
 _INTRODUCTION = """# Events
 
-The service publishes an event for each change of a user or an order, and for each attempt to log in; those of an aggregate in the
-order of its changes. A new hash of the same password is no change, and that sessions were continued or ended is in the audit log and in
-the log only. An event may arrive more than once: recognise it by its `id`. This page is generated from the
+The service publishes an event for each change of a user or an order, and for each verification of a password: `AuthenticationSucceeded`
+for a login, `AuthenticationFailed` for a wrong password of a login or of a change of the password. Attempts that a limit refuses are in the
+audit log only. The events of an aggregate arrive in the order of its changes. A new hash of the same password and a role that the user has
+already are no changes, and that sessions were continued or ended is in the audit log and in the log only. An event may arrive more than
+once: recognise it by its `id`. This page is generated from the
 [catalogue](../src/shop/application/messaging/catalogue.py).
 
 **An event of a version never changes**, except for optional members that are added: ignore those that you do not know. Any other change

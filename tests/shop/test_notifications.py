@@ -26,18 +26,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shop.application.commands.users import UserCommands
+from shop.application.commands.users import TooManyAddressChanges, UserCommands
 from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import read_message
-from shop.application.messaging.notifications import Notification, NotifierLost, Recipient, Recipients, notify_by
+from shop.application.messaging.notifications import Notification, NotifierLost, Recipients, notify_by
 from shop.application.messaging.reader import MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
-from shop.domain.result import Ok
-from shop.domain.users import NewUser, Profile
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import NewUser, Profile, User
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -56,7 +56,7 @@ logging.getLogger("mail.log").disabled = True
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 CONTEXT = Context(Actor.system("test"), "pytest")
-NOTE = Notification("1", Recipient("Ada", ADA.email), "Hello", "Good day.\n")
+NOTE = Notification("1", ADA.email, "Hello", "Good day.\n")
 
 
 @dataclass
@@ -137,7 +137,7 @@ async def test_a_user_is_written_once_about_a_new_password_and_about_nothing_els
         assert await receive(UserPasswordChanged(ada), times=3) is Verdict.HANDLED
     [mail] = mailbox.mails
     assert (mail["From"], mail["To"], mail["Subject"]) == ("shop@example.com", "ada@example.org", "Your password was changed")
-    assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe password of your account was changed on 20")
+    assert mail.get_content().startswith("Hello,\r\n\r\nthe password of your account was changed on 20")
 
 
 async def test_a_change_of_the_address_is_reported_to_the_previous_one(pool: Pool, conn: Connection) -> None:
@@ -160,8 +160,69 @@ async def test_a_change_of_the_address_is_reported_to_the_previous_one(pool: Poo
             assert await process(UserProfileUpdated(ada), read_message(sent.encode())) is Verdict.HANDLED
     [mail] = mailbox.mails
     assert (mail["To"], mail["Subject"]) == ("ada@example.org", "Your e-mail address was changed")
-    assert mail.get_content().startswith("Hello Ada,\r\n\r\nthe e-mail address of your account was changed on 20")
+    assert mail.get_content().startswith("Hello,\r\n\r\nthe e-mail address of your account was changed on 20")
     assert "thief" not in mail.get_content()
+
+
+async def test_an_address_receives_one_notice_a_day_whoever_leaves_it_and_no_text_of_a_user(pool: Pool, conn: Connection) -> None:
+    users, mailbox = UserCommands(Transactions(units_of_work(pool)), CheapHasher()), Mailbox()
+    bait = replace(ADA, name=PersonName("Your prize waits at https://evil.example", "Lovelace"))
+    async with serving(mailbox) as port:
+        process = IdempotentConsumer(
+            PostgresInbox(pool, "notifications", PostgresRecipients),
+            notify_by(SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com")),
+        )
+        # Each time by a new account, of which nothing is left.
+        for number in range(3):
+            added = await users.register(CONTEXT, bait, Password("correct horse"))
+            assert isinstance(added, Ok)
+            user_id = added.value.id
+            elsewhere = replace(bait, email=EmailAddress(f"sink{number}@example.net"))
+            for profile in (elsewhere, replace(bait, email=EmailAddress("ADA@example.org")), replace(elsewhere)):
+                assert isinstance(await users.update_profile(CONTEXT, user_id, profile), Ok)
+            cur = await conn.execute("SELECT message_id, occurred_at FROM outbox WHERE event_type = 'UserProfileUpdated' ORDER BY position")
+            for message_id, moment in await cur.fetchall():
+                changes = {"id": message_id, "occurred_at": moment}
+                assert (
+                    await process(UserProfileUpdated(user_id), message(UserProfileUpdated(user_id)).model_copy(update=changes))
+                    is Verdict.HANDLED
+                )
+            await users.delete(CONTEXT, user_id)
+    assert [mail["To"] for mail in mailbox.mails] == ["ada@example.org", "sink0@example.net", "sink1@example.net", "sink2@example.net"]
+    assert not any("prize" in mail.as_string() for mail in mailbox.mails)
+
+
+async def test_an_address_receives_five_notices_a_day_about_its_password(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(), await registered(pg_users)
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}")
+        for minutes in range(7):
+            assert await receive(UserPasswordChanged(ada), age=timedelta(minutes=minutes)) is Verdict.HANDLED
+        assert len(mailbox.mails) == 5
+        async with pool.connection() as conn:
+            await conn.execute("UPDATE notices SET day = day - 1")
+        assert await receive(UserPasswordChanged(ada), age=timedelta(minutes=8)) is Verdict.HANDLED
+    assert len(mailbox.mails) == 6
+
+
+async def test_a_user_changes_the_address_five_times_a_day(pool: Pool, conn: Connection) -> None:
+    users = UserCommands(Transactions(units_of_work(pool)), CheapHasher())
+    added = await users.register(CONTEXT, ADA, Password("correct horse"))
+    assert isinstance(added, Ok)
+
+    async def move(address: str) -> Result[User, object]:
+        return await users.update_profile(CONTEXT, added.value.id, replace(ADA, email=EmailAddress(address)))
+
+    for number in range(5):
+        assert isinstance(await move(f"ada{number}@example.org"), Ok)
+    refused = await move("ada@example.org")
+    assert isinstance(refused, Err)
+    assert isinstance(refused.error, TooManyAddressChanges)
+    assert 0 < refused.error.retry_after <= 86_400
+    # Another case is no other address.
+    assert isinstance(await move("ADA4@example.org"), Ok)
+    await conn.execute("UPDATE former_addresses SET replaced_at = replaced_at - interval '1 day'")
+    assert isinstance(await move("ada@example.org"), Ok)
 
 
 async def test_nobody_is_written_about_something_old(pool: Pool, pg_users: PostgresUserRepository) -> None:
@@ -293,7 +354,7 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
 
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
-        note = replace(NOTE, to=Recipient("Zoë", EmailAddress(address)), text="Hello Zoë")
+        note = replace(NOTE, to=EmailAddress(address), text="Hello Zoë")
         await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(note)
     assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"data\r\n"]
     head, _, body = content[0].partition(b"\r\n\r\n")

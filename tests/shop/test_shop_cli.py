@@ -592,8 +592,16 @@ def test_positions_of_a_consumer_that_is_gone_are_removed_and_those_of_others_ar
     assert whole.json("consumers", "list")["items"] == [{"consumer": "invoices", "waiting": 0, "is_known": False}, known]
     assert whole.json("consumers", "retire", "invoices") == {"consumer": "invoices", "removed": 1}
     assert whole.json("consumers", "list")["items"] == [known]
-    assert [entry["action"] for entry in whole.json("audit", "consumer:invoices")["items"]] == ["consumer.retire"]
+    [entry] = whole.json("audit", "consumer:invoices")["items"]
+    assert (entry["action"], entry["outcome"], entry["metadata"]) == ("consumer.retire", "done", {"removed": "1"})
     assert whole("consumers", "retire", "sales").returncode == 2
+    assert whole.json("consumers", "retire", "My name is Ada", code=1)["title"] == "Consumer not found"
+    assert whole.json("--set", "nats_url=nats://127.0.0.1:1", "consumers", "retire", "invoices", code=69)["title"] == "Broker lost"
+    entries = whole.json("audit", "consumers")["items"]
+    assert [(entry["outcome"], entry["metadata"]) for entry in entries] == [
+        ("failed", {"reason": "BrokerLost"}),
+        ("refused", {"reason": "ConsumerNotFound"}),
+    ]
 
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:

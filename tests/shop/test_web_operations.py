@@ -14,6 +14,7 @@ from shop.application.reads.users import UserFilter
 from shop.bootstrap import Settings, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Role
+from shop.infrastructure.postgres.connection import Connection
 
 from .web import LINE, PASSWORD, Person, Web, open_web, problem
 
@@ -269,14 +270,18 @@ async def test_logins_that_are_refused(web: Web) -> None:
         assert refused.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_role_is_granted_and_revoked_from_the_next_request_on(web: Web) -> None:
+async def test_a_role_is_granted_and_revoked_from_the_next_request_on(web: Web, conn: Connection) -> None:
     ada, admin = await web.person(), await web.person(Role.ADMIN)
     assert problem(await ada("GET", "/users")) == (403, "not-allowed")
     assert problem(await ada("PUT", f"/users/{ada.id}/role", json={"role": "admin"})) == (403, "not-allowed")
     assert (await admin("PUT", f"/users/{ada.id}/role", json={"role": "clerk"})).status_code == 204
     assert (await ada("GET", "/users")).status_code == 200
-    assert (await admin("PUT", f"/users/{ada.id}/role", json={"role": "customer"})).status_code == 204
+    for _ in range(2):
+        assert (await admin("PUT", f"/users/{ada.id}/role", json={"role": "customer"})).status_code == 204
     assert problem(await ada("GET", "/users")) == (403, "not-allowed")
+    # The second time was no change.
+    cur = await conn.execute("SELECT count(*) FROM outbox WHERE event_type = 'UserRoleChanged' AND aggregate = %s", [f"user:{ada.id}"])
+    assert await cur.fetchone() == (2,)
 
 
 async def test_what_is_nowhere_and_what_is_not_supported(web: Web) -> None:
@@ -285,6 +290,12 @@ async def test_what_is_nowhere_and_what_is_not_supported(web: Web) -> None:
     assert problem(refused) == (405, "method-not-allowed")
     assert refused.headers["allow"] == "GET, POST"
     assert problem(await web.client.post("/users", content="{}", headers={"Content-Type": "text/plain"})) == (415, "unsupported-media-type")
+    for parameters in ("; charset=utf-16", ";charset=latin-1", '; charset="iso-8859-1"', "; charset=utf-8; charset=utf-16"):
+        headers = {"Content-Type": f"application/json{parameters}"}
+        assert problem(await web.client.post("/users", content="{}", headers=headers)) == (415, "unsupported-media-type")
+    for encoding in ("utf-16", "utf-16-le", "utf-32-be"):
+        headers = {"Content-Type": "application/json"}
+        assert problem(await web.client.post("/users", content="{}".encode(encoding), headers=headers)) == (415, "unsupported-media-type")
     encoded = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     assert problem(await web.client.post("/users", content="{}", headers=encoded)) == (415, "unsupported-media-type")
     merge = {"Content-Type": "application/merge-patch+json; charset=utf-8"}

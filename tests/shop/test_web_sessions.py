@@ -341,3 +341,27 @@ async def test_every_login_and_refusal_is_in_the_audit_log_without_a_secret(web:
         everything = str(conn.execute("SELECT * FROM audit_log, outbox").fetchall())
     secrets = [PASSWORD, "guessed", *tokens["refresh_token"].split("."), *tokens["access_token"].split(".")]
     assert [secret for secret in secrets if secret in everything] == []
+
+
+async def test_without_a_key_that_signs_nobody_logs_in_and_no_refresh_token_is_used_up(database_url: str, tmp_path: Path) -> None:
+    write_key(tmp_path, "only")
+    only = (tmp_path / "only.pem").read_bytes()
+    async with open_web(database_url, token_keys=str(tmp_path), token_signing_key="only") as web:
+        await web.person()
+        opened = await web.tokens("user1@example.org")
+        (tmp_path / "only.pem").unlink()
+
+        async def refresh() -> httpx.Response:
+            return await web.client.post("/sessions/refresh", json={"refresh_token": opened["refresh_token"]})
+
+        # The folder is read again after two seconds.
+        async with asyncio.timeout(60):
+            while (answer := await refresh()).status_code == 200:
+                opened = answer.json()
+            assert problem(answer) == (503, "sessions-unavailable")
+            credentials = {"email": "user1@example.org", "password": PASSWORD}
+            assert problem(await web.client.post("/sessions", json=credentials)) == (503, "sessions-unavailable")
+            (tmp_path / "only.pem").write_bytes(only)
+            while (answer := await refresh()).status_code == 503:
+                pass
+        assert answer.status_code == 200

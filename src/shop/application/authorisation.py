@@ -39,6 +39,7 @@ class Action(StrEnum):
     SHOW_SALES = "sales.show"
     READ_AUDIT_LOG = "audit.read"
     READ_DEAD_LETTERS = "messages.read"
+    RETIRE_CONSUMER = "consumer.retire"
 
 
 class Who(StrEnum):
@@ -79,6 +80,7 @@ POLICIES: Final[Mapping[Action, frozenset[Who]]] = {
     Action.SHOW_SALES: _STAFF,
     Action.READ_AUDIT_LOG: frozenset({Who.ADMIN}),
     Action.READ_DEAD_LETTERS: frozenset({Who.ADMIN}),
+    Action.RETIRE_CONSUMER: frozenset({Who.ADMIN}),
 }
 """Who may perform each action. What is not in an entry is refused."""
 

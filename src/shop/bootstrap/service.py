@@ -25,6 +25,7 @@ from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer
 from shop.application.messaging.dead_letters import DeadLetters
 from shop.application.messaging.relay import Relay
+from shop.application.messaging.retirement import Retirement
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.messaging.subscribers import Subscriber, Subscribers
 from shop.application.rates import RateLimit
@@ -73,9 +74,9 @@ class Adapters:
 class Shop:
     """The composed service.
 
-    Without a broker `relay`, `broker` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`, and each
-    process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use cases, pools
-    and cache.
+    Without a broker `relay`, `broker`, `retirement` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`,
+    and each process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use
+    cases, pools and cache.
     """
 
     users: UserCommands
@@ -95,6 +96,7 @@ class Shop:
     usage: CollectorRegistry
     metrics: MessagingMetrics
     broker: Broker | None
+    retirement: Retirement | None
     relay: Relay | None
     consumers: dict[str, Consumer] | None
 
@@ -157,6 +159,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
         optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
         registry = registry_of(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or hasher(settings))
+        trail = AuditTrail(begin)
         yield Shop(
             users=users,
             sessions=SessionCommands(
@@ -170,7 +173,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             ),
             orders=OrderCommands(transactions),
             reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe),
-            trail=AuditTrail(begin),
+            trail=trail,
             cache=cache,
             seeds=SeedCommands(transactions),
             pruning=MessagePruning(transactions, retention(settings), timedelta(hours=settings.answer_retention_hours)),
@@ -183,6 +186,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             usage=usage,
             metrics=metrics,
             broker=broker,
+            retirement=None if broker is None else Retirement(broker, trail),
             relay=None if broker is None else _relay(pool, broker, metrics, settings.relay_batch_size),
             consumers=None
             if broker is None

@@ -23,8 +23,9 @@ from rich.tree import Tree
 from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
-from shop.application.commands.users import WrongCredentials
+from shop.application.commands.users import TooManyAddressChanges, WrongCredentials
 from shop.application.messaging.dead_letters import ReplayFailed
+from shop.application.messaging.retirement import BrokerLost, ConsumerNotFound
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
@@ -59,6 +60,8 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     EmailTaken: (409, ExitCode.REFUSED),
     ChangedMeanwhile: (409, ExitCode.REFUSED),
     UserHasOrders: (409, ExitCode.REFUSED),
+    BrokerLost: (503, ExitCode.UNAVAILABLE),
+    ConsumerNotFound: (404, ExitCode.REFUSED),
     DeadLetterNotFound: (404, ExitCode.REFUSED),
     ReplayFailed: (422, ExitCode.REFUSED),
     WrongStatus: (409, ExitCode.REFUSED),
@@ -67,6 +70,7 @@ _PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
     SessionEnded: (401, ExitCode.REFUSED),
     SessionNotFound: (404, ExitCode.REFUSED),
     SessionsUnavailable: (503, ExitCode.UNAVAILABLE),
+    TooManyAddressChanges: (429, ExitCode.TRY_AGAIN),
     TooManyAttempts: (429, ExitCode.TRY_AGAIN),
     Unavailable: (503, ExitCode.UNAVAILABLE),
     TooMuchContention: (503, ExitCode.TRY_AGAIN),

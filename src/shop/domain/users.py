@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -78,7 +78,9 @@ class User(Aggregate):
         return replace(self, password=password)
 
     def grant(self, role: Role) -> User:
-        """Return the user with another role, which raises `UserRoleChanged`."""
+        """Return the user with this role, which raises `UserRoleChanged` unless the user has it already."""
+        if role is self.role:
+            return self
         return replace(self, role=role, events=(*self.events, UserRoleChanged(self.id, role.value)))
 
     def delete(self) -> User:
@@ -104,6 +106,14 @@ class EmailTaken:
 
     def __str__(self) -> str:
         return f"the e-mail address {self.email} is taken"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChanges:
+    """How often the address of a user was changed within a period, and the seconds until the first of these changes is older."""
+
+    number: int
+    seconds_left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,10 @@ class UserRepository(Protocol):
 
     async def get_by_email(self, email: EmailAddress) -> Result[User, UserNotFound]:
         """Return the user with this e-mail address, in any case."""
+        ...
+
+    async def address_changes(self, user_id: UserId, within: timedelta) -> AddressChanges:
+        """Count the changes of the user's address within a period."""
         ...
 
     async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:

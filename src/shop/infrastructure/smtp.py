@@ -41,7 +41,7 @@ class SmtpNotifier:
         """Send a message to its address alone. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
         try:
             async with asyncio.timeout(_WITHIN):
-                await asyncio.to_thread(self._send, notification.to.email.text, self._content(notification))
+                await asyncio.to_thread(self._send, notification.to.text, self._content(notification))
         except TimeoutError:
             raise NotificationPostponed(f"the SMTP server takes longer than {_WITHIN:g} s") from None
 
@@ -55,7 +55,7 @@ class SmtpNotifier:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notification.text)
         # Not by the class, which would decode `=?utf-8?q?…?=`: in an address that is no encoded word, but its text (RFC 2047, 5).
-        return f"To: {notification.to.email}\r\n".encode("ascii") + message.as_bytes()
+        return f"To: {notification.to}\r\n".encode("ascii") + message.as_bytes()
 
     def _send(self, address: str, content: bytes) -> None:
         server = self._opened()

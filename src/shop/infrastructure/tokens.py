@@ -5,9 +5,12 @@ The libraries take a tenth of a second to import, so only what needs a token imp
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
-from shop.application.commands.access_tokens import AccessClaims
+from shop.application.commands.access_tokens import AccessClaims, NoSigningKey
 from shop.domain.values import UserId
 
 if TYPE_CHECKING:
@@ -44,10 +47,10 @@ Key: TypeAlias = "Ed25519PrivateKey | Ed25519PublicKey"
 
 @dataclass(frozen=True)
 class KeyRing:
-    """One key that signs, and all keys that verify, by their ids."""
+    """One key that signs, and all keys that verify, by their ids. None signs if the last private key was removed."""
 
     signing_id: str
-    signing: Ed25519PrivateKey
+    signing: Ed25519PrivateKey | None
     verifying: Mapping[str, Ed25519PublicKey]
 
     @classmethod
@@ -73,20 +76,29 @@ class KeyRing:
     def reloaded(self, folder: Path, signing_id: str) -> tuple[KeyRing, Sequence[str]]:
         """Return the keys that a folder has now, and its problems. What is broken is replaced by what this ring has.
 
-        A key whose file is gone is gone, whatever else is broken: it may have leaked. A folder that is gone is broken.
+        A key whose file is gone is gone, whatever else is broken: it may have leaked. If it is the one that signs, another private key of
+        the folder signs instead. A folder that is gone is broken.
         """
         try:
             keys, broken = _read(folder)
         except ValueError as error:
             return self, [str(error)]
         problems = list(broken.values())
+        verifying = {**_public(keys), **{key_id: self.verifying[key_id] for key_id in broken if key_id in self.verifying}}
         try:
-            signing_id, signing = _signing(folder, signing_id, keys)
+            return KeyRing(*_signing(folder, signing_id, keys), verifying), problems
         except ValueError as error:
-            signing_id, signing = self.signing_id, self.signing
             problems.append(str(error))
-        kept = {key_id: self.verifying[key_id] for key_id in broken if key_id in self.verifying}
-        return KeyRing(signing_id, signing, {**_public(keys), **kept}), problems
+        if self._is_accepted_by(verifying):
+            return KeyRing(self.signing_id, self.signing, verifying), problems
+        signing_id, signing = _any_private(keys)
+        if signing is None:
+            problems.append(f"until {folder} has a private key that signs, no token is issued, and logins are answered by 503")
+        return KeyRing(signing_id, signing, verifying), problems
+
+    def _is_accepted_by(self, verifying: Mapping[str, Ed25519PublicKey]) -> bool:
+        known = verifying.get(self.signing_id)
+        return known is not None and self.signing is not None and known.public_bytes_raw() == self.signing.public_key().public_bytes_raw()
 
 
 def check_keys(folder: Path) -> None:
@@ -154,13 +166,17 @@ class SignedAccessTokens:
             _log.warning("token_keys has no problems any more")
         self._problems = problems
         if (ring.signing_id, _raw(ring)) != (known.signing_id, _raw(known)):
-            _log.warning("token_keys has changed: the key %s signs, and accepted are %s", ring.signing_id, ", ".join(ring.verifying))
+            signs = f"the key {ring.signing_id} signs" if ring.signing_id else "no key signs"
+            _log.warning("token_keys has changed: %s, and accepted are %s", signs, ", ".join(ring.verifying) or "none")
         return ring
 
     def issue(self, claims: AccessClaims) -> str:
-        """Sign a token, which is valid from now on."""
+        """Sign a token, which is valid from now on. Raises `NoSigningKey`."""
         import jwt
 
+        ring = self._ring
+        if ring.signing is None:
+            raise NoSigningKey("token_keys has no private key that signs; the log has the cure")
         now = datetime.now(UTC)
         payload = {
             "iss": self._issuer,
@@ -171,7 +187,7 @@ class SignedAccessTokens:
             "iat": now,
             "exp": now + self._lifetime,
         }
-        return jwt.encode(payload, self._ring.signing, _ALGORITHM, headers={"kid": self._ring.signing_id, "typ": _TYPE})
+        return jwt.encode(payload, ring.signing, _ALGORITHM, headers={"kid": ring.signing_id, "typ": _TYPE})
 
     def read(self, token: str) -> AccessClaims | None:
         """Return what a token states, None unless it is one of ours and valid now."""
@@ -242,7 +258,7 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
 
     file = folder / _SIGNING
     try:
-        named = file.read_text(encoding="utf-8").strip()
+        named = _content(file).decode("utf-8").strip()
     except FileNotFoundError:
         named = ""
         if not signing_id:
@@ -266,6 +282,23 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
     return signing_id, key
 
 
+def _any_private(keys: Mapping[str, Key]) -> tuple[str, Ed25519PrivateKey | None]:
+    """Return the id and the key of the last private key by name, which all processes agree on; nothing if there is none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    private = [(key_id, key) for key_id, key in keys.items() if isinstance(key, Ed25519PrivateKey)]
+    return max(private, key=lambda each: each[0], default=("", None))
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a regular file. Raises OSError, at once also for a FIFO, which would wait for a writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.read()
+
+
 def _public(keys: Mapping[str, Key]) -> dict[str, Ed25519PublicKey]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -284,12 +317,12 @@ def _key(path: Path) -> Key:
     if _KEY_ID.fullmatch(path.stem) is None:
         raise ValueError(f"{path}: the name of a key has only letters, digits, - and _")
     try:
-        text = path.read_bytes()
+        text = _content(path)
         key = load_pem_private_key(text, None) if b"PRIVATE KEY" in text else load_pem_public_key(text)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}; the service's user must be allowed to read it") from None
+        raise ValueError(f"{path}: cannot be read: {error.strerror}; it has to be a file that the service's user may read") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError(f"{path}: is no key in PEM without a passphrase; {_CURE}") from None
     if not isinstance(key, Ed25519PrivateKey | Ed25519PublicKey):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
@@ -30,6 +31,7 @@ _tracer = trace.get_tracer("shop.http")
 _UNLIMITED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 _JSON: Final = re.compile(r"\s*application/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 # What remains of a body that is not read is not worth receiving.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -133,8 +135,8 @@ class Limited:
                 body = None if is_announced else await self._body(receive)
                 if body is None:
                     return problem_response(Refused(Problem.BODY_TOO_LARGE, f"the body has more than {self._limits.body} bytes"), _CLOSE)
-                if body and _JSON.match(headers.get("content-type", "")) is None:
-                    return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body is not of the type application/json"))
+                if body and not _is_json(headers.get("content-type", ""), body):
+                    return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body is not application/json in UTF-8"))
                 await self._app(scope, _received(body, receive), send)
         except TimeoutError:
             if not limit.expired():
@@ -162,6 +164,12 @@ class Limited:
             if size > self._limits.body:
                 return None
         return b"".join(chunks)
+
+
+def _is_json(content_type: str, body: bytes) -> bool:
+    """Return whether a body is said to be JSON, and is in UTF-8. The parser reads UTF-16 and UTF-32, too, whatever the header says."""
+    is_utf_8 = all(charset.lower() in {"utf-8", "utf8"} for charset in _CHARSET.findall(content_type))
+    return is_utf_8 and _JSON.match(content_type) is not None and json.detect_encoding(body).startswith("utf-8")
 
 
 def _received(body: bytes, receive: Receive) -> Receive:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shop.application.authorisation import NotAllowed
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
-from shop.application.commands.users import WrongCredentials
+from shop.application.commands.users import TooManyAddressChanges, WrongCredentials
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.answers import KeyInUse, KeyReused
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
@@ -54,6 +54,7 @@ class Problem(Enum):
     PRECONDITION_REQUIRED = ("precondition-required", 428, "Precondition required")
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Too many requests")
     TOO_MANY_ATTEMPTS = ("too-many-attempts", 429, "Too many attempts")
+    TOO_MANY_ADDRESS_CHANGES = ("too-many-address-changes", 429, "Too many address changes")
     DEFECT = ("defect", 500, "Defect")
     OUTCOME_UNKNOWN = ("outcome-unknown", 500, "Outcome unknown")
     TOO_MANY_CONNECTIONS = ("too-many-connections", 503, "Too many connections")
@@ -86,6 +87,7 @@ OF_ERROR: Final[Mapping[type[object], Problem]] = {
     SessionEnded: Problem.SESSION_ENDED,
     SessionNotFound: Problem.SESSION_NOT_FOUND,
     SessionsUnavailable: Problem.SESSIONS_UNAVAILABLE,
+    TooManyAddressChanges: Problem.TOO_MANY_ADDRESS_CHANGES,
     TooManyAttempts: Problem.TOO_MANY_ATTEMPTS,
     TooMuchContention: Problem.TOO_MUCH_CONTENTION,
     UnacceptableOrder: Problem.UNACCEPTABLE_ORDER,
@@ -143,7 +145,7 @@ class Refused(Exception):
         return cls(
             problem,
             _WITHOUT_REASON.get(type(error)) or str(error),
-            retry_after=error.retry_after if isinstance(error, TooManyAttempts) else None,
+            retry_after=error.retry_after if isinstance(error, TooManyAttempts | TooManyAddressChanges) else None,
         )
 
 

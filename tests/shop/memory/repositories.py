@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from shop.application.commands.seed_data import SeedBatch
 from shop.application.transactions.audit import AuditEntry
@@ -12,7 +13,7 @@ from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.orders import NewOrder, Order, OrderNotFound
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
+from shop.domain.users import AddressChanges, EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, OrderId, UserId
 
 from .state import MemoryTransaction
@@ -48,6 +49,10 @@ class MemoryUserRepository:
         """Return the user with this e-mail address, in any case."""
         users = self._transaction.state.users.values()
         return next((Ok(user) for user in users if user.profile.email == email), Err(UserNotFound(email)))
+
+    async def address_changes(self, user_id: UserId, within: timedelta) -> AddressChanges:  # noqa: ARG002 - as of a new user
+        """Return no changes: this store keeps no addresses of before, so it has no limit on their number."""
+        return AddressChanges(0, 0.0)
 
     async def save_profile(
         self,

@@ -19,6 +19,10 @@ class AccessClaims:
     generation: int
 
 
+class NoSigningKey(Exception):
+    """There is no key that signs. The text has no key."""
+
+
 class AccessTokens(Protocol):
     """Signs and verifies access tokens."""
 
@@ -28,7 +32,7 @@ class AccessTokens(Protocol):
         ...
 
     def issue(self, claims: AccessClaims) -> str:
-        """Sign a token, which is valid from now on."""
+        """Sign a token, which is valid from now on. Raises `NoSigningKey`."""
         ...
 
     def read(self, token: str) -> AccessClaims | None:

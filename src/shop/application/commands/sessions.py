@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed
-from shop.application.commands.access_tokens import AccessClaims, AccessTokens
+from shop.application.commands.access_tokens import AccessClaims, AccessTokens, NoSigningKey
 from shop.application.commands.login_attempts import TooManyAttempts
 from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
@@ -37,7 +37,7 @@ _ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class SessionsUnavailable:
-    """The session store is unavailable: nobody can log in, and no session can be listed or ended."""
+    """The session store is unavailable, or no key signs: nobody can log in; without the store no session can be listed or ended."""
 
     reason: str
 
@@ -119,14 +119,18 @@ class SessionCommands:
         user, family, part = authenticated.value, _secret(), _secret()
         session_id, generation = _session_id(family), user.session_generation
         try:
+            # First: a session that was stored would have no token.
+            access = self._tokens.issue(AccessClaims(user.id, session_id, generation))
             await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
             # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
             current = await self._users.session_generation(context, user.id)
             if current != Ok(generation):
                 return await self._unopened(user.id, session_id, current)
+        except NoSigningKey as missing:
+            return Err(SessionsUnavailable(str(missing)))
         except SessionStoreLost as lost:
             return Err(self._lost(lost))
-        return Ok(self._issued(AccessClaims(user.id, session_id, generation), f"{family}.{part}", self._lifetime))
+        return Ok(self._issued(session_id, user.id, access, f"{family}.{part}", self._lifetime))
 
     async def _unopened(
         self, user_id: UserId, session_id: str, current: Result[int, UserNotFound | Failure]
@@ -152,18 +156,21 @@ class SessionCommands:
             known = await self._store.get(session_id)
             if known is None:
                 return Err(SessionEnded())
-            # Before the token is used up: without the database the client keeps it, and tries again.
+            # Before the token is used up: without the database, or a key that signs, the client keeps it, and tries again.
             current = await self._transactions.run(context, "session.refresh", lambda operation: _current(operation, known))
             if isinstance(current, Err):
                 if isinstance(current.error, SessionEnded):
                     await self._store.close(session_id)
                 return current
+            access = self._tokens.issue(AccessClaims(known.user_id, session_id, known.generation))
             rotated = await self._store.rotate(session_id, _digest(parts[2]), _digest(following))
+        except NoSigningKey as missing:
+            return Err(SessionsUnavailable(str(missing)))
         except SessionStoreLost as lost:
             return Err(self._lost(lost))
         match rotated:
-            case Session(user_id=user_id, generation=generation, refreshed_at=now, ends_at=ends):
-                return Ok(self._issued(AccessClaims(user_id, session_id, generation), f"{parts[1]}.{following}", ends - now))
+            case Session(user_id=user_id, refreshed_at=now, ends_at=ends):
+                return Ok(self._issued(session_id, user_id, access, f"{parts[1]}.{following}", ends - now))
             case ReusedToken(session):
                 self._open.closed(session.id)
                 return await self._transactions.run(context, "session.refresh", lambda operation: _refused(operation, session, rotated))
@@ -231,11 +238,10 @@ class SessionCommands:
         self._outage.begin(lost)
         return SessionsUnavailable(str(lost))
 
-    def _issued(self, claims: AccessClaims, refresh: str, refresh_lifetime: timedelta) -> Tokens:
+    def _issued(self, session_id: str, user_id: UserId, access: str, refresh: str, refresh_lifetime: timedelta) -> Tokens:
         # A session was written.
         self._outage.end()
-        access = self._tokens.issue(claims)
-        return Tokens(claims.session_id, claims.user_id, refresh, refresh_lifetime, access, self._tokens.lifetime)
+        return Tokens(session_id, user_id, refresh, refresh_lifetime, access, self._tokens.lifetime)
 
 
 async def _current(operation: Operation[UserStores], session: Session) -> Result[None, SessionEnded]:

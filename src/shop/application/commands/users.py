@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from datetime import timedelta
+from typing import Final, Protocol, TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.commands.login_attempts import DEFAULT_LIMIT, LoginAttempts, LoginLimit, TooManyAttempts
@@ -43,7 +45,21 @@ class WrongCredentials:
         return "the e-mail address or the password is wrong"
 
 
-ProfileError: TypeAlias = UserNotFound | EmailTaken | ChangedMeanwhile | NotAllowed
+@dataclass(frozen=True, slots=True)
+class TooManyAddressChanges:
+    """The user's address was changed too often in a day. Each change is reported to an address that may be anybody's."""
+
+    retry_after: float
+
+    def __str__(self) -> str:
+        hours = max(1, math.ceil(self.retry_after / 3600))
+        return f"the address was changed {_CHANGES} times within a day; try again in {hours} hour{'s' if hours > 1 else ''}"
+
+
+_CHANGES: Final = 5
+_PERIOD_OF_CHANGES: Final = timedelta(days=1)
+
+ProfileError: TypeAlias = UserNotFound | EmailTaken | TooManyAddressChanges | ChangedMeanwhile | NotAllowed
 LoginError: TypeAlias = WrongCredentials | TooManyAttempts
 PasswordError: TypeAlias = UserNotFound | LoginError | ChangedMeanwhile | NotAllowed
 DeleteError: TypeAlias = UserNotFound | UserHasOrders | ChangedMeanwhile | NotAllowed
@@ -181,6 +197,10 @@ class UserCommands:
                 return expected
             user = expected.value
             changed = user.update_profile(change if isinstance(change, Profile) else change(user.profile))
+            blocked = await _address_limit(operation.repositories.users, user, changed)
+            if blocked is not None:
+                await operation.refused(_subject(user_id), blocked)
+                return Err(blocked)
             updated = await operation.repositories.users.save_profile(changed, before=user.profile)
             match updated:
                 case Ok():
@@ -237,12 +257,16 @@ class UserCommands:
         return read
 
     async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
-        """Set a user's role, from the user's next request on."""
+        """Set a user's role, from the user's next request on. A role that the user has is no change, and no event."""
 
         async def work(operation: Operation[UserStores]) -> Result[None, RoleError]:
             if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
+            user = read.value if isinstance(read, Ok) else None
+            if user is not None and user.grant(role) is user:
+                await operation.done(_subject(user_id), role=role, changed="no")
+                return Ok(None)
             granted = await operation.repositories.users.save_role(read.value.grant(role)) if isinstance(read, Ok) else read
             match granted:
                 case Ok():
@@ -324,6 +348,14 @@ class UserCommands:
             return erased
 
         return await self._transactions.run(context, Action.ERASE_USER, work)
+
+
+async def _address_limit(users: UserRepository, user: User, changed: User) -> TooManyAddressChanges | None:
+    # Another case is the same address. A concurrent change is a conflict of versions, and counted before the next attempt.
+    if user.profile.email.text.lower() == changed.profile.email.text.lower():
+        return None
+    made = await users.address_changes(user.id, _PERIOD_OF_CHANGES)
+    return TooManyAddressChanges(made.seconds_left) if made.number >= _CHANGES else None
 
 
 def _deleted(user: User) -> dict[str, str]:

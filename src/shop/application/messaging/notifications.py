@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -14,21 +15,50 @@ from shop.domain.values import EmailAddress, UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """Who is written to."""
-
-    first_name: str
-    email: EmailAddress
-
-
-@dataclass(frozen=True, slots=True)
 class Notification:
     """A message to a user. One with the same `id` is the same message, sent again."""
 
     id: str
-    to: Recipient
+    to: EmailAddress
     subject: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A kind of message, and how many of them an address receives in a day.
+
+    No address is verified. So it has no text that a user wrote, not even a name, and there is a limit: or everybody could have us send
+    their own text, as often as they like, to anybody.
+    """
+
+    name: str
+    a_day: int
+    subject: str
+    text: str
+
+    def about(self, message: Message, to: EmailAddress) -> Notification:
+        """Return the message about an event."""
+        moment = message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")
+        return Notification(str(message.id), to, self.subject, self.text.format(moment=moment))
+
+
+PASSWORD_CHANGED: Final = Notice(
+    "password",
+    5,
+    "Your password was changed",
+    "Hello,\n\n"
+    "the password of your account was changed on {moment}, and all of its sessions were ended.\n\n"
+    "If it was not you, ask us to reset it.\n",
+)
+ADDRESS_CHANGED: Final = Notice(
+    "address",
+    1,
+    "Your e-mail address was changed",
+    "Hello,\n\n"
+    "the e-mail address of your account was changed on {moment}. We write to the previous one a last time.\n\n"
+    "If it was not you, ask us to restore it.\n",
+)
 
 
 class NotifierLost(NotReady):
@@ -51,6 +81,8 @@ class Notifier(Protocol):
         ...
 
 
+_log = logging.getLogger("shop.notifications")
+
 # A consumer that is started for the first time receives all events of the stream.
 _WORTH_KNOWING: Final = timedelta(days=1)
 
@@ -61,12 +93,16 @@ EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
 class Recipients(Protocol):
     """What the handler reads, in the transaction of its inbox entry."""
 
-    async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
-        """Return how to write to a user about something that occurred at this time, None if it is older, or the user deleted or erased."""
+    async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> EmailAddress | None:
+        """Return the address of a user to whom something occurred at this time, None if it is older, or the user deleted or erased."""
         ...
 
-    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
-        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> EmailAddress | None:
+        """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
+        ...
+
+    async def count(self, address: EmailAddress, notice: Notice) -> bool:
+        """Count a notice to an address, and return whether it may be sent: False if the address had all of the day."""
         ...
 
 
@@ -83,42 +119,23 @@ def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) ->
     async def handle(event: Event, message: Message, recipients: Recipients) -> None:
         match event:
             case UserPasswordChanged(user_id):
-                find, describe = recipients.of_recent, _password_changed
+                find, notice = recipients.of_recent, PASSWORD_CHANGED
             case UserProfileUpdated(user_id):
                 # To the address of before: who took the account over reads the new one.
-                find, describe = recipients.of_former_address, _address_changed
+                find, notice = recipients.of_former_address, ADDRESS_CHANGED
             case _:
                 return
-        recipient = await find(user_id, message.occurred_at, _WORTH_KNOWING)
-        if recipient is None:
+        address = await find(user_id, message.occurred_at, _WORTH_KNOWING)
+        if address is None:
+            return
+        if not await recipients.count(address, notice):
+            _log.warning("no notice about message %s: its recipient had %d of them today", message.id, notice.a_day)
             return
         try:
-            await notifier.send(describe(recipient, message))
+            await notifier.send(notice.about(message, address))
         except NotificationPostponed as postponed:
             if await find(user_id, message.occurred_at, patience) is not None:
                 raise NotReady(str(postponed)) from None
             raise
 
     return handle
-
-
-def _password_changed(recipient: Recipient, message: Message) -> Notification:
-    text = (
-        f"Hello {recipient.first_name},\n\n"
-        f"the password of your account was changed on {_moment(message)}, and all of its sessions were ended.\n\n"
-        "If it was not you, ask us to reset it.\n"
-    )
-    return Notification(str(message.id), recipient, "Your password was changed", text)
-
-
-def _address_changed(recipient: Recipient, message: Message) -> Notification:
-    text = (
-        f"Hello {recipient.first_name},\n\n"
-        f"the e-mail address of your account was changed on {_moment(message)}. We write to the previous one a last time.\n\n"
-        "If it was not you, ask us to restore it.\n"
-    )
-    return Notification(str(message.id), recipient, "Your e-mail address was changed", text)
-
-
-def _moment(message: Message) -> str:
-    return message.occurred_at.astimezone(UTC).strftime("%Y-%m-%d at %H:%M UTC")

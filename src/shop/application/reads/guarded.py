@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from shop.application.authorisation import Action, NotAllowed, refusal
 from shop.application.context import Context
+from shop.application.reads.audit import AuditSubject
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.dead_letters import DeadLetterNotFound
 from shop.application.reads.models import (
@@ -31,7 +32,7 @@ from shop.application.transactions.trail import Trail
 from shop.domain.orders import OrderNotFound
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
-from shop.domain.values import OrderId, UserId
+from shop.domain.values import InvalidValue, OrderId, UserId
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -100,10 +101,14 @@ class GuardedReads:
 
     async def audit_entries(
         self, subject: str | None, size: int, cursor: str | None
-    ) -> Result[Page[AuditRecord], InvalidCursor | NotAllowed | Unavailable]:
+    ) -> Result[Page[AuditRecord], InvalidValue | InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the audit log, newest first."""
+        # Before anything is recorded: the log cannot forget what somebody writes in the place of a subject.
+        about = None if subject is None else AuditSubject.parse(subject)
+        if isinstance(about, Err):
+            return about
         # Not under the subject itself: its entries are what happened to it, and the next page of them must not begin with this one.
-        read = {} if subject is None else {"read": subject}
+        read = {} if about is None else {"read": about.value.recorded}
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
     async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], NotAllowed | Unavailable]:
@@ -113,9 +118,8 @@ class GuardedReads:
     async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | NotAllowed | Unavailable]:
         """Return a dead letter with its message."""
         subject = f"message:{message_id}"
-        return await self._if(
-            Action.READ_DEAD_LETTERS, subject, None, lambda: self._reads.dead_letter(consumer, message_id), consumer=consumer
-        )
+        # Without the consumer, which is any text.
+        return await self._if(Action.READ_DEAD_LETTERS, subject, None, lambda: self._reads.dead_letter(consumer, message_id))
 
     async def _if(
         self, action: Action, subject: str, owner: UserId | None, question: Callable[[], Awaitable[Result[T, E]]], **metadata: str

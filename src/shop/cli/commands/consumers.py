@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 
 from shop.application.messaging.broker import BrokerUnavailable
-from shop.application.transactions.audit import AuditOutcome
 from shop.bootstrap import Broker, ConsumerName, Shop
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import Session, no_broker, session
@@ -44,12 +43,9 @@ def retire(
         raise typer.BadParameter(f"{consumer} is a consumer of this program, which would begin again with the oldest message")
 
     async def work(shop: Shop) -> int:
-        broker = _broker(here, shop)
-        here.value(await shop.trail.record(here.context, "consumer.retire", f"consumer:{consumer}", AuditOutcome.DONE))
-        try:
-            return await broker.forget(consumer)
-        except BrokerUnavailable as error:
-            raise _unavailable(here, error) from error
+        if shop.retirement is None:
+            raise no_broker(here)
+        return here.value(await shop.retirement.retire(here.context, consumer))
 
     here.output.record({"consumer": consumer, "removed": here.run(work)})
 

@@ -15,10 +15,13 @@ from shop.web.requests import LoggedIn, value
 router = APIRouter(prefix="/audit", tags=["audit"])
 
 
-@router.get("", response_model=Page[AuditRecord], responses=documented(Problem.INVALID_CURSOR))
+@router.get("", response_model=Page[AuditRecord], responses=documented(Problem.INVALID_CURSOR, Problem.INVALID_VALUE))
 async def list_audit_entries(
     caller: LoggedIn,
-    subject: Annotated[Text | None, Query(description="A subject, as in `order:<id>`; by default all.")] = None,
+    subject: Annotated[
+        Text | None,
+        Query(description="A subject: `user:<id>`, `order:<id>`, `message:<id>`, `login:<digest>` or another of the log; by default all."),
+    ] = None,
     size: Size = 20,
     cursor: Cursor = None,
 ) -> Page[AuditRecord]:

@@ -80,6 +80,7 @@ async def show_user(caller: LoggedIn, user_id: UUID) -> Response:
             Problem.INVALID_VALUE,
             Problem.PRECONDITION_FAILED,
             Problem.PRECONDITION_REQUIRED,
+            Problem.TOO_MANY_ADDRESS_CHANGES,
             write=True,
             body=True,
             key=True,

@@ -29,6 +29,7 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "former_addresses": "SELECT",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
     "login_attempts": "SELECT, INSERT, UPDATE (attempts, since), DELETE",
+    "notices": "SELECT, INSERT, UPDATE (day, sent), DELETE",
     # Only together with their order, as triggers verify by the transaction that placed it. So nobody may choose that.
     "order_lines": "SELECT, INSERT",
     "orders": ("SELECT, INSERT (id, user_id, status, currency, total_minor, placed_at, updated_at), UPDATE (status, updated_at, version)"),

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
-from shop.application.messaging.notifications import Recipient
+from shop.application.messaging.notifications import Notice
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.queries import Queries
-from shop_db import users
+from shop_db import notices, users
+
+# More than one notice adds, so the table holds little more than the notices of a day.
+_REMOVED_AT_ONCE = 10
 
 
 class PostgresRecipients:
-    """The table `users`, on the connection of an inbox entry."""
+    """The tables of users and of notices, on the connection of an inbox entry."""
 
     def __init__(self, queries: Queries) -> None:
         self._query = queries
 
-    async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
-        """Return how to write to a user about something that occurred at this time, None if it is older, or the user deleted or erased."""
+    async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> EmailAddress | None:
+        """Return the address of a user to whom something occurred at this time, None if it is older, or the user deleted or erased."""
         row = await self._query(users.get_recipient, id=user_id, occurred_at=occurred_at, within=within)
-        return None if row is None else Recipient(row.first_name, EmailAddress(row.email))
+        return None if row is None else EmailAddress(row)
 
-    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> Recipient | None:
-        """Return how to write to a user at the address that an update replaced at this time, None if it replaced none, or as above."""
+    async def of_former_address(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> EmailAddress | None:
+        """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
         row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=within)
-        return None if row is None else Recipient(row.first_name, EmailAddress(row.address))
+        return None if row is None else EmailAddress(row)
+
+    async def count(self, address: EmailAddress, notice: Notice) -> bool:
+        """Count a notice to an address, and return whether it may be sent: False if the address had all of the day."""
+        recipient = f"{notice.name}:{hashlib.sha256(address.text.lower().encode()).hexdigest()}"
+        counted = await self._query(notices.count_notice, recipient=recipient, at_most=notice.a_day)
+        # After the count, whose row is locked now: rows locked by other transactions are skipped, so there is no deadlock.
+        await self._query(notices.remove_old_notices, at_most=_REMOVED_AT_ONCE)
+        return counted == 1

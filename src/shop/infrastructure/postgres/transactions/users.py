@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 
 from psycopg import IntegrityError
 
@@ -11,7 +12,7 @@ from shop.application.transactions.failures import TransactionConflict
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
+from shop.domain.users import AddressChanges, EmailTaken, NewUser, Profile, User, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.errors import violates
 from shop.infrastructure.postgres.mapping import role_to, seed_params_of, user_from
@@ -76,6 +77,11 @@ class PostgresUserRepository:
         """Return the user with this e-mail address, in any case."""
         row = await self._query(users.get_user_by_email, email=email.text)
         return Err(UserNotFound(email)) if row is None else Ok(user_from(row))
+
+    async def address_changes(self, user_id: UserId, within: timedelta) -> AddressChanges:
+        """Count the changes of the user's address within a period."""
+        counted = await self._query(users.count_address_changes, id=user_id, period=within)
+        return AddressChanges(counted.changes, counted.seconds_left)
 
     async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
         """Write the user's profile, or what differs from the one `before`, and return the user as stored.
