@@ -55,7 +55,7 @@ class Notifier(Protocol):
 _WORTH_KNOWING: Final = timedelta(days=1)
 
 EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
-"""The events that users are written to about."""
+"""The events of which users are notified."""
 
 
 class Recipients(Protocol):
