@@ -69,7 +69,7 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
     )
     try:
         storage = RedisStorage(
-            # Only the library's choice of a client. It requires a port in a URL and knows no Unix socket, and the pool has the real one.
+            # Only the library's choice of a client: the pool has the real URL, which the library does not parse without a port.
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",
