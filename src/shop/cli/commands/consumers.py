@@ -8,9 +8,8 @@ import typer
 
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.transactions.audit import AuditOutcome
-from shop.bootstrap import Broker, ConsumerName, Shop
-from shop.cli.output import ExitCode, Problem
-from shop.cli.running import Session, no_broker, session
+from shop.bootstrap import ConsumerName, Shop
+from shop.cli.running import broker_of, broker_unavailable, session
 
 app = typer.Typer(no_args_is_help=True, help="Consumers, as the broker knows them.")
 
@@ -25,7 +24,7 @@ def list_consumers(context: typer.Context) -> None:
         try:
             waiting = await broker.waiting()
         except BrokerUnavailable as error:
-            raise unavailable(here, error) from error
+            raise broker_unavailable(here, error) from error
         return [{"consumer": name, "waiting": number, "is_known": name in set(ConsumerName)} for name, number in sorted(waiting.items())]
 
     here.output.listing(here.run(work), columns=["consumer", "waiting", "is_known"])
@@ -44,18 +43,6 @@ def retire(context: typer.Context, consumer: Annotated[str, typer.Argument(help=
         try:
             return await broker.forget(consumer)
         except BrokerUnavailable as error:
-            raise unavailable(here, error) from error
+            raise broker_unavailable(here, error) from error
 
     here.output.record({"consumer": consumer, "removed": here.run(work)})
-
-
-def broker_of(here: Session, shop: Shop) -> Broker:
-    """Return the broker, without which a command ends."""
-    if shop.broker is None:
-        raise no_broker(here)
-    return shop.broker
-
-
-def unavailable(here: Session, error: BrokerUnavailable) -> typer.Exit:
-    """Report that the broker is unavailable, and return the exit."""
-    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE))

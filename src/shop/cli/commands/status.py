@@ -8,8 +8,7 @@ import typer
 
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.bootstrap import Shop
-from shop.cli.commands.consumers import broker_of, unavailable
-from shop.cli.running import session
+from shop.cli.running import broker_of, broker_unavailable, session
 
 # Of status messages, which are sent every ten seconds.
 _PERIOD: Final = 11.0
@@ -24,7 +23,7 @@ def status(context: typer.Context) -> None:
         try:
             found = await broker.listen(_PERIOD)
         except BrokerUnavailable as error:
-            raise unavailable(here, error) from error
+            raise broker_unavailable(here, error) from error
         return [each.model_dump(mode="json") for each in found]
 
     here.output.listing(here.run(work), columns=["name", "host", "process", "seconds", "is_stopping"])
