@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import os
 import signal
 import socket
@@ -89,15 +88,11 @@ class Program:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty working directory, an environment without URLs, and loggers restored at the end."""
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, and an environment without URLs."""
     monkeypatch.chdir(tmp_path)
     for name in ("DATABASE_URL", "REDIS_URL", "NATS_URL", "NATS_MONITORING_URL"):
         monkeypatch.delenv(name, raising=False)
-    handlers, level = logging.getLogger().handlers, logging.getLogger("shop").level
-    yield
-    logging.getLogger().handlers = handlers
-    logging.getLogger("shop").setLevel(level)
 
 
 @pytest.fixture
