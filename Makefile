@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO := .sqlwright/demo
 GROUPS := shop demo test lint
 # One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -45,13 +46,14 @@ $(DOCS_READY): $(READY)
 	@touch $@
 
 demo: $(READY) ## start PostgreSQL, migrate, generate, and run a demo over HTTP against PostgreSQL, Redis and NATS
-	@set -e; \
-	running=$$($(BIN)/sqlwright db status 2>/dev/null | grep -c '^server: *running' || true); \
-	trap 'test "$$running" != 0 || $(BIN)/sqlwright db stop >/dev/null' EXIT; \
+# On servers of its own, whatever the environment and .env name: its PostgreSQL is another one than that of `make migrate`.
+	@set -e; unset DATABASE_URL SQLWRIGHT_DATABASE_URL; mkdir -p $(DEMO); \
+	trap '$(BIN)/sqlwright db stop --project $(DEMO) >/dev/null' EXIT; \
 	trap 'exit 130' INT; trap 'exit 143' TERM; \
-	$(BIN)/sqlwright db up; \
+	printed=$$($(BIN)/sqlwright db up --project $(DEMO) --migrations '$(CURDIR)/migrations'); \
+	echo "PostgreSQL is up in $(DEMO); $$(printf '%s\n' "$$printed" | grep -c '^Applied:' || true) migrations applied"; \
 	$(BIN)/sqlwright generate; \
-	DATABASE_URL="$$($(BIN)/sqlwright db url)" $(BIN)/python -m shop.demo
+	DATABASE_URL="$$($(BIN)/sqlwright db url --project $(DEMO))" $(BIN)/python -m shop.demo
 
 generate: $(READY) ## write the typed functions for queries/*.sql
 	@$(BIN)/sqlwright generate
@@ -125,5 +127,6 @@ docs: $(DOCS_READY) ## build the documentation site into site/, and check its li
 
 clean: ## stop the embedded server and remove everything that make created, its data included
 	@test ! -x $(BIN)/sqlwright || $(BIN)/sqlwright db stop
+	@test ! -x $(BIN)/sqlwright || test ! -d $(DEMO) || $(BIN)/sqlwright db stop --project $(DEMO)
 	rm -rf $(VENV) .venv-3.* .sqlwright .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -154,7 +154,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "sign in": Person.log_in,
     "place an order, with `Idempotency-Key`": Person.order,
     "search orders, 20 of a page": Person.search,
-    "read the own data": Person.read_user,
+    "read one's own data": Person.read_user,
     "read a public profile, cached": Person.read_profile,
 }
 

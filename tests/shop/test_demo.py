@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
+import psycopg
 import pytest
 
 from shop.demo import __main__ as demo
+from sqlwright.postgres import embedded
 
 pytestmark = pytest.mark.programs
 
-# Of passwords, whose hashes are slow by design.
-CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
+REPOSITORY = Path(__file__).parents[2]
+# Nothing listens there, so a demo that used one of these servers, or read these settings, would fail.
+ELSEWHERE = {
+    **dict.fromkeys(("DATABASE_URL", "DATABASE_READ_URL", "SQLWRIGHT_DATABASE_URL"), "postgres://ada@127.0.0.1:1/shop"),
+    "REDIS_URL": "redis://127.0.0.1:1",
+    "NATS_URL": "nats://127.0.0.1:1",
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "SHOP_POOL_MAX_SIZE": "none",
+}
 
 
 @dataclass
@@ -37,8 +49,7 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """Run the demo in this process, which it leaves traced if it starts."""
 
     def run(database_url: str | None) -> Ran:
-        for name in [name for name in os.environ if name.endswith("_URL")]:
-            monkeypatch.delenv(name)
+        monkeypatch.delenv("DATABASE_URL", raising=False)
         if database_url is not None:
             monkeypatch.setenv("DATABASE_URL", database_url)
         capsys.readouterr()
@@ -50,10 +61,9 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 def run_demo_process(database_url: str) -> Ran:
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
     ran = subprocess.run(
-        command, env=environment | CHEAP | {"DATABASE_URL": database_url}, capture_output=True, encoding="utf-8", check=False
+        command, env=os.environ | ELSEWHERE | {"DATABASE_URL": database_url}, capture_output=True, encoding="utf-8", check=False
     )
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
@@ -79,7 +89,9 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
             "POST /orders  201  the same order <id>, replayed",
             "POST /orders/<id>/shipment  403  not-allowed: ",
             "POST /orders/<id>/shipment  200  shipped, 1309.70 EUR, version 3",
-            "GET /users/<id>/orders?size=1  200  the order does not exist",
+            "GET /users/<id>/orders?size=1  200  the newest order is the one from before",
+            "Grace Hopper is a clerk now",
+            "DELETE /sessions/current  204  Katherine Johnson is logged out",
             "nothing is pending; the consumers are sales, cache, sessions",
             "GET /orders?last_name=hop&status=placed&sort=largest&size=1&cursor=…  200  placed, 59.70 EUR, as before",
             f"GET /users/<id>/orders/totals  200  {counted}, {orders} shipped, {orders * 1309.70:.2f} EUR  (from PostgreSQL)",
@@ -88,6 +100,7 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
             "GET /users/<id>  401  unauthenticated: ",
         ):
             assert f"  {line}" in story
+        assert re.search(r" order\.ship by user:<id>: refused reason=NotAllowed$", story, re.MULTILINE)
         # Each of its requests, also those that were refused, as the command shows them.
         for request, times in (("", 1), ("/payment", 1), ("/shipment", 2), ("/cancellation", 1)):
             assert len(re.findall(rf"POST /orders{'/{order_id}' if request else ''}{request}  ", trace)) == times, request
@@ -96,6 +109,39 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
             paid.index(f"── {part}  ") for part in ("order.pay", "AddToOutbox", "publish OrderPaid", "process sales", "AddToDailySales")
         ]
         assert places == sorted(places)
+
+
+def test_make_demo_uses_only_servers_of_its_own_and_leaves_a_running_one_alone(tmp_path: Path) -> None:
+    make = shutil.which("make")
+    assert make is not None
+    for name in ("Makefile", "migrations", "queries", "sqlc.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    sqlwright = [str(Path(sysconfig.get_path("scripts")) / "sqlwright"), "db"]
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    # The development database runs, and is named by the environment, as docs/architecture.md has it.
+    subprocess.run([*sqlwright, "up"], cwd=tmp_path, env=own, check=True)
+    try:
+        url = subprocess.run([*sqlwright, "url"], cwd=tmp_path, env=own, check=True, capture_output=True, text=True).stdout.strip()
+        (tmp_path / ".env").write_text("DATABASE_URL=postgres://ada@127.0.0.1:1/shop\n", encoding="utf-8")
+        # The environment of this test is ready.
+        command = [make, "demo", f"VENV={sys.prefix}", f"--assume-old={sys.prefix}/.ready"]
+        ran = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | ELSEWHERE | {"DATABASE_URL": url}, capture_output=True, encoding="utf-8", check=False
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        with psycopg.connect(url) as conn:
+            assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
+        assert embedded.is_running(tmp_path)
+        assert not embedded.is_running(tmp_path / ".sqlwright" / "demo")
+    finally:
+        subprocess.run([*sqlwright, "stop"], cwd=tmp_path, env=own, check=True)
+
+
+def test_the_demo_refuses_an_invalid_url_without_quoting_it(run_demo: RunDemo) -> None:
+    ran = run_demo("postgres://ada:s3cret@host:port/shop")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("shop.demo: DATABASE_URL: ")
+    assert "s3cret" not in ran.stderr
 
 
 def test_the_demo_requires_a_database_url(run_demo: RunDemo) -> None:

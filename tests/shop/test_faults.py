@@ -38,6 +38,8 @@ async def test_a_short_campaign_finds_nothing(database_url: str, nats: LocalServ
 @pytest.mark.slow
 async def test_a_long_campaign_finds_nothing(database_url: str, nats: LocalServer, redis_url: str) -> None:
     report = await run(database_url, redis_url, nats.url, Scale(operations=10_000, seed=1, seconds=600))
+    assert report.operations >= 10_000
+    assert report.faults.total() > 0
     assert report.violations == []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from urllib.request import urlopen
 
@@ -155,3 +157,27 @@ async def test_a_process_announces_itself_until_it_stops(nats: LocalServer, nats
         last = Status.model_validate_json((await heard.next_msg(30)).data)
     assert (first.name, first.process, first.is_stopping) == ("consume.sales", os.getpid(), False)
     assert (last.host, last.process, last.is_stopping) == (first.host, first.process, True)
+
+
+async def test_a_process_repeats_that_it_runs(nats: LocalServer, nats_broker: NatsBroker) -> None:
+    async with Client() as listener:
+        await listener.connect(nats.url)
+        heard = await listener.subscribe("shop.status.>")  # pyright: ignore[reportUnknownMemberType] as above
+        await listener.flush()
+        async with announcing("relay", nats_broker, interval=0.01):
+            for _ in range(3):
+                assert not Status.model_validate_json((await heard.next_msg(30)).data).is_stopping
+
+
+async def test_status_lists_a_process_that_began_before_it(database_url: str, nats: LocalServer, nats_broker: NatsBroker) -> None:
+    command = [sys.executable, "-X", "utf8", "-m", "shop.cli", "--json", "status"]
+    async with announcing("consume.sales", nats_broker):
+        # By default it announces itself again before the command has ended.
+        status = await asyncio.create_subprocess_exec(
+            *command, env=os.environ | {"DATABASE_URL": database_url, "NATS_URL": nats.url}, stdout=asyncio.subprocess.PIPE
+        )
+        listed, _ = await status.communicate()
+    assert status.returncode == 0
+    found = {each["name"]: each for each in json.loads(listed)["items"]}
+    assert (found["consume.sales"]["process"], found["consume.sales"]["is_stopping"]) == (os.getpid(), False)
+    assert found["consume.sales"]["seconds"] >= 9

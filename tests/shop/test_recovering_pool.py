@@ -11,6 +11,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from shop.bootstrap import Settings
+from shop.bootstrap.adapters import pool_options
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 
@@ -103,3 +105,27 @@ async def test_a_pool_that_is_busy_is_not_without_connections(database_url: str)
         async with pool.connection():
             assert await pool.can_lend(0.1)
         assert await pool.can_lend(5)
+
+
+async def test_a_connection_is_replaced_at_the_age_of_the_settings(database_url: str) -> None:
+    settings = Settings.model_validate({"database_url": database_url, "pool_max_size": 1, "pool_max_lifetime": 1})
+
+    async def backend() -> int:
+        async with pool.connection() as conn:
+            return conn.info.backend_pid
+
+    async with open_pool(database_url, pool_options(settings)) as pool:
+        first = await backend()
+        async with asyncio.timeout(30):
+            while await backend() == first:  # noqa: ASYNC110 as above
+                await asyncio.sleep(0.05)
+
+
+async def test_a_connection_beyond_the_minimum_is_closed_after_the_idle_time_of_the_settings(database_url: str) -> None:
+    settings = Settings.model_validate({"database_url": database_url, "pool_min_size": 1, "pool_max_size": 2, "pool_max_idle": 1})
+    async with open_pool(database_url, pool_options(settings)) as pool:
+        async with pool.connection(), pool.connection():
+            assert pool.get_stats()["pool_size"] == 2
+        async with asyncio.timeout(30):
+            while pool.get_stats()["pool_size"] > 1:  # noqa: ASYNC110 the pool has no event for it
+                await asyncio.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,14 +14,19 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
+from psycopg_pool import PoolTimeout
 
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.messages import Message
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
+from shop.domain.events import UserRegistered
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role
 from shop.infrastructure import telemetry
-from shop.infrastructure.metrics import PoolMetrics, UseCaseMetrics
+from shop.infrastructure.metrics import MessagingMetrics, PoolMetrics, UseCaseMetrics
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 
+from .events import USER, message
 from .web import LINE, Web, open_web
 
 
@@ -132,10 +138,43 @@ async def test_callers_that_wait_for_a_connection_are_counted(database_url: str)
         async with pool.connection():
             before = [now(f"shop_pool_{name}_total") for name in ("requests", "requests_queued", "errors")]
             assert [now(f"shop_pool_{name}") for name in ("connections", "connections_idle", "waiting")] == [1, 0, 0]
+            began, waits = time.monotonic(), now("shop_pool_wait_seconds_total")
             waiting = asyncio.create_task(pool.getconn())
             while now("shop_pool_waiting") < 1:  # noqa: ASYNC110 the pool sets no event
                 await asyncio.sleep(0)
+            await asyncio.sleep(0.25)
         await pool.putconn(await waiting)
+        waited = time.monotonic() - began
+        async with asyncio.timeout(30):
+            while now("shop_pool_connections_idle") < 1:  # noqa: ASYNC110 as above
+                await asyncio.sleep(0)
+        # In seconds, although psycopg counts milliseconds, and whole ones.
+        assert 0.2 < now("shop_pool_wait_seconds_total") - waits <= waited + 0.002
+        assert [now(f"shop_pool_{name}") for name in ("connections", "connections_max", "waiting")] == [1, 1, 0]
     after = [now(f"shop_pool_{name}_total") for name in ("requests", "requests_queued", "errors")]
     assert [late - early for early, late in zip(before, after, strict=True)] == [1, 1, 0]
-    assert now("shop_pool_wait_seconds_total") > 0
+
+
+async def test_a_connection_that_was_not_received_in_time_is_counted_as_an_error(database_url: str) -> None:
+    registry = CollectorRegistry()
+    async with open_pool(database_url, PoolOptions(max_size=1)) as pool:
+        registry.register(PoolMetrics({"primary": pool}))
+        async with pool.connection():
+            for _ in range(2):
+                with pytest.raises(PoolTimeout):
+                    await pool.getconn(0.05)
+        assert values(generate_latest(registry).decode())['shop_pool_errors_total{pool="primary"}'] == 2
+
+
+async def test_every_verdict_is_counted() -> None:
+    metrics = MessagingMetrics(CollectorRegistry())
+
+    async def process(_: Message) -> Verdict:
+        return verdict
+
+    for verdict in Verdict:
+        assert await metrics.counted("sales", process)(message(UserRegistered(USER))) is verdict
+    counted = values(generate_latest(metrics.registry).decode())
+    assert {
+        each: counted[f'shop_consumer_messages_total{{consumer="sales",verdict="{each.name.lower()}"}}'] for each in Verdict
+    } == dict.fromkeys(Verdict, 1)

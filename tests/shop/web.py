@@ -114,7 +114,7 @@ async def open_web(database_url: str, redis_url: str | None = None, limits: Limi
     loaded = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, **usual, **settings})
     async with AsyncExitStack() as stack:
         shop = await stack.enter_async_context(open_shop(loaded, Adapters(passwords=CheapHasher())))
-        state = State([*await stack.enter_async_context(health_checks(loaded)), shop.connections])
+        state = State([*await stack.enter_async_context(health_checks(loaded)), shop.pool_check])
         app = create_app(shop, state, limits)
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))

@@ -19,7 +19,7 @@ from psycopg import sql
 from sqlwright.postgres import embedded
 
 MAJORS = (18, 16, 15)
-_DEBIAN = Path("/usr/lib/postgresql/15/bin")
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - folders of unguessable names are made in it
 _ROOM = 6 * 1024**3
 # Their data need not outlive the tests: nothing waits for the disk or is written twice, and none of hundreds of databases is vacuumed.
@@ -72,8 +72,8 @@ def _wheel_server(major: int) -> Generator[str]:
 
 @contextmanager
 def _debian_server(major: int) -> Generator[str]:
-    if not (_DEBIAN / "postgres").exists():
-        pytest.skip(f"PostgreSQL {major} is not in {_DEBIAN}; `apt-get install postgresql-{major}` brings it")
+    if not (DEBIAN / "postgres").exists():
+        pytest.skip(f"PostgreSQL {major} is not in {DEBIAN}; `apt-get install postgresql-{major}` brings it")
     folder = make_folder(f"pg{major}-")
     data = folder / "data"
     # PostgreSQL refuses to run as root; Debian's package brings the user.
@@ -85,14 +85,14 @@ def _debian_server(major: int) -> Generator[str]:
         subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     try:
-        run(str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "-D", str(data))
+        run(str(DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "-D", str(data))
         # Debian's build has LLVM: compiling each small query takes longer than proving it.
         options = f"-c listen_addresses='' {' '.join(f'-c {name}=off' for name in (*_SETTINGS, 'jit'))} -k {folder}"
-        run(str(_DEBIAN / "pg_ctl"), "-w", "-D", str(data), "-l", str(folder / "log"), "-o", options, "start")
+        run(str(DEBIAN / "pg_ctl"), "-w", "-D", str(data), "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield f"postgresql://postgres@/postgres?host={folder}"
         finally:
-            run(str(_DEBIAN / "pg_ctl"), "-w", "-m", "fast", "-D", str(data), "stop")
+            run(str(DEBIAN / "pg_ctl"), "-w", "-m", "fast", "-D", str(data), "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

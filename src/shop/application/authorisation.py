@@ -93,7 +93,7 @@ class NotAllowed:
     anonymous: bool
 
     def __str__(self) -> str:
-        return f"{self.action} requires a login" if self.anonymous else f"{self.action} is not allowed to this user"
+        return f"{self.action} requires a login" if self.anonymous else f"this user may not do {self.action}"
 
 
 def refusal(actor: Actor, action: Action, owner: UserId | None = None) -> NotAllowed | None:

@@ -63,9 +63,9 @@ def registry_of(
     ledger: PostgresInbox[sales.SalesLedger] = PostgresInbox(pool, ConsumerName.SALES, PostgresSalesLedger)
     found = {ConsumerName.SALES: _by_handler(ledger, sales.EVENTS, sales.record_sales, lambda stores: stores.sales)}
     if invalidation is not None:
-        found[ConsumerName.CACHE] = _by_nature(pool, ConsumerName.CACHE, cache_invalidation.EVENTS, invalidation.process)
+        found[ConsumerName.CACHE] = _idempotent(pool, ConsumerName.CACHE, cache_invalidation.EVENTS, invalidation.process)
     if revocation is not None:
-        found[ConsumerName.SESSIONS] = _by_nature(pool, ConsumerName.SESSIONS, session_revocation.EVENTS, revocation.process)
+        found[ConsumerName.SESSIONS] = _idempotent(pool, ConsumerName.SESSIONS, session_revocation.EVENTS, revocation.process)
     if notifier is not None:
         recipients: PostgresInbox[notifications.Recipients] = PostgresInbox(pool, ConsumerName.NOTIFICATIONS, PostgresRecipients)
         handler = notifications.notify_by(notifier)
@@ -95,7 +95,7 @@ def _by_handler(
     return Registered(events, inbox, IdempotentConsumer(inbox, handler), replay)
 
 
-def _by_nature(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> Registered:
+def _idempotent(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> Registered:
     """Register a consumer that is idempotent by nature: its inbox stores failures and dead letters only."""
     return Registered(events, PostgresInbox(pool, name, lambda _: None), process, lambda event, message, _: process(event, message))
 

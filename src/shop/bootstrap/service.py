@@ -91,7 +91,7 @@ class Shop:
     dead_letters: DeadLetters[Any]
     has_shared_sessions: bool
     rates: RateLimit
-    connections: Check
+    pool_check: Check
     backlog: BacklogMeter
     usage: CollectorRegistry
     metrics: MessagingMetrics
@@ -181,7 +181,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             dead_letters=DeadLetters(transactions, {str(name): each.replay for name, each in registry.items()}),
             has_shared_sessions=url is not None,
             rates=await stack.enter_async_context(open_rate_limit("rate", settings.http_rate_limit, url)),
-            connections=Check("connections", lambda: _can_connect(pool), is_required=True),
+            pool_check=Check("connections", lambda: _can_connect(pool), is_required=True),
             backlog=BacklogMeter(PostgresBacklog(pool), broker),
             usage=usage,
             metrics=metrics,

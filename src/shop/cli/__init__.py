@@ -23,13 +23,13 @@ from typer.exceptions import TyperException
 from shop.cli.commands import config, consumers, database, dead, orders, outbox, projections, roles, sessions, users
 from shop.cli.commands.audit import audit
 from shop.cli.commands.consume import consume
-from shop.cli.commands.consumers import status
 from shop.cli.commands.health import health
 from shop.cli.commands.import_users import import_users
 from shop.cli.commands.prune import prune
 from shop.cli.commands.relay import relay
 from shop.cli.commands.seed import seed
 from shop.cli.commands.serve import serve
+from shop.cli.commands.status import status
 from shop.cli.commands.trace import trace
 from shop.cli.output import ExitCode, Output, Problem, unwritten
 from shop.cli.running import Session, parse_pairs, parse_uuid

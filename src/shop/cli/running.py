@@ -21,10 +21,12 @@ from opentelemetry import trace
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
+from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.messaging.status import announcing
 from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import (
+    Broker,
     DatabaseNotReady,
     LoadedSettings,
     NotTheOwner,
@@ -181,6 +183,18 @@ async def until_stopped(
 def no_broker(here: Session) -> typer.Exit:
     """Write that there is no broker, and return the exception that exits with its status."""
     return here.failed(Problem("settings", "Settings", 500, "nats_url: is not set, and events need a broker", ExitCode.SETTINGS))
+
+
+def broker_of(here: Session, shop: Shop) -> Broker:
+    """Return the broker. Without one, write that, and raise the exception that exits with its status."""
+    if shop.broker is None:
+        raise no_broker(here)
+    return shop.broker
+
+
+def broker_unavailable(here: Session, error: BrokerUnavailable) -> typer.Exit:
+    """Write that the broker is unavailable, and return the exception that exits with its status."""
+    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE))
 
 
 def no_shared_sessions(here: Session) -> typer.Exit:

@@ -1,8 +1,9 @@
 """`python -m shop.demo`, with DATABASE_URL set to a migrated database.
 
-REDIS_URL and NATS_URL are optional; by default both servers are started for the duration of the demo. It can be repeated: a second run
-continues with the users of the first.
-Exit status: 0 success; 1 the database is not ready, or a step had an unexpected outcome; 2 DATABASE_URL is not set; 130 stopped by Ctrl-C.
+Redis and NATS are started for the duration of the demo, and no other setting is read, from wherever: nothing of another environment is
+touched. It can be repeated: a second run continues with the users of the first.
+Exit status: 0 success; 1 the database is not ready, or a step had an unexpected outcome; 2 DATABASE_URL is not set or invalid;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import ValidationError
 
-from shop.bootstrap import DatabaseNotReady, Settings, SettingsError, load_settings
+from shop.bootstrap import DatabaseNotReady, Settings
 from shop.demo.client import UnexpectedOutcome
 from shop.demo.service import running
 from shop.demo.story import tell
@@ -37,7 +39,10 @@ def main() -> int:
             asyncio.run(_run(_settings(stack, database_url)))
     except DatabaseNotReady as error:
         return _fail_with(f"{error}\nCheck DATABASE_URL, and apply the migrations with `dbmate -d migrations up`.", status=1)
-    except (SettingsError, ServerNotStarted, UnexpectedOutcome) as error:
+    except ValidationError as error:
+        # Nothing else comes from outside. Without its input, which may contain a password.
+        return _fail_with(f"DATABASE_URL: {error.errors()[0]['msg'].removeprefix('Value error, ')}", status=2)
+    except (ServerNotStarted, UnexpectedOutcome) as error:
         return _fail_with(str(error), status=1)
     except KeyboardInterrupt:
         return _fail_with("stopped by Ctrl-C", status=130)
@@ -46,16 +51,13 @@ def main() -> int:
 
 def _settings(stack: ExitStack, database_url: str) -> Settings:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
-    overrides = {"database_url": database_url, "tracing": "file", "trace_file": str(folder / "spans.jsonl"), "http_drain": "0"}
-    overrides |= {"token_keys": str(folder), "token_signing_key": _SIGNING_KEY, "cursor_keys": secrets.token_hex(32)}
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / f"{_SIGNING_KEY}.pem").write_bytes(key)
-    if not os.environ.get("REDIS_URL"):
-        overrides["redis_url"] = stack.enter_context(redis_server(folder)).url
-    if not os.environ.get("NATS_URL"):
-        nats = stack.enter_context(nats_server(folder))
-        overrides |= {"nats_url": nats.url, "nats_monitoring_url": nats.monitoring_url}
-    return load_settings(overrides=overrides).settings
+    given = {"database_url": database_url, "tracing": "file", "trace_file": str(folder / "spans.jsonl"), "http_drain": "0"}
+    given |= {"token_keys": str(folder), "token_signing_key": _SIGNING_KEY, "cursor_keys": secrets.token_hex(32)}
+    nats = stack.enter_context(nats_server(folder))
+    given |= {"nats_url": nats.url, "nats_monitoring_url": nats.monitoring_url}
+    return Settings.model_validate(given | {"redis_url": stack.enter_context(redis_server(folder)).url})
 
 
 async def _run(settings: Settings) -> None:

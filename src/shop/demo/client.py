@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 import httpx
 
 Document = dict[str, Any]
+# A cursor in a URL, with its beginning, which is enough to tell it from others.
+_CURSOR = re.compile(r"(?<=cursor=)([^&]{8})[^&]+")
 
 
 class UnexpectedOutcome(Exception):
@@ -70,5 +73,5 @@ def say(line: str) -> None:
 def show(answer: httpx.Response, text: str) -> None:
     """Show a request with the status of its answer, and what is of interest in it."""
     request = answer.request
-    path = request.url.raw_path.decode()
+    path = _CURSOR.sub(r"\1…", request.url.raw_path.decode())
     say(f"{request.method} {path}  {answer.status_code}  {text}".rstrip())

@@ -40,7 +40,7 @@ async def tell(service: Service) -> None:
     """Run all steps. Raises `UnexpectedOutcome`."""
     anyone = Client(service.http)
     ids = await _register(anyone)
-    await _grant(service.shop, {ids["Grace"]: Role.CLERK, ids["Katherine"]: Role.ADMIN})
+    await _grant(service.shop, ids)
     ada, grace, katherine = await _log_in(service, ids)
     await _change_profile(grace)
     order = await _order(ada)
@@ -67,7 +67,7 @@ async def _register(anyone: Client) -> dict[str, str]:
 
 async def _register_or_find(anyone: Client, person: Document) -> str:
     answer = await anyone.send("POST", "/users", {**person, "password": PASSWORD}, headers={"Idempotency-Key": uuid.uuid4().hex})
-    name = f"{person['first_name']} {person['last_name']}"
+    name = _name(person)
     if answer.is_success:
         user_id: str = answer.json()["id"]
         show(answer, f"{name}, id {user_id}")
@@ -80,11 +80,11 @@ async def _register_or_find(anyone: Client, person: Document) -> str:
     return user_id
 
 
-async def _grant(shop: Shop, roles: dict[str, Role]) -> None:
+async def _grant(shop: Shop, ids: dict[str, str]) -> None:
     step("Make one of them a clerk and one an administrator, as `shop roles grant` does")
-    for user_id, role in roles.items():
-        _expect(await shop.users.grant(Context(Actor.admin("demo"), "demo"), UserId(uuid.UUID(user_id)), role))
-        say(f"{user_id} is {role}")
+    for person, role, title in ((GRACE, Role.CLERK, "a clerk"), (KATHERINE, Role.ADMIN, "an administrator")):
+        _expect(await shop.users.grant(Context(Actor.admin("demo"), "demo"), UserId(uuid.UUID(ids[person["first_name"]])), role))
+        say(f"{_name(person)} is {title} now")
 
 
 async def _log_in(service: Service, ids: dict[str, str]) -> list[Client]:
@@ -162,7 +162,7 @@ async def _roll_back(shop: Shop, ada: Client) -> None:
     after = await ada.done("GET", f"/users/{ada.id}/orders?size=1")
     if before["items"] != after.json()["items"]:
         raise UnexpectedOutcome("unexpected outcome: an order that was rolled back exists")
-    show(after, "the order does not exist")
+    show(after, "the newest order is the one from before")
 
 
 async def _consume(service: Service) -> None:
@@ -204,7 +204,7 @@ async def _read(service: Service, ada: Client) -> None:
         source = "Redis" if service.shop.cache.hits > hits else "PostgreSQL"
         show(read, f"{_counted(totals['orders'])}, {totals['shipped']} shipped, {_money(totals['spent'])}  (from {source})")
     metrics = await ada.done("GET", "/metrics")
-    show(metrics, "")
+    show(metrics, "the metrics of all servers, in Prometheus's format, among them:")
     for line in metrics.text.splitlines():
         if line.startswith(("shop_cache_lookups_total", "shop_outbox_pending", "shop_consumer_lag")):
             say(f"  {line}")
@@ -213,9 +213,10 @@ async def _read(service: Service, ada: Client) -> None:
 async def _audit(katherine: Client, order: Document) -> None:
     step("Read the audit log of the order, as an administrator")
     entries = await katherine.done("GET", f"/audit?subject=order:{order['id']}")
-    show(entries, "")
+    show(entries, f"{len(entries.json()['items'])} entries:")
     for entry in entries.json()["items"]:
-        say(f"  {entry['at'][11:23]} {entry['action']} by {entry['actor']}: {entry['outcome']} {entry['metadata']}")
+        details = " ".join(f"{name}={value}" for name, value in entry["metadata"].items())
+        say(f"  {entry['at'][11:23]} {entry['action']} by {entry['actor']}: {entry['outcome']} {details}".rstrip())
 
 
 async def _delete_a_visitor(anyone: Client, service: Service) -> None:
@@ -228,8 +229,8 @@ async def _delete_a_visitor(anyone: Client, service: Service) -> None:
 
 async def _log_out(*people: Client) -> None:
     step("Log out")
-    for client in people:
-        show(await client.done("DELETE", "/sessions/current"), "")
+    for client, person in zip(people, (ADA, GRACE, KATHERINE), strict=True):
+        show(await client.done("DELETE", "/sessions/current"), f"{_name(person)} is logged out")
     await people[0].refused("unauthenticated", "GET", f"/users/{people[0].id}")
 
 
@@ -237,9 +238,14 @@ async def _trace(service: Service, order: Document) -> None:
     step(f"The trace of the order, from its requests to their effects: as `shop trace {order['id']}` shows it")
     # Those of the audit log, as the command finds them: also of what was refused.
     entries = _expect(await service.shop.reads.audit_entries(f"order:{order['id']}", _ENTRIES)).items
+    say("Each line has its duration, and +… ms is when it began, counted from the start of its trace.")
     sys.stdout.flush()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(span_tree(read_spans(service.spans, {entry.trace_id for entry in entries})))
+
+
+def _name(person: Document) -> str:
+    return f"{person['first_name']} {person['last_name']}"
 
 
 def _counted(orders: int) -> str:

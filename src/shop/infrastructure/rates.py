@@ -69,7 +69,8 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
     )
     try:
         storage = RedisStorage(
-            f"async+{redis_url}",
+            # Only the library's choice of a client: the pool has the real URL, which the library does not parse without a port.
+            "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",
             key_prefix=f"shop:{name}",

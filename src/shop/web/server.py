@@ -210,7 +210,7 @@ async def open_server(
     if not settings.cursor_keys.get_secret_value():
         _log.warning("cursor_keys is not set: cursors of pages are signed by a key of this process alone")
     async with health_checks(settings) as checks:
-        state = State([*checks, shop.connections])
+        state = State([*checks, shop.pool_check])
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))
         connections = Connections(
             most_connections(settings.http_connections, 3 * settings.pool_max_size),

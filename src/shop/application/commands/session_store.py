@@ -16,7 +16,7 @@ class SessionStoreLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session, from a login until it ends. `origin` is where the login came from. Its id logs nobody in."""
+    """A session, from a login until it ends. `origin` is where the login came from. Its id cannot be used to log in."""
 
     id: str
     user_id: UserId
@@ -35,7 +35,7 @@ class ReusedToken:
 
 
 class SessionStore(Protocol):
-    """Stores sessions with the digest of their current refresh token, so that its content logs nobody in.
+    """Stores sessions with the digest of their current refresh token, so that its content cannot be used to log in.
 
     Every method raises `SessionStoreLost`. What happens to one session happens in one step.
     """

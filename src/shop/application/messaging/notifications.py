@@ -87,7 +87,7 @@ _log = logging.getLogger("shop.notifications")
 _WORTH_KNOWING: Final = timedelta(days=1)
 
 EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
-"""The events that users are written to about."""
+"""The events of which users are notified."""
 
 
 class Recipients(Protocol):

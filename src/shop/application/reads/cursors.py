@@ -21,7 +21,7 @@ class InvalidCursor:
     listing: str
 
     def __str__(self) -> str:
-        return f"this is not a cursor of the listing {self.listing}"
+        return f'this is not a cursor of the listing "{self.listing}"'
 
 
 class Cursors:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from shop.application.messaging.broker import BrokerUnavailable
-from shop.bootstrap import Broker, ConsumerName, Shop
-from shop.cli.output import ExitCode, Problem
-from shop.cli.running import Session, no_broker, session
-
-# Of status messages, which are sent every ten seconds.
-_PERIOD: Final = 11.0
+from shop.bootstrap import ConsumerName, Shop
+from shop.cli.running import broker_of, broker_unavailable, no_broker, session
 
 app = typer.Typer(no_args_is_help=True, help="Consumers, as the broker knows them.")
 
@@ -23,20 +19,18 @@ def list_consumers(context: typer.Context) -> None:
     here = session(context)
 
     async def work(shop: Shop) -> list[dict[str, object]]:
-        broker = _broker(here, shop)
+        broker = broker_of(here, shop)
         try:
             waiting = await broker.waiting()
         except BrokerUnavailable as error:
-            raise _unavailable(here, error) from error
+            raise broker_unavailable(here, error) from error
         return [{"consumer": name, "waiting": number, "is_known": name in set(ConsumerName)} for name, number in sorted(waiting.items())]
 
     here.output.listing(here.run(work), columns=["consumer", "waiting", "is_known"])
 
 
 @app.command()
-def retire(
-    context: typer.Context, consumer: Annotated[str, typer.Argument(help="A consumer that this program does not have any more.")]
-) -> None:
+def retire(context: typer.Context, consumer: Annotated[str, typer.Argument(help="A consumer that this program no longer has.")]) -> None:
     """Remove the positions of a consumer from the broker, which otherwise keeps and counts its messages."""
     here = session(context)
     if consumer in set(ConsumerName):
@@ -48,28 +42,3 @@ def retire(
         return here.value(await shop.retirement.retire(here.context, consumer))
 
     here.output.record({"consumer": consumer, "removed": here.run(work)})
-
-
-def status(context: typer.Context) -> None:
-    """Listen to the status messages for eleven seconds, and list the processes of relay and consumers that run."""
-    here = session(context)
-
-    async def work(shop: Shop) -> list[dict[str, object]]:
-        broker = _broker(here, shop)
-        try:
-            found = await broker.listen(_PERIOD)
-        except BrokerUnavailable as error:
-            raise _unavailable(here, error) from error
-        return [each.model_dump(mode="json") for each in found]
-
-    here.output.listing(here.run(work), columns=["name", "host", "process", "seconds", "is_stopping"])
-
-
-def _broker(here: Session, shop: Shop) -> Broker:
-    if shop.broker is None:
-        raise no_broker(here)
-    return shop.broker
-
-
-def _unavailable(here: Session, error: BrokerUnavailable) -> typer.Exit:
-    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE))

@@ -12,7 +12,7 @@ from shop.bootstrap import Shop
 from shop.cli.running import UserArgument, no_shared_sessions, session
 from shop.domain.values import UserId
 
-app = typer.Typer(no_args_is_help=True, help="Sessions of users, over HTTP.")
+app = typer.Typer(no_args_is_help=True, help="Users' HTTP sessions.")
 
 
 @app.command("list")
@@ -44,7 +44,7 @@ def end(
     user: UserArgument,
     session_id: Annotated[str | None, typer.Argument(metavar="SESSION", help="Id of a session; by default all of them.")] = None,
 ) -> None:
-    """End a session of a user, or all of them, which takes no Redis: log the user out everywhere."""
+    """End a session of a user, or all of them, which works without Redis: log the user out everywhere."""
     here = session(context)
 
     async def work(shop: Shop) -> None:

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     cursor_keys: Annotated[
         SecretStr,
         _read_by(shown_cursor_keys),
-        Field(description="Keys of the cursors of pages, by commas; the first one signs. By default a key of this process."),
+        Field(description="Keys of the cursors of pages, separated by commas; the first one signs. By default a key of this process."),
     ] = SecretStr("")
     http_request_timeout: Annotated[Seconds, Field(description="Seconds that a request over HTTP may take.")] = 30.0
     http_body_limit: Annotated[int, Field(ge=1024, le=2**30, description="Bytes that the body of a request may have.")] = 262_144
@@ -142,9 +142,7 @@ class Settings(BaseSettings):
     http_trusted_proxies: Annotated[
         str,
         AfterValidator(_proxies),
-        Field(
-            description="Addresses and networks of proxies, by commas, whose X-Forwarded-For is believed; that of a Unix socket's peer is."
-        ),
+        Field(description="Addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed; a Unix socket's is."),
     ] = "127.0.0.1"
     nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30

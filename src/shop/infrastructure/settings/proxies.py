@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 
 def trusted_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Parse addresses and networks, by commas. Raises ValueError."""
+    """Parse addresses and networks, separated by commas. Raises ValueError."""
     networks: list[IPv4Network | IPv6Network] = []
     for entry in filter(None, map(str.strip, text.split(","))):
         if entry == "*":
