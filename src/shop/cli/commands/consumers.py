@@ -76,4 +76,6 @@ def _broker(here: Session, shop: Shop) -> Broker:
 
 
 def _unavailable(here: Session, error: BrokerUnavailable) -> typer.Exit:
-    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE))
+    return here.failed(
+        Problem("broker-unavailable", "Broker unavailable", 503, f"the broker is unavailable: {error}", ExitCode.UNAVAILABLE)
+    )

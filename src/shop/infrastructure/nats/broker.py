@@ -385,5 +385,5 @@ def _identity_of(info: StreamInfo) -> str:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "the broker does not answer in time"
+        return "NATS does not answer in time"
     return str(error) or type(error).__name__
