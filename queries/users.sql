@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -28,7 +28,7 @@ SET first_name = @first_name,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since;
 
 -- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
 -- one. Changes no row if the user has another version or does not exist.
@@ -182,10 +182,15 @@ WHERE id = @id AND version = @version;
 -- name: EraseTraces :exec
 SELECT erase_traces(@id);
 
--- Erase that once more for users who were erased or deleted before a time, at most `at_most`, and return how many: requests that were in
--- flight may have written it since.
--- name: FinishErasures :one
-SELECT count(*) FROM finish_erasures(@before, @at_most);
+-- Get the users who were erased or deleted so long ago that no request of before is in flight, and whose erasure is not finished.
+-- name: GetDueErasures :many
+SELECT user_id FROM erasures
+WHERE finished_at IS NULL AND erased_at < now() - longest_request()
+ORDER BY erased_at;
+
+-- Erase that once more for one of them, and return whether it was due: requests that were in flight may have written it since.
+-- name: FinishErasure :one
+SELECT coalesce(finish_erasure(@id), false);
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

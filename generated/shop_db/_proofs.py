@@ -64,7 +64,7 @@ PROOFS: Final[dict[str, str]] = {
     ),
     "GetFormerRecipient": "at most one (LIMIT allows one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
-    "FinishErasures": "exactly one (aggregates without GROUP BY give one row)",
+    "FinishErasure": "exactly one (without FROM there is one row)",
 }
 
 

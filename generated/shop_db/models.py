@@ -147,6 +147,8 @@ class User:
     """Raised to end all sessions: those of an earlier generation, and their access
     tokens, are refused.
     """
+    email_since: datetime.datetime
+    """Since when the user has this address, in any case. Written by triggers alone."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -164,4 +166,5 @@ class User:
             role=UserRole(row[9]),
             erased_at=row[10],
             session_generation=row[11],
+            email_since=row[12],
         )

@@ -23,7 +23,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 """
 
 
@@ -50,7 +50,7 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL
 """
@@ -67,7 +67,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation
+    version, role, erased_at, session_generation, email_since
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -100,7 +100,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation""",
+    version, role, erased_at, session_generation, email_since""",
 )
 
 
@@ -900,26 +900,36 @@ async def erase_traces(conn: AsyncConnection[Any], *, id: UUID) -> None:
     await aexecute(conn, ERASE_TRACES, (id,))
 
 
-FINISH_ERASURES: Final = """\
-SELECT count(*) FROM finish_erasures($1::timestamptz, $2::int4)
+GET_DUE_ERASURES: Final = """\
+SELECT user_id FROM erasures
+WHERE finished_at IS NULL AND erased_at < now() - longest_request()
+ORDER BY erased_at
 """
 
 
-@atraced("FinishErasures", FINISH_ERASURES, operation="SELECT")
-async def finish_erasures(
-    conn: AsyncConnection[Any],
-    *,
-    before: datetime.datetime,
-    at_most: int,
-) -> int:
-    """Erase that once more for users who were erased or deleted before a time, at
-    most `at_most`, and return how many: requests that were in flight may have written
-    it since.
+@atraced("GetDueErasures", GET_DUE_ERASURES, operation="SELECT", collection="erasures")
+async def get_due_erasures(conn: AsyncConnection[Any]) -> list[UUID]:
+    """Get the users who were erased or deleted so long ago that no request of before
+    is in flight, and whose erasure is not finished.
     """
-    row, count = await afetch_one(conn, FINISH_ERASURES, (before, at_most), binary=True)
+    rows = await afetch_all(conn, GET_DUE_ERASURES, binary=True)
+    return [row[0] for row in rows]
+
+
+FINISH_ERASURE: Final = """\
+SELECT coalesce(finish_erasure($1::uuid), false)
+"""
+
+
+@atraced("FinishErasure", FINISH_ERASURE, operation="SELECT")
+async def finish_erasure(conn: AsyncConnection[Any], *, id: UUID) -> bool:
+    """Erase that once more for one of them, and return whether it was due: requests
+    that were in flight may have written it since.
+    """
+    row, count = await afetch_one(conn, FINISH_ERASURE, (id,), binary=True)
     if row is None or count > 1:
-        raise ProofBrokenError("FinishErasures", count)
-    value: int = row[0]
+        raise ProofBrokenError("FinishErasure", count)
+    value: bool = row[0]
     return value
 
 

@@ -68,6 +68,17 @@ def log_watch() -> Iterator[LogWatch]:
 
 
 @pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back what the program configures where a test runs it in this process."""
+    root, names = logging.getLogger(), ("", "shop", "psycopg.pool")
+    handlers, levels = root.handlers, [logging.getLogger(name).level for name in names]
+    yield
+    root.handlers = handlers
+    for name, level in zip(names, levels, strict=True):
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(autouse=True)
 def no_secret_is_logged(log_watch: LogWatch) -> Iterator[None]:
     """Fail a test if any log line, at any level and by any logger, contains a secret or a value of a row."""
     yield

@@ -12,7 +12,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from shop.application.commands.passwords import PasswordHasher
-from shop.application.commands.pruning import MessagePruning, Pruned
+from shop.application.commands.pruning import MessagePruning, Pruned, Pruning
 from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context, Once
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
@@ -102,8 +102,8 @@ async def test_of_concurrent_requests_under_one_key_one_is_carried_out(
 async def test_old_answers_are_pruned(begin: BeginUnitOfWork[Repositories], users: UserCommands) -> None:
     assert isinstance(await users.register(under("1"), ADA, PASSWORD), Ok)
     week, transactions = timedelta(days=7), Transactions(begin)
-    assert await MessagePruning(transactions, week, week).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 0, 0))
-    assert await MessagePruning(transactions, week, timedelta(0)).prune_batch(Context(ACTOR, "pytest")) == Ok(Pruned(0, 0, 1, 0))
+    assert await MessagePruning(transactions, week, week).prune(Context(ACTOR, "pytest")) == Pruning(Pruned(), [])
+    assert await MessagePruning(transactions, week, timedelta(0)).prune(Context(ACTOR, "pytest")) == Pruning(Pruned(answers=1), [])
     assert await users.register(under("1"), ADA, PASSWORD) == Err(EmailTaken(ADA.email))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,14 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 
 from shop.application.commands.orders import OrderCommands
 from shop.application.commands.passwords import PasswordHasher
-from shop.application.commands.pruning import MessagePruning
+from shop.application.commands.pruning import MessagePruning, Pruned, Pruning
 from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context, Once
 from shop.application.reads.query_service import QueryService
@@ -243,6 +244,31 @@ TRACES = """
     UNION ALL SELECT 'dead letter', dead_message::text || last_error FROM inbox
     UNION ALL SELECT 'audit', subject || ' ' || origin FROM audit_log
 """
+JOIN = "INSERT INTO users (first_name, last_name, email, password) VALUES ('A', 'B', %s, 'x') RETURNING id"
+FAIL = """
+    WITH failed AS (
+        INSERT INTO outbox (aggregate, event_type, event_version, payload, trace_id)
+        VALUES ('login:' || lower(%(email)s), 'AuthenticationFailed', 2, jsonb_build_object('email', %(email)s::text), '')
+        RETURNING *
+    ), dead AS (
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        SELECT 'sales', message_id, event_type, 1, 'cannot handle ' || aggregate, now(), to_jsonb(failed) FROM failed
+    ), audited AS (
+        INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+        VALUES ('anonymous', 'user.register', login_digest(%(email)s), 'http 192.0.2.77', 'refused', '')
+        RETURNING id
+    )
+    SELECT failed.position, failed.position, audited.id FROM failed, audited
+"""
+ERASED = """
+    SELECT 'event', position, aggregate = 'login:' || %(id)s || '@erased.invalid' AND payload::text NOT LIKE '%%' || %(run)s || '%%'
+    FROM outbox
+    UNION ALL
+    SELECT 'letter', (dead_message ->> 'position')::bigint, last_error = 'erased' AND dead_message::text NOT LIKE '%%' || %(run)s || '%%'
+    FROM inbox WHERE dead_message ->> 'aggregate' LIKE '%%' || %(run)s || '%%' OR dead_message ->> 'aggregate' LIKE '%%' || %(id)s || '%%'
+    UNION ALL
+    SELECT 'entry', id, origin = 'erased' FROM audit_log WHERE id IN (SELECT unnest(%(entries)s::bigint[]))
+"""
 addresses = st.from_regex(r"[ab.+%_]{1,4}@[ab]{1,2}\.(co|com)(\.co)?", fullmatch=True)
 
 
@@ -276,10 +302,60 @@ async def test_who_was_not_erased_keeps_everything(pool: Pool, conn: Connection,
     # By the service itself, which may call the functions, but not enter an erasure.
     async with pool.connection() as service:
         await service.execute("SELECT erase_traces(%s)", [user_id])
-        await service.execute("SELECT count(*) FROM finish_erasures('infinity', 100)")
+        await service.execute("SELECT finish_erasure(%s)", [user_id])
         with pytest.raises(InsufficientPrivilege):
-            await service.execute("INSERT INTO erasures VALUES (%s, now(), '{}', '{}', '{}')", [user_id])
+            await service.execute("INSERT INTO erasures (user_id, logins) VALUES (%s, '{}')", [user_id])
     assert await (await conn.execute(TRACES.encode())).fetchall() == before
+
+
+# One step: who registers or moves where, and whether somebody then fails to log in with each of the addresses.
+steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=8)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(before=[(0, 0, True), (0, 1, False), (1, 0, True), (1, 2, False), (0, 0, True), (0, 1, True)], after=[])
+@example(before=[(0, 0, True)], after=[(1, 0, True), (1, 2, True)])
+@given(steps, steps)
+def test_of_an_address_only_the_traces_of_no_other_user_are_erased(
+    database_url: str, before: list[tuple[int, int, bool]], after: list[tuple[int, int, bool]]
+) -> None:
+    run = uuid.uuid4().hex
+    addresses = [f"{each}.{run}@example.org" for each in "abc"]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        ids, held, ever = dict[int, uuid.UUID](), dict[int, int](), set[int]()
+        traces = list[tuple[tuple[str, int], int, int | None]]()
+
+        def fail(login: int, owner: int | None) -> None:
+            row = conn.execute(FAIL, {"email": addresses[login]}).fetchone()
+            assert row is not None
+            traces.extend((key, login, owner) for key in zip(("event", "letter", "entry"), row, strict=True))
+
+        def go(moves: list[tuple[int, int, bool]], erased: int | None) -> None:
+            for who, where, fails in moves:
+                if who != erased and where not in held.values():
+                    if who in ids:
+                        conn.execute("UPDATE users SET email = %s WHERE id = %s", [addresses[where], ids[who]])
+                    else:
+                        row = conn.execute(JOIN, [addresses[where]]).fetchone()
+                        assert row is not None
+                        ids[who] = row[0]
+                    held[who] = where
+                    if who == 0:
+                        ever.add(where)
+                for login in range(3) if fails else ():
+                    fail(login, next((each for each, address in held.items() if address == login), None))
+
+        go([(0, 0, True), *before], None)
+        conn.execute("DELETE FROM users WHERE id = %s", [ids[0]])
+        conn.execute("SELECT erase_traces(%s)", [ids[0]])
+        del held[0]
+        go(after, 0)
+        conn.execute("SELECT erase_traces(%s)", [ids[0]])
+        erased = {key for key, login, owner in traces if login in ever and owner in {None, 0}}
+        entries = [number for (kind, number), _, _ in traces if kind == "entry"]
+        rows = conn.execute(ERASED, {"run": run, "id": str(ids[0]), "entries": entries}).fetchall()
+        assert {(kind, number) for kind, number, is_erased in rows if is_erased} == erased
+        conn.execute("DELETE FROM users")
 
 
 async def test_an_address_that_is_of_another_user_now_is_erased_for_the_time_before(
@@ -310,6 +386,79 @@ async def test_an_address_that_is_of_another_user_now_is_erased_for_the_time_bef
     assert await cur.fetchall() == [(f"login:{FORMER.text.lower()}",)]
 
 
+async def test_what_is_of_others_is_not_read_however_much_it_is(conn: Connection) -> None:
+    await conn.execute(
+        "INSERT INTO login_attempts (login, attempts) SELECT 'l' || n || '@example.org', 1 FROM generate_series(1, 500) AS n"
+    )
+    await conn.execute(
+        "INSERT INTO answers (scope, key, subject, fingerprint, answer) SELECT 's' || n, 'k', 's', '', '' FROM generate_series(1, 500) AS n"
+    )
+    for n in range(20):
+        await conn.execute(FAIL.encode(), {"email": f"l{n}@example.org"})
+    row = await (await conn.execute(JOIN.encode(), [EMAIL.text])).fetchone()
+    assert row is not None
+    await conn.execute(FAIL.encode(), {"email": EMAIL.text})
+    await conn.execute(
+        "INSERT INTO former_addresses SELECT %s, now() - n * interval '1 s', 'f' || n, now() FROM generate_series(1, 2000) AS n", row
+    )
+    await conn.execute("ANALYZE")
+    async with conn.transaction():
+        await conn.execute("DELETE FROM users WHERE id = %s", row)
+        await conn.execute("SELECT erase_traces(%s)", row)
+        cur = await conn.execute(
+            """
+            SELECT relname FROM pg_stat_xact_user_tables
+            WHERE (relname ~ 'audit_log|outbox|inbox|answers|login_attempts' AND seq_tup_read > 0)
+               OR (relname IN ('former_addresses', 'users') AND seq_tup_read + coalesce(idx_tup_fetch, 0) > 20000)
+            """
+        )
+        assert await cur.fetchall() == []
+    cur = await conn.execute("SELECT count(*) FROM outbox WHERE aggregate = 'login:' || %s || '@erased.invalid'", [str(row[0])])
+    assert await cur.fetchone() == (1,)
+
+
+async def test_the_last_thousand_addresses_of_a_user_are_kept(conn: Connection) -> None:
+    row = await (await conn.execute(JOIN.encode(), [EMAIL.text])).fetchone()
+    assert row is not None
+    await conn.execute(
+        "INSERT INTO former_addresses SELECT %s, now() - n * interval '1 s', 'f' || n, now() FROM generate_series(1, 2000) AS n", row
+    )
+    await conn.execute("UPDATE users SET email = 'z@example.org' WHERE id = %s", row)
+    cur = await conn.execute("SELECT count(*), bool_or(address = %s), bool_or(address = 'f1000') FROM former_addresses", [EMAIL.text])
+    assert await cur.fetchone() == (1000, True, False)
+
+
+async def test_the_service_erases_nothing_of_users_who_live_on(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    added = await users.register(ANYONE, PROFILE, Password("correct horse"))
+    assert isinstance(added, Ok)
+    again = "INSERT INTO users (id, first_name, last_name, email, password) VALUES (%s, 'A', 'B', 'a@example.org', 'x')"
+    async with pool.connection() as service:
+        async with service.transaction(force_rollback=True):
+            await service.execute("DELETE FROM users WHERE id = %s", [added.value.id])
+            await service.execute("SELECT erase_traces(%s)", [added.value.id])
+            with pytest.raises(InsufficientPrivilege, match="not used again"):
+                await service.execute(again, [added.value.id])
+        with pytest.raises(InsufficientPrivilege):
+            await service.execute("UPDATE users SET email_since = '-infinity'")
+        assert await users.delete(ADMIN, added.value.id) == Ok(None)
+        # Before its time, as after it: no entry is finished early, and none is forgotten.
+        for finished in (False, True, False):
+            cur = await service.execute("SELECT finish_erasure(%s)", [added.value.id])
+            assert await cur.fetchone() == (finished,)
+            with pytest.raises(InsufficientPrivilege, match="not used again"):
+                await service.execute(again, [added.value.id])
+            await conn.execute("UPDATE erasures SET erased_at = now() - interval '3 hours'")
+
+
+async def test_an_erasure_is_final(pool: Pool, conn: Connection, cheap_hasher: PasswordHasher) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    assert await UserCommands(Transactions(units_of_work(pool)), cheap_hasher).erase(ADMIN, user_id) == Ok(None)
+    for other in ("NULL", "now() + interval '1 day'"):
+        with pytest.raises(InsufficientPrivilege, match="final"):
+            await conn.execute(f"UPDATE users SET erased_at = {other}".encode())
+
+
 # --- Requests in flight -------------------------------------------------------------------------------------------------
 
 
@@ -327,14 +476,47 @@ async def test_what_requests_in_flight_leave_is_erased_when_they_have_ended(
     assert not isinstance(await users.update_profile(own, user_id, PROFILE), Ok)
     left = {table for table, _ in await found(conn, PERSONAL)}
     assert left == {"login_attempts", "outbox", "audit_log_first"}
-    assert isinstance(await pruning.prune_batch(ADMIN), Ok)
+    assert await pruning.prune(ADMIN) == Pruning(Pruned(), [])
     assert {table for table, _ in await found(conn, PERSONAL)} == left
-    await conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
+    await age(conn)
     for finished in (1, 0):
-        pruned = await pruning.prune_batch(ADMIN)
-        assert isinstance(pruned, Ok)
-        assert pruned.value.erasures == finished
+        assert await pruning.prune(ADMIN) == Pruning(Pruned(erasures=finished), [])
         assert await found(conn, PERSONAL) == []
+
+
+async def age(conn: Connection) -> None:
+    """Let three hours pass since everything that happened so far."""
+    await conn.execute("ALTER TABLE audit_log DISABLE TRIGGER audit_log_erase_only")
+    for column in ("audit_log.at", "outbox.occurred_at", "erasures.erased_at", "users.email_since"):
+        table, _, name = column.partition(".")
+        await conn.execute(f"UPDATE {table} SET {name} = {name} - interval '3 hours'".encode())
+    await conn.execute("ALTER TABLE audit_log ENABLE TRIGGER audit_log_erase_only")
+
+
+async def test_an_erasure_that_fails_is_reported_and_stops_neither_the_others_nor_the_rest(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    for email in (FORMER, EMAIL):
+        added = await users.register(ANYONE, replace(PROFILE, email=email), Password("correct horse"))
+        assert isinstance(added, Ok)
+        assert await users.delete(ADMIN, added.value.id) == Ok(None)
+    await age(conn)
+    await conn.execute(
+        """
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        VALUES ('sales', gen_random_uuid(), 'AuthenticationFailed', 1, 'unreadable', now(), jsonb_build_object(
+            'aggregate', 'login:' || %s::text, 'occurred_at', 'never'
+        ))
+        """,
+        [FORMER.text],
+    )
+    await conn.execute("UPDATE outbox SET published_at = now() - interval '8 days'")
+    pruning = MessagePruning(Transactions(units_of_work(pool)), timedelta(days=7), timedelta(days=7))
+    done = await pruning.prune(ADMIN)
+    assert (done.pruned, len(done.failures)) == (Pruned(outbox=4, erasures=1), 1)
+    await conn.execute("DELETE FROM inbox")
+    assert await pruning.prune(ADMIN) == Pruning(Pruned(erasures=1), [])
 
 
 async def test_a_login_during_the_erasure_leaves_no_session(pool: Pool, cheap_hasher: PasswordHasher) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shop.application.commands.pruning import MessagePruning, Pruned
+from shop.application.commands.pruning import MessagePruning, Pruned, Pruning
 from shop.application.context import Actor, Context
 from shop.application.messaging.broker import Place
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message
 from shop.application.transactions.runner import Transactions
 from shop.domain.events import OrderPaid, OrderPlaced, UserDeleted, UserRegistered
-from shop.domain.result import Ok
 
 from .events import ORDER, TOTAL, USER, message
 from .ports import Messaging
@@ -151,19 +150,16 @@ async def test_pruning_removes_batches_with_an_audit_entry_each(messaging: Messa
     for sent in await publish(messaging):
         await handle(messaging, sent)
     pruning = MessagePruning(Transactions(messaging.begin), timedelta(0), timedelta(0), batch_size=1)
-    outcomes = [await pruning.prune_batch(CONTEXT) for _ in range(3)]
-    assert sum((outcome.value for outcome in outcomes if isinstance(outcome, Ok)), Pruned(0, 0, 0, 0)) == Pruned(2, 2, 0, 0)
-    assert outcomes[-1] == Ok(Pruned(0, 0, 0, 0))
-    assert (
-        await audited(messaging) == [("admin:clerk", "messages.prune", {"outbox": "1", "inbox": "1", "answers": "0", "erasures": "0"})] * 2
-    )
+    assert await pruning.prune(CONTEXT) == Pruning(Pruned(2, 2, 0, 0), [])
+    assert await pruning.prune(CONTEXT) == Pruning(Pruned(), [])
+    removed = [{name: "1"} for name in ("inbox", "inbox", "outbox", "outbox")]
+    assert await audited(messaging) == [("admin:clerk", "messages.prune", each) for each in removed]
 
 
 async def test_messages_within_the_retention_are_not_removed(messaging: Messaging) -> None:
     await messaging.write(OrderPaid(ORDER, USER, TOTAL))
     for sent in await publish(messaging):
         await handle(messaging, sent)
-    assert await MessagePruning(Transactions(messaging.begin), timedelta(days=1), timedelta(days=1)).prune_batch(CONTEXT) == Ok(
-        Pruned(0, 0, 0, 0)
-    )
+    pruning = MessagePruning(Transactions(messaging.begin), timedelta(days=1), timedelta(days=1))
+    assert await pruning.prune(CONTEXT) == Pruning(Pruned(), [])
     assert await audited(messaging) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import os
 import signal
 import socket
@@ -89,15 +88,11 @@ class Program:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty working directory, an environment without URLs, and loggers restored at the end."""
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, and an environment without URLs."""
     monkeypatch.chdir(tmp_path)
     for name in ("DATABASE_URL", "REDIS_URL", "NATS_URL", "NATS_MONITORING_URL"):
         monkeypatch.delenv(name, raising=False)
-    handlers, level = logging.getLogger().handlers, logging.getLogger("shop").level
-    yield
-    logging.getLogger().handlers = handlers
-    logging.getLogger("shop").setLevel(level)
 
 
 @pytest.fixture
@@ -502,6 +497,18 @@ def test_only_old_messages_are_pruned(program: Program, database_url: str) -> No
     assert program.json("--set", "message_retention_days=32", "prune") == {"outbox": 0, "inbox": 0, "answers": 0, "erasures": 0}
     assert program.json("prune") == {"outbox": 1, "inbox": 1, "answers": 0, "erasures": 0}
     assert program("prune").stdout.split() == ["outbox", "0", "inbox", "0", "answers", "0", "erasures", "0"]
+
+
+def test_what_cannot_be_pruned_is_reported_and_the_rest_is_pruned(program: Program, database_url: str) -> None:
+    user_id = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    assert program("users", "delete", user_id).returncode == 0
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
+        conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
+        conn.execute("DROP FUNCTION erase_traces(uuid)")
+    ran = program("prune")
+    assert (ran.returncode, ran.stdout) == (70, "")
+    assert "removed all the same: outbox 2, inbox 0, answers 0, erasures 0" in ran.stderr
 
 
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:

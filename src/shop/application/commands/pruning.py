@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from shop.application.context import Context
-from shop.application.transactions.failures import Failure
+from shop.application.transactions.failures import Failure, StoreDefect
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
-from shop.domain.result import Ok, Result
+from shop.domain.result import Err, Ok, Result
+from shop.domain.values import UserId
 
-# A request ends within an hour, whatever the settings, and a use case within another.
-_LONGEST_REQUEST: Final = timedelta(hours=2)
-# Each searches several tables.
-_ERASURES_AT_ONCE: Final = 10
+T = TypeVar("T")
+
+_log = logging.getLogger("shop.pruning")
 
 
 class PrunableMessages(Protocol):
@@ -48,8 +51,12 @@ class PrunableAnswers(Protocol):
 class Erasures(Protocol):
     """Users who were erased or deleted while requests may have been in flight, in its caller's transaction."""
 
-    async def finish(self, before: datetime, at_most: int) -> int:
-        """Erase once more the traces of those who were erased before this time, which is the end of it, and return how many."""
+    async def due(self) -> Sequence[UserId]:
+        """Return those who were erased so long ago that no request of before is in flight, oldest first, unless they are finished."""
+        ...
+
+    async def finish(self, user_id: UserId) -> bool:
+        """Erase the traces of one of them once more, which is the end of it, and return whether it was due."""
         ...
 
 
@@ -76,18 +83,18 @@ class PruningStores(Protocol):
 class Pruned:
     """The number of rows removed from each table, and of users whose erasure is finished."""
 
-    outbox: int
-    inbox: int
-    answers: int
-    erasures: int
+    outbox: int = 0
+    inbox: int = 0
+    answers: int = 0
+    erasures: int = 0
 
-    def __add__(self, other: Pruned) -> Pruned:
-        return Pruned(self.outbox + other.outbox, self.inbox + other.inbox, self.answers + other.answers, self.erasures + other.erasures)
 
-    @property
-    def total(self) -> int:
-        """The sum of them."""
-        return self.outbox + self.inbox + self.answers + self.erasures
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What was pruned, and what failed, which did not stop the rest."""
+
+    pruned: Pruned
+    failures: Sequence[Failure | StoreDefect] = ()
 
 
 class MessagePruning:
@@ -95,6 +102,9 @@ class MessagePruning:
 
     Dead letters are kept for inspection. Requests that were in flight when their user was erased may have written traces of the user since,
     so traces are erased a second time when they have ended.
+
+    Each batch is a transaction, and so is each erasure: where one fails, the other tables are pruned and the other users erased all the
+    same.
     """
 
     def __init__(
@@ -105,22 +115,69 @@ class MessagePruning:
         self._keep_answers = keep_answers
         self._batch_size = batch_size
 
-    async def prune_batch(self, context: Context) -> Result[Pruned, Failure]:
-        """Remove at most one batch from each table, oldest first, in one short transaction. A total of 0 means that nothing is left."""
+    async def prune(self, context: Context, progress: Callable[[int], None] = lambda _: None) -> Pruning:
+        """Remove all that is old, in batches, oldest first, and report the number of rows of each batch."""
+        run = _Run(self._transactions, context, progress)
+        # The outbox first: rows of the inbox stay as long as their outbox rows do.
+        for name, step in {"outbox": self._outbox, "inbox": self._inbox, "answers": self._answers}.items():
+            while await run.remove(name, step):
+                pass
+        for user_id in await run.attempt("erasures", _due) or ():
+            await run.remove("erasures", partial(_finish, user_id))
+        return Pruning(replace(Pruned(), **run.counts), run.failures)
 
-        async def work(operation: Operation[PruningStores]) -> Result[Pruned, Failure]:
-            messages = operation.repositories.messages
-            now = await messages.now()
-            before = now - self._keep
-            # The outbox first: rows of the inbox stay as long as their outbox rows do.
-            outbox = await messages.prune_outbox(before, self._batch_size)
-            inbox = await messages.prune_inbox(before, self._batch_size)
-            answers = await operation.repositories.old_answers.prune(now - self._keep_answers, self._batch_size)
-            erasures = await operation.repositories.erasures.finish(now - _LONGEST_REQUEST, _ERASURES_AT_ONCE)
-            pruned = Pruned(outbox, inbox, answers, erasures)
-            if pruned.total:
-                counts = {"outbox": outbox, "inbox": inbox, "answers": answers, "erasures": erasures}
-                await operation.done("messages", **{name: str(count) for name, count in counts.items()})
-            return Ok(pruned)
+    async def _outbox(self, stores: PruningStores) -> int:
+        return await stores.messages.prune_outbox(await stores.messages.now() - self._keep, self._batch_size)
 
-        return await self._transactions.run(context, "messages.prune", work)
+    async def _inbox(self, stores: PruningStores) -> int:
+        return await stores.messages.prune_inbox(await stores.messages.now() - self._keep, self._batch_size)
+
+    async def _answers(self, stores: PruningStores) -> int:
+        return await stores.old_answers.prune(await stores.messages.now() - self._keep_answers, self._batch_size)
+
+
+@dataclass
+class _Run:
+    """One run over all tables: each step is a transaction, and a failure does not stop the others."""
+
+    transactions: Transactions[PruningStores]
+    context: Context
+    progress: Callable[[int], None]
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    failures: list[Failure | StoreDefect] = field(default_factory=list[Failure | StoreDefect])
+
+    async def remove(self, name: str, step: Callable[[PruningStores], Awaitable[int]]) -> int:
+        """Run a step, and return how many rows it has removed: none if it failed."""
+        count = await self.attempt(name, step) or 0
+        self.counts[name] = self.counts.get(name, 0) + count
+        self.progress(count)
+        return count
+
+    async def attempt(self, name: str, step: Callable[[PruningStores], Awaitable[T]]) -> T | None:
+        """Run a step in a transaction, with an audit entry if it removes rows. Returns None if it failed, which is kept and logged."""
+
+        async def work(operation: Operation[PruningStores]) -> Result[T, Failure]:
+            result = await step(operation.repositories)
+            if isinstance(result, int) and result:
+                await operation.done("messages", **{name: str(result)})
+            return Ok(result)
+
+        try:
+            match await self.transactions.run(self.context, "messages.prune", work):
+                case Ok(value):
+                    return value
+                case Err(failed):
+                    failure: Failure | StoreDefect = failed
+        except StoreDefect as defect:
+            failure = defect
+        _log.error("pruning of %s failed, and goes on with the rest: %s", name, failure)
+        self.failures.append(failure)
+        return None
+
+
+async def _due(stores: PruningStores) -> Sequence[UserId]:
+    return await stores.erasures.due()
+
+
+async def _finish(user_id: UserId, stores: PruningStores) -> int:
+    return int(await stores.erasures.finish(user_id))

@@ -8,23 +8,30 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from shop.application.commands.pruning import Pruned
+from shop.application.transactions.failures import StoreDefect
 from shop.bootstrap import Shop
 from shop.cli.running import session
+from shop.domain.result import Err
 
 
 def prune(context: typer.Context) -> None:
     """Remove messages message_retention_days after they were published or handled, old answers, and what erased users left since."""
     here = session(context)
 
-    async def work(shop: Shop) -> Pruned:
-        pruned = Pruned(0, 0, 0, 0)
+    async def work(shop: Shop) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} rows removed"))
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
             task = progress.add_task("rows", total=None)
-            while (batch := here.value(await shop.pruning.prune_batch(here.context))).total:
-                pruned += batch
-                progress.advance(task, batch.total)
-        return pruned
+            done = await shop.pruning.prune(here.context, lambda count: progress.advance(task, count))
+        removed = asdict(done.pruned)
+        if not done.failures:
+            here.output.record(removed)
+            return
+        # The rest is done, and each failure is in the log; the first one decides the status.
+        here.output.note("removed all the same: " + ", ".join(f"{name} {count}" for name, count in removed.items()))
+        failure = done.failures[0]
+        if isinstance(failure, StoreDefect):
+            raise failure
+        here.value(Err(failure))
 
-    here.output.record(asdict(here.run(work)))
+    here.run(work)

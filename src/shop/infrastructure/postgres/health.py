@@ -24,7 +24,7 @@ from shop_db import outbox
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
 
-SCHEMA_VERSION = "20261122040200"
+SCHEMA_VERSION = "20261122050000"
 """The newest migration that this code requires."""
 
 _STREAM_MARGIN = timedelta(hours=1)

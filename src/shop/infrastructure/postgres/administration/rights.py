@@ -23,6 +23,8 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "audit_log_default": "SELECT",
     # DELETE also is the right to lock a whole table, as the rebuild of the sales does.
     "daily_sales": "SELECT, INSERT, UPDATE (orders, revenue_minor), DELETE",
+    # Not the digests. Written by a trigger.
+    "erasures": "SELECT (user_id, erased_at, finished_at)",
     # Written by a trigger.
     "former_addresses": "SELECT",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
@@ -37,12 +39,13 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     # For the health check.
     "schema_migrations": "SELECT",
     "users": (
-        "SELECT, INSERT, DELETE, "
+        # Neither the time since when a user has the address, nor an erasure, so that no period can be antedated.
+        "SELECT, INSERT (id, first_name, last_name, email, phone, password, created_at, updated_at), DELETE, "
         "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
     ),
     # They change rows that the service may not change otherwise, and only those about users who were erased or deleted.
     "FUNCTION erase_traces(uuid)": "EXECUTE",
-    "FUNCTION finish_erasures(timestamptz, integer)": "EXECUTE",
+    "FUNCTION finish_erasure(uuid)": "EXECUTE",
 }
 """The rights on each table and function."""
 
