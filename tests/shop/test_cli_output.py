@@ -52,6 +52,27 @@ def test_a_help_text_that_cannot_be_written_is_said_in_one_line() -> None:
     assert shell(f"{SHOP} --help > >(exec true)").returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize("way", ["2>&-", "2>/dev/full", "2> >(exec true)"], ids=["closed", "full", "no reader"])
+def test_without_stderr_a_command_does_the_same(database_url: str, service_url: str, way: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO outbox (aggregate, event_type, payload, trace_id, occurred_at, published_at)"
+            " SELECT 'order:' || gen_random_uuid(), 'OrderShipped', '{}', 't', now() - interval '40 d', now() - interval '40 d'"
+            " FROM generate_series(1, 3)"
+        )
+        # Warnings of the settings, logs, progress and problems are for stderr.
+        for command, expected in (("prune", 0), ("seed 2", 0), ("users count", 0), (f"users show {'0' * 32}", 1)):
+            # A pipe has no reader once the process at its other end has been waited for.
+            ran = shell(f"{SHOP} {command} {way}", DATABASE_URL=service_url)
+            assert (command, ran.returncode, bool(ran.stdout)) == (command, expected, expected == 0)
+        assert conn.execute("SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM users)").fetchone() == (0, 2)
+
+
+@pytest.mark.parametrize("way", ["2>&-", "2>/dev/full"])
+def test_wrong_usage_that_cannot_be_said_keeps_its_status(way: str) -> None:
+    assert [shell(f"{SHOP} {wrong} {way}").returncode for wrong in ("orders list", "roles grant ada admin", "$'\\xff'")] == [2, 2, 2]
+
+
 def test_a_closed_stdin_is_a_usage_problem(service_url: str) -> None:
     ran = shell(f"{SHOP} --json users login ada@example.org --password-stdin <&-", DATABASE_URL=service_url)
     assert (ran.returncode, json.loads(ran.stdout)["detail"]) == (2, "stdin is closed")

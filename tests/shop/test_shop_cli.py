@@ -567,6 +567,14 @@ def test_a_relay_without_its_broker_reports_it(program: Program) -> None:
     assert problem["type"] == "urn:shop:problem:broker-unavailable"
 
 
+@pytest.mark.parametrize("command", [("status",), ("consumers", "list"), ("consumers", "retire", "former")])
+def test_a_broker_that_does_not_answer_is_named(program: Program, command: tuple[str, ...]) -> None:
+    # Like a server that is frozen: the system connects its clients, and nothing answers them.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        problem = program.json("--set", f"nats_url=nats://127.0.0.1:{silent.getsockname()[1]}", *command, code=69)
+    assert problem["detail"] == "the broker is unavailable: NATS does not answer in time"
+
+
 def test_a_port_to_listen_on_that_is_in_use_is_reported(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as used:
         port: int = used.getsockname()[1]

@@ -212,6 +212,49 @@ async def test_what_is_not_http_is_a_problem_and_ends_the_connection(web: Web, s
     assert "refused: the request is not HTTP/1.1 as RFC 9112 defines it" in caplog.messages
 
 
+ENDS = b"GET /livez HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+POSTED = b"POST /nothing HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (LIVE, [200]),
+        (ENDS, [200]),
+        (POSTED + b"{}", [404]),
+        (LIVE * 3, [200] * 3),
+        (b"", []),
+        (UNFINISHED, [400]),
+        (POSTED + b"{", [400]),
+        (LIVE + POSTED + b"{", [200, 400]),
+    ],
+)
+async def test_a_client_that_closes_its_side_is_answered_what_it_has_sent(
+    web: Web, sent: bytes, expected: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with on_port(web, Connections()) as port:
+        reader, writer = await connected(port, sent)
+        writer.write_eof()
+        assert [(await answer(reader))[0] for _ in expected] == expected
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_a_client_that_has_gone_is_no_error_of_the_server(web: Web, caplog: pytest.LogCaptureFixture, *, is_reset: bool) -> None:
+    async with on_port(web, Connections()) as port:
+        for sent in (LIVE, LIVE * 3, POSTED + b"{}", POSTED + b"{", UNFINISHED):
+            _, writer = await connected(port, sent)
+            if is_reset:
+                await asyncio.sleep(0)
+                writer.transport.abort()
+            writer.close()
+        assert (await answered(port, LIVE))[0] == 200
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("target", [b"http://shop/livez", b"HTTP://elsewhere:80/livez?a=b", b"/livez"])
 async def test_a_target_may_be_in_absolute_form(web: Web, target: bytes) -> None:
     async with on_port(web, Connections()) as port:

@@ -156,7 +156,7 @@ async def test_the_requests_of_an_address_are_limited_but_not_the_questions_of_o
             assert [(await web.client.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
 
 
-async def test_without_redis_access_tokens_are_valid_nobody_logs_in_and_rates_are_not_limited(database_url: str, tmp_path: Path) -> None:
+async def test_without_redis_access_tokens_are_valid_and_nobody_logs_in(database_url: str, tmp_path: Path) -> None:
     with redis_server(tmp_path) as redis:
         async with open_web(database_url, redis.url, http_rate_limit=1000, session_check_interval=0) as web:
             ada, grace = await web.person(), await web.person()

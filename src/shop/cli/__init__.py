@@ -1,8 +1,8 @@
 """`shop`: the service on the command line.
 
 Exit status: 0 done; 1 refused by a rule of the shop; 2 wrong usage; 69 database or broker unavailable; 70 defect in the program or the
-schema; 74 the output cannot be written, but the command was carried out; 75 a retry may succeed, check first; 78 invalid settings; 130
-stopped by Ctrl-C.
+schema; 74 stdout cannot be written, but the command was carried out; 75 a retry may succeed, check first; 78 invalid settings; 130 stopped
+by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from shop.cli import interruption  # isort: split
 import os
 import sys
 import uuid
-from io import TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -79,6 +79,17 @@ def options(
     context.obj = Session(Output(is_json=is_json), config, parse_pairs(settings or []), user_id)
 
 
+class _Unfailing(FileIO):
+    """A file that loses what cannot be written. Notes, logs and progress go to stderr, and without them a command does the same."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, and return the number of bytes."""
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
 def main() -> None:
     """Run the program. `--json` may be anywhere on the command line."""
     interruption.begin()
@@ -88,10 +99,14 @@ def main() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    # Unless a caller has replaced it. It is None if it was closed.
+    if sys.stderr is sys.__stderr__:
+        encoding = getattr(sys.stderr, "encoding", "utf-8")
+        sys.stderr = TextIOWrapper(BufferedWriter(_Unfailing(2, "w", closefd=False)), encoding, line_buffering=True)
     try:
         _run(sys.argv[1:])
     except OSError as error:
-        # Of a help text: commands handle their errors.
+        # Of a help text: commands handle their errors, and stderr has none.
         sys.exit(unwritten(f"the output cannot be written: {error.strerror}"))
 
 

@@ -194,7 +194,8 @@ def broker_of(here: Session, shop: Shop) -> Broker:
 
 def broker_unavailable(here: Session, error: BrokerUnavailable) -> typer.Exit:
     """Write that the broker is unavailable, and return the exception that exits with its status."""
-    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE))
+    detail = f"the broker is unavailable: {error}"
+    return here.failed(Problem("broker-unavailable", "Broker unavailable", 503, detail, ExitCode.UNAVAILABLE))
 
 
 def no_shared_sessions(here: Session) -> typer.Exit:

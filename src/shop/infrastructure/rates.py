@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -16,43 +18,70 @@ from redis.asyncio import ConnectionPool
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import Outage
 
+T = TypeVar("T")
+
 _log = logging.getLogger("shop.rates")
 
 # Seconds to wait for Redis: the limit protects the service, and must not slow it down.
-_ANSWER_WITHIN = 0.25
-_PAUSE = 1.0
+_ANSWER_WITHIN: Final = 0.25
+# So many times the event loop looks for the answer before it is late, however long the loop itself takes.
+_LOOKS: Final = 25
+_PAUSE: Final = 1.0
+# What a limit asks Redis at the same time. More wait for their turn: a pool without a free connection would be an error.
+_AT_ONCE: Final = 50
 
 
 class SlidingWindowRateLimit:
     """So many a minute, by a sliding window. Created by `open_rate_limit`.
 
-    While the store is down everything is allowed, and the store is tried once a second.
+    While the store is down this process counts by itself, from zero, and the store is tried once a second.
     """
 
     def __init__(self, per_minute: int, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._shared = SlidingWindowCounterRateLimiter(storage)
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._item = RateLimitItemPerMinute(per_minute)
-        self._outage = Outage(_log, "rates are not limited", "rates are limited again")
+        self._outage = Outage(_log, "rates are limited by each process alone", "rates are limited by all processes together again")
         self._clock = clock
         self._paused_until = 0.0
+        self._asking = asyncio.Semaphore(_AT_ONCE)
 
     async def hit(self, who: str) -> float | None:
-        """Count one more of `who` and return None if the limit allows it, else the seconds to wait. Allows it if it cannot count."""
-        if self._outage.is_on and self._clock() < self._paused_until:
+        """Count one more of `who` and return None if the limit allows it, else the seconds to wait."""
+        async with self._asking:
+            if self._outage.is_on and self._clock() < self._paused_until:
+                return await self._count(self._own, who)
+            try:
+                with cancellation_first():
+                    wait = await _answer(self._count(self._shared, who))
+            except (StorageError, OSError) as error:
+                self._paused_until = self._clock() + _PAUSE
+                self._outage.begin(type(error).__name__)
+                return await self._count(self._own, who)
+            self._outage.end()
+            return wait
+
+    async def _count(self, limiter: SlidingWindowCounterRateLimiter, who: str) -> float | None:
+        if await limiter.hit(self._item, who):
             return None
-        try:
-            with cancellation_first():
-                if await self._limiter.hit(self._item, who):
-                    wait = None
-                else:
-                    stats = await self._limiter.get_window_stats(self._item, who)
-                    wait = max(1.0, stats.reset_time - time.time())
-        except (StorageError, OSError) as error:
-            self._paused_until = self._clock() + _PAUSE
-            self._outage.begin(type(error).__name__)
-            return None
-        self._outage.end()
-        return wait
+        stats = await limiter.get_window_stats(self._item, who)
+        return max(1.0, stats.reset_time - time.time())
+
+
+async def _answer(question: Coroutine[Any, Any, T]) -> T:
+    """Return the answer. Raises `TimeoutError` if it is late, but not if only this process is slow."""
+    task = asyncio.create_task(question)
+    try:
+        for _ in range(_LOOKS):
+            # A timeout of the whole would also end where an answer has arrived that a busy loop has not read yet.
+            done, _ = await asyncio.wait([task], timeout=_ANSWER_WITHIN / _LOOKS)
+            if done:
+                return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
 
 
 @asynccontextmanager
@@ -64,8 +93,9 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
     if redis_url is None:
         yield SlidingWindowRateLimit(per_minute, MemoryStorage())
         return
+    # Without timeouts of its own: they would count the delays of this process.
     pool: ConnectionPool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        redis_url, socket_timeout=_ANSWER_WITHIN, socket_connect_timeout=_ANSWER_WITHIN
+        redis_url, socket_timeout=None, socket_connect_timeout=None
     )
     try:
         storage = RedisStorage(

@@ -41,17 +41,23 @@ class ServerConfig(Config):
 class _CheckedConnection(h11.Connection):
     """h11's side of a connection, which also refuses what proxies may read otherwise than this server."""
 
-    def __init__(self, refuse: Callable[[], None]) -> None:
+    def __init__(self, refuse: Callable[[], None], finish: Callable[[], None]) -> None:
         super().__init__(h11.SERVER)
         self._refuse = refuse
+        self._finish = finish
 
     def next_event(self) -> Any:
         """Return the next event. What is not HTTP is refused here: uvicorn would log a line for each, without a trace."""
         try:
-            return self._checked(super().next_event())
+            event = self._checked(super().next_event())
         except h11.RemoteProtocolError:
             self._refuse()
             return h11.NEED_DATA
+        if isinstance(event, h11.ConnectionClosed):
+            # Uvicorn, which knows no such event, would ask for the next one for ever.
+            self._finish()
+            return h11.NEED_DATA
+        return event
 
     def _checked(self, event: Any) -> Any:
         if not isinstance(event, h11.Request):
@@ -82,7 +88,7 @@ class LimitedProtocol(H11Protocol):
 
     def __init__(self, config: ServerConfig, *options: Any, **named: Any) -> None:
         super().__init__(config, *options, **named)
-        self.conn = _CheckedConnection(self._malformed)
+        self.conn = _CheckedConnection(self._malformed, self._finished)
         self._connections = config.connections
         self._deadline: asyncio.TimerHandle | None = None
         self._answered: object = None
@@ -102,6 +108,12 @@ class LimitedProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
 
+    def eof_received(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] uvicorn's keeps no connection
+        """Answer what has arrived (RFC 9112, 9.6): a client may close its side of the connection after its last request."""
+        self.conn.receive_data(b"")
+        self.handle_events()
+        return True
+
     def handle_events(self) -> None:
         """Handle what has arrived."""
         super().handle_events()
@@ -118,6 +130,11 @@ class LimitedProtocol(H11Protocol):
 
     def _malformed(self) -> None:
         self._refuse(Problem.MALFORMED_REQUEST, "the request is not HTTP/1.1 as RFC 9112 defines it")
+
+    def _finished(self) -> None:
+        """Close the connection of a client that sends nothing more, unless an answer does so at its end."""
+        if not self._is_answering:
+            self.transport.close()
 
     def close_idle(self) -> None:
         """Close a connection on which no request is being answered, for the sake of another one."""

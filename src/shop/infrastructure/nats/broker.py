@@ -384,4 +384,6 @@ def _identity_of(info: StreamInfo) -> str:
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "NATS does not answer in time"
     return str(error) or type(error).__name__

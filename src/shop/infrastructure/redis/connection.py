@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -24,9 +24,15 @@ _NO_WRITES: Final[Mapping[str, str]] = {
 @asynccontextmanager
 async def open_redis(url: str, *, answer_within: float, retries: int) -> AsyncGenerator[Redis]:
     """Open a client, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
-    redis: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        url, socket_timeout=answer_within, socket_connect_timeout=answer_within, retry=Retry(NoBackoff(), retries)
+    # It waits for a free connection: another pool refuses its hundred and first caller at once, as if Redis were down.
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+        url,
+        timeout=answer_within,
+        socket_timeout=answer_within,
+        socket_connect_timeout=answer_within,
+        retry=Retry(NoBackoff(), retries),
     )
+    redis = Redis.from_pool(pool)
     try:
         yield redis
     finally:
