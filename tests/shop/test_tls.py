@@ -121,7 +121,8 @@ async def test_nothing_is_sent_to_a_redis_without_tls() -> None:
                 await store.probe()
         async with open_rate_limit("rate", 1, url) as limit:
             assert await limit.hit("ada") is None
-            assert await limit.hit("ada") is None
+            # The process counts by itself.
+            assert await limit.hit("ada") is not None
         assert received[:1] == b"\x16"
         assert b"s3cret" not in received
         assert b"AUTH" not in received

@@ -44,7 +44,7 @@ class BrokerLost:
     reason: str
 
     def __str__(self) -> str:
-        return self.reason
+        return f"the broker is unavailable: {self.reason}"
 
 
 RetireError: TypeAlias = NotAllowed | ConsumerNotFound | BrokerLost | Unavailable
