@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.programs
+
 SHOP = f"{sys.executable} -m shop.cli"
 
 

@@ -169,6 +169,7 @@ async def test_a_process_repeats_that_it_runs(nats: LocalServer, nats_broker: Na
                 assert not Status.model_validate_json((await heard.next_msg(30)).data).is_stopping
 
 
+@pytest.mark.programs
 async def test_status_lists_a_process_that_began_before_it(database_url: str, nats: LocalServer, nats_broker: NatsBroker) -> None:
     command = [sys.executable, "-X", "utf8", "-m", "shop.cli", "--json", "status"]
     async with announcing("consume.sales", nats_broker):

@@ -28,6 +28,7 @@ async def test_a_process_limits_by_itself_while_redis_does_not_answer(tmp_path: 
             assert await allowed("killed") == [True, True, False, False]
 
 
+@pytest.mark.programs
 async def test_a_process_that_is_slow_itself_does_not_take_redis_for_down(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     async def occupy() -> None:
         while True:

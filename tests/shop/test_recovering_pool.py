@@ -18,6 +18,8 @@ from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 
 from .web import open_web
 
+pytestmark = pytest.mark.programs
+
 
 @asynccontextmanager
 async def refusing() -> AsyncGenerator[tuple[str, list[None]]]:
