@@ -99,6 +99,7 @@ def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:
     return found
 
 
+@pytest.mark.programs
 async def test_generated_requests_are_answered_as_described(database_url: str) -> None:
     async with open_web(database_url) as web:
         schema = openapi.from_dict(web.app.openapi())
