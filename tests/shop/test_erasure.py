@@ -308,7 +308,7 @@ async def test_who_was_not_erased_keeps_everything(pool: Pool, conn: Connection,
     assert await (await conn.execute(TRACES.encode())).fetchall() == before
 
 
-# One step: who registers or moves where, and whether somebody then fails to log in with each of the addresses.
+# One step: which user takes which address, and whether a login with each address fails afterwards.
 steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=8)
 
 

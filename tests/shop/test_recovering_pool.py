@@ -51,14 +51,21 @@ async def test_an_outage_does_not_lengthen_the_pause_between_attempts_to_connect
 
 
 async def test_a_pool_that_nobody_waits_for_and_that_needs_no_connection_stops_trying() -> None:
-    async with refusing() as (url, attempts), open_pool(url, PoolOptions(min_size=0), is_required=False) as pool:
+    async with (
+        refusing() as (url, attempts),
+        refusing() as (other_url, others),
+        open_pool(url, PoolOptions(min_size=0), is_required=False) as pool,
+        open_pool(other_url, PoolOptions(min_size=1, max_size=1), is_required=False),
+    ):
         with pytest.raises(psycopg.OperationalError):
             await pool.getconn(0.1)
         async with asyncio.timeout(30):
             while pool.get_stats()["pool_size"]:  # noqa: ASYNC110 the pool has no event for it
                 await asyncio.sleep(0.05)
         before = len(attempts)
-        await asyncio.sleep(1)
+        # The time in which a pool that does need a connection tries three times.
+        async with asyncio.timeout(30):
+            await attempted(others, len(others) + 3)
         assert len(attempts) == before
 
 

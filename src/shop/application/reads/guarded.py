@@ -103,7 +103,7 @@ class GuardedReads:
         self, subject: str | None, size: int, cursor: str | None
     ) -> Result[Page[AuditRecord], InvalidValue | InvalidCursor | NotAllowed | Unavailable]:
         """Return a page of the audit log, newest first."""
-        # Before anything is recorded: the log cannot forget what somebody writes in the place of a subject.
+        # Before anything is recorded: nothing can be removed from the log, so no free text may enter it as a subject.
         about = None if subject is None else AuditSubject.parse(subject)
         if isinstance(about, Err):
             return about
