@@ -128,6 +128,7 @@ def test_a_user_from_registration_to_deletion(program: Program) -> None:
     assert problem["instance"].startswith("urn:shop:trace:")
 
 
+@pytest.mark.programs
 def test_an_order_from_placing_to_sales_and_audit_log(whole: Program, database_url: str) -> None:
     user = whole.json(*REGISTER, stdin=PASSWORD)["id"]
     lines = ("--line", "MUG-01:Mug:2:9.90 EUR", "--line", "BOOK:A book:1:12.50 EUR")
@@ -274,6 +275,7 @@ def test_invalid_arguments_are_a_usage_problem(call_main: Callable[..., Ran], ar
     assert "Traceback" not in called.stderr
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("arguments", [("users", "show", "\udcff"), ("users", "login", "ada@example.org")], ids=["bytes", "no terminal"])
 def test_invalid_arguments_of_a_process_are_a_usage_problem(program: Program, arguments: tuple[str, ...]) -> None:
     # Arguments are bytes, and there is no terminal for the password prompt.
@@ -511,6 +513,7 @@ def test_what_cannot_be_pruned_is_reported_and_the_rest_is_pruned(program: Progr
     assert "removed all the same: outbox 2, inbox 0, answers 0, erasures 0" in ran.stderr
 
 
+@pytest.mark.programs
 def test_ctrl_c_while_seeds_are_written_is_no_outage(program: Program, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         # The server stops reading in the middle of a COPY.
@@ -741,6 +744,7 @@ def test_settings_are_shown_with_source_and_without_secrets(program: Program) ->
     assert rows["redis_url"] == ["scheme=redis", "password=***", "host=localhost", "environment"]
 
 
+@pytest.mark.programs
 def test_spans_of_queries_are_lines_of_json_where_the_setting_says_so(program: Program) -> None:
     with program.start("--set", "tracing=console", "users", "list") as called:
         _, lines = called.communicate()
