@@ -84,7 +84,8 @@ DROP FUNCTION erase_traces(uuid);
 -- and NULL if there was nothing to do, or another transaction does it. When all are erased, and requests of before have ended, everything is
 -- searched once more, for what they have written: then the erasure is finished. Of an address only what is of the time until then is erased,
 -- and of no other user. The work is bounded by the number of traces to examine: a plan must not walk through the traces of others because
--- most are those of this user, so plans are generic, and what counts is how many rows are read.
+-- most are those of this user, so plans are generic, and what counts is how many rows are read. Processes of the previous version name no
+-- number.
 CREATE FUNCTION erase_traces(erased uuid, at_most integer DEFAULT 5000) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET jit = off SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET seq_page_cost = 0 SET random_page_cost = 0 AS $$
