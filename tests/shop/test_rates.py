@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from shop.application.reads.cache import CacheUnavailable
 from shop.infrastructure.rates import open_rate_limit
+from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.infrastructure.redis.connection import open_redis
 from shop.local_servers import redis_server
 
@@ -52,3 +59,76 @@ async def test_any_number_of_callers_at_once_is_served(redis_url: str, caplog: p
     async with open_redis(redis_url, answer_within=30, retries=0) as redis:
         pongs = (redis.ping() for _ in range(300))  # pyright: ignore[reportUnknownMemberType] of redis
         assert await asyncio.gather(*pongs) == [True] * 300
+
+
+class Relay:
+    """Forwards connections to Redis until it is told what happens to those that it has."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._port = urlsplit(redis_url).port
+        self._clients = list[asyncio.StreamWriter]()
+        self._silent = set[asyncio.StreamWriter]()
+
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.append(writer)
+        from_redis, to_redis = await asyncio.open_connection("127.0.0.1", self._port)
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while data := await source.read(65536):
+                    if writer not in self._silent:
+                        target.write(data)
+            target.close()
+
+        await asyncio.gather(copy(reader, to_redis), copy(from_redis, writer))
+
+    def close(self) -> None:
+        for each in self._clients:
+            each.close()
+
+    def reset(self) -> None:
+        for each in self._clients:
+            each.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            each.transport.abort()
+
+    def fall_silent(self) -> None:
+        self._silent.update(self._clients)
+
+
+@asynccontextmanager
+async def relayed(redis_url: str) -> AsyncGenerator[tuple[Relay, str]]:
+    relay = Relay(redis_url)
+    server = await asyncio.start_server(relay.forward, "127.0.0.1", 0)
+    try:
+        yield relay, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        relay.close()
+        server.close()
+
+
+@pytest.mark.parametrize("end", [Relay.close, Relay.reset])
+async def test_connections_that_ended_while_they_were_idle_are_no_outage(
+    redis_url: str, end: Callable[[Relay], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with relayed(redis_url) as (relay, url), open_cache_store(url) as cache, open_rate_limit("ended", 1000, url) as rates:
+
+        async def use_many_at_once() -> None:
+            await asyncio.gather(*(cache.probe() for _ in range(8)), *(rates.hit("ada") for _ in range(8)))
+
+        await use_many_at_once()
+        end(relay)
+        # What has happened to a connection arrives before the answer of another one.
+        async with open_cache_store(url) as another:
+            await another.probe()
+        await use_many_at_once()
+    assert caplog.messages == []
+
+
+async def test_a_connection_that_fails_casts_doubt_on_the_idle_ones(redis_url: str) -> None:
+    async with relayed(redis_url) as (relay, url), open_cache_store(url) as cache:
+        await asyncio.gather(*(cache.probe() for _ in range(8)))
+        # As after a failover of the host: nothing says that the connections are gone.
+        relay.fall_silent()
+        with pytest.raises(CacheUnavailable):
+            await cache.probe()
+        await asyncio.gather(*(cache.probe() for _ in range(8)))

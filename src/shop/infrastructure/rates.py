@@ -13,10 +13,10 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
 
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import Outage
+from shop.infrastructure.redis.connection import open_pool
 
 T = TypeVar("T")
 
@@ -94,10 +94,7 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
         yield SlidingWindowRateLimit(per_minute, MemoryStorage())
         return
     # Without timeouts of its own: they would count the delays of this process.
-    pool: ConnectionPool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        redis_url, socket_timeout=None, socket_connect_timeout=None
-    )
-    try:
+    async with open_pool(redis_url, answer_within=None, retries=0) as pool:
         storage = RedisStorage(
             # Only the library's choice of a client: the pool has the real URL, which the library does not parse without a port.
             "async+redis://",
@@ -107,5 +104,3 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
             connection_pool=pool,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] it is typed as an option of connections
         )
         yield SlidingWindowRateLimit(per_minute, storage)
-    finally:
-        await pool.aclose()
