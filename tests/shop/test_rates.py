@@ -14,12 +14,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from shop.application.reads.cache import CacheUnavailable
-from shop.infrastructure.rates import open_rate_limit
+from shop.infrastructure.rates import SlidingWindowRateLimit, open_rate_limit
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.infrastructure.redis.connection import open_redis
 from shop.local_servers import redis_server
 
 from .servers import frozen
+
+
+async def noticed(redis_url: str) -> None:
+    """Return when the event loop knows what has happened to connections: before the answer of another one."""
+    async with open_cache_store(redis_url) as another:
+        await another.probe()
 
 
 async def test_a_process_limits_by_itself_while_redis_does_not_answer(tmp_path: Path) -> None:
@@ -33,6 +39,43 @@ async def test_a_process_limits_by_itself_while_redis_does_not_answer(tmp_path: 
                 assert await allowed("frozen") == [True, True, False, False]
             redis.kill()
             assert await allowed("killed") == [True, True, False, False]
+
+
+async def test_a_redis_that_has_lost_its_data_allows_no_more(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        async with open_rate_limit("lost", 3, redis.url) as rates, open_rate_limit("lost", 3, redis.url) as other:
+            assert [await rates.hit("ada") is None for _ in range(2)] == [True] * 2
+            redis.kill()
+            redis.start()
+            await noticed(redis.url)
+            assert [await rates.hit("ada") is None for _ in range(2)] == [True, False]
+            # Which has allowed nothing yet: both count together what Redis knows, which is one.
+            assert [await other.hit("ada") is None for _ in range(3)] == [True, True, False]
+            redis.kill()
+            # What Redis has refused does not count.
+            assert [await other.hit("ada") is None for _ in range(2)] == [True, False]
+
+
+async def test_a_process_alone_counts_by_a_window_that_slides() -> None:
+    now = 0.0
+    rates = SlidingWindowRateLimit(4, None, clock=lambda: now)
+
+    async def allowed() -> int:
+        return [await rates.hit("ada") for _ in range(9)].count(None)
+
+    counts = dict[float, int]()
+    for now in (30, 59, 75, 90, 300):
+        counts[now] = await allowed()
+    # Half a minute after the first four, two of them still count, and the one at 75.
+    assert counts == {30: 4, 59: 0, 75: 1, 90: 1, 300: 4}
+    for _ in range(10):
+        wait = await rates.hit("ada")
+        assert wait is not None
+        now += wait - 0.01
+        assert await rates.hit("ada") is not None
+        now += 0.02
+        assert await allowed() == 1
+    assert await rates.hit("grace") is None
 
 
 @pytest.mark.programs
@@ -117,9 +160,7 @@ async def test_connections_that_ended_while_they_were_idle_are_no_outage(
 
         await use_many_at_once()
         end(relay)
-        # What has happened to a connection arrives before the answer of another one.
-        async with open_cache_store(url) as another:
-            await another.probe()
+        await noticed(url)
         await use_many_at_once()
     assert caplog.messages == []
 
