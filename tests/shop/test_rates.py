@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from shop.application.reads.cache import CacheUnavailable
-from shop.infrastructure.rates import SlidingWindowRateLimit, open_rate_limit
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.infrastructure.redis.connection import open_redis
+from shop.infrastructure.redis.rates import SlidingWindowRateLimit, open_rate_limit
 from shop.local_servers import redis_server
 
 from .servers import frozen

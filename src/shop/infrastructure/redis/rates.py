@@ -1,4 +1,4 @@
-"""`RateLimit` by the library `limits`: in Redis, or in the memory of this process."""
+"""`RateLimit` over Redis, by the library `limits`, and in the memory of this process."""
 
 from __future__ import annotations
 
