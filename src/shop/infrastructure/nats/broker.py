@@ -34,6 +34,9 @@ _log = logging.getLogger("shop.nats")
 _SUBJECTS = "shop.events.>"
 _CONNECT_TIMEOUT = 2.0
 _PUBLISH_TIMEOUT = 5.0
+# A connection on which nothing arrives is replaced at the third ping that the server would have to answer.
+_PING_INTERVAL = 5.0
+_UNANSWERED_PINGS = 2
 # For how long the broker deduplicates by message id. Later duplicates are handled by the inbox.
 _DUPLICATE_WINDOW = 120.0
 # How long the broker waits for a process that may have died before it redelivers the message; later messages wait. If a handler takes
@@ -60,10 +63,12 @@ class _Link:
 class NatsBroker:
     """A connection that is established on first use, and again after a loss. Created by `open_broker`."""
 
-    def __init__(self, url: str, stream: str, keep: timedelta) -> None:
+    def __init__(self, url: str, stream: str, keep: timedelta, *, answer_within: float, ping_interval: float) -> None:
         self._url = url
         self._stream = stream
         self._keep = keep
+        self._answer_within = answer_within
+        self._ping_interval = ping_interval
         self._link: _Link | None = None
         self._connecting = asyncio.Lock()
         self._is_closing = False
@@ -77,7 +82,7 @@ class NatsBroker:
                 stored = await link.jetstream.publish(
                     f"shop.events.{partition_of(message.aggregate)}.{kind}.{message.event_type}",
                     message.model_dump_json().encode(),
-                    timeout=_PUBLISH_TIMEOUT,
+                    timeout=self._answer_within,
                     headers={"Nats-Msg-Id": str(message.id)} | ({"traceparent": traceparent} if traceparent else {}),
                 )
                 if stored.duplicate:
@@ -98,7 +103,9 @@ class NatsBroker:
         link = await self._linked()
         with _translated():
             # The client's own call does not request the deleted messages.
-            answer = await link.client.request(f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=_PUBLISH_TIMEOUT)
+            answer = await link.client.request(
+                f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=self._answer_within
+            )
         response: dict[str, Any] = json.loads(answer.data)
         if "error" in response:
             raise BrokerUnavailable(str(response["error"].get("description", "the stream cannot be inspected")))
@@ -110,7 +117,7 @@ class NatsBroker:
         link = await self._linked()
         with _translated():
             await link.client.publish(f"shop.status.{status.name}", status.model_dump_json().encode())
-            await link.client.flush(int(_PUBLISH_TIMEOUT))
+            await link.client.flush(self._answer_within)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
@@ -214,6 +221,8 @@ class NatsBroker:
                         connect_timeout=1,
                         # Unlimited: callers have their own timeouts.
                         max_reconnect_attempts=-1,
+                        ping_interval=self._ping_interval,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
+                        max_outstanding_pings=_UNANSWERED_PINGS,
                         reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
                         error_cb=failed,
                         disconnected_cb=self._log_disconnected,
@@ -228,7 +237,7 @@ class NatsBroker:
                 await client.close()
             raise
         known_until = asyncio.get_running_loop().time() + _IDENTITY_KNOWN
-        return _Link(client, JetStreamContext(client, timeout=_PUBLISH_TIMEOUT), identity, known_until)
+        return _Link(client, JetStreamContext(client, timeout=self._answer_within), identity, known_until)
 
     async def _require_stored(self, jetstream: JetStreamContext, sequence: int) -> None:
         # The broker also remembers the ids of recently deleted messages, and acknowledges those without storing anything.
@@ -341,9 +350,19 @@ class NatsDelivery:
 
 
 @asynccontextmanager
-async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelta(days=30)) -> AsyncGenerator[NatsBroker]:
-    """Open a broker whose stream keeps messages for `keep`, and close its connection at the end. It connects on first use."""
-    broker = NatsBroker(url, stream, keep)
+async def open_broker(
+    url: str,
+    stream: str = "SHOP",
+    keep: timedelta = timedelta(days=30),
+    *,
+    answer_within: float = _PUBLISH_TIMEOUT,
+    ping_interval: float = _PING_INTERVAL,
+) -> AsyncGenerator[NatsBroker]:
+    """Open a broker whose stream keeps messages for `keep`, and close its connection at the end. It connects on first use.
+
+    `answer_within` is the time for an answer in seconds. A connection without any is replaced after three times `ping_interval`.
+    """
+    broker = NatsBroker(url, stream, keep, answer_within=answer_within, ping_interval=ping_interval)
     try:
         yield broker
     finally:
