@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
 
 from shop.application.messaging.backlog import Backlog, BacklogMeter, OutboxBacklog
 from shop.application.messaging.broker import BrokerUnavailable
@@ -26,7 +27,8 @@ from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.events import OrderPaid, OrderShipped, UserRegistered
 from shop.infrastructure import telemetry
-from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.metrics import MessagingMetrics
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
@@ -34,6 +36,7 @@ from shop.local_servers import LocalServer
 from shop.web.metrics import describe_backlog
 
 from .events import ORDER, TOTAL, USER, message
+from .servers import frozen
 
 
 async def write(pool: Pool, *events: OrderPaid | OrderShipped | UserRegistered) -> None:
@@ -109,6 +112,18 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     verdicts = [counted[f'shop_consumer_messages_total{{consumer="sales",verdict="{each}"}}'] for each in ("handled", "dead", "skipped")]
     assert verdicts == [1, 1, 0]
     assert counted['shop_consumer_message_seconds_count{consumer="sales"}'] == 2
+
+
+async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_counted(pool: Pool, nats: LocalServer) -> None:
+    metrics = MessagingMetrics(CollectorRegistry())
+    await write(pool, UserRegistered(USER))
+    async with open_broker(nats.url) as broker:
+        await broker.jetstream()
+        with frozen(nats):
+            done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
+        assert done.is_broker_lost
+        assert metrics.registry.get_sample_value("shop_relay_messages_total", {"outcome": "unavailable"}) == 1
+        await (await broker.jetstream()).delete_stream("SHOP")
 
 
 class Silent:
