@@ -42,6 +42,8 @@ _DUPLICATE_WINDOW = 120.0
 # How long the broker waits for a process that may have died before it redelivers the message; later messages wait. If a handler takes
 # longer, another process receives the message too, and waits for this one at the inbox.
 _ACK_WAIT = 2.0
+# Nothing waits for an unsettled message. Longer than a handler takes, since a wait that the handler requests after that has no effect.
+_UNORDERED_ACK_WAIT = 30.0
 # How often the stream's identity is checked: another process may have recreated it while the connection persisted.
 _IDENTITY_KNOWN = 5.0
 # "stream name already in use with a different configuration"
@@ -158,13 +160,13 @@ class NatsBroker:
                 await subscription.unsubscribe()
         return [found[key] for key in sorted(found)]
 
-    def subscribe(self, consumer: str, interest: Interest = ALL) -> NatsSubscription:
+    def subscribe(self, consumer: str, interest: Interest = ALL, *, is_ordered: bool = True) -> NatsSubscription:
         """Return the subscription of a consumer to its interest, which begins with the oldest message of the stream.
 
-        The position of each partition is stored on its own.
+        The position of each partition is stored on its own. If it is not ordered, no message waits for the settlement of another.
         """
         durable = consumer if interest.partition is None else f"{consumer}-{interest.partition}"
-        return NatsSubscription(self, self._stream, durable, _subjects(interest))
+        return NatsSubscription(self, self._stream, durable, _subjects(interest), is_ordered=is_ordered)
 
     async def jetstream(self) -> JetStreamContext:
         """Connect if necessary, and return the JetStream API. Raises `BrokerUnavailable`."""
@@ -267,11 +269,12 @@ class NatsBroker:
 class NatsSubscription:
     """A durable pull consumer. Created by `NatsBroker.subscribe`."""
 
-    def __init__(self, broker: NatsBroker, stream: str, consumer: str, subjects: Sequence[str]) -> None:
+    def __init__(self, broker: NatsBroker, stream: str, consumer: str, subjects: Sequence[str], *, is_ordered: bool) -> None:
         self._broker = broker
         self._stream = stream
         self._consumer = consumer
         self._subjects = subjects
+        self._is_ordered = is_ordered
         self._subscription: JetStreamContext.PullSubscription | None = None
 
     async def next(self, wait: float) -> Delivery | None:
@@ -299,11 +302,11 @@ class NatsSubscription:
         config = ConsumerConfig(
             durable_name=self._consumer,
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_ACK_WAIT,
+            ack_wait=_ACK_WAIT if self._is_ordered else _UNORDERED_ACK_WAIT,
             # Unlimited: the consumer decides about dead letters, since it can distinguish a failure from an outage.
             max_deliver=-1,
-            # Ordering: an unsettled message delays later ones, across all processes and their crashes.
-            max_ack_pending=1,
+            # Ordering: an unsettled message delays later ones, across all processes and their crashes. Otherwise unlimited.
+            max_ack_pending=1 if self._is_ordered else -1,
             # The server sends nothing else.
             filter_subjects=list(self._subjects),
         )
