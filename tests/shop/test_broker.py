@@ -136,6 +136,16 @@ async def test_the_positions_of_a_consumer_are_removed_with_those_of_its_partiti
     assert await broker.forget("old") == 0
 
 
+async def test_each_consumer_of_the_stream_is_listed_and_removed_by_one_name(nats_broker: NatsBroker) -> None:
+    jetstream = await nats_broker.jetstream()
+    for durable in ("invoices", "invoices-0", "invoices-15", "invoices-16", "invoices-03", "-7"):
+        await jetstream.add_consumer("SHOP", ConsumerConfig(durable_name=durable, ack_policy=AckPolicy.EXPLICIT))  # pyright: ignore[reportUnknownMemberType]
+    listed = sorted(await nats_broker.waiting())
+    assert listed == ["-7", "invoices", "invoices-03", "invoices-16"]
+    assert [await nats_broker.forget(name) for name in listed] == [1, 3, 1, 1]
+    assert await nats_broker.waiting() == {}
+
+
 async def test_the_processes_that_say_that_they_run_are_listed(nats_broker: NatsBroker) -> None:
     listening = asyncio.create_task(nats_broker.listen(0.5))
     while not listening.done():

@@ -48,6 +48,7 @@ _UNORDERED_ACK_WAIT = 30.0
 _IDENTITY_KNOWN = 5.0
 # "stream name already in use with a different configuration"
 _STREAM_DIFFERS = 10058
+_PARTITIONS = frozenset(map(str, range(PARTITIONS)))
 # Every error of the client and of the broker's API is one of these.
 _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 
@@ -123,25 +124,27 @@ class NatsBroker:
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
-        link = await self._linked()
         waiting = Counter[str]()
-        with _translated():
-            # The broker answers with 256 at most.
-            while infos := await link.jetstream.consumers_info(self._stream, len(waiting)):
-                waiting.update({each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos})
-        consumers = Counter[str]()
-        for durable, number in waiting.items():
-            name, _, partition = durable.rpartition("-")
-            consumers[name if partition.isdecimal() else durable] += number
-        return consumers
+        for durable, number in (await self._durables()).items():
+            waiting[_consumer_of(durable)] += number
+        return waiting
 
     async def forget(self, consumer: str) -> int:
         """Remove the positions of a consumer, and return how many there were. Raises `BrokerUnavailable`."""
         jetstream, removed = await self.jetstream(), 0
-        for durable in (consumer, *(f"{consumer}-{partition}" for partition in range(PARTITIONS))):
-            with _translated(), suppress(nats.js.errors.NotFoundError):
-                removed += await jetstream.delete_consumer(self._stream, durable)
+        for durable in await self._durables():
+            if _consumer_of(durable) == consumer:
+                with _translated(), suppress(nats.js.errors.NotFoundError):
+                    removed += await jetstream.delete_consumer(self._stream, durable)
         return removed
+
+    async def _durables(self) -> Mapping[str, int]:
+        jetstream, found = await self.jetstream(), dict[str, int]()
+        with _translated():
+            # The broker answers with 256 at most.
+            while infos := await jetstream.consumers_info(self._stream, len(found)):
+                found |= {each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos}
+        return found
 
     async def listen(self, seconds: float) -> Sequence[Status]:
         """Return the latest status of each process that sent one within this time, by name. Raises `BrokerUnavailable`."""
@@ -389,6 +392,12 @@ def _ignored() -> Generator[None]:
 
 async def _log_reconnected() -> None:
     _log.info("connected again")
+
+
+def _consumer_of(durable: str) -> str:
+    name, _, partition = durable.rpartition("-")
+    # Any other durable consumer is not of this service, and has its whole name.
+    return name if name and partition in _PARTITIONS else durable
 
 
 def _subjects(interest: Interest) -> list[str]:
