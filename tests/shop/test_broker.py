@@ -164,6 +164,16 @@ async def test_a_consumer_that_was_created_without_ordering_is_updated(nats_brok
     assert await subscription.next(0.2) is None
 
 
+async def test_a_consumer_that_needs_no_order_any_more_waits_for_no_settlement(nats_broker: NatsBroker) -> None:
+    for event in EVENTS[:3]:
+        await nats_broker.publish(message(event))
+    first = await delivered(nats_broker.subscribe("sales"))
+    unordered = nats_broker.subscribe("sales", is_ordered=False)
+    others = [await delivered(unordered), await delivered(unordered)]
+    bodies = {each.body for each in (first, *others)}
+    assert len(bodies) == 3
+
+
 async def test_a_waiting_consumer_whose_stream_is_deleted_receives_from_the_recreated_one(nats_broker: NatsBroker) -> None:
     subscription = nats_broker.subscribe("sales")
     assert await receive_all(subscription) == []
