@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from shop.application.messaging.status import Status
 from shop.domain.events import Event, OrderPaid, OrderShipped
 from shop.domain.values import OrderId
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, nats_server
 
 from .events import EVENTS, TOTAL, USER, message
 from .faults.proxy import Fault, Proxy, Rates, running, tcp
@@ -217,6 +219,13 @@ async def test_a_broker_that_does_not_exist_is_unavailable() -> None:
             await broker.subscribe("sales").next(0.1)
 
 
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[LocalServer]:
+    """A server of its own for each test: what was sent to a frozen one arrives later."""
+    with nats_server(tmp_path) as server:
+        yield server
+
+
 async def until_published(broker: NatsBroker) -> None:
     async with asyncio.timeout(60):
         while True:
@@ -225,21 +234,21 @@ async def until_published(broker: NatsBroker) -> None:
                 return
 
 
-async def test_an_answer_that_arrives_too_late_leaves_the_connection_alone(nats: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_answer_that_arrives_too_late_leaves_the_connection_alone(own_nats: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with open_broker(nats.url, answer_within=0.2, ping_interval=600) as broker:
+    async with open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
         await until_published(broker)
-        with frozen(nats), pytest.raises(BrokerUnavailable):
+        with frozen(own_nats), pytest.raises(BrokerUnavailable):
             await broker.announce(Status(name="relay", host="here", process=1))
         await until_published(broker)
         assert [record.getMessage() for record in caplog.records if "nats" in record.name] == []
 
 
-async def test_a_client_that_has_stopped_reading_connects_again(nats: LocalServer) -> None:
-    async with open_broker(nats.url, answer_within=0.2, ping_interval=600) as broker:
+async def test_a_client_that_has_stopped_reading_connects_again(own_nats: LocalServer) -> None:
+    async with open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
         # nats-py cannot parse the subject.
         listening = asyncio.create_task(broker.listen(0.5))
-        await send_strange_status(nats, listening)
+        await send_strange_status(own_nats, listening)
         await until_published(broker)
 
 
@@ -255,10 +264,10 @@ async def send_strange_status(nats: LocalServer, listening: asyncio.Task[object]
     await writer.wait_closed()
 
 
-async def test_a_connection_on_which_nothing_arrives_is_replaced(nats: LocalServer) -> None:
+async def test_a_connection_on_which_nothing_arrives_is_replaced(own_nats: LocalServer) -> None:
     silence = Rates(request=1.0, weights={Fault.HALF_OPEN: 1})
     async with (
-        running(Proxy("nats", tcp(int(nats.url.rpartition(":")[2])))) as proxy,
+        running(Proxy("nats", tcp(int(own_nats.url.rpartition(":")[2])))) as proxy,
         open_broker(f"nats://127.0.0.1:{proxy.port}", answer_within=0.2, ping_interval=0.1) as broker,
     ):
         await until_published(broker)
@@ -280,16 +289,16 @@ async def send_more_than_buffers_hold(broker: NatsBroker) -> None:
     await asyncio.gather(*(send() for _ in range(12)))
 
 
-async def test_the_end_does_not_wait_for_a_server_that_reads_nothing(nats: LocalServer) -> None:
-    async with asyncio.timeout(60), open_broker(nats.url, answer_within=0.2, ping_interval=600) as broker:
+async def test_the_end_does_not_wait_for_a_server_that_reads_nothing(own_nats: LocalServer) -> None:
+    async with asyncio.timeout(60), open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
         await until_published(broker)
-        with frozen(nats):
+        with frozen(own_nats):
             await send_more_than_buffers_hold(broker)
             await broker.close()
 
 
-async def test_a_new_connection_does_not_wait_for_what_was_not_written_to_the_old_one(nats: LocalServer) -> None:
-    port, writers = int(nats.url.rpartition(":")[2]), list[asyncio.StreamWriter]()
+async def test_a_new_connection_does_not_wait_for_what_was_not_written_to_the_old_one(own_nats: LocalServer) -> None:
+    port, writers = int(own_nats.url.rpartition(":")[2]), list[asyncio.StreamWriter]()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -32,7 +33,7 @@ from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, nats_server
 from shop.web.metrics import describe_backlog
 
 from .events import ORDER, TOTAL, USER, message
@@ -114,16 +115,16 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     assert counted['shop_consumer_message_seconds_count{consumer="sales"}'] == 2
 
 
-async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_counted(pool: Pool, nats: LocalServer) -> None:
+async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_counted(pool: Pool, tmp_path: Path) -> None:
     metrics = MessagingMetrics(CollectorRegistry())
     await write(pool, UserRegistered(USER))
-    async with open_broker(nats.url) as broker:
-        await broker.jetstream()
-        with frozen(nats):
-            done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
-        assert done.is_broker_lost
-        assert metrics.registry.get_sample_value("shop_relay_messages_total", {"outcome": "unavailable"}) == 1
-        await (await broker.jetstream()).delete_stream("SHOP")
+    with nats_server(tmp_path) as nats:
+        async with open_broker(nats.url) as broker:
+            await broker.jetstream()
+            with frozen(nats):
+                done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
+            assert done.is_broker_lost
+            assert metrics.registry.get_sample_value("shop_relay_messages_total", {"outcome": "unavailable"}) == 1
 
 
 class Silent:
