@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -15,6 +16,7 @@ from nats.aio.client import Client
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
 
 from shop.application.messaging.backlog import Backlog, BacklogMeter, ErasureBacklog, OutboxBacklog, StoreBacklog
 from shop.application.messaging.broker import BrokerUnavailable
@@ -26,14 +28,16 @@ from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.events import OrderPaid, OrderShipped, UserRegistered
 from shop.infrastructure import telemetry
-from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.metrics import MessagingMetrics
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, nats_server
 from shop.web.metrics import describe_backlog
 
 from .events import ORDER, TOTAL, USER, message
+from .servers import frozen
 
 
 async def write(pool: Pool, *events: OrderPaid | OrderShipped | UserRegistered) -> None:
@@ -110,6 +114,18 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     verdicts = [counted[f'shop_consumer_messages_total{{consumer="sales",verdict="{each}"}}'] for each in ("handled", "dead", "skipped")]
     assert verdicts == [1, 1, 0]
     assert counted['shop_consumer_message_seconds_count{consumer="sales"}'] == 2
+
+
+async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_counted(pool: Pool, tmp_path: Path) -> None:
+    metrics = MessagingMetrics(CollectorRegistry())
+    await write(pool, UserRegistered(USER))
+    with nats_server(tmp_path) as nats:
+        async with open_broker(nats.url) as broker:
+            await broker.jetstream()
+            with frozen(nats):
+                done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
+            assert done.is_broker_lost
+            assert metrics.registry.get_sample_value("shop_relay_messages_total", {"outcome": "unavailable"}) == 1
 
 
 NONE_DUE = ErasureBacklog(0, 0.0)
