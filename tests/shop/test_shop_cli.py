@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import io
 import json
 import os
@@ -790,3 +791,40 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
     file.write_text("name,email\n", encoding="utf-8")
     problem = program.json("users", "import", str(file), code=2)
     assert problem["detail"] == f"{file}: the first line is not first_name,last_name,email,phone,password_hash"
+
+
+def test_an_invalid_line_of_a_file_of_users_is_refused_alone(program: Program, tmp_path: Path) -> None:
+    hashed = f"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA${'A' * 43}"
+    lines = [
+        "\ufefffirst_name,last_name,email,phone,password_hash",
+        f'Ada,L,a@example.org,,"{hashed}"',
+        "",
+        f'J\udcf6rg,L,b@example.org,,"{hashed}"',
+        f'{"x" * 200_000},L,c@example.org,,"{hashed}"',
+        f'"{"x" * 200_000}',
+        f"Mallory,L,inside@example.org,,{hashed}",
+        f'",L,d@example.org,,"{hashed}"',
+        "  \r",
+        f'"two\nlines",L,e@example.org,,"{hashed}"',
+        f'"open,L,f@example.org,,{hashed}',
+        f'Ada,L,g@example.org,,"{hashed}"',
+        f'Ada,"L""",h@example.org,,"{hashed}"\r',
+        f'"open,L,i@example.org,,{hashed}',
+        "Ada,L,j@example.org,,",
+        "",
+    ]
+    file = tmp_path / "users.csv"
+    file.write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    imported = program.json("users", "import", str(file), code=1)
+    not_csv = "is not CSV: a quote is not closed, or not followed by a comma; it includes the lines to"
+    assert [(each["line"], each["reason"]) for each in imported["refused"]] == [
+        (4, "is not UTF-8"),
+        (5, "first name is longer than 100 characters"),
+        (6, "first name is longer than 100 characters"),
+        (10, "first name contains a control character"),
+        (12, f"{not_csv} 13"),
+        (15, f"{not_csv} 16"),
+    ]
+    found = program.json("users", "list")["items"]
+    assert (imported["imported"], sorted(user["email"] for user in found)) == (2, ["a@example.org", "h@example.org"])
+    assert csv.field_size_limit() == 131_072
