@@ -319,11 +319,18 @@ async def test_a_change_requires_the_current_version(web: Web) -> None:
     path, change = f"/users/{ada.id}", {"last_name": "Hopper"}
     assert problem(await ada("PATCH", path, json=change)) == (428, "precondition-required")
     assert problem(await ada("DELETE", path)) == (428, "precondition-required")
-    for stale in ('"2"', '"0"', 'W/"1"', "1", '"1", "2"', '"99999999999"'):
+    for stale in ('"2"', '"0"', 'W/"1"', "1", '"3", "2"', '"99999999999"', '"1" "2"', '"1", *', '"x, "1""', ","):
         assert problem(await ada("PATCH", path, headers={"If-Match": stale}, json=change)) == (412, "precondition-failed")
         assert problem(await ada("DELETE", path, headers={"If-Match": stale})) == (412, "precondition-failed")
     assert (await ada("PATCH", path, headers={"If-Match": "*"}, json=change)).headers["etag"] == '"2"'
-    assert (await ada("PATCH", path, headers={"If-Match": '"1" , W/"9",  "2", "x,y"'}, json=change)).headers["etag"] == '"3"'
+    assert (await ada("PATCH", path, headers={"If-Match": '"1" , W/"9",, "2", "x,y"'}, json=change)).headers["etag"] == '"3"'
+    several = [*ada.headers.items(), ("If-Match", '"3"'), ("If-Match", 'W/"4", "5"')]
+    assert (await web.client.patch(path, headers=several, json=change)).headers["etag"] == '"4"'
+    # White space of Unicode, which is none of HTTP.
+    odd = {b"Authorization": ada.headers["Authorization"].encode(), b"If-Match": b'"4"\xa0'}
+    assert problem(await web.client.patch(path, headers=odd, json=change)) == (412, "precondition-failed")
+    several = [*ada.headers.items(), ("If-Match", "*"), ("If-Match", '"4"')]
+    assert problem(await web.client.patch(path, headers=several, json=change)) == (412, "precondition-failed")
 
 
 async def test_a_move_of_an_order_may_name_its_version(web: Web) -> None:
