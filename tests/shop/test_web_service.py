@@ -65,27 +65,6 @@ async def test_a_write_is_carried_out_once_under_its_key(web: Web) -> None:
     assert len((await ada("GET", f"/users/{ada.id}/orders")).json()["items"]) == 1
 
 
-async def test_every_kind_of_write_takes_a_key(web: Web) -> None:
-    ada, admin = await web.person(), await web.person(Role.ADMIN)
-    order = (await ada.order())["id"]
-    writes = [
-        ("PATCH", f"/users/{ada.id}", {"last_name": "Hopper"}, 200),
-        ("PUT", f"/users/{ada.id}/role", {"role": "clerk"}, 204),
-        ("POST", f"/orders/{order}/payment", None, 200),
-        ("POST", f"/orders/{order}/shipment", None, 200),
-        ("DELETE", f"/users/{(await web.person()).id}", None, 204),
-    ]
-    for number, (method, path, body, status) in enumerate(writes):
-        headers = {"Idempotency-Key": f"k{number}", "If-Match": "*"}
-        answers = [await admin(method, path, headers=headers, json=body) for _ in range(2)]
-        assert [(each.status_code, each.headers.get("idempotency-replayed")) for each in answers] == [(status, None), (status, "true")], (
-            path
-        )
-    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
-    registered = [await web.client.post("/users", headers={"Idempotency-Key": "k"}, json=registration) for _ in range(2)]
-    assert registered[0].content == registered[1].content
-
-
 async def test_no_password_is_in_a_fingerprint(web: Web) -> None:
     registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
     for password in (PASSWORD, "battery staple"):
