@@ -103,9 +103,9 @@ def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path, *, is_json: b
     assert not is_json or json.loads(out)["detail"] == message
 
 
-# The program, with Ctrl-C before and after each write to stdout, and at the end of the interpreter.
+# The program, with Ctrl-C before and after each write to stdout, and while the interpreter ends.
 INTERRUPTED_OUTPUT = """
-import atexit, io, os, signal, sys
+import io, os, signal, sys
 class Interrupting(io.TextIOWrapper):
     def write(self, text):
         os.kill(os.getpid(), signal.SIGINT)
@@ -113,8 +113,11 @@ class Interrupting(io.TextIOWrapper):
         os.kill(os.getpid(), signal.SIGINT)
         return written
 sys.stdout = Interrupting(io.FileIO(1, "w"), write_through=True)
+class Last:
+    def __del__(self, kill=os.kill, arguments=(os.getpid(), signal.SIGINT)):
+        kill(*arguments)
+last = Last()
 from shop.cli import main
-atexit.register(os.kill, os.getpid(), signal.SIGINT)
 main()
 """
 

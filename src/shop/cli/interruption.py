@@ -22,7 +22,7 @@ def begin() -> None:
 
 def end() -> bool:
     """Raise exceptions for both, as Python does by default. Return whether this is the program, and Ctrl-C is not ignored."""
-    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in {_stop, _done}
+    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _stop
     if is_ours:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -31,7 +31,8 @@ def end() -> bool:
 
 def ignore() -> None:
     """Ignore Ctrl-C from now on: the work is over, and only its outcome remains to be written."""
-    signal.signal(signal.SIGINT, _done)
+    # Not by a function: Python resets signals with one before it ends, and Ctrl-C would kill it then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stop(*_: object) -> None:
@@ -41,10 +42,6 @@ def _stop(*_: object) -> None:
     else:
         _write(2, f"shop: {MESSAGE}")
     os._exit(STATUS)
-
-
-def _done(*_: object) -> None:
-    """Do nothing."""
 
 
 def _write(descriptor: int, line: str) -> None:
