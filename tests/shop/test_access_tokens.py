@@ -222,6 +222,18 @@ def test_what_is_no_regular_file_is_refused_at_once(folder: Path, clock: Clock, 
         tokens(folder, "").issue(CLAIMS)
 
 
+def test_a_large_file_is_not_read_whole(
+    folder: Path, clock: Clock, reloading: SignedAccessTokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = reloading.issue(CLAIMS)
+    with (folder / "large.pem").open("wb") as file:
+        file.truncate(65_537)
+    clock.now = 2.0
+    assert reloading.read(before) == CLAIMS
+    [line] = warned(caplog, logging.ERROR)
+    assert f"{folder / 'large.pem'}: cannot be read: it is larger than 64 KiB" in line
+
+
 BROKEN = {
     "a key": ("new.pem", b"x", "keys/new.pem: is no key in PEM without a passphrase; openssl genpkey -algorithm ed25519 makes one"),
     "the file that names the key": (

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
@@ -201,7 +202,13 @@ async def test_events_claimed_by_a_frozen_relay_are_published_by_another(
         await until(is_published)
 
 
-async def test_the_wait_for_a_frozen_server_is_limited(database_url: str) -> None:
+async def sent(conn: Connection) -> None:
+    """Return when a statement is on its way."""
+    while conn.info.transaction_status is not TransactionStatus.ACTIVE:  # noqa: ASYNC110 it is a state of libpq
+        await asyncio.sleep(0)
+
+
+async def test_the_wait_for_a_frozen_server_is_limited(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     # PostgreSQL's own timeouts are frozen too.
     async with open_pool(database_url, PoolOptions(statement_timeout=20, answer_margin=3)) as pool:
 
@@ -235,7 +242,30 @@ async def test_the_wait_for_a_frozen_server_is_limited(database_url: str) -> Non
                 with pytest.raises(CommitOutcomeUnknown):
                     await unit_of_work.commit()
 
-        await asyncio.gather(ask(), commit())
+        async def cancel() -> None:
+            async with held() as (conn, freeze):
+                freeze()
+                conn.patience = None
+                asking = asyncio.create_task(conn.execute("SELECT 1"))
+                await sent(conn)
+                asking.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
+
+        await asyncio.gather(ask(), commit(), cancel())
+    # The driver's own attempts to end a statement are logged, and take ten seconds.
+    assert [record.message for record in caplog.records if record.name == "psycopg"] == []
+
+
+async def test_a_cancelled_statement_is_ended_and_its_connection_stays(database_url: str) -> None:
+    async with open_pool(database_url) as pool, pool.connection() as conn:
+        for statement in ("SELECT pg_sleep(600)", "SELECT 1"):
+            asking = asyncio.create_task(conn.execute(statement.encode()))
+            await sent(conn)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        assert await (await conn.execute("SELECT 2")).fetchone() == (2,)
 
 
 async def test_connections_killed_under_load_lose_and_repeat_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from shop.application.health import check_health
+from shop.application.health import Check, check_health
 from shop.application.outages import Outage
 from shop.bootstrap import Settings, grant_to
 from shop.infrastructure.postgres.administration.owner import owner_transaction
@@ -153,6 +154,25 @@ def test_no_problem_has_the_reason_of_an_outage() -> None:
 
 
 # --- Health -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_check_that_does_not_end_when_it_is_cancelled_is_not_waited_for() -> None:
+    released = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def probe() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(released.wait(), 10)
+            ended.set()
+        return ""
+
+    [finding] = (await check_health([Check("slow", probe, is_required=True)], seconds=0.01)).findings
+    assert (finding.is_healthy, finding.detail, ended.is_set()) == (False, "no answer within 0.01 s", False)
+    released.set()
+    await ended.wait()
 
 
 async def _unhealthy(url: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -442,3 +444,35 @@ def test_a_url_may_be_in_a_file_that_a_variable_names(folder: Path, monkeypatch:
         "DATABASE_URL_FILE in the environment: DATABASE_URL is set, too; remove one of them",
         "REDIS_URL_FILE in the environment: the file cannot be read: No such file or directory",
     ]
+
+
+def test_a_file_of_settings_has_an_end_and_a_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shop.infrastructure.small_files._WRITTEN_WITHIN", 0.1)
+    (folder / "large").write_bytes(b"x" * 65_537)
+    os.mkfifo(folder / "pipe")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(folder / "large"))
+    monkeypatch.setenv("REDIS_URL_FILE", str(folder / "pipe"))
+    monkeypatch.setenv("NATS_URL_FILE", str(folder))
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert [each.partition(" in the environment: the file cannot be read: ")[::2] for each in caught.value.problems[:3]] == [
+        ("DATABASE_URL_FILE", "it is larger than 64 KiB"),
+        ("REDIS_URL_FILE", "it is a pipe whose writer has not finished within 0.1 s"),
+        ("NATS_URL_FILE", "Is a directory"),
+    ]
+    for name in (".env", "shop.yaml"):
+        (folder / name).write_bytes(b"#" * 65_537)
+        assert problems(database_url=URL) == [f"{name}: cannot be read: it is larger than 64 KiB"]
+        (folder / name).unlink()
+
+
+def test_a_file_of_settings_may_be_a_pipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in DATABASE_URL_FILE=<(command) of a shell.
+    reader, writer = os.pipe()
+    os.write(writer, f"{URL}\n".encode())
+    monkeypatch.setenv("DATABASE_URL_FILE", f"/dev/fd/{reader}")
+    # Of who has nothing more to say, and of who is late.
+    closing = threading.Timer(0.1, lambda: os.close(writer))
+    closing.start()
+    assert load_settings().settings.database_url.get_secret_value() == URL
+    os.close(reader)

@@ -79,7 +79,7 @@ BREAKING = [
     ("src/shop/cli/commands/users.py", "shop.cli.commands.orders", COMMANDS_APART),
     ("src/shop/demo/story.py", "shop.infrastructure.postgres.pool", ADAPTERS),
     ("src/shop/cli/commands/users.py", "shop.infrastructure.settings.model", ADAPTERS),
-    ("src/shop/web/app.py", "shop.infrastructure.rates", ADAPTERS),
+    ("src/shop/web/app.py", "shop.infrastructure.redis.rates", ADAPTERS),
     ("src/shop/demo/story.py", "shop_db.users", GENERATED),
     ("src/shop/bootstrap/service.py", "shop_db", GENERATED),
     ("src/shop/infrastructure/passwords.py", "shop_db.models", GENERATED),

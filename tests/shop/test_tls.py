@@ -16,8 +16,8 @@ import pytest
 from shop.application.reads.cache import CacheUnavailable
 from shop.bootstrap import DatabaseNotReady, Settings
 from shop.infrastructure.postgres.pool import open_pool
-from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.infrastructure.redis.rates import open_rate_limit
 from tests.support.servers import DEBIAN, make_folder
 
 from .replication import Server

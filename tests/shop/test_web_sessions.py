@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shop.application.context import Actor, Context
 from shop.application.rates import network_of
+from shop.bootstrap import Settings, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import Password, UserId
 from shop.local_servers import redis_server
+from shop.web.server import Listening, open_server
 
 from .web import KEYS, PASSWORD, Person, Web, bearer, open_web, problem, write_key
 
@@ -365,3 +367,13 @@ async def test_without_a_key_that_signs_nobody_logs_in_and_no_refresh_token_is_u
             while (answer := await refresh()).status_code == 503:
                 pass
         assert answer.status_code == 200
+
+
+async def test_keys_that_break_before_the_first_login_are_those_that_were_read_at_the_start(database_url: str, tmp_path: Path) -> None:
+    write_key(tmp_path, "first")
+    settings = Settings.model_validate({"database_url": database_url, "token_keys": str(tmp_path), "token_signing_key": "first"})
+    listening = Listening("", 0, str(tmp_path / "shop.sock"))
+    async with open_shop(settings) as shop, open_server(shop, settings, listening, lambda _: None):
+        (tmp_path / "first.pem").write_bytes(b"")
+        (tmp_path / "other.pem").write_bytes(b"x")
+        assert [key["kid"] for key in shop.sessions.published_keys()] == ["first"]

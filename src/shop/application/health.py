@@ -58,11 +58,15 @@ async def check_health(checks: Sequence[Check], seconds: float = _TIMEOUT) -> He
 
 async def _run(check: Check, seconds: float) -> Finding:
     started = time.perf_counter()
+    probing = asyncio.ensure_future(check.probe())
     try:
         async with asyncio.timeout(seconds):
-            detail, is_healthy = await check.probe(), True
+            # A probe of a silent server may take a while to end after it was cancelled, which nobody waits for.
+            detail, is_healthy = await asyncio.shield(probing), True
     except Unhealthy as finding:
         detail, is_healthy = str(finding), False
     except TimeoutError:
         detail, is_healthy = f"no answer within {seconds:g} s", False
+    finally:
+        probing.cancel()
     return Finding(check.name, is_healthy, check.is_required, detail, round((time.perf_counter() - started) * 1000, 1))

@@ -45,8 +45,8 @@ from shop.infrastructure.postgres.messaging.pending_messages import PostgresPend
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories, sign_pages
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.infrastructure.rates import open_rate_limit
 from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.infrastructure.redis.rates import open_rate_limit
 from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.cursor_keys import cursor_keys
 from shop.infrastructure.settings.model import Settings

@@ -5,12 +5,9 @@ The libraries take a tenth of a second to import, so only what needs a token imp
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ from uuid import UUID
 
 from shop.application.commands.access_tokens import AccessClaims, NoSigningKey
 from shop.domain.values import UserId
+from shop.infrastructure.small_files import read_small_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -258,7 +256,7 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
 
     file = folder / _SIGNING
     try:
-        named = _content(file).decode("utf-8").strip()
+        named = read_small_file(file, is_regular=True).decode("utf-8").strip()
     except FileNotFoundError:
         named = ""
         if not signing_id:
@@ -290,15 +288,6 @@ def _any_private(keys: Mapping[str, Key]) -> tuple[str, Ed25519PrivateKey | None
     return max(private, key=lambda each: each[0], default=("", None))
 
 
-def _content(path: Path) -> bytes:
-    """Return the content of a regular file. Raises OSError, at once also for a FIFO, which would wait for a writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        return file.read()
-
-
 def _public(keys: Mapping[str, Key]) -> dict[str, Ed25519PublicKey]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -317,7 +306,7 @@ def _key(path: Path) -> Key:
     if _KEY_ID.fullmatch(path.stem) is None:
         raise ValueError(f"{path}: the name of a key has only letters, digits, - and _")
     try:
-        text = _content(path)
+        text = read_small_file(path, is_regular=True)
         key = load_pem_private_key(text, None) if b"PRIVATE KEY" in text else load_pem_public_key(text)
     except FileNotFoundError:
         raise

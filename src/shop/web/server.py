@@ -209,6 +209,8 @@ async def open_server(
     """Return a server of the service, to be run in the block."""
     if not settings.cursor_keys.get_secret_value():
         _log.warning("cursor_keys is not set: cursors of pages are signed by a key of this process alone")
+    # Read now: what breaks later leaves in use what was read before.
+    shop.sessions.published_keys()
     async with health_checks(settings) as checks:
         state = State([*checks, shop.pool_check])
         app = create_app(shop, state, Limits(settings.http_body_limit, settings.http_request_timeout))

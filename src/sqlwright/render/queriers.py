@@ -104,7 +104,7 @@ def _method(builder: ModuleBuilder, querier: QuerierClass, module: str, method: 
             body = statement(call, 2, "return ")
         case ir.Many(paged=False) if asynchronous:
             define, returns = colour.define, f"{builder.name('collections.abc', 'AsyncIterator')}[{annotation}]"
-            row = free_name("row", {*names, module})
+            row = free_name("row", {*names, function.partition(".")[0]})
             body = [*statement(call, 2, f"for {row} in await ", ":"), f"            yield {row}"]
         case ir.Many(paged=False):
             define, returns = colour.define, f"{builder.name('collections.abc', 'Iterator')}[{annotation}]"

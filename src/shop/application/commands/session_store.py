@@ -49,7 +49,10 @@ class SessionStore(Protocol):
         ...
 
     async def rotate(self, session_id: str, used: str, following: str) -> Session | ReusedToken | None:
-        """Replace the digest `used` by `following`, and return the session. If another digest is the current one, end the session."""
+        """Replace the digest `used` by `following`, and return the session. If another digest is the current one, end the session.
+
+        After `SessionStoreLost`, `used` can still be rotated, by a client that tries again.
+        """
         ...
 
     async def of_user(self, user_id: UserId) -> Sequence[Session]:

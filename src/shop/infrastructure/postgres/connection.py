@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.abc import RV, PQGen
+from psycopg.errors import QueryCanceled
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.waiting import wait_async
 
 # Without them psycopg returns bytes for texts, or cannot parse dates. The environment (PGCLIENTENCODING, PGDATESTYLE, PGTZ), the URL, the
 # role and the database may say otherwise. By a statement and not by libpq's `options`, which connection poolers reject.
 _SESSION = "SELECT set_config('DateStyle', 'ISO', false), set_config('TimeZone', 'UTC', false)"
+
+# Seconds for the first statement of a connection, which has no limit of its own yet.
+_SESSION_WITHIN: Final = 5.0
+# Seconds for the server to end a statement whose caller was cancelled: a deadline has passed already.
+_ENDED_WITHIN: Final = 1.0
+# Seconds after which a cancelled wait is noticed at the latest, as psycopg has it.
+_INTERVAL: Final = 0.1
 
 
 class Connection(AsyncConnection[TupleRow]):
@@ -31,26 +41,48 @@ class Connection(AsyncConnection[TupleRow]):
         options["client_encoding"] = "UTF8"
         conn = await super().connect(conninfo, **options)
         try:
-            await conn.execute(_SESSION)
-            if not conn.autocommit:
-                await conn.commit()
+            with conn.waiting(_SESSION_WITHIN):
+                await conn.execute(_SESSION)
+                if not conn.autocommit:
+                    await conn.commit()
         except BaseException:
             await conn.close()
             raise
         return conn
 
-    async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        """Wait for the server, as every call of the driver does."""
+    async def wait(self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None) -> RV:  # noqa: ASYNC109 as the base class has it
+        """Wait for the server, as every call of the driver does. If cancelled, have the statement ended, or close the connection."""
         limit = asyncio.timeout(self.patience)
         try:
             async with limit:
-                return await super().wait(gen, *args, **kwargs)
+                # Not the base class's, which waits ten seconds longer for a server that is silent.
+                return await wait_async(gen, self.pgconn.socket, interval, timeout)
         except TimeoutError:
             if not limit.expired():
                 raise
             # The answer may still arrive, and would be taken for that of a later statement.
             await self.close()
             raise OperationalError(f"the server has not answered for {self.patience:g} s") from None
+        except asyncio.CancelledError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                await self._end_statement(gen)
+            raise
+
+    async def _end_statement(self, gen: PQGen[Any]) -> None:
+        is_usable = False
+        try:
+            async with asyncio.timeout(_ENDED_WITHIN):
+                await self.cancel_safe()
+                await wait_async(gen, self.pgconn.socket, _INTERVAL)
+            is_usable = True
+        except QueryCanceled:
+            is_usable = True
+        except (Error, TimeoutError):
+            # The cancellation is what the caller has to know.
+            return
+        finally:
+            if not is_usable:
+                await self.close()
 
     @contextmanager
     def waiting(self, seconds: float | None) -> Generator[None]:

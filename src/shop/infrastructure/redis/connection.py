@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from shop.application.cancellation import cancellation_first
 
@@ -21,22 +23,56 @@ _NO_WRITES: Final[Mapping[str, str]] = {
 """What is wrong and its cure, by a part of the server's message."""
 
 
+class _Pool(BlockingConnectionPool):
+    """A pool that lends no connection which ended while it was idle, so that a server that was restarted is not taken for one that is down.
+
+    It waits for a free connection: redis's other pool refuses its hundred and first caller at once, as if Redis were down.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+        # The idle connections that were used after the last failure.
+        self._trusted = set[AbstractConnection]()
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Connect, unless the connection is one that works."""
+        reader = connection._reader  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] redis recognises an end, and not a reset
+        if connection not in self._trusted or (reader is not None and reader.exception() is not None):
+            await connection.disconnect(nowait=True)
+        await super().ensure_connection(connection)
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back. If it failed, no idle one is trusted: a host that is gone, or a network, ends no connection."""
+        if connection.is_connected:
+            self._trusted.add(connection)
+        else:
+            self._trusted.clear()
+        await super().release(connection)
+
+
 @asynccontextmanager
-async def open_redis(url: str, *, answer_within: float, retries: int) -> AsyncGenerator[Redis]:
-    """Open a client, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
-    # It waits for a free connection: another pool refuses its hundred and first caller at once, as if Redis were down.
-    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
+async def open_pool(url: str, *, answer_within: float | None, retries: int) -> AsyncGenerator[BlockingConnectionPool]:
+    """Open a pool, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
+    pool: _Pool = _Pool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
         url,
         timeout=answer_within,
         socket_timeout=answer_within,
         socket_connect_timeout=answer_within,
         retry=Retry(NoBackoff(), retries),
+        # Of servers that are moved. By default the client asks for them, and then lends connections that the server has closed.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
-    redis = Redis.from_pool(pool)
     try:
-        yield redis
+        yield pool
     finally:
-        await redis.aclose()
+        await pool.aclose()
+
+
+@asynccontextmanager
+async def open_redis(url: str, *, answer_within: float, retries: int) -> AsyncGenerator[Redis]:
+    """Open a client, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
+    async with open_pool(url, answer_within=answer_within, retries=retries) as pool:
+        yield Redis(connection_pool=pool)
 
 
 @contextmanager

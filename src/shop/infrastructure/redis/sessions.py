@@ -32,21 +32,41 @@ if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then redis.call('PEXPIREAT', 
 return 0
 """
 )
-# A digest that is not the current one is that of a token that was used before: its family was right.
-_ROTATE = (
+# A rotation has two steps, so that the old token is valid until the new one has arrived here, and the new one from then on: no lost
+# answer ends a session. Either step may be carried out twice, or long after its caller has given up and tried again: `turn` counts the
+# first steps, and one that comes too late for its turn does nothing. A token that is neither was used before: its family was right.
+_PREPARE = (
     _NOW
     + """
-local digest = redis.call('HGET', KEYS[1], 'digest')
+local digest, following, turn = unpack(redis.call('HMGET', KEYS[1], 'digest', 'following', 'turn'))
 if not digest then return false end
-if digest ~= ARGV[1] then
-    local kept = redis.call('HGETALL', KEYS[1])
-    redis.call('DEL', KEYS[1])
-    return {'reused', kept}
+if digest ~= ARGV[1] or following ~= ARGV[2] then
+    if (turn or '0') ~= ARGV[3] then return {'overtaken'} end
+    if digest ~= ARGV[1] then
+        if following ~= ARGV[1] then
+            local kept = redis.call('HGETALL', KEYS[1])
+            redis.call('DEL', KEYS[1])
+            return {'reused', kept}
+        end
+        redis.call('HSET', KEYS[1], 'digest', following)
+    end
+    redis.call('HSET', KEYS[1], 'following', ARGV[2], 'refreshed', digits(now))
+    redis.call('HINCRBY', KEYS[1], 'turn', 1)
 end
-redis.call('HSET', KEYS[1], 'digest', ARGV[2], 'refreshed', digits(now))
-return {'rotated', redis.call('HGETALL', KEYS[1])}
+return {'prepared', redis.call('HGETALL', KEYS[1])}
 """
 )
+_SETTLE = """
+local digest, following = unpack(redis.call('HMGET', KEYS[1], 'digest', 'following'))
+if digest == ARGV[1] and following == ARGV[2] then
+    redis.call('HSET', KEYS[1], 'digest', ARGV[2])
+    redis.call('HDEL', KEYS[1], 'following')
+    digest = ARGV[2]
+end
+return digest == ARGV[2]
+"""
+# More than that many uses of one token at the same time.
+_TURNS = 10
 _OF_USER = """
 local found = {}
 for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
@@ -70,7 +90,8 @@ class RedisSessionStore:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
         self._open = redis.register_script(_OPEN)
-        self._rotate = redis.register_script(_ROTATE)
+        self._prepare = redis.register_script(_PREPARE)
+        self._settle = redis.register_script(_SETTLE)
         self._of_user = redis.register_script(_OF_USER)
         self._close_all = redis.register_script(_CLOSE_ALL)
 
@@ -90,12 +111,32 @@ class RedisSessionStore:
 
     async def rotate(self, session_id: str, used: str, following: str) -> Session | ReusedToken | None:
         """Replace the digest `used` by `following`, and return the session. If another digest is the current one, end the session."""
+        key = _PREFIX + session_id
         with errors_as(SessionStoreLost):
-            answer: list[Any] | None = await self._rotate(keys=[_PREFIX + session_id], args=[used, following])
-        if answer is None:
+            prepared = await self._prepared(key, used, following)
+        if prepared is None:
             return None
-        session = _session(session_id, _pairs(answer[1]))
-        return ReusedToken(session) if answer[0] == b"reused" else session
+        outcome, kept = prepared
+        session = _session(session_id, _pairs(kept))
+        if outcome == b"reused":
+            return ReusedToken(session)
+        try:
+            with errors_as(SessionStoreLost):
+                if await self._settle(keys=[key], args=[used, following]):
+                    return session
+                # In between, another use of the token has prepared its rotation.
+                return ReusedToken(session) if await self._redis.delete(key) else None
+        except SessionStoreLost:
+            # Settled or not, the session accepts the new token.
+            return session
+
+    async def _prepared(self, key: str, used: str, following: str) -> tuple[bytes, list[bytes]] | None:
+        for _ in range(_TURNS):
+            turn: bytes | None = await self._redis.hget(key, "turn")
+            answer: list[Any] | None = await self._prepare(keys=[key], args=[used, following, turn or 0])
+            if answer is None or answer[0] != b"overtaken":
+                return None if answer is None else (answer[0], answer[1])
+        raise SessionStoreLost("a refresh token is in use too often at the same time")
 
     async def of_user(self, user_id: UserId) -> Sequence[Session]:
         """Return the sessions of a user, the latest first."""

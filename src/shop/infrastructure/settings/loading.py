@@ -19,6 +19,7 @@ from shop.infrastructure.settings.sources import (
     suggestion,
     variable_of,
 )
+from shop.infrastructure.small_files import read_small_file
 
 DEFAULT_FILE = Path("shop.yaml")
 
@@ -102,7 +103,7 @@ def _from_files(source: EnvSettingsSource, name: str, direct: Mapping[str, RawSe
             problems.append(f"{variable}: {variable_of(key)} is set, too; remove one of them")
             continue
         try:
-            found[key] = RawSetting(variable.name, Path(path).read_text(encoding="utf-8").strip(), name)
+            found[key] = RawSetting(variable.name, read_small_file(Path(path)).decode("utf-8").strip(), name)
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}: the file cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
     return found, problems

@@ -16,6 +16,8 @@ from dotenv.parser import parse_stream
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, YamlConfigSettingsSource
 from yaml.reader import ReaderError
 
+from shop.infrastructure.small_files import read_small_file
+
 _PREFIX = "SHOP_"
 
 # Kubernetes and Docker set these for every service, also for one called `shop` or `redis`.
@@ -139,7 +141,7 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_small_file(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnreadableSource(f"{path}: cannot be read: byte {error.start + 1} is not UTF-8") from None
     except OSError as error:

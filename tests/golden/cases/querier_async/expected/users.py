@@ -107,6 +107,18 @@ async def create_order(conn: AsyncConnection[Any], params: CreateOrderParams) ->
     return value
 
 
+ROW: Final = """\
+SELECT id FROM users WHERE name = $1::text
+"""
+
+
+async def row(conn: AsyncConnection[Any], *, name: str) -> list[int]:
+    """The variable of the loop in its method has another name."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(ROW, (name,), binary=True)
+    return [row[0] for row in await cur.fetchall()]
+
+
 class AsyncQuerier:
     """The functions of this module as methods, with one connection."""
 
@@ -133,3 +145,8 @@ class AsyncQuerier:
     async def create_order(self, arg: CreateOrderParams) -> int:
         """See queries/users.sql:13."""
         return await create_order(self._conn, arg)
+
+    async def row(self, *, name: str) -> AsyncIterator[int]:
+        """The variable of the loop in its method has another name."""
+        for row_ in await row(self._conn, name=name):
+            yield row_

@@ -12,3 +12,7 @@ SELECT * FROM users ORDER BY id;
 
 -- name: CreateOrder :one
 INSERT INTO orders (id, user_id, total, moods) VALUES (@id, @user_id, @total, @moods) RETURNING id;
+
+-- name: Row :many
+-- The variable of the loop in its method has another name.
+SELECT id FROM users WHERE name = @name;

@@ -1,4 +1,4 @@
-"""`RateLimit` by the library `limits`: in Redis, or in the memory of this process."""
+"""`RateLimit` over Redis, by the library `limits`, and in the memory of this process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
 
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import Outage
+from shop.infrastructure.redis.connection import open_pool
 
 T = TypeVar("T")
 
@@ -27,6 +27,10 @@ _ANSWER_WITHIN: Final = 0.25
 # So many times the event loop looks for the answer before it is late, however long the loop itself takes.
 _LOOKS: Final = 25
 _PAUSE: Final = 1.0
+_MINUTE: Final = 60.0
+_LEAST_WAIT: Final = 1.0
+# So many a process counts by itself, in some megabytes. Whoever has more addresses is not stopped by a limit for each.
+_MOST: Final = 100_000
 # What a limit asks Redis at the same time. More wait for their turn: a pool without a free connection would be an error.
 _AT_ONCE: Final = 50
 
@@ -34,12 +38,13 @@ _AT_ONCE: Final = 50
 class SlidingWindowRateLimit:
     """So many a minute, by a sliding window. Created by `open_rate_limit`.
 
-    While the store is down this process counts by itself, from zero, and the store is tried once a second.
+    This process always counts what it allowed, too: while the store is down, and if it has lost its data, no more is allowed than without
+    the store. A store that is down is tried once a second.
     """
 
-    def __init__(self, per_minute: int, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
-        self._shared = SlidingWindowCounterRateLimiter(storage)
-        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+    def __init__(self, per_minute: int, storage: Storage | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._shared = None if storage is None else SlidingWindowCounterRateLimiter(storage)
+        self._own = _OwnCount(per_minute, clock)
         self._item = RateLimitItemPerMinute(per_minute)
         self._outage = Outage(_log, "rates are limited by each process alone", "rates are limited by all processes together again")
         self._clock = clock
@@ -48,24 +53,62 @@ class SlidingWindowRateLimit:
 
     async def hit(self, who: str) -> float | None:
         """Count one more of `who` and return None if the limit allows it, else the seconds to wait."""
+        wait = self._own.hit(who)
+        if wait is not None or self._shared is None:
+            return wait
         async with self._asking:
             if self._outage.is_on and self._clock() < self._paused_until:
-                return await self._count(self._own, who)
+                return None
             try:
                 with cancellation_first():
                     wait = await _answer(self._count(self._shared, who))
             except (StorageError, OSError) as error:
                 self._paused_until = self._clock() + _PAUSE
                 self._outage.begin(type(error).__name__)
-                return await self._count(self._own, who)
+                return None
             self._outage.end()
-            return wait
+        if wait is not None:
+            self._own.take_back(who)
+        return wait
 
     async def _count(self, limiter: SlidingWindowCounterRateLimiter, who: str) -> float | None:
         if await limiter.hit(self._item, who):
             return None
         stats = await limiter.get_window_stats(self._item, who)
-        return max(1.0, stats.reset_time - time.time())
+        return max(_LEAST_WAIT, stats.reset_time - time.time())
+
+
+class _OwnCount:
+    """What this process has allowed in this minute and in the one before, which counts by the part of it that the window still has.
+
+    Not the library's storage in memory, which goes through all that it has whenever it counts.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._minute = 0.0
+        self._before = dict[str, int]()
+        self._now = dict[str, int]()
+
+    def hit(self, who: str) -> float | None:
+        minute, elapsed = divmod(self._clock(), _MINUTE)
+        if minute != self._minute:
+            self._before = self._now if minute == self._minute + 1 else {}
+            self._minute, self._now = minute, {}
+        before, now = self._before.get(who, 0), self._now.get(who, 0)
+        if now + int(before * (1 - elapsed / _MINUTE)) < self._per_minute:
+            if who not in self._now and len(self._now) >= _MOST:
+                del self._now[next(iter(self._now))]
+            self._now[who] = now + 1
+            return None
+        # In the next minute, what was allowed in this one counts a little less with every second.
+        ends = _MINUTE if now >= self._per_minute else _MINUTE * (1 - (self._per_minute - now) / before)
+        return max(_LEAST_WAIT, ends - elapsed)
+
+    def take_back(self, who: str) -> None:
+        if self._now.get(who):
+            self._now[who] -= 1
 
 
 async def _answer(question: Coroutine[Any, Any, T]) -> T:
@@ -91,13 +134,10 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
     Limits with different names count apart.
     """
     if redis_url is None:
-        yield SlidingWindowRateLimit(per_minute, MemoryStorage())
+        yield SlidingWindowRateLimit(per_minute, None)
         return
     # Without timeouts of its own: they would count the delays of this process.
-    pool: ConnectionPool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] redis types its keyword arguments partially
-        redis_url, socket_timeout=None, socket_connect_timeout=None
-    )
-    try:
+    async with open_pool(redis_url, answer_within=None, retries=0) as pool:
         storage = RedisStorage(
             # Only the library's choice of a client: the pool has the real URL, which the library does not parse without a port.
             "async+redis://",
@@ -107,5 +147,3 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
             connection_pool=pool,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] it is typed as an option of connections
         )
         yield SlidingWindowRateLimit(per_minute, storage)
-    finally:
-        await pool.aclose()
