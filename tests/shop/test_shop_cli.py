@@ -224,7 +224,7 @@ def test_each_outcome_has_its_exit_status_and_kind(program: Program, arguments: 
 
 
 @pytest.fixture
-def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Program) -> Callable[..., Ran]:
+def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Program) -> Iterator[Callable[..., Ran]]:
     """Call the whole program in this process, with nothing on stdin: some usage is checked before a command is found."""
     for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
@@ -238,7 +238,10 @@ def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         printed = capsys.readouterr()
         return Ran(int(ended.value.code or 0), printed.out, printed.err)
 
-    return call
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGPIPE)}
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_json_may_be_anywhere_on_the_command_line(call_main: Callable[..., Ran]) -> None:
