@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shop.application.messaging.backlog import Backlog, BacklogMeter, OutboxBacklog
+from shop.application.messaging.backlog import Backlog, BacklogMeter, ErasureBacklog, OutboxBacklog, StoreBacklog
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message, read_message
@@ -93,15 +93,16 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     assert shop.consumers is not None
     await write(pool, UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER))
     await shop.consumers["sales"].run_once()
-    before = (await shop.backlog.measure()).outbox
-    assert before is not None
+    store = (await shop.backlog.measure()).store
+    assert store is not None
+    before = store.outbox
     assert (before.pending, before.lag_seconds >= 0, before.dead) == (3, True, {"relay": 0})
     await shop.relay.run_until_empty()
     # A payment whose content has another form.
     await nats_broker.publish(message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"payload": None}))
-    assert await shop.backlog.measure() == Backlog(OutboxBacklog(0, 0.0, {"relay": 0}), {"sales": 2})
+    assert await shop.backlog.measure() == Backlog(StoreBacklog(OutboxBacklog(0, 0.0, {"relay": 0}), NONE_DUE), {"sales": 2})
     assert [await shop.consumers["sales"].run_once() for _ in range(2)] == [1, 1]
-    assert await shop.backlog.measure() == Backlog(OutboxBacklog(0, 0.0, {"relay": 0, "sales": 1}), {"sales": 0})
+    assert await shop.backlog.measure() == Backlog(StoreBacklog(OutboxBacklog(0, 0.0, {"relay": 0, "sales": 1}), NONE_DUE), {"sales": 0})
     with shop.metrics.served(0) as port, urlopen(f"http://127.0.0.1:{port}/metrics") as response:  # noqa: ASYNC210 of this test alone
         text = response.read().decode()
     counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if not line.startswith("#")}
@@ -111,10 +112,13 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     assert counted['shop_consumer_message_seconds_count{consumer="sales"}'] == 2
 
 
+NONE_DUE = ErasureBacklog(0, 0.0)
+
+
 class Silent:
     """Servers that never answer."""
 
-    async def measure(self) -> OutboxBacklog:
+    async def measure(self) -> StoreBacklog:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -126,7 +130,7 @@ class Silent:
 class Down:
     """Servers that do not answer."""
 
-    async def measure(self) -> OutboxBacklog:
+    async def measure(self) -> StoreBacklog:
         raise StoreLost("down")
 
     async def waiting(self) -> Mapping[str, int]:
@@ -138,11 +142,13 @@ async def test_what_is_unknown_has_no_metric(servers: Down | Silent) -> None:
     unknown = await BacklogMeter(servers, servers, patience=0.01).measure()
     assert unknown == Backlog(None, None)
     assert describe_backlog(unknown) == b""
-    known = describe_backlog(Backlog(OutboxBacklog(3, 1.5, {"relay": 1}), {"sales": 2})).decode()
+    known = describe_backlog(Backlog(StoreBacklog(OutboxBacklog(3, 1.5, {"relay": 1}), ErasureBacklog(4, 2.5)), {"sales": 2})).decode()
     assert [line for line in known.splitlines() if not line.startswith("#")] == [
         "shop_outbox_pending 3.0",
         "shop_outbox_lag_seconds 1.5",
         'shop_dead_letters{consumer="relay"} 1.0',
+        "shop_erasures_due 4.0",
+        "shop_erasures_due_seconds 2.5",
         'shop_consumer_lag{consumer="sales"} 2.0',
     ]
 

@@ -514,10 +514,40 @@ def test_what_cannot_be_pruned_is_reported_and_the_rest_is_pruned(program: Progr
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
         conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
-        conn.execute("DROP FUNCTION erase_traces(uuid)")
+        conn.execute("DROP FUNCTION erase_traces(uuid, integer)")
     ran = program("prune")
     assert (ran.returncode, ran.stdout) == (70, "")
     assert "removed all the same: outbox 2, inbox 0, answers 0, erasures 0" in ran.stderr
+
+
+def test_traces_beyond_one_transaction_are_erased_by_the_command_and_those_beyond_that_are_reported(
+    program: Program, database_url: str
+) -> None:
+    for way, done in (("delete", "deleted"), ("erase", "erased")):
+        user_id = program.json(*REGISTER, stdin=PASSWORD)["id"]
+        with psycopg.connect(database_url) as conn:
+            conn.execute(
+                """
+                INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+                SELECT 'anonymous', 'user.authenticate', %s, 'somewhere', 'refused', '' FROM generate_series(1, 11000)
+                """,
+                [f"user:{user_id}"],
+            )
+        assert program.json("users", way, user_id) == {"id": user_id, done: True, "traces_left": False}
+        with psycopg.connect(database_url) as conn:
+            assert conn.execute("SELECT count(*) FROM audit_log WHERE origin = 'somewhere'").fetchone() == (0,)
+            conn.execute("UPDATE erasures SET cleared_at = NULL")
+    assert [item["detail"] for item in program.json("health")["items"] if item["name"] == "erasures"] == [
+        "2 due, the first for 0.0 h: shop prune goes on with them"
+    ]
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE erasures SET erased_at = now() - interval '49 h'")
+    [late] = [item for item in program.json("health")["items"] if item["name"] == "erasures"]
+    assert (late["is_healthy"], late["is_required"]) == (False, False)
+    assert late["detail"] == "2 due, the first for 49.0 h: shop prune goes on with them"
+    # The rest of the first time, and the second time.
+    assert program.json("prune")["erasures"] == 2
+    assert program.json("prune")["erasures"] == 0
 
 
 @pytest.mark.programs
@@ -631,6 +661,7 @@ def test_health_reports_each_dependency(whole: Program, database_url: str) -> No
         "durability",
         "outbox",
         "audit log",
+        "erasures",
         "redis",
         "nats",
         "stream",
@@ -726,6 +757,7 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
         "rights": True,
         "outbox": True,
         "audit log": True,
+        "erasures": True,
         "nats durability": True,
         **wrong,
     }

@@ -58,10 +58,12 @@ class MemoryUserRepository:
         self,
         user: User,
         before: Profile | None = None,  # noqa: ARG002 - what has not changed is the same
+        *,
+        is_own: bool = True,  # noqa: ARG002 - this store has no limit on changes
     ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
         """Write the user's profile, or what differs from the one `before`, and return the user as stored.
 
-        Writes nothing if `user.version` is not the current version.
+        `is_own` is whether the change is one by the user. Writes nothing if `user.version` is not the current version.
         """
         current = await self._current(user)
         if isinstance(current, Err):

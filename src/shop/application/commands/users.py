@@ -47,7 +47,7 @@ class WrongCredentials:
 
 @dataclass(frozen=True, slots=True)
 class TooManyAddressChanges:
-    """The user's address was changed too often in a day. Each change is reported to an address that may be anybody's."""
+    """The user has changed the address too often in a day. Each change is reported to an address that may be anybody's."""
 
     retry_after: float
 
@@ -197,11 +197,13 @@ class UserCommands:
                 return expected
             user = expected.value
             changed = user.update_profile(change if isinstance(change, Profile) else change(user.profile))
-            blocked = await _address_limit(operation.repositories.users, user, changed)
+            # Not of others: they must be able to restore an address that was changed by a thief of a session.
+            is_own = context.actor.user_id == user_id
+            blocked = await _address_limit(operation.repositories.users, user, changed) if is_own else None
             if blocked is not None:
                 await operation.refused(_subject(user_id), blocked)
                 return Err(blocked)
-            updated = await operation.repositories.users.save_profile(changed, before=user.profile)
+            updated = await operation.repositories.users.save_profile(changed, before=user.profile, is_own=is_own)
             match updated:
                 case Ok():
                     await operation.done(_subject(user_id))
