@@ -24,7 +24,7 @@ from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context, Once
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.runner import Transactions
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok, Result
@@ -168,17 +168,17 @@ async def test_who_is_changed_meanwhile_is_erased_as_changed_or_if_a_version_was
     user_id = added.value.id
     call = users.erase if way == "erase" else users.delete
 
-    async def meanwhile(version: int | None) -> Result[None, object]:
+    async def meanwhile(versions: Versions) -> Result[None, object]:
         """Change the user after the use case has read it."""
         async with conn.transaction():
             await conn.execute("UPDATE users SET email = %s, version = version + 1 WHERE id = %s", [EMAIL.text, user_id])
-            going = asyncio.create_task(call(ADMIN, user_id, version))
+            going = asyncio.create_task(call(ADMIN, user_id, versions))
             blocked = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             while (await (await conn.execute(blocked)).fetchone()) == (0,):
                 assert not going.done()
         return await going
 
-    assert await meanwhile(1) == Err(ChangedMeanwhile("user", user_id))
+    assert await meanwhile({1}) == Err(ChangedMeanwhile("user", user_id))
     assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
     assert await meanwhile(None) == Ok(None)
     assert await found(conn, PERSONAL) == []
@@ -208,7 +208,7 @@ async def test_a_refused_deletion_is_recorded_with_its_origin(pool: Pool, conn: 
     users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
     own = Context(Actor.user(user_id), f"http {ADDRESS} thief")
     assert isinstance(await users.delete(own, user_id), Err)
-    assert isinstance(await users.delete(own, user_id, version=77), Err)
+    assert isinstance(await users.delete(own, user_id, versions={77}), Err)
     cur = await conn.execute("SELECT metadata ->> 'reason', origin FROM audit_log WHERE action = 'user.delete' ORDER BY id")
     assert await cur.fetchall() == [("UserHasOrders", own.origin), ("ChangedMeanwhile", own.origin)]
 

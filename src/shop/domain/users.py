@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shop.domain.aggregate import Aggregate
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered, UserRoleChanged
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
@@ -60,9 +60,9 @@ class User(Aggregate):
     role: Role = Role.CUSTOMER
     session_generation: int = 1
 
-    def expect_version(self, version: int | None) -> Result[User, ChangedMeanwhile]:
-        """Return the user if this is its version, or if any version will do (None)."""
-        return Ok(self) if version in {None, self.version} else Err(ChangedMeanwhile("user", self.id))
+    def expect_version(self, versions: Versions) -> Result[User, ChangedMeanwhile]:
+        """Return the user if its version is one of these, or if any version will do (None)."""
+        return Ok(self) if versions is None or self.version in versions else Err(ChangedMeanwhile("user", self.id))
 
     def update_profile(self, profile: Profile) -> User:
         """Return the user with another profile, which raises `UserProfileUpdated`."""

@@ -121,7 +121,7 @@ class MemoryUserRepository:
 
     async def _current(self, user: User) -> Result[User, UserNotFound | ChangedMeanwhile]:
         read = await self.get(user.id)
-        return read if isinstance(read, Err) else read.value.expect_version(user.version)
+        return read if isinstance(read, Err) else read.value.expect_version({user.version})
 
     def _has_address(self, email: EmailAddress, *, but: UserId | None = None) -> bool:
         return any(user.profile.email == email for user in self._transaction.state.users.values() if user.id != but)

@@ -82,7 +82,7 @@ def update(
         return Profile(here.value(name), known.email if email is None else here.value(EmailAddress.parse(email)), number)
 
     async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
-        return await shop.users.update_profile(here.context, UserId(user), change, version=version)
+        return await shop.users.update_profile(here.context, UserId(user), change, versions=None if version is None else {version})
 
     here.output.record(_shown(here.value(here.run(work))))
 
