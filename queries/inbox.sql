@@ -7,6 +7,27 @@ ON CONFLICT (consumer, message_id) DO UPDATE
 SET handled_at = EXCLUDED.handled_at
 WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL;
 
+-- Claim a message for this time, unless it is settled or claimed, and return the end of the claim.
+-- name: ClaimInbox :one
+INSERT INTO inbox (consumer, message_id, event_type, claimed_until)
+VALUES (@consumer, @message_id, @event_type, now() + @lease::interval)
+ON CONFLICT (consumer, message_id) DO UPDATE
+SET claimed_until = EXCLUDED.claimed_until
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL AND (inbox.claimed_until IS NULL OR inbox.claimed_until <= now())
+RETURNING claimed_until;
+
+-- End a claim, unless another process has the message now.
+-- name: ReleaseInbox :exec
+UPDATE inbox
+SET claimed_until = NULL
+WHERE consumer = @consumer AND message_id = @message_id AND claimed_until = @claimed_until;
+
+-- Return whether a message was handled or is a dead letter.
+-- name: IsSettled :one
+SELECT (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS settled
+FROM inbox
+WHERE consumer = @consumer AND message_id = @message_id;
+
 -- Record a failure to handle a message, and return the number of its failures.
 -- name: CountFailure :one
 INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error)

@@ -1,11 +1,28 @@
--- Count a notice to a recipient, and return 1; 0 if the recipient was sent this number of them today, in UTC.
+-- Count the notice of a message to a recipient, and return 1; 0 if the recipient was sent this number of others today, in UTC.
+-- A message that was counted today is not counted again.
 -- name: CountNotice :execrows
-INSERT INTO notices AS known (recipient, day, sent)
-VALUES (@recipient, (now() AT TIME ZONE 'UTC')::date, 1)
+INSERT INTO notices AS known (recipient, day, sent, messages)
+VALUES (@recipient, (now() AT TIME ZONE 'UTC')::date, 1, ARRAY[@message_id::uuid])
 ON CONFLICT (recipient) DO UPDATE
 SET day = EXCLUDED.day,
-    sent = CASE WHEN known.day < EXCLUDED.day THEN 1 ELSE known.sent + 1 END
-WHERE known.day < EXCLUDED.day OR known.sent < @at_most;
+    sent = CASE
+        WHEN known.day < EXCLUDED.day THEN 1
+        WHEN @message_id::uuid = ANY(known.messages) THEN known.sent
+        ELSE known.sent + 1
+    END,
+    messages = CASE
+        WHEN known.day < EXCLUDED.day THEN EXCLUDED.messages
+        WHEN @message_id::uuid = ANY(known.messages) THEN known.messages
+        ELSE known.messages || EXCLUDED.messages
+    END
+WHERE known.day < EXCLUDED.day OR @message_id::uuid = ANY(known.messages) OR known.sent < @at_most;
+
+-- Take back the count of a notice that was not sent.
+-- name: TakeBackNotice :exec
+UPDATE notices
+SET sent = sent - 1,
+    messages = array_remove(messages, @message_id::uuid)
+WHERE recipient = @recipient AND @message_id::uuid = ANY(messages);
 
 -- Remove what was counted on earlier days, except what other transactions have locked.
 -- name: RemoveOldNotices :execrows

@@ -9,6 +9,13 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `answers_pkey` allows one row for the given"
         " values)"
     ),
+    "ClaimInbox": (
+        "at most one (one row is inserted, but the WHERE of DO UPDATE may skip it)"
+    ),
+    "IsSettled": (
+        "at most one (the unique index `inbox_pkey` allows one row for the given"
+        " values)"
+    ),
     "CountFailure": "exactly one (one row is inserted)",
     "GetDeadMessage": (
         "at most one (the unique index `inbox_pkey` allows one row for the given"

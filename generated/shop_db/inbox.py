@@ -40,6 +40,80 @@ async def enter_inbox(
     return await aexecute_count(conn, ENTER_INBOX, (consumer, message_id, event_type))
 
 
+CLAIM_INBOX: Final = """\
+INSERT INTO inbox (consumer, message_id, event_type, claimed_until)
+VALUES ($1::varchar, $2::uuid, $3::varchar, now() + $4::interval)
+ON CONFLICT (consumer, message_id) DO UPDATE
+SET claimed_until = EXCLUDED.claimed_until
+WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL
+    AND (inbox.claimed_until IS NULL OR inbox.claimed_until <= now())
+RETURNING claimed_until
+"""
+
+
+@atraced("ClaimInbox", CLAIM_INBOX, operation="INSERT", collection="inbox")
+async def claim_inbox(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+    event_type: str,
+    lease: datetime.timedelta,
+) -> datetime.datetime | None:
+    """Claim a message for this time, unless it is settled or claimed, and return the
+    end of the claim.
+    """
+    row, count = await afetch_one(
+        conn,
+        CLAIM_INBOX,
+        (consumer, message_id, event_type, lease),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("ClaimInbox", count)
+    return None if row is None else row[0]
+
+
+RELEASE_INBOX: Final = """\
+UPDATE inbox
+SET claimed_until = NULL
+WHERE consumer = $1::text AND message_id = $2::uuid AND claimed_until = $3::timestamptz
+"""
+
+
+@atraced("ReleaseInbox", RELEASE_INBOX, operation="UPDATE", collection="inbox")
+async def release_inbox(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+    claimed_until: datetime.datetime,
+) -> None:
+    """End a claim, unless another process has the message now."""
+    await aexecute(conn, RELEASE_INBOX, (consumer, message_id, claimed_until))
+
+
+IS_SETTLED: Final = """\
+SELECT (handled_at IS NOT NULL OR dead_at IS NOT NULL)::boolean AS settled
+FROM inbox
+WHERE consumer = $1::text AND message_id = $2::uuid
+"""
+
+
+@atraced("IsSettled", IS_SETTLED, operation="SELECT", collection="inbox")
+async def is_settled(
+    conn: AsyncConnection[Any],
+    *,
+    consumer: str,
+    message_id: UUID,
+) -> bool | None:
+    """Return whether a message was handled or is a dead letter."""
+    row, count = await afetch_one(conn, IS_SETTLED, (consumer, message_id), binary=True)
+    if count > 1:
+        raise ProofBrokenError("IsSettled", count)
+    return None if row is None else row[0]
+
+
 COUNT_FAILURE: Final = """\
 INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error)
 VALUES ($1::varchar, $2::uuid, $3::varchar, 1, $4::text)

@@ -2,19 +2,30 @@
 """Typed functions for the queries in queries/notices.sql."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from ._direct import aexecute_count
+from ._direct import aexecute, aexecute_count
 from ._tracing import atraced
 
 COUNT_NOTICE: Final = """\
-INSERT INTO notices AS known (recipient, day, sent)
-VALUES ($1::varchar, (now() AT TIME ZONE 'UTC')::date, 1)
+INSERT INTO notices AS known (recipient, day, sent, messages)
+VALUES ($1::varchar, (now() AT TIME ZONE 'UTC')::date, 1, ARRAY[$2::uuid])
 ON CONFLICT (recipient) DO UPDATE
 SET day = EXCLUDED.day,
-    sent = CASE WHEN known.day < EXCLUDED.day THEN 1 ELSE known.sent + 1 END
-WHERE known.day < EXCLUDED.day OR known.sent < $2::int4
+    sent = CASE
+        WHEN known.day < EXCLUDED.day THEN 1
+        WHEN $2::uuid = ANY(known.messages) THEN known.sent
+        ELSE known.sent + 1
+    END,
+    messages = CASE
+        WHEN known.day < EXCLUDED.day THEN EXCLUDED.messages
+        WHEN $2::uuid = ANY(known.messages) THEN known.messages
+        ELSE known.messages || EXCLUDED.messages
+    END
+WHERE known.day < EXCLUDED.day OR $2::uuid = ANY(known.messages)
+    OR known.sent < $3::int4
 """
 
 
@@ -23,12 +34,34 @@ async def count_notice(
     conn: AsyncConnection[Any],
     *,
     recipient: str,
+    message_id: UUID,
     at_most: int,
 ) -> int:
-    """Count a notice to a recipient, and return 1; 0 if the recipient was sent this
-    number of them today, in UTC.
+    """Count the notice of a message to a recipient, and return 1; 0 if the recipient
+    was sent this number of others today, in UTC.
+
+    A message that was counted today is not counted again.
     """
-    return await aexecute_count(conn, COUNT_NOTICE, (recipient, at_most))
+    return await aexecute_count(conn, COUNT_NOTICE, (recipient, message_id, at_most))
+
+
+TAKE_BACK_NOTICE: Final = """\
+UPDATE notices
+SET sent = sent - 1,
+    messages = array_remove(messages, $1::uuid)
+WHERE recipient = $2::text AND $1::uuid = ANY(messages)
+"""
+
+
+@atraced("TakeBackNotice", TAKE_BACK_NOTICE, operation="UPDATE", collection="notices")
+async def take_back_notice(
+    conn: AsyncConnection[Any],
+    *,
+    message_id: UUID,
+    recipient: str,
+) -> None:
+    """Take back the count of a notice that was not sent."""
+    await aexecute(conn, TAKE_BACK_NOTICE, (message_id, recipient))
 
 
 REMOVE_OLD_NOTICES: Final = """\

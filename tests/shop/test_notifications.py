@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 
 from shop.application.commands.users import TooManyAddressChanges, UserCommands
 from shop.application.context import Actor, Context
+from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Verdict
-from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.interest import partition_of
 from shop.application.messaging.messages import read_message
-from shop.application.messaging.notifications import Notification, NotifierLost, Recipients, notify_by
+from shop.application.messaging.notifications import Notices, Notification, NotifierLost, PreparedNotice, Recipients
 from shop.application.messaging.reader import MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
@@ -114,10 +114,14 @@ async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None
         await asyncio.sleep(0)
 
 
-def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable[Verdict]]:
-    handler = notify_by(SmtpNotifier(url, "shop@example.com"))
+def by_mail(pool: Pool, url: str) -> ClaimingConsumer[Recipients, PreparedNotice]:
     inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
-    process = MessageReader(get_args(Event), inbox, IdempotentConsumer(inbox, handler), attempts=attempts)
+    return ClaimingConsumer(inbox, Notices(SmtpNotifier(url, "shop@example.com")))
+
+
+def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable[Verdict]]:
+    inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
+    process = MessageReader(get_args(Event), inbox, by_mail(pool, url), attempts=attempts)
 
     async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict:
         # Messages about one event and time are one message.
@@ -157,8 +161,7 @@ async def test_a_change_of_the_address_is_reported_to_the_previous_one(pool: Poo
     times = [moment for (moment,) in await cur.fetchall()]
     assert len(times) == 3
     async with serving(mailbox) as port:
-        handler = notify_by(SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com"))
-        process = IdempotentConsumer(PostgresInbox(pool, "notifications", PostgresRecipients), handler)
+        process = by_mail(pool, f"smtp://127.0.0.1:{port}")
         for moment in [*times, *times]:
             # Redelivered, and with its time as it is in a message.
             changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, str(moment)), "occurred_at": moment}
@@ -174,10 +177,7 @@ async def test_an_address_receives_one_notice_a_day_whoever_leaves_it_and_no_tex
     users, mailbox = UserCommands(Transactions(units_of_work(pool)), CheapHasher()), Mailbox()
     bait = replace(ADA, name=PersonName("Your prize waits at https://evil.example", "Lovelace"))
     async with serving(mailbox) as port:
-        process = IdempotentConsumer(
-            PostgresInbox(pool, "notifications", PostgresRecipients),
-            notify_by(SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com")),
-        )
+        process = by_mail(pool, f"smtp://127.0.0.1:{port}")
         # Each time by a new account, of which nothing is left.
         for number in range(3):
             added = await users.register(CONTEXT, bait, Password("correct horse"))
@@ -357,10 +357,10 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
     # Not by aiosmtpd, which decodes addresses, too.
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail\r\n")
-        while (line := await reader.readline()) not in {b"quit\r\n", b""}:
+        while (line := await reader.readline()) not in {b"QUIT\r\n", b""}:
             commands.append(line)
-            writer.write(b"354 go on\r\n" if line == b"data\r\n" else b"250 OK\r\n")
-            if line == b"data\r\n":
+            writer.write(b"354 go on\r\n" if line == b"DATA\r\n" else b"250 OK\r\n")
+            if line == b"DATA\r\n":
                 content.append(await reader.readuntil(b"\r\n.\r\n"))
                 writer.write(b"250 OK\r\n")
         writer.close()
@@ -369,7 +369,7 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
     async with server:
         note = replace(NOTE, to=EmailAddress(address), text="Hello Zoë")
         await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(note)
-    assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"data\r\n"]
+    assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"DATA\r\n"]
     head, _, body = content[0].partition(b"\r\n\r\n")
     assert [line for line in head.split(b"\r\n") if line[:3].lower() in {b"to:", b"cc:", b"bcc"}] == [f"To: {address}".encode()]
     assert content[0].isascii()

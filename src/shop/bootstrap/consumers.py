@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
 from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.cache_invalidation import CacheInvalidation
+from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Consumer, Verdict
 from shop.application.messaging.dead_letters import DeadLetterStores, Replay
 from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer
@@ -48,17 +49,25 @@ REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Unordered:
+    """How events are handled that need no order: `at_once` at the same time. None waits for one that failed, which has waits of its own."""
+
+    retries: Backoff
+    at_once: int
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed.
 
-    `retries` are the waits after failures of one whose events need no order: later ones do not wait for one that failed.
+    `unordered` is for one whose events need no order.
     """
 
     events: Collection[type[Event]]
     graveyard: Graveyard
     process: EventProcessor
     replay: Replay[_Stores]
-    retries: Backoff | None = None
+    unordered: Unordered | None = None
 
 
 def registry_of(
@@ -73,9 +82,7 @@ def registry_of(
         found[ConsumerName.SESSIONS] = _idempotent(pool, ConsumerName.SESSIONS, session_revocation.EVENTS, revocation.process)
     if notifier is not None:
         recipients: PostgresInbox[notifications.Recipients] = PostgresInbox(pool, ConsumerName.NOTIFICATIONS, PostgresRecipients)
-        handler = notifications.notify_by(notifier)
-        by_mail = _by_handler(recipients, notifications.EVENTS, handler, lambda stores: stores.recipients)
-        found[ConsumerName.NOTIFICATIONS] = replace(by_mail, retries=notifications.RETRIES)
+        found[ConsumerName.NOTIFICATIONS] = _by_mail(recipients, notifications.Notices(notifier))
     return found
 
 
@@ -101,6 +108,19 @@ def _by_handler(
     return Registered(events, inbox, IdempotentConsumer(inbox, handler), replay)
 
 
+def _by_mail(inbox: PostgresInbox[notifications.Recipients], notices: notifications.Notices) -> Registered:
+    """Register the consumer that writes to users. Only an operator's replay sends in a transaction, which is that of its settlement."""
+
+    async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
+        prepared = await notices.prepare(event, message, stores.recipients)
+        if prepared is not None:
+            await notices.carry_out(prepared)
+        return Verdict.HANDLED
+
+    process = ClaimingConsumer(inbox, notices)
+    return Registered(notifications.EVENTS, inbox, process, replay, Unordered(notifications.RETRIES, notifications.AT_ONCE))
+
+
 def _idempotent(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> Registered:
     """Register a consumer that is idempotent by nature: its inbox stores failures and dead letters only."""
     return Registered(events, PostgresInbox(pool, name, lambda _: None), process, lambda event, message, _: process(event, message))
@@ -111,5 +131,7 @@ def consumer_of(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, e
     reader = MessageReader(each.events, each.graveyard, each.process, buries_newer=buries_newer)
     interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
     process = metrics.counted(name, traced(name, reader))
-    subscriptions = [broker.subscribe(name, interest, is_ordered=each.retries is None) for interest in interests]
-    return Consumer(subscriptions, process, after_failure=each.retries)
+    subscriptions = [broker.subscribe(name, interest, is_ordered=each.unordered is None) for interest in interests]
+    if each.unordered is None:
+        return Consumer(subscriptions, process)
+    return Consumer(subscriptions, process, after_failure=each.unordered.retries, at_once=each.unordered.at_once)

@@ -1,49 +1,82 @@
-"""`Notifier` over SMTP, by the standard library, in a worker thread."""
+"""`Notifier` over SMTP, by aiosmtplib."""
 
 from __future__ import annotations
 
 import asyncio
-import smtplib
+import socket
 import ssl
-from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
+from functools import cached_property
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
+
 from shop.application.messaging.notifications import Notification, NotificationPostponed, NotificationRefused, NotifierLost
 
-# For all commands of a message: less than the database waits for a transaction.
-_WITHIN: Final = 20.0
 _OK: Final = 250
 _FORWARDED: Final = 251
 # Replies from here on are permanent (RFC 5321, 4.2.1), except those that want another login (RFC 4954, 6): no fault of the message.
 _PERMANENT: Final = 500
 _OF_THE_LOGIN: Final = frozenset({530, 534, 535, 538})
 # Of seven bits, which every server takes.
-_POLICY: Final = SMTP.clone(cte_type="7bit")
+_POLICY: Final = SMTP_POLICY.clone(cte_type="7bit")
 
 
 class SmtpNotifier:
-    """Sends each message by a connection of its own. `url` was read by `smtp_url`."""
+    """Sends each message by a connection of its own. `url` was read by `smtp_url`.
 
-    def __init__(self, url: str, sender: str, answer_within: float = 10.0) -> None:
+    A message has `within` seconds, however many answers and lines of answers arrive in them, and `opened_within` of these for what is the
+    same for every message. Then, or if it is cancelled, its connection is closed at once.
+    """
+
+    def __init__(self, url: str, sender: str, *, opened_within: float = 10.0, within: float = 20.0) -> None:
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._host = parts.hostname or ""
         self._port = parts.port or 0
-        self._login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        self._login = (None, None) if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         self._sender = sender
-        self._timeout = answer_within
+        self._opened_within = opened_within
+        self._within = within
+        self._own_name: str | None = None
 
     async def send(self, notification: Notification) -> None:
         """Send a message to its address alone. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
+        deadline = asyncio.get_running_loop().time() + self._within
+        if self._own_name is None:
+            self._own_name = await asyncio.to_thread(_own_name)
+        username, password = self._login
+        client = SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=username,
+            password=password,
+            local_hostname=self._own_name,
+            # Not by its timeout, which is that of each answer.
+            timeout=None,
+            use_tls=self._scheme == "smtps",
+            start_tls=self._scheme == "smtp+starttls",
+            tls_context=None if self._scheme == "smtp" else self._tls,
+        )
         try:
-            async with asyncio.timeout(_WITHIN):
-                await asyncio.to_thread(self._send, notification.to.text, self._content(notification))
-        except TimeoutError:
-            raise NotificationPostponed(f"the SMTP server takes longer than {_WITHIN:g} s") from None
+            await self._open(client)
+            await _transfer(client, notification.to.text, self._content(notification), deadline)
+            # The message was accepted, whatever the answer is, and so nothing waits for it.
+            if isinstance(client.transport, asyncio.WriteTransport):
+                client.transport.write(b"QUIT\r\n")
+                client.transport.close()
+        finally:
+            # After an error there is no goodbye.
+            if isinstance(client.transport, asyncio.WriteTransport) and not client.transport.is_closing():
+                client.transport.abort()
+            client.close()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
 
     def _content(self, notification: Notification) -> bytes:
         message = EmailMessage(_POLICY)
@@ -57,62 +90,51 @@ class SmtpNotifier:
         # Not by the class, which would decode `=?utf-8?q?…?=`: in an address that is no encoded word, but its text (RFC 2047, 5).
         return f"To: {notification.to}\r\n".encode("ascii") + message.as_bytes()
 
-    def _send(self, address: str, content: bytes) -> None:
-        server = self._opened()
-        # Not by `with`, which says goodbye after an error too, and waits for an answer.
-        try:
-            _transfer(server, address, content)
-            # The message was accepted, whatever happens now.
-            with suppress(smtplib.SMTPException, OSError):
-                server.quit()
-        finally:
-            server.close()
-
-    def _opened(self) -> smtplib.SMTP:
+    async def _open(self, client: SMTP) -> None:
         """Connect, log in, and name the sender: what fails here fails for every message."""
-        server: smtplib.SMTP | None = None
         try:
-            server = self._connection()
-            if self._scheme == "smtp+starttls":
-                server.starttls(context=ssl.create_default_context())
-            if self._login is not None:
-                server.login(*self._login)
-            server.ehlo_or_helo_if_needed()
-            _require(server.docmd("MAIL", f"FROM:<{self._sender}>"), _OK)
-        # UnicodeError: of a login that is not ASCII.
-        except (smtplib.SMTPException, OSError, UnicodeError) as lost:
-            if server is not None:
-                server.close()
+            async with asyncio.timeout(self._opened_within):
+                await client.connect()
+                if client.is_ehlo_or_helo_needed:
+                    try:
+                        await client.ehlo()
+                    except SMTPHeloError:
+                        await client.helo()
+                # Not by its mail(), which parses the address.
+                await _command(client, f"MAIL FROM:<{self._sender}>", _OK)
+        except (SMTPException, OSError) as lost:
             raise NotifierLost(_reason(lost)) from None
-        return server
-
-    def _connection(self) -> smtplib.SMTP:
-        if self._scheme == "smtps":
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=self._timeout, context=ssl.create_default_context())
-        return smtplib.SMTP(self._host, self._port, timeout=self._timeout)
 
 
-def _transfer(server: smtplib.SMTP, address: str, content: bytes) -> None:
+async def _transfer(client: SMTP, address: str, content: bytes, deadline: float) -> None:
     try:
-        # Not by smtplib's sendmail(), which parses the address.
-        _require(server.docmd("RCPT", f"TO:<{address}>"), _OK, _FORWARDED)
-        _require(server.data(content), _OK)
-    except smtplib.SMTPResponseException as refused:
-        if refused.smtp_code < _PERMANENT or refused.smtp_code in _OF_THE_LOGIN:
+        async with asyncio.timeout_at(deadline):
+            # Not by its rcpt(), as above.
+            await _command(client, f"RCPT TO:<{address}>", _OK, _FORWARDED)
+            await client.data(content)
+    except SMTPResponseException as refused:
+        if refused.code < _PERMANENT or refused.code in _OF_THE_LOGIN:
             raise NotificationPostponed(_reason(refused)) from None
         raise NotificationRefused(_reason(refused)) from None
-    except (smtplib.SMTPException, OSError) as lost:
+    except (SMTPException, OSError) as lost:
         # Perhaps because of this message.
         raise NotificationPostponed(_reason(lost)) from None
 
 
-def _require(reply: tuple[int, bytes], *codes: int) -> None:
-    if reply[0] not in codes:
-        raise smtplib.SMTPResponseException(*reply)
+async def _command(client: SMTP, command: str, *codes: int) -> None:
+    reply = await client.execute_command(command.encode("ascii"))
+    if reply.code not in codes:
+        raise SMTPResponseException(reply.code, reply.message)
+
+
+def _own_name() -> str:
+    # Servers refuse a name without a domain, and accept the literal of an address (RFC 5321, 4.1.4).
+    name = socket.getfqdn()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def _reason(error: Exception) -> str:
     # Not their texts, which quote addresses.
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"the SMTP server answers {error.smtp_code}"
+    if isinstance(error, SMTPResponseException):
+        return f"the SMTP server answers {error.code}"
     return f"the SMTP server does not answer: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""The consumer: passes the messages of a subscription to a processor, one after the other."""
+"""The consumer: passes the messages of subscriptions to a processor."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Verdict(Enum):
     """It was handled, now or before."""
     NOT_NOW = auto()
     """A dependency is down; the message is to be redelivered."""
+    LATER = auto()
+    """This message has to wait, and no other does; it is to be redelivered."""
     FAILED = auto()
     """Handling it failed; the message is to be redelivered."""
     DEAD = auto()
@@ -42,6 +44,9 @@ class Consumer:
 
     While a dependency is down it waits between two messages, increasingly: where a subscription is not ordered, all of its messages
     would be tried all the time. `after_failure` are the waits of a message whose handler failed.
+
+    With `at_once`, as many messages are processed at the same time, whatever their subscription. A message is requested only when there is
+    a turn for it, so that none waits here; and those that are not finished when the consumer is stopped are cancelled and redelivered.
     """
 
     def __init__(
@@ -52,22 +57,35 @@ class Consumer:
         wait: float = 0.5,
         backoff: Backoff = DEFAULT_BACKOFF,
         after_failure: Backoff | None = None,
+        at_once: int | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._process = process
         self._wait = wait
         self._backoff = backoff
         self._after_failure = after_failure or backoff
+        self._at_once = at_once
         self._outage = Outage(_log, "the broker does not answer", "the broker answers again")
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Process messages until `stop` is set, and return the number of settled ones. The current messages are finished."""
+        """Process messages until `stop` is set, and return the number of settled ones.
+
+        The current messages are finished,
+        or with `at_once` cancelled.
+        """
+        turns = None if self._at_once is None else asyncio.Semaphore(self._at_once)
         try:
             async with asyncio.TaskGroup() as group:
-                running = [group.create_task(self._run(subscription, stop)) for subscription in self._subscriptions]
+                running = [
+                    group.create_task(self._run(each, stop) if turns is None else self._run_at_once(each, stop, turns))
+                    for each in self._subscriptions
+                ]
         except BaseExceptionGroup as errors:
             # One of them ends the program as well, with its own report.
-            raise errors.exceptions[0] from None
+            error: BaseException = errors
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
         return sum(each.result() for each in running)
 
     async def _run(self, subscription: Subscription, stop: asyncio.Event) -> int:
@@ -82,6 +100,54 @@ class Consumer:
             failures = failures + 1 if verdict is Verdict.NOT_NOW else 0
             if failures:
                 await wait_unless(stop, self._backoff.wait(failures))
+        return handled
+
+    async def _run_at_once(self, subscription: Subscription, stop: asyncio.Event, turns: asyncio.Semaphore) -> int:
+        handled = failures = 0
+
+        current = set[asyncio.Task[None]]()
+
+        async def settle(delivery: Delivery) -> None:
+            nonlocal handled, failures
+            try:
+                verdict = await self._settle(delivery)
+            except asyncio.CancelledError:
+                await delivery.retry(0)
+                raise
+            handled += verdict in _SETTLED
+            failures = failures + 1 if verdict is Verdict.NOT_NOW else 0
+
+        def settled(task: asyncio.Task[None]) -> None:
+            current.discard(task)
+            turns.release()
+
+        async def request(group: asyncio.TaskGroup) -> None:
+            nonlocal failures
+            while not stop.is_set():
+                await turns.acquire()
+                delivery = None
+                try:
+                    delivery = await subscription.next(self._wait)
+                    self._outage.end()
+                except BrokerUnavailable as lost:
+                    self._outage.begin(lost)
+                    failures += 1
+                if delivery is not None and not stop.is_set():
+                    task = group.create_task(settle(delivery))
+                    current.add(task)
+                    task.add_done_callback(settled)
+                else:
+                    turns.release()
+                    if delivery is not None:
+                        await delivery.retry(0)
+                if failures:
+                    await wait_unless(stop, self._backoff.wait(failures))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(request(group))
+            await stop.wait()
+            for task in current:
+                task.cancel()
         return handled
 
     async def run_once(self) -> int:
@@ -104,7 +170,7 @@ class Consumer:
                     await delivery.accept()
                 case Verdict.DEAD:
                     await delivery.discard()
-                case Verdict.NOT_NOW:
+                case Verdict.NOT_NOW | Verdict.LATER:
                     await delivery.retry(self._backoff.wait(delivery.count))
                 case Verdict.FAILED:
                     await delivery.retry(self._after_failure.wait(delivery.count))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from shop.application.messaging.backoff import Backoff
-from shop.application.messaging.idempotent_consumer import Handler
 from shop.application.messaging.messages import Message
-from shop.application.messaging.reader import NotReady
+from shop.application.messaging.reader import HandlingRefused, Later, NotReady
 from shop.domain.events import Event, UserPasswordChanged, UserProfileUpdated
 from shop.domain.values import EmailAddress, UserId
 
@@ -66,11 +67,11 @@ class NotifierLost(NotReady):
     """The notifier does not answer, or accepts nothing now."""
 
 
-class NotificationPostponed(Exception):
+class NotificationPostponed(HandlingRefused):
     """The notifier does not accept this message now, and may accept others. The text has neither the address nor the message."""
 
 
-class NotificationRefused(Exception):
+class NotificationRefused(HandlingRefused):
     """The notifier will not deliver this message. The text has neither the address nor the message."""
 
 
@@ -91,12 +92,18 @@ EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
 """The events of which users are notified."""
 
 
+AT_ONCE: Final = 40
+"""How many messages are sent at the same time: fewer than the connections that mail servers accept from one client."""
+
+TO_A_DOMAIN: Final = 8
+"""How many of these go to one domain."""
+
 RETRIES: Final = Backoff(first=60.0, longest=600.0)
 """The waits after a message could not be sent: with five attempts, a quarter of an hour at most."""
 
 
 class Recipients(Protocol):
-    """What the handler reads, in the transaction of its inbox entry."""
+    """What the handler reads and counts, in a transaction of its inbox."""
 
     async def of_recent(self, user_id: UserId, occurred_at: datetime, within: timedelta) -> EmailAddress | None:
         """Return the address of a user to whom something occurred at this time, None if it is older, or the user deleted or erased."""
@@ -106,36 +113,84 @@ class Recipients(Protocol):
         """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
-    async def count(self, address: EmailAddress, notice: Notice) -> bool:
-        """Count a notice to an address, and return whether it may be sent: False if the address had all of the day."""
+    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> bool:
+        """Count the notice of a message to an address once, and return whether it may be sent: False if the address had all of the day."""
+        ...
+
+    async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
+        """Take back the count of a notice that was not sent."""
         ...
 
 
-def notify_by(notifier: Notifier) -> Handler[Recipients]:
-    """Return the handler that writes to users.
+@dataclass(frozen=True, slots=True)
+class PreparedNotice:
+    """A notice that was counted, and is to be sent."""
+
+    message_id: uuid.UUID
+    notice: Notice
+    notification: Notification
+
+
+class Notices:
+    """Writes to users: an `OutsideEffect`.
 
     It is called after the commit of the use case, which neither waits for it nor fails with it. If the process dies after the message was
     sent and before that was recorded, the message is sent again, with the same id.
 
     While the notifier is lost, all messages wait. One that it postpones or refuses has failed, is tried again after `RETRIES`, and becomes
     a dead letter in the end. Others do not wait for it: a mailbox that accepts nothing must not delay what is written to anybody else.
+    Nor must slow ones: at most `to_a_domain` messages are sent to a domain at the same time, and others to it are for later.
+
+    Until a notice is sent or has failed, it counts as one of the day.
     """
 
-    async def handle(event: Event, message: Message, recipients: Recipients) -> None:
+    def __init__(self, notifier: Notifier, *, to_a_domain: int = TO_A_DOMAIN) -> None:
+        self._notifier = notifier
+        self._to_a_domain = to_a_domain
+        self._sending = Counter[str]()
+
+    async def prepare(self, event: Event, message: Message, effects: Recipients) -> PreparedNotice | None:
+        """Return the notice about an event, None if nobody is to be sent one. Raises `Later`."""
         match event:
             case UserPasswordChanged(user_id):
-                find, notice = recipients.of_recent, PASSWORD_CHANGED
+                find, notice = effects.of_recent, PASSWORD_CHANGED
             case UserProfileUpdated(user_id):
                 # To the address of before: who took the account over reads the new one.
-                find, notice = recipients.of_former_address, ADDRESS_CHANGED
+                find, notice = effects.of_former_address, ADDRESS_CHANGED
             case _:
-                return
+                return None
         address = await find(user_id, message.occurred_at, _WORTH_KNOWING)
         if address is None:
-            return
-        if not await recipients.count(address, notice):
+            return None
+        # Before it is counted, which would be for nothing.
+        self._require_turn(_domain(address))
+        if not await effects.count(address, notice, message.id):
             _log.warning("no notice about message %s: its recipient had %d of them today", message.id, notice.a_day)
-            return
-        await notifier.send(notice.about(message, address))
+            return None
+        return PreparedNotice(message.id, notice, notice.about(message, address))
 
-    return handle
+    async def carry_out(self, prepared: PreparedNotice) -> None:
+        """Send a notice. Raises `Later`, or what the notifier raises."""
+        domain = _domain(prepared.notification.to)
+        # Again: others were prepared at the same time.
+        self._require_turn(domain)
+        self._sending[domain] += 1
+        try:
+            await self._notifier.send(prepared.notification)
+        finally:
+            self._sending[domain] -= 1
+            if not self._sending[domain]:
+                del self._sending[domain]
+
+    async def take_back(self, prepared: PreparedNotice, effects: Recipients) -> None:
+        """Do not count a notice that was not sent."""
+        await effects.take_back(prepared.notification.to, prepared.notice, prepared.message_id)
+
+    def _require_turn(self, domain: str) -> None:
+        if self._sending[domain] >= self._to_a_domain:
+            raise Later(f"{self._to_a_domain} messages are being sent to its domain")
+
+
+def _domain(address: EmailAddress) -> str:
+    # With its subdomains, of which whoever has one has any number.
+    return ".".join(address.text.lower().rpartition("@")[2].split(".")[-2:])

@@ -22,6 +22,14 @@ class NotReady(Exception):
     """What a handler depends on does not answer. The message waits for it, and no failure is counted."""
 
 
+class Later(Exception):
+    """This message has to wait, and no other does. No failure is counted."""
+
+
+class HandlingRefused(Exception):
+    """Handling a message failed for a reason outside of the program, of which the log has no traceback."""
+
+
 class Graveyard(Protocol):
     """Stores the dead letters of a consumer. Its methods raise `StoreLost` or `TransactionConflict`."""
 
@@ -43,6 +51,7 @@ class MessageReader:
       With `buries_newer` it is a dead letter instead, for after a deployment that was reverted.
     - A content that does not match its version is a dead letter.
     - If the database is unavailable, or the processor is `NotReady`, the message waits.
+    - If the processor raises `Later`, the message alone waits.
     - If the processor raises anything else, the message is redelivered, up to `attempts` times; then it is a dead letter.
     """
 
@@ -103,9 +112,15 @@ class MessageReader:
         except NotReady as lost:
             self._not_ready.begin(lost)
             return Verdict.NOT_NOW
+        except Later as reason:
+            _log.info("message %s waits: %s", message.id, reason)
+            return Verdict.LATER
         except Exception as error:  # noqa: BLE001 no error of a handler may stop the consumer
             failures = await self._graveyard.count_failure(message, f"{type(error).__name__}: {error}")
-            _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)
+            if isinstance(error, HandlingRefused):
+                _log.warning("handling message %s failed, attempt %d: %s", message.id, failures, error)
+            else:
+                _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)
             return await self._bury(message, error) if failures >= self._attempts else Verdict.FAILED
         self._not_ready.end()
         return verdict

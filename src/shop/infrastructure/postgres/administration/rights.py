@@ -27,9 +27,9 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "erasures": "SELECT (user_id, erased_at, cleared_at, finished_at)",
     # Written by a trigger.
     "former_addresses": "SELECT",
-    "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
+    "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message, claimed_until), DELETE",
     "login_attempts": "SELECT, INSERT, UPDATE (attempts, since), DELETE",
-    "notices": "SELECT, INSERT, UPDATE (day, sent), DELETE",
+    "notices": "SELECT, INSERT, UPDATE (day, sent, messages), DELETE",
     # Only together with their order, as triggers verify by the transaction that placed it. So nobody may choose that.
     "order_lines": "SELECT, INSERT",
     "orders": ("SELECT, INSERT (id, user_id, status, currency, total_minor, placed_at, updated_at), UPDATE (status, updated_at, version)"),

@@ -1,13 +1,15 @@
-"""`Inbox` over PostgreSQL."""
+"""`Inbox` and `ClaimableInbox` over PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from psycopg import OperationalError
 
+from shop.application.messaging.claiming_consumer import Claim
 from shop.application.messaging.idempotent_consumer import InboxEntry
 from shop.application.messaging.messages import Message
 from shop.application.transactions.failures import CommitOutcomeUnknown
@@ -31,16 +33,41 @@ class PostgresInbox(Generic[F]):
     @asynccontextmanager
     async def enter(self, message: Message) -> AsyncGenerator[InboxEntry[F]]:
         """Begin a transaction and lock the message in it; it is rolled back unless `handled` is called."""
+        async with self._transaction() as (conn, queries):
+            entered = await queries(inbox.enter_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type)
+            yield PostgresInboxEntry(conn, self._effects(queries), is_settled=not entered)
+
+    @asynccontextmanager
+    async def claim(self, message: Message, lease: timedelta) -> AsyncGenerator[Claim[F]]:
+        """Begin a transaction and claim the message in it; it is rolled back unless `keep` or `handled` is called."""
+        async with self._transaction() as (conn, queries):
+            key = {"consumer": self._consumer, "message_id": message.id}
+            until = await queries(inbox.claim_inbox, **key, event_type=message.event_type, lease=lease)
+            is_settled = until is None and bool(await queries(inbox.is_settled, **key))
+
+            async def handle() -> None:
+                await queries(inbox.enter_inbox, **key, event_type=message.event_type)
+
+            yield PostgresClaim(conn, self._effects(queries), handle, until=until, is_settled=is_settled)
+
+    @asynccontextmanager
+    async def release(self, message: Message, until: datetime) -> AsyncGenerator[F]:
+        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects."""
+        with translated():
+            async with self._pool.connection() as conn, conn.transaction():
+                queries = Queries(conn)
+                await queries(inbox.release_inbox, consumer=self._consumer, message_id=message.id, claimed_until=until)
+                yield self._effects(queries)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[tuple[Connection, Queries]]:
         with translated():
             async with self._pool.connection() as conn:
                 queries = Queries(conn)
                 # Begins a transaction in the same round trip as the first query.
                 await conn.set_autocommit(False)
                 try:
-                    entered = await queries(
-                        inbox.enter_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type
-                    )
-                    yield PostgresInboxEntry(conn, self._effects(queries), is_settled=not entered)
+                    yield conn, queries
                 finally:
                     queries.close()
                     if not conn.closed:
@@ -81,3 +108,23 @@ class PostgresInboxEntry(Generic[F]):
             if self._conn.closed or leaves_outcome_open(error):
                 raise CommitOutcomeUnknown("the connection broke during the commit") from None
             raise
+
+
+class PostgresClaim(PostgresInboxEntry[F]):
+    """A locked row of the table `inbox`, which is claimed if its transaction is committed."""
+
+    def __init__(
+        self, conn: Connection, effects: F, handle: Callable[[], Awaitable[None]], *, until: datetime | None, is_settled: bool
+    ) -> None:
+        super().__init__(conn, effects, is_settled=is_settled)
+        self._handle = handle
+        self.until = until
+
+    async def keep(self) -> None:
+        """Commit the claim together with the effects."""
+        await super().handled()
+
+    async def handled(self) -> None:
+        """Commit that the message was handled, together with the effects."""
+        await self._handle()
+        await super().handled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from datetime import datetime, timedelta
 
 from shop.application.messaging.notifications import Notice
@@ -30,10 +31,19 @@ class PostgresRecipients:
         row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=within)
         return None if row is None else EmailAddress(row)
 
-    async def count(self, address: EmailAddress, notice: Notice) -> bool:
-        """Count a notice to an address, and return whether it may be sent: False if the address had all of the day."""
-        recipient = f"{notice.name}:{hashlib.sha256(address.text.lower().encode()).hexdigest()}"
-        counted = await self._query(notices.count_notice, recipient=recipient, at_most=notice.a_day)
+    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> bool:
+        """Count the notice of a message to an address once, and return whether it may be sent: False if the address had all of the day."""
+        counted = await self._query(
+            notices.count_notice, recipient=_recipient(address, notice), message_id=message_id, at_most=notice.a_day
+        )
         # After the count, whose row is locked now: rows locked by other transactions are skipped, so there is no deadlock.
         await self._query(notices.remove_old_notices, at_most=_REMOVED_AT_ONCE)
         return counted == 1
+
+    async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
+        """Take back the count of a notice that was not sent."""
+        await self._query(notices.take_back_notice, recipient=_recipient(address, notice), message_id=message_id)
+
+
+def _recipient(address: EmailAddress, notice: Notice) -> str:
+    return f"{notice.name}:{hashlib.sha256(address.text.lower().encode()).hexdigest()}"

@@ -1,0 +1,117 @@
+"""The claiming consumer: for effects outside of the database, during which no transaction is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import datetime, timedelta
+from typing import Final, Generic, Protocol, TypeVar
+
+from shop.application.cancellation import to_the_end
+from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.idempotent_consumer import Inbox, InboxEntry
+from shop.application.messaging.messages import Message
+from shop.application.messaging.reader import Later
+from shop.application.transactions.failures import CommitOutcomeUnknown, StoreLost, TransactionConflict
+from shop.domain.events import Event
+
+F = TypeVar("F")
+F_co = TypeVar("F_co", covariant=True)
+F_contra = TypeVar("F_contra", contravariant=True)
+P = TypeVar("P")
+
+_log = logging.getLogger("shop.consumer")
+
+# Longer than an effect takes. Whoever claims a message and dies delays it for as long.
+_CLAIM: Final = timedelta(seconds=30)
+
+
+class Claim(InboxEntry[F_co], Protocol[F_co]):
+    """A message in the inbox, locked until the end of its transaction."""
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the claim; None if there is none, since the message is settled or has another claim."""
+        ...
+
+    async def keep(self) -> None:
+        """Commit the claim together with the effects. Raises `CommitOutcomeUnknown`."""
+        ...
+
+
+class ClaimableInbox(Inbox[F_co], Protocol[F_co]):
+    """An inbox whose messages can be claimed. Its methods raise `StoreLost` or `TransactionConflict`."""
+
+    def claim(self, message: Message, lease: timedelta) -> AbstractAsyncContextManager[Claim[F_co]]:
+        """Begin a transaction and claim the message in it; it is rolled back unless `keep` or `handled` is called."""
+        ...
+
+    def release(self, message: Message, until: datetime) -> AbstractAsyncContextManager[F_co]:
+        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects."""
+        ...
+
+
+class OutsideEffect(Protocol[F_contra, P]):
+    """What handles events by an effect outside of the database."""
+
+    async def prepare(self, event: Event, message: Message, effects: F_contra) -> P | None:
+        """Return what is to be carried out, None if nothing is. A message may be prepared again, and is then in no effect twice."""
+        ...
+
+    async def carry_out(self, prepared: P) -> None:
+        """Carry it out, outside of a transaction. It may be cancelled."""
+        ...
+
+    async def take_back(self, prepared: P, effects: F_contra) -> None:
+        """Undo what the preparation wrote, since it was not carried out."""
+        ...
+
+
+class ClaimingConsumer(Generic[F, P]):
+    """An `EventProcessor` that claims and prepares a message in a transaction, carries out its effect, and records that in another.
+
+    The effect is repeated only if the process dies or loses the database between the effect and its record, or is stopped before it
+    knows whether the effect took place.
+    """
+
+    def __init__(self, inbox: ClaimableInbox[F], effect: OutsideEffect[F, P]) -> None:
+        self._inbox = inbox
+        self._effect = effect
+
+    async def __call__(self, event: Event, message: Message) -> Verdict:
+        """Handle an event, unless its message was handled before. Raises `Later` while another process does."""
+        async with self._inbox.claim(message, _CLAIM) as claim:
+            if claim.is_settled:
+                _log.info("message %s was handled before", message.id)
+                return Verdict.HANDLED
+            if claim.until is None:
+                raise Later("another process handles the message")
+            prepared = await self._effect.prepare(event, message, claim.effects)
+            if prepared is None:
+                await claim.handled()
+                return Verdict.HANDLED
+            await claim.keep()
+            until = claim.until
+        try:
+            await self._effect.carry_out(prepared)
+        except asyncio.CancelledError:
+            # Whatever prevents it: the claim ends by itself.
+            with suppress(StoreLost, TransactionConflict, CommitOutcomeUnknown):
+                await to_the_end(self._give_up(message, prepared, until))
+            raise
+        except Exception:
+            await self._give_up(message, prepared, until)
+            raise
+        # Also if it is cancelled now, or it would be carried out again.
+        await to_the_end(self._record(message))
+        return Verdict.HANDLED
+
+    async def _give_up(self, message: Message, prepared: P, until: datetime) -> None:
+        async with self._inbox.release(message, until) as effects:
+            await self._effect.take_back(prepared, effects)
+
+    async def _record(self, message: Message) -> None:
+        async with self._inbox.enter(message) as entry:
+            if not entry.is_settled:
+                await entry.handled()
