@@ -6,10 +6,11 @@ import asyncio
 import email
 import ipaddress
 import logging
+import re
 import ssl
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -28,11 +29,20 @@ from hypothesis import strategies as st
 
 from shop.application.commands.users import TooManyAddressChanges, UserCommands
 from shop.application.context import Actor, Context
+from shop.application.messaging.backoff import wait_unless
 from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.interest import partition_of
 from shop.application.messaging.messages import read_message
-from shop.application.messaging.notifications import Notices, Notification, NotifierLost, PreparedNotice, Recipients
+from shop.application.messaging.notifications import (
+    TO_A_DOMAIN,
+    Notices,
+    Notification,
+    NotificationPostponed,
+    NotifierLost,
+    PreparedNotice,
+    Recipients,
+)
 from shop.application.messaging.reader import MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
@@ -70,6 +80,11 @@ class Mailbox:
     refused: str | None = None
     """The recipient who is answered so; by default all."""
     sender_answer: str = "250 OK"
+    slow: re.Pattern[str] | None = None
+    """The recipients about whom it says again and again that the answer follows, until `answering` is set."""
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+    held: set[str] = field(default_factory=set[str])
+    """The slow recipients whose clients wait for an answer."""
     mails: list[EmailMessage] = field(default_factory=list[EmailMessage])
 
     async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 aiosmtpd's name
@@ -78,6 +93,14 @@ class Mailbox:
 
     async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 as above
         envelope.rcpt_tos.append(address)
+        if self.slow is not None and self.slow.match(address):
+            self.held.add(address)
+            try:
+                while not self.answering.is_set():
+                    await server.push("250-wait")
+                    await wait_unless(self.answering, 0.02)
+            finally:
+                self.held.remove(address)
         if self.refused not in {None, address}:
             return "250 OK"
         if self.recipient_answer == "disconnect":
@@ -119,7 +142,7 @@ def by_mail(pool: Pool, url: str) -> ClaimingConsumer[Recipients, PreparedNotice
     return ClaimingConsumer(inbox, Notices(SmtpNotifier(url, "shop@example.com")))
 
 
-def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Awaitable[Verdict]]:
+def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Coroutine[Any, Any, Verdict]]:
     inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
     process = MessageReader(get_args(Event), inbox, by_mail(pool, url), attempts=attempts)
 
@@ -376,7 +399,9 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
     assert body
 
 
-async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(pool: Pool, pg_users: PostgresUserRepository) -> None:
+async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(
+    pool: Pool, pg_users: PostgresUserRepository, caplog: pytest.LogCaptureFixture
+) -> None:
     mailbox, ada = Mailbox(), await registered(pg_users)
     answers = ["550 no such user", "450 try again", "421 closing", "530 log in first", "disconnect"]
     async with serving(mailbox) as port:
@@ -391,6 +416,10 @@ async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(p
             mailbox.answer = "250 OK"
             assert await receive(UserPasswordChanged(ada), age=timedelta(hours=3, seconds=number)) is Verdict.HANDLED
     assert len(mailbox.mails) == len(answers)
+    # What any user can cause has no traceback.
+    failed = [record for record in caplog.records if "failed" in record.message]
+    assert len(failed) == 4 * len(answers)
+    assert not any(record.exc_info for record in failed)
 
 
 @pytest.mark.parametrize("answer", ["450 try again", "550 no such user"])
@@ -441,3 +470,122 @@ async def test_nobody_is_written_whose_personal_data_were_erased(pool: Pool, pg_
     async with serving(mailbox) as port:
         assert await consumer(pool, f"smtp://127.0.0.1:{port}", attempts=1)(UserPasswordChanged(ada)) is Verdict.HANDLED
     assert mailbox.mails == []
+
+
+# --- Slow recipients ------------------------------------------------------------------------------------------------------
+
+SLOW = re.compile("slow")
+
+
+async def until(is_reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not is_reached():  # noqa: ASYNC110 what the server and the database show sets no event
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("domain", "held"), [("slow.example", TO_A_DOMAIN), ("slow{}.example", 20)])
+async def test_slow_recipients_delay_no_other_and_no_stop_and_hold_no_connection(
+    database_url: str, nats_broker: NatsBroker, pool: Pool, domain: str, held: int
+) -> None:
+    mailbox = Mailbox(slow=SLOW)
+    async with serving(mailbox) as port:
+        settings = Settings.model_validate({"database_url": database_url, "smtp_url": f"smtp://127.0.0.1:{port}", "pool_max_size": 1})
+        async with open_shop(settings, Adapters(passwords=CheapHasher(), broker=nats_broker)) as shop:
+            assert shop.relay is not None
+            assert shop.consumers is not None
+
+            async def change(address: str) -> None:
+                user = await shop.users.register(CONTEXT, replace(ADA, email=EmailAddress(address)), Password("correct horse"))
+                assert isinstance(user, Ok)
+                assert await shop.users.change_password(CONTEXT, user.value.id, "correct horse", Password("battery staple")) == Ok(None)
+
+            for number in range(20):
+                await change(f"slow{number}@{domain.format(number)}")
+            await shop.relay.run_until_empty()
+            stop = asyncio.Event()
+            running = asyncio.create_task(shop.consumers["notifications"].run(stop))
+            await until(lambda: len(mailbox.held) == held)
+            for number in range(20):
+                await change(f"ada{number}@example.org")
+            await shop.relay.run_until_empty()
+            await until(lambda: len(mailbox.mails) == 20)
+            assert len(mailbox.held) == held
+            stop.set()
+            # Which no answer ends: there is none.
+            await running
+            await until(lambda: not mailbox.held)
+    async with pool.connection() as conn:
+        cur = await conn.execute("SELECT handled_at IS NOT NULL, attempts, claimed_until IS NULL, count(*) FROM inbox GROUP BY 1, 2, 3")
+        found = {(handled, attempts, free): number for handled, attempts, free, number in await cur.fetchall()}
+        [(counted,)] = await (await conn.execute("SELECT sum(sent) FROM notices")).fetchall()
+    # Nothing of those that were not sent is counted, nor claimed.
+    assert found.pop((True, 0, False)) == 20
+    assert set(found) <= {(False, 0, True)}
+    assert counted == 20
+
+
+async def test_a_mail_has_one_deadline_however_often_the_server_says_that_the_answer_follows() -> None:
+    mailbox = Mailbox(slow=re.compile("ada"))
+    async with serving(mailbox) as port:
+        with pytest.raises(NotificationPostponed):
+            await SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com", within=0.3).send(NOTE)
+        await until(lambda: not mailbox.held)
+
+    closed = asyncio.Event()
+
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Until the client has closed the connection.
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"220-wait\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        closed.set()
+
+    async with await asyncio.start_server(greet, "127.0.0.1") as server:
+        notifier = SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com", opened_within=0.3)
+        with pytest.raises(NotifierLost):
+            await notifier.send(NOTE)
+        await closed.wait()
+
+
+async def test_a_mail_that_is_being_sent_is_not_sent_by_another_delivery_unless_its_process_died(
+    pool: Pool, pg_users: PostgresUserRepository
+) -> None:
+    mailbox, event = Mailbox(slow=re.compile("ada")), UserPasswordChanged(await registered(pg_users))
+    async with serving(mailbox) as port:
+        first, second = (consumer(pool, f"smtp://127.0.0.1:{port}") for _ in range(2))
+        sending = asyncio.create_task(first(event))
+        await until(lambda: bool(mailbox.held))
+        assert await second(event) is Verdict.LATER
+        async with pool.connection() as conn:
+            await conn.execute("UPDATE inbox SET claimed_until = now()")
+        repeated = asyncio.create_task(second(event))
+        mailbox.slow = None
+        assert await repeated is Verdict.HANDLED
+        mailbox.answering.set()
+        assert await sending is Verdict.HANDLED
+        assert await first(event) is Verdict.HANDLED
+    assert len({mail["Message-ID"] for mail in mailbox.mails}) == 1
+    assert len(mailbox.mails) == 2
+    async with pool.connection() as conn:
+        assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+
+
+async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Pool, pg_users: PostgresUserRepository) -> None:
+    mailbox, ada = Mailbox(slow=re.compile("ada"), recipient_answer="450 try again"), UserPasswordChanged(await registered(pg_users))
+    async with serving(mailbox) as port:
+        receive = consumer(pool, f"smtp://127.0.0.1:{port}")
+        sending = [asyncio.create_task(receive(ada, age=timedelta(minutes=number))) for number in range(7)]
+        # Two were too many, and so are handled.
+        await until(lambda: sum(each.done() for each in sending) == 2)
+        mailbox.answering.set()
+        verdicts = [await each for each in sending]
+        assert (verdicts.count(Verdict.HANDLED), verdicts.count(Verdict.FAILED)) == (2, 5)
+        mailbox.recipient_answer = "250 OK"
+        again = [await receive(ada, age=timedelta(minutes=number)) for number in range(7)]
+    assert again == [Verdict.HANDLED] * 7
+    assert len(mailbox.mails) == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
@@ -37,6 +38,16 @@ class Verdict(Enum):
 _SETTLED: Final = frozenset({Verdict.HANDLED, Verdict.SKIPPED, Verdict.DEAD})
 
 Processor: TypeAlias = Callable[[Message], Awaitable[Verdict]]
+
+
+@dataclass(slots=True)
+class _Current:
+    """A subscription whose messages are processed at the same time: their tasks, how many were settled, and the failures in a row."""
+
+    subscription: Subscription
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    settled: int = 0
+    failures: int = 0
 
 
 class Consumer:
@@ -103,52 +114,49 @@ class Consumer:
         return handled
 
     async def _run_at_once(self, subscription: Subscription, stop: asyncio.Event, turns: asyncio.Semaphore) -> int:
-        handled = failures = 0
+        current = _Current(subscription)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._request(current, stop, turns, group))
+            await stop.wait()
+            for task in current.tasks:
+                task.cancel()
+        return current.settled
 
-        current = set[asyncio.Task[None]]()
-
-        async def settle(delivery: Delivery) -> None:
-            nonlocal handled, failures
-            try:
-                verdict = await self._settle(delivery)
-            except asyncio.CancelledError:
-                await delivery.retry(0)
-                raise
-            handled += verdict in _SETTLED
-            failures = failures + 1 if verdict is Verdict.NOT_NOW else 0
-
-        def settled(task: asyncio.Task[None]) -> None:
-            current.discard(task)
+    async def _request(self, current: _Current, stop: asyncio.Event, turns: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
+        def done(task: asyncio.Task[None]) -> None:
+            current.tasks.discard(task)
             turns.release()
 
-        async def request(group: asyncio.TaskGroup) -> None:
-            nonlocal failures
-            while not stop.is_set():
-                await turns.acquire()
-                delivery = None
-                try:
-                    delivery = await subscription.next(self._wait)
-                    self._outage.end()
-                except BrokerUnavailable as lost:
-                    self._outage.begin(lost)
-                    failures += 1
-                if delivery is not None and not stop.is_set():
-                    task = group.create_task(settle(delivery))
-                    current.add(task)
-                    task.add_done_callback(settled)
-                else:
-                    turns.release()
-                    if delivery is not None:
-                        await delivery.retry(0)
-                if failures:
-                    await wait_unless(stop, self._backoff.wait(failures))
+        while not stop.is_set():
+            await turns.acquire()
+            delivery = None
+            try:
+                delivery = await current.subscription.next(self._wait)
+                self._outage.end()
+            except BrokerUnavailable as lost:
+                self._outage.begin(lost)
+                current.failures += 1
+            if delivery is None:
+                turns.release()
+            else:
+                task = group.create_task(self._settle_unless(stop, current, delivery))
+                current.tasks.add(task)
+                task.add_done_callback(done)
+            if current.failures:
+                await wait_unless(stop, self._backoff.wait(current.failures))
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(request(group))
-            await stop.wait()
-            for task in current:
-                task.cancel()
-        return handled
+    async def _settle_unless(self, stop: asyncio.Event, current: _Current, delivery: Delivery) -> None:
+        # Those that arrive with the stop are not cancelled by it.
+        if stop.is_set():
+            return await delivery.retry(0)
+        try:
+            verdict = await self._settle(delivery)
+        except asyncio.CancelledError:
+            await delivery.retry(0)
+            raise
+        current.settled += verdict in _SETTLED
+        current.failures = current.failures + 1 if verdict is Verdict.NOT_NOW else 0
+        return None
 
     async def run_once(self) -> int:
         """Process the next message of each subscription, and return how many were settled. Raises `BrokerUnavailable`."""

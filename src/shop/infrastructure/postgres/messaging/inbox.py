@@ -41,12 +41,13 @@ class PostgresInbox(Generic[F]):
     async def claim(self, message: Message, lease: timedelta) -> AsyncGenerator[Claim[F]]:
         """Begin a transaction and claim the message in it; it is rolled back unless `keep` or `handled` is called."""
         async with self._transaction() as (conn, queries):
-            key = {"consumer": self._consumer, "message_id": message.id}
-            until = await queries(inbox.claim_inbox, **key, event_type=message.event_type, lease=lease)
-            is_settled = until is None and bool(await queries(inbox.is_settled, **key))
+            until = await queries(
+                inbox.claim_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type, lease=lease
+            )
+            is_settled = until is None and await queries(inbox.is_settled, consumer=self._consumer, message_id=message.id) is True
 
             async def handle() -> None:
-                await queries(inbox.enter_inbox, **key, event_type=message.event_type)
+                await queries(inbox.enter_inbox, consumer=self._consumer, message_id=message.id, event_type=message.event_type)
 
             yield PostgresClaim(conn, self._effects(queries), handle, until=until, is_settled=is_settled)
 
