@@ -36,6 +36,7 @@ from . import lists
 from .clients import Account, Client, Http, UseCases
 from .history import History
 from .history_check import check, stored
+from .lag import followed
 from .people import Device
 from .proxy import Proxy, Rates, Upstream, running, tcp, unix
 from .sessions import Human, Secret
@@ -122,12 +123,11 @@ async def _observe(event: Event, message: Message, effects: Effects) -> None:
 class Network:
     """The proxies in front of the servers."""
 
-    def __init__(self, database_url: str, redis_url: str, nats_url: str, seed: int) -> None:
+    def __init__(self, database_url: str, standby_url: str, redis_url: str, nats_url: str, seed: int) -> None:
         self._database = {key: str(value) for key, value in conninfo_to_dict(database_url).items()}
-        postgres = postgres_at(database_url)
         self.proxies = {
-            "postgres": Proxy("postgres", postgres, seed, is_postgres=True),
-            "replica": Proxy("replica", postgres, seed, is_postgres=True),
+            "postgres": Proxy("postgres", postgres_at(database_url), seed, is_postgres=True),
+            "replica": Proxy("replica", postgres_at(standby_url), seed, is_postgres=True),
             "redis": Proxy("redis", tcp(urlsplit(redis_url).port or 6379), seed),
             "nats": Proxy("nats", tcp(urlsplit(nats_url).port or 4222), seed),
         }
@@ -177,15 +177,15 @@ def postgres_at(database_url: str) -> Upstream:
     return unix(f"{host}/.s.PGSQL.{port}") if host.startswith("/") else lambda: asyncio.open_connection(host, port)
 
 
-async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) -> Report:
-    """Run a campaign on a migrated, empty database, and return what was found."""
+async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale, standby_url: str | None = None) -> Report:
+    """Run a campaign on a migrated, empty database, and return what was found. Without a standby, the replica is the primary."""
     started = time.monotonic()
     report, history = Report(scale), History()
     async with AsyncExitStack() as stack:
         conn = await stack.enter_async_context(await AsyncConnection.connect(database_url, autocommit=True))
         await conn.execute(_SCHEMA.encode())
         stack.push_async_callback(conn.execute, "DROP SCHEMA faults CASCADE")
-        network = Network(database_url, redis_url, nats_url, scale.seed)
+        network = Network(database_url, standby_url or database_url, redis_url, nats_url, scale.seed)
         for proxy in network.proxies.values():
             await stack.enter_async_context(running(proxy))
         # Two processes of the service. Clients with sessions renew the tokens that the second one issues.
@@ -196,6 +196,7 @@ async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) ->
         pool = await stack.enter_async_context(open_pool(network.postgres_url("postgres"), options))
         accounts, clients = await _clients(web, history, scale)
         devices = await _devices((other, web), history, scale)
+        standby = None if standby_url is None else await stack.enter_async_context(followed(database_url, standby_url, history))
         async with _at_work(web, pool, network):
             network.begin()
             disturbing = asyncio.create_task(network.outages_every(scale.between_outages))
@@ -218,6 +219,8 @@ async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) ->
                     await disturbing
             await network.calm()
             await _come_to_rest(conn)
+            if standby is not None:
+                await standby.catch_up()
             totals = {str(account.id): await _totals(web, account.id) for account in accounts}
         there = await stored(conn, totals)
         report.lists = [await lists.check_level(conn, *each) for each in ran]

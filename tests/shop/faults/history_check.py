@@ -315,7 +315,8 @@ def _check_user_seen(
     least = max((version for each, version in acknowledged if each.ended < known and (seen.version or _is_in_cache(each))), default=1)
     if not written or not written <= (seen.version or written) <= latest:
         yield f"dirty: there was no such version: {seen}"
-    elif names[written].began > seen.ended:
+        return
+    if names[written].began > seen.ended:
         yield f"future: {seen}"
     if (seen.version or latest) < least:
         yield f"stale: version {least} was acknowledged before {seen}"
