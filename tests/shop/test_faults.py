@@ -12,10 +12,13 @@ import pytest
 
 from shop.domain.values import OrderId, UserId
 from shop.local_servers import LocalServer, nats_server
+from tests.support.servers import ReadyCluster
 
+from .conftest import Dbmate
 from .faults.campaign import Scale, run
 from .faults.history import Answer, History, Operation, OrderSeen, TotalsSeen, UserSeen, Verdict
 from .faults.history_check import Entry, Event, Stored, check
+from .faults.lag import running_lagging_pair
 from .faults.sessions import End, Human, Secret, Session
 
 pytestmark = [pytest.mark.long, pytest.mark.programs]
@@ -37,8 +40,13 @@ async def test_a_short_campaign_finds_nothing(database_url: str, nats: LocalServ
 
 
 @pytest.mark.slow
-async def test_a_long_campaign_finds_nothing(database_url: str, nats: LocalServer, redis_url: str) -> None:
-    report = await run(database_url, redis_url, nats.url, Scale(operations=10_000, seed=1, seconds=600))
+async def test_a_long_campaign_with_a_standby_finds_nothing(
+    ready_cluster: ReadyCluster, dbmate: Dbmate, nats: LocalServer, redis_url: str
+) -> None:
+    # The cluster is not used: whoever makes it lets the server's user reach the programs.
+    with running_lagging_pair() as pair:
+        dbmate(pair.primary.url, "up")
+        report = await run(pair.primary.url, redis_url, nats.url, Scale(operations=10_000, seed=1, seconds=600), pair.standby.url)
     assert report.operations >= 10_000
     assert report.faults.total() > 0
     assert report.violations == []

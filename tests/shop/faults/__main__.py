@@ -13,10 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from shop.local_servers import nats_server, redis_server
-from tests.shop.replication import running_pair
+from sqlwright.postgres import embedded
 from tests.support.servers import make_folder
 
 from .campaign import Report, Scale, run
+from .lag import running_lagging_pair
 
 _MIGRATIONS = Path(__file__).parents[3] / "migrations"
 
@@ -44,8 +45,10 @@ def main() -> int:
 
 def _run_on_own_servers(folder: Path, scale: Scale, lag: int) -> Report:
     with ExitStack() as stack:
-        options = "-c autovacuum=on -c max_connections=200"
-        pair = stack.enter_context(running_pair(of_primary=options, of_standby=f"{options} -c recovery_min_apply_delay={lag}"))
+        with embedded.running(folder):
+            # Whoever runs it lets the server's user reach the programs.
+            pass
+        pair = stack.enter_context(running_lagging_pair(lag))
         dbmate = Path(sysconfig.get_path("scripts")) / "dbmate"
         migrate: list[str | Path] = [dbmate, "--no-dump-schema", "--migrations-dir", _MIGRATIONS, "--url", pair.primary.url, "up"]
         subprocess.run(migrate, check=True, stdout=subprocess.DEVNULL)

@@ -264,7 +264,7 @@ async def _clients(web: Web, history: History, scale: Scale) -> tuple[list[Accou
 
 
 async def _devices(webs: tuple[Web, ...], history: History, scale: Scale) -> list[Device]:
-    """Register people, each with two devices, of which one renews its tokens only when it has to."""
+    """Register people, each with two devices, of which a quarter renews its tokens only when they are refused."""
     devices: list[Device] = []
     # The addresses of the accounts are taken.
     webs[0].people = scale.accounts
@@ -273,7 +273,7 @@ async def _devices(webs: tuple[Web, ...], history: History, scale: Scale) -> lis
         human = Human(UserId(UUID(person.id)), f"user{webs[0].people}@example.org", Secret(PASSWORD))
         for which in range(2):
             chance = Random(f"{scale.seed} device {number} {which}")  # noqa: S311 repeatable
-            devices.append(Device(human, webs, history, chance, is_lazy=which == 1))
+            devices.append(Device(human, webs, history, chance, is_lazy=which == 1 and number % 2 == 1))
     return devices
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from psycopg import AsyncConnection
+
+from tests.shop.replication import Pair, running_pair
 
 from .history import History
 
@@ -34,6 +36,11 @@ class Standby:
         while True:
             await self.catch_up()
             await asyncio.sleep(0.01)
+
+
+def running_lagging_pair(milliseconds: int = 150) -> AbstractContextManager[Pair]:
+    """Run an empty primary, and a standby that replays everything later."""
+    return running_pair(of_primary="-c autovacuum=on", of_standby=f"-c recovery_min_apply_delay={milliseconds}")
 
 
 @asynccontextmanager

@@ -26,11 +26,11 @@ _STEPS: Final = {
     "show": 20,
     "show_profile": 10,
     "list": 10,
-    "refresh": 20,
+    "refresh": 60,
     "update": 25,
-    "log_out": 5,
-    "log_out_everywhere": 3,
-    "change_password": 3,
+    "log_out": 4,
+    "log_out_everywhere": 2,
+    "change_password": 2,
 }
 
 
