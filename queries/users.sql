@@ -2,17 +2,17 @@
 -- name: CreateUser :one
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES (@first_name, @last_name, @email, sqlc.narg('phone'), @password)
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since, email_by_user;
 
 -- Get a user by id.
 -- name: GetUser :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since, email_by_user
 FROM users
 WHERE id = @id AND erased_at IS NULL;
 
 -- Get a user by e-mail address, in any case.
 -- name: GetUserByEmail :one
-SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since
+SELECT id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since, email_by_user
 FROM users
 WHERE lower(email) = lower(@email);
 
@@ -24,11 +24,12 @@ UPDATE users
 SET first_name = @first_name,
     last_name = @last_name,
     email = @email,
+    email_by_user = @email_by_user,
     phone = sqlc.narg('phone'),
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version
-RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since;
+RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since, email_by_user;
 
 -- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
 -- one. Changes no row if the user has another version or does not exist.
@@ -84,9 +85,11 @@ WHERE former_addresses.user_id = @id
   AND former_addresses.replaced_at > now() - @within::interval
 LIMIT 1;
 
--- Count the changes of a user's address within a period, and get the seconds until the first of them is older.
+-- Count the changes of a user's address by the user within a period, and get the seconds until the first of them is older.
 -- name: CountAddressChanges :one
-SELECT count(*) AS changes, coalesce(extract(epoch FROM min(replaced_at) + sqlc.arg('period')::interval - now()), 0)::float8 AS seconds_left
+SELECT
+    count(*) FILTER (WHERE by_user) AS changes,
+    coalesce(extract(epoch FROM min(replaced_at) FILTER (WHERE by_user) + sqlc.arg('period')::interval - now()), 0)::float8 AS seconds_left
 FROM former_addresses
 WHERE user_id = @id AND replaced_at > now() - sqlc.arg('period')::interval;
 
@@ -183,20 +186,40 @@ SET first_name = '',
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- Erase what remains in other tables of a user who was erased or deleted: attempts to log in, answers, events of failed logins, origins in
--- the audit log.
--- name: EraseTraces :exec
-SELECT erase_traces(@id);
+-- Erase the next traces in other tables of a user who was erased or deleted: attempts to log in, answers, events of failed logins, dead
+-- letters, origins in the audit log. Returns whether that was all for now, and NULL if there is nothing to do, or another transaction does it.
+-- name: EraseTraces :one
+SELECT erase_traces(@id, @at_most);
 
--- Get the users who were erased or deleted so long ago that no request of before is in flight, and whose erasure is not finished.
+-- Get the users whose traces are to be erased, oldest first, after the key (after_erased_at, after_id) of the previous page's last row: those
+-- of whom traces remain, and those who were erased so long ago that no request of before is in flight, unless they are finished.
 -- name: GetDueErasures :many
-SELECT user_id FROM erasures
-WHERE finished_at IS NULL AND erased_at < now() - longest_request()
-ORDER BY erased_at;
+SELECT user_id, erased_at FROM erasures
+WHERE finished_at IS NULL
+  AND (cleared_at IS NULL OR erased_at < now() - longest_request())
+  AND (erased_at, user_id) > (
+      coalesce(sqlc.narg('after_erased_at')::timestamptz, '-infinity'),
+      coalesce(sqlc.narg('after_id')::uuid, '00000000-0000-0000-0000-000000000000')
+  )
+ORDER BY erased_at, user_id
+LIMIT @at_most;
 
--- Erase that once more for one of them, and return whether it was due: requests that were in flight may have written it since.
--- name: FinishErasure :one
-SELECT coalesce(finish_erasure(@id), false);
+-- Find out whether the erasure of a user is due, in the same way. Returns no row for a user who was not erased.
+-- name: IsErasureDue :one
+SELECT finished_at IS NULL AND (cleared_at IS NULL OR erased_at < now() - longest_request()) AS is_due
+FROM erasures
+WHERE user_id = @id;
+
+-- Measure the erasures that are due: their number, which stops at 10,001, and for how many seconds the first of them has been.
+-- name: MeasureErasures :one
+SELECT count(*) AS due, greatest(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8 AS seconds
+FROM (
+    SELECT CASE WHEN cleared_at IS NULL THEN erased_at ELSE erased_at + longest_request() END AS due_at
+    FROM erasures
+    WHERE finished_at IS NULL AND (cleared_at IS NULL OR erased_at < now() - longest_request())
+    ORDER BY erased_at
+    LIMIT 10001
+) AS counted;
 
 -- Write many users, with the given ids and times.
 -- name: SeedUsers :copyfrom

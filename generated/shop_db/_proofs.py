@@ -65,7 +65,12 @@ PROOFS: Final[dict[str, str]] = {
     "GetFormerRecipient": "at most one (LIMIT allows one row)",
     "CountAddressChanges": "exactly one (aggregates without GROUP BY give one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
-    "FinishErasure": "exactly one (without FROM there is one row)",
+    "EraseTraces": "exactly one (without FROM there is one row)",
+    "IsErasureDue": (
+        "at most one (the unique index `erasures_pkey` allows one row for the given"
+        " values)"
+    ),
+    "MeasureErasures": "exactly one (aggregates without GROUP BY give one row)",
 }
 
 

@@ -149,6 +149,8 @@ class User:
     """
     email_since: datetime.datetime
     """Since when the user has this address, in any case. Written by triggers alone."""
+    email_by_user: bool
+    """Whether the user chose the address, or else an operator did."""
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
@@ -167,4 +169,5 @@ class User:
             erased_at=row[10],
             session_generation=row[11],
             email_since=row[12],
+            email_by_user=row[13],
         )

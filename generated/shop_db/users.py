@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
 from ._dataclasses import dataclass
-from ._direct import aexecute, aexecute_count, afetch_all, afetch_one
+from ._direct import aexecute_count, afetch_all, afetch_one
 from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
 from ._rows import AsyncSentRows
@@ -23,7 +23,7 @@ CREATE_USER: Final = """\
 INSERT INTO users (first_name, last_name, email, phone, password)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::varchar, $5::varchar)
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation, email_since
+    version, role, erased_at, session_generation, email_since, email_by_user
 """
 
 
@@ -50,7 +50,7 @@ async def create_user(
 
 GET_USER: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation, email_since
+    version, role, erased_at, session_generation, email_since, email_by_user
 FROM users
 WHERE id = $1::uuid AND erased_at IS NULL
 """
@@ -67,7 +67,7 @@ async def get_user(conn: AsyncConnection[Any], *, id: UUID) -> User | None:
 
 GET_USER_BY_EMAIL: Final = """\
 SELECT id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation, email_since
+    version, role, erased_at, session_generation, email_since, email_by_user
 FROM users
 WHERE lower(email) = lower($1::text)
 """
@@ -84,7 +84,7 @@ async def get_user_by_email(conn: AsyncConnection[Any], *, email: str) -> User |
 
 UPDATE_USER_PROFILE: Final = Variants(
     "UpdateUserProfile",
-    ("first_name", "last_name", "email", "phone", "id", "version"),
+    ("first_name", "last_name", "email", "email_by_user", "phone", "id", "version"),
     "UPDATE users",
     Assignments(
         "\nSET ",
@@ -92,6 +92,7 @@ UPDATE_USER_PROFILE: Final = Variants(
         ("first_name = {first_name}::varchar", "first_name"),
         ("last_name = {last_name}::varchar", "last_name"),
         ("email = {email}::varchar", "email"),
+        ("email_by_user = {email_by_user}::bool", "email_by_user"),
         ("phone = {phone}::varchar", "phone"),
         "updated_at = greatest(updated_at, now())",
         "version = version + 1",
@@ -100,7 +101,7 @@ UPDATE_USER_PROFILE: Final = Variants(
 
 WHERE id = {id}::uuid AND version = {version}::int4
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at,
-    version, role, erased_at, session_generation, email_since""",
+    version, role, erased_at, session_generation, email_since, email_by_user""",
 )
 
 
@@ -116,6 +117,7 @@ async def update_user_profile(
     first_name: str | Unset = UNSET,
     last_name: str | Unset = UNSET,
     email: str | Unset = UNSET,
+    email_by_user: bool | Unset = UNSET,
     phone: str | Unset | None = UNSET,
     id: UUID,
     version: int,
@@ -128,7 +130,7 @@ async def update_user_profile(
     raised.
     """
     sql, values = UPDATE_USER_PROFILE.choose(
-        (first_name, last_name, email, phone, id, version),
+        (first_name, last_name, email, email_by_user, phone, id, version),
     )
     row, count = await afetch_one(conn, sql, values)
     if count > 1:
@@ -377,9 +379,11 @@ async def get_former_recipient(
 
 
 COUNT_ADDRESS_CHANGES: Final = """\
-SELECT count(*) AS changes,
-    coalesce(extract(epoch FROM min(replaced_at) + $1::interval - now()), 0)::float8
-    AS seconds_left
+SELECT
+    count(*) FILTER (WHERE by_user) AS changes,
+    coalesce(extract(epoch
+        FROM min(replaced_at) FILTER (WHERE by_user) + $1::interval - now()), 0)::float8
+        AS seconds_left
 FROM former_addresses
 WHERE user_id = $2::uuid AND replaced_at > now() - $1::interval
 """
@@ -405,8 +409,8 @@ async def count_address_changes(
     period: datetime.timedelta,
     id: UUID,
 ) -> CountAddressChangesRow:
-    """Count the changes of a user's address within a period, and get the seconds
-    until the first of them is older.
+    """Count the changes of a user's address by the user within a period, and get the
+    seconds until the first of them is older.
     """
     row, count = await afetch_one(
         conn,
@@ -911,49 +915,126 @@ async def erase_user(conn: AsyncConnection[Any], *, id: UUID, version: int) -> i
 
 
 ERASE_TRACES: Final = """\
-SELECT erase_traces($1::uuid)
+SELECT erase_traces($1::uuid, $2::int4)
 """
 
 
 @atraced("EraseTraces", ERASE_TRACES, operation="SELECT")
-async def erase_traces(conn: AsyncConnection[Any], *, id: UUID) -> None:
-    """Erase what remains in other tables of a user who was erased or deleted:
-    attempts to log in, answers, events of failed logins, origins in the audit log.
+async def erase_traces(
+    conn: AsyncConnection[Any],
+    *,
+    id: UUID,
+    at_most: int,
+) -> bool | None:
+    """Erase the next traces in other tables of a user who was erased or deleted:
+    attempts to log in, answers, events of failed logins, dead letters, origins in the
+    audit log. Returns whether that was all for now, and NULL if there is nothing to do,
+    or another transaction does it.
     """
-    await aexecute(conn, ERASE_TRACES, (id,))
+    row, count = await afetch_one(conn, ERASE_TRACES, (id, at_most), binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("EraseTraces", count)
+    value: bool | None = row[0]
+    return value
 
 
 GET_DUE_ERASURES: Final = """\
-SELECT user_id FROM erasures
-WHERE finished_at IS NULL AND erased_at < now() - longest_request()
-ORDER BY erased_at
+SELECT user_id, erased_at FROM erasures
+WHERE finished_at IS NULL
+  AND (cleared_at IS NULL OR erased_at < now() - longest_request())
+  AND (erased_at, user_id) > (
+      coalesce($1::timestamptz, '-infinity'),
+      coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+  )
+ORDER BY erased_at, user_id
+LIMIT $3::int8
 """
+
+
+@dataclass(slots=True)
+class GetDueErasuresRow:
+    """A row of `get_due_erasures`."""
+
+    user_id: UUID
+    """The user."""
+    erased_at: datetime.datetime
+    """When the user was erased or deleted."""
 
 
 @atraced("GetDueErasures", GET_DUE_ERASURES, operation="SELECT", collection="erasures")
-async def get_due_erasures(conn: AsyncConnection[Any]) -> list[UUID]:
-    """Get the users who were erased or deleted so long ago that no request of before
-    is in flight, and whose erasure is not finished.
+async def get_due_erasures(
+    conn: AsyncConnection[Any],
+    *,
+    after_erased_at: datetime.datetime | None,
+    after_id: UUID | None,
+    at_most: int,
+) -> list[GetDueErasuresRow]:
+    """Get the users whose traces are to be erased, oldest first, after the key
+    (after_erased_at, after_id) of the previous page's last row: those of whom traces
+    remain, and those who were erased so long ago that no request of before is in
+    flight, unless they are finished.
     """
-    rows = await afetch_all(conn, GET_DUE_ERASURES, binary=True)
-    return [row[0] for row in rows]
+    rows = await afetch_all(
+        conn,
+        GET_DUE_ERASURES,
+        (after_erased_at, after_id, at_most),
+        binary=True,
+    )
+    return [GetDueErasuresRow(*row) for row in rows]
 
 
-FINISH_ERASURE: Final = """\
-SELECT coalesce(finish_erasure($1::uuid), false)
+IS_ERASURE_DUE: Final = """\
+SELECT finished_at IS NULL
+    AND (cleared_at IS NULL OR erased_at < now() - longest_request()) AS is_due
+FROM erasures
+WHERE user_id = $1::uuid
 """
 
 
-@atraced("FinishErasure", FINISH_ERASURE, operation="SELECT")
-async def finish_erasure(conn: AsyncConnection[Any], *, id: UUID) -> bool:
-    """Erase that once more for one of them, and return whether it was due: requests
-    that were in flight may have written it since.
+@atraced("IsErasureDue", IS_ERASURE_DUE, operation="SELECT", collection="erasures")
+async def is_erasure_due(conn: AsyncConnection[Any], *, id: UUID) -> bool | None:
+    """Find out whether the erasure of a user is due, in the same way.
+
+    Returns no row for a user who was not erased.
     """
-    row, count = await afetch_one(conn, FINISH_ERASURE, (id,), binary=True)
+    row, count = await afetch_one(conn, IS_ERASURE_DUE, (id,), binary=True)
+    if count > 1:
+        raise ProofBrokenError("IsErasureDue", count)
+    return None if row is None else row[0]
+
+
+MEASURE_ERASURES: Final = """\
+SELECT count(*) AS due,
+    greatest(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8 AS seconds
+FROM (
+    SELECT CASE WHEN cleared_at IS NULL THEN erased_at
+        ELSE erased_at + longest_request() END AS due_at
+    FROM erasures
+    WHERE finished_at IS NULL
+        AND (cleared_at IS NULL OR erased_at < now() - longest_request())
+    ORDER BY erased_at
+    LIMIT 10001
+) AS counted
+"""
+
+
+@dataclass(slots=True)
+class MeasureErasuresRow:
+    """A row of `measure_erasures`."""
+
+    due: int
+    seconds: float
+
+
+@atraced("MeasureErasures", MEASURE_ERASURES, operation="SELECT", collection="erasures")
+async def measure_erasures(conn: AsyncConnection[Any]) -> MeasureErasuresRow:
+    """Measure the erasures that are due: their number, which stops at 10,001, and
+    for how many seconds the first of them has been.
+    """
+    row, count = await afetch_one(conn, MEASURE_ERASURES, binary=True)
     if row is None or count > 1:
-        raise ProofBrokenError("FinishErasure", count)
-    value: bool = row[0]
-    return value
+        raise ProofBrokenError("MeasureErasures", count)
+    return MeasureErasuresRow(*row)
 
 
 SEED_USERS: Final = """\

@@ -30,6 +30,13 @@ class LocalServer:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def process_id(self) -> int:
+        """The id of the process. Raises `ServerNotStarted`."""
+        if self._process is None:
+            raise ServerNotStarted(f"{self._command[0]} does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the server, and return when it answers. Raises `ServerNotStarted`."""
         with self._log.open("ab") as log:

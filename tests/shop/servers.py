@@ -23,9 +23,8 @@ def info(server: LocalServer, section: str) -> dict[str, Any]:
 @contextmanager
 def frozen(server: LocalServer) -> Generator[None]:
     """Freeze a server until the end of the block: it keeps its connections and answers nothing."""
-    process_id: int = info(server, "server")["process_id"]
-    os.kill(process_id, signal.SIGSTOP)
+    os.kill(server.process_id, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(process_id, signal.SIGCONT)
+        os.kill(server.process_id, signal.SIGCONT)

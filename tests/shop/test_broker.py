@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +23,12 @@ from shop.application.messaging.status import Status
 from shop.domain.events import Event, OrderPaid, OrderShipped
 from shop.domain.values import OrderId
 from shop.infrastructure.nats.broker import NatsBroker, open_broker
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, nats_server
 
 from .events import EVENTS, TOTAL, USER, message
+from .faults.proxy import Fault, Proxy, Rates, running, tcp
 from .ports import Broker, receive_all
+from .servers import frozen
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
@@ -133,6 +138,16 @@ async def test_the_positions_of_a_consumer_are_removed_with_those_of_its_partiti
     assert await broker.forget("old") == 0
 
 
+async def test_each_consumer_of_the_stream_is_listed_and_removed_by_one_name(nats_broker: NatsBroker) -> None:
+    jetstream = await nats_broker.jetstream()
+    for durable in ("invoices", "invoices-0", "invoices-15", "invoices-16", "invoices-03", "-7"):
+        await jetstream.add_consumer("SHOP", ConsumerConfig(durable_name=durable, ack_policy=AckPolicy.EXPLICIT))  # pyright: ignore[reportUnknownMemberType]
+    listed = sorted(await nats_broker.waiting())
+    assert listed == ["-7", "invoices", "invoices-03", "invoices-16"]
+    assert [await nats_broker.forget(name) for name in listed] == [1, 3, 1, 1]
+    assert await nats_broker.waiting() == {}
+
+
 async def test_the_processes_that_say_that_they_run_are_listed(nats_broker: NatsBroker) -> None:
     listening = asyncio.create_task(nats_broker.listen(0.5))
     while not listening.done():
@@ -149,6 +164,16 @@ async def test_a_consumer_that_was_created_without_ordering_is_updated(nats_brok
     subscription = nats_broker.subscribe("sales")
     await delivered(subscription)
     assert await subscription.next(0.2) is None
+
+
+async def test_a_consumer_that_needs_no_order_any_more_waits_for_no_settlement(nats_broker: NatsBroker) -> None:
+    for event in EVENTS[:3]:
+        await nats_broker.publish(message(event))
+    first = await delivered(nats_broker.subscribe("sales"))
+    unordered = nats_broker.subscribe("sales", is_ordered=False)
+    others = [await delivered(unordered), await delivered(unordered)]
+    bodies = {each.body for each in (first, *others)}
+    assert len(bodies) == 3
 
 
 async def test_a_waiting_consumer_whose_stream_is_deleted_receives_from_the_recreated_one(nats_broker: NatsBroker) -> None:
@@ -192,6 +217,119 @@ async def test_a_broker_that_does_not_exist_is_unavailable() -> None:
             await broker.publish(message(EVENTS[0]))
         with pytest.raises(BrokerUnavailable):
             await broker.subscribe("sales").next(0.1)
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[LocalServer]:
+    """A server of its own for each test: what was sent to a frozen one arrives later."""
+    with nats_server(tmp_path) as server:
+        yield server
+
+
+async def until_published(broker: NatsBroker) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(BrokerUnavailable):
+                await broker.publish(message(EVENTS[0]))
+                return
+
+
+async def test_an_answer_that_arrives_too_late_leaves_the_connection_alone(own_nats: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
+        await until_published(broker)
+        with frozen(own_nats), pytest.raises(BrokerUnavailable):
+            await broker.announce(Status(name="relay", host="here", process=1))
+        await until_published(broker)
+        assert [record.getMessage() for record in caplog.records if "nats" in record.name] == []
+
+
+async def test_a_client_that_has_stopped_reading_connects_again(own_nats: LocalServer) -> None:
+    async with open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
+        # nats-py cannot parse the subject.
+        listening = asyncio.create_task(broker.listen(0.5))
+        await send_strange_status(own_nats, listening)
+        await until_published(broker)
+
+
+async def send_strange_status(nats: LocalServer, listening: asyncio.Task[object]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(nats.url.rpartition(":")[2]))
+    writer.write(b'CONNECT {"verbose": false}\r\n')
+    while not listening.done():
+        writer.write(b"PUB shop.status.\xff 0\r\n\r\nPING\r\n")
+        while await reader.readline() != b"PONG\r\n":
+            pass
+        await asyncio.wait([listening], timeout=0.01)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_connection_on_which_nothing_arrives_is_replaced(own_nats: LocalServer) -> None:
+    silence = Rates(request=1.0, weights={Fault.HALF_OPEN: 1})
+    async with (
+        running(Proxy("nats", tcp(int(own_nats.url.rpartition(":")[2])))) as proxy,
+        open_broker(f"nats://127.0.0.1:{proxy.port}", answer_within=0.2, ping_interval=0.1) as broker,
+    ):
+        await until_published(broker)
+        proxy.rates = silence
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish(message(EVENTS[0]))
+        proxy.rates = Rates()
+        await until_published(broker)
+
+
+async def send_more_than_buffers_hold(broker: NatsBroker) -> None:
+    large = message(EVENTS[0]).model_copy(update={"payload": "x" * 900_000})
+
+    async def send() -> None:
+        with pytest.raises((BrokerUnavailable, TimeoutError)):
+            async with asyncio.timeout(0.3):
+                await broker.publish(large)
+
+    await asyncio.gather(*(send() for _ in range(12)))
+
+
+async def test_the_end_does_not_wait_for_a_server_that_reads_nothing(own_nats: LocalServer) -> None:
+    async with asyncio.timeout(60), open_broker(own_nats.url, answer_within=0.2, ping_interval=600) as broker:
+        await until_published(broker)
+        with frozen(own_nats):
+            await send_more_than_buffers_hold(broker)
+            await broker.close()
+
+
+async def test_a_new_connection_does_not_wait_for_what_was_not_written_to_the_old_one(own_nats: LocalServer) -> None:
+    port, writers = int(own_nats.url.rpartition(":")[2]), list[asyncio.StreamWriter]()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, server = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend((writer, server))
+        requests, answers = asyncio.create_task(forward(reader, server)), asyncio.create_task(forward(upstream, writer))
+        if len(writers) == 2:
+            await is_deaf.wait()
+            requests.cancel()
+            answers.cancel()
+        await asyncio.wait([requests, answers])
+
+    is_deaf = asyncio.Event()
+    network = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        url = f"nats://127.0.0.1:{network.sockets[0].getsockname()[1]}"
+        async with open_broker(url, answer_within=0.2, ping_interval=0.2) as broker:
+            await until_published(broker)
+            is_deaf.set()
+            await send_more_than_buffers_hold(broker)
+            await until_published(broker)
+    finally:
+        network.close()
+        for writer in writers:
+            writer.close()
 
 
 async def test_the_latest_retention_of_a_stream_applies(nats: LocalServer, nats_broker: NatsBroker) -> None:

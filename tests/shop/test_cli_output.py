@@ -1,4 +1,4 @@
-"""Commands whose output cannot be written, and Ctrl-C before they begin."""
+"""Commands whose output cannot be written, and Ctrl-C before they begin and after their work."""
 
 from __future__ import annotations
 
@@ -101,3 +101,38 @@ def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path, *, is_json: b
     message = "stopped by Ctrl-C; what was already committed is kept"
     assert (process.returncode, errors) == (130, "" if is_json else f"shop: {message}\n")
     assert not is_json or json.loads(out)["detail"] == message
+
+
+# The program, with Ctrl-C before and after each write to stdout, and while the interpreter ends.
+INTERRUPTED_OUTPUT = """
+import io, os, signal, sys
+class Interrupting(io.TextIOWrapper):
+    def write(self, text):
+        os.kill(os.getpid(), signal.SIGINT)
+        written = super().write(text)
+        os.kill(os.getpid(), signal.SIGINT)
+        return written
+sys.stdout = Interrupting(io.FileIO(1, "w"), write_through=True)
+class Last:
+    def __del__(self, kill=os.kill, arguments=(os.getpid(), signal.SIGINT)):
+        kill(*arguments)
+last = Last()
+from shop.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
+def test_ctrl_c_after_the_work_of_a_command_changes_nothing(service_url: str, *, is_json: bool) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_OUTPUT, *(["--json"] if is_json else []), "users", "count"],
+            env={**os.environ, "DATABASE_URL": service_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (ran.returncode, ran.stderr, "0" in ran.stdout) == (0, "", True)

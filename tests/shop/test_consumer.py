@@ -331,6 +331,39 @@ async def test_a_failing_message_delays_later_ones_until_it_is_a_dead_letter(mes
     assert seen == ["OrderPlaced", "OrderPlaced", "OrderPaid", "OrderPaid", "OrderShipped"]
 
 
+async def test_a_consumer_waits_longer_after_each_message_whose_dependency_is_down() -> None:
+    stop, waits = asyncio.Event(), list[int]()
+
+    class Recorded(Backoff):
+        def wait(self, failures: int) -> float:
+            waits.append(failures)
+            return 0.0
+
+    class Unordered:
+        """A subscription with another message each time, and the delivery of it."""
+
+        body, traceparent, count = message(EVENTS[0]).model_dump_json().encode(), "", 1
+
+        async def next(self, wait: float) -> Delivery:  # noqa: ARG002 never
+            return self
+
+        async def accept(self) -> None:
+            stop.set()
+
+        async def retry(self, after: float) -> None: ...
+
+        async def discard(self) -> None: ...
+
+    verdicts = iter([*[Verdict.NOT_NOW] * 4, Verdict.HANDLED])
+
+    async def process(_: Message) -> Verdict:
+        return next(verdicts)
+
+    assert await Consumer([Unordered()], process, backoff=Recorded()).run(stop) == 1
+    # Of each message, which is delivered for the first time, and of the consumer.
+    assert waits == [1, 1, 1, 2, 1, 3, 1, 4]
+
+
 async def test_a_stopped_consumer_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:
     for number in range(3):
         await broker.publish(message(OrderPaid(OrderId(uuid.UUID(int=number)), USER, TOTAL)))

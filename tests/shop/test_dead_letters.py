@@ -60,7 +60,9 @@ async def test_a_replayed_letter_takes_effect_once_and_is_audited(messaging: Mes
     assert await clerk.letters.replay(CONTEXT, "sales", paid.id) == Err(DeadLetterNotFound("sales", paid.id))
     assert await clerk.deliver(paid) is Verdict.HANDLED
     assert await clerk.sold() == 1
-    assert await clerk.audited() == [("messages.replay", "done", {"consumer": "sales"})]
+    replay, again = await clerk.audited()
+    assert replay == ("messages.replay", "done", {"consumer": "sales"})
+    assert again == ("messages.replay", "refused", {"reason": "DeadLetterNotFound"})
 
 
 async def test_a_letter_that_fails_again_stays_and_has_no_effect(messaging: Messaging) -> None:
@@ -122,7 +124,8 @@ async def test_only_a_dead_letter_can_be_dealt_with(messaging: Messaging, consum
     assert await clerk.letters.discard(CONTEXT, consumer, paid.id) == missing
     async with messaging.open_reads() as reads:
         assert await reads.dead_letters.get(consumer, paid.id) is None
-    assert await clerk.audited() == []
+    refused = ("refused", {"reason": "DeadLetterNotFound"})
+    assert await clerk.audited() == [("messages.replay", *refused), ("messages.discard", *refused)]
 
 
 async def test_a_letter_is_shown_with_its_message(messaging: Messaging) -> None:

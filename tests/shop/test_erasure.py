@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context, Once
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.runner import Transactions
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok, Result
@@ -167,17 +168,17 @@ async def test_who_is_changed_meanwhile_is_erased_as_changed_or_if_a_version_was
     user_id = added.value.id
     call = users.erase if way == "erase" else users.delete
 
-    async def meanwhile(version: int | None) -> Result[None, object]:
+    async def meanwhile(versions: Versions) -> Result[None, object]:
         """Change the user after the use case has read it."""
         async with conn.transaction():
             await conn.execute("UPDATE users SET email = %s, version = version + 1 WHERE id = %s", [EMAIL.text, user_id])
-            going = asyncio.create_task(call(ADMIN, user_id, version))
+            going = asyncio.create_task(call(ADMIN, user_id, versions))
             blocked = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             while (await (await conn.execute(blocked)).fetchone()) == (0,):
                 assert not going.done()
         return await going
 
-    assert await meanwhile(1) == Err(ChangedMeanwhile("user", user_id))
+    assert await meanwhile({1}) == Err(ChangedMeanwhile("user", user_id))
     assert isinstance(await users.authenticate(ANYONE, EMAIL, "wrong"), Err)
     assert await meanwhile(None) == Ok(None)
     assert await found(conn, PERSONAL) == []
@@ -207,7 +208,7 @@ async def test_a_refused_deletion_is_recorded_with_its_origin(pool: Pool, conn: 
     users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
     own = Context(Actor.user(user_id), f"http {ADDRESS} thief")
     assert isinstance(await users.delete(own, user_id), Err)
-    assert isinstance(await users.delete(own, user_id, version=77), Err)
+    assert isinstance(await users.delete(own, user_id, versions={77}), Err)
     cur = await conn.execute("SELECT metadata ->> 'reason', origin FROM audit_log WHERE action = 'user.delete' ORDER BY id")
     assert await cur.fetchall() == [("UserHasOrders", own.origin), ("ChangedMeanwhile", own.origin)]
 
@@ -272,9 +273,19 @@ ERASED = """
 addresses = st.from_regex(r"[ab.+%_]{1,4}@[ab]{1,2}\.(co|com)(\.co)?", fullmatch=True)
 
 
+sizes = st.integers(1, 4)
+
+
+def erase(conn: psycopg.Connection[Any], user_id: uuid.UUID, at_most: int) -> Iterator[None]:
+    """Erase the traces of a user in batches, with a pause after each but the last."""
+    while conn.execute("SELECT erase_traces(%s, %s)", [user_id, at_most]).fetchone() == (False,):
+        yield
+    assert conn.execute("SELECT erase_traces(%s, %s)", [user_id, at_most]).fetchone() == (None,)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(addresses, min_size=2, max_size=6, unique_by=str.lower))
-def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(database_url: str, emails: list[str]) -> None:
+@given(st.lists(addresses, min_size=2, max_size=6, unique_by=str.lower), sizes)
+def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(database_url: str, emails: list[str], at_most: int) -> None:
     with psycopg.connect(database_url) as conn:
 
         def traces() -> set[tuple[Any, ...]]:
@@ -288,7 +299,8 @@ def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(databa
             conn.execute(LIVE, {"email": email})
         others = traces() - own
         conn.execute("DELETE FROM users WHERE id = %s", [erased])
-        conn.execute("SELECT erase_traces(%s)", [erased])
+        for _ in erase(conn, erased, at_most):
+            assert traces() >= others
         after = traces()
         assert after >= others
         assert not after & own
@@ -302,7 +314,6 @@ async def test_who_was_not_erased_keeps_everything(pool: Pool, conn: Connection,
     # By the service itself, which may call the functions, but not enter an erasure.
     async with pool.connection() as service:
         await service.execute("SELECT erase_traces(%s)", [user_id])
-        await service.execute("SELECT finish_erasure(%s)", [user_id])
         with pytest.raises(InsufficientPrivilege):
             await service.execute("INSERT INTO erasures (user_id, logins) VALUES (%s, '{}')", [user_id])
     assert await (await conn.execute(TRACES.encode())).fetchall() == before
@@ -313,11 +324,11 @@ steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()),
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(before=[(0, 0, True), (0, 1, False), (1, 0, True), (1, 2, False), (0, 0, True), (0, 1, True)], after=[])
-@example(before=[(0, 0, True)], after=[(1, 0, True), (1, 2, True)])
-@given(steps, steps)
+@example(before=[(0, 0, True), (0, 1, False), (1, 0, True), (1, 2, False), (0, 0, True), (0, 1, True)], after=[], at_most=1)
+@example(before=[(0, 0, True)], after=[(1, 0, True), (1, 2, True)], at_most=1)
+@given(steps, steps, sizes)
 def test_of_an_address_only_the_traces_of_no_other_user_are_erased(
-    database_url: str, before: list[tuple[int, int, bool]], after: list[tuple[int, int, bool]]
+    database_url: str, before: list[tuple[int, int, bool]], after: list[tuple[int, int, bool]], at_most: int
 ) -> None:
     run = uuid.uuid4().hex
     addresses = [f"{each}.{run}@example.org" for each in "abc"]
@@ -347,10 +358,15 @@ def test_of_an_address_only_the_traces_of_no_other_user_are_erased(
 
         go([(0, 0, True), *before], None)
         conn.execute("DELETE FROM users WHERE id = %s", [ids[0]])
-        conn.execute("SELECT erase_traces(%s)", [ids[0]])
         del held[0]
-        go(after, 0)
-        conn.execute("SELECT erase_traces(%s)", [ids[0]])
+        rest = list(after)
+        for _ in erase(conn, ids[0], at_most):
+            go(rest[:1], 0)
+            del rest[:1]
+        go(rest, 0)
+        # Once more, as two hours later.
+        conn.execute("UPDATE erasures SET cleared_at = NULL WHERE user_id = %s", [ids[0]])
+        assert all(each is None for each in erase(conn, ids[0], at_most))
         erased = {key for key, login, owner in traces if login in ever and owner in {None, 0}}
         entries = [number for (kind, number), _, _ in traces if kind == "entry"]
         rows = conn.execute(ERASED, {"run": run, "id": str(ids[0]), "entries": entries}).fetchall()
@@ -443,8 +459,8 @@ async def test_the_service_erases_nothing_of_users_who_live_on(pool: Pool, conn:
             await service.execute("UPDATE users SET email_since = '-infinity'")
         assert await users.delete(ADMIN, added.value.id) == Ok(None)
         # Before its time, as after it: no entry is finished early, and none is forgotten.
-        for finished in (False, True, False):
-            cur = await service.execute("SELECT finish_erasure(%s)", [added.value.id])
+        for finished in (None, True, None):
+            cur = await service.execute("SELECT erase_traces(%s)", [added.value.id])
             assert await cur.fetchone() == (finished,)
             with pytest.raises(InsufficientPrivilege, match="not used again"):
                 await service.execute(again, [added.value.id])
@@ -457,6 +473,184 @@ async def test_an_erasure_is_final(pool: Pool, conn: Connection, cheap_hasher: P
     for other in ("NULL", "now() + interval '1 day'"):
         with pytest.raises(InsufficientPrivilege, match="final"):
             await conn.execute(f"UPDATE users SET erased_at = {other}".encode())
+
+
+# --- Many traces ----------------------------------------------------------------------------------------------------------
+
+# Of each kind many, by the id and the address of a user, and by the address of a user who is another one since.
+MANY = """
+    WITH numbered AS (SELECT n FROM generate_series(1, %(number)s) AS n), answered AS (
+        INSERT INTO answers (scope, key, subject, fingerprint, answer)
+        SELECT scope, n || %(user)s, subject, '', ''
+        FROM numbered, (VALUES (%(user)s, 'order:1'), ('anonymous', %(user)s)) AS v (scope, subject)
+    ), failed AS (
+        INSERT INTO outbox (aggregate, event_type, event_version, payload, trace_id)
+        SELECT 'login:' || lower(address), 'AuthenticationFailed', 2, jsonb_build_object('email', address), ''
+        FROM numbered, unnest(%(addresses)s::text[]) AS address
+        RETURNING *
+    ), dead AS (
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        SELECT consumer, message_id, event_type, 1, 'cannot handle ' || aggregate, now(), to_jsonb(failed)
+        FROM failed, unnest(ARRAY['sales', 'cache']) AS consumer
+    )
+    INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+    SELECT actor, 'user.authenticate', subject, %(origin)s, 'refused', ''
+    FROM numbered, (
+        SELECT %(user)s, 'user:other' UNION ALL SELECT 'anonymous', %(user)s UNION ALL SELECT 'user:other', %(user)s
+        UNION ALL SELECT 'anonymous', login_digest(address) FROM unnest(%(addresses)s::text[]) AS address
+    ) AS v (actor, subject)
+"""
+WORK = """
+    SELECT sum(n_tup_upd + n_tup_del), sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) FILTER (WHERE relname <> 'inbox')
+    FROM pg_stat_xact_user_tables
+    WHERE relname <> 'erasures'
+"""
+
+
+async def entered(conn: Connection, number: int) -> str:
+    """Let a user leave this number of traces of each kind, and delete the row alone. The previous address is that of another since."""
+    row = await (await conn.execute(JOIN.encode(), [FORMER.text])).fetchone()
+    assert row is not None
+    await conn.execute("UPDATE users SET email = %s WHERE id = %s", [EMAIL.text, row[0]])
+    await conn.execute(JOIN.encode(), [FORMER.text])
+    many = {"number": number, "user": f"user:{row[0]}", "addresses": [EMAIL.text, FORMER.text], "origin": f"http {ADDRESS}"}
+    await conn.execute(MANY.encode(), many)
+    # Of nobody.
+    await conn.execute(MANY.encode(), many | {"user": "user:nobody", "addresses": ["a@example.org", "b@example.org"]})
+    await conn.execute("ANALYZE")
+    await conn.execute("DELETE FROM users WHERE id = %s", [row[0]])
+    return str(row[0])
+
+
+async def test_no_batch_does_more_than_it_may_whatever_there_is(conn: Connection) -> None:
+    user_id = await entered(conn, 300)
+    row: tuple[Any, ...] | None = (False,)
+    batches = 0
+    while row == (False,):
+        async with conn.transaction():
+            # The server also counts what earlier transactions have done, as long as it has not reported it.
+            before = await (await conn.execute(WORK)).fetchone()
+            row = await (await conn.execute("SELECT erase_traces(%s, 20)", [user_id])).fetchone()
+            after = await (await conn.execute(WORK)).fetchone()
+        assert before is not None
+        assert after is not None
+        batches += 1
+        # Of a message the dead letters of two consumers. Each trace is read when it is counted, and when it is erased.
+        assert (after[0] - before[0] <= 21, after[1] - before[1] <= 150) == (True, True), (before, after)
+    assert row == (True,)
+    assert batches > 300 * 9 / 20
+    counted = """
+        SELECT (SELECT count(*) FROM answers), (SELECT count(*) FROM audit_log WHERE origin <> 'erased'),
+            (SELECT count(*) FROM outbox WHERE aggregate NOT LIKE '%erased%'), (SELECT count(*) FROM inbox WHERE last_error <> 'erased')
+    """
+    # What is of nobody, what another user did about this one, and what is of the one who has the previous address.
+    assert await (await conn.execute(counted)).fetchone() == (600, 300 * (5 + 1 + 1), 300 * (2 + 1), 300 * 2 * (2 + 1))
+
+
+async def test_who_has_more_traces_than_a_transaction_erases_is_erased_at_once_and_the_rest_later(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    transactions = Transactions(units_of_work(pool))
+    users, pruning = (
+        UserCommands(transactions, cheap_hasher),
+        MessagePruning(transactions, timedelta(days=7), timedelta(days=7), traces=900),
+    )
+    left = "SELECT count(*) FROM audit_log WHERE subject = %s AND origin <> 'erased'"
+    for way in ("erase_rest", "prune"):
+        await conn.execute("DELETE FROM inbox")
+        user_id = await live(pool, cheap_hasher, conn)
+        subject = [f"user:{user_id}"]
+        await conn.execute(
+            """
+            INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+            SELECT 'anonymous', 'user.authenticate', %s, %s, 'refused', '' FROM generate_series(1, 12000)
+            """,
+            [*subject, f"http {ADDRESS}"],
+        )
+        assert await users.erase(ADMIN, user_id) == Ok(None)
+        row = await (await conn.execute(left, subject)).fetchone()
+        assert row is not None
+        assert 7_000 <= row[0] < 12_000
+        cur = await conn.execute("SELECT email, erased_at IS NOT NULL FROM users WHERE id = %s", [user_id])
+        assert await cur.fetchone() == (str(user_id), True)
+        if way == "erase_rest":
+            steps = list[int]()
+            assert await pruning.erase_rest(ADMIN, user_id, steps.append)
+            assert sum(steps) >= row[0] - 1000
+        else:
+            assert await pruning.prune(ADMIN) == Pruning(Pruned(erasures=1), [])
+        # There is nothing else to do until requests in flight have ended.
+        assert await pruning.erase_rest(ADMIN, user_id)
+        assert await pruning.prune(ADMIN) == Pruning(Pruned(), [])
+        assert await found(conn, PERSONAL) == []
+
+
+async def test_an_erasure_that_another_process_goes_on_with_is_not_said_to_be_complete(pool: Pool, conn: Connection) -> None:
+    user_id = await entered(conn, 5)
+    pruning = MessagePruning(Transactions(units_of_work(pool)), timedelta(days=7), timedelta(days=7), traces=1)
+    async with conn.transaction():
+        await conn.execute("SELECT erase_traces(%s, 1)", [user_id])
+        assert not await pruning.erase_rest(ADMIN, UserId(uuid.UUID(user_id)))
+        assert await pruning.prune(ADMIN) == Pruning(Pruned(), [])
+    assert await pruning.erase_rest(ADMIN, UserId(uuid.UUID(user_id)))
+
+
+# --- Dead letters of others -----------------------------------------------------------------------------------------------
+
+TIMES: list[Any] = [
+    "2026-11-22T07:00:00+23:59",
+    "0001-01-01T00:00:00+15:00",
+    "99999-01-01",
+    "infinity",
+    "-infinity",
+    "never",
+    "",
+    1,
+    None,
+    [],
+]
+LETTERS: list[Any] = [
+    *(
+        {"event_type": "AuthenticationFailed", "aggregate": f"login:{EMAIL}", "payload": {"email": EMAIL.text}, "occurred_at": t}
+        for t in TIMES
+    ),
+    *(
+        {"event_type": "AuthenticationFailed", "aggregate": EMAIL.text.upper(), "payload": each}
+        for each in (None, 5, [EMAIL.text], EMAIL.text)
+    ),
+    {"event_type": "AuthenticationFailed", "aggregate": "", "payload": {"mail": EMAIL.text}, "more": [EMAIL.text]},
+    {"event_type": "OrderPaid", "aggregate": "order:1", "payload": {"email": EMAIL.text}, "trace_id": EMAIL.text},
+    {"event_type": "Unreadable", "aggregate": "unreadable", "payload": f'<a href="mailto:{EMAIL}">\n{FORMER}.\n'},
+    {"event_type": EMAIL.text},
+    [EMAIL.text],
+    EMAIL.text,
+]
+
+
+async def test_an_address_in_a_dead_letter_is_erased_whatever_else_it_says(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    user_id = await live(pool, cheap_hasher, conn)
+    await conn.execute("DELETE FROM inbox")
+    for letter in [*LETTERS, {"event_type": "Unreadable", "payload": f"x{EMAIL} {EMAIL}x"}]:
+        await conn.execute(
+            """
+            INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+            SELECT 'sales', gen_random_uuid(), %s, 1, 'cannot', now(), %s::jsonb
+            """,
+            [letter["event_type"] if isinstance(letter, dict) else "Unreadable", json.dumps(letter)],
+        )
+    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
+    assert await users.erase(ADMIN, user_id) == Ok(None)
+    assert {(table, needle) for table, needle in await found(conn, PERSONAL)} == {("inbox", "zebulon")}
+    # The addresses of others, of which this one is a part.
+    await conn.execute("DELETE FROM inbox WHERE dead_message ->> 'payload' LIKE 'x%'")
+    assert await found(conn, PERSONAL) == []
+    # They can be shown, and cannot be replayed by mistake.
+    cur = await conn.execute(
+        "SELECT count(*) FROM inbox WHERE dead_message ? 'aggregate' AND dead_message ? 'payload' AND last_error = 'erased'"
+    )
+    assert await cur.fetchone() == (len(LETTERS),)
 
 
 # --- Requests in flight -------------------------------------------------------------------------------------------------
@@ -504,19 +698,21 @@ async def test_an_erasure_that_fails_is_reported_and_stops_neither_the_others_no
     await age(conn)
     await conn.execute(
         """
-        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
-        VALUES ('sales', gen_random_uuid(), 'AuthenticationFailed', 1, 'unreadable', now(), jsonb_build_object(
-            'aggregate', 'login:' || %s::text, 'occurred_at', 'never'
-        ))
+        INSERT INTO inbox (consumer, message_id, event_type, received_at, attempts, last_error, dead_at, dead_message)
+        SELECT 'sales', gen_random_uuid(), 'AuthenticationFailed', now() - interval '2 hours', 1, 'unreadable', now(),
+            jsonb_build_object('aggregate', 'login:' || %s::text)
         """,
         [FORMER.text],
     )
+    await conn.execute("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'")
+    await conn.execute("CREATE TRIGGER fail BEFORE UPDATE ON inbox FOR EACH ROW EXECUTE FUNCTION fail()")
     await conn.execute("UPDATE outbox SET published_at = now() - interval '8 days'")
-    pruning = MessagePruning(Transactions(units_of_work(pool)), timedelta(days=7), timedelta(days=7))
+    pruning = MessagePruning(Transactions(units_of_work(pool)), timedelta(days=7), timedelta(days=7), batch_size=1)
     done = await pruning.prune(ADMIN)
     assert (done.pruned, len(done.failures)) == (Pruned(outbox=4, erasures=1), 1)
-    await conn.execute("DELETE FROM inbox")
+    await conn.execute("DROP TRIGGER fail ON inbox")
     assert await pruning.prune(ADMIN) == Pruning(Pruned(erasures=1), [])
+    assert await found(conn, PERSONAL) == []
 
 
 async def test_a_login_during_the_erasure_leaves_no_session(pool: Pool, cheap_hasher: PasswordHasher) -> None:

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -171,6 +172,22 @@ async def test_the_event_behind_messages_that_are_odd_is_handled(stranger: Stran
     for body in NOT_A_MESSAGE + ODD:
         await stranger.publish(body)
     await handled_behind()
+
+
+OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.datetimes(timezones=OFFSETS))
+@example(datetime(2026, 11, 22, 7, tzinfo=timezone(timedelta(hours=23, minutes=59))))
+@example(datetime(1, 1, 1, tzinfo=UTC))
+async def test_the_time_of_a_message_is_one_that_the_database_reads(pool: Pool, moment: datetime) -> None:
+    read = read_message(wild(occurred_at=moment.isoformat()))
+    assert read.event_type == "Unreadable" or read.occurred_at == moment
+    async with pool.connection() as conn:
+        stored = read.model_dump(mode="json")["occurred_at"]
+        cur = await conn.execute("SELECT %s::text::timestamptz = %s::timestamptz", [stored, read.occurred_at])
+        assert await cur.fetchone() == (True,)
 
 
 def test_an_event_has_the_subject_that_its_consumers_ask_for() -> None:

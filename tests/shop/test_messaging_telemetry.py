@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -15,8 +16,9 @@ from nats.aio.client import Client
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
 
-from shop.application.messaging.backlog import Backlog, BacklogMeter, OutboxBacklog
+from shop.application.messaging.backlog import Backlog, BacklogMeter, ErasureBacklog, OutboxBacklog, StoreBacklog
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message, read_message
@@ -26,14 +28,16 @@ from shop.application.transactions.failures import StoreLost
 from shop.bootstrap import Adapters, Settings, Shop, open_shop
 from shop.domain.events import OrderPaid, OrderShipped, UserRegistered
 from shop.infrastructure import telemetry
-from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.metrics import MessagingMetrics
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, nats_server
 from shop.web.metrics import describe_backlog
 
 from .events import ORDER, TOTAL, USER, message
+from .servers import frozen
 
 
 async def write(pool: Pool, *events: OrderPaid | OrderShipped | UserRegistered) -> None:
@@ -93,15 +97,16 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     assert shop.consumers is not None
     await write(pool, UserRegistered(USER), OrderPaid(ORDER, USER, TOTAL), OrderShipped(ORDER, USER))
     await shop.consumers["sales"].run_once()
-    before = (await shop.backlog.measure()).outbox
-    assert before is not None
+    store = (await shop.backlog.measure()).store
+    assert store is not None
+    before = store.outbox
     assert (before.pending, before.lag_seconds >= 0, before.dead) == (3, True, {"relay": 0})
     await shop.relay.run_until_empty()
     # A payment whose content has another form.
     await nats_broker.publish(message(OrderPaid(ORDER, USER, TOTAL)).model_copy(update={"payload": None}))
-    assert await shop.backlog.measure() == Backlog(OutboxBacklog(0, 0.0, {"relay": 0}), {"sales": 2})
+    assert await shop.backlog.measure() == Backlog(StoreBacklog(OutboxBacklog(0, 0.0, {"relay": 0}), NONE_DUE), {"sales": 2})
     assert [await shop.consumers["sales"].run_once() for _ in range(2)] == [1, 1]
-    assert await shop.backlog.measure() == Backlog(OutboxBacklog(0, 0.0, {"relay": 0, "sales": 1}), {"sales": 0})
+    assert await shop.backlog.measure() == Backlog(StoreBacklog(OutboxBacklog(0, 0.0, {"relay": 0, "sales": 1}), NONE_DUE), {"sales": 0})
     with shop.metrics.served(0) as port, urlopen(f"http://127.0.0.1:{port}/metrics") as response:  # noqa: ASYNC210 of this test alone
         text = response.read().decode()
     counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if not line.startswith("#")}
@@ -111,10 +116,25 @@ async def test_what_is_waiting_is_measured(shop: Shop, pool: Pool, nats_broker: 
     assert counted['shop_consumer_message_seconds_count{consumer="sales"}'] == 2
 
 
+async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_counted(pool: Pool, tmp_path: Path) -> None:
+    metrics = MessagingMetrics(CollectorRegistry())
+    await write(pool, UserRegistered(USER))
+    with nats_server(tmp_path) as nats:
+        async with open_broker(nats.url) as broker:
+            await broker.jetstream()
+            with frozen(nats):
+                done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
+            assert done.is_broker_lost
+            assert metrics.registry.get_sample_value("shop_relay_messages_total", {"outcome": "unavailable"}) == 1
+
+
+NONE_DUE = ErasureBacklog(0, 0.0)
+
+
 class Silent:
     """Servers that never answer."""
 
-    async def measure(self) -> OutboxBacklog:
+    async def measure(self) -> StoreBacklog:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -126,7 +146,7 @@ class Silent:
 class Down:
     """Servers that do not answer."""
 
-    async def measure(self) -> OutboxBacklog:
+    async def measure(self) -> StoreBacklog:
         raise StoreLost("down")
 
     async def waiting(self) -> Mapping[str, int]:
@@ -138,11 +158,13 @@ async def test_what_is_unknown_has_no_metric(servers: Down | Silent) -> None:
     unknown = await BacklogMeter(servers, servers, patience=0.01).measure()
     assert unknown == Backlog(None, None)
     assert describe_backlog(unknown) == b""
-    known = describe_backlog(Backlog(OutboxBacklog(3, 1.5, {"relay": 1}), {"sales": 2})).decode()
+    known = describe_backlog(Backlog(StoreBacklog(OutboxBacklog(3, 1.5, {"relay": 1}), ErasureBacklog(4, 2.5)), {"sales": 2})).decode()
     assert [line for line in known.splitlines() if not line.startswith("#")] == [
         "shop_outbox_pending 3.0",
         "shop_outbox_lag_seconds 1.5",
         'shop_dead_letters{consumer="relay"} 1.0',
+        "shop_erasures_due 4.0",
+        "shop_erasures_due_seconds 2.5",
         'shop_consumer_lag{consumer="sales"} 2.0',
     ]
 

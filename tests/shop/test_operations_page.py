@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from typer.core import TyperGroup
 
 from benchmarks.record import replaced
-from shop.application.messaging.backlog import Backlog, OutboxBacklog
+from shop.application.messaging.backlog import Backlog, ErasureBacklog, OutboxBacklog, StoreBacklog
 from shop.application.reads.cache import ReadCache
 from shop.cli import app
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
@@ -52,7 +52,7 @@ def metrics() -> set[str]:
     usage.register(CacheMetrics(ReadCache(MemoryCacheStore())))
     registries = (web.registry, MessagingMetrics(usage).registry)
     names = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for registry in registries for family in registry.collect()}
-    backlog = describe_backlog(Backlog(OutboxBacklog(0, 0.0, {"relay": 0}), {"sales": 0})).decode()
+    backlog = describe_backlog(Backlog(StoreBacklog(OutboxBacklog(0, 0.0, {"relay": 0}), ErasureBacklog(0, 0.0)), {"sales": 0})).decode()
     return names | set(re.findall(r"^# TYPE (\w+)", backlog, re.MULTILINE))
 
 

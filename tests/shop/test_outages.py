@@ -202,7 +202,7 @@ async def test_rights_that_were_not_granted_are_not_ready(database_url: str, ser
         ready = await web.client.get("/readyz")
     assert list(found) == ["rights"]
     missing, _, cure = found["rights"].partition("; ")
-    assert missing == "missing: EXECUTE on erase_traces(uuid), SELECT on users, UPDATE on outbox"
+    assert missing == "missing: EXECUTE on erase_traces(uuid, integer), SELECT on users, UPDATE on outbox"
     assert cure == "run as the owner of the tables: shop database grant"
     assert ready.status_code == 503
 

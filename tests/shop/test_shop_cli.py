@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import io
 import json
 import os
@@ -40,11 +41,14 @@ from shop.local_servers import nats_server, redis_server
 from tests.support.waiting import wait_until
 
 from .log_watch import FORBIDDEN
+from .web import KEYS
 
 pytestmark = pytest.mark.long
 
 # For passwords, whose hashes are slow by design, and for cursors, whose missing keys are a warning.
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1", "SHOP_CURSOR_KEYS": "k" * 32}
+# A server reads its keys when it starts, and warns of a key of its own.
+CHEAP |= {f"SHOP_{name.upper()}": value for name, value in KEYS.items()}
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -223,7 +227,7 @@ def test_each_outcome_has_its_exit_status_and_kind(program: Program, arguments: 
 
 
 @pytest.fixture
-def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Program) -> Callable[..., Ran]:
+def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: Program) -> Iterator[Callable[..., Ran]]:
     """Call the whole program in this process, with nothing on stdin: some usage is checked before a command is found."""
     for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
@@ -237,7 +241,10 @@ def call_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         printed = capsys.readouterr()
         return Ran(int(ended.value.code or 0), printed.out, printed.err)
 
-    return call
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGPIPE)}
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_json_may_be_anywhere_on_the_command_line(call_main: Callable[..., Ran]) -> None:
@@ -507,10 +514,40 @@ def test_what_cannot_be_pruned_is_reported_and_the_rest_is_pruned(program: Progr
     with psycopg.connect(database_url) as conn:
         conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
         conn.execute("UPDATE outbox SET published_at = now() - interval '31 days'")
-        conn.execute("DROP FUNCTION erase_traces(uuid)")
+        conn.execute("DROP FUNCTION erase_traces(uuid, integer)")
     ran = program("prune")
     assert (ran.returncode, ran.stdout) == (70, "")
     assert "removed all the same: outbox 2, inbox 0, answers 0, erasures 0" in ran.stderr
+
+
+def test_traces_beyond_one_transaction_are_erased_by_the_command_and_those_beyond_that_are_reported(
+    program: Program, database_url: str
+) -> None:
+    for way, done in (("delete", "deleted"), ("erase", "erased")):
+        user_id = program.json(*REGISTER, stdin=PASSWORD)["id"]
+        with psycopg.connect(database_url) as conn:
+            conn.execute(
+                """
+                INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
+                SELECT 'anonymous', 'user.authenticate', %s, 'somewhere', 'refused', '' FROM generate_series(1, 11000)
+                """,
+                [f"user:{user_id}"],
+            )
+        assert program.json("users", way, user_id) == {"id": user_id, done: True, "traces_left": False}
+        with psycopg.connect(database_url) as conn:
+            assert conn.execute("SELECT count(*) FROM audit_log WHERE origin = 'somewhere'").fetchone() == (0,)
+            conn.execute("UPDATE erasures SET cleared_at = NULL")
+    assert [item["detail"] for item in program.json("health")["items"] if item["name"] == "erasures"] == [
+        "2 due, the first for 0.0 h: shop prune goes on with them"
+    ]
+    with psycopg.connect(database_url) as conn:
+        conn.execute("UPDATE erasures SET erased_at = now() - interval '49 h'")
+    [late] = [item for item in program.json("health")["items"] if item["name"] == "erasures"]
+    assert (late["is_healthy"], late["is_required"]) == (False, False)
+    assert late["detail"] == "2 due, the first for 49.0 h: shop prune goes on with them"
+    # The rest of the first time, and the second time.
+    assert program.json("prune")["erasures"] == 2
+    assert program.json("prune")["erasures"] == 0
 
 
 @pytest.mark.programs
@@ -624,6 +661,7 @@ def test_health_reports_each_dependency(whole: Program, database_url: str) -> No
         "durability",
         "outbox",
         "audit log",
+        "erasures",
         "redis",
         "nats",
         "stream",
@@ -719,6 +757,7 @@ def test_health_is_ready_without_redis_and_nats_and_not_without_migrations(progr
         "rights": True,
         "outbox": True,
         "audit log": True,
+        "erasures": True,
         "nats durability": True,
         **wrong,
     }
@@ -790,3 +829,40 @@ def test_users_are_imported_and_what_is_refused_is_reported_by_line(program: Pro
     file.write_text("name,email\n", encoding="utf-8")
     problem = program.json("users", "import", str(file), code=2)
     assert problem["detail"] == f"{file}: the first line is not first_name,last_name,email,phone,password_hash"
+
+
+def test_an_invalid_line_of_a_file_of_users_is_refused_alone(program: Program, tmp_path: Path) -> None:
+    hashed = f"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA${'A' * 43}"
+    lines = [
+        "\ufefffirst_name,last_name,email,phone,password_hash",
+        f'Ada,L,a@example.org,,"{hashed}"',
+        "",
+        f'J\udcf6rg,L,b@example.org,,"{hashed}"',
+        f'{"x" * 200_000},L,c@example.org,,"{hashed}"',
+        f'"{"x" * 200_000}',
+        f"Mallory,L,inside@example.org,,{hashed}",
+        f'",L,d@example.org,,"{hashed}"',
+        "  \r",
+        f'"two\nlines",L,e@example.org,,"{hashed}"',
+        f'"open,L,f@example.org,,{hashed}',
+        f'Ada,L,g@example.org,,"{hashed}"',
+        f'Ada,"L""",h@example.org,,"{hashed}"\r',
+        f'"open,L,i@example.org,,{hashed}',
+        "Ada,L,j@example.org,,",
+        "",
+    ]
+    file = tmp_path / "users.csv"
+    file.write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    imported = program.json("users", "import", str(file), code=1)
+    not_csv = "is not CSV: a quote is not closed, or not followed by a comma; it includes the lines to"
+    assert [(each["line"], each["reason"]) for each in imported["refused"]] == [
+        (4, "is not UTF-8"),
+        (5, "first name is longer than 100 characters"),
+        (6, "first name is longer than 100 characters"),
+        (10, "first name contains a control character"),
+        (12, f"{not_csv} 13"),
+        (15, f"{not_csv} 16"),
+    ]
+    found = program.json("users", "list")["items"]
+    assert (imported["imported"], sorted(user["email"] for user in found)) == (2, ["a@example.org", "h@example.org"])
+    assert csv.field_size_limit() == 131_072

@@ -180,8 +180,8 @@ async def test_a_profile_is_replaced(service: Service) -> None:
 
 async def test_an_outdated_profile_change_is_refused(service: Service) -> None:
     user = await service.registered()
-    updated = ok(await service.users.update_profile(CONTEXT, user.id, ADA, version=1))
-    assert await service.users.update_profile(CONTEXT, user.id, ADA, version=1) == Err(ChangedMeanwhile("user", user.id))
+    updated = ok(await service.users.update_profile(CONTEXT, user.id, ADA, versions={1}))
+    assert await service.users.update_profile(CONTEXT, user.id, ADA, versions={1}) == Err(ChangedMeanwhile("user", user.id))
     assert service.store.state.users[user.id] == updated
     assert service.audit[-1] == ("user.update_profile", f"user:{user.id}", "refused")
 

@@ -190,6 +190,8 @@ def test_failures_to_accept_are_one_line_of_the_log(database_url: str) -> None:
     [
         b"\x16\x03\x01\r\n\r\n",
         b"GET /livez HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /livez HTTP/0.9\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n",
@@ -255,6 +257,12 @@ async def test_a_client_that_has_gone_is_no_error_of_the_server(web: Web, caplog
             writer.close()
         assert (await answered(port, LIVE))[0] == 200
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.2"])
+async def test_other_minor_versions_are_answered(web: Web, version: bytes) -> None:
+    async with on_port(web, Connections()) as port:
+        assert (await answered(port, b"GET /livez HTTP/" + version + b"\r\nHost: shop\r\n\r\n"))[0] == 200
 
 
 @pytest.mark.parametrize("target", [b"http://shop/livez", b"HTTP://elsewhere:80/livez?a=b", b"/livez"])

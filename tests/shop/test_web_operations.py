@@ -85,9 +85,6 @@ async def test_users_are_found_by_filters_in_pages_both_ways(web: Web) -> None:
     last = (await clerk("GET", "/users", params=older)).json()
     assert [user["id"] for user in newest["items"] + last["items"]] == people[::-1]
     assert (last["next_cursor"], await found(**{**older, "cursor": last["previous_cursor"]})) == (None, people[:0:-1])
-    customer = await web.person()
-    assert problem(await customer("GET", "/users", params={"part": "user"})) == (403, "not-allowed")
-    assert problem(await web.client.get("/users")) == (401, "unauthenticated")
     assert problem(await clerk("GET", "/users", params={"part": "a\0"})) == (422, "invalid-request")
 
 
@@ -139,8 +136,6 @@ async def test_personal_data_are_erased_and_orders_stay(web: Web) -> None:
     ada, clerk, admin = await web.person(), await web.person(Role.CLERK), await web.person(Role.ADMIN)
     order = await ada.order()
     path = f"/users/{ada.id}/personal-data"
-    assert problem(await clerk("DELETE", path, headers={"If-Match": "*"})) == (403, "not-allowed")
-    assert problem(await admin("DELETE", path)) == (428, "precondition-required")
     assert problem(await admin("DELETE", path, headers={"If-Match": '"7"'})) == (412, "precondition-failed")
     assert (await ada("GET", f"/users/{ada.id}")).json()["email"] == "user1@example.org"
     under_a_key = {"If-Match": '"1"', "Idempotency-Key": "k1"}
@@ -159,9 +154,8 @@ async def test_personal_data_are_erased_and_orders_stay(web: Web) -> None:
     assert problem(await admin("GET", path)) == (405, "method-not-allowed")
 
 
-async def test_sales_are_for_those_who_see_all_orders(web: Web, database_url: str) -> None:
-    ada, clerk = await web.person(), await web.person(Role.CLERK)
-    assert problem(await ada("GET", "/sales")) == (403, "not-allowed")
+async def test_sales_are_those_of_the_last_days(web: Web, database_url: str) -> None:
+    clerk = await web.person(Role.CLERK)
     assert problem(await clerk("GET", "/sales", params={"days": 0})) == (422, "invalid-request")
     with psycopg.connect(database_url) as conn:
         conn.execute("INSERT INTO daily_sales SELECT current_date - days, 'EUR', days, 100 * days FROM unnest(ARRAY[3, 40]) AS days")
@@ -317,13 +311,18 @@ async def test_integers_are_what_the_description_calls_integers(web: Web) -> Non
 async def test_a_change_requires_the_current_version(web: Web) -> None:
     ada = await web.person()
     path, change = f"/users/{ada.id}", {"last_name": "Hopper"}
-    assert problem(await ada("PATCH", path, json=change)) == (428, "precondition-required")
-    assert problem(await ada("DELETE", path)) == (428, "precondition-required")
-    for stale in ('"2"', '"0"', 'W/"1"', "1", '"1", "2"', '"99999999999"'):
+    for stale in ('"2"', '"0"', 'W/"1"', "1", '"3", "2"', '"99999999999"', '"1" "2"', '"1", *', '"x, "1""', ","):
         assert problem(await ada("PATCH", path, headers={"If-Match": stale}, json=change)) == (412, "precondition-failed")
         assert problem(await ada("DELETE", path, headers={"If-Match": stale})) == (412, "precondition-failed")
     assert (await ada("PATCH", path, headers={"If-Match": "*"}, json=change)).headers["etag"] == '"2"'
-    assert (await ada("PATCH", path, headers={"If-Match": '"1" , W/"9",  "2", "x,y"'}, json=change)).headers["etag"] == '"3"'
+    assert (await ada("PATCH", path, headers={"If-Match": '"1" , W/"9",, "2", "x,y"'}, json=change)).headers["etag"] == '"3"'
+    several = [*ada.headers.items(), ("If-Match", '"3"'), ("If-Match", 'W/"4", "5"')]
+    assert (await web.client.patch(path, headers=several, json=change)).headers["etag"] == '"4"'
+    # White space of Unicode, which is none of HTTP.
+    odd = {b"Authorization": ada.headers["Authorization"].encode(), b"If-Match": b'"4"\xa0'}
+    assert problem(await web.client.patch(path, headers=odd, json=change)) == (412, "precondition-failed")
+    several = [*ada.headers.items(), ("If-Match", "*"), ("If-Match", '"4"')]
+    assert problem(await web.client.patch(path, headers=several, json=change)) == (412, "precondition-failed")
 
 
 async def test_a_move_of_an_order_may_name_its_version(web: Web) -> None:

@@ -65,27 +65,6 @@ async def test_a_write_is_carried_out_once_under_its_key(web: Web) -> None:
     assert len((await ada("GET", f"/users/{ada.id}/orders")).json()["items"]) == 1
 
 
-async def test_every_kind_of_write_takes_a_key(web: Web) -> None:
-    ada, admin = await web.person(), await web.person(Role.ADMIN)
-    order = (await ada.order())["id"]
-    writes = [
-        ("PATCH", f"/users/{ada.id}", {"last_name": "Hopper"}, 200),
-        ("PUT", f"/users/{ada.id}/role", {"role": "clerk"}, 204),
-        ("POST", f"/orders/{order}/payment", None, 200),
-        ("POST", f"/orders/{order}/shipment", None, 200),
-        ("DELETE", f"/users/{(await web.person()).id}", None, 204),
-    ]
-    for number, (method, path, body, status) in enumerate(writes):
-        headers = {"Idempotency-Key": f"k{number}", "If-Match": "*"}
-        answers = [await admin(method, path, headers=headers, json=body) for _ in range(2)]
-        assert [(each.status_code, each.headers.get("idempotency-replayed")) for each in answers] == [(status, None), (status, "true")], (
-            path
-        )
-    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
-    registered = [await web.client.post("/users", headers={"Idempotency-Key": "k"}, json=registration) for _ in range(2)]
-    assert registered[0].content == registered[1].content
-
-
 async def test_no_password_is_in_a_fingerprint(web: Web) -> None:
     registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "again@example.org", "password": PASSWORD}
     for password in (PASSWORD, "battery staple"):
@@ -267,8 +246,43 @@ async def test_a_parameter_that_an_operation_does_not_describe_is_refused_but_no
         refused = await clerk("GET", path, params={"statuss": "paid", "size_": 3})
         assert problem(refused) == (422, "invalid-request")
         assert [each["at"] for each in refused.json()["errors"]] == ["/query/size_", "/query/statuss"]
-    assert (await clerk("GET", "/orders", params={"status": "paid", "size": 3})).status_code == 200
+    assert (await clerk("GET", "/orders", params={"status": ["paid", "placed"], "size": 3})).status_code == 200
     assert [(await web.client.get(path, params={"x": "y"})).status_code for path in ("/livez", "/readyz", "/metrics")] == [200] * 3
+
+
+async def test_every_parameter_that_would_be_ignored_is_refused(web: Web) -> None:
+    clerk = await web.person(Role.CLERK)
+    for path, operations in web.app.openapi()["paths"].items():
+        for described in operations.get("get", {}).get("parameters", ()):
+            name, schema = described["name"], described["schema"]
+            if described["in"] != "query":
+                continue
+            is_list = schema.get("type") == "array"
+            valid = {"integer": "1", "array": "x"}.get(schema.get("type"), "x")
+            for query in (f"{name}=%FF", f"{name}=%ED%A0%80", *(() if is_list else (f"{name}={valid}&{name}={valid}",))):
+                refused = await clerk("GET", f"{path.replace('{user_id}', clerk.id)}?{query}")
+                assert problem(refused) == (422, "invalid-request"), (path, query)
+                reason = "is not UTF-8" if "%" in query else "is sent more than once"
+                assert refused.json()["errors"] == [{"at": f"/query/{name}", "reason": reason}]
+            if schema.get("type") == "integer":
+                assert problem(await clerk("GET", f"{path.replace('{user_id}', clerk.id)}?{name}=5.0")) == (422, "invalid-request"), path
+
+
+async def test_headers_that_are_no_lists_are_sent_once(web: Web) -> None:
+    ada = await web.person()
+    order = {"user_id": ada.id, "lines": [LINE]}
+    for name, values in (
+        ("Idempotency-Key", "ab"),
+        ("Authorization", [ada.headers["Authorization"]] * 2),
+        ("Content-Type", ["application/json"] * 2),
+    ):
+        others = [(key, value) for key, value in ada.headers.items() if key != name]
+        refused = await web.client.post("/orders", json=order, headers=[*others, *((name, value) for value in values)])
+        assert problem(refused) == (422, "invalid-request")
+        assert refused.json()["errors"] == [{"at": f"/header/{name}", "reason": "is sent more than once"}]
+    for encodings, status in ((["identity", "gzip"], 415), (["identity", "identity"], 201)):
+        headers = [*ada.headers.items(), *(("Content-Encoding", each) for each in encodings)]
+        assert (await web.client.post("/orders", json=order, headers=headers)).status_code == status
 
 
 # --- Traces and metrics -------------------------------------------------------------------------------------------------
@@ -302,8 +316,10 @@ async def test_the_log_and_the_metrics_have_the_route_of_a_request_and_not_its_p
     with caplog.at_level(logging.INFO, "shop.http"):
         await web.client.get(f"/users/{uuid.UUID(int=1)}/profile?")
         await web.client.request("BREW", "/nowhere")
+        assert (await web.client.get("/openapi.json")).json() == web.app.openapi()
+        assert (await web.client.head("/openapi.json")).headers["allow"] == "GET"
     lines = [record.getMessage().partition(" in ")[0] for record in caplog.records]
-    assert lines == ["GET /users/{user_id}/profile: 404", "OTHER unknown: 404"]
+    assert lines == ["GET /users/{user_id}/profile: 404", "OTHER unknown: 404", "GET /openapi.json: 200", "HEAD /openapi.json: 405"]
     metrics = (await web.client.get("/metrics")).text
     assert 'shop_http_requests_total{method="GET",route="/users/{user_id}/profile",status="404"} 1.0' in metrics
     assert 'shop_http_request_seconds_count{method="GET",route="/users/{user_id}/profile"} 1.0' in metrics

@@ -25,8 +25,8 @@ from shop.infrastructure.tokens import SignedAccessTokens
 class Broker(Publisher, MeasurableStream, StatusSender, StatusListener, Protocol):
     """A broker that publishes and delivers."""
 
-    def subscribe(self, consumer: str, interest: Interest) -> Subscription:
-        """Return the subscription of a consumer to its interest."""
+    def subscribe(self, consumer: str, interest: Interest, *, is_ordered: bool = True) -> Subscription:
+        """Return the subscription of a consumer to its interest. If it is not ordered, no message waits for the settlement of another."""
         ...
 
     async def forget(self, consumer: str) -> int:

@@ -30,6 +30,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
         Check("durability", postgres.durability, is_required=False),
         Check("outbox", postgres.outbox, is_required=False),
         Check("audit log", postgres.audit_log, is_required=False),
+        Check("erasures", postgres.erasures, is_required=False),
     ]
     if settings.database_read_url is not None:
         replica = PostgresHealth(settings.database_read_url.get_secret_value(), settings.outbox_lag_limit)

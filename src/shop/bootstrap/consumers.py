@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
+from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.consumer import Consumer, Verdict
 from shop.application.messaging.dead_letters import DeadLetterStores, Replay
@@ -48,12 +49,16 @@ REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed."""
+    """A consumer: its events, where its dead letters are stored, what processes the events, and how dead letters are replayed.
+
+    `retries` are the waits after failures of one whose events need no order: later ones do not wait for one that failed.
+    """
 
     events: Collection[type[Event]]
     graveyard: Graveyard
     process: EventProcessor
     replay: Replay[_Stores]
+    retries: Backoff | None = None
 
 
 def registry_of(
@@ -69,7 +74,8 @@ def registry_of(
     if notifier is not None:
         recipients: PostgresInbox[notifications.Recipients] = PostgresInbox(pool, ConsumerName.NOTIFICATIONS, PostgresRecipients)
         handler = notifications.notify_by(notifier)
-        found[ConsumerName.NOTIFICATIONS] = _by_handler(recipients, notifications.EVENTS, handler, lambda stores: stores.recipients)
+        by_mail = _by_handler(recipients, notifications.EVENTS, handler, lambda stores: stores.recipients)
+        found[ConsumerName.NOTIFICATIONS] = replace(by_mail, retries=notifications.RETRIES)
     return found
 
 
@@ -105,4 +111,5 @@ def consumer_of(broker: Broker, metrics: MessagingMetrics, name: ConsumerName, e
     reader = MessageReader(each.events, each.graveyard, each.process, buries_newer=buries_newer)
     interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
     process = metrics.counted(name, traced(name, reader))
-    return Consumer([broker.subscribe(name, interest) for interest in interests], process)
+    subscriptions = [broker.subscribe(name, interest, is_ordered=each.retries is None) for interest in interests]
+    return Consumer(subscriptions, process, after_failure=each.retries)

@@ -1,4 +1,4 @@
-"""Signals before the work of a command, from the first import on: there is nothing to undo, and no connection that may break."""
+"""Ctrl-C before the work of a command, from the first import on (there is nothing to undo), and after it (there is nothing to stop)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ def begin() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
-def end() -> None:
-    """Raise exceptions for both, as Python does by default."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _stop:
+def end() -> bool:
+    """Raise exceptions for both, as Python does by default. Return whether this is the program, and Ctrl-C is not ignored."""
+    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _stop
+    if is_ours:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    return is_ours
+
+
+def ignore() -> None:
+    """Ignore Ctrl-C from now on: the work is over, and only its outcome remains to be written."""
+    # Not by a function: Python resets signals with one before it ends, and Ctrl-C would kill it then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stop(*_: object) -> None:

@@ -100,7 +100,7 @@ class Session:
                         self.context = replace(self.context, actor=actor)
                     return await work(shop)
 
-        return self.complete(composed())
+        return self.complete(composed)
 
     @contextmanager
     def _span(self) -> Generator[None]:
@@ -113,17 +113,26 @@ class Session:
 
     def administer(self, work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         """Run the work of the owner of the tables, without the service, or exit with the problem."""
-        return self.complete(work(self.settings().settings))
+        settings = self.settings().settings
+        return self.complete(lambda: work(settings))
 
     def reads(self, shop: Shop) -> GuardedReads:
         """Return the queries whose use is recorded in the audit log."""
         return GuardedReads(shop.reads, shop.trail, self.context)
 
-    def complete(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in a new event loop, or exit with the problem."""
-        interruption.end()
+    def complete(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run the work in a new event loop, or exit with the problem. From the end of the work on, Ctrl-C is ignored."""
+        is_program = interruption.end()
+
+        async def whole() -> T:
+            try:
+                return await work()
+            finally:
+                if is_program:
+                    interruption.ignore()
+
         try:
-            return asyncio.run(work)
+            return asyncio.run(whole())
         except KeyboardInterrupt:
             raise self.failed(Problem("interrupted", "Interrupted", 503, interruption.MESSAGE, ExitCode.INTERRUPTED)) from None
         except DatabaseNotReady as error:
@@ -137,6 +146,10 @@ class Session:
             # The text of any other exception may quote confidential values.
             detail = str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a defect in the program; see the log"
             raise self.failed(Problem("defect", "Defect", 500, detail, ExitCode.DEFECT)) from error
+        finally:
+            # Again: a loop that handled the signal resets it when it is closed.
+            if is_program:
+                interruption.ignore()
 
     def value(self, result: Result[T, object]) -> T:
         """Return the value, or exit with the error."""

@@ -35,8 +35,8 @@ class Service:
             raise UnexpectedOutcome(f"the consumers have not handled all events within {_PATIENCE:g} s") from None
 
     async def _has_caught_up(self) -> bool:
-        outbox = (await self.shop.backlog.measure()).outbox
-        if outbox is None or outbox.pending:
+        store = (await self.shop.backlog.measure()).store
+        if store is None or store.outbox.pending:
             return False
         # Measured again, since both are measured at once: an event may have been published after the consumers were asked.
         consumers = (await self.shop.backlog.measure()).consumers

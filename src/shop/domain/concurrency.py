@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TypeAlias
+
+Versions: TypeAlias = Collection[int] | None
+"""The versions that a decision may be based on; None stands for any."""
 
 
 @dataclass(frozen=True, slots=True)

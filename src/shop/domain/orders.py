@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shop.domain.aggregate import Aggregate
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
 from shop.domain.money import Money
 from shop.domain.result import Err, Ok, Result
@@ -158,9 +158,9 @@ class Order(Aggregate):
     def __post_init__(self) -> None:
         _raise_if(_check_lines(self.lines))
 
-    def expect_version(self, version: int | None) -> Result[Order, ChangedMeanwhile]:
-        """Return the order if this is its version, or if any version will do (None)."""
-        return Ok(self) if version in {None, self.version} else Err(ChangedMeanwhile("order", self.id))
+    def expect_version(self, versions: Versions) -> Result[Order, ChangedMeanwhile]:
+        """Return the order if its version is one of these, or if any version will do (None)."""
+        return Ok(self) if versions is None or self.version in versions else Err(ChangedMeanwhile("order", self.id))
 
     @property
     def total(self) -> Money:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shop.domain.aggregate import Aggregate
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered, UserRoleChanged
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
@@ -60,9 +60,9 @@ class User(Aggregate):
     role: Role = Role.CUSTOMER
     session_generation: int = 1
 
-    def expect_version(self, version: int | None) -> Result[User, ChangedMeanwhile]:
-        """Return the user if this is its version, or if any version will do (None)."""
-        return Ok(self) if version in {None, self.version} else Err(ChangedMeanwhile("user", self.id))
+    def expect_version(self, versions: Versions) -> Result[User, ChangedMeanwhile]:
+        """Return the user if its version is one of these, or if any version will do (None)."""
+        return Ok(self) if versions is None or self.version in versions else Err(ChangedMeanwhile("user", self.id))
 
     def update_profile(self, profile: Profile) -> User:
         """Return the user with another profile, which raises `UserProfileUpdated`."""
@@ -110,7 +110,7 @@ class EmailTaken:
 
 @dataclass(frozen=True, slots=True)
 class AddressChanges:
-    """How often the address of a user was changed within a period, and the seconds until the first of these changes is older."""
+    """How often a user changed the address within a period, and the seconds until the first of these changes is older."""
 
     number: int
     seconds_left: float
@@ -149,13 +149,15 @@ class UserRepository(Protocol):
         ...
 
     async def address_changes(self, user_id: UserId, within: timedelta) -> AddressChanges:
-        """Count the changes of the user's address within a period."""
+        """Count the changes of the user's address by the user within a period."""
         ...
 
-    async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+    async def save_profile(
+        self, user: User, before: Profile | None = None, *, is_own: bool = True
+    ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
         """Write the user's profile, or what differs from the one `before`, and return the user as stored.
 
-        Writes nothing if `user.version` is not the current version.
+        `is_own` is whether the change is one by the user. Writes nothing if `user.version` is not the current version.
         """
         ...
 

@@ -166,7 +166,8 @@ class _CountedPublisher:
         except MessageRefused:
             self._published.labels("refused").inc()
             raise
-        except BrokerUnavailable:
+        except (BrokerUnavailable, asyncio.CancelledError):
+            # Cancelled: the relay waits no longer than its lease, which ends before the broker's own timeout.
             self._published.labels("unavailable").inc()
             raise
         self._published.labels("published").inc()

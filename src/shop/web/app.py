@@ -17,7 +17,7 @@ from shop.bootstrap import Shop
 from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response
-from shop.web.requests import only_described_parameters
+from shop.web.requests import only_described
 from shop.web.routes import audit, operations, orders, sales, sessions, users
 from shop.web.state import State
 
@@ -35,6 +35,7 @@ def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
         title="shop",
         version="1",
         description="Users and their orders. Errors are problems (RFC 9457).",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -49,7 +50,7 @@ def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
     for router in _ROUTERS:
         # Scrapers and probes add parameters of their own.
         is_strict = router is not operations.router
-        app.include_router(router, dependencies=[Depends(only_described_parameters)] if is_strict else ())
+        app.include_router(router, dependencies=[Depends(only_described)] if is_strict else ())
     for route in (each for router in _ROUTERS for each in router.routes if isinstance(each, APIRoute)):
         # From the beginning, so that the first one of them is an increase.
         for method, status in product(route.methods or (), (500, 503, 504)):

@@ -50,8 +50,8 @@ class Observed:
             return
         method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"
         # Without tracestate and baggage, which nothing here uses: OpenTelemetry logs the text of invalid ones.
-        sent = Headers(scope=scope).get("traceparent")
-        parent = propagate.extract({} if sent is None else {"traceparent": sent})
+        sent = Headers(scope=scope).getlist("traceparent")
+        parent = propagate.extract({"traceparent": sent[0]} if len(sent) == 1 else {})
         started, status = time.perf_counter(), 500
         with (
             _tracer.start_as_current_span(method, parent, SpanKind.SERVER, {"http.request.method": method}) as span,
@@ -128,7 +128,7 @@ class Limited:
                 wait = None if scope["path"] in _UNLIMITED else await self._rates.hit(_address(scope))
                 if wait is not None:
                     return problem_response(Refused(Problem.TOO_MANY_REQUESTS, "too many requests; try again later", retry_after=wait))
-                if headers.get("content-encoding", "identity").lower() != "identity":
+                if {each.strip().lower() for each in ",".join(headers.getlist("content-encoding")).split(",")} - {"", "identity"}:
                     return problem_response(Refused(Problem.UNSUPPORTED_MEDIA_TYPE, "no Content-Encoding is supported"), _CLOSE)
                 # h11 has checked that it is a number. Before the body is asked for (100 Continue).
                 is_announced = int(headers.get("content-length", "0")) > self._limits.body

@@ -18,5 +18,7 @@ def _is_number(text: object) -> object:
     return text
 
 
-Size = Annotated[int, BeforeValidator(_is_number), Query(ge=1, le=1000, description="Items on a page.")]
+Integer = Annotated[int, BeforeValidator(_is_number)]
+"""An integer in a query."""
+Size = Annotated[Integer, Query(ge=1, le=1000, description="Items on a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` or `previous_cursor` of another page.")]

@@ -62,6 +62,8 @@ class _CheckedConnection(h11.Connection):
     def _checked(self, event: Any) -> Any:
         if not isinstance(event, h11.Request):
             return event
+        if not event.http_version.startswith(b"1."):
+            raise h11.RemoteProtocolError("another major version")
         names = [name for name, _ in event.headers]
         if b"transfer-encoding" in names and b"content-length" in names:
             raise h11.RemoteProtocolError("Content-Length together with Transfer-Encoding")

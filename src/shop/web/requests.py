@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Header, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,18 +20,21 @@ from shop.application.context import CURRENT_TRACE, Actor, Context, Once
 from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.answers import AlreadyAnswered
 from shop.bootstrap import Shop
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.result import Err, Ok, Result
 from shop.web.problems import Problem, Refused
 from shop.web.replies import Reply
 
 T = TypeVar("T")
 
-_NO_VERSION = 0
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-# A list (RFC 9110, 13.1.1). Weak tags never match.
-_TAGS = re.compile(r'\s*(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*\s*')
-_VERSION = re.compile(r'(?:^|[\s,])"([1-9][0-9]{0,8})"')
+# RFC 9110, 8.8.3 and 5.6.1.2: a list may have empty elements.
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_TAGS = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
+# Of what the service reads, and what is no list (RFC 9110, 5.3): which line counts would be left to chance.
+_REPEATED = "is sent more than once"
+_SINGLE_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
 
 
 def value(result: Result[T, object]) -> T:
@@ -50,17 +54,32 @@ def _shop(request: Request) -> Shop:
 Service = Annotated[Shop, Depends(_shop)]
 
 
-def only_described_parameters(request: Request) -> None:
-    """Refuse query parameters that the operation does not describe: a filter with a wrong name would be no filter."""
+def only_described(request: Request) -> None:
+    """Refuse query parameters that the operation does not describe, that are not UTF-8, and values that another one would replace."""
+    wrong = [("header", name, _REPEATED) for name in _SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
+    wrong += [("query", name, reason) for name, reason in sorted(_wrong_parameters(request).items())]
+    if wrong:
+        raise RequestValidationError([{"loc": (place, name), "msg": reason, "type": "undescribed"} for place, name, reason in wrong])
+
+
+def _wrong_parameters(request: Request) -> dict[str, str]:
+    """Return the query parameters that are refused, with the reasons."""
     if not request.query_params:
-        return
+        return {}
     operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        raise RequestValidationError(
-            [{"loc": ("query", name), "msg": "this operation has no such parameter", "type": "unknown"} for name in unknown]
-        )
+    schemas = {each["name"]: each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+    # The framework replaces bytes that are not UTF-8.
+    sent = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+    wrong, known = dict[str, str](), set[str]()
+    for (name, _), pair in zip(request.query_params.multi_items(), sent, strict=True):
+        if name not in schemas:
+            wrong[name] = "this operation has no such parameter"
+        elif name in known and schemas[name].get("type") != "array":
+            wrong[name] = _REPEATED
+        elif any("\udc80" <= character <= "\udcff" for character in "".join(pair)):
+            wrong[name] = "is not UTF-8"
+        known.add(name)
+    return wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +164,28 @@ Key = Annotated[
 ]
 
 
-def _version_if_given(
+def _versions_if_given(
+    request: Request,
     if_match: Annotated[
         str | None,
         Header(description="The ETag of the version to change, or a list of them, or `*`.", json_schema_extra={"example": '"1"'}),
     ] = None,
-) -> int | None:
-    if if_match is None or if_match == "*":
+) -> Versions:
+    # Several lines are one list.
+    tags = None if if_match is None else ", ".join(request.headers.getlist("if-match"))
+    if tags is None or tags == "*":
         return None
-    if _TAGS.fullmatch(if_match) is None:
-        return _NO_VERSION
-    # Versions only rise, so of those that a client has seen none but the highest can be the current one.
-    return max((int(tag) for tag in _VERSION.findall(if_match)), default=_NO_VERSION)
+    # Weak tags never match (RFC 9110, 13.1.1).
+    found = _TAG.findall(tags) if _TAGS.fullmatch(tags) is not None else ()
+    return frozenset(int(version[1]) for tag in found if (version := _VERSION.fullmatch(tag)) is not None)
 
 
-def _version(if_match: Annotated[int | None, Depends(_version_if_given)], request: Request) -> int | None:
+def _versions(if_match: Annotated[Versions, Depends(_versions_if_given)], request: Request) -> Versions:
     if "if-match" not in request.headers:
         raise Refused(Problem.PRECONDITION_REQUIRED, "If-Match is required, with the ETag of what is to be changed")
     return if_match
 
 
-VersionIfGiven = Annotated[int | None, Depends(_version_if_given)]
-Version = Annotated[int | None, Depends(_version)]
-"""The version of `If-Match`, which is required; None for any."""
+MatchedIfGiven = Annotated[Versions, Depends(_versions_if_given)]
+Matched = Annotated[Versions, Depends(_versions)]
+"""The versions of `If-Match`, which is required; None for any."""

@@ -45,7 +45,7 @@ class MemoryBroker:
             self.wake()
         return self._places[message.id]
 
-    def subscribe(self, consumer: str, interest: Interest = ALL) -> MemorySubscription:
+    def subscribe(self, consumer: str, interest: Interest = ALL, *, is_ordered: bool = True) -> MemorySubscription:  # noqa: ARG002 always
         """Return the subscription of a consumer to its interest, which begins with the oldest message."""
         key = (consumer, interest.partition)
         self._subscriptions[key] = MemorySubscription(self, self._consumers.setdefault(key, _Consumed()), interest)

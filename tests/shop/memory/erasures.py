@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shop.application.commands.pruning import DueErasure, Erased
 from shop.domain.values import UserId
 
 
 class MemoryErasures:
     """Nothing is left to erase: the adapters in memory keep no traces apart from the users."""
 
-    async def due(self) -> Sequence[UserId]:
-        """Return those who were erased so long ago that no request of before is in flight, oldest first, unless they are finished."""
+    async def due(self, after: DueErasure | None, at_most: int) -> Sequence[DueErasure]:  # noqa: ARG002 - nobody is left
+        """Return the erasures that are due, oldest first, after this one."""
         return ()
 
-    async def finish(self, user_id: UserId) -> bool:  # noqa: ARG002 - nobody is left
-        """Erase the traces of one of them once more, which is the end of it, and return whether it was due."""
+    async def is_due(self, user_id: UserId) -> bool:  # noqa: ARG002 - nobody is left
+        """Return whether the erasure of a user is due."""
         return False
+
+    async def erase(self, user_id: UserId, at_most: int) -> Erased:  # noqa: ARG002 - nobody is left
+        """Erase the next traces of a user whose erasure is due, of at most this number of traces."""
+        return Erased.NOTHING

@@ -58,10 +58,12 @@ class MemoryUserRepository:
         self,
         user: User,
         before: Profile | None = None,  # noqa: ARG002 - what has not changed is the same
+        *,
+        is_own: bool = True,  # noqa: ARG002 - this store has no limit on changes
     ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
         """Write the user's profile, or what differs from the one `before`, and return the user as stored.
 
-        Writes nothing if `user.version` is not the current version.
+        `is_own` is whether the change is one by the user. Writes nothing if `user.version` is not the current version.
         """
         current = await self._current(user)
         if isinstance(current, Err):
@@ -119,7 +121,7 @@ class MemoryUserRepository:
 
     async def _current(self, user: User) -> Result[User, UserNotFound | ChangedMeanwhile]:
         read = await self.get(user.id)
-        return read if isinstance(read, Err) else read.value.expect_version(user.version)
+        return read if isinstance(read, Err) else read.value.expect_version({user.version})
 
     def _has_address(self, email: EmailAddress, *, but: UserId | None = None) -> bool:
         return any(user.profile.email == email for user in self._transaction.state.users.values() if user.id != but)

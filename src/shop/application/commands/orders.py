@@ -10,7 +10,7 @@ from shop.application.context import Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.orders import NewOrder, Order, OrderNotFound, OrderRepository, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import UserNotFound
@@ -33,7 +33,7 @@ MoveError: TypeAlias = OrderNotFound | WrongStatus | NotAllowed | ChangedMeanwhi
 class OrderCommands:
     """Writes orders. Each use case is one transaction with its audit entry and its events.
 
-    With `version`, an order is changed only if that is still its version.
+    With `versions`, an order is changed only if its version is still one of them.
     """
 
     def __init__(self, transactions: Transactions[OrderStores]) -> None:
@@ -55,20 +55,20 @@ class OrderCommands:
 
         return await self._transactions.run(context, Action.PLACE_ORDER, work)
 
-    async def pay(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
+    async def pay(self, context: Context, order_id: OrderId, versions: Versions = None) -> Result[Order, MoveError | Failure]:
         """Mark an order as paid."""
-        return await self._move(context, Action.PAY_ORDER, order_id, version, Order.pay)
+        return await self._move(context, Action.PAY_ORDER, order_id, versions, Order.pay)
 
-    async def ship(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
+    async def ship(self, context: Context, order_id: OrderId, versions: Versions = None) -> Result[Order, MoveError | Failure]:
         """Mark an order as shipped."""
-        return await self._move(context, Action.SHIP_ORDER, order_id, version, Order.ship)
+        return await self._move(context, Action.SHIP_ORDER, order_id, versions, Order.ship)
 
-    async def cancel(self, context: Context, order_id: OrderId, version: int | None = None) -> Result[Order, MoveError | Failure]:
+    async def cancel(self, context: Context, order_id: OrderId, versions: Versions = None) -> Result[Order, MoveError | Failure]:
         """Cancel an order; what was paid for it is to be refunded."""
-        return await self._move(context, Action.CANCEL_ORDER, order_id, version, Order.cancel)
+        return await self._move(context, Action.CANCEL_ORDER, order_id, versions, Order.cancel)
 
     async def _move(
-        self, context: Context, action: Action, order_id: OrderId, version: int | None, move: Move
+        self, context: Context, action: Action, order_id: OrderId, versions: Versions, move: Move
     ) -> Result[Order, MoveError | Failure]:
         async def work(operation: Operation[OrderStores]) -> Result[Order, MoveError]:
             read = await operation.repositories.orders.get(order_id)
@@ -79,7 +79,7 @@ class OrderCommands:
             if (denied := await operation.denied(_subject(order_id), order.user_id)) is not None:
                 # Recorded as what it is, and answered as an unknown order.
                 return denied if sees_order(context.actor, order.user_id) else Err(OrderNotFound(order_id))
-            expected = order.expect_version(version)
+            expected = order.expect_version(versions)
             if isinstance(expected, Err):
                 await operation.refused(_subject(order_id), expected.error)
                 return expected
@@ -93,7 +93,7 @@ class OrderCommands:
                     await operation.done(_subject(order_id), before=order.status, after=now.status)
                     return Ok(now)
                 case Err(error):
-                    if isinstance(error, ChangedMeanwhile) and version is None:
+                    if isinstance(error, ChangedMeanwhile) and versions is None:
                         # Read again: whether the move is allowed depends on the new status.
                         raise TransactionConflict(str(error))
                     await operation.refused(_subject(order_id), error)

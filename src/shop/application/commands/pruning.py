@@ -1,4 +1,4 @@
-"""The use case that removes old messages from the outbox and the inbox, old answers, and what erased users left since."""
+"""The use case that removes old messages from the outbox and the inbox, old answers, and what is left of erased users."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -48,15 +49,38 @@ class PrunableAnswers(Protocol):
         ...
 
 
-class Erasures(Protocol):
-    """Users who were erased or deleted while requests may have been in flight, in its caller's transaction."""
+@dataclass(frozen=True, slots=True)
+class DueErasure:
+    """A user who was erased or deleted, and of whom traces are to be erased."""
 
-    async def due(self) -> Sequence[UserId]:
-        """Return those who were erased so long ago that no request of before is in flight, oldest first, unless they are finished."""
+    user_id: UserId
+    erased_at: datetime
+
+
+class Erased(Enum):
+    """What was erased of a user: all traces, some of them, or nothing, since the erasure is not due, or going on elsewhere."""
+
+    ALL = auto()
+    SOME = auto()
+    NOTHING = auto()
+
+
+class Erasures(Protocol):
+    """Users who were erased or deleted, in its caller's transaction.
+
+    An erasure is due as long as traces remain, and once more when requests that were in flight have ended.
+    """
+
+    async def due(self, after: DueErasure | None, at_most: int) -> Sequence[DueErasure]:
+        """Return the erasures that are due, oldest first, after this one."""
         ...
 
-    async def finish(self, user_id: UserId) -> bool:
-        """Erase the traces of one of them once more, which is the end of it, and return whether it was due."""
+    async def is_due(self, user_id: UserId) -> bool:
+        """Return whether the erasure of a user is due."""
+        ...
+
+    async def erase(self, user_id: UserId, at_most: int) -> Erased:
+        """Erase the next traces of a user whose erasure is due, of at most this number of traces."""
         ...
 
 
@@ -81,7 +105,7 @@ class PruningStores(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The number of rows removed from each table, and of users whose erasure is finished."""
+    """The number of rows removed from each table, and of users of whom all traces were erased."""
 
     outbox: int = 0
     inbox: int = 0
@@ -100,20 +124,25 @@ class Pruning:
 class MessagePruning:
     """Removes messages older than the broker's retention, so the inbox forgets nothing that can still be delivered, and old answers.
 
-    Dead letters are kept for inspection. Requests that were in flight when their user was erased may have written traces of the user since,
-    so traces are erased a second time when they have ended.
+    Dead letters are kept for inspection. Of users who were erased or deleted it erases what the erasure itself has left, and what requests
+    that were in flight have written since.
 
-    Each batch is a transaction, and so is each erasure: where one fails, the other tables are pruned and the other users erased all the
-    same.
+    Each batch is a transaction: where one fails, the other tables are pruned and the other users erased all the same.
     """
 
     def __init__(
-        self, transactions: Transactions[PruningStores], keep: timedelta, keep_answers: timedelta, batch_size: int = 10_000
+        self,
+        transactions: Transactions[PruningStores],
+        keep: timedelta,
+        keep_answers: timedelta,
+        batch_size: int = 10_000,
+        traces: int = 5_000,
     ) -> None:
         self._transactions = transactions
         self._keep = keep
         self._keep_answers = keep_answers
         self._batch_size = batch_size
+        self._traces = traces
 
     async def prune(self, context: Context, progress: Callable[[int], None] = lambda _: None) -> Pruning:
         """Remove all that is old, in batches, oldest first, and report the number of rows of each batch."""
@@ -122,9 +151,27 @@ class MessagePruning:
         for name, step in {"outbox": self._outbox, "inbox": self._inbox, "answers": self._answers}.items():
             while await run.remove(name, step):
                 pass
-        for user_id in await run.attempt("erasures", _due) or ():
-            await run.remove("erasures", partial(_finish, user_id))
+        last: DueErasure | None = None
+        while due := await run.attempt("erasures", partial(self._due, last)):
+            for each in due:
+                while await run.erase(each.user_id, self._traces) is Erased.SOME:
+                    pass
+            last = due[-1]
         return Pruning(replace(Pruned(), **run.counts), run.failures)
+
+    async def erase_rest(self, context: Context, user_id: UserId, progress: Callable[[int], None] = lambda _: None) -> bool:
+        """Erase what the erasure or deletion of a user has left, and return whether that was all. What fails is left to `prune`."""
+        run = _Run(self._transactions, context, progress)
+        while (erased := await run.erase(user_id, self._traces)) is Erased.SOME:
+            pass
+        if erased is not Erased.NOTHING:
+            return erased is Erased.ALL
+        # Another process may be erasing the same user.
+        is_due = await run.attempt("erasures", lambda operation: operation.repositories.erasures.is_due(user_id))
+        return is_due is False
+
+    async def _due(self, after: DueErasure | None, operation: Operation[PruningStores]) -> Sequence[DueErasure]:
+        return await operation.repositories.erasures.due(after, self._batch_size)
 
     async def _outbox(self, stores: PruningStores) -> int:
         return await stores.messages.prune_outbox(await stores.messages.now() - self._keep, self._batch_size)
@@ -147,23 +194,44 @@ class _Run:
     failures: list[Failure | StoreDefect] = field(default_factory=list[Failure | StoreDefect])
 
     async def remove(self, name: str, step: Callable[[PruningStores], Awaitable[int]]) -> int:
-        """Run a step, and return how many rows it has removed: none if it failed."""
-        count = await self.attempt(name, step) or 0
-        self.counts[name] = self.counts.get(name, 0) + count
-        self.progress(count)
+        """Run a step, with an audit entry if it removes rows, and return how many: none if it failed."""
+
+        async def work(operation: Operation[PruningStores]) -> int:
+            if removed := await step(operation.repositories):
+                await operation.done("messages", **{name: str(removed)})
+            return removed
+
+        count = await self.attempt(name, work) or 0
+        self._count(name, count, count)
         return count
 
-    async def attempt(self, name: str, step: Callable[[PruningStores], Awaitable[T]]) -> T | None:
-        """Run a step in a transaction, with an audit entry if it removes rows. Returns None if it failed, which is kept and logged."""
+    async def erase(self, user_id: UserId, at_most: int) -> Erased:
+        """Erase the next traces of a user, with an audit entry when these were all. Returns `NOTHING` if it failed."""
 
-        async def work(operation: Operation[PruningStores]) -> Result[T, Failure]:
-            result = await step(operation.repositories)
-            if isinstance(result, int) and result:
-                await operation.done("messages", **{name: str(result)})
-            return Ok(result)
+        async def work(operation: Operation[PruningStores]) -> Erased:
+            erased = await operation.repositories.erasures.erase(user_id, at_most)
+            if erased is Erased.ALL:
+                await operation.done("messages", erasures="1")
+            elif erased is Erased.SOME:
+                operation.commit()
+            return erased
+
+        erased = await self.attempt("erasures", work) or Erased.NOTHING
+        self._count("erasures", int(erased is Erased.ALL), at_most if erased is Erased.SOME else 0)
+        return erased
+
+    def _count(self, name: str, done: int, rows: int) -> None:
+        self.counts[name] = self.counts.get(name, 0) + done
+        self.progress(rows)
+
+    async def attempt(self, name: str, work: Callable[[Operation[PruningStores]], Awaitable[T]]) -> T | None:
+        """Run a step in a transaction. Returns None if it failed, which is kept and logged."""
+
+        async def succeed(operation: Operation[PruningStores]) -> Result[T, Failure]:
+            return Ok(await work(operation))
 
         try:
-            match await self.transactions.run(self.context, "messages.prune", work):
+            match await self.transactions.run(self.context, "messages.prune", succeed):
                 case Ok(value):
                     return value
                 case Err(failed):
@@ -173,11 +241,3 @@ class _Run:
         _log.error("pruning of %s failed, and goes on with the rest: %s", name, failure)
         self.failures.append(failure)
         return None
-
-
-async def _due(stores: PruningStores) -> Sequence[UserId]:
-    return await stores.erasures.due()
-
-
-async def _finish(user_id: UserId, stores: PruningStores) -> int:
-    return int(await stores.erasures.finish(user_id))

@@ -16,7 +16,7 @@ from shop.application.context import Actor, Context
 from shop.application.transactions.failures import Failure, TransactionConflict
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
-from shop.domain.concurrency import ChangedMeanwhile
+from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.events import AuthenticationFailed, AuthenticationSucceeded
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import EmailTaken, NewUser, Profile, Role, User, UserHasOrders, UserNotFound, UserRepository
@@ -47,7 +47,7 @@ class WrongCredentials:
 
 @dataclass(frozen=True, slots=True)
 class TooManyAddressChanges:
-    """The user's address was changed too often in a day. Each change is reported to an address that may be anybody's."""
+    """The user has changed the address too often in a day. Each change is reported to an address that may be anybody's."""
 
     retry_after: float
 
@@ -179,11 +179,11 @@ class UserCommands:
         return await self._transactions.run(context, Action.END_SESSIONS, work)
 
     async def update_profile(
-        self, context: Context, user_id: UserId, change: Profile | Callable[[Profile], Profile], *, version: int | None = None
+        self, context: Context, user_id: UserId, change: Profile | Callable[[Profile], Profile], *, versions: Versions = None
     ) -> Result[User, ProfileError | Failure]:
         """Replace a user's profile, or apply a function to it.
 
-        With `version`, only if that is still the current one: the version that the caller's decision is based on.
+        With `versions`, only if the current one is still among them: those that the caller's decision is based on.
         """
 
         async def work(operation: Operation[UserStores]) -> Result[User, ProfileError]:
@@ -191,21 +191,23 @@ class UserCommands:
                 return denied
             read = await operation.repositories.users.get(user_id)
             # Compared here and not in SQL, since the column has a smaller range than the argument.
-            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            expected = read.value.expect_version(versions) if isinstance(read, Ok) else read
             if isinstance(expected, Err):
                 await operation.refused(_subject(user_id), expected.error)
                 return expected
             user = expected.value
             changed = user.update_profile(change if isinstance(change, Profile) else change(user.profile))
-            blocked = await _address_limit(operation.repositories.users, user, changed)
+            # Not of others: they must be able to restore an address that was changed by a thief of a session.
+            is_own = context.actor.user_id == user_id
+            blocked = await _address_limit(operation.repositories.users, user, changed) if is_own else None
             if blocked is not None:
                 await operation.refused(_subject(user_id), blocked)
                 return Err(blocked)
-            updated = await operation.repositories.users.save_profile(changed, before=user.profile)
+            updated = await operation.repositories.users.save_profile(changed, before=user.profile, is_own=is_own)
             match updated:
                 case Ok():
                     await operation.done(_subject(user_id))
-                case Err(ChangedMeanwhile() as conflict) if version is None:
+                case Err(ChangedMeanwhile() as conflict) if versions is None:
                     raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
@@ -299,14 +301,14 @@ class UserCommands:
 
         return await self._transactions.run(context, Action.ACT_AS, work)
 
-    async def delete(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, DeleteError | Failure]:
-        """Delete a user, with `version` only if that is still the current one. A user with orders cannot be deleted."""
+    async def delete(self, context: Context, user_id: UserId, versions: Versions = None) -> Result[None, DeleteError | Failure]:
+        """Delete a user, with `versions` only if the current one is still among them. A user with orders cannot be deleted."""
 
         async def work(operation: Operation[UserStores]) -> Result[None, DeleteError]:
             if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
-            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            expected = read.value.expect_version(versions) if isinstance(read, Ok) else read
             if isinstance(expected, Err):
                 await operation.refused(_subject(user_id), expected.error)
                 return expected
@@ -316,7 +318,7 @@ class UserCommands:
                     if context.actor.user_id == user_id:
                         operation.withhold_origin()
                     await operation.done(_subject(user_id), **_deleted(expected.value))
-                case Err(ChangedMeanwhile() as conflict) if version is None:
+                case Err(ChangedMeanwhile() as conflict) if versions is None:
                     raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)
@@ -324,8 +326,8 @@ class UserCommands:
 
         return await self._transactions.run(context, Action.DELETE_USER, work)
 
-    async def erase(self, context: Context, user_id: UserId, version: int | None = None) -> Result[None, EraseError | Failure]:
-        """Erase the personal data of a user, for whom it is a deletion, with `version` only if that is still the current one.
+    async def erase(self, context: Context, user_id: UserId, versions: Versions = None) -> Result[None, EraseError | Failure]:
+        """Erase the personal data of a user, for whom it is a deletion, with `versions` only if the current one is still among them.
 
         The orders are kept.
         """
@@ -334,14 +336,14 @@ class UserCommands:
             if (denied := await operation.denied(_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
-            expected = read.value.expect_version(version) if isinstance(read, Ok) else read
+            expected = read.value.expect_version(versions) if isinstance(read, Ok) else read
             erased = await operation.repositories.users.erase(expected.value.delete()) if isinstance(expected, Ok) else expected
             match erased:
                 case Ok():
                     if context.actor.user_id == user_id:
                         operation.withhold_origin()
                     await operation.done(_subject(user_id))
-                case Err(ChangedMeanwhile() as conflict) if version is None:
+                case Err(ChangedMeanwhile() as conflict) if versions is None:
                     raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(_subject(user_id), error)

@@ -22,10 +22,10 @@ class OutboxBacklog:
     dead: Mapping[str, int]
 
 
-class MeasurableOutbox(Protocol):
-    """Measures the outbox and the inboxes."""
+class MeasurableStore(Protocol):
+    """Measures the outbox, the inboxes and the erasures."""
 
-    async def measure(self) -> OutboxBacklog:
+    async def measure(self) -> StoreBacklog:
         """Return what is waiting. Raises `StoreLost` or `TransactionConflict`."""
         ...
 
@@ -39,24 +39,40 @@ class MeasurableStream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureBacklog:
+    """The erasures of users that `shop prune` is to go on with, and for how many seconds the first of them has been due."""
+
+    due: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBacklog:
+    """What is waiting in the database."""
+
+    outbox: OutboxBacklog
+    erasures: ErasureBacklog
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What is waiting; None where it is unknown, since a server does not answer."""
 
-    outbox: OutboxBacklog | None
+    store: StoreBacklog | None
     consumers: Mapping[str, int] | None
 
 
 class BacklogMeter:
     """Measures everything that is waiting. Without a broker the consumers are unknown."""
 
-    def __init__(self, outbox: MeasurableOutbox, stream: MeasurableStream | None, *, patience: float = 2.0) -> None:
-        self._outbox = outbox
+    def __init__(self, store: MeasurableStore, stream: MeasurableStream | None, *, patience: float = 2.0) -> None:
+        self._store = store
         self._stream = stream
         self._patience = patience
 
     async def measure(self) -> Backlog:
         """Return what is waiting, after `patience` seconds at most: other metrics must not wait for a server that is down."""
-        return Backlog(*await asyncio.gather(self._known(self._outbox.measure), self._known(self._waiting)))
+        return Backlog(*await asyncio.gather(self._known(self._store.measure), self._known(self._waiting)))
 
     async def _waiting(self) -> Mapping[str, int] | None:
         return None if self._stream is None else await self._stream.waiting()

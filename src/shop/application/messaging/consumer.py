@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from shop.application.context import CURRENT_TRACE
 from shop.application.messaging.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
@@ -32,19 +32,32 @@ class Verdict(Enum):
     """It cannot be handled and is a dead letter."""
 
 
+_SETTLED: Final = frozenset({Verdict.HANDLED, Verdict.SKIPPED, Verdict.DEAD})
+
 Processor: TypeAlias = Callable[[Message], Awaitable[Verdict]]
 
 
 class Consumer:
-    """Processes messages until it is stopped: those of a subscription in their order, and those of several subscriptions concurrently."""
+    """Processes messages until it is stopped: those of a subscription one after the other, and those of several subscriptions concurrently.
+
+    While a dependency is down it waits between two messages, increasingly: where a subscription is not ordered, all of its messages
+    would be tried all the time. `after_failure` are the waits of a message whose handler failed.
+    """
 
     def __init__(
-        self, subscriptions: Sequence[Subscription], process: Processor, *, wait: float = 0.5, backoff: Backoff = DEFAULT_BACKOFF
+        self,
+        subscriptions: Sequence[Subscription],
+        process: Processor,
+        *,
+        wait: float = 0.5,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        after_failure: Backoff | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._process = process
         self._wait = wait
         self._backoff = backoff
+        self._after_failure = after_failure or backoff
         self._outage = Outage(_log, "the broker does not answer", "the broker answers again")
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -61,36 +74,40 @@ class Consumer:
         handled = failures = 0
         while not stop.is_set():
             try:
-                handled += await self._run_once(subscription)
-                failures = 0
+                verdict = await self._run_once(subscription)
             except BrokerUnavailable as lost:
-                failures += 1
                 self._outage.begin(lost)
+                verdict = Verdict.NOT_NOW
+            handled += verdict in _SETTLED
+            failures = failures + 1 if verdict is Verdict.NOT_NOW else 0
+            if failures:
                 await wait_unless(stop, self._backoff.wait(failures))
         return handled
 
     async def run_once(self) -> int:
         """Process the next message of each subscription, and return how many were settled. Raises `BrokerUnavailable`."""
-        return sum(await asyncio.gather(*map(self._run_once, self._subscriptions)))
+        verdicts = await asyncio.gather(*map(self._run_once, self._subscriptions))
+        return sum(verdict in _SETTLED for verdict in verdicts)
 
-    async def _run_once(self, subscription: Subscription) -> bool:
+    async def _run_once(self, subscription: Subscription) -> Verdict | None:
         delivery = await subscription.next(self._wait)
         self._outage.end()
-        return delivery is not None and await self._settle(delivery)
+        return None if delivery is None else await self._settle(delivery)
 
-    async def _settle(self, delivery: Delivery) -> bool:
+    async def _settle(self, delivery: Delivery) -> Verdict:
         message = read_message(delivery.body, delivery.traceparent)
         token = CURRENT_TRACE.set(message.trace_id)
         try:
-            match await self._process(message):
+            verdict = await self._process(message)
+            match verdict:
                 case Verdict.HANDLED | Verdict.SKIPPED:
                     await delivery.accept()
-                    return True
                 case Verdict.DEAD:
                     await delivery.discard()
-                    return True
-                case Verdict.NOT_NOW | Verdict.FAILED:
+                case Verdict.NOT_NOW:
                     await delivery.retry(self._backoff.wait(delivery.count))
-                    return False
+                case Verdict.FAILED:
+                    await delivery.retry(self._after_failure.wait(delivery.count))
+            return verdict
         finally:
             CURRENT_TRACE.reset(token)

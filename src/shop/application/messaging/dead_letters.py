@@ -99,7 +99,7 @@ class DeadLetters(Generic[S]):
                     await self._handle(consumer, content, operation.repositories)
                 is_found = await letters.settle(consumer, message_id)
             if not is_found:
-                return Err(DeadLetterNotFound(consumer, message_id))
+                return await _not_found(operation, consumer, message_id)
             await operation.done(subject, consumer=consumer)
             return Ok(None)
 
@@ -116,7 +116,7 @@ class DeadLetters(Generic[S]):
             letters = operation.repositories.dead_letters
             is_found = await (letters.discard(message_id) if consumer == RELAY else letters.settle(consumer, message_id))
             if not is_found:
-                return Err(DeadLetterNotFound(consumer, message_id))
+                return await _not_found(operation, consumer, message_id)
             await operation.done(f"message:{message_id}", consumer=consumer)
             return Ok(None)
 
@@ -140,3 +140,10 @@ class DeadLetters(Generic[S]):
             raise MessageUnhandled(type(error).__name__) from error
         if verdict is not Verdict.HANDLED:
             raise MessageUnhandled("what the consumer depends on does not answer")
+
+
+async def _not_found(operation: Operation[S], consumer: str, message_id: uuid.UUID) -> Err[DeadLetterNotFound]:
+    error = DeadLetterNotFound(consumer, message_id)
+    # Without the consumer, which is any text here.
+    await operation.refused(f"message:{message_id}", error)
+    return Err(error)

@@ -9,13 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from shop.application.messaging.catalogue import CATALOGUE
 from shop.domain.events import Event
 
 UNREADABLE: Final = "Unreadable"
 """The type of a delivery that is not a message."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    # PostgreSQL knows fewer offsets than Python. A time without one is in UTC.
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not within the years 1 to 9999 in UTC") from None
 
 
 class Message(BaseModel):
@@ -29,7 +37,7 @@ class Message(BaseModel):
     version: Annotated[int, Field(ge=1, le=32_767, description="The version of the payload; 1 where it is missing.")] = 1
     payload: Annotated[JsonValue, Field(description="The event.")]
     trace_id: Annotated[str, Field(max_length=64, description="The trace of the request, as in log lines and the audit log.")]
-    occurred_at: Annotated[datetime, Field(description="The time of the change.")]
+    occurred_at: Annotated[datetime, AfterValidator(_in_utc), Field(description="The time of the change.")]
     # In the outbox the span that wrote the event, on delivery the one that published it. In a header of the broker, not in the body.
     traceparent: Annotated[str, Field(exclude=True)] = ""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.idempotent_consumer import Handler
 from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import NotReady
@@ -90,6 +91,10 @@ EVENTS: Final = (UserPasswordChanged, UserProfileUpdated)
 """The events of which users are notified."""
 
 
+RETRIES: Final = Backoff(first=60.0, longest=600.0)
+"""The waits after a message could not be sent: with five attempts, a quarter of an hour at most."""
+
+
 class Recipients(Protocol):
     """What the handler reads, in the transaction of its inbox entry."""
 
@@ -106,14 +111,14 @@ class Recipients(Protocol):
         ...
 
 
-def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) -> Handler[Recipients]:
+def notify_by(notifier: Notifier) -> Handler[Recipients]:
     """Return the handler that writes to users.
 
     It is called after the commit of the use case, which neither waits for it nor fails with it. If the process dies after the message was
     sent and before that was recorded, the message is sent again, with the same id.
 
-    While the notifier is lost, all messages wait. One that it postpones waits for `patience` after its event, since later ones wait for it;
-    then each attempt is a failure, so that it becomes a dead letter, as one that is refused.
+    While the notifier is lost, all messages wait. One that it postpones or refuses has failed, is tried again after `RETRIES`, and becomes
+    a dead letter in the end. Others do not wait for it: a mailbox that accepts nothing must not delay what is written to anybody else.
     """
 
     async def handle(event: Event, message: Message, recipients: Recipients) -> None:
@@ -131,11 +136,6 @@ def notify_by(notifier: Notifier, patience: timedelta = timedelta(minutes=5)) ->
         if not await recipients.count(address, notice):
             _log.warning("no notice about message %s: its recipient had %d of them today", message.id, notice.a_day)
             return
-        try:
-            await notifier.send(notice.about(message, address))
-        except NotificationPostponed as postponed:
-            if await find(user_id, message.occurred_at, patience) is not None:
-                raise NotReady(str(postponed)) from None
-            raise
+        await notifier.send(notice.about(message, address))
 
     return handle

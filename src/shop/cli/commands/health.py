@@ -21,7 +21,7 @@ def health(context: typer.Context) -> None:
         async with health_checks(settings) as checks:
             return await check_health(checks)
 
-    checked = here.complete(check())
+    checked = here.complete(check)
     rows = [{**asdict(finding), "state": "healthy" if finding.is_healthy else "UNHEALTHY"} for finding in checked.findings]
     here.output.listing(rows, columns=["name", "state", "detail", "milliseconds"])
     if not checked.is_ready:

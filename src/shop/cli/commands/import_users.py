@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -31,9 +33,8 @@ def import_users(
     here = session(context)
     try:
         new, refused = _read(file)
-    except (csv.Error, ValueError, OSError) as error:
-        said = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise here.failed(Problem("usage", "Usage", 400, f"{file}: {said}", ExitCode.USAGE)) from None
+    except (ValueError, OSError) as error:
+        raise here.failed(Problem("usage", "Usage", 400, f"{file}: {error}", ExitCode.USAGE)) from None
 
     async def work(shop: Shop) -> int:
         imported = 0
@@ -51,22 +52,49 @@ def import_users(
 
 
 def _read(file: Path) -> tuple[dict[str, tuple[int, NewUser]], list[tuple[int, str]]]:
-    """Return the users with their lines, by address, and the lines that are refused, with the reasons."""
+    """Return the users with their lines, by address, and the refused lines with the reasons. Raises ValueError for another header."""
     new: dict[str, tuple[int, NewUser]] = {}
     refused: list[tuple[int, str]] = []
-    with file.open(encoding="utf-8", newline="") as text:
-        reader = csv.reader(text, strict=True)
-        if next(reader, None) != _COLUMNS:
-            raise ValueError(f"the first line is not {','.join(_COLUMNS)}")
-        for row in reader:
-            parsed = _parsed(row)
-            if isinstance(parsed, Err):
-                refused.append((reader.line_num, parsed.error))
-                continue
-            line, _ = new.setdefault(parsed.value.profile.email.text.lower(), (reader.line_num, parsed.value))
-            if line != reader.line_num:
-                refused.append((reader.line_num, f"the address is that of line {line}"))
+    # So that a long value is refused like any other that is invalid, and its record ends where it ends.
+    limit = csv.field_size_limit(sys.maxsize)
+    # What is not UTF-8 becomes lone surrogates, and concerns its record only.
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        try:
+            records = _records(text)
+            if next(records, None) != (1, Ok(_COLUMNS)):
+                raise ValueError(f"the first line is not {','.join(_COLUMNS)}")
+            for line, row in records:
+                parsed = _parsed(row.value) if isinstance(row, Ok) else row
+                if isinstance(parsed, Err):
+                    refused.append((line, parsed.error))
+                    continue
+                first, _ = new.setdefault(parsed.value.profile.email.text.lower(), (line, parsed.value))
+                if first != line:
+                    refused.append((line, f"the address is that of line {first}"))
+        finally:
+            csv.field_size_limit(limit)
     return new, refused
+
+
+def _records(text: Iterable[str]) -> Iterator[tuple[int, Result[list[str], str]]]:
+    """Return the records that are not blank, each with its first line."""
+    reader = csv.reader(text, strict=True)
+    while True:
+        first = reader.line_num + 1
+        try:
+            row = next(reader)
+            "".join(row).encode()
+        except StopIteration:
+            return
+        except csv.Error:
+            # The reader continues after the line where it found this.
+            included = f"; it includes the lines to {reader.line_num}" if reader.line_num > first else ""
+            yield first, Err(f"is not CSV: a quote is not closed, or not followed by a comma{included}")
+        except UnicodeEncodeError:
+            yield first, Err("is not UTF-8")
+        else:
+            if len(row) > 1 or "".join(row).strip():
+                yield first, Ok(row)
 
 
 def _parsed(row: list[str]) -> Result[NewUser, str]:

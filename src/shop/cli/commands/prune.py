@@ -15,7 +15,7 @@ from shop.domain.result import Err
 
 
 def prune(context: typer.Context) -> None:
-    """Remove messages message_retention_days after they were published or handled, old answers, and what erased users left since."""
+    """Remove messages message_retention_days after they were published or handled, old answers, and what is left of erased users."""
     here = session(context)
 
     async def work(shop: Shop) -> None:

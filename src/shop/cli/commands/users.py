@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from shop.application.commands.sessions import SessionsUnavailable
 from shop.application.commands.users import ProfileError
@@ -79,7 +82,7 @@ def update(
         return Profile(here.value(name), known.email if email is None else here.value(EmailAddress.parse(email)), number)
 
     async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
-        return await shop.users.update_profile(here.context, UserId(user), change, version=version)
+        return await shop.users.update_profile(here.context, UserId(user), change, versions=None if version is None else {version})
 
     here.output.record(_shown(here.value(here.run(work))))
 
@@ -98,16 +101,24 @@ def password(context: typer.Context, user: UserArgument, password_stdin: StdinOp
 def delete(context: typer.Context, user: UserArgument) -> None:
     """Delete a user who has no orders."""
     here = session(context)
-    here.value(here.run(lambda shop: shop.users.delete(here.context, UserId(user))))
-    here.output.record({"id": user, "deleted": True})
+
+    async def work(shop: Shop) -> bool:
+        here.value(await shop.users.delete(here.context, UserId(user)))
+        return await _erase_rest(here, shop, user)
+
+    here.output.record({"id": user, "deleted": True, "traces_left": not here.run(work)})
 
 
 @app.command()
 def erase(context: typer.Context, user: UserArgument) -> None:
     """Erase the personal data of a user, whose orders are kept."""
     here = session(context)
-    here.value(here.run(lambda shop: shop.users.erase(here.context, UserId(user))))
-    here.output.record({"id": user, "erased": True})
+
+    async def work(shop: Shop) -> bool:
+        here.value(await shop.users.erase(here.context, UserId(user)))
+        return await _erase_rest(here, shop, user)
+
+    here.output.record({"id": user, "erased": True, "traces_left": not here.run(work)})
 
 
 @app.command()
@@ -190,6 +201,17 @@ def _found(here: Session, wanted: UserFilter, order: UserSort, size: int, cursor
     rows = [item.model_dump(mode="json") for item in page.items]
     columns = ["id", "first_name", "last_name", "email", "role", "created_at"]
     here.output.pages(rows, columns=columns, following=page.next_cursor, preceding=page.previous_cursor)
+
+
+async def _erase_rest(here: Session, shop: Shop, user: uuid.UUID) -> bool:
+    """Erase the traces that were too many to be erased together with the user, and return whether none is left."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} traces more"))
+    with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
+        task = progress.add_task("traces", total=None)
+        is_all = await shop.pruning.erase_rest(here.context, UserId(user), lambda count: progress.advance(task, count))
+    if not is_all:
+        here.output.note("traces of the user are left, and will be erased by: shop prune")
+    return is_all
 
 
 def _profile(here: Session, first: str, last: str, email: str, phone: str | None) -> Profile:

@@ -34,15 +34,21 @@ _log = logging.getLogger("shop.nats")
 _SUBJECTS = "shop.events.>"
 _CONNECT_TIMEOUT = 2.0
 _PUBLISH_TIMEOUT = 5.0
+# A connection on which nothing arrives is replaced at the third ping that the server would have to answer.
+_PING_INTERVAL = 5.0
+_UNANSWERED_PINGS = 2
 # For how long the broker deduplicates by message id. Later duplicates are handled by the inbox.
 _DUPLICATE_WINDOW = 120.0
 # How long the broker waits for a process that may have died before it redelivers the message; later messages wait. If a handler takes
 # longer, another process receives the message too, and waits for this one at the inbox.
 _ACK_WAIT = 2.0
+# Nothing waits for an unsettled message. Longer than a handler takes, since a wait that the handler requests after that has no effect.
+_UNORDERED_ACK_WAIT = 30.0
 # How often the stream's identity is checked: another process may have recreated it while the connection persisted.
 _IDENTITY_KNOWN = 5.0
 # "stream name already in use with a different configuration"
 _STREAM_DIFFERS = 10058
+_PARTITIONS = frozenset(map(str, range(PARTITIONS)))
 # Every error of the client and of the broker's API is one of these.
 _UNAVAILABLE = (nats.errors.Error, TimeoutError, OSError)
 
@@ -60,10 +66,12 @@ class _Link:
 class NatsBroker:
     """A connection that is established on first use, and again after a loss. Created by `open_broker`."""
 
-    def __init__(self, url: str, stream: str, keep: timedelta) -> None:
+    def __init__(self, url: str, stream: str, keep: timedelta, *, answer_within: float, ping_interval: float) -> None:
         self._url = url
         self._stream = stream
         self._keep = keep
+        self._answer_within = answer_within
+        self._ping_interval = ping_interval
         self._link: _Link | None = None
         self._connecting = asyncio.Lock()
         self._is_closing = False
@@ -77,7 +85,7 @@ class NatsBroker:
                 stored = await link.jetstream.publish(
                     f"shop.events.{partition_of(message.aggregate)}.{kind}.{message.event_type}",
                     message.model_dump_json().encode(),
-                    timeout=_PUBLISH_TIMEOUT,
+                    timeout=self._answer_within,
                     headers={"Nats-Msg-Id": str(message.id)} | ({"traceparent": traceparent} if traceparent else {}),
                 )
                 if stored.duplicate:
@@ -98,7 +106,9 @@ class NatsBroker:
         link = await self._linked()
         with _translated():
             # The client's own call does not request the deleted messages.
-            answer = await link.client.request(f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=_PUBLISH_TIMEOUT)
+            answer = await link.client.request(
+                f"$JS.API.STREAM.INFO.{self._stream}", b'{"deleted_details":true}', timeout=self._answer_within
+            )
         response: dict[str, Any] = json.loads(answer.data)
         if "error" in response:
             raise BrokerUnavailable(str(response["error"].get("description", "the stream cannot be inspected")))
@@ -110,29 +120,31 @@ class NatsBroker:
         link = await self._linked()
         with _translated():
             await link.client.publish(f"shop.status.{status.name}", status.model_dump_json().encode())
-            await link.client.flush(int(_PUBLISH_TIMEOUT))
+            await link.client.flush(self._answer_within)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
 
     async def waiting(self) -> Mapping[str, int]:
         """Return the number of messages that each consumer has not settled yet. Raises `BrokerUnavailable`."""
-        link = await self._linked()
         waiting = Counter[str]()
-        with _translated():
-            # The broker answers with 256 at most.
-            while infos := await link.jetstream.consumers_info(self._stream, len(waiting)):
-                waiting.update({each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos})
-        consumers = Counter[str]()
-        for durable, number in waiting.items():
-            name, _, partition = durable.rpartition("-")
-            consumers[name if partition.isdecimal() else durable] += number
-        return consumers
+        for durable, number in (await self._durables()).items():
+            waiting[_consumer_of(durable)] += number
+        return waiting
 
     async def forget(self, consumer: str) -> int:
         """Remove the positions of a consumer, and return how many there were. Raises `BrokerUnavailable`."""
         jetstream, removed = await self.jetstream(), 0
-        for durable in (consumer, *(f"{consumer}-{partition}" for partition in range(PARTITIONS))):
-            with _translated(), suppress(nats.js.errors.NotFoundError):
-                removed += await jetstream.delete_consumer(self._stream, durable)
+        for durable in await self._durables():
+            if _consumer_of(durable) == consumer:
+                with _translated(), suppress(nats.js.errors.NotFoundError):
+                    removed += await jetstream.delete_consumer(self._stream, durable)
         return removed
+
+    async def _durables(self) -> Mapping[str, int]:
+        jetstream, found = await self.jetstream(), dict[str, int]()
+        with _translated():
+            # The broker answers with 256 at most.
+            while infos := await jetstream.consumers_info(self._stream, len(found)):
+                found |= {each.name: (each.num_pending or 0) + (each.num_ack_pending or 0) for each in infos}
+        return found
 
     async def listen(self, seconds: float) -> Sequence[Status]:
         """Return the latest status of each process that sent one within this time, by name. Raises `BrokerUnavailable`."""
@@ -151,13 +163,13 @@ class NatsBroker:
                 await subscription.unsubscribe()
         return [found[key] for key in sorted(found)]
 
-    def subscribe(self, consumer: str, interest: Interest = ALL) -> NatsSubscription:
+    def subscribe(self, consumer: str, interest: Interest = ALL, *, is_ordered: bool = True) -> NatsSubscription:
         """Return the subscription of a consumer to its interest, which begins with the oldest message of the stream.
 
-        The position of each partition is stored on its own.
+        The position of each partition is stored on its own. If it is not ordered, no message waits for the settlement of another.
         """
         durable = consumer if interest.partition is None else f"{consumer}-{interest.partition}"
-        return NatsSubscription(self, self._stream, durable, _subjects(interest))
+        return NatsSubscription(self, self._stream, durable, _subjects(interest), is_ordered=is_ordered)
 
     async def jetstream(self) -> JetStreamContext:
         """Connect if necessary, and return the JetStream API. Raises `BrokerUnavailable`."""
@@ -214,6 +226,8 @@ class NatsBroker:
                         connect_timeout=1,
                         # Unlimited: callers have their own timeouts.
                         max_reconnect_attempts=-1,
+                        ping_interval=self._ping_interval,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
+                        max_outstanding_pings=_UNANSWERED_PINGS,
                         reconnect_time_wait=0.1,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] the client takes any number
                         error_cb=failed,
                         disconnected_cb=self._log_disconnected,
@@ -228,7 +242,7 @@ class NatsBroker:
                 await client.close()
             raise
         known_until = asyncio.get_running_loop().time() + _IDENTITY_KNOWN
-        return _Link(client, JetStreamContext(client, timeout=_PUBLISH_TIMEOUT), identity, known_until)
+        return _Link(client, JetStreamContext(client, timeout=self._answer_within), identity, known_until)
 
     async def _require_stored(self, jetstream: JetStreamContext, sequence: int) -> None:
         # The broker also remembers the ids of recently deleted messages, and acknowledges those without storing anything.
@@ -258,11 +272,12 @@ class NatsBroker:
 class NatsSubscription:
     """A durable pull consumer. Created by `NatsBroker.subscribe`."""
 
-    def __init__(self, broker: NatsBroker, stream: str, consumer: str, subjects: Sequence[str]) -> None:
+    def __init__(self, broker: NatsBroker, stream: str, consumer: str, subjects: Sequence[str], *, is_ordered: bool) -> None:
         self._broker = broker
         self._stream = stream
         self._consumer = consumer
         self._subjects = subjects
+        self._is_ordered = is_ordered
         self._subscription: JetStreamContext.PullSubscription | None = None
 
     async def next(self, wait: float) -> Delivery | None:
@@ -290,11 +305,11 @@ class NatsSubscription:
         config = ConsumerConfig(
             durable_name=self._consumer,
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_ACK_WAIT,
+            ack_wait=_ACK_WAIT if self._is_ordered else _UNORDERED_ACK_WAIT,
             # Unlimited: the consumer decides about dead letters, since it can distinguish a failure from an outage.
             max_deliver=-1,
-            # Ordering: an unsettled message delays later ones, across all processes and their crashes.
-            max_ack_pending=1,
+            # Ordering: an unsettled message delays later ones, across all processes and their crashes. Otherwise unlimited.
+            max_ack_pending=1 if self._is_ordered else -1,
             # The server sends nothing else.
             filter_subjects=list(self._subjects),
         )
@@ -341,9 +356,19 @@ class NatsDelivery:
 
 
 @asynccontextmanager
-async def open_broker(url: str, stream: str = "SHOP", keep: timedelta = timedelta(days=30)) -> AsyncGenerator[NatsBroker]:
-    """Open a broker whose stream keeps messages for `keep`, and close its connection at the end. It connects on first use."""
-    broker = NatsBroker(url, stream, keep)
+async def open_broker(
+    url: str,
+    stream: str = "SHOP",
+    keep: timedelta = timedelta(days=30),
+    *,
+    answer_within: float = _PUBLISH_TIMEOUT,
+    ping_interval: float = _PING_INTERVAL,
+) -> AsyncGenerator[NatsBroker]:
+    """Open a broker whose stream keeps messages for `keep`, and close its connection at the end. It connects on first use.
+
+    `answer_within` is the time for an answer in seconds. A connection without any is replaced after three times `ping_interval`.
+    """
+    broker = NatsBroker(url, stream, keep, answer_within=answer_within, ping_interval=ping_interval)
     try:
         yield broker
     finally:
@@ -367,6 +392,12 @@ def _ignored() -> Generator[None]:
 
 async def _log_reconnected() -> None:
     _log.info("connected again")
+
+
+def _consumer_of(durable: str) -> str:
+    name, _, partition = durable.rpartition("-")
+    # Any other durable consumer is not of this service, and has its whole name.
+    return name if name and partition in _PARTITIONS else durable
 
 
 def _subjects(interest: Interest) -> list[str]:

@@ -1,7 +1,12 @@
-"""nats-py's client, which receives events whatever their headers are, and requires TLS where the URL does."""
+"""nats-py's client, which receives events whatever their headers are, recovers from late answers, and requires TLS where the URL does."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# nats-py types its members partially.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from typing import Any, Final
 
@@ -9,8 +14,11 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.errors import Error
 
+_log = logging.getLogger("shop.nats")
+
 # By that, and not by the headers, which their publisher wrote, a message of a stream differs from a status message of the server.
 _FROM_A_STREAM: Final = b"$JS.ACK."
+_CLOSE_TIMEOUT: Final = 2.0
 _TRACEPARENT: Final = re.compile(rb"\r\n(traceparent: ?[0-9a-f-]{1,128})\r\n")
 
 
@@ -19,6 +27,9 @@ class EventClient(Client):
 
     nats-py stops reading where it cannot parse headers, and takes an event whose headers have a status for a message of the server. The
     event would be redelivered for ever, and none behind it would arrive.
+
+    Where nats-py stops reading without having lost the connection, as at what it cannot parse, it would count as connected and receive
+    nothing more. This client connects again.
 
     To a URL `tls://` it says nothing without TLS. nats-py begins TLS only if the server asks for it, in its first line, which is not
     encrypted; and the next line is CONNECT, with the password.
@@ -33,6 +44,10 @@ class EventClient(Client):
         await super()._process_info(info, initial_connection)
 
     async def _process_connect_init(self) -> None:
+        # After a connection whose first flush was not answered nats-py would read from both.
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
         try:
             await super()._process_connect_init()
         except BaseException:
@@ -48,6 +63,38 @@ class EventClient(Client):
             raise Error("the connection is not encrypted")
         command: bytes = super()._connect_command()
         return command
+
+    async def _process_pong(self) -> None:
+        # That of a flush that timed out or was cancelled: nats-py would fail to complete it, and stop reading.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.Future()
+        await super()._process_pong()
+
+    async def _read_loop(self) -> None:
+        await super()._read_loop()
+        # Otherwise the connection was lost or closed, or there is another.
+        if self.is_connected and asyncio.current_task() is self._reading_task:
+            _log.warning("the client of NATS has stopped reading, and connects again")
+            await self._process_op_err(Error("the client has stopped reading"))
+
+    async def _process_op_err(self, e: Exception) -> None:
+        if not (self.is_closed or self.is_reconnecting):
+            # nats-py would wait until all is written, which a server that reads nothing prevents.
+            self._abort()
+        await super()._process_op_err(e)
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 the client's signature
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await super()._close(status, do_cbs)
+        except TimeoutError:
+            # As above.
+            self._abort()
+
+    def _abort(self) -> None:
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         if headers and reply.startswith(_FROM_A_STREAM):

@@ -19,14 +19,16 @@ from shop.application.messaging.broker import BrokerUnavailable, StreamExtent
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import make_durable
-from shop_db import outbox
+from shop_db import outbox, users
 
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
 
-SCHEMA_VERSION = "20261122050100"
+SCHEMA_VERSION = "20261122060100"
 """The newest migration that this code requires."""
 
+# `shop prune` runs every day.
+_ERASURE_LIMIT = timedelta(days=2)
 _STREAM_MARGIN = timedelta(hours=1)
 # More than fits into the memory of a sort, so PostgreSQL writes it to a temporary file next to the tables, and removes the file.
 _FILL_MEGABYTE = "SELECT count(DISTINCT repeat(md5(number::text), 32)) FROM generate_series(1, 1024) AS number"
@@ -86,6 +88,18 @@ class PostgresHealth:
         lag = measured.lag_seconds or 0.0
         detail = f"{_counted(measured.waiting)} events pending, the oldest for {lag:.0f} s; {_counted(measured.dead)} dead letters"
         if lag > self._lag_limit or measured.dead:
+            raise Unhealthy(detail)
+        return detail
+
+    async def erasures(self) -> str:
+        """Check that no traces of erased users have been left for long."""
+        async with self._connected() as conn:
+            measured = await users.measure_erasures(conn)
+        seconds = measured.seconds or 0.0
+        if not measured.due:
+            return "none is due"
+        detail = f"{_counted(measured.due)} due, the first for {seconds / 3600:.1f} h: shop prune goes on with them"
+        if seconds > _ERASURE_LIMIT.total_seconds():
             raise Unhealthy(detail)
         return detail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from shop.application.health import check_health
 from shop.web.metrics import describe_backlog
@@ -68,3 +68,9 @@ async def show_metrics(request: Request, shop: Service) -> Response:
     backlog = describe_backlog(await shop.backlog.measure())
     usage = generate_latest(state.metrics.registry) + generate_latest(shop.usage)
     return Response(usage + backlog, media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def show_description(request: Request) -> JSONResponse:
+    """Show the description of all operations. A route like the others, for the log, the metrics and `Allow`."""
+    return JSONResponse(request.app.openapi())

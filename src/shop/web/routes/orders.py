@@ -18,7 +18,7 @@ from shop.web.models import Instant, OrderPlacement, Text
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
-from shop.web.requests import Key, LoggedIn, VersionIfGiven, value
+from shop.web.requests import Key, LoggedIn, MatchedIfGiven, value
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -73,26 +73,26 @@ async def show_order(caller: LoggedIn, order_id: UUID) -> Response:
 
 
 @router.post("/{order_id}/payment", response_model=OrderDetails, responses=_MOVE)
-async def pay_order(caller: LoggedIn, order_id: UUID, version: VersionIfGiven, idempotency_key: Key = None) -> Response:
+async def pay_order(caller: LoggedIn, order_id: UUID, versions: MatchedIfGiven, idempotency_key: Key = None) -> Response:
     """Mark an order as paid."""
     return await caller.perform(
-        lambda context: caller.shop.orders.pay(context, OrderId(order_id), version), _shown, key=idempotency_key, is_conditional=True
+        lambda context: caller.shop.orders.pay(context, OrderId(order_id), versions), _shown, key=idempotency_key, is_conditional=True
     )
 
 
 @router.post("/{order_id}/shipment", response_model=OrderDetails, responses=_MOVE)
-async def ship_order(caller: LoggedIn, order_id: UUID, version: VersionIfGiven, idempotency_key: Key = None) -> Response:
+async def ship_order(caller: LoggedIn, order_id: UUID, versions: MatchedIfGiven, idempotency_key: Key = None) -> Response:
     """Mark an order as shipped."""
     return await caller.perform(
-        lambda context: caller.shop.orders.ship(context, OrderId(order_id), version), _shown, key=idempotency_key, is_conditional=True
+        lambda context: caller.shop.orders.ship(context, OrderId(order_id), versions), _shown, key=idempotency_key, is_conditional=True
     )
 
 
 @router.post("/{order_id}/cancellation", response_model=OrderDetails, responses=_MOVE)
-async def cancel_order(caller: LoggedIn, order_id: UUID, version: VersionIfGiven, idempotency_key: Key = None) -> Response:
+async def cancel_order(caller: LoggedIn, order_id: UUID, versions: MatchedIfGiven, idempotency_key: Key = None) -> Response:
     """Cancel an order; what was paid for it is to be refunded."""
     return await caller.perform(
-        lambda context: caller.shop.orders.cancel(context, OrderId(order_id), version), _shown, key=idempotency_key, is_conditional=True
+        lambda context: caller.shop.orders.cancel(context, OrderId(order_id), versions), _shown, key=idempotency_key, is_conditional=True
     )
 
 

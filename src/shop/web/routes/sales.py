@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from shop.web.models import SalesOfDays
+from shop.web.pages import Integer
 from shop.web.problems import documented
 from shop.web.requests import LoggedIn, value
 
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/sales", tags=["sales"])
 
 @router.get("", response_model=SalesOfDays, responses=documented())
 async def list_sales(
-    caller: LoggedIn, days: Annotated[int, Query(ge=1, le=3650, description="Days before today, in UTC.")] = 30
+    caller: LoggedIn, days: Annotated[Integer, Query(ge=1, le=3650, description="Days before today, in UTC.")] = 30
 ) -> SalesOfDays:
     """List the sales of each day, newest first, as far as the consumer `sales` has handled events."""
     since = datetime.now(UTC).date() - timedelta(days=days)

@@ -18,7 +18,7 @@ from shop.web.models import Instant, OpenSession, OpenSessions, PasswordChange, 
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
-from shop.web.requests import Anyone, Key, LoggedIn, Version, value
+from shop.web.requests import Anyone, Key, LoggedIn, Matched, value
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -88,10 +88,10 @@ async def show_user(caller: LoggedIn, user_id: UUID) -> Response:
         200: ETAG,
     },
 )
-async def update_user(caller: LoggedIn, user_id: UUID, body: ProfilePatch, version: Version, idempotency_key: Key = None) -> Response:
+async def update_user(caller: LoggedIn, user_id: UUID, body: ProfilePatch, versions: Matched, idempotency_key: Key = None) -> Response:
     """Change parts of a user's profile, if `If-Match` names the current version."""
     return await caller.perform(
-        lambda context: caller.shop.users.update_profile(context, UserId(user_id), body.change, version=version),
+        lambda context: caller.shop.users.update_profile(context, UserId(user_id), body.change, versions=versions),
         _shown,
         key=idempotency_key,
         body=body,
@@ -114,10 +114,10 @@ async def update_user(caller: LoggedIn, user_id: UUID, body: ProfilePatch, versi
         204: NO_CONTENT,
     },
 )
-async def delete_user(caller: LoggedIn, user_id: UUID, version: Version, idempotency_key: Key = None) -> Response:
+async def delete_user(caller: LoggedIn, user_id: UUID, versions: Matched, idempotency_key: Key = None) -> Response:
     """Delete a user who has no orders, if `If-Match` names the current version."""
     return await caller.perform(
-        lambda context: caller.shop.users.delete(context, UserId(user_id), version), _nothing, key=idempotency_key, is_conditional=True
+        lambda context: caller.shop.users.delete(context, UserId(user_id), versions), _nothing, key=idempotency_key, is_conditional=True
     )
 
 
@@ -129,10 +129,10 @@ async def delete_user(caller: LoggedIn, user_id: UUID, version: Version, idempot
         204: NO_CONTENT,
     },
 )
-async def erase_user(caller: LoggedIn, user_id: UUID, version: Version, idempotency_key: Key = None) -> Response:
+async def erase_user(caller: LoggedIn, user_id: UUID, versions: Matched, idempotency_key: Key = None) -> Response:
     """Erase the personal data of a user, if `If-Match` names the current version. Orders are kept; otherwise this is a deletion."""
     return await caller.perform(
-        lambda context: caller.shop.users.erase(context, UserId(user_id), version), _nothing, key=idempotency_key, is_conditional=True
+        lambda context: caller.shop.users.erase(context, UserId(user_id), versions), _nothing, key=idempotency_key, is_conditional=True
     )
 
 

@@ -24,7 +24,7 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     # DELETE also is the right to lock a whole table, as the rebuild of the sales does.
     "daily_sales": "SELECT, INSERT, UPDATE (orders, revenue_minor), DELETE",
     # Not the digests. Written by a trigger.
-    "erasures": "SELECT (user_id, erased_at, finished_at)",
+    "erasures": "SELECT (user_id, erased_at, cleared_at, finished_at)",
     # Written by a trigger.
     "former_addresses": "SELECT",
     "inbox": "SELECT, INSERT, UPDATE (event_type, attempts, last_error, handled_at, dead_at, dead_message), DELETE",
@@ -42,11 +42,10 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     "users": (
         # Neither the time since when a user has the address, nor an erasure, so that no period can be antedated.
         "SELECT, INSERT (id, first_name, last_name, email, phone, password, created_at, updated_at), DELETE, "
-        "UPDATE (first_name, last_name, email, phone, password, role, updated_at, version, erased_at, session_generation)"
+        "UPDATE (first_name, last_name, email, email_by_user, phone, password, role, updated_at, version, erased_at, session_generation)"
     ),
-    # They change rows that the service may not change otherwise, and only those about users who were erased or deleted.
-    "FUNCTION erase_traces(uuid)": "EXECUTE",
-    "FUNCTION finish_erasure(uuid)": "EXECUTE",
+    # It changes rows that the service may not change otherwise, and only those about users who were erased or deleted.
+    "FUNCTION erase_traces(uuid, integer)": "EXECUTE",
 }
 """The rights on each table and function."""
 

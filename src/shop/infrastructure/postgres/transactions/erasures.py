@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shop.application.commands.pruning import DueErasure, Erased
 from shop.domain.values import UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import users
@@ -15,10 +16,24 @@ class PostgresErasures:
     def __init__(self, queries: Queries) -> None:
         self._query = queries
 
-    async def due(self) -> Sequence[UserId]:
-        """Return those who were erased so long ago that no request of before is in flight, oldest first, unless they are finished."""
-        return [UserId(each) for each in await self._query(users.get_due_erasures)]
+    async def due(self, after: DueErasure | None, at_most: int) -> Sequence[DueErasure]:
+        """Return the erasures that are due, oldest first, after this one."""
+        rows = await self._query(
+            users.get_due_erasures,
+            after_erased_at=None if after is None else after.erased_at,
+            after_id=None if after is None else after.user_id,
+            at_most=at_most,
+        )
+        return [DueErasure(UserId(row.user_id), row.erased_at) for row in rows]
 
-    async def finish(self, user_id: UserId) -> bool:
-        """Erase the traces of one of them once more, which is the end of it, and return whether it was due."""
-        return await self._query(users.finish_erasure, id=user_id)
+    async def is_due(self, user_id: UserId) -> bool:
+        """Return whether the erasure of a user is due."""
+        return await self._query(users.is_erasure_due, id=user_id) or False
+
+    async def erase(self, user_id: UserId, at_most: int) -> Erased:
+        """Erase the next traces of a user whose erasure is due, of at most this number of traces."""
+        match await self._query(users.erase_traces, id=user_id, at_most=at_most):
+            case None:
+                return Erased.NOTHING
+            case is_all:
+                return Erased.ALL if is_all else Erased.SOME

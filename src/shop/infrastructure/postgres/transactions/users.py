@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from psycopg import IntegrityError
 
@@ -19,6 +20,9 @@ from shop.infrastructure.postgres.mapping import role_to, seed_params_of, user_f
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import UNSET, outbox, users
 from shop_db.constraints import OrderConstraint, UserConstraint
+
+# That are erased together with the user. Those beyond are left to `Erasures`, so that no number of traces makes an erasure impossible.
+_TRACES: Final = 5_000
 
 
 class PostgresUserRepository:
@@ -79,18 +83,21 @@ class PostgresUserRepository:
         return Err(UserNotFound(email)) if row is None else Ok(user_from(row))
 
     async def address_changes(self, user_id: UserId, within: timedelta) -> AddressChanges:
-        """Count the changes of the user's address within a period."""
+        """Count the changes of the user's address by the user within a period."""
         counted = await self._query(users.count_address_changes, id=user_id, period=within)
         return AddressChanges(counted.changes, counted.seconds_left)
 
-    async def save_profile(self, user: User, before: Profile | None = None) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
+    async def save_profile(
+        self, user: User, before: Profile | None = None, *, is_own: bool = True
+    ) -> Result[User, UserNotFound | EmailTaken | ChangedMeanwhile]:
         """Write the user's profile, or what differs from the one `before`, and return the user as stored.
 
-        Writes nothing if `user.version` is not the current version.
+        `is_own` is whether the change is one by the user. Writes nothing if `user.version` is not the current version.
         """
         profile = user.profile
         # A profile that does not change is written whole: it gets a new version all the same.
         old = None if before == profile else before
+        is_same_address = old is not None and old.email.text == profile.email.text
         try:
             async with self._query.savepoint():
                 row = await self._query(
@@ -99,7 +106,8 @@ class PostgresUserRepository:
                     version=user.version,
                     first_name=UNSET if old and old.name.first == profile.name.first else profile.name.first,
                     last_name=UNSET if old and old.name.last == profile.name.last else profile.name.last,
-                    email=UNSET if old and old.email.text == profile.email.text else profile.email.text,
+                    email=UNSET if is_same_address else profile.email.text,
+                    email_by_user=UNSET if is_same_address else is_own,
                     phone=UNSET if old and old.phone == profile.phone else profile.phone.text if profile.phone else None,
                 )
         except IntegrityError as error:
@@ -166,7 +174,7 @@ class PostgresUserRepository:
         return Ok(None)
 
     async def _erase_traces(self, user: User) -> None:
-        await self._query(users.erase_traces, id=user.id)
+        await self._query(users.erase_traces, id=user.id, at_most=_TRACES)
         self._events.collect(user)
 
     async def _missing_or_changed(self, user_id: UserId) -> UserNotFound | ChangedMeanwhile:
