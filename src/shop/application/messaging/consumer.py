@@ -93,10 +93,7 @@ class Consumer:
                 ]
         except BaseExceptionGroup as errors:
             # One of them ends the program as well, with its own report.
-            error: BaseException = errors
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+            raise errors.exceptions[0] from None
         return sum(each.result() for each in running)
 
     async def _run(self, subscription: Subscription, stop: asyncio.Event) -> int:
@@ -115,11 +112,15 @@ class Consumer:
 
     async def _run_at_once(self, subscription: Subscription, stop: asyncio.Event, turns: asyncio.Semaphore) -> int:
         current = _Current(subscription)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._request(current, stop, turns, group))
-            await stop.wait()
-            for task in current.tasks:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._request(current, stop, turns, group))
+                await stop.wait()
+                for task in current.tasks:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            # As above.
+            raise errors.exceptions[0] from None
         return current.settled
 
     async def _request(self, current: _Current, stop: asyncio.Event, turns: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
