@@ -130,11 +130,13 @@ async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        # Of clients that did not like the certificate.
-        for each in sessions:
-            if each.transport is not None:
-                each.transport.close()
-        await asyncio.sleep(0)
+        # Of clients that did not like the certificate, or went away without waiting for the answer to their goodbye. The first turn of the
+        # loop begins connections, and the others end them.
+        for _ in range(4):
+            await asyncio.sleep(0)
+            for each in sessions:
+                if each.transport is not None:
+                    each.transport.abort()
 
 
 def by_mail(pool: Pool, url: str) -> ClaimingConsumer[Recipients, PreparedNotice]:
