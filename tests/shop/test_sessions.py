@@ -6,8 +6,10 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,13 +19,17 @@ from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.session_revocation import SessionRevocation
+from shop.application.reads.users import Standing
+from shop.application.transactions.failures import Unavailable
 from shop.domain.events import OrderShipped, UserDeleted, UserPasswordChanged, UserProfileUpdated
+from shop.domain.result import Ok, Result
+from shop.domain.users import Role
 from shop.domain.values import OrderId, UserId
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.redis.sessions import open_session_store
 
 from .events import message
-from .faults.proxy import Fault, Proxy, Rates, running, tcp
+from .faults.proxy import Fault, Moment, Proxy, Rates, running, tcp
 
 HOUR = timedelta(hours=1)
 ADA = UserId(uuid.UUID(int=1))
@@ -140,6 +146,42 @@ async def test_all_sessions_of_a_user_are_closed_and_no_others(store: SessionSto
     assert [await store.get(each) is None for each in ids] == [True, True, False]
 
 
+async def test_the_sessions_of_earlier_generations_are_closed_and_no_others(store: SessionStore) -> None:
+    ada = user()
+    ids = [await opened(store, ada, generation=number) for number in (9, 10, 11)]
+    await store.close_all(ada, 10)
+    assert [await store.get(each) is None for each in ids] == [True, False, False]
+    assert {each.id for each in await store.of_user(ada)} == set(ids[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class LateOnce(Rates):
+    """One fault, at the next request."""
+
+    left: list[Fault] = field(default_factory=lambda: [Fault.LATE])
+
+    def draw(self, moment: Moment, chance: Random) -> Fault | None:  # noqa: ARG002 nothing is drawn
+        """Return the fault, if it has not been yet."""
+        return self.left.pop() if self.left and moment is Moment.REQUEST else None
+
+
+async def test_a_login_that_reaches_redis_late_changes_no_session_that_is_in_use(redis_url: str) -> None:
+    location = urlsplit(redis_url)
+    assert location.port is not None
+    for _ in range(5):
+        session_id, is_open = new_id(), False
+        async with running(Proxy("redis", tcp(location.port))) as proxy, open_session_store(redis_url) as steady:
+            async with open_session_store(location._replace(netloc=f"127.0.0.1:{proxy.port}").geturl()) as store:
+                await opened(store, user())
+                proxy.rates = LateOnce()
+                with suppress(SessionStoreLost):
+                    await store.open(session_id, "first", user(), 1, "http 192.0.2.1", HOUR)
+                    is_open = True
+                    assert isinstance(await steady.rotate(session_id, "first", "second"), Session)
+            await proxy.ended()
+            assert not is_open or isinstance(await steady.rotate(session_id, "second", "third"), Session)
+
+
 async def test_a_session_ends_after_its_lifetime(store: SessionStore) -> None:
     ada = user()
     long, short = await opened(store, ada), await opened(store, ada, timedelta(milliseconds=1))
@@ -238,16 +280,29 @@ class Lost(MemorySessionStore):
 
     is_lost = True
 
-    async def close_all(self, user_id: UserId) -> None:
+    async def close_all(self, user_id: UserId, before: int | None = None) -> None:
         if self.is_lost:
             raise SessionStoreLost("gone")
-        await super().close_all(user_id)
+        await super().close_all(user_id, before)
+
+
+async def standing(_: UserId) -> Result[Standing | None, Unavailable]:
+    """Return the standing of a user whose sessions are of the second generation."""
+    return Ok(Standing(Role.CUSTOMER, 2))
+
+
+async def test_an_event_that_is_handled_later_ends_no_session_that_was_opened_after_it() -> None:
+    store, ada = MemorySessionStore(), user()
+    before, after = await opened(store, ada, generation=1), await opened(store, ada, generation=2)
+    event = UserPasswordChanged(ada)
+    assert await SessionRevocation(store, standing).process(event, message(event)) is Verdict.HANDLED
+    assert [await store.get(each) is None for each in (before, after)] == [True, False]
 
 
 @pytest.mark.parametrize("event", [UserPasswordChanged, UserDeleted])
 async def test_a_revocation_that_the_store_missed_is_repeated_by_the_consumer(event: type[UserPasswordChanged | UserDeleted]) -> None:
     store, ada = Lost(), user()
-    revocation = SessionRevocation(store)
+    revocation = SessionRevocation(store, standing)
     session_id = await opened(store, ada)
     await revocation.after_commit([event(ada)])
     assert await revocation.process(event(ada), message(event(ada))) is Verdict.NOT_NOW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -17,6 +18,8 @@ from psycopg import AsyncConnection, sql
 import shop_db
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
+from shop.application.reads.cache import ReadCache
+from shop.application.reads.models import UserOrderSummary
 from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
@@ -26,7 +29,7 @@ from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile
-from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
+from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
@@ -158,6 +161,16 @@ async def test_a_replica_that_is_down_is_out_of_use_for_a_while(pool: Pool, capl
             assert await reads.count_users() == Ok(0)
         assert flaky.opened == 3
     assert [record.getMessage() for record in caplog.records] == ["the replica is out of use: down", "the replica answers again"]
+
+
+async def test_only_answers_of_the_primary_are_cached_and_a_replica_answers_without_it(pool: Pool) -> None:
+    primary, replica, user_id = Flaky(read_repositories(pool)), Flaky(read_repositories(pool)), UserId(uuid.uuid4())
+    reads = QueryService(primary, ReadCache(MemoryCacheStore()), Replica(replica))
+    nothing, asked = Ok(UserOrderSummary(user_id=user_id, totals=())), list[tuple[int, int]]()
+    for primary.is_up, replica.is_up in ((False, True), (True, True), (False, False)):
+        assert await reads.order_summary(user_id) == nothing
+        asked.append((primary.opened, replica.opened))
+    assert asked == [(1, 1), (2, 1), (2, 1)]
 
 
 async def test_a_replica_with_outdated_migrations_is_not_used(database_url: str, new_database: Callable[[str], str]) -> None:

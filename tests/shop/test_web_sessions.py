@@ -184,23 +184,28 @@ async def test_all_sessions_end_in_all_processes_from_the_next_request_on(databa
             assert [each["id"] for each in listed] == [tokens["session_id"]]
 
 
-async def test_a_login_whose_password_was_verified_before_it_changed_opens_no_session(web: Web) -> None:
+@pytest.mark.parametrize("way", ["password", "everywhere"])
+async def test_a_login_during_the_end_of_all_sessions_opens_one_if_its_password_is_still_right(web: Web, way: str) -> None:
     ada = await web.person()
+    ada_id, system = UserId(uuid.UUID(ada.id)), Context(Actor.system("test"), "pytest")
     hasher: Any = web.shop.users
     verify = hasher._passwords.verify
 
     async def verified(password: str, hashed: Any) -> bool:
         is_right: bool = await verify(password, hashed)
         hasher._passwords.verify = verify
-        system = Context(Actor.system("test"), "pytest")
-        assert await web.shop.users.change_password(system, UserId(uuid.UUID(ada.id)), PASSWORD, Password(NEW_PASSWORD)) == Ok(None)
+        if way == "password":
+            assert await web.shop.users.change_password(system, ada_id, PASSWORD, Password(NEW_PASSWORD)) == Ok(None)
+        else:
+            assert await web.shop.sessions.end_all(system, ada_id) == Ok(None)
         return is_right
 
     hasher._passwords.verify = verified
-    attempt = await web.client.post("/sessions", json={"email": EMAIL, "password": PASSWORD})
-    assert problem(attempt) == (401, "wrong-credentials")
-    again = await web.log_in(EMAIL, NEW_PASSWORD)
-    assert len((await web.client.get(f"/users/{ada.id}/sessions", headers=again)).json()["items"]) == 1
+    if way == "password":
+        attempt = await web.client.post("/sessions", json={"email": EMAIL, "password": PASSWORD})
+        assert problem(attempt) == (401, "wrong-credentials")
+    opened = await web.log_in(EMAIL, NEW_PASSWORD if way == "password" else PASSWORD)
+    assert len((await web.client.get(f"/users/{ada.id}/sessions", headers=opened)).json()["items"]) == 1
 
 
 async def test_a_session_that_another_process_ended_is_refused_within_the_interval(database_url: str, redis_url: str) -> None:

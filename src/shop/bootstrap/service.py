@@ -126,19 +126,20 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
         if broker is None and settings.nats_url is not None:
             broker = await stack.enter_async_context(open_broker_of(settings, settings.nats_url))
 
+        usage = CollectorRegistry()
         # Without Redis the cache is private to this process and not read from: other processes could not invalidate it.
         cache = read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
         invalidation = CacheInvalidation(cache)
         url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
         sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
-        revocation = SessionRevocation(sessions)
+        observe = UseCaseMetrics(usage).observe
+        reads = QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe)
+        revocation = SessionRevocation(sessions, reads.standing)
         subscribers = Subscribers(
             Subscriber(cache_invalidation.EVENTS, invalidation.after_commit),
             Subscriber(session_revocation.EVENTS, revocation.after_commit),
             *adapters.subscribers,
         )
-        usage = CollectorRegistry()
-        observe = UseCaseMetrics(usage).observe
         begin = units_of_work(pool, settings.isolation)
         transactions = Transactions(
             begin,
@@ -172,7 +173,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
                 rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
             ),
             orders=OrderCommands(transactions),
-            reads=QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe),
+            reads=reads,
             trail=trail,
             cache=cache,
             seeds=SeedCommands(transactions),

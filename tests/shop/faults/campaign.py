@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -22,7 +22,7 @@ from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
 from shop.application.messaging.reader import MessageReader
-from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped
+from shop.domain.events import Event, OrderCancelled, OrderPaid, OrderPlaced, OrderShipped, UserPasswordChanged, UserProfileUpdated
 from shop.domain.result import Err
 from shop.domain.users import Role
 from shop.domain.values import UserId
@@ -30,13 +30,16 @@ from shop.infrastructure.nats.broker import open_broker
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.queries import Queries
-from tests.shop.web import Web, open_web
+from tests.shop.web import PASSWORD, Web, open_web
 
 from . import lists
 from .clients import Account, Client, Http, UseCases
 from .history import History
 from .history_check import check, stored
+from .lag import followed
+from .people import Device
 from .proxy import Proxy, Rates, Upstream, running, tcp, unix
+from .sessions import Human, Secret
 
 _SCHEMA: Final = f"""
     DROP SCHEMA IF EXISTS faults CASCADE;
@@ -52,7 +55,7 @@ _RATES: Final = {
 }
 # How often each server is gone for a moment.
 _OUTAGES: Final = {"postgres": 1, "replica": 2, "redis": 4, "nats": 4}
-_OBSERVED: Final = (OrderPlaced, OrderPaid, OrderShipped, OrderCancelled)
+_OBSERVED: Final = (OrderPlaced, OrderPaid, OrderShipped, OrderCancelled, UserProfileUpdated, UserPasswordChanged)
 _CONSUMERS: Final = {"sales": sales.EVENTS, "observer": _OBSERVED}
 _REST: Final = 180.0
 
@@ -64,6 +67,7 @@ class Scale:
     operations: int
     seed: int
     accounts: int = 6
+    people: int = 4
     list_clients: int = 8
     seconds: float = 600.0
     between_outages: float = 4.0
@@ -76,6 +80,7 @@ class Report:
     scale: Scale
     operations: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
+    of_sessions: Counter[str] = field(default_factory=Counter[str])
     lists: list[lists.Checked] = field(default_factory=list[lists.Checked])
     faults: Counter[str] = field(default_factory=Counter[str])
     events: int = 0
@@ -86,6 +91,7 @@ class Report:
         lines = [
             f"{self.operations} operations in {self.seconds:.0f} s, seed {self.scale.seed}",
             f"use cases: {dict(sorted(self.outcomes.items()))}; {self.events} events",
+            f"answers to clients with sessions: {dict(sorted(self.of_sessions.items()))}",
             *(str(each) for each in self.lists),
             f"{self.faults.total()} faults:",
             *(f"  {count:6d} {name}" for name, count in sorted(self.faults.items())),
@@ -117,12 +123,11 @@ async def _observe(event: Event, message: Message, effects: Effects) -> None:
 class Network:
     """The proxies in front of the servers."""
 
-    def __init__(self, database_url: str, redis_url: str, nats_url: str, seed: int) -> None:
+    def __init__(self, database_url: str, standby_url: str, redis_url: str, nats_url: str, seed: int) -> None:
         self._database = {key: str(value) for key, value in conninfo_to_dict(database_url).items()}
-        postgres = postgres_at(database_url)
         self.proxies = {
-            "postgres": Proxy("postgres", postgres, seed, is_postgres=True),
-            "replica": Proxy("replica", postgres, seed, is_postgres=True),
+            "postgres": Proxy("postgres", postgres_at(database_url), seed, is_postgres=True),
+            "replica": Proxy("replica", postgres_at(standby_url), seed, is_postgres=True),
             "redis": Proxy("redis", tcp(urlsplit(redis_url).port or 6379), seed),
             "nats": Proxy("nats", tcp(urlsplit(nats_url).port or 4222), seed),
         }
@@ -172,36 +177,26 @@ def postgres_at(database_url: str) -> Upstream:
     return unix(f"{host}/.s.PGSQL.{port}") if host.startswith("/") else lambda: asyncio.open_connection(host, port)
 
 
-async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) -> Report:
-    """Run a campaign on a migrated, empty database, and return what was found."""
+async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale, standby_url: str | None = None) -> Report:
+    """Run a campaign on a migrated, empty database, and return what was found. Without a standby, the replica is the primary."""
     started = time.monotonic()
     report, history = Report(scale), History()
     async with AsyncExitStack() as stack:
         conn = await stack.enter_async_context(await AsyncConnection.connect(database_url, autocommit=True))
         await conn.execute(_SCHEMA.encode())
         stack.push_async_callback(conn.execute, "DROP SCHEMA faults CASCADE")
-        network = Network(database_url, redis_url, nats_url, scale.seed)
+        network = Network(database_url, standby_url or database_url, redis_url, nats_url, scale.seed)
         for proxy in network.proxies.values():
             await stack.enter_async_context(running(proxy))
-        web = await stack.enter_async_context(
-            open_web(
-                network.postgres_url("postgres"),
-                f"redis://127.0.0.1:{network.proxies['redis'].port}",
-                database_read_url=network.postgres_url("replica"),
-                nats_url=f"nats://127.0.0.1:{network.proxies['nats'].port}",
-                connect_timeout=2,
-                statement_timeout=2,
-                lock_timeout=1,
-                pool_wait_timeout=3,
-                use_case_timeout=8,
-                token_lifetime=3600,
-            )
-        )
+        # Two processes of the service. Clients with sessions renew the tokens that the second one issues.
+        web, other = [await stack.enter_async_context(_web(network, lifetime)) for lifetime in (3600, 10)]
         options = PoolOptions(
             max_size=scale.list_clients, wait_timeout=3, connect_timeout=2, statement_timeout=2, answer_margin=1, lock_timeout=1
         )
         pool = await stack.enter_async_context(open_pool(network.postgres_url("postgres"), options))
         accounts, clients = await _clients(web, history, scale)
+        devices = await _devices((other, web), history, scale)
+        standby = None if standby_url is None else await stack.enter_async_context(followed(database_url, standby_url, history))
         async with _at_work(web, pool, network):
             network.begin()
             disturbing = asyncio.create_task(network.outages_every(scale.between_outages))
@@ -211,9 +206,12 @@ async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) ->
                 def is_late() -> bool:
                     return time.monotonic() - started > scale.seconds
 
+                def goes_on() -> bool:
+                    return len(history) < many and not is_late()
+
                 ran, _ = await asyncio.gather(
                     _run_lists(pool, scale, many, is_late),
-                    asyncio.gather(*(client.run(lambda: len(history) < many and not is_late()) for client in clients)),
+                    asyncio.gather(*(client.run(goes_on) for client in clients), *(device.run(goes_on) for device in devices)),
                 )
             finally:
                 disturbing.cancel()
@@ -221,15 +219,33 @@ async def run(database_url: str, redis_url: str, nats_url: str, scale: Scale) ->
                     await disturbing
             await network.calm()
             await _come_to_rest(conn)
+            if standby is not None:
+                await standby.catch_up()
             totals = {str(account.id): await _totals(web, account.id) for account in accounts}
         there = await stored(conn, totals)
         report.lists = [await lists.check_level(conn, *each) for each in ran]
         report.violations = check(history, there) + [violation for each in report.lists for violation in each.violations]
         report.violations += [f"proxy: {defect!r}" for proxy in network.proxies.values() for defect in proxy.defects]
-    report.outcomes, report.events, report.faults = history.outcomes(), len(there.events), network.faults()
+    report.outcomes, report.of_sessions = history.outcomes(), history.of_sessions
+    report.events, report.faults = len(there.events), network.faults()
     report.operations = len(history) + sum(each.history.operations for each in report.lists)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _web(network: Network, token_lifetime: int) -> AbstractAsyncContextManager[Web]:
+    return open_web(
+        network.postgres_url("postgres"),
+        f"redis://127.0.0.1:{network.proxies['redis'].port}",
+        database_read_url=network.postgres_url("replica"),
+        nats_url=f"nats://127.0.0.1:{network.proxies['nats'].port}",
+        connect_timeout=2,
+        statement_timeout=2,
+        lock_timeout=1,
+        pool_wait_timeout=3,
+        use_case_timeout=8,
+        token_lifetime=token_lifetime,
+    )
 
 
 async def _clients(web: Web, history: History, scale: Scale) -> tuple[list[Account], list[Client]]:
@@ -245,6 +261,20 @@ async def _clients(web: Web, history: History, scale: Scale) -> tuple[list[Accou
             door = Http(person) if which == 2 else UseCases(web.shop, chance)
             clients.append(Client(account, door, history, chance))
     return accounts, clients
+
+
+async def _devices(webs: tuple[Web, ...], history: History, scale: Scale) -> list[Device]:
+    """Register people, each with two devices, of which a quarter renews its tokens only when they are refused."""
+    devices: list[Device] = []
+    # The addresses of the accounts are taken.
+    webs[0].people = scale.accounts
+    for number in range(scale.people):
+        person = await webs[0].person()
+        human = Human(UserId(UUID(person.id)), f"user{webs[0].people}@example.org", Secret(PASSWORD))
+        for which in range(2):
+            chance = Random(f"{scale.seed} device {number} {which}")  # noqa: S311 repeatable
+            devices.append(Device(human, webs, history, chance, is_lazy=which == 1 and number % 2 == 1))
+    return devices
 
 
 async def _run_lists(pool: Pool, scale: Scale, operations: int, is_late: Callable[[], bool]) -> list[tuple[lists.Level, lists.ListHistory]]:
@@ -266,7 +296,7 @@ async def _at_work(web: Web, pool: Pool, network: Network) -> AsyncGenerator[Non
             reader = MessageReader(_OBSERVED, inbox, IdempotentConsumer(inbox, _observe))
             interests = [Interest(reader.types, partition) for partition in range(PARTITIONS)]
             observers.append(Consumer([broker.subscribe("observer", interest) for interest in interests], reader))
-        consumers = [web.shop.consumers[name] for name in ("sales", "cache")]
+        consumers = [web.shop.consumers[name] for name in ("sales", "cache", "sessions")]
         tasks = [asyncio.create_task(run) for run in (web.shop.relay.run(stop), *(each.run(stop) for each in (*consumers, *observers)))]
         try:
             yield

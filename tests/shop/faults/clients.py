@@ -17,7 +17,7 @@ from shop.application.transactions.failures import OutcomeUnknown, TooMuchConten
 from shop.bootstrap import Shop
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.money import Currency, Money
-from shop.domain.orders import NewOrder, Order, OrderLine, WrongStatus
+from shop.domain.orders import NewOrder, Order, OrderLine, OrderNotFound, WrongStatus
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import OrderId, UserId
 from tests.shop.web import LINE, Person
@@ -41,7 +41,7 @@ class Door(Protocol):
         ...
 
     async def order(self, order: OrderId) -> tuple[int, str] | None:
-        """Return the version and the status of an order; None without an answer."""
+        """Return the version and the status of an order; 0 if it is not found, and None without an answer."""
         ...
 
 
@@ -94,8 +94,7 @@ class UseCases:
         """Return the version and the status of an order."""
         read = await self._shop.reads.order(order)
         if isinstance(read, Err):
-            assert isinstance(read.error, Unavailable), f"an order is not found: {read.error}"
-            return None
+            return (0, "") if isinstance(read.error, OrderNotFound) else None
         return read.value.version, read.value.status
 
 
@@ -135,7 +134,9 @@ class Http:
     async def order(self, order: OrderId) -> tuple[int, str] | None:
         """Return the version and the status of an order."""
         response = await self._person("GET", f"/orders/{order}")
-        assert response.status_code in {200, 503, 504}, response.text
+        assert response.status_code in {200, 404, 503, 504}, response.text
+        if response.status_code == 404:
+            return 0, ""
         return (response.json()["version"], response.json()["status"]) if response.is_success else None
 
 

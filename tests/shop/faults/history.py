@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from shop.domain.values import OrderId, UserId
+
+ACTIONS: Final = {
+    "place": "order.place",
+    "pay": "order.pay",
+    "ship": "order.ship",
+    "cancel": "order.cancel",
+    "update": "user.update_profile",
+    "change the password": "user.change_password",
+    "log out": "session.end",
+    "log out everywhere": "user.end_sessions",
+}
+"""The kinds of writes, by their names in the audit log."""
 
 
 class Verdict(StrEnum):
@@ -46,6 +60,8 @@ class Operation:
     began: int
     answers: list[Answer] = field(default_factory=list[Answer])
     ended: int = 0
+    name: str = ""
+    """The first name that an update writes."""
 
     @property
     def verdict(self) -> Verdict:
@@ -65,7 +81,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class OrderSeen:
-    """An order as it was read."""
+    """An order as it was read; version 0 if it was not found."""
 
     order: OrderId
     version: int
@@ -85,6 +101,17 @@ class TotalsSeen:
     ended: int
 
 
+@dataclass(frozen=True, slots=True)
+class UserSeen:
+    """A user as read; the version is None where the name was read through the cache."""
+
+    user: UserId
+    version: int | None
+    name: str
+    began: int
+    ended: int
+
+
 @dataclass
 class History:
     """All that happened, in the order of its end."""
@@ -92,6 +119,11 @@ class History:
     operations: list[Operation] = field(default_factory=list[Operation])
     orders_seen: list[OrderSeen] = field(default_factory=list[OrderSeen])
     totals_seen: list[TotalsSeen] = field(default_factory=list[TotalsSeen])
+    users_seen: list[UserSeen] = field(default_factory=list[UserSeen])
+    of_sessions: Counter[str] = field(default_factory=Counter[str])
+    """The answers to clients with sessions."""
+    replayed: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Times at which the replica had everything from before another time."""
     unanswered_reads: int = 0
     defects: list[str] = field(default_factory=list[str])
     _now: int = 0
@@ -101,8 +133,16 @@ class History:
         self._now += 1
         return self._now
 
+    def known(self, began: int) -> int:
+        """Return the time before which everything that was acknowledged is in each answer to a read."""
+        if not self.replayed:
+            return began
+        # The first pair is of the beginning, with nothing before it.
+        return self.replayed[max(bisect_left(self.replayed, (began, 0)) - 1, 0)][1]
+
     def __len__(self) -> int:
-        return len(self.operations) + len(self.orders_seen) + len(self.totals_seen) + self.unanswered_reads
+        seen = len(self.orders_seen) + len(self.totals_seen) + len(self.users_seen)
+        return len(self.operations) + seen + self.unanswered_reads
 
     def outcomes(self) -> Counter[str]:
         """Count the writes by their verdict, the requests that repeated one, and the answers that were stored ones."""
@@ -110,6 +150,6 @@ class History:
         found["repeated requests"] = sum(len(each.answers) - 1 for each in self.operations)
         found["unknown answers"] = sum(answer.verdict is Verdict.UNKNOWN for each in self.operations for answer in each.answers)
         found["replayed answers"] = sum(answer.is_replayed for each in self.operations for answer in each.answers)
-        found["reads"] = len(self.orders_seen) + len(self.totals_seen)
+        found["reads"] = len(self.orders_seen) + len(self.totals_seen) + len(self.users_seen)
         found["reads without an answer"] = self.unanswered_reads
         return found

@@ -41,7 +41,7 @@ class SessionStore(Protocol):
     """
 
     async def open(self, session_id: str, digest: str, user_id: UserId, generation: int, origin: str, lifetime: timedelta) -> None:
-        """Store a session, which ends after its lifetime."""
+        """Store a session, which ends after its lifetime. After `SessionStoreLost` it may be there, now or later: its tokens are unused."""
         ...
 
     async def get(self, session_id: str) -> Session | None:
@@ -63,6 +63,9 @@ class SessionStore(Protocol):
         """End a session, if there is one."""
         ...
 
-    async def close_all(self, user_id: UserId) -> None:
-        """End all sessions of a user."""
+    async def close_all(self, user_id: UserId, before: int | None = None) -> None:
+        """End the sessions of a user, or only those of the generations before one.
+
+        What was asked may be carried out much later, so it names a generation where the user may log in meanwhile.
+        """
         ...

@@ -113,6 +113,11 @@ class SessionCommands:
         wait = await self._rates.hit(network_of(context.address))
         if wait is not None:
             return Err(await self._users.throttled(context, email, TooManyAttempts(wait)))
+        return await self._log_in(context, email, password)
+
+    async def _log_in(
+        self, context: Context, email: EmailAddress, password: str
+    ) -> Result[Tokens, LoginError | SessionsUnavailable | Failure]:
         authenticated = await self._users.authenticate(context, email, password)
         if isinstance(authenticated, Err):
             return authenticated
@@ -124,27 +129,26 @@ class SessionCommands:
             await self._store.open(session_id, _digest(part), user.id, generation, context.origin, self._lifetime)
             # Whoever ended all sessions, or erased the user, before this one was stored did not find it.
             current = await self._users.session_generation(context, user.id)
-            if current != Ok(generation):
-                return await self._unopened(user.id, session_id, current)
+            if isinstance(current, Ok) and current.value != generation:
+                # Of an earlier generation. If the password was changed, it is wrong by now.
+                await self._store.close(session_id)
+                return await self._log_in(context, email, password)
+            if isinstance(current, Err):
+                return await self._unopened(user.id, session_id, current.error)
         except NoSigningKey as missing:
             return Err(SessionsUnavailable(str(missing)))
         except SessionStoreLost as lost:
             return Err(self._lost(lost))
         return Ok(self._issued(session_id, user.id, access, f"{family}.{part}", self._lifetime))
 
-    async def _unopened(
-        self, user_id: UserId, session_id: str, current: Result[int, UserNotFound | Failure]
-    ) -> Result[Tokens, WrongCredentials | Failure]:
-        """Remove a session of a generation that is not the current one, and return what the login is answered."""
-        if isinstance(current, Ok):
-            await self._store.close(session_id)
-            return Err(WrongCredentials())
-        if isinstance(current.error, UserNotFound):
+    async def _unopened(self, user_id: UserId, session_id: str, error: UserNotFound | Failure) -> Err[WrongCredentials | Failure]:
+        """Remove a session whose generation is not known, and return what the login is answered."""
+        if isinstance(error, UserNotFound):
             # With the list of the user's sessions.
             await self._store.close_all(user_id)
             return Err(WrongCredentials())
         await self._store.close(session_id)
-        return Err(current.error)
+        return Err(error)
 
     async def refresh(self, context: Context, token: str) -> Result[Tokens, SessionEnded | SessionsUnavailable | Failure]:
         """Continue a session: return new tokens for its refresh token, which is then used up. A used one ends its session."""
@@ -224,10 +228,11 @@ class SessionCommands:
     async def end_all(self, context: Context, user_id: UserId) -> Result[None, EndAllError | Failure]:
         """End all sessions of a user: log out everywhere. It takes no session store, which may be lost."""
         ended = await self._users.end_sessions(context, user_id)
-        if isinstance(ended, Ok):
+        current = await self._users.session_generation(context, user_id) if isinstance(ended, Ok) else ended
+        if isinstance(current, Ok):
             # Where the store is lost, they are refused all the same: they are of an earlier generation.
             with suppress(SessionStoreLost):
-                await self._store.close_all(user_id)
+                await self._store.close_all(user_id, current.value)
         return ended
 
     def published_keys(self) -> Sequence[dict[str, str]]:

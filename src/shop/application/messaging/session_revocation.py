@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from shop.application.commands.session_store import SessionStore, SessionStoreLost
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.messages import Message
 from shop.application.outages import SETTLED, Outage
+from shop.application.reads.users import Standing
+from shop.application.transactions.failures import Unavailable
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged
+from shop.domain.result import Err, Ok, Result
+from shop.domain.values import UserId
 
 _log = logging.getLogger("shop.sessions")
 
@@ -18,11 +22,19 @@ EVENTS: Final = (UserPasswordChanged, UserDeleted)
 """The events that end sessions."""
 
 
-class SessionRevocation:
-    """Ends sessions. It is naturally idempotent, so its consumer needs no inbox."""
+class _UsersLost(Exception):
+    """The generation of a user's sessions cannot be read."""
 
-    def __init__(self, store: SessionStore) -> None:
+
+class SessionRevocation:
+    """Ends the sessions of earlier generations, and all of a deleted user. It is idempotent, so its consumer needs no inbox.
+
+    An event may be handled, or handled again, when the user has logged in anew.
+    """
+
+    def __init__(self, store: SessionStore, standing: Callable[[UserId], Awaitable[Result[Standing | None, Unavailable]]]) -> None:
         self._store = store
+        self._standing = standing
         lost, back = "sessions are not ended after the commit, but by the consumer", "sessions are ended after the commit again"
         self._outage = Outage(_log, lost, back, settled=SETTLED)
 
@@ -31,7 +43,7 @@ class SessionRevocation:
         try:
             for event in events:
                 await self._revoke(event)
-        except SessionStoreLost as lost:
+        except (SessionStoreLost, _UsersLost) as lost:
             self._outage.begin(lost)
         else:
             self._outage.end()
@@ -40,10 +52,14 @@ class SessionRevocation:
         """End the sessions that an event makes invalid; its message is redelivered until the store answers."""
         try:
             await self._revoke(event)
-        except SessionStoreLost:
+        except (SessionStoreLost, _UsersLost):
             return Verdict.NOT_NOW
         return Verdict.HANDLED
 
     async def _revoke(self, event: Event) -> None:
         if isinstance(event, UserPasswordChanged | UserDeleted):
-            await self._store.close_all(event.user_id)
+            match await self._standing(event.user_id):
+                case Ok(standing):
+                    await self._store.close_all(event.user_id, None if standing is None else standing.session_generation)
+                case Err(unavailable):
+                    raise _UsersLost(str(unavailable))

@@ -6,7 +6,9 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
+
+from pydantic import BaseModel
 
 from shop.application.outages import SETTLED, Outage
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
@@ -38,14 +40,18 @@ from shop.domain.values import OrderId, UserId
 _log = logging.getLogger("shop.reads")
 
 T = TypeVar("T")
+E = TypeVar("E")
 K = TypeVar("K")
+Model = TypeVar("Model", bound=BaseModel)
+
+_Ask: TypeAlias = Callable[[Callable[[ReadRepositories], Awaitable[T]]], Awaitable[Result[T, Unavailable]]]
 
 
 class QueryService:
     """All queries. Listings come in pages of at least one item, each with the cursor of the next.
 
     A replica is asked first, if there is one, and the primary answers where it does not. The most frequent queries, public profiles and
-    order summaries, are cached, if there is a cache.
+    order summaries, are cached, if there is a cache, as the primary answers them.
 
     `observe` records what callers read, which is more than a query where it is guarded. The standing of a user is a part of every request.
     """
@@ -71,15 +77,15 @@ class QueryService:
         return await self.observe("user.show_profile", lambda: self._public_profile(user_id))
 
     async def _public_profile(self, user_id: UserId) -> Result[PublicProfile, UserNotFound | Unavailable]:
-        async def load() -> Result[PublicProfile, UserNotFound | Unavailable]:
-            match await self.public_profiles([user_id]):
+        async def load(ask: _Ask[Mapping[UserId, PublicProfile]]) -> Result[PublicProfile, UserNotFound | Unavailable]:
+            match await ask(lambda repositories: repositories.users.public_profiles([user_id])):
                 case Ok(profiles):
                     profile = profiles.get(user_id)
                     return Err(UserNotFound(user_id)) if profile is None else Ok(profile)
                 case Err() as unavailable:
                     return unavailable
 
-        return await load() if self._cache is None else await self._cache.get(profile_key(user_id), PublicProfile, load)
+        return await self._cached(profile_key(user_id), PublicProfile, load)
 
     async def public_profiles(self, user_ids: Iterable[UserId]) -> Result[Mapping[UserId, PublicProfile], Unavailable]:
         """Return the public profiles of these users, without the unknown ids."""
@@ -170,10 +176,10 @@ class QueryService:
     async def order_summary(self, user_id: UserId) -> Result[UserOrderSummary, Unavailable]:
         """Return the totals of a user's orders."""
 
-        async def load() -> Result[UserOrderSummary, Unavailable]:
-            return await self._ask(lambda repositories: repositories.orders.summary(user_id))
+        async def load(ask: _Ask[UserOrderSummary]) -> Result[UserOrderSummary, Unavailable]:
+            return await ask(lambda repositories: repositories.orders.summary(user_id))
 
-        return await load() if self._cache is None else await self._cache.get(order_summary_key(user_id), UserOrderSummary, load)
+        return await self._cached(order_summary_key(user_id), UserOrderSummary, load)
 
     async def daily_sales(self, since: date) -> Result[Sequence[DailySales], Unavailable]:
         """Return the sales since a day, newest first, as far as the consumer `sales` has handled events."""
@@ -205,6 +211,15 @@ class QueryService:
                 return Err(DeadLetterNotFound(consumer, message_id)) if letter is None else Ok(letter)
             case Err() as unavailable:
                 return unavailable
+
+    async def _cached(self, key: str, model: type[Model], load: Callable[[_Ask[T]], Awaitable[Result[Model, E]]]) -> Result[Model, E]:
+        """Return a value from the cache, or load it. The primary loads it: what a replica has not replayed yet would stay outdated."""
+        if self._cache is None:
+            return await load(self._ask)
+        found = await self._cache.get(key, model, lambda: load(self._ask_primary))
+        # A replica may still answer, and that is not cached.
+        is_lost = isinstance(found, Err) and isinstance(found.error, Unavailable)
+        return await load(self._ask) if is_lost and self._replica is not None else found
 
     async def _ask(self, question: Callable[[ReadRepositories], Awaitable[T]]) -> Result[T, Unavailable]:
         if self._replica is not None and (answer := await self._replica.ask(question)) is not None:

@@ -48,6 +48,8 @@ class MemorySessionStore:
         """End a session, if there is one."""
         self._sessions.pop(session_id, None)
 
-    async def close_all(self, user_id: UserId) -> None:
-        """End all sessions of a user."""
-        self._sessions = {each: kept for each, kept in self._sessions.items() if kept[0].user_id != user_id}
+    async def close_all(self, user_id: UserId, before: int | None = None) -> None:
+        """End the sessions of a user, or only those of the generations before one."""
+        for session in await self.of_user(user_id):
+            if before is None or session.generation < before:
+                await self.close(session.id)

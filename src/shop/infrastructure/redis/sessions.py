@@ -77,8 +77,13 @@ return found
 """
 # Ends the sessions in one step: one that is opened meanwhile is ended too, or is not listed yet.
 _CLOSE_ALL = """
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', ARGV[1] .. id) end
-redis.call('DEL', KEYS[1])
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    local generation = redis.call('HGET', ARGV[1] .. id, 'generation')
+    if not generation or ARGV[2] == '' or tonumber(generation) < tonumber(ARGV[2]) then
+        redis.call('DEL', ARGV[1] .. id)
+        redis.call('ZREM', KEYS[1], id)
+    end
+end
 return 0
 """
 _PREFIX = "shop:session:"
@@ -87,9 +92,11 @@ _PREFIX = "shop:session:"
 class RedisSessionStore:
     """A hash for each session, and for each user a sorted set of session ids by their expiry. Created by `open_session_store`."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, once: Redis) -> None:
+        """Store sessions by two clients, of which `once` sends a command once and not again where the answer is missing."""
         self._redis: Any = redis
-        self._open = redis.register_script(_OPEN)
+        # What arrives late would restore a session that has ended meanwhile, or a token of it that was used.
+        self._open = once.register_script(_OPEN)
         self._prepare = redis.register_script(_PREPARE)
         self._settle = redis.register_script(_SETTLE)
         self._of_user = redis.register_script(_OF_USER)
@@ -150,17 +157,20 @@ class RedisSessionStore:
         with errors_as(SessionStoreLost):
             await self._redis.delete(_PREFIX + session_id)
 
-    async def close_all(self, user_id: UserId) -> None:
-        """End all sessions of a user."""
+    async def close_all(self, user_id: UserId, before: int | None = None) -> None:
+        """End the sessions of a user, or only those of the generations before one."""
         with errors_as(SessionStoreLost):
-            await self._close_all(keys=[_listed(user_id)], args=[_PREFIX])
+            await self._close_all(keys=[_listed(user_id)], args=[_PREFIX, "" if before is None else before])
 
 
 @asynccontextmanager
 async def open_session_store(url: str, answer_within: float = 0.5) -> AsyncGenerator[RedisSessionStore]:
     """Open a store, and close its connections at the end. It connects on first use. Raises ValueError for an invalid URL."""
-    async with open_redis(url, answer_within=answer_within, retries=1) as redis:
-        yield RedisSessionStore(redis)
+    async with (
+        open_redis(url, answer_within=answer_within, retries=1) as redis,
+        open_redis(url, answer_within=answer_within, retries=0) as once,
+    ):
+        yield RedisSessionStore(redis, once)
 
 
 def _listed(user_id: UserId) -> str:
