@@ -171,10 +171,10 @@ async def test_single_failures_are_one_outage(caplog: pytest.LogCaptureFixture) 
     class Failing(MemoryStorage):
         fails = True
 
-        async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
             if self.fails:
                 raise StorageError(OSError())
-            return await super().get_sliding_window(key, expiry)
+            return await super().acquire_sliding_window_entry(key, limit, expiry, amount)
 
     storage, now = Failing(), 0.0
     rates = SlidingWindowRateLimit(1000, storage, lambda: now)
