@@ -30,6 +30,7 @@ WHERE consumer = @consumer AND message_id = @message_id;
 
 -- Record a failure to handle a message, and return the number of its failures.
 -- name: CountFailure :one
+-- @one exactly the trigger inbox_bury returns each row
 INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error)
 VALUES (@consumer, @message_id, @event_type, 1, @error)
 ON CONFLICT (consumer, message_id) DO UPDATE

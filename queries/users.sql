@@ -191,6 +191,10 @@ WHERE id = @id AND version = @version;
 -- name: EraseTraces :one
 SELECT erase_traces(@id, @at_most);
 
+-- Forget the digests of the addresses of users who were erased before a time, oldest first, and return of how many.
+-- name: ForgetErasedLogins :one
+SELECT forget_logins(@before, @at_most);
+
 -- Get the users whose traces are to be erased, oldest first, after the key (after_erased_at, after_id) of the previous page's last row: those
 -- of whom traces remain, and those who were erased so long ago that no request of before is in flight, unless they are finished.
 -- name: GetDueErasures :many

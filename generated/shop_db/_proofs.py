@@ -16,7 +16,9 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `inbox_pkey` allows one row for the given"
         " values)"
     ),
-    "CountFailure": "exactly one (one row is inserted)",
+    "CountFailure": (
+        "exactly one (@one exactly claims it: the trigger inbox_bury returns each row)"
+    ),
     "GetDeadMessage": (
         "at most one (the unique index `inbox_pkey` allows one row for the given"
         " values)"
@@ -73,6 +75,7 @@ PROOFS: Final[dict[str, str]] = {
     "CountAddressChanges": "exactly one (aggregates without GROUP BY give one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
     "EraseTraces": "exactly one (without FROM there is one row)",
+    "ForgetErasedLogins": "exactly one (without FROM there is one row)",
     "IsErasureDue": (
         "at most one (the unique index `erasures_pkey` allows one row for the given"
         " values)"

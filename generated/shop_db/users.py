@@ -938,6 +938,33 @@ async def erase_traces(
     return value
 
 
+FORGET_ERASED_LOGINS: Final = """\
+SELECT forget_logins($1::timestamptz, $2::int4)
+"""
+
+
+@atraced("ForgetErasedLogins", FORGET_ERASED_LOGINS, operation="SELECT")
+async def forget_erased_logins(
+    conn: AsyncConnection[Any],
+    *,
+    before: datetime.datetime,
+    at_most: int,
+) -> int | None:
+    """Forget the digests of the addresses of users who were erased before a time,
+    oldest first, and return of how many.
+    """
+    row, count = await afetch_one(
+        conn,
+        FORGET_ERASED_LOGINS,
+        (before, at_most),
+        binary=True,
+    )
+    if row is None or count > 1:
+        raise ProofBrokenError("ForgetErasedLogins", count)
+    value: int | None = row[0]
+    return value
+
+
 GET_DUE_ERASURES: Final = """\
 SELECT user_id, erased_at FROM erasures
 WHERE finished_at IS NULL

@@ -282,6 +282,14 @@ def test_a_removed_key_is_refused_whatever_else_is_broken_and_a_folder_that_is_l
     assert [each["kid"] for each in reloading.published()] == ["old"]
 
 
+@pytest.mark.parametrize("name", ["x.pem", "signing"])
+def test_a_link_to_nothing_is_no_key_to_begin_with(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("missing")
+    with pytest.raises(ValueError, match=f"{name}: cannot be read: it is a link to a file that does not exist"):
+        tokens(folder, "").issue(CLAIMS)
+
+
 REFUSED = {
     "no algorithm": f"{forged({'alg': 'none'}).rpartition('.')[0]}.",
     "no algorithm, in capitals": f"{forged({'alg': 'NONE'}).rpartition('.')[0]}.",

@@ -7,7 +7,8 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -621,6 +622,22 @@ LETTERS: list[Any] = [
     {"event_type": "AuthenticationFailed", "aggregate": "", "payload": {"mail": EMAIL.text}, "more": [EMAIL.text]},
     {"event_type": "OrderPaid", "aggregate": "order:1", "payload": {"email": EMAIL.text}, "trace_id": EMAIL.text},
     {"event_type": "Unreadable", "aggregate": "unreadable", "payload": f'<a href="mailto:{EMAIL}">\n{FORMER}.\n'},
+    *(
+        {"event_type": "OrderPaid", "payload": text.format(EMAIL)}
+        for text in (
+            "'{}'",
+            "{{'{}'}}",
+            "`{}`!",
+            "'{} is wrong'",
+            "({}'s)",
+            "email={}",
+            "a='{}'",
+            "/users/{}/orders?n=1",
+            "{}/x",
+            "a={}&b=2",
+        )
+    ),
+    *({"event_type": "OrderPaid", "payload": f"/?email={EMAIL.text.replace('@', at).replace('+', '%2B')}&n=1"} for at in ("@", "%40")),
     {"event_type": EMAIL.text},
     [EMAIL.text],
     EMAIL.text,
@@ -640,8 +657,9 @@ async def test_an_address_in_a_dead_letter_is_erased_whatever_else_it_says(
             """,
             [letter["event_type"] if isinstance(letter, dict) else "Unreadable", json.dumps(letter)],
         )
-    users = UserCommands(Transactions(units_of_work(pool)), cheap_hasher)
-    assert await users.erase(ADMIN, user_id) == Ok(None)
+    transactions = Transactions(units_of_work(pool))
+    assert await UserCommands(transactions, cheap_hasher).erase(ADMIN, user_id) == Ok(None)
+    assert await MessagePruning(transactions, timedelta(days=7), timedelta(days=7)).erase_rest(ADMIN, user_id)
     assert {(table, needle) for table, needle in await found(conn, PERSONAL)} == {("inbox", "zebulon")}
     # The addresses of others, of which this one is a part.
     await conn.execute("DELETE FROM inbox WHERE dead_message ->> 'payload' LIKE 'x%'")
@@ -651,6 +669,91 @@ async def test_an_address_in_a_dead_letter_is_erased_whatever_else_it_says(
         "SELECT count(*) FROM inbox WHERE dead_message ? 'aggregate' AND dead_message ? 'payload' AND last_error = 'erased'"
     )
     assert await cur.fetchone() == (len(LETTERS),)
+
+
+async def test_an_apostrophe_of_an_address_is_none_around_it(conn: Connection) -> None:
+    texts = [
+        "o'brien@example.org",
+        "'o'brien@example.org'",
+        "{'o'brien@example.org'}",
+        "mail='o'brien@example.org'",
+        "o'brien@example.org.",
+    ]
+    query = "SELECT bool_and(login_digests(to_jsonb(text)) @> ARRAY[login_digest('O''Brien@example.org')]) FROM unnest(%s::text[]) AS text"
+    assert await (await conn.execute(query, [texts])).fetchone() == (True,)
+
+
+LARGE = """
+    INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+    SELECT 'sales', gen_random_uuid(), event_type, 1, 'cannot', now(),
+        jsonb_build_object('event_type', event_type, 'aggregate', 'order:1', 'note', %(email)s::text, 'text', repeat('word ', 20000))
+    FROM generate_series(1, 15), unnest(ARRAY['OrderPaid', 'AuthenticationFailed']) AS event_type
+"""
+
+
+async def test_the_size_of_dead_letters_keeps_nobody_from_being_erased(conn: Connection) -> None:
+    row = await (await conn.execute(JOIN.encode(), [EMAIL.text])).fetchone()
+    assert row is not None
+    await conn.execute(LARGE.encode(), {"email": EMAIL.text})
+    # The search of a large text takes the time that a transaction does not have for many of them.
+    await conn.execute(
+        """
+        CREATE OR REPLACE FUNCTION login_digests(message jsonb) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+        BEGIN
+            IF octet_length(message::text) > 10000 THEN
+                RAISE 'searched';
+            END IF;
+            RETURN '{}';
+        END
+        $$
+        """
+    )
+    await conn.execute("DELETE FROM users WHERE id = %s", row)
+    left = [30]
+    while await (await conn.execute("SELECT erase_traces(%s)", row)).fetchone() == (False,):
+        cur = await conn.execute("SELECT count(*) FROM inbox WHERE dead_message::text LIKE '%%' || %s || '%%'", [EMAIL.text])
+        left += [number for (number,) in await cur.fetchall()]
+    assert await found(conn, [EMAIL.text.lower()]) == []
+    assert len(left) > 1
+    assert max(before - after for before, after in pairwise([*left, 0])) <= 20
+
+
+BURIED = """
+    INSERT INTO inbox (consumer, message_id, event_type, received_at, attempts, last_error, dead_at, dead_message)
+    VALUES ('sales', gen_random_uuid(), 'Unreadable', now(), 1, 'cannot read ' || %(email)s::text, now(),
+        jsonb_build_object('payload', %(email)s::text, 'occurred_at', %(at)s::text))
+"""
+
+
+async def test_a_message_that_becomes_a_dead_letter_after_the_erasure_loses_the_address(
+    pool: Pool, conn: Connection, cheap_hasher: PasswordHasher
+) -> None:
+    transactions = Transactions(units_of_work(pool))
+    user_id = await live(pool, cheap_hasher, conn)
+    published = datetime.now(UTC).isoformat()
+    assert await UserCommands(transactions, cheap_hasher).erase(ADMIN, user_id) == Ok(None)
+    await conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours', cleared_at = cleared_at - interval '3 hours'")
+    pruning = MessagePruning(transactions, timedelta(days=7), timedelta(days=7))
+    assert await pruning.prune(ADMIN) == Pruning(Pruned(erasures=1), [])
+    await conn.execute("UPDATE erasures SET erased_at = erased_at + interval '3 hours'")
+    for at in (published, "never"):
+        await conn.execute(BURIED.encode(), {"email": EMAIL.text, "at": at})
+    assert await found(conn, PERSONAL) == []
+    # A new user of the address: what is of that time is of that user, and so is what comes then and has no time.
+    assert isinstance(await UserCommands(transactions, cheap_hasher).register(ANYONE, PROFILE, Password("correct horse")), Ok)
+    await conn.execute("UPDATE erasures SET erased_at = erased_at - interval '3 hours'")
+    for at in (datetime.now(UTC).isoformat(), "never"):
+        await conn.execute(BURIED.encode(), {"email": EMAIL.text, "at": at})
+    cur = await conn.execute("SELECT count(*) FROM inbox WHERE dead_message ->> 'payload' = %s", [EMAIL.text])
+    assert await cur.fetchone() == (2,)
+    # The digests are kept until no message of before can be delivered.
+    kept = "SELECT cardinality(logins) FROM erasures"
+    await conn.execute("UPDATE erasures SET erased_at = now() - interval '7 days'")
+    assert await pruning.prune(ADMIN) == Pruning(Pruned(), [])
+    assert await (await conn.execute(kept)).fetchone() == (2,)
+    await conn.execute("UPDATE erasures SET erased_at = now() - interval '7 days 2 hours 1 minute'")
+    assert await pruning.prune(ADMIN) == Pruning(Pruned(), [])
+    assert await (await conn.execute(kept)).fetchone() == (0,)
 
 
 # --- Requests in flight -------------------------------------------------------------------------------------------------
@@ -696,14 +799,18 @@ async def test_an_erasure_that_fails_is_reported_and_stops_neither_the_others_no
         assert isinstance(added, Ok)
         assert await users.delete(ADMIN, added.value.id) == Ok(None)
     await age(conn)
+    # As one that the other process buries at the same time.
+    await conn.execute("ALTER TABLE inbox DISABLE TRIGGER inbox_bury")
     await conn.execute(
         """
-        INSERT INTO inbox (consumer, message_id, event_type, received_at, attempts, last_error, dead_at, dead_message)
+        INSERT INTO inbox (consumer, message_id, event_type, received_at, attempts, last_error, dead_at, dead_message, dead_logins)
         SELECT 'sales', gen_random_uuid(), 'AuthenticationFailed', now() - interval '2 hours', 1, 'unreadable', now(),
-            jsonb_build_object('aggregate', 'login:' || %s::text)
+            jsonb_build_object('aggregate', 'login:' || address), ARRAY[login_digest(address)]
+        FROM CAST(%s AS text) AS address
         """,
         [FORMER.text],
     )
+    await conn.execute("ALTER TABLE inbox ENABLE TRIGGER inbox_bury")
     await conn.execute("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'")
     await conn.execute("CREATE TRIGGER fail BEFORE UPDATE ON inbox FOR EACH ROW EXECUTE FUNCTION fail()")
     await conn.execute("UPDATE outbox SET published_at = now() - interval '8 days'")

@@ -175,6 +175,18 @@ async def test_a_check_that_does_not_end_when_it_is_cancelled_is_not_waited_for(
     await ended.wait()
 
 
+async def test_what_is_not_required_keeps_nobody_waiting() -> None:
+    async def wait() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def answer() -> str:
+        return "fine"
+
+    health = await check_health([Check("store", answer, is_required=True), Check("cache", wait, is_required=False)], 60, 0.01)
+    assert (health.is_ready, [each.detail for each in health.findings]) == (True, ["fine", "no answer within 0.01 s"])
+
+
 async def _unhealthy(url: str) -> dict[str, str]:
     async with open_web(url) as web:
         return await _found(web)

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from limits.aio.storage import MemoryStorage
+from limits.errors import StorageError
 
 from shop.application.reads.cache import CacheUnavailable
 from shop.infrastructure.redis.cache_store import open_cache_store
@@ -163,6 +165,26 @@ async def test_connections_that_ended_while_they_were_idle_are_no_outage(
         await noticed(url)
         await use_many_at_once()
     assert caplog.messages == []
+
+
+async def test_single_failures_are_one_outage(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(MemoryStorage):
+        fails = True
+
+        async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+            if self.fails:
+                raise StorageError(OSError())
+            return await super().acquire_sliding_window_entry(key, limit, expiry, amount)
+
+    storage, now = Failing(), 0.0
+    rates = SlidingWindowRateLimit(1000, storage, lambda: now)
+    for now in range(20):
+        storage.fails = now < 8 and now % 2 == 0
+        await rates.hit("ada")
+    assert [each.partition(":")[0] for each in caplog.messages] == [
+        "rates are limited by each process alone",
+        "rates are limited by all processes together again",
+    ]
 
 
 async def test_a_connection_that_fails_casts_doubt_on_the_idle_ones(redis_url: str) -> None:

@@ -457,13 +457,41 @@ def test_a_file_of_settings_has_an_end_and_a_limit(folder: Path, monkeypatch: py
         load_settings()
     assert [each.partition(" in the environment: the file cannot be read: ")[::2] for each in caught.value.problems[:3]] == [
         ("DATABASE_URL_FILE", "it is larger than 64 KiB"),
-        ("REDIS_URL_FILE", "it is a pipe whose writer has not finished within 0.1 s"),
+        ("REDIS_URL_FILE", "it has not ended within 0.1 s"),
         ("NATS_URL_FILE", "Is a directory"),
     ]
     for name in (".env", "shop.yaml"):
         (folder / name).write_bytes(b"#" * 65_537)
         assert problems(database_url=URL) == [f"{name}: cannot be read: it is larger than 64 KiB"]
         (folder / name).unlink()
+
+
+@pytest.mark.parametrize("name", [".env", "shop.yaml"])
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("missing", "No such file or directory"),
+        ("loop", "Too many levels of symbolic links"),
+        (".", "Is a directory"),
+        ("/dev/zero", "it is larger than 64 KiB"),
+    ],
+)
+def test_a_file_of_settings_that_is_there_is_read_or_named(folder: Path, name: str, target: str, reason: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / name).symlink_to(target)
+    assert problems(database_url=URL) == [f"{name}: cannot be read: {reason}"]
+
+
+def test_a_secret_in_a_file_that_cannot_be_read_is_not_said_to_be_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, reason in {
+        "": "is empty; write the name of a file into it, or remove it",
+        "no": "the file cannot be read: No such file or directory",
+    }.items():
+        monkeypatch.setenv("DATABASE_URL_FILE", path)
+        assert problems() == [f"DATABASE_URL_FILE in the environment: {reason}"]
+    (folder / "marked").write_text(URL, encoding="utf-8-sig")
+    monkeypatch.setenv("DATABASE_URL_FILE", "marked")
+    assert load_settings().settings.database_url.get_secret_value() == URL
 
 
 def test_a_file_of_settings_may_be_a_pipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def read_small_file(path: Path, *, is_regular: bool = False) -> bytes:
     """Return the content of a file of 64 KiB at most, or of a pipe, unless it has to be a regular file.
 
     Raises:
-        OSError: it cannot be read, is larger, is not a regular file, or is a pipe into which nobody has written all within ten seconds.
+        OSError: it cannot be read, is larger, is not a regular file, or has not ended within ten seconds, as a pipe without a writer.
     """
     # Without waiting: a FIFO could not even be opened without a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -39,7 +39,7 @@ def _read(descriptor: int) -> bytes:
     content = b""
     while len(content) <= _MOST:
         if not ready.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise OSError(errno.ETIMEDOUT, f"it is a pipe whose writer has not finished within {_WRITTEN_WITHIN:g} s")
+            raise OSError(errno.ETIMEDOUT, f"it has not ended within {_WRITTEN_WITHIN:g} s")
         with suppress(BlockingIOError):
             chunk = os.read(descriptor, _MOST + 1 - len(content))
             if not chunk:

@@ -34,6 +34,7 @@ _REQUIRED: Final = ("iss", "aud", "sub", "sid", "gen", "iat", "exp")
 # Of the clocks of two processes: one may read a token that another one has just signed.
 _LEEWAY: Final = timedelta(seconds=5)
 # The file of the folder of keys that names the one that signs.
+_NOWHERE: Final = "cannot be read: it is a link to a file that does not exist"
 _SIGNING: Final = "signing"
 # Seconds between two looks at the folder: reading a few small files takes less than a millisecond.
 _INTERVAL: Final = 2.0
@@ -65,9 +66,7 @@ class KeyRing:
 
         Without an id of the key that signs, the file `signing` of the folder names it.
         """
-        keys, broken = _read(folder)
-        if broken:
-            raise ValueError("; ".join(broken.values()))
+        keys = _read_all(folder)
         signing_id, signing = _signing(folder, signing_id, keys)
         return cls(signing_id, signing, _public(keys))
 
@@ -101,9 +100,7 @@ class KeyRing:
 
 def check_keys(folder: Path) -> None:
     """Raise ValueError with all problems of the keys of a folder, whichever of them signs."""
-    _, broken = _read(folder)
-    if broken:
-        raise ValueError("; ".join(broken.values()))
+    _read_all(folder)
 
 
 class SignedAccessTokens:
@@ -250,6 +247,18 @@ def _read(folder: Path) -> tuple[dict[str, Key], dict[str, str]]:
     return keys, problems
 
 
+def _read_all(folder: Path) -> dict[str, Key]:
+    """Return the keys of a folder by their ids. Raises ValueError with all problems.
+
+    A link to nothing is one of them: a process that already has the key takes it for removed, and this one would begin without it.
+    """
+    keys, broken = _read(folder)
+    links = [path for path in sorted(folder.glob("*.pem")) if path.is_symlink() and not path.exists() and path.stem not in broken]
+    if problems := [*broken.values(), *(f"{path}: {_NOWHERE}" for path in links)]:
+        raise ValueError("; ".join(problems))
+    return keys
+
+
 def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[str, Ed25519PrivateKey]:
     """Return the id and the key that signs. Raises ValueError."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -259,6 +268,8 @@ def _signing(folder: Path, signing_id: str, keys: Mapping[str, Key]) -> tuple[st
         named = read_small_file(file, is_regular=True).decode("utf-8").strip()
     except FileNotFoundError:
         named = ""
+        if file.is_symlink():
+            raise ValueError(f"{file}: {_NOWHERE}") from None
         if not signing_id:
             raise ValueError(f"{file}: does not exist; write the id of the key that signs into it, or set token_signing_key") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from shop.application.context import Context
 from shop.application.transactions.failures import Failure, StoreDefect
@@ -20,6 +20,9 @@ from shop.domain.values import UserId
 T = TypeVar("T")
 
 _log = logging.getLogger("shop.pruning")
+
+# For how long after an erasure a request of before may still write a message.
+_IN_FLIGHT: Final = timedelta(hours=2)
 
 
 class PrunableMessages(Protocol):
@@ -81,6 +84,13 @@ class Erasures(Protocol):
 
     async def erase(self, user_id: UserId, at_most: int) -> Erased:
         """Erase the next traces of a user whose erasure is due, of at most this number of traces."""
+        ...
+
+    async def forget(self, before: datetime, at_most: int) -> int:
+        """Forget the addresses of users who were erased before this time, oldest first, and return of how many.
+
+        Until then a message that names one of them loses its content when it becomes a dead letter.
+        """
         ...
 
 
@@ -157,6 +167,8 @@ class MessagePruning:
                 while await run.erase(each.user_id, self._traces) is Erased.SOME:
                     pass
             last = due[-1]
+        while await run.attempt("erasures", self._forget):
+            pass
         return Pruning(replace(Pruned(), **run.counts), run.failures)
 
     async def erase_rest(self, context: Context, user_id: UserId, progress: Callable[[int], None] = lambda _: None) -> bool:
@@ -172,6 +184,13 @@ class MessagePruning:
 
     async def _due(self, after: DueErasure | None, operation: Operation[PruningStores]) -> Sequence[DueErasure]:
         return await operation.repositories.erasures.due(after, self._batch_size)
+
+    async def _forget(self, operation: Operation[PruningStores]) -> int:
+        stores = operation.repositories
+        before = await stores.messages.now() - self._keep - _IN_FLIGHT
+        if forgotten := await stores.erasures.forget(before, self._batch_size):
+            operation.commit()
+        return forgotten
 
     async def _outbox(self, stores: PruningStores) -> int:
         return await stores.messages.prune_outbox(await stores.messages.now() - self._keep, self._batch_size)

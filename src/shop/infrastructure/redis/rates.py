@@ -15,7 +15,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
 from shop.application.cancellation import cancellation_first
-from shop.application.outages import Outage
+from shop.application.outages import SETTLED, Outage
 from shop.infrastructure.redis.connection import open_pool
 
 T = TypeVar("T")
@@ -46,7 +46,8 @@ class SlidingWindowRateLimit:
         self._shared = None if storage is None else SlidingWindowCounterRateLimiter(storage)
         self._own = _OwnCount(per_minute, clock)
         self._item = RateLimitItemPerMinute(per_minute)
-        self._outage = Outage(_log, "rates are limited by each process alone", "rates are limited by all processes together again")
+        lost, back = "rates are limited by each process alone", "rates are limited by all processes together again"
+        self._outage = Outage(_log, lost, back, settled=SETTLED, clock=clock)
         self._clock = clock
         self._paused_until = 0.0
         self._asking = asyncio.Semaphore(_AT_ONCE)

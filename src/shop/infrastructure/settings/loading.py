@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,9 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     """
     raw: dict[str, RawSetting] = {}
     problems: list[str] = []
+    unreadable = set[str]()
     try:
-        if file is not None or DEFAULT_FILE.exists():
+        if file is not None or os.path.lexists(DEFAULT_FILE):
             from_file = YamlSource(Settings, file or DEFAULT_FILE)
             raw, problems = from_file(), from_file.problems
         variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}
@@ -68,9 +70,10 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
         raise SettingsError([str(error)]) from None
     for name, source in variables.items():
         direct = {key: RawSetting(variable_of(key), value, name) for key, value in source().items()}
-        secret, unreadable = _from_files(source, name, direct)
+        secret, problems_of_files, keys = _from_files(source, name, direct)
         raw |= direct | secret
-        problems += unreadable
+        problems += problems_of_files
+        unreadable |= keys
     raw |= {key.lower(): RawSetting(key, value, "command line") for key, value in (overrides or {}).items()}
     unread = [each for name, source in variables.items() for each in left_over(source, name, SECRETS)]
     # Without the URL, its parts were meant to define it.
@@ -80,9 +83,10 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     try:
         settings = Settings.model_validate({key: each.value for key, each in raw.items() if key in fields})
     except ValidationError as error:
-        raise SettingsError(
-            [*problems, *(_problem(str(each["loc"][0]), each["type"], each["msg"], raw) for each in error.errors())]
-        ) from None
+        found = [(str(each["loc"][0]), each["type"], each["msg"]) for each in error.errors()]
+        # What could not be read is set.
+        problems += [_problem(key, kind, text, raw) for key, kind, text in found if kind != "missing" or key not in unreadable]
+        raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)
     return LoadedSettings(
@@ -90,10 +94,13 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     )
 
 
-def _from_files(source: EnvSettingsSource, name: str, direct: Mapping[str, RawSetting]) -> tuple[dict[str, RawSetting], list[str]]:
-    """Return the secrets whose variables name files with them, as in `DATABASE_URL_FILE`, and problems."""
+def _from_files(
+    source: EnvSettingsSource, name: str, direct: Mapping[str, RawSetting]
+) -> tuple[dict[str, RawSetting], list[str], set[str]]:
+    """Return the secrets whose variables name files with them, as in `DATABASE_URL_FILE`, problems, and the keys of what was not read."""
     found: dict[str, RawSetting] = {}
     problems: list[str] = []
+    unread = set[str]()
     for key in SECRETS:
         path = source.env_vars.get(f"{variable_of(key)}_FILE".lower())
         if path is None:
@@ -102,11 +109,16 @@ def _from_files(source: EnvSettingsSource, name: str, direct: Mapping[str, RawSe
         if key in direct:
             problems.append(f"{variable}: {variable_of(key)} is set, too; remove one of them")
             continue
+        if not path:
+            problems.append(f"{variable}: is empty; write the name of a file into it, or remove it")
+            unread.add(key)
+            continue
         try:
-            found[key] = RawSetting(variable.name, read_small_file(Path(path)).decode("utf-8").strip(), name)
+            found[key] = RawSetting(variable.name, read_small_file(Path(path)).decode("utf-8-sig").strip(), name)
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}: the file cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
-    return found, problems
+            unread.add(key)
+    return found, problems, unread
 
 
 def _problem(key: str, kind: str, message: str, raw: Mapping[str, RawSetting]) -> str:

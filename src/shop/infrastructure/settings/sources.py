@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,11 @@ def left_over(source: EnvSettingsSource, name: str, secrets: Collection[str]) ->
 class DotenvSource(DotEnvSettingsSource):
     """An optional file of variables. Raises `UnreadableSource`."""
 
+    def _read_env_files(self) -> Mapping[str, str | None]:
+        # What is there and cannot be read is not left out, as links without an end and folders would be.
+        path = Path(str(self.env_file))
+        return self._read_env_file(path) if os.path.lexists(path) else {}
+
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
         text = _text(file_path)
         for binding in parse_stream(StringIO(text)):
@@ -141,7 +147,7 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:
 
 def _text(path: Path) -> str:
     try:
-        return read_small_file(path).decode("utf-8")
+        return read_small_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableSource(f"{path}: cannot be read: byte {error.start + 1} is not UTF-8") from None
     except OSError as error:

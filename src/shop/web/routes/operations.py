@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -14,6 +16,9 @@ from shop.web.requests import Service
 from shop.web.state import State
 
 router = APIRouter(tags=["operations"])
+
+# Seconds for what the service can work without: nobody need wait for it to know whether the service is ready.
+_OPTIONAL: Final = 1.0
 
 
 class Liveness(BaseModel):
@@ -48,7 +53,7 @@ async def show_liveness() -> Liveness:
 async def show_readiness(request: Request) -> Response:
     """Return 200 while the process should receive requests, and 503 otherwise."""
     state: State = request.app.state.serving
-    health = await check_health(state.checks)
+    health = await check_health(state.checks, optional=_OPTIONAL)
     readiness = Readiness(
         ready=health.is_ready and not state.is_stopping,
         is_stopping=state.is_stopping,

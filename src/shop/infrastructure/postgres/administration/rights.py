@@ -46,6 +46,7 @@ RIGHTS: Final[Mapping[LiteralString, LiteralString]] = {
     ),
     # It changes rows that the service may not change otherwise, and only those about users who were erased or deleted.
     "FUNCTION erase_traces(uuid, integer)": "EXECUTE",
+    "FUNCTION forget_logins(timestamptz, integer)": "EXECUTE",
 }
 """The rights on each table and function."""
 

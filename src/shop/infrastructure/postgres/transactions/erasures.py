@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shop.application.commands.pruning import DueErasure, Erased
 from shop.domain.values import UserId
@@ -37,3 +38,7 @@ class PostgresErasures:
                 return Erased.NOTHING
             case is_all:
                 return Erased.ALL if is_all else Erased.SOME
+
+    async def forget(self, before: datetime, at_most: int) -> int:
+        """Forget the addresses of users who were erased before this time, oldest first, and return of how many."""
+        return await self._query(users.forget_erased_logins, before=before, at_most=at_most) or 0
