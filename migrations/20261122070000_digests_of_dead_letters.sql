@@ -8,15 +8,21 @@ RETURN (
     SELECT coalesce(array_agg(public.login_digest(word)), '{}')
     FROM (
         SELECT lower(word)
-        FROM (
-            -- Without escapes, whose letters are no part of a word.
-            SELECT regexp_replace(message::text, '\\(u[0-9a-f]{4}|.)', ' ', 'g') AS plain
+        FROM (SELECT message::text AS stored) AS messages
+        CROSS JOIN LATERAL (
+            -- Without escapes, whose letters are no part of a word; in a text that could not be read, they are escaped again.
+            SELECT regexp_replace(stored, '\\(u[0-9a-f]{4}|.)', ' ', 'g') AS plain
+            UNION ALL
+            SELECT regexp_replace(stored, '\\+(u[0-9a-f]{4}|.)', ' ', 'g') WHERE strpos(stored, '\\') > 0
         ) AS texts
         -- As it is, and as in a URL.
         CROSS JOIN LATERAL (
             SELECT plain AS content
             UNION ALL
-            SELECT regexp_replace(replace(plain, '%40', '@'), '%2b', '+', 'gi') WHERE plain ~* '%(40|2b)'
+            SELECT regexp_replace(
+                replace(regexp_replace(replace(plain, '%40', '@'), '%2b', '+', 'gi'), '%27', ''''), '%[0-9a-f]{2}', ' ', 'gi'
+            )
+            WHERE plain ~* '%[0-9a-f]{2}'
         ) AS contents
         CROSS JOIN LATERAL (
             -- Signs around a word may be those of the text around it, as apostrophes are, and are no end of an address.
@@ -24,8 +30,8 @@ RETURN (
             FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+') AS part
             CROSS JOIN LATERAL (VALUES
                 (rtrim(part, '.!#$%&''*+/=?^_`{|}~-')),
-                (ltrim(rtrim(part, '.!#$%&''*+/=?^_`{|}~-'), '''`*/?&={|}')),
-                (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^=]*$'), '''`*/?&={|}'))
+                (ltrim(rtrim(part, '.!#$%&''*+/=?^_`{|}~-'), '.!#$%&''*+/=?^_`{|}~-')),
+                (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^=]*$'), '.!#$%&''*+/=?^_`{|}~-'))
             ) AS candidates (candidate)
             WHERE part LIKE '%_@_%'
             UNION ALL
@@ -33,6 +39,11 @@ RETURN (
             SELECT rtrim(part, '.!#$%+^_~-')
             FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%+^_~@-]+') AS part
             WHERE part LIKE '%_@_%'
+            UNION ALL
+            -- An apostrophe is one in names.
+            SELECT btrim(part, '.!#$%''+^_~-')
+            FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%''+^_~@-]+') AS part
+            WHERE part LIKE '%_@_%' AND strpos(part, '''') > 0
         ) AS words
         WHERE word LIKE '%_@_%' AND length(word) <= 100
         GROUP BY lower(word)
@@ -58,7 +69,7 @@ RETURN (
         SELECT FROM unnest(letter.dead_logins) AS named
         WHERE named = ANY (entered.logins)
           AND public.login_was_of_another(
-              named, coalesce(stated, CASE WHEN letter.received_at > ended THEN letter.received_at END), entered.user_id
+              named, coalesce(stated, CASE WHEN letter.received_at > entered.erased_at THEN letter.received_at END), entered.user_id
           ) IS NOT TRUE
     )
     FROM (

@@ -16,8 +16,8 @@ SET claimed_until = EXCLUDED.claimed_until
 WHERE inbox.handled_at IS NULL AND inbox.dead_at IS NULL AND (inbox.claimed_until IS NULL OR inbox.claimed_until <= now())
 RETURNING claimed_until;
 
--- End a claim, unless another process has the message now.
--- name: ReleaseInbox :exec
+-- End a claim, and return 0 if another process has the message now.
+-- name: ReleaseInbox :execrows
 UPDATE inbox
 SET claimed_until = NULL
 WHERE consumer = @consumer AND message_id = @message_id AND claimed_until = @claimed_until;

@@ -88,9 +88,13 @@ async def release_inbox(
     consumer: str,
     message_id: UUID,
     claimed_until: datetime.datetime,
-) -> None:
-    """End a claim, unless another process has the message now."""
-    await aexecute(conn, RELEASE_INBOX, (consumer, message_id, claimed_until))
+) -> int:
+    """End a claim, and return 0 if another process has the message now."""
+    return await aexecute_count(
+        conn,
+        RELEASE_INBOX,
+        (consumer, message_id, claimed_until),
+    )
 
 
 IS_SETTLED: Final = """\

@@ -583,6 +583,24 @@ async def test_a_mail_that_is_being_sent_is_not_sent_by_another_delivery_unless_
         assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
 
 
+async def test_a_process_that_fails_after_its_claim_does_not_undo_what_another_one_did(
+    pool: Pool, conn: Connection, pg_users: PostgresUserRepository
+) -> None:
+    mailbox, event = Mailbox(slow=re.compile("ada")), UserPasswordChanged(await registered(pg_users))
+    async with serving(mailbox) as port:
+        first, second = (consumer(pool, f"smtp://127.0.0.1:{port}") for _ in range(2))
+        sending = asyncio.create_task(first(event))
+        await until(lambda: bool(mailbox.held))
+        await conn.execute("UPDATE inbox SET claimed_until = now()")
+        mailbox.slow = None
+        assert await second(event) is Verdict.HANDLED
+        mailbox.recipient_answer = "450 try again"
+        mailbox.answering.set()
+        assert await sending is Verdict.LATER
+    assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+    assert await (await conn.execute("SELECT attempts, handled_at IS NOT NULL FROM inbox")).fetchall() == [(0, True)]
+
+
 async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Pool, pg_users: PostgresUserRepository) -> None:
     mailbox, ada = Mailbox(slow=re.compile("ada"), recipient_answer="450 try again"), UserPasswordChanged(await registered(pg_users))
     async with serving(mailbox) as port:

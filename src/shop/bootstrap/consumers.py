@@ -17,7 +17,7 @@ from shop.application.messaging.idempotent_consumer import Handler, IdempotentCo
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
 from shop.application.messaging.notifications import Notifier
-from shop.application.messaging.reader import EventProcessor, Graveyard, MessageReader
+from shop.application.messaging.reader import EventProcessor, Graveyard, HandlingRefused, MessageReader
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.bootstrap.adapters import Broker
 from shop.domain.events import Event
@@ -113,8 +113,10 @@ def _by_mail(inbox: PostgresInbox[notifications.Recipients], notices: notificati
 
     async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
         prepared = await notices.prepare(event, message, stores.recipients)
-        if prepared is not None:
-            await notices.carry_out(prepared)
+        if prepared is None:
+            # Not handled: where it had too many today, tomorrow is another day.
+            raise HandlingRefused("nobody is to be written to about it: its recipient is gone or had too many today, or it is old")
+        await notices.carry_out(prepared)
         return Verdict.HANDLED
 
     process = ClaimingConsumer(inbox, notices)

@@ -47,7 +47,7 @@ class SmtpNotifier:
         """Send a message to its address alone. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
         deadline = asyncio.get_running_loop().time() + self._within
         if self._own_name is None:
-            self._own_name = await asyncio.to_thread(_own_name)
+            self._own_name = await self._named()
         username, password = self._login
         client = SMTP(
             hostname=self._host,
@@ -73,6 +73,13 @@ class SmtpNotifier:
             if isinstance(client.transport, asyncio.WriteTransport) and not client.transport.is_closing():
                 client.transport.abort()
             client.close()
+
+    async def _named(self) -> str:
+        try:
+            async with asyncio.timeout(self._opened_within):
+                return await asyncio.to_thread(_own_name)
+        except TimeoutError:
+            raise NotifierLost("the name of this host is not resolved in time") from None
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

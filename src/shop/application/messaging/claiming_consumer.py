@@ -25,6 +25,8 @@ _log = logging.getLogger("shop.consumer")
 
 # Longer than an effect takes. Whoever claims a message and dies delays it for as long.
 _CLAIM: Final = timedelta(seconds=30)
+# A program that stops does not wait for a database that does not answer.
+_STOPS_WITHIN: Final = 2.0
 
 
 class Claim(InboxEntry[F_co], Protocol[F_co]):
@@ -47,8 +49,11 @@ class ClaimableInbox(Inbox[F_co], Protocol[F_co]):
         """Begin a transaction and claim the message in it; it is rolled back unless `keep` or `handled` is called."""
         ...
 
-    def release(self, message: Message, until: datetime) -> AbstractAsyncContextManager[F_co]:
-        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects."""
+    def release(self, message: Message, until: datetime) -> AbstractAsyncContextManager[F_co | None]:
+        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects.
+
+        They are None if the claim has ended, and another process may have the message.
+        """
         ...
 
 
@@ -96,20 +101,29 @@ class ClaimingConsumer(Generic[F, P]):
         try:
             await self._effect.carry_out(prepared)
         except asyncio.CancelledError:
-            # Whatever prevents it: the claim ends by itself.
-            with suppress(StoreLost, TransactionConflict, CommitOutcomeUnknown):
-                await to_the_end(self._give_up(message, prepared, until))
+            await to_the_end(self._stop(message, prepared, until))
             raise
         except Exception:
-            await self._give_up(message, prepared, until)
+            if not await self._give_up(message, prepared, until):
+                # What this process did with it is no failure of the message.
+                raise Later("another process handles the message") from None
             raise
         # Also if it is cancelled now, or it would be carried out again.
         await to_the_end(self._record(message))
         return Verdict.HANDLED
 
-    async def _give_up(self, message: Message, prepared: P, until: datetime) -> None:
+    async def _stop(self, message: Message, prepared: P, until: datetime) -> None:
+        # Whatever prevents it: the claim ends by itself.
+        with suppress(StoreLost, TransactionConflict, CommitOutcomeUnknown, TimeoutError):
+            async with asyncio.timeout(_STOPS_WITHIN):
+                await self._give_up(message, prepared, until)
+
+    async def _give_up(self, message: Message, prepared: P, until: datetime) -> bool:
+        """End the claim, and return whether there still was one."""
         async with self._inbox.release(message, until) as effects:
-            await self._effect.take_back(prepared, effects)
+            if effects is not None:
+                await self._effect.take_back(prepared, effects)
+            return effects is not None
 
     async def _record(self, message: Message) -> None:
         async with self._inbox.enter(message) as entry:

@@ -13,6 +13,7 @@ from shop.application.context import Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.contracts import NewerVersion, UnreadableMessage
 from shop.application.messaging.messages import Message, decode
+from shop.application.messaging.reader import HandlingRefused
 from shop.application.reads.dead_letters import RELAY, DeadLetterNotFound
 from shop.application.transactions.failures import Failure, StoreLost, TransactionConflict
 from shop.application.transactions.operation import Operation
@@ -135,6 +136,8 @@ class DeadLetters(Generic[S]):
             raise MessageUnhandled(str(error)) from None
         except ValidationError:
             raise MessageUnhandled("it was stored in another form") from None
+        except HandlingRefused as error:
+            raise MessageUnhandled(str(error)) from None
         except Exception as error:
             # Only its type: the text of a handler's error may quote the message.
             raise MessageUnhandled(type(error).__name__) from error

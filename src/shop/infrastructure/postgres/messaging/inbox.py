@@ -52,13 +52,13 @@ class PostgresInbox(Generic[F]):
             yield PostgresClaim(conn, self._effects(queries), handle, until=until, is_settled=is_settled)
 
     @asynccontextmanager
-    async def release(self, message: Message, until: datetime) -> AsyncGenerator[F]:
-        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects."""
+    async def release(self, message: Message, until: datetime) -> AsyncGenerator[F | None]:
+        """Begin a transaction that ends a claim, and commit it at the end of the block, with what is written to the effects, if any."""
         with translated():
             async with self._pool.connection() as conn, conn.transaction():
                 queries = Queries(conn)
-                await queries(inbox.release_inbox, consumer=self._consumer, message_id=message.id, claimed_until=until)
-                yield self._effects(queries)
+                released = await queries(inbox.release_inbox, consumer=self._consumer, message_id=message.id, claimed_until=until)
+                yield self._effects(queries) if released else None
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[tuple[Connection, Queries]]:
