@@ -1,5 +1,5 @@
 -- migrate:up
--- The limit on changes of an address is for the user alone: support restores the address of somebody whose session was stolen.
+-- The limit on changes of an address is for the user alone: support restores the address of a user whose session was stolen.
 ALTER TABLE users ADD COLUMN email_by_user boolean NOT NULL DEFAULT true;
 ALTER TABLE former_addresses ADD COLUMN by_user boolean NOT NULL DEFAULT true;
 COMMENT ON COLUMN users.email_by_user IS 'Whether the user chose the address, or else an operator did.';

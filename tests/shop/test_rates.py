@@ -107,7 +107,7 @@ async def test_any_number_of_callers_at_once_is_served(redis_url: str, caplog: p
 
 
 class Relay:
-    """Forwards connections to Redis until it is told what happens to those that it has."""
+    """Forwards connections to Redis, and closes, resets or silences the open ones on demand."""
 
     def __init__(self, redis_url: str) -> None:
         self._port = urlsplit(redis_url).port

@@ -82,7 +82,7 @@ class SlidingWindowRateLimit:
 class _OwnCount:
     """What this process has allowed in this minute and in the one before, which counts by the part of it that the window still has.
 
-    Not the library's storage in memory, which goes through all that it has whenever it counts.
+    The library's storage in memory is not used, since it iterates over all of its keys whenever it counts.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:

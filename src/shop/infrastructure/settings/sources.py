@@ -78,7 +78,7 @@ class DotenvSource(DotEnvSettingsSource):
     """An optional file of variables. Raises `UnreadableSource`."""
 
     def _read_env_files(self) -> Mapping[str, str | None]:
-        # What is there and cannot be read is not left out, as links without an end and folders would be.
+        # The base class ignores a folder or a broken link; here, a file that exists and cannot be read is an error.
         path = Path(str(self.env_file))
         return self._read_env_file(path) if os.path.lexists(path) else {}
 

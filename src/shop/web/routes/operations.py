@@ -17,7 +17,7 @@ from shop.web.state import State
 
 router = APIRouter(tags=["operations"])
 
-# Seconds for what the service can work without: nobody need wait for it to know whether the service is ready.
+# Seconds for each optional dependency, which does not decide whether the service is ready.
 _OPTIONAL: Final = 1.0
 
 
