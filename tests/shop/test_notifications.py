@@ -7,7 +7,9 @@ import email
 import ipaddress
 import logging
 import re
+import socket
 import ssl
+import threading
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +31,7 @@ from hypothesis import strategies as st
 
 from shop.application.commands.users import TooManyAddressChanges, UserCommands
 from shop.application.context import Actor, Context
+from shop.application.messaging import claiming_consumer
 from shop.application.messaging.backoff import wait_unless
 from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Verdict
@@ -53,7 +56,7 @@ from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName,
 from shop.infrastructure.nats.broker import NatsBroker
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
-from shop.infrastructure.postgres.pool import Pool
+from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.transactions.recipients import PostgresRecipients
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
@@ -599,6 +602,32 @@ async def test_a_process_that_fails_after_its_claim_does_not_undo_what_another_o
         assert await sending is Verdict.LATER
     assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
     assert await (await conn.execute("SELECT attempts, handled_at IS NOT NULL FROM inbox")).fetchall() == [(0, True)]
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
+    service_url: str, conn: Connection, pg_users: PostgresUserRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming_consumer, "_STOPS_WITHIN", 0.1)
+    mailbox, event = Mailbox(slow=re.compile("ada")), UserPasswordChanged(await registered(pg_users))
+    async with serving(mailbox) as port, open_pool(service_url, PoolOptions(lock_timeout=60, statement_timeout=60)) as pool:
+        sending = asyncio.create_task(consumer(pool, f"smtp://127.0.0.1:{port}")(event))
+        await until(lambda: bool(mailbox.held))
+        async with conn.transaction():
+            await conn.execute("SELECT FROM inbox FOR UPDATE")
+            sending.cancel()
+            async with asyncio.timeout(30):
+                await asyncio.wait([sending])
+        assert sending.cancelled()
+
+
+async def test_a_name_of_this_host_that_is_not_resolved_is_no_failure_of_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = threading.Event()
+    monkeypatch.setattr(socket, "getfqdn", lambda: str(resolved.wait()))
+    try:
+        with pytest.raises(NotifierLost, match="the name of this host"):
+            await SmtpNotifier("smtp://127.0.0.1:1", "shop@example.com", opened_within=0.05).send(NOTE)
+    finally:
+        resolved.set()
 
 
 async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Pool, pg_users: PostgresUserRepository) -> None:

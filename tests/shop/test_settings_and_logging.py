@@ -494,6 +494,14 @@ def test_a_secret_in_a_file_that_cannot_be_read_is_not_said_to_be_missing(folder
     assert load_settings().settings.database_url.get_secret_value() == URL
 
 
+@pytest.mark.parametrize("name", ["REDIS_URL", "SHOP_CURSOR_KEYS"])
+def test_a_secret_is_not_left_out_because_its_file_is_empty(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (folder / "empty").write_text("\n", encoding="utf-8")
+    monkeypatch.setenv(f"{name}_FILE", "empty")
+    expected = f"{name}_FILE in the environment: the file is empty; write the secret into it, or remove the variable"
+    assert problems(database_url=URL) == [expected]
+
+
 def test_a_file_of_settings_may_be_a_pipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As in DATABASE_URL_FILE=<(command) of a shell.
     reader, writer = os.pipe()

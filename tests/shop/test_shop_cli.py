@@ -32,15 +32,17 @@ from shop.application.transactions.failures import Failure
 from shop.bootstrap import Settings, open_shop
 from shop.cli import app, main
 from shop.cli.output import Problem
+from shop.domain.events import UserPasswordChanged
 from shop.domain.orders import UnacceptableOrder
 from shop.domain.result import Ok
 from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
-from shop.domain.values import EmailAddress, InvalidValue
+from shop.domain.values import EmailAddress, InvalidValue, UserId
 from shop.infrastructure.nats.broker import open_broker
 from shop.infrastructure.postgres.health import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
 from tests.support.waiting import wait_until
 
+from .events import message
 from .log_watch import FORBIDDEN
 from .web import KEYS
 
@@ -619,6 +621,21 @@ def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, databas
         conn.execute("UPDATE outbox SET dead_at = now(), last_error = 'refused'")
         assert program.json("dead", "discard", "relay", message)["discarded"] is True
     assert program.json("dead")["items"] == []
+
+
+def test_a_replay_of_a_notice_without_a_recipient_is_refused_and_the_dead_letter_kept(program: Program, database_url: str) -> None:
+    sent = message(UserPasswordChanged(UserId(uuid.uuid4())))
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            """
+            INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+            VALUES ('notifications', %s, 'UserPasswordChanged', 5, 'refused', now(), %s)
+            """,
+            [sent.id, sent.model_dump_json()],
+        )
+    problem = program.json("--set", "smtp_url=smtp://127.0.0.1:1", "dead", "replay", "notifications", str(sent.id), code=1)
+    assert "there is no notice to send" in problem["detail"]
+    assert [each["message_id"] for each in program.json("dead")["items"]] == [str(sent.id)]
 
 
 def test_a_relay_without_its_broker_reports_it(program: Program) -> None:

@@ -114,8 +114,10 @@ def _by_mail(inbox: PostgresInbox[notifications.Recipients], notices: notificati
     async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
         prepared = await notices.prepare(event, message, stores.recipients)
         if prepared is None:
-            # Not handled: where it had too many today, tomorrow is another day.
-            raise HandlingRefused("nobody is to be written to about it: its recipient is gone or had too many today, or it is old")
+            # The letter is kept, since its recipient may get a notice tomorrow.
+            raise HandlingRefused(
+                "there is no notice to send: the recipient is gone or has had as many as allowed today, or the event is older than a day"
+            )
         await notices.carry_out(prepared)
         return Verdict.HANDLED
 

@@ -114,9 +114,15 @@ def _from_files(
             unread.add(key)
             continue
         try:
-            found[key] = RawSetting(variable.name, read_small_file(Path(path)).decode("utf-8-sig").strip(), name)
+            text = read_small_file(Path(path)).decode("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{variable}: the file cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
+            unread.add(key)
+            continue
+        if text:
+            found[key] = RawSetting(variable.name, text, name)
+        else:
+            problems.append(f"{variable}: the file is empty; write the secret into it, or remove the variable")
             unread.add(key)
     return found, problems, unread
 
