@@ -24,6 +24,9 @@ def info(server: LocalServer, section: str) -> dict[str, Any]:
 def frozen(server: LocalServer) -> Generator[None]:
     """Freeze a server until the end of the block: it keeps its connections and answers nothing."""
     os.kill(server.process_id, signal.SIGSTOP)
+    # A thread of it may run, and answer, until all of them have stopped.
+    _, status = os.waitpid(server.process_id, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
     try:
         yield
     finally:
