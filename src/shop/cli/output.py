@@ -1,4 +1,7 @@
-"""Output of the commands: tables or JSON; results to stdout, everything else to stderr."""
+"""Output of the commands: tables or JSON; results to stdout, everything else to stderr.
+
+What writes tables and notes imports rich: JSON does not need it.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.tree import Tree
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.tree import Tree
 
 
 class ExitCode(IntEnum):
@@ -66,6 +70,8 @@ class Output:
         if self.is_json:
             self._json(values)
             return
+        from rich.table import Table
+
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
@@ -88,6 +94,8 @@ class Output:
         if self.is_json:
             self._json({"items": list(rows), **cursors})
             return
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False)
         for number, column in enumerate(columns):
             # The first column is for copying.
@@ -122,6 +130,8 @@ class Output:
             _note(f"shop: {problem.detail}")
 
     def _print(self, what: RenderableType) -> None:
+        from rich.console import Console
+
         is_terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] it may be closed
         # Rich has a treatment of its own for what it cannot write. A pipe has no width.
         console = Console(
@@ -164,6 +174,8 @@ def _write(text: str) -> None:
 
 def _note(text: str) -> None:
     """Write a line to stderr, if that is possible."""
+    from rich.console import Console
+
     with suppress(OSError):
         Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 

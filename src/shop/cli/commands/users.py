@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shop.application.reads.users import UserFilter, UserSort
+from shop.application.reads.searches import UserFilter, UserSort
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, session
 from shop.domain.result import Err, Ok, Result
