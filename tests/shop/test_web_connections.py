@@ -38,7 +38,7 @@ async def web(database_url: str) -> AsyncIterator[Web]:
 
 
 @asynccontextmanager
-async def on_port(web: Web, connections: Connections, trusted: str = "127.0.0.1") -> AsyncGenerator[int]:
+async def serving(web: Web, connections: Connections, trusted: str = "127.0.0.1") -> AsyncGenerator[tuple[Server, int]]:
     """Serve on a port until the end of the block."""
     addresses = list[str]()
     listening = Listening("127.0.0.1", 0, trusted_proxies=trusted_networks(trusted))
@@ -46,9 +46,16 @@ async def on_port(web: Web, connections: Connections, trusted: str = "127.0.0.1"
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 uvicorn sets no event
         await asyncio.sleep(0.01)
-    yield int(addresses[0].rpartition(":")[2])
+    yield server, int(addresses[0].rpartition(":")[2])
     server.should_exit = True
     await running
+
+
+@asynccontextmanager
+async def on_port(web: Web, connections: Connections, trusted: str = "127.0.0.1") -> AsyncGenerator[int]:
+    """Serve on a port, which it returns, until the end of the block."""
+    async with serving(web, connections, trusted) as (_, port):
+        yield port
 
 
 async def connected(port: int, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -92,6 +99,16 @@ async def test_connections_that_send_nothing_keep_nobody_out(web: Web) -> None:
         assert (await answered(port, LIVE))[0] == 200
         for _, writer in held:
             writer.close()
+
+
+async def test_no_part_of_an_answer_waits_for_an_acknowledgement(web: Web) -> None:
+    async with serving(web, Connections(most=16)) as (server, port):
+        reader, writer = await connected(port, LIVE)
+        await answer(reader)
+        (connection,) = server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
 
 
 async def test_who_waits_for_an_answer_is_not_displaced(web: Web) -> None:

@@ -180,6 +180,9 @@ def _sockets(here: Listening) -> list[socket.socket]:
     try:
         for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
             opened.append(socket.create_server(address, family=family, backlog=BACKLOG))
+            # Connections inherit it. asyncio sets it only for sockets made with a protocol, which these are not; without it, the
+            # content of an answer waits for the client's delayed acknowledgement of the headers, some 40 ms.
+            opened[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
         for each in opened:
             each.close()
