@@ -18,6 +18,7 @@ import shop.bootstrap
 import shop.cli.commands
 from shop.cli import app
 from shop.cli.commands import COMMANDS, Commands
+from shop.local_servers import LocalServer
 
 # Of servers that are optional, of the web, of log lines and of measurements.
 HEAVY = {"aiosmtplib", "fastapi", "limits", "nats", "opentelemetry.sdk", "redis", "structlog", "uvicorn"}
@@ -69,6 +70,10 @@ def test_a_command_that_only_reads_postgresql_imports_no_client_of_another_serve
     assert "psycopg" in modules
 
 
+def test_what_serves_others_can_log_without_an_import(service_url: str, nats: LocalServer) -> None:
+    assert "structlog" in imported(["relay --once"], DATABASE_URL=service_url, NATS_URL=nats.url)["relay --once"]
+
+
 def test_the_help_of_the_root_is_the_one_of_the_commands_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = CliRunner().invoke(app, ["--help"], prog_name="shop").stdout
 
@@ -101,7 +106,7 @@ def test_an_unknown_command_is_reported_with_the_similar_ones(arguments: list[st
 def test_the_composition_root_has_the_names_that_type_checkers_see() -> None:
     for name in shop.bootstrap.__all__:
         value = getattr(shop.bootstrap, name)
-        place = shop.bootstrap._PLACES[name]  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] it has none for them
+        place: str = vars(shop.bootstrap)["_PLACES"][name]
         assert value is getattr(import_module(place), name)
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = shop.bootstrap.Nothing  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cached_property
+from importlib import import_module
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -48,7 +49,7 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
 
 def prepare_log_lines() -> None:
     """Import what renders log lines, which otherwise the first one does."""
-    import structlog  # noqa: F401 for `log_formatter`
+    import_module("structlog")
 
 
 class _FromFirstLine(logging.Formatter):
