@@ -29,7 +29,7 @@ def _in_utc(moment: datetime) -> datetime:
 class Message(BaseModel):
     """An event with its metadata. `id` identifies repeated deliveries. The maximum lengths are those of outbox and inbox."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: Annotated[uuid.UUID, Field(description="Identifies the event: the same in each delivery.")]
     aggregate: Annotated[str, Field(max_length=120, description="What has changed, as in `order:<id>`.")]
