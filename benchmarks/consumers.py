@@ -161,7 +161,7 @@ async def _nothing_requested(url: str) -> None:
     client = await nats.connect(url)
     try:
         jetstream = client.jetstream()
-        while any(each.num_waiting for each in await jetstream.consumers_info("SHOP")):
+        while any(each.num_waiting for each in await jetstream.consumers_info("SHOP")):  # noqa: ASYNC110 the state is the broker's
             await asyncio.sleep(0.1)
     finally:
         await client.close()
@@ -197,7 +197,9 @@ def verify(conn: psycopg.Connection) -> None:
     [counted] = conn.execute("SELECT sum(orders), sum(revenue_minor) FROM daily_sales").fetchall()
     wrong = [f"{lost} events were not handled"] if lost else []
     wrong += [f"{overtaken} events overtook an earlier one of their order"] if overtaken else []
-    wrong += [f"{counted[0]} payments of {counted[1]} were counted instead of {expected[0]} of {expected[1]}"] if counted != expected else []
+    wrong += (
+        [f"{counted[0]} payments of {counted[1]} were counted instead of {expected[0]} of {expected[1]}"] if counted != expected else []
+    )
     if wrong:
         raise Wrong("; ".join(wrong))
 

@@ -226,7 +226,8 @@ def main(
         run_shop(environment, "seed", str(users))
         with serving(environment) as server:
             found = asyncio.run(measure(server, load, lambda user: run_shop(environment, "roles", "grant", user, "clerk")))
-    text = f"{as_table(found, load)}\n{setting(f'{users:,} users with their orders', f'{seconds:g} s for each operation', load=before, note=note)}"
+    where = setting(f"{users:,} users with their orders", f"{seconds:g} s for each operation", load=before, note=note)
+    text = f"{as_table(found, load)}\n{where}"
     typer.echo(text, nl=False)
     if is_recorded:
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), {"load": text}), encoding="utf-8")
