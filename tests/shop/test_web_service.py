@@ -268,6 +268,22 @@ async def test_every_parameter_that_would_be_ignored_is_refused(web: Web) -> Non
                 assert problem(await clerk("GET", f"{path.replace('{user_id}', clerk.id)}?{name}=5.0")) == (422, "invalid-request"), path
 
 
+@pytest.mark.parametrize(
+    ("order", "at"),
+    [
+        ('{"user_id": "%s", "user_id": "%s", "lines": []}', ["user_id"]),
+        ('{"user_id": "%s", "lines": [{"sku": "A", "sku": "B", "title": "x", "title": "x"}], "x": "%s"}', ["sku", "title"]),
+        (r'{"user_id": "%s", "\u0075ser_id": "%s", "\ud800": 1, "\ud800": 2}', ["user_id", "\\ud800"]),
+    ],
+)
+async def test_a_name_in_an_object_of_the_body_is_sent_once(web: Web, order: str, at: list[str]) -> None:
+    ada, eve = await web.person(), await web.person()
+    headers = {**ada.headers, "Content-Type": "application/json"}
+    refused = await web.client.post("/orders", content=order % (ada.id, eve.id), headers=headers)
+    assert problem(refused) == (422, "invalid-request")
+    assert refused.json()["errors"] == [{"at": f"/body/{name}", "reason": "is sent more than once"} for name in at]
+
+
 async def test_headers_that_are_no_lists_are_sent_once(web: Web) -> None:
     ada = await web.person()
     order = {"user_id": ada.id, "lines": [LINE]}
