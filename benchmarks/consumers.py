@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import nats
 import psycopg
 import typer
 
@@ -26,6 +25,7 @@ from benchmarks.report import seconds as readable
 from shop.domain.events import OrderPaid
 from shop.domain.money import Currency, Money
 from shop.domain.values import OrderId, UserId
+from shop.infrastructure.nats.broker import open_broker
 from shop.infrastructure.postgres.pool import open_pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.local_servers import nats_server
@@ -158,13 +158,10 @@ def _signal(processes: Sequence[subprocess.Popen[str]], number: signal.Signals) 
 
 async def _nothing_requested(url: str) -> None:
     """Wait until the requests of the stopped processes have expired: a message for one of them would be delivered again much later."""
-    client = await nats.connect(url)
-    try:
-        jetstream = client.jetstream()
+    async with open_broker(url) as broker:
+        jetstream = await broker.jetstream()
         while any(each.num_waiting for each in await jetstream.consumers_info("SHOP")):  # noqa: ASYNC110 the state is the broker's
             await asyncio.sleep(0.1)
-    finally:
-        await client.close()
 
 
 def _wait_until_handled(conn: psycopg.Connection) -> None:
