@@ -162,7 +162,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
         mail = None if settings.smtp_url is None else notifier(settings.smtp_url, settings.mail_sender)
         metrics = MessagingMetrics(usage)
         # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
-        unchecked = replace(pool_options(settings), min_size=0, is_checked=False)
+        unchecked = replace(pool_options(settings), min_size=0, is_checked=False, autocommit=False)
         inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
         pools["inbox"] = inboxes
         usage.register(PoolMetrics(pools))
