@@ -1,6 +1,6 @@
--- Count the notice of a message to a recipient, and return 1; 0 if the recipient was sent this number of others today, in UTC.
--- A message that was counted today is not counted again.
--- name: CountNotice :execrows
+-- Count the notice of a message to a recipient, unless the recipient was sent this number of others today, in UTC. A message that was
+-- counted today is not counted again: return whether it was.
+-- name: CountNotice :one
 INSERT INTO notices AS known (recipient, day, sent, messages)
 VALUES (@recipient, (now() AT TIME ZONE 'UTC')::date, 1, ARRAY[@message_id::uuid])
 ON CONFLICT (recipient) DO UPDATE
@@ -15,9 +15,14 @@ SET day = EXCLUDED.day,
         WHEN @message_id::uuid = ANY(known.messages) THEN known.messages
         ELSE known.messages || EXCLUDED.messages
     END
-WHERE known.day < EXCLUDED.day OR @message_id::uuid = ANY(known.messages) OR known.sent < @at_most;
+WHERE known.day < EXCLUDED.day OR @message_id::uuid = ANY(known.messages) OR known.sent < @at_most
+RETURNING EXISTS (
+    -- As it was before.
+    SELECT FROM notices AS before
+    WHERE before.recipient = known.recipient AND before.day = known.day AND @message_id::uuid = ANY(before.messages)
+) AS was_counted;
 
--- Take back the count of a notice that was not sent.
+-- Take back the count of a notice that was certainly not sent.
 -- name: TakeBackNotice :exec
 UPDATE notices
 SET sent = sent - 1,

@@ -32,6 +32,9 @@ PROOFS: Final[dict[str, str]] = {
         "at most one (the unique index `login_attempts_pkey` allows one row for the"
         " given values)"
     ),
+    "CountNotice": (
+        "at most one (one row is inserted, but the WHERE of DO UPDATE may skip it)"
+    ),
     "PlaceOrder": (
         "at most one (aggregates without GROUP BY give one row, and HAVING may drop it)"
     ),

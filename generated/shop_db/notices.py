@@ -6,7 +6,8 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from ._direct import aexecute, aexecute_count
+from ._direct import aexecute, aexecute_count, afetch_one
+from ._proofs import ProofBrokenError
 from ._tracing import atraced
 
 COUNT_NOTICE: Final = """\
@@ -26,6 +27,12 @@ SET day = EXCLUDED.day,
     END
 WHERE known.day < EXCLUDED.day OR $2::uuid = ANY(known.messages)
     OR known.sent < $3::int4
+RETURNING EXISTS (
+    -- As it was before.
+    SELECT FROM notices AS before
+    WHERE before.recipient = known.recipient AND before.day = known.day
+        AND $2::uuid = ANY(before.messages)
+) AS was_counted
 """
 
 
@@ -36,13 +43,20 @@ async def count_notice(
     recipient: str,
     message_id: UUID,
     at_most: int,
-) -> int:
-    """Count the notice of a message to a recipient, and return 1; 0 if the recipient
-    was sent this number of others today, in UTC.
-
-    A message that was counted today is not counted again.
+) -> bool | None:
+    """Count the notice of a message to a recipient, unless the recipient was sent
+    this number of others today, in UTC. A message that was counted today is not counted
+    again: return whether it was.
     """
-    return await aexecute_count(conn, COUNT_NOTICE, (recipient, message_id, at_most))
+    row, count = await afetch_one(
+        conn,
+        COUNT_NOTICE,
+        (recipient, message_id, at_most),
+        binary=True,
+    )
+    if count > 1:
+        raise ProofBrokenError("CountNotice", count)
+    return None if row is None else row[0]
 
 
 TAKE_BACK_NOTICE: Final = """\
@@ -60,7 +74,7 @@ async def take_back_notice(
     message_id: UUID,
     recipient: str,
 ) -> None:
-    """Take back the count of a notice that was not sent."""
+    """Take back the count of a notice that was certainly not sent."""
     await aexecute(conn, TAKE_BACK_NOTICE, (message_id, recipient))
 
 

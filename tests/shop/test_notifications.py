@@ -39,6 +39,7 @@ from shop.application.messaging.interest import partition_of
 from shop.application.messaging.messages import read_message
 from shop.application.messaging.notifications import (
     TO_A_DOMAIN,
+    Delivery,
     Notices,
     Notification,
     NotificationPostponed,
@@ -83,6 +84,8 @@ class Mailbox:
     refused: str | None = None
     """The recipient who is answered so; by default all."""
     sender_answer: str = "250 OK"
+    content_answer: str | None = None
+    """What it answers after the end of the content, which it has accepted by then; "nothing" if it does not answer."""
     slow: re.Pattern[str] | None = None
     """The recipients about whom it says again and again that the answer follows, until `answering` is set."""
     answering: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,13 +114,15 @@ class Mailbox:
         return self.recipient_answer
 
     async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 as above
-        if self.answer == "disconnect":
+        if "disconnect" in {self.answer, self.content_answer}:
             server.transport.close()
-        if self.answer.startswith("250"):
+        if self.answer.startswith("250") or self.content_answer is not None:
             mail = email.message_from_bytes(envelope.content, policy=default_policy)
             assert isinstance(mail, EmailMessage)
             self.mails.append(mail)
-        return self.answer
+        if self.content_answer == "nothing":
+            await asyncio.Event().wait()
+        return self.content_answer or self.answer
 
 
 @asynccontextmanager
@@ -145,14 +150,14 @@ async def serving(mailbox: Mailbox, port: int = 0, *, tls: ssl.SSLContext | None
                 writer.close()
 
 
-def by_mail(pool: Pool, url: str) -> ClaimingConsumer[Recipients, PreparedNotice]:
+def by_mail(pool: Pool, url: str, within: float = 20.0) -> ClaimingConsumer[Recipients, PreparedNotice]:
     inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
-    return ClaimingConsumer(inbox, Notices(SmtpNotifier(url, "shop@example.com")))
+    return ClaimingConsumer(inbox, Notices(SmtpNotifier(url, "shop@example.com", within=within)))
 
 
-def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Coroutine[Any, Any, Verdict | Failed]]:
+def consumer(pool: Pool, url: str, attempts: int = 5, within: float = 20.0) -> Callable[..., Coroutine[Any, Any, Verdict | Failed]]:
     inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
-    process = MessageReader(get_args(Event), inbox, by_mail(pool, url), attempts=attempts)
+    process = MessageReader(get_args(Event), inbox, by_mail(pool, url, within), attempts=attempts)
 
     async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict | Failed:
         # Messages about one event and time are one message.
@@ -356,7 +361,7 @@ async def test_a_login_is_sent_by_tls_to_a_server_that_is_trusted(scheme: str, t
 
     async def send(password: str) -> None:
         async with serving(mailbox, **tls, **options) as port:
-            await SmtpNotifier(f"{scheme}://ada:{password}@127.0.0.1:{port}", "shop@example.com").send(NOTE)
+            await SmtpNotifier(f"{scheme}://ada:{password}@127.0.0.1:{port}", "shop@example.com").send(Delivery(NOTE))
 
     with pytest.raises(NotifierLost):
         await send("s3cret%40more")
@@ -400,7 +405,7 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
         note = replace(NOTE, to=EmailAddress(address), text="Hello Zoë")
-        await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(note)
+        await SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com").send(Delivery(note))
         # The client does not wait for the answer to its goodbye.
         await ended.wait()
     assert commands[1:] == [b"MAIL FROM:<shop@example.com>\r\n", f"RCPT TO:<{address}>\r\n".encode(), b"DATA\r\n"]
@@ -408,6 +413,13 @@ async def test_a_mail_goes_to_the_stored_address_alone_whatever_that_is(address:
     assert [line for line in head.split(b"\r\n") if line[:3].lower() in {b"to:", b"cc:", b"bcc"}] == [f"To: {address}".encode()]
     assert content[0].isascii()
     assert body
+
+
+async def test_lines_that_begin_with_a_dot_arrive_as_they_are() -> None:
+    mailbox, text = Mailbox(), "Good day\r\n.\r\n..\r\n.RCPT\r\n"
+    async with serving(mailbox) as port:
+        await SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com").send(Delivery(replace(NOTE, text=text)))
+    assert [mail.get_content() for mail in mailbox.mails] == [text]
 
 
 async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(
@@ -425,6 +437,10 @@ async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(
             mailbox.recipient_answer, mailbox.answer = "250 OK", answer
             assert await receive(UserPasswordChanged(ada), times=2, age=age + timedelta(hours=1)) is Verdict.DEAD
             mailbox.answer = "250 OK"
+            if answer == "disconnect":
+                # After the content, so it counts: it may have been sent.
+                async with pool.connection() as conn:
+                    await conn.execute("UPDATE notices SET day = day - 1")
             assert await receive(UserPasswordChanged(ada), age=timedelta(hours=3, seconds=number)) is Verdict.HANDLED
     assert len(mailbox.mails) == len(answers)
     # What any user can cause has no traceback.
@@ -539,7 +555,7 @@ async def test_a_mail_has_one_deadline_however_often_the_server_says_that_the_an
     mailbox = Mailbox(slow=re.compile("ada"))
     async with serving(mailbox) as port:
         with pytest.raises(NotificationPostponed):
-            await SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com", within=0.3).send(NOTE)
+            await SmtpNotifier(f"smtp://127.0.0.1:{port}", "shop@example.com", within=0.3).send(Delivery(NOTE))
         await until(lambda: not mailbox.held)
 
     closed = asyncio.Event()
@@ -559,7 +575,7 @@ async def test_a_mail_has_one_deadline_however_often_the_server_says_that_the_an
     async with await asyncio.start_server(greet, "127.0.0.1") as server:
         notifier = SmtpNotifier(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", "shop@example.com", opened_within=0.3)
         with pytest.raises(NotifierLost):
-            await notifier.send(NOTE)
+            await notifier.send(Delivery(NOTE))
         await closed.wait()
 
 
@@ -625,7 +641,7 @@ async def test_a_name_of_this_host_that_is_not_resolved_is_no_failure_of_a_messa
     monkeypatch.setattr(socket, "getfqdn", lambda: str(resolved.wait()))
     try:
         with pytest.raises(NotifierLost, match="the name of this host"):
-            await SmtpNotifier("smtp://127.0.0.1:1", "shop@example.com", opened_within=0.05).send(NOTE)
+            await SmtpNotifier("smtp://127.0.0.1:1", "shop@example.com", opened_within=0.05).send(Delivery(NOTE))
     finally:
         resolved.set()
 
@@ -644,3 +660,67 @@ async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Po
         again = [await receive(ada, age=timedelta(minutes=number)) for number in range(7)]
     assert again == [Verdict.HANDLED] * 7
     assert len(mailbox.mails) == 5
+
+
+# --- Mails of which nobody knows whether they were sent -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"), [("nothing", "deadline"), ("disconnect", "error"), ("OK", "error"), ("nothing", "stop"), ("nothing", "death")]
+)
+async def test_a_notice_that_may_have_been_sent_counts_although_its_repetition_is_refused(
+    pool: Pool, conn: Connection, pg_users: PostgresUserRepository, answer: str, end: str
+) -> None:
+    mailbox, event = Mailbox(content_answer=answer), UserPasswordChanged(await registered(pg_users))
+    async with serving(mailbox) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        sending = asyncio.create_task(consumer(pool, url, within=2.0 if end == "deadline" else 20.0)(event))
+        await until(lambda: len(mailbox.mails) == 1 or sending.done())
+        if end == "death":
+            # Nothing is left of its process but the claim, which ends.
+            await conn.execute("UPDATE inbox SET claimed_until = now()")
+        elif end == "stop":
+            sending.cancel()
+            await asyncio.wait([sending])
+            assert await (await conn.execute("SELECT claimed_until FROM inbox")).fetchall() == [(None,)]
+        else:
+            assert await sending == Failed(1)
+        mailbox.content_answer, mailbox.answer = None, "550 had it already"
+        assert isinstance(await consumer(pool, url)(event), Failed)
+        sending.cancel()
+        await asyncio.wait([sending])
+    assert len(mailbox.mails) == 1
+    assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+
+
+async def buried(conn: Connection, event: Event, **changes: object) -> uuid.UUID:
+    """Insert a dead letter of the consumer, and return its id."""
+    letter = message(event).model_copy(update={"occurred_at": datetime.now(UTC), **changes})
+    await conn.execute(
+        """
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        VALUES ('notifications', %s, %s, 5, 'refused', now(), %s)
+        """,
+        [letter.id, letter.event_type, letter.model_dump_json()],
+    )
+    return letter.id
+
+
+async def test_a_replayed_notice_counts_before_it_is_sent_and_whatever_becomes_of_it(
+    database_url: str, conn: Connection, pg_users: PostgresUserRepository
+) -> None:
+    mailbox, ada = Mailbox(content_answer="nothing"), await registered(pg_users)
+    letter = await buried(conn, UserPasswordChanged(ada))
+    async with serving(mailbox) as port:
+        settings = Settings.model_validate({"database_url": database_url, "smtp_url": f"smtp://127.0.0.1:{port}"})
+        async with open_shop(settings, Adapters(passwords=CheapHasher())) as shop:
+            replaying = asyncio.create_task(shop.dead_letters.replay(CONTEXT, "notifications", letter))
+            await until(lambda: len(mailbox.mails) == 1 or replaying.done())
+            # As it stays if the process dies now.
+            assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+            replaying.cancel()
+            await asyncio.wait([replaying])
+            mailbox.content_answer = None
+            assert await shop.dead_letters.replay(CONTEXT, "notifications", letter) == Ok(None)
+    assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+    assert len({mail["Message-ID"] for mail in mailbox.mails}) == 1

@@ -11,7 +11,7 @@ from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.cache_invalidation import CacheInvalidation
 from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Consumer, Verdict
-from shop.application.messaging.dead_letters import DeadLetterStores, Replay
+from shop.application.messaging.dead_letters import DeadLetterStores, OutsideReplay, Replay
 from shop.application.messaging.idempotent_consumer import Handler, IdempotentConsumer
 from shop.application.messaging.interest import PARTITIONS, Interest
 from shop.application.messaging.messages import Message
@@ -49,7 +49,7 @@ class Registered:
     events: Collection[type[Event]]
     graveyard: Graveyard
     process: EventProcessor
-    replay: Replay[_Stores]
+    replay: Replay[_Stores] | OutsideReplay[_Stores]
     unordered: Unordered | None = None
 
 
@@ -92,20 +92,27 @@ def _by_handler(
 
 
 def _by_mail(inbox: PostgresInbox[notifications.Recipients], notices: notifications.Notices) -> Registered:
-    """Register the consumer that writes to users. Only an operator's replay sends in a transaction, which is that of its settlement."""
+    """Register the consumer that writes to users. Only an operator's replay sends in a transaction, which is that of its settlement.
 
-    async def replay(event: Event, message: Message, stores: _Stores) -> Verdict:
+    Its count is never taken back: two replays at the same time may share it.
+    """
+
+    async def prepare(event: Event, message: Message, stores: _Stores) -> Replay[_Stores]:
         prepared = await notices.prepare(event, message, stores.recipients)
         if prepared is None:
             # The letter is kept, since its recipient may get a notice tomorrow.
             raise HandlingRefused(
                 "there is no notice to send: the recipient is gone or has had as many as allowed today, or the event is older than a day"
             )
-        await notices.carry_out(prepared)
-        return Verdict.HANDLED
+
+        async def send(_event: Event, _message: Message, _stores: _Stores) -> Verdict:
+            await notices.carry_out(prepared)
+            return Verdict.HANDLED
+
+        return send
 
     process = ClaimingConsumer(inbox, notices)
-    return Registered(notifications.EVENTS, inbox, process, replay, Unordered(notifications.RETRIES, notifications.AT_ONCE))
+    return Registered(notifications.EVENTS, inbox, process, OutsideReplay(prepare), Unordered(notifications.RETRIES, notifications.AT_ONCE))
 
 
 def _idempotent(pool: Pool, name: ConsumerName, events: Collection[type[Event]], process: EventProcessor) -> Registered:

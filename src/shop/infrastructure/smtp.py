@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from email.message import EmailMessage
@@ -12,15 +13,26 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 
-from shop.application.messaging.notifications import Notification, NotificationPostponed, NotificationRefused, NotifierLost
+from shop.application.messaging.notifications import (
+    Delivery,
+    Notification,
+    NotificationOutcomeUnknown,
+    NotificationPostponed,
+    NotificationRefused,
+    NotifierLost,
+)
 
 _OK: Final = 250
 _FORWARDED: Final = 251
+_START_INPUT: Final = 354
+# What is no reply of a refusal, such as one that cannot be read, refuses nothing.
+_REFUSALS: Final = range(400, 600)
 # Replies from here on are permanent (RFC 5321, 4.2.1), except those that want another login (RFC 4954, 6): no fault of the message.
 _PERMANENT: Final = 500
 _OF_THE_LOGIN: Final = frozenset({530, 534, 535, 538})
+_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 # Of seven bits, which every server takes.
 _POLICY: Final = SMTP_POLICY.clone(cte_type="7bit")
 
@@ -43,8 +55,11 @@ class SmtpNotifier:
         self._within = within
         self._own_name: str | None = None
 
-    async def send(self, notification: Notification) -> None:
-        """Send a message to its address alone. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
+    async def send(self, delivery: Delivery) -> None:
+        """Send a message to its address alone.
+
+        Raises `NotifierLost`, `NotificationPostponed`, `NotificationRefused` or `NotificationOutcomeUnknown`.
+        """
         deadline = asyncio.get_running_loop().time() + self._within
         if self._own_name is None:
             self._own_name = await self._named()
@@ -63,7 +78,7 @@ class SmtpNotifier:
         )
         try:
             await self._open(client)
-            await _transfer(client, notification.to.text, self._content(notification), deadline)
+            await _transfer(client, delivery, self._content(delivery.notification), deadline)
             # The message was accepted, whatever the answer is, and so nothing waits for it.
             if isinstance(client.transport, asyncio.WriteTransport):
                 client.transport.write(b"QUIT\r\n")
@@ -113,23 +128,38 @@ class SmtpNotifier:
             raise NotifierLost(_reason(lost)) from None
 
 
-async def _transfer(client: SMTP, address: str, content: bytes, deadline: float) -> None:
+async def _transfer(client: SMTP, delivery: Delivery, content: bytes, deadline: float) -> None:
     try:
         async with asyncio.timeout_at(deadline):
             # Not by its rcpt(), as above.
-            await _command(client, f"RCPT TO:<{address}>", _OK, _FORWARDED)
-            await client.data(content)
+            await _command(client, f"RCPT TO:<{delivery.notification.to}>", _OK, _FORWARDED)
+            # Not by its data(), which does not say how far it got.
+            await _command(client, "DATA", _START_INPUT)
+            if client.protocol is None or not client.is_connected:
+                raise SMTPServerDisconnected("Connection lost")
+            # Once the end of the content is written, the server may have it, and accept the message whether or not its answer arrives.
+            delivery.is_in_doubt = True
+            client.protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")
+            _require(await client.protocol.read_response(), _OK)
     except SMTPResponseException as refused:
+        if delivery.is_in_doubt and refused.code not in _REFUSALS:
+            raise NotificationOutcomeUnknown(f"{_reason(refused)}, and may have accepted the message") from None
+        delivery.is_in_doubt = False
         if refused.code < _PERMANENT or refused.code in _OF_THE_LOGIN:
             raise NotificationPostponed(_reason(refused)) from None
         raise NotificationRefused(_reason(refused)) from None
     except (SMTPException, OSError) as lost:
+        if delivery.is_in_doubt:
+            raise NotificationOutcomeUnknown(f"{_reason(lost)}, and may have accepted the message") from None
         # Perhaps because of this message.
         raise NotificationPostponed(_reason(lost)) from None
 
 
 async def _command(client: SMTP, command: str, *codes: int) -> None:
-    reply = await client.execute_command(command.encode("ascii"))
+    _require(await client.execute_command(command.encode("ascii")), *codes)
+
+
+def _require(reply: SMTPResponse, *codes: int) -> None:
     if reply.code not in codes:
         raise SMTPResponseException(reply.code, reply.message)
 
@@ -143,5 +173,5 @@ def _own_name() -> str:
 def _reason(error: Exception) -> str:
     # Not their texts, which quote addresses.
     if isinstance(error, SMTPResponseException):
-        return f"the SMTP server answers {error.code}"
+        return f"the SMTP server answers {error.code}" if error.code > 0 else "the SMTP server's answer cannot be read"
     return f"the SMTP server does not answer: {type(error).__name__}"

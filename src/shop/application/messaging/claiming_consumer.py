@@ -69,7 +69,7 @@ class OutsideEffect(Protocol[F_contra, P]):
         ...
 
     async def take_back(self, prepared: P, effects: F_contra) -> None:
-        """Undo what the preparation wrote, since it was not carried out."""
+        """Undo what the preparation wrote, unless it was carried out, or may have been: it failed, or was cancelled."""
         ...
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Final, Protocol
 
 from shop.application.messaging.backoff import Backoff
@@ -24,6 +25,18 @@ class Notification:
     to: EmailAddress
     subject: str
     text: str
+
+
+@dataclass(slots=True)
+class Delivery:
+    """An attempt to send a notification.
+
+    `is_in_doubt` is false while the notifier has certainly not accepted the message: before the end of the content is sent, and after a
+    definite refusal. Otherwise it may be sent, whatever ends the attempt: an error, a cancellation, or the process.
+    """
+
+    notification: Notification
+    is_in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +81,25 @@ class NotifierLost(NotReady):
 
 
 class NotificationPostponed(HandlingRefused):
-    """The notifier does not accept this message now, and may accept others. The text has neither the address nor the message."""
+    """The notifier has not accepted this message, and may accept others. The text has neither the address nor the message."""
 
 
 class NotificationRefused(HandlingRefused):
     """The notifier will not deliver this message. The text has neither the address nor the message."""
 
 
+class NotificationOutcomeUnknown(HandlingRefused):
+    """The notifier received this message, and did not answer: it may be delivered. The text has neither the address nor the message."""
+
+
 class Notifier(Protocol):
     """Sends notifications."""
 
-    async def send(self, notification: Notification) -> None:
-        """Send a message. Raises `NotifierLost`, `NotificationPostponed` or `NotificationRefused`."""
+    async def send(self, delivery: Delivery) -> None:
+        """Send a message. Raises `NotifierLost`, `NotificationPostponed`, `NotificationRefused` or `NotificationOutcomeUnknown`.
+
+        Also if it is cancelled, `is_in_doubt` of the delivery then says whether the message may have been accepted.
+        """
         ...
 
 
@@ -102,6 +122,14 @@ RETRIES: Final = Backoff(first=60.0, longest=600.0)
 """The waits after a message could not be sent: with five attempts, a quarter of an hour at most."""
 
 
+class Counted(Enum):
+    """Since when the notice of a message counts as one of the day, or that it does not: the address had as many others as are allowed."""
+
+    NOW = "now"
+    BEFORE = "before"
+    REFUSED = "refused"
+
+
 class Recipients(Protocol):
     """What the handler reads and counts, in a transaction of its inbox."""
 
@@ -113,22 +141,23 @@ class Recipients(Protocol):
         """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
-    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> bool:
-        """Count the notice of a message to an address once, and return whether it may be sent: False if the address had all of the day."""
+    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
+        """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
         ...
 
     async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
-        """Take back the count of a notice that was not sent."""
+        """Take back the count of a notice that was certainly not sent."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedNotice:
-    """A notice that was counted, and is to be sent."""
+    """A notice that was counted, now or by an attempt before, and is to be sent."""
 
     message_id: uuid.UUID
     notice: Notice
-    notification: Notification
+    delivery: Delivery
+    was_counted: bool
 
 
 class Notices:
@@ -141,7 +170,8 @@ class Notices:
     a dead letter in the end. Others do not wait for it: a mailbox that accepts nothing must not delay what is written to anybody else.
     Nor must slow ones: at most `to_a_domain` messages are sent to a domain at the same time, and others to it are for later.
 
-    Until a notice is sent or has failed, it counts as one of the day.
+    A notice counts as one of the day unless it was certainly not sent, by none of its attempts. What became of one that left the count is
+    not known: its process died, or the notifier did not answer.
     """
 
     def __init__(self, notifier: Notifier, *, to_a_domain: int = TO_A_DOMAIN) -> None:
@@ -164,27 +194,29 @@ class Notices:
             return None
         # Before it is counted, which would be for nothing.
         self._require_turn(_domain(address))
-        if not await effects.count(address, notice, message.id):
+        counted = await effects.count(address, notice, message.id)
+        if counted is Counted.REFUSED:
             _log.warning("no notice about message %s: its recipient had %d of them today", message.id, notice.a_day)
             return None
-        return PreparedNotice(message.id, notice, notice.about(message, address))
+        return PreparedNotice(message.id, notice, Delivery(notice.about(message, address)), counted is Counted.BEFORE)
 
     async def carry_out(self, prepared: PreparedNotice) -> None:
         """Send a notice. Raises `Later`, or what the notifier raises."""
-        domain = _domain(prepared.notification.to)
+        domain = _domain(prepared.delivery.notification.to)
         # Again: others were prepared at the same time.
         self._require_turn(domain)
         self._sending[domain] += 1
         try:
-            await self._notifier.send(prepared.notification)
+            await self._notifier.send(prepared.delivery)
         finally:
             self._sending[domain] -= 1
             if not self._sending[domain]:
                 del self._sending[domain]
 
     async def take_back(self, prepared: PreparedNotice, effects: Recipients) -> None:
-        """Do not count a notice that was not sent."""
-        await effects.take_back(prepared.notification.to, prepared.notice, prepared.message_id)
+        """Do not count a notice that was certainly not sent, by this attempt nor by one before."""
+        if not prepared.was_counted and not prepared.delivery.is_in_doubt:
+            await effects.take_back(prepared.delivery.notification.to, prepared.notice, prepared.message_id)
 
     def _require_turn(self, domain: str) -> None:
         if self._sending[domain] >= self._to_a_domain:

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 
-from shop.application.messaging.notifications import Notice
+from shop.application.messaging.notifications import Counted, Notice
 from shop.domain.values import EmailAddress, UserId
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import notices, users
@@ -31,17 +31,19 @@ class PostgresRecipients:
         row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=within)
         return None if row is None else EmailAddress(row)
 
-    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> bool:
-        """Count the notice of a message to an address once, and return whether it may be sent: False if the address had all of the day."""
-        counted = await self._query(
+    async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
+        """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
+        was_counted = await self._query(
             notices.count_notice, recipient=_recipient(address, notice), message_id=message_id, at_most=notice.a_day
         )
         # After the count, whose row is locked now: rows locked by other transactions are skipped, so there is no deadlock.
         await self._query(notices.remove_old_notices, at_most=_REMOVED_AT_ONCE)
-        return counted == 1
+        if was_counted is None:
+            return Counted.REFUSED
+        return Counted.BEFORE if was_counted else Counted.NOW
 
     async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
-        """Take back the count of a notice that was not sent."""
+        """Take back the count of a notice that was certainly not sent."""
         await self._query(notices.take_back_notice, recipient=_recipient(address, notice), message_id=message_id)
 
 
