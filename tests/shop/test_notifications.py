@@ -724,3 +724,31 @@ async def test_a_replayed_notice_counts_before_it_is_sent_and_whatever_becomes_o
             assert await shop.dead_letters.replay(CONTEXT, "notifications", letter) == Ok(None)
     assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 1
+
+
+async def test_a_user_gets_no_notice_about_the_account_of_another_who_had_the_address(
+    database_url: str, conn: Connection, pool: Pool
+) -> None:
+    mailbox = Mailbox()
+    async with serving(mailbox) as port:
+        settings = Settings.model_validate({"database_url": database_url, "smtp_url": f"smtp://127.0.0.1:{port}"})
+        async with open_shop(settings, Adapters(passwords=CheapHasher())) as shop:
+            left = await shop.users.register(CONTEXT, ADA, Password("correct horse"))
+            assert isinstance(left, Ok)
+            moved = replace(ADA, email=EmailAddress("ada@example.net"))
+            assert isinstance(await shop.users.update_profile(CONTEXT, left.value.id, moved), Ok)
+            taken = await shop.users.register(CONTEXT, replace(ADA, email=EmailAddress("ADA@example.org")), Password("correct horse"))
+            assert isinstance(taken, Ok)
+            event = UserProfileUpdated(left.value.id)
+            [(occurred_at,)] = await (await conn.execute("SELECT replaced_at FROM former_addresses")).fetchall()
+            delivered = message(event).model_copy(update={"id": uuid.uuid4(), "occurred_at": occurred_at})
+            assert await by_mail(pool, f"smtp://127.0.0.1:{port}")(event, delivered) is Verdict.HANDLED
+            letter = await buried(conn, event, id=uuid.uuid4(), occurred_at=occurred_at)
+            refused = await shop.dead_letters.replay(CONTEXT, "notifications", letter)
+            assert isinstance(refused, Err)
+            assert "the previous address is that of another user" in str(refused.error)
+            assert mailbox.mails == []
+            # The letter was kept, and is sent when nobody else has the address.
+            assert isinstance(await shop.users.delete(CONTEXT, taken.value.id), Ok)
+            assert await shop.dead_letters.replay(CONTEXT, "notifications", letter) == Ok(None)
+    assert [mail["To"] for mail in mailbox.mails] == ["ada@example.org"]

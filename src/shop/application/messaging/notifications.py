@@ -141,6 +141,10 @@ class Recipients(Protocol):
         """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
+    async def is_of_another(self, address: EmailAddress, user_id: UserId) -> bool:
+        """Return whether the address is that of another user by now."""
+        ...
+
     async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
         """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
         ...
@@ -191,6 +195,10 @@ class Notices:
                 return None
         address = await find(user_id, message.occurred_at, _WORTH_KNOWING)
         if address is None:
+            return None
+        if notice is ADDRESS_CHANGED and await effects.is_of_another(address, user_id):
+            # Who would take it for a notice about the own account. Logged, since whoever took an account over can cause it.
+            _log.warning("no notice about message %s: the previous address is that of another user", message.id)
             return None
         # Before it is counted, which would be for nothing.
         self._require_turn(_domain(address))
