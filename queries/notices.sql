@@ -16,10 +16,14 @@ SET day = EXCLUDED.day,
         ELSE known.messages || EXCLUDED.messages
     END
 WHERE known.day < EXCLUDED.day OR @message_id::uuid = ANY(known.messages) OR known.sent < @at_most
-RETURNING EXISTS (
-    -- As it was before.
-    SELECT FROM notices AS before
-    WHERE before.recipient = known.recipient AND before.day = known.day AND @message_id::uuid = ANY(before.messages)
+RETURNING coalesce(
+    -- In the row as it was before.
+    (
+        SELECT former.day = known.day AND @message_id::uuid = ANY(former.messages)
+        FROM notices AS former
+        WHERE former.recipient = @recipient
+    ),
+    false
 ) AS was_counted;
 
 -- Take back the count of a notice that was certainly not sent.

@@ -27,11 +27,14 @@ SET day = EXCLUDED.day,
     END
 WHERE known.day < EXCLUDED.day OR $2::uuid = ANY(known.messages)
     OR known.sent < $3::int4
-RETURNING EXISTS (
-    -- As it was before.
-    SELECT FROM notices AS before
-    WHERE before.recipient = known.recipient AND before.day = known.day
-        AND $2::uuid = ANY(before.messages)
+RETURNING coalesce(
+    -- In the row as it was before.
+    (
+        SELECT former.day = known.day AND $2::uuid = ANY(former.messages)
+        FROM notices AS former
+        WHERE former.recipient = $1::varchar
+    ),
+    false
 ) AS was_counted
 """
 

@@ -379,8 +379,8 @@ async def get_former_recipient(
 
 
 IS_ADDRESS_OF_ANOTHER: Final = """\
-SELECT EXISTS (SELECT FROM users
-    WHERE lower(email) = lower($1::text) AND id <> $2::uuid) AS of_another
+SELECT coalesce((SELECT id <> $1::uuid FROM users WHERE lower(email) = lower($2::text)),
+    false) AS of_another
 """
 
 
@@ -393,14 +393,14 @@ SELECT EXISTS (SELECT FROM users
 async def is_address_of_another(
     conn: AsyncConnection[Any],
     *,
-    address: str,
     id: UUID,
+    address: str,
 ) -> bool:
     """Return whether an address is that of another user than the one with this id."""
     row, count = await afetch_one(
         conn,
         IS_ADDRESS_OF_ANOTHER,
-        (address, id),
+        (id, address),
         binary=True,
     )
     if row is None or count > 1:
