@@ -101,7 +101,10 @@ class Operation(Generic[R_co]):
         self._is_to_commit = True
 
     async def claim_key(self) -> None:
-        """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it."""
+        """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it.
+
+        May commit, so nothing may be written before.
+        """
         once = self._context.once
         if once is None:
             return
@@ -109,8 +112,14 @@ class Operation(Generic[R_co]):
         if not await self._uow.answers.lock(self._scope, once.key):
             raise KeyTaken(KeyInUse(once.key))
         stored = await self._uow.answers.get(self._scope, once.key)
-        if stored is not None:
-            raise KeyTaken(AlreadyAnswered(stored.answer) if stored.fingerprint == once.fingerprint else KeyReused(once.key))
+        if stored is None:
+            return
+        if stored.fingerprint != once.fingerprint:
+            raise KeyTaken(KeyReused(once.key))
+        # What can be read may not be replicated: the primary has restarted since, or the commit was told not to wait.
+        await self._uow.answers.await_replication()
+        await self._commit(())
+        raise KeyTaken(AlreadyAnswered(stored.answer))
 
     async def end(self, result: Result[object, object]) -> None:
         """Write the collected events to the outbox, and the answer of a request with a key; then commit, if the work called for it."""

@@ -68,9 +68,10 @@ class Retries:
 
 @dataclass(slots=True)
 class _UnknownCommits:
-    """The commits of one use case whose outcome is unknown: whether there are any, and the events of those that may be committed."""
+    """The commits of one use case whose outcome is unknown: whether there are any, the deadline for finding out, and their events."""
 
     are_any: bool = False
+    until: float = 0.0
     events: list[Event] = field(default_factory=list[Event])
 
 
@@ -197,6 +198,11 @@ class Transactions(Generic[R_co]):
                 await operation.end(result)
                 return result
         except CommitOutcomeUnknown as error:
+            if not unknown.are_any:
+                # The commit itself had no deadline.
+                unknown.until = asyncio.get_running_loop().time() + self._retries.deadline
+            if not deadline.expired():
+                deadline.reschedule(unknown.until)
             unknown.are_any = True
             unknown.events += () if operation is None else operation.committed
             _log.error("%s: the outcome of the commit is unknown: %s", action, error)
