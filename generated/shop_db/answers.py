@@ -68,6 +68,7 @@ async def get_answer(
 
 MARK_LOG: Final = """\
 SELECT pg_logical_emit_message(true, 'shop'::text, ''::text)
+WHERE NOT pg_is_in_recovery()
 """
 
 
@@ -76,7 +77,8 @@ async def mark_log(conn: AsyncConnection[Any]) -> None:
     """Write a record to the write-ahead log that changes nothing.
 
     A transaction that only reads waits for no standby; with this record it does, at its
-    commit, until the standby has all of the log before it.
+    commit, until the standby has all of the log before it. A standby itself writes
+    none, and has what it shows.
     """
     await aexecute(conn, MARK_LOG)
 

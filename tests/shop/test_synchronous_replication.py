@@ -25,7 +25,7 @@ from shop.application.transactions.failures import CommitOutcomeUnknown, Outcome
 from shop.application.transactions.runner import Retries, Transactions
 from shop.application.transactions.unit_of_work import UnitOfWork
 from shop.domain.events import Event, OrderPaid
-from shop.domain.result import Err
+from shop.domain.result import Err, Ok
 from shop.domain.users import Profile, User
 from shop.domain.values import EmailAddress, Password, PersonName
 from shop.infrastructure.postgres.administration.owner import owner_transaction
@@ -36,10 +36,11 @@ from shop.infrastructure.postgres.transactions.repositories import PostgresRepos
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from tests.support.servers import ReadyCluster
+from tests.support.waiting import wait_until
 
 from .conftest import Dbmate
 from .events import ORDER, TOTAL, USER, message
-from .replication import Server, running_primary
+from .replication import Server, running_pair, running_primary
 
 pytestmark = pytest.mark.programs
 
@@ -144,6 +145,18 @@ async def test_an_answer_that_a_crash_made_visible_is_not_sent(primary: Server, 
         assert await users.register(context("1"), ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
 
 
+async def test_a_standby_sends_the_answer_that_it_has(ready_cluster: ReadyCluster, dbmate: Dbmate, cheap_hasher: PasswordHasher) -> None:
+    with running_pair() as pair:
+        dbmate(pair.primary.url, "up")
+        async with open_pool(pair.primary.url) as pool:
+            registered = await UserCommands(Transactions(units_of_work(pool)), cheap_hasher).register(context("1"), ADA, PASSWORD)
+            assert isinstance(registered, Ok)
+        wait_until(lambda: execute(pair.standby, "SELECT count(*) FROM answers") == [(1,)], "the standby received nothing")
+        async with open_pool(pair.standby.url) as pool:
+            repeated = await UserCommands(Transactions(units_of_work(pool)), cheap_hasher).register(context("1"), ADA, PASSWORD)
+        assert repeated == Err(AlreadyAnswered(answer(registered.value)))
+
+
 async def test_a_use_case_finds_out_within_its_deadline(primary: Server, pool: Pool, cheap_hasher: PasswordHasher) -> None:
     restart(primary, ALONE)
     begin, begun = units_of_work(pool), 0
@@ -160,6 +173,8 @@ async def test_a_use_case_finds_out_within_its_deadline(primary: Server, pool: P
         assert await users.register(context("1"), ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
     # One to register, one to find out, and that of the audit trail.
     assert begun == 3
+    # That it was carried out here is known by now, so it is not said that nothing was written.
+    assert await users.register(context("1"), ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
 
 
 async def test_an_event_that_may_not_be_replicated_is_not_published(primary: Server, pool: Pool) -> None:

@@ -34,7 +34,8 @@ class Operation(Generic[R_co]):
 
     Work whose request may have a key calls `denied` before it does anything, or `claim_key` if there is no policy for it.
 
-    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged.
+    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged, and
+    `has_found_answer` whether the request was carried out before.
     """
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
@@ -48,6 +49,7 @@ class Operation(Generic[R_co]):
         self._has_asked = context.once is None
         self.subject = "unknown"
         self.is_committed = False
+        self.has_found_answer = False
 
     @property
     def repositories(self) -> R_co:
@@ -116,6 +118,7 @@ class Operation(Generic[R_co]):
             return
         if stored.fingerprint != once.fingerprint:
             raise KeyTaken(KeyReused(once.key))
+        self.has_found_answer = True
         # What can be read may not be replicated: the primary has restarted since, or the commit was told not to wait.
         await self._uow.answers.await_replication()
         await self._commit(())

@@ -143,14 +143,14 @@ class Transactions(Generic[R_co]):
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
             given_up = self._given_up(action, error, retrying)
-            failure = OutcomeUnknown(action) if unknown.are_any else given_up
+            failure = OutcomeUnknown(action) if _is_open(unknown, begun) else given_up
             return Err(failure) if isinstance(error, StoreLost) else await self._failed(context, action, begun, failure)
         except TimeoutError:
             if not deadline.expired():
                 raise
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
             self._late.begin(late.reason)
-            return await self._failed(context, action, begun, OutcomeUnknown(action) if unknown.are_any else late)
+            return await self._failed(context, action, begun, OutcomeUnknown(action) if _is_open(unknown, begun) else late)
         except Exception as defect:
             await self._failed(context, action, begun, defect)
             raise
@@ -238,6 +238,11 @@ class Transactions(Generic[R_co]):
         attempts: int = retrying.statistics["attempt_number"]
         self._conflicts.begin(f"{action} is abandoned after attempt {attempts}: {error}")
         return TooMuchContention(attempts)
+
+
+def _is_open(unknown: _UnknownCommits, begun: Sequence[Operation[object]]) -> bool:
+    """Return whether something may have been committed: by an attempt, or by an earlier request under the key."""
+    return unknown.are_any or any(operation.has_found_answer for operation in begun)
 
 
 def _log_conflict(action: str, state: RetryCallState) -> None:
