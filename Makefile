@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-programs test-slow test-all lint type fmt bench bench-docs bench-load docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-programs test-slow test-all lint type fmt bench bench-docs bench-load bench-consumers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench-docs: $(BENCH_READY) ## write the measurements of `make bench` into README
 
 bench-load: $(READY) ## measure the service under load, and write the table into docs/operations.md; NOTE says what else the machine does
 	@$(BIN)/python -m benchmarks.load --record --note '$(NOTE)'
+
+bench-consumers: $(READY) ## measure parallel consumers, and write the table into docs/architecture.md; NOTE as above
+	@$(BIN)/python -m benchmarks.consumers --record --note '$(NOTE)'
 
 docs: $(DOCS_READY) ## build the documentation site into site/, and check its links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -75,8 +75,13 @@ class Server:
 
     def processor_time(self) -> float:
         """Return the seconds of processor time that the process has used (Linux)."""
-        user, system = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return processor_time(self.process.pid)
+
+
+def processor_time(process: int) -> float:
+    """Return the seconds of processor time that a process has used (Linux)."""
+    user, system = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -217,20 +222,26 @@ def main(
     """Start PostgreSQL, Redis and `shop serve`, and measure the operations one after the other."""
     load = Load(clients, seconds)
     before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="shop-load-") as name, _environment(Path(name)) as environment:
-        _shop(environment, "seed", str(users))
+    with tempfile.TemporaryDirectory(prefix="shop-load-") as name, servers(Path(name)) as environment:
+        run_shop(environment, "seed", str(users))
         with serving(environment) as server:
-            found = asyncio.run(measure(server, load, lambda user: _shop(environment, "roles", "grant", user, "clerk")))
-    state = [f"Python {platform.python_version()}", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"]
-    state += [f"{users:,} users with their orders", f"{seconds:g} s for each operation", f"a load of {before:.1f} before"]
-    text = f"{as_table(found, load)}\nMeasured with {'; '.join([*state, *([note] if note else [])])}.\n"
+            found = asyncio.run(measure(server, load, lambda user: run_shop(environment, "roles", "grant", user, "clerk")))
+    where = setting(f"{users:,} users with their orders", f"{seconds:g} s for each operation", load=before, note=note)
+    text = f"{as_table(found, load)}\n{where}"
     typer.echo(text, nl=False)
     if is_recorded:
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), {"load": text}), encoding="utf-8")
 
 
+def setting(*about: str, load: float, note: str) -> str:
+    """Return the sentence under a table: where it was measured, with what, and at which load of the machine."""
+    where = [f"Python {platform.python_version()}", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"]
+    return f"Measured with {'; '.join([*where, *about, f'a load of {load:.1f} before', *([note] if note else [])])}.\n"
+
+
 @contextmanager
-def _environment(folder: Path) -> Generator[dict[str, str]]:
+def servers(folder: Path) -> Generator[dict[str, str]]:
+    """Run PostgreSQL, with all migrations applied, and Redis until the end of the block, and return the variables that name them."""
     with embedded.running(folder), redis_server(folder) as redis:
         url = embedded.url(folder, "shop")
         migrations = ["--no-dump-schema", "--migrations-dir", str(ROOT / "migrations")]
@@ -238,7 +249,8 @@ def _environment(folder: Path) -> Generator[dict[str, str]]:
         yield {"DATABASE_URL": url, "REDIS_URL": redis.url}
 
 
-def _shop(environment: Mapping[str, str], *arguments: str) -> None:
+def run_shop(environment: Mapping[str, str], *arguments: str) -> None:
+    """Run a command of `shop` to its end. Raises `CalledProcessError`."""
     subprocess.run([sys.executable, "-m", "shop.cli", *arguments], env={**os.environ, **environment}, check=True, capture_output=True)
 
 

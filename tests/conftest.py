@@ -7,9 +7,10 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -18,6 +19,9 @@ import typer.testing
 from tests.support.projects import Compiler
 from tests.support.servers import MAJORS, ReadyCluster, Servers, make_folder, newest_server
 from tests.support.sqlc import Recordings
+
+# Seconds that a fixture takes at least to be among the slowest.
+_LONG = 0.1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +47,23 @@ def pytest_xdist_auto_num_workers() -> int | None:
         return None
     processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return processors + 1
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # For each of thousands of tests a worker of xdist sends six messages, and the other side takes as long to read them. What
+    # happened is in the report of the call, unless something failed, was printed or took long.
+    for worker in session.config.pluginmanager.get_plugins():
+        if type(worker).__name__ == "WorkerInteractor":
+            worker.sendevent = functools.partial(_send_needed, worker.sendevent)
+
+
+def _send_needed(send: Callable[..., None], name: str, **content: Any) -> None:
+    if name not in {"logstart", "logfinish"} and not (name == "testreport" and _is_uneventful(content["data"])):
+        send(name, **content)
+
+
+def _is_uneventful(report: Mapping[str, Any]) -> bool:
+    return report["when"] != "call" and report["outcome"] == "passed" and not report["sections"] and report["duration"] < _LONG
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -215,7 +215,7 @@ def test_json_errors_are_on_stdout_too(project: Path, sqlwright: Sqlwright) -> N
             "error: sqlc.yaml has a value sqlc cannot read: Circular reference detected\n",
         ),
         (CONFIGURATION + "2026-01-01: x\n", "error: sqlc.yaml has a value sqlc cannot read: keys must be str, int, float, bool or None"),
-        ("[" * 5000, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
+        ("[" * 600, "error: sqlc.yaml is nested too deeply\n  --> sqlc.yaml\n"),
         (
             CONFIGURATION.replace("engine: postgresql\n    ", ""),
             "error: a `sql:` block of sqlc.yaml has no `engine`\n  --> sqlc.yaml:7:5\n",

@@ -508,6 +508,25 @@ async def test_a_call_whose_connection_is_closed_ends(direct: Any, database: str
 # --- Threads, tasks, event loops, processes ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_a_connection_that_waits_in_its_own_way_does_so_in_each_call(direct: Any, database: str, autocommit: bool) -> None:
+    class Own(AsyncConn):
+        waits = 0
+
+        async def wait(self, *args: Any, **kwargs: Any) -> Any:
+            self.waits += 1
+            return await super().wait(*args, **kwargs)
+
+    async with await Own.connect(database, autocommit=autocommit, prepare_threshold=0) as conn:
+        for number in range(3):
+            assert await direct.afetch_all(conn, ECHO, (number, "before")) == [(number, "before")]
+            await conn.rollback()
+        conn.waits = 0
+        for number in range(3):
+            assert await direct.afetch_all(conn, ECHO, (number, "after")) == [(number, "after")]
+        assert conn.waits == 3
+
+
 def test_threads_share_a_connection(direct: Any, conn: psycopg.Connection[Any]) -> None:
     wrong: list[object] = []
 

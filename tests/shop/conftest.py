@@ -30,7 +30,7 @@ from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.messaging.pending_messages import PostgresPendingMessages
-from shop.infrastructure.postgres.pool import Pool, open_pool
+from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.reads.repositories import read_repositories, read_repositories_on
 from shop.infrastructure.postgres.transactions.audit_log import PostgresAuditLog
@@ -234,6 +234,13 @@ async def pool(service_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
+@pytest_asyncio.fixture
+async def inbox_pool(service_url: str) -> AsyncIterator[Pool]:
+    """A pool as the inboxes of the service have it."""
+    async with open_pool(service_url, PoolOptions(min_size=0, is_checked=False, autocommit=False)) as pool:
+        yield pool
+
+
 @pytest.fixture(params=["memory", "postgres"])
 def begin(request: pytest.FixtureRequest) -> BeginUnitOfWork[Repositories]:
     """The function that begins units of work of either kind, on the same data."""
@@ -253,10 +260,11 @@ def messaging(request: pytest.FixtureRequest) -> Messaging:
         store = MemoryStore()
         return Messaging(store.begin, MemoryPendingMessages(store), lambda consumer: MemoryInbox(store, consumer), memory_reads(store))
     pool: Pool = request.getfixturevalue("pool")
+    inbox_pool: Pool = request.getfixturevalue("inbox_pool")
     return Messaging(
         units_of_work(pool),
         PostgresPendingMessages(pool),
-        lambda consumer: PostgresInbox(pool, consumer, PostgresSalesLedger),
+        lambda consumer: PostgresInbox(inbox_pool, consumer, PostgresSalesLedger),
         read_repositories(pool),
     )
 

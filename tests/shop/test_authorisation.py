@@ -18,9 +18,8 @@ from shop.application.commands.users import UserCommands
 from shop.application.context import Actor, Context, Once
 from shop.application.messaging.retirement import Retirement
 from shop.application.reads.guarded import GuardedReads
-from shop.application.reads.orders import OrderFilter
 from shop.application.reads.query_service import QueryService
-from shop.application.reads.users import UserFilter
+from shop.application.reads.searches import OrderFilter, UserFilter
 from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.runner import Transactions

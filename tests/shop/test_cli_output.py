@@ -83,7 +83,7 @@ def test_a_closed_stdin_is_a_usage_problem(service_url: str) -> None:
 @pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
 def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path, *, is_json: bool) -> None:
     # A module that the program imports, and that takes long.
-    (tmp_path / "structlog.py").write_text("import pathlib, time\npathlib.Path(__file__).with_suffix('.begun').touch()\ntime.sleep(60)\n")
+    (tmp_path / "psycopg.py").write_text("import pathlib, time\npathlib.Path(__file__).with_suffix('.begun').touch()\ntime.sleep(60)\n")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
@@ -95,7 +95,7 @@ def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path, *, is_json: b
         )
     finally:
         signal.signal(signal.SIGINT, before)
-    wait_until((tmp_path / "structlog.begun").exists, "the module is not imported")
+    wait_until((tmp_path / "psycopg.begun").exists, "the module is not imported")
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     message = "stopped by Ctrl-C; what was already committed is kept"

@@ -15,10 +15,10 @@ from psycopg import AsyncConnection
 from shop.application.messaging import cache_invalidation, sales, session_revocation
 from shop.application.messaging.backoff import Backoff
 from shop.application.messaging.broker import BrokerUnavailable, Delivery
-from shop.application.messaging.consumer import Consumer, Verdict
+from shop.application.messaging.consumer import Consumer, Failed, Verdict
 from shop.application.messaging.idempotent_consumer import IdempotentConsumer
 from shop.application.messaging.messages import Message, read_message
-from shop.application.messaging.reader import MessageReader, NotReady
+from shop.application.messaging.reader import Later, MessageReader, NotReady
 from shop.application.messaging.sales import SalesLedger, record_sales
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.reads.cache import stale_keys
@@ -31,6 +31,7 @@ from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import OrderId, UserId
 from shop.infrastructure.memory.sessions import MemorySessionStore
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSalesLedger
@@ -139,7 +140,7 @@ async def test_a_failing_handler_has_no_effect_and_its_message_becomes_a_dead_le
 
     paid = message(OrderPaid(ORDER, USER, TOTAL))
     process = messaging.process(add_and_fail, attempts=3)
-    assert [await process(paid) for _ in range(4)] == [Verdict.FAILED, Verdict.FAILED, Verdict.DEAD, Verdict.HANDLED]
+    assert [await process(paid) for _ in range(4)] == [Failed(1), Failed(2), Verdict.DEAD, Verdict.HANDLED]
     assert await messaging.sales() == []
     assert await messaging.dead() == [("sales", paid.id, "OrderPaid", 3, "RuntimeError: a mistake")]
 
@@ -362,6 +363,45 @@ async def test_a_consumer_waits_longer_after_each_message_whose_dependency_is_do
     assert await Consumer([Unordered()], process, backoff=Recorded()).run(stop) == 1
     # Of each message, which is delivered for the first time, and of the consumer.
     assert waits == [1, 1, 1, 2, 1, 3, 1, 4]
+
+
+async def test_beyond_its_queries_a_handled_message_waits_for_its_commit_alone(inbox_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox: PostgresInbox[SalesLedger] = PostgresInbox(inbox_pool, "sales", PostgresSalesLedger)
+    process, paid, waits, wait = IdempotentConsumer(inbox, record_sales), OrderPaid(ORDER, USER, TOTAL), list[str](), Connection.wait
+
+    async def counted(conn: Connection, gen: Any, *args: Any) -> Any:
+        waits.append(gen.__name__)
+        return await wait(conn, gen, *args)
+
+    # psycopg prepares a statement the fifth time.
+    for _ in range(8):
+        assert await process(paid, message(paid)) is Verdict.HANDLED
+    monkeypatch.setattr(Connection, "wait", counted)
+    assert await process(paid, message(paid)) is Verdict.HANDLED
+    # The transaction begins with the first of two queries.
+    assert (len(waits), waits[0], waits[-1]) == (3, "fetch_pipeline", "_commit_gen")
+
+
+async def test_the_wait_after_a_failure_grows_with_failures_and_not_with_deliveries(messaging: Messaging, broker: Broker) -> None:
+    await broker.publish(message(OrderPaid(ORDER, USER, TOTAL)))
+    waits = list[int]()
+
+    class Recorded(Backoff):
+        def wait(self, failures: int) -> float:
+            waits.append(failures)
+            return 0.0
+
+    reasons = iter(
+        [Later("not its turn"), NotReady("down"), Later("not its turn"), RuntimeError("first"), Later("again"), RuntimeError("second")]
+    )
+
+    async def handle(event: Event, message: Message, ledger: SalesLedger) -> None:
+        if (reason := next(reasons, None)) is not None:
+            raise reason
+
+    consumer = Consumer([broker.subscribe("sales")], messaging.process(handle), wait=30, backoff=QUICK, after_failure=Recorded())
+    assert [await consumer.run_once() for _ in range(7)] == [0, 0, 0, 0, 0, 0, 1]
+    assert waits == [1, 2]
 
 
 async def test_a_stopped_consumer_finishes_its_message_and_leaves_the_others(broker: Broker) -> None:

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from shop.application.context import Actor, Context
-from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.consumer import Failed, Verdict
 from shop.application.messaging.dead_letters import DeadLetters, ReplayFailed
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.sales import SalesLedger, record_sales
@@ -39,7 +39,7 @@ class Clerk:
         await self.handle(event, sent, stores.sales)
         return Verdict.HANDLED
 
-    async def deliver(self, sent: Message) -> Verdict:
+    async def deliver(self, sent: Message) -> Verdict | Failed:
         return await self.messaging.process(self.handle, attempts=1)(sent)
 
     async def sold(self) -> int:

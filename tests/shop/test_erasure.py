@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
+import quopri
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import psycopg
@@ -24,6 +26,7 @@ from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.pruning import MessagePruning, Pruned, Pruning
 from shop.application.commands.users import UserCommands, WrongCredentials
 from shop.application.context import Actor, Context, Once
+from shop.application.messaging.messages import read_message
 from shop.application.reads.query_service import QueryService
 from shop.application.transactions.runner import Transactions
 from shop.domain.concurrency import ChangedMeanwhile, Versions
@@ -697,6 +700,48 @@ async def test_an_address_is_found_in_the_text_of_a_letter(conn: Connection, add
     texts += [json.dumps(each) for each in texts]
     query = "SELECT text FROM unnest(%s::text[]) AS text WHERE NOT login_digests(to_jsonb(text)) @> ARRAY[login_digest(%s)]"
     assert await (await conn.execute(query, [texts, address])).fetchall() == []
+
+
+# Ways in which programs write text, each from bytes to bytes. The last three also encode the characters of an address.
+Encoding: TypeAlias = Callable[[bytes], bytes]
+ENCODINGS: list[Encoding] = [
+    lambda text: text,
+    lambda text: json.dumps(text.decode("latin-1")).encode(),
+    lambda text: repr(text).encode(),
+    lambda text: html.escape(text.decode("latin-1")).encode("ascii", "xmlcharrefreplace"),
+    lambda text: quote(text).encode(),
+    lambda text: quopri.encodestring(text, quotetabs=True),
+    lambda text: text.decode("latin-1").encode("utf-16"),
+    lambda text: text.decode("latin-1").encode("utf-16-be"),
+    lambda text: b"".join(b"\\%03o" % each for each in text),
+    lambda text: b"".join(b"\\u%04x" % each for each in text),
+    lambda text: b"".join(b"&#x%x;" % each for each in text),
+]
+BYTES_AROUND = [
+    (b" ", b" "),
+    (b"<", b">"),
+    (b"\0", b"\0"),
+    (b"\x85email\xbb", b"\xa3foo"),
+    (b"\x93", b"\x94"),
+    (b"\n", b"\r\n"),
+    (b"C:\\", b"\\"),
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    address=st.sampled_from(["o'brien+x@example.org", "Zoe=3@example.org", "new@example.org"]),
+    around=st.sampled_from(BYTES_AROUND),
+    encoding=st.sampled_from(ENCODINGS),
+    quoting=st.sampled_from(ENCODINGS[:3]),
+    indent=st.integers(0, 80),
+)
+async def test_an_address_is_found_in_a_message_of_any_bytes(
+    conn: Connection, address: str, around: tuple[bytes, bytes], encoding: Encoding, quoting: Encoding, indent: int
+) -> None:
+    message = read_message(quoting(encoding(b" " * indent + around[0] + address.encode() + around[1])))
+    query = "SELECT login_digests(%s::text::jsonb) @> ARRAY[login_digest(%s)]"
+    assert await (await conn.execute(query, [message.model_dump_json(), address])).fetchone() == (True,), message.payload
 
 
 LARGE = """

@@ -39,8 +39,10 @@ from shop.domain.values import EmailAddress, OrderId, Password, PersonName, User
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import translated
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
+from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.transactions.unit_of_work import PostgresUnitOfWork
 from shop.local_servers import LocalServer, nats_server, redis_server
+from shop_db.users import get_user
 from sqlwright.postgres import embedded
 from tests.support.servers import ReadyCluster
 
@@ -235,6 +237,14 @@ async def test_the_wait_for_a_frozen_server_is_limited(database_url: str, caplog
                 with pytest.raises(StoreLost, match="the server has not answered for"), translated():
                     await conn.execute("SELECT 1")
 
+        async def ask_a_prepared_statement() -> None:
+            async with held() as (conn, freeze):
+                for _ in range(8):
+                    await Queries(conn)(get_user, id=uuid.UUID(int=0))
+                freeze()
+                with pytest.raises(StoreLost, match="the server has not answered for"), translated():
+                    await Queries(conn)(get_user, id=uuid.UUID(int=0))
+
         async def commit() -> None:
             async with held() as (conn, freeze):
                 unit_of_work = PostgresUnitOfWork(conn)
@@ -252,7 +262,7 @@ async def test_the_wait_for_a_frozen_server_is_limited(database_url: str, caplog
                 with pytest.raises(asyncio.CancelledError):
                     await asking
 
-        await asyncio.gather(ask(), commit(), cancel())
+        await asyncio.gather(ask(), ask_a_prepared_statement(), commit(), cancel())
     # The driver's own attempts to end a statement are logged, and take ten seconds.
     assert [record.message for record in caplog.records if record.name == "psycopg"] == []
 

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from shop.application.messaging.backlog import Backlog, BacklogMeter, ErasureBacklog, OutboxBacklog, StoreBacklog
 from shop.application.messaging.broker import BrokerUnavailable
-from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.consumer import Failed
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.status import Status, announcing
@@ -61,9 +61,9 @@ async def test_a_trace_goes_from_the_request_through_the_broker_to_the_handler(
     assert delivery is not None
     seen: list[str] = []
 
-    async def handle(_: Message) -> Verdict:
+    async def handle(_: Message) -> Failed:
         seen.append(telemetry.current_traceparent())
-        return Verdict.FAILED
+        return Failed(1)
 
     await telemetry.traced("sales", handle)(read_message(delivery.body, delivery.traceparent))
     request, publish, process = exporter.get_finished_spans()

@@ -34,7 +34,7 @@ from shop.application.context import Actor, Context
 from shop.application.messaging import claiming_consumer
 from shop.application.messaging.backoff import wait_unless
 from shop.application.messaging.claiming_consumer import ClaimingConsumer
-from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.consumer import Failed, Verdict
 from shop.application.messaging.interest import partition_of
 from shop.application.messaging.messages import read_message
 from shop.application.messaging.notifications import (
@@ -150,11 +150,11 @@ def by_mail(pool: Pool, url: str) -> ClaimingConsumer[Recipients, PreparedNotice
     return ClaimingConsumer(inbox, Notices(SmtpNotifier(url, "shop@example.com")))
 
 
-def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Coroutine[Any, Any, Verdict]]:
+def consumer(pool: Pool, url: str, attempts: int = 5) -> Callable[..., Coroutine[Any, Any, Verdict | Failed]]:
     inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
     process = MessageReader(get_args(Event), inbox, by_mail(pool, url), attempts=attempts)
 
-    async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict:
+    async def receive(event: Event, times: int = 1, age: timedelta = timedelta()) -> Verdict | Failed:
         # Messages about one event and time are one message.
         changes = {"id": uuid.uuid5(uuid.NAMESPACE_OID, f"{event} {age}"), "occurred_at": datetime.now(UTC) - age}
         return [await process(message(event).model_copy(update=changes)) for _ in range(times)][-1]
@@ -420,7 +420,7 @@ async def test_a_mail_that_cannot_be_sent_does_not_keep_others_from_being_sent(
         for number, answer in enumerate(answers):
             age = timedelta(minutes=10, seconds=number)
             mailbox.recipient_answer = answer
-            assert await receive(UserPasswordChanged(ada), age=age) is Verdict.FAILED
+            assert await receive(UserPasswordChanged(ada), age=age) == Failed(1)
             assert await receive(UserPasswordChanged(ada), age=age) is Verdict.DEAD
             mailbox.recipient_answer, mailbox.answer = "250 OK", answer
             assert await receive(UserPasswordChanged(ada), times=2, age=age + timedelta(hours=1)) is Verdict.DEAD
@@ -639,7 +639,7 @@ async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Po
         await until(lambda: sum(each.done() for each in sending) == 2)
         mailbox.answering.set()
         verdicts = [await each for each in sending]
-        assert (verdicts.count(Verdict.HANDLED), verdicts.count(Verdict.FAILED)) == (2, 5)
+        assert (verdicts.count(Verdict.HANDLED), verdicts.count(Failed(1))) == (2, 5)
         mailbox.recipient_answer = "250 OK"
         again = [await receive(ada, age=timedelta(minutes=number)) for number in range(7)]
     assert again == [Verdict.HANDLED] * 7

@@ -77,7 +77,7 @@ def resolve(words: list[str]) -> str:
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         found = command.get_command(typer.Context(command), words[0])
         assert found is not None, f"no command {words[0]} of shop {command.name}"
-        command, words = found, words[1:]
+        command, words = getattr(found, "loaded", found), words[1:]
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= options
     required = [parameter for parameter in command.params if parameter.param_type_name == "argument" and parameter.required]

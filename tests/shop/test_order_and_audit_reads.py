@@ -13,8 +13,9 @@ from psycopg import AsyncConnection
 from shop.application.context import Actor, Context
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import OrderSummary, UserOrderSummary
-from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPageKey, OrderSort
+from shop.application.reads.orders import FoundOrders, OrderPageKey
 from shop.application.reads.repositories import ReadRepositories
+from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.application.transactions.audit import AuditEntry, AuditLog, AuditOutcome
 from shop.application.transactions.unit_of_work import CollectedEvents
 from shop.domain.money import Currency, Money

@@ -118,6 +118,7 @@ def test_every_command_that_reads_data_of_users_is_recorded(service_url: str, re
 
 def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
     """Return the paths of all commands below this one, and of this one if it does something by itself."""
+    command = getattr(command, "loaded", command)
     if not hasattr(command, "commands"):
         yield path
         return

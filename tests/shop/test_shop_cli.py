@@ -31,7 +31,7 @@ from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.failures import Failure
 from shop.bootstrap import Settings, open_shop
 from shop.cli import app, main
-from shop.cli.output import Problem
+from shop.cli.problems import problem_of
 from shop.domain.events import UserPasswordChanged
 from shop.domain.orders import UnacceptableOrder
 from shop.domain.result import Ok
@@ -393,7 +393,7 @@ def test_every_error_of_a_use_case_has_a_problem() -> None:
         blank = object.__new__(error)
         for slot in getattr(error, "__slots__", ()):
             object.__setattr__(blank, slot, 1)
-        assert Problem.of(blank).status >= 400
+        assert problem_of(blank).status >= 400
 
 
 def test_a_role_is_granted_and_revoked(program: Program) -> None:

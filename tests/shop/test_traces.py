@@ -114,7 +114,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     """The spans of commands in this process."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(running, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(running, "_tracer", lambda: provider.get_tracer("test"))
     yield exporter
     provider.shutdown()
 

@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import FoundUsers, UserFilter, UserPageKey, UserReadRepository, UserSort
+from shop.application.reads.searches import UserFilter, UserSort
+from shop.application.reads.users import FoundUsers, UserPageKey, UserReadRepository
 from shop.domain.result import Err, Ok
 from shop.domain.users import NewUser, Profile, Role, User, UserRepository
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId

@@ -26,7 +26,7 @@ from shop.application.commands.users import DeleteError, PasswordError, ProfileE
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.failures import Failure
-from shop.cli.output import Problem as CliProblem
+from shop.cli.problems import problem_of
 from shop.domain.orders import UnacceptableOrder
 from shop.domain.users import Role
 from shop.domain.values import InvalidValue
@@ -58,7 +58,7 @@ def test_every_error_of_a_use_case_has_one_problem_as_on_the_command_line() -> N
     # The answer is sent instead.
     assert errors - {AlreadyAnswered} == set(OF_ERROR)
     for error in OF_ERROR:
-        problem, shown = Refused.by(blank(error)).problem, CliProblem.of(blank(error))
+        problem, shown = Refused.by(blank(error)).problem, problem_of(blank(error))
         assert (problem.kind, problem.status, problem.title) == (shown.kind, shown.status, shown.title)
 
 

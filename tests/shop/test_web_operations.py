@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from shop.application.reads.users import UserFilter
+from shop.application.reads.searches import UserFilter
 from shop.bootstrap import Settings, open_shop
 from shop.domain.result import Ok
 from shop.domain.users import Role

@@ -83,7 +83,7 @@ class Project:
     def conninfo(self) -> str:
         """How to connect to the database, which is made when it is first asked for."""
         with psycopg.connect(self._server, autocommit=True) as admin:
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.package)))
+            admin.execute(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY").format(sql.Identifier(self.package)))
         conninfo = make_conninfo(self._server, dbname=self.package)
         with psycopg.connect(conninfo) as connection:
             connection.execute(self._source.schema.encode())

@@ -137,7 +137,7 @@ def fresh_database(servers: Servers, major: int, name: str) -> Generator[psycopg
     conninfo = servers.conninfo(major)
     with psycopg.connect(conninfo, autocommit=True) as outer:
         outer.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-        outer.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        outer.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY").format(sql.Identifier(name)))
         try:
             with psycopg.connect(conninfo, dbname=name, autocommit=True) as connection:
                 yield connection

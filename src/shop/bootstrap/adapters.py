@@ -1,11 +1,14 @@
-"""The adapters that the settings describe."""
+"""The adapters that the settings describe.
+
+Those of optional servers are imported only if there is such a server: their clients take as long to import as everything else together.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 
@@ -15,11 +18,16 @@ from shop.application.messaging.interest import Interest
 from shop.application.messaging.status import StatusListener, StatusSender
 from shop.application.reads.cache import CacheOptions, CacheStore, ReadCache
 from shop.application.reads.cache_breaker import CacheBreaker
-from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.passwords import Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.pool import PoolOptions
 from shop.infrastructure.settings.model import Settings
 from shop.infrastructure.tokens import SignedAccessTokens
+
+if TYPE_CHECKING:
+    from shop.infrastructure.nats.broker import NatsBroker
+    from shop.infrastructure.redis.cache_store import RedisCacheStore
+    from shop.infrastructure.redis.sessions import RedisSessionStore
+    from shop.infrastructure.smtp import SmtpNotifier
 
 
 class Broker(Publisher, MeasurableStream, StatusSender, StatusListener, Protocol):
@@ -73,7 +81,30 @@ def pool_options(settings: Settings) -> PoolOptions:
 
 def open_broker_of(settings: Settings, url: SecretStr) -> AbstractAsyncContextManager[NatsBroker]:
     """Open the broker at a URL; it may become available later."""
+    from shop.infrastructure.nats.broker import open_broker
+
     return open_broker(url.get_secret_value(), settings.nats_stream, retention(settings))
+
+
+def open_cache_store_of(url: SecretStr) -> AbstractAsyncContextManager[RedisCacheStore]:
+    """Open the store of the cache in Redis; it may become available later."""
+    from shop.infrastructure.redis.cache_store import open_cache_store
+
+    return open_cache_store(url.get_secret_value())
+
+
+def open_session_store_of(url: SecretStr) -> AbstractAsyncContextManager[RedisSessionStore]:
+    """Open the store of sessions in Redis; it may become available later."""
+    from shop.infrastructure.redis.sessions import open_session_store
+
+    return open_session_store(url.get_secret_value())
+
+
+def notifier(url: SecretStr, sender: str) -> SmtpNotifier:
+    """Return what sends mail by the server at a URL."""
+    from shop.infrastructure.smtp import SmtpNotifier
+
+    return SmtpNotifier(url.get_secret_value(), sender)
 
 
 def retention(settings: Settings) -> timedelta:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from shop.application.health import Check, Unhealthy
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.reads.cache import CacheUnavailable
-from shop.bootstrap.adapters import open_broker_of, retention
-from shop.infrastructure.nats.broker import NatsBroker
+from shop.bootstrap.adapters import open_broker_of, open_cache_store_of, retention
 from shop.infrastructure.nats.monitoring import sync_policy
 from shop.infrastructure.postgres.administration.rights import missing_rights
 from shop.infrastructure.postgres.health import PostgresHealth
-from shop.infrastructure.redis.cache_store import RedisCacheStore, open_cache_store
 from shop.infrastructure.settings.model import Settings
+
+if TYPE_CHECKING:
+    from shop.infrastructure.nats.broker import NatsBroker
+    from shop.infrastructure.redis.cache_store import RedisCacheStore
 
 
 @asynccontextmanager
@@ -37,7 +40,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
         checks.append(Check("replica", replica.replica, is_required=False))
     async with AsyncExitStack() as stack:
         if settings.redis_url is not None:
-            store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
+            store = await stack.enter_async_context(open_cache_store_of(settings.redis_url))
             checks.append(Check("redis", lambda: _probe(store), is_required=False))
         if settings.nats_url is not None:
             broker = await stack.enter_async_context(open_broker_of(settings, settings.nats_url))

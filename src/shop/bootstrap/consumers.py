@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from shop.application.messaging import cache_invalidation, notifications, sales, session_revocation
 from shop.application.messaging.backoff import Backoff
@@ -20,6 +19,7 @@ from shop.application.messaging.notifications import Notifier
 from shop.application.messaging.reader import EventProcessor, Graveyard, HandlingRefused, MessageReader
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.bootstrap.adapters import Broker
+from shop.bootstrap.consumer_names import ConsumerName
 from shop.domain.events import Event
 from shop.infrastructure.metrics import MessagingMetrics
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
@@ -29,23 +29,6 @@ from shop.infrastructure.postgres.transactions.sales_ledger import PostgresSales
 from shop.infrastructure.telemetry import traced
 
 F = TypeVar("F")
-
-
-class ConsumerName(StrEnum):
-    """The consumers. Each is in the registry, and the command line, the partitions and the replay of dead letters follow from that."""
-
-    SALES = "sales"
-    CACHE = "cache"
-    SESSIONS = "sessions"
-    NOTIFICATIONS = "notifications"
-
-
-REQUIRED_BY: Final[Mapping[ConsumerName, str]] = {
-    ConsumerName.CACHE: "redis_url",
-    ConsumerName.SESSIONS: "redis_url",
-    ConsumerName.NOTIFICATIONS: "smtp_url",
-}
-"""The setting without which a consumer has nothing to do, and is not in the registry."""
 
 
 @dataclass(frozen=True, slots=True)

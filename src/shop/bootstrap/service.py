@@ -35,7 +35,18 @@ from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.transactions.runner import Retries, Transactions
 from shop.application.transactions.trail import AuditTrail
-from shop.bootstrap.adapters import Broker, access_tokens, hasher, open_broker_of, pool_options, read_cache, retention
+from shop.bootstrap.adapters import (
+    Broker,
+    access_tokens,
+    hasher,
+    notifier,
+    open_broker_of,
+    open_cache_store_of,
+    open_session_store_of,
+    pool_options,
+    read_cache,
+    retention,
+)
 from shop.bootstrap.consumers import consumer_of, registry_of
 from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.memory.sessions import MemorySessionStore
@@ -45,12 +56,9 @@ from shop.infrastructure.postgres.messaging.pending_messages import PostgresPend
 from shop.infrastructure.postgres.pool import Pool, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories, sign_pages
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
-from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.infrastructure.redis.rates import open_rate_limit
-from shop.infrastructure.redis.sessions import open_session_store
 from shop.infrastructure.settings.cursor_keys import cursor_keys
 from shop.infrastructure.settings.model import Settings
-from shop.infrastructure.smtp import SmtpNotifier
 
 # Seconds to wait for a connection to the replica: the primary is faster than a longer wait.
 _REPLICA_WAIT = 2.0
@@ -121,7 +129,7 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             replica = Replica(read_repositories(pools["replica"]))
         store = adapters.cache
         if store is None and settings.redis_url is not None:
-            store = await stack.enter_async_context(open_cache_store(settings.redis_url.get_secret_value()))
+            store = await stack.enter_async_context(open_cache_store_of(settings.redis_url))
         broker: Broker | None = adapters.broker
         if broker is None and settings.nats_url is not None:
             broker = await stack.enter_async_context(open_broker_of(settings, settings.nats_url))
@@ -131,7 +139,11 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
         cache = read_cache(store or MemoryCacheStore(), CacheOptions(ttl=settings.cache_ttl))
         invalidation = CacheInvalidation(cache)
         url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
-        sessions = MemorySessionStore() if url is None else await stack.enter_async_context(open_session_store(url))
+        sessions = (
+            MemorySessionStore()
+            if settings.redis_url is None
+            else await stack.enter_async_context(open_session_store_of(settings.redis_url))
+        )
         observe = UseCaseMetrics(usage).observe
         reads = QueryService(read_repositories(pool), None if store is None else cache, replica, Cursors(*keys), observe=observe)
         revocation = SessionRevocation(sessions, reads.standing)
@@ -147,17 +159,16 @@ async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_t
             retries=Retries(attempts=settings.retry_attempts, deadline=settings.use_case_timeout),
             observe=observe,
         )
-        smtp = settings.smtp_url
-        notifier = None if smtp is None else SmtpNotifier(smtp.get_secret_value(), settings.mail_sender)
+        mail = None if settings.smtp_url is None else notifier(settings.smtp_url, settings.mail_sender)
         metrics = MessagingMetrics(usage)
         # Unchecked: a message whose connection broke is redelivered, and a check would take a quarter of the time of each.
-        unchecked = replace(pool_options(settings), min_size=0, is_checked=False)
+        unchecked = replace(pool_options(settings), min_size=0, is_checked=False, autocommit=False)
         inboxes = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), unchecked, is_required=False))
         pools["inbox"] = inboxes
         usage.register(PoolMetrics(pools))
         if store is not None:
             usage.register(CacheMetrics(cache))
-        optional = (None if store is None else invalidation, None if url is None else revocation, notifier)
+        optional = (None if store is None else invalidation, None if url is None else revocation, mail)
         registry = registry_of(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or hasher(settings))
         trail = AuditTrail(begin)

@@ -20,37 +20,14 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from shop.cli.commands import config, consumers, database, dead, orders, outbox, projections, roles, sessions, users
-from shop.cli.commands.audit import audit
-from shop.cli.commands.consume import consume
-from shop.cli.commands.health import health
-from shop.cli.commands.import_users import import_users
-from shop.cli.commands.prune import prune
-from shop.cli.commands.relay import relay
-from shop.cli.commands.seed import seed
-from shop.cli.commands.serve import serve
-from shop.cli.commands.status import status
-from shop.cli.commands.trace import trace
+from shop.cli.commands import Commands
 from shop.cli.output import ExitCode, Output, Problem, unwritten
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
-users.app.command("import")(import_users)
-app.add_typer(users.app, name="users")
-app.add_typer(roles.app, name="roles")
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(orders.app, name="orders")
-app.add_typer(dead.app, name="dead")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(consumers.app, name="consumers")
-app.add_typer(projections.app, name="projections")
-app.add_typer(config.app, name="config")
-app.add_typer(database.app, name="database")
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 # Until `main` begins, for those who import this module.
 interruption.end()
-for command in (serve, seed, relay, consume, prune, audit, trace, health, status):
-    app.command()(command)
 
 
 def _file(text: str) -> Path:

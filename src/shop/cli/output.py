@@ -1,4 +1,7 @@
-"""Output of the commands: tables or JSON; results to stdout, everything else to stderr."""
+"""Output of the commands: tables or JSON; results to stdout, everything else to stderr.
+
+What writes tables and notes imports rich: JSON does not need it.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from io import StringIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.tree import Tree
 
-from shop.application.authorisation import NotAllowed
-from shop.application.commands.login_attempts import TooManyAttempts
-from shop.application.commands.sessions import SessionEnded, SessionNotFound, SessionsUnavailable
-from shop.application.commands.users import TooManyAddressChanges, WrongCredentials
-from shop.application.messaging.dead_letters import ReplayFailed
-from shop.application.messaging.retirement import BrokerLost, ConsumerNotFound
-from shop.application.reads.cursors import InvalidCursor
-from shop.application.reads.dead_letters import DeadLetterNotFound
-from shop.application.transactions.answers import AlreadyAnswered, KeyInUse, KeyReused
-from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
-from shop.domain.concurrency import ChangedMeanwhile
-from shop.domain.orders import OrderNotFound, UnacceptableOrder, WrongStatus
-from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
-from shop.domain.values import InvalidValue
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.tree import Tree
 
 
 class ExitCode(IntEnum):
@@ -50,37 +39,6 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# By class: the HTTP status (which RFC 9457 requires), and the exit code.
-_PROBLEMS: Final[Mapping[type[object], tuple[int, ExitCode]]] = {
-    InvalidValue: (422, ExitCode.USAGE),
-    InvalidCursor: (400, ExitCode.USAGE),
-    UnacceptableOrder: (422, ExitCode.USAGE),
-    UserNotFound: (404, ExitCode.REFUSED),
-    OrderNotFound: (404, ExitCode.REFUSED),
-    EmailTaken: (409, ExitCode.REFUSED),
-    ChangedMeanwhile: (409, ExitCode.REFUSED),
-    UserHasOrders: (409, ExitCode.REFUSED),
-    BrokerLost: (503, ExitCode.UNAVAILABLE),
-    ConsumerNotFound: (404, ExitCode.REFUSED),
-    DeadLetterNotFound: (404, ExitCode.REFUSED),
-    ReplayFailed: (422, ExitCode.REFUSED),
-    WrongStatus: (409, ExitCode.REFUSED),
-    WrongCredentials: (401, ExitCode.REFUSED),
-    NotAllowed: (403, ExitCode.REFUSED),
-    SessionEnded: (401, ExitCode.REFUSED),
-    SessionNotFound: (404, ExitCode.REFUSED),
-    SessionsUnavailable: (503, ExitCode.UNAVAILABLE),
-    TooManyAddressChanges: (429, ExitCode.TRY_AGAIN),
-    TooManyAttempts: (429, ExitCode.TRY_AGAIN),
-    Unavailable: (503, ExitCode.UNAVAILABLE),
-    TooMuchContention: (503, ExitCode.TRY_AGAIN),
-    OutcomeUnknown: (500, ExitCode.TRY_AGAIN),
-    AlreadyAnswered: (409, ExitCode.REFUSED),
-    KeyInUse: (409, ExitCode.TRY_AGAIN),
-    KeyReused: (422, ExitCode.REFUSED),
-}
-
-
 _PIPE_WIDTH = 240
 _CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
@@ -94,15 +52,6 @@ class Problem:
     status: int
     detail: str
     exit_code: ExitCode
-
-    @classmethod
-    def of(cls, error: object) -> Problem:
-        """Return the problem of an expected error. Raises TypeError for an unknown error, which is a defect in the program."""
-        if type(error) not in _PROBLEMS:
-            raise TypeError(f"no problem is defined for {error!r}")
-        status, code = _PROBLEMS[type(error)]
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-        return cls(words.replace(" ", "-"), words.capitalize(), status, str(error), code)
 
     def document(self, trace_id: str | None) -> dict[str, object]:
         """Return the problem as a JSON object."""
@@ -121,6 +70,8 @@ class Output:
         if self.is_json:
             self._json(values)
             return
+        from rich.table import Table
+
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
@@ -143,6 +94,8 @@ class Output:
         if self.is_json:
             self._json({"items": list(rows), **cursors})
             return
+        from rich.table import Table
+
         table = Table(box=None, pad_edge=False)
         for number, column in enumerate(columns):
             # The first column is for copying.
@@ -177,6 +130,8 @@ class Output:
             _note(f"shop: {problem.detail}")
 
     def _print(self, what: RenderableType) -> None:
+        from rich.console import Console
+
         is_terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] it may be closed
         # Rich has a treatment of its own for what it cannot write. A pipe has no width.
         console = Console(
@@ -219,6 +174,8 @@ def _write(text: str) -> None:
 
 def _note(text: str) -> None:
     """Write a line to stderr, if that is possible."""
+    from rich.console import Console
+
     with suppress(OSError):
         Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import logging
 import os
@@ -14,39 +13,30 @@ from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from opentelemetry import trace
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
-from shop.application.messaging.broker import BrokerUnavailable
-from shop.application.messaging.status import announcing
-from shop.application.reads.guarded import GuardedReads
-from shop.application.transactions.failures import StoreDefect
-from shop.bootstrap import (
-    Broker,
-    DatabaseNotReady,
-    LoadedSettings,
-    NotTheOwner,
-    Settings,
-    SettingsError,
-    Shop,
-    configure_logging,
-    configure_tracing,
-    load_settings,
-    open_shop,
-)
 from shop.cli import interruption
 from shop.cli.output import ExitCode, Output, Problem
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
 
+# Imported by what uses them: a help text, and a command line that is wrong, need none of it.
+if TYPE_CHECKING:
+    import asyncio
+
+    from opentelemetry.trace import Tracer
+
+    from shop.application.messaging.broker import BrokerUnavailable
+    from shop.application.reads.guarded import GuardedReads
+    from shop.bootstrap import Broker, LoadedSettings, Settings, Shop
+
 T = TypeVar("T")
 
 _log = logging.getLogger("shop.cli")
-_tracer = trace.get_tracer("shop.cli")
 
 _QUOTED = 60
 
@@ -71,6 +61,8 @@ class Session:
         """Load the settings and configure logging and tracing, the first time, or exit with the problem."""
         if self._loaded is not None:
             return self._loaded
+        from shop.bootstrap import SettingsError, configure_logging, configure_tracing, load_settings
+
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
             settings = loaded.settings
@@ -88,7 +80,12 @@ class Session:
 
         What it does is one trace, unless it serves others: then `is_traced` is false, and each request or message has its own.
         """
+        from shop.bootstrap import open_shop, prepare_log_lines
+
         settings = self.settings().settings
+        if not is_traced:
+            # What serves others may have no file descriptor left for an import when it has something to log.
+            prepare_log_lines()
 
         async def composed() -> T:
             CURRENT_TRACE.set(self.context.trace_id)
@@ -105,7 +102,7 @@ class Session:
     @contextmanager
     def _span(self) -> Generator[None]:
         """Begin the span of the command, whose trace is the one of log lines, the audit log and events."""
-        with _tracer.start_as_current_span(self.command, record_exception=False, set_status_on_exception=False) as span:
+        with _tracer().start_as_current_span(self.command, record_exception=False, set_status_on_exception=False) as span:
             if span.is_recording():
                 self.context = replace(self.context, trace_id=f"{span.get_span_context().trace_id:032x}")
                 CURRENT_TRACE.set(self.context.trace_id)
@@ -118,10 +115,16 @@ class Session:
 
     def reads(self, shop: Shop) -> GuardedReads:
         """Return the queries whose use is recorded in the audit log."""
+        from shop.application.reads.guarded import GuardedReads
+
         return GuardedReads(shop.reads, shop.trail, self.context)
 
     def complete(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run the work in a new event loop, or exit with the problem. From the end of the work on, Ctrl-C is ignored."""
+        import asyncio
+
+        from shop.bootstrap import DatabaseNotReady, NotTheOwner
+
         is_program = interruption.end()
 
         async def whole() -> T:
@@ -142,6 +145,8 @@ class Session:
         except (typer.Exit, TyperException):
             raise
         except Exception as error:
+            from shop.application.transactions.failures import StoreDefect
+
             _log.exception("defect in the program or the schema")
             # The text of any other exception may quote confidential values.
             detail = str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a defect in the program; see the log"
@@ -157,7 +162,9 @@ class Session:
             case Ok(value):
                 return value
             case Err(error):
-                raise self.failed(Problem.of(error))
+                from shop.cli.problems import problem_of
+
+                raise self.failed(problem_of(error))
 
     def failed(self, problem: Problem) -> typer.Exit:
         """Write a problem, and return the exception that exits with its status."""
@@ -176,6 +183,10 @@ async def until_stopped(
     here: Session, shop: Shop, name: str, work: Callable[[asyncio.Event], Awaitable[int]], metrics_port: int | None
 ) -> int:
     """Run work until SIGTERM or SIGINT, announce its status under this name, and serve its metrics, if there is a port."""
+    import asyncio
+
+    from shop.application.messaging.status import announcing
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -253,6 +264,12 @@ CursorOption = Annotated[str | None, typer.Option("--cursor", help="Cursor of a 
 def in_utc(moment: datetime | None) -> datetime | None:
     """Return a time of the command line, which is in UTC."""
     return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _tracer() -> Tracer:
+    from opentelemetry import trace
+
+    return trace.get_tracer("shop.cli")
 
 
 def _operator() -> str:

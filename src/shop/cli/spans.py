@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from rich.tree import Tree
 
-from shop.bootstrap import Span
+if TYPE_CHECKING:
+    from shop.bootstrap import Span
 
 # What a span shows of its attributes.
 _SHOWN = ("db.operation.name", "db.collection.name", "http.response.status_code", "shop.event_type", "shop.outcome", "shop.verdict")

@@ -11,10 +11,10 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cached_property
+from importlib import import_module
 from types import TracebackType
 from typing import Any, TextIO
-
-import structlog
 
 from shop.application.context import CURRENT_TRACE
 from shop.infrastructure.settings.model import LogFormat, LogLevel
@@ -38,7 +38,7 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
     Application and domain use the standard library's loggers, and so do not depend on structlog.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(log_formatter(log_format))
+    handler.setFormatter(_FromFirstLine(log_format))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -47,8 +47,30 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO | N
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
+def prepare_log_lines() -> None:
+    """Import what renders log lines, which otherwise the first one does."""
+    import_module("structlog")
+
+
+class _FromFirstLine(logging.Formatter):
+    """The formatter of `log_formatter`, which is built for the first line: most commands log none, and importing structlog takes long."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__()
+        self._log_format = log_format
+
+    @cached_property
+    def _formatter(self) -> logging.Formatter:
+        return log_formatter(self._log_format)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._formatter.format(record)
+
+
 def log_formatter(log_format: LogFormat) -> logging.Formatter:
     """Return the formatter that renders any record, also of other libraries, without secrets."""
+    import structlog
+
     machine = log_format is LogFormat.JSON
     renderer: Any = structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.stdlib.ProcessorFormatter(

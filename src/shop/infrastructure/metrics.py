@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from shop.application.authorisation import Action
 from shop.application.messaging.broker import BrokerUnavailable, MessageRefused, Place, Publisher
-from shop.application.messaging.consumer import Processor, Verdict
+from shop.application.messaging.consumer import RESULTS, Failed, Processor, Verdict, name_of
 from shop.application.messaging.messages import Message
 from shop.application.reads.cache import ReadCache
 from shop.application.transactions.observing import OUTCOMES, outcome_of
@@ -123,15 +123,15 @@ class MessagingMetrics:
 
     def counted(self, consumer: str, process: Processor) -> Processor:
         """Count what a consumer processes."""
-        for verdict in Verdict:
-            # As above.
-            self._processed.labels(consumer, verdict.name.lower())
+        # As above.
+        processed = {result: self._processed.labels(consumer, result) for result in RESULTS}
+        seconds = self._seconds.labels(consumer)
 
-        async def process_counted(message: Message) -> Verdict:
+        async def process_counted(message: Message) -> Verdict | Failed:
             started = time.perf_counter()
             verdict = await process(message)
-            self._seconds.labels(consumer).observe(time.perf_counter() - started)
-            self._processed.labels(consumer, verdict.name.lower()).inc()
+            seconds.observe(time.perf_counter() - started)
+            processed[name_of(verdict)].inc()
             return verdict
 
         return process_counted

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shop.application.messaging.consumer import Processor, Verdict
+from shop.application.messaging.consumer import Failed, Processor, Verdict, name_of
 from shop.application.messaging.messages import Message
 
 _tracer = trace.get_tracer("shop")
@@ -48,7 +48,7 @@ def publishing(message: Message) -> Generator[str]:
 def traced(consumer: str, process: Processor) -> Processor:
     """Trace the processing of messages, each as a part of the trace that wrote it. Queries are the children of its span."""
 
-    async def process_traced(message: Message) -> Verdict:
+    async def process_traced(message: Message) -> Verdict | Failed:
         attributes = {
             **_about(message),
             "messaging.operation.name": "process",
@@ -57,8 +57,8 @@ def traced(consumer: str, process: Processor) -> Processor:
         }
         with span(f"process {consumer}", attributes, SpanKind.CONSUMER, _parent_of(message)) as current:
             verdict = await process(message)
-            current.set_attribute("shop.verdict", verdict.name.lower())
-            if verdict in {Verdict.FAILED, Verdict.DEAD}:
+            current.set_attribute("shop.verdict", name_of(verdict))
+            if verdict is Verdict.DEAD or isinstance(verdict, Failed):
                 current.set_status(Status(StatusCode.ERROR))
             return verdict
 

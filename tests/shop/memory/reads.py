@@ -19,9 +19,10 @@ from shop.application.reads.models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
+from shop.application.reads.orders import FoundOrders, OrderPage, OrderPageKey
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import FoundUsers, Standing, UserFilter, UserPage, UserPageKey, UserSort
+from shop.application.reads.searches import OrderFilter, OrderSort, UserFilter, UserSort
+from shop.application.reads.users import FoundUsers, Standing, UserPage, UserPageKey
 from shop.domain.money import Currency, Money
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.result import Err, Ok, Result

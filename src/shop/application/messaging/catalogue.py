@@ -52,7 +52,7 @@ _Email = Annotated[str, Field(max_length=100, description="The e-mail address, a
 class Amount(BaseModel):
     """An amount of money."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     minor: Annotated[int, Field(ge=0, description="The amount in minor units, as in cents.")]
     currency: Annotated[Currency, Field(description="The currency, by ISO 4217 code.")]

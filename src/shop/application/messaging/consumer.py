@@ -29,15 +29,28 @@ class Verdict(Enum):
     """A dependency is down; the message is to be redelivered."""
     LATER = auto()
     """This message has to wait, and no other does; it is to be redelivered."""
-    FAILED = auto()
-    """Handling it failed; the message is to be redelivered."""
     DEAD = auto()
     """It cannot be handled and is a dead letter."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The result of processing a message whose handler failed, for this number of times; the message is to be redelivered."""
+
+    failures: int
+
+
 _SETTLED: Final = frozenset({Verdict.HANDLED, Verdict.SKIPPED, Verdict.DEAD})
 
-Processor: TypeAlias = Callable[[Message], Awaitable[Verdict]]
+Processor: TypeAlias = Callable[[Message], Awaitable[Verdict | Failed]]
+
+RESULTS: Final = (*(each.name.lower() for each in Verdict), "failed")
+"""The names of all results of processing a message."""
+
+
+def name_of(result: Verdict | Failed) -> str:
+    """Return the name of a result."""
+    return "failed" if isinstance(result, Failed) else result.name.lower()
 
 
 @dataclass(slots=True)
@@ -54,7 +67,8 @@ class Consumer:
     """Processes messages until it is stopped: those of a subscription one after the other, and those of several subscriptions concurrently.
 
     While a dependency is down it waits between two messages, increasingly: where a subscription is not ordered, all of its messages
-    would be tried all the time. `after_failure` are the waits of a message whose handler failed.
+    would be tried all the time. `after_failure` are the waits of a message whose handler failed, by the number of its failures: deliveries
+    for other reasons do not prolong them.
 
     With `at_once`, as many messages are processed at the same time, whatever their subscription. A message is requested only when there is
     a turn for it, so that none waits here; and those that are not finished when the consumer is stopped are cancelled and redelivered.
@@ -164,12 +178,12 @@ class Consumer:
         verdicts = await asyncio.gather(*map(self._run_once, self._subscriptions))
         return sum(verdict in _SETTLED for verdict in verdicts)
 
-    async def _run_once(self, subscription: Subscription) -> Verdict | None:
+    async def _run_once(self, subscription: Subscription) -> Verdict | Failed | None:
         delivery = await subscription.next(self._wait)
         self._outage.end()
         return None if delivery is None else await self._settle(delivery)
 
-    async def _settle(self, delivery: Delivery) -> Verdict:
+    async def _settle(self, delivery: Delivery) -> Verdict | Failed:
         message = read_message(delivery.body, delivery.traceparent)
         token = CURRENT_TRACE.set(message.trace_id)
         try:
@@ -181,8 +195,8 @@ class Consumer:
                     await delivery.discard()
                 case Verdict.NOT_NOW | Verdict.LATER:
                     await delivery.retry(self._backoff.wait(delivery.count))
-                case Verdict.FAILED:
-                    await delivery.retry(self._after_failure.wait(delivery.count))
+                case Failed(failures):
+                    await delivery.retry(self._after_failure.wait(failures))
             return verdict
         finally:
             CURRENT_TRACE.reset(token)

@@ -23,7 +23,7 @@ class NewerVersion(Exception):
 class WireModel(BaseModel):
     """The content of one version of an event, as JSON. Unknown members are ignored: a newer program may have added optional ones."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Outdated(WireModel, ABC):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, TypeAlias
 
-from shop.application.messaging.consumer import Verdict
+from shop.application.messaging.consumer import Failed, Verdict
 from shop.application.messaging.contracts import NewerVersion, UnreadableMessage
 from shop.application.messaging.messages import UNREADABLE, Message, decode
 from shop.application.outages import SETTLED, Outage
@@ -79,7 +79,7 @@ class MessageReader:
         """The types that the consumer handles."""
         return self._types
 
-    async def __call__(self, message: Message) -> Verdict:
+    async def __call__(self, message: Message) -> Verdict | Failed:
         """Read a message, and process its event."""
         try:
             verdict = await self._read(message)
@@ -90,7 +90,7 @@ class MessageReader:
         self._store_outage.end()
         return verdict
 
-    async def _read(self, message: Message) -> Verdict:
+    async def _read(self, message: Message) -> Verdict | Failed:
         if message.event_type not in self._types | {UNREADABLE}:
             self._log_once(self._skipped, message, f"is skipped: {message.event_type} is not handled here")
             return Verdict.SKIPPED
@@ -121,7 +121,7 @@ class MessageReader:
                 _log.warning("handling message %s failed, attempt %d: %s", message.id, failures, error)
             else:
                 _log.warning("handling message %s failed, attempt %d", message.id, failures, exc_info=True)
-            return await self._bury(message, error) if failures >= self._attempts else Verdict.FAILED
+            return await self._bury(message, error) if failures >= self._attempts else Failed(failures)
         self._not_ready.end()
         return verdict
 

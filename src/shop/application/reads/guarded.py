@@ -23,9 +23,8 @@ from shop.application.reads.models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.reads.orders import OrderFilter, OrderSort
 from shop.application.reads.query_service import QueryService
-from shop.application.reads.users import UserFilter, UserSort
+from shop.application.reads.searches import OrderFilter, OrderSort, UserFilter, UserSort
 from shop.application.transactions.audit import AuditOutcome
 from shop.application.transactions.failures import Unavailable
 from shop.application.transactions.trail import Trail

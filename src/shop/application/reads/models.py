@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 class ReadModel(BaseModel):
     """The base of all read models: immutable values."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class PublicProfile(ReadModel):

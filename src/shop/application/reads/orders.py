@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import DailySales, OrderDetails, OrderSummary, UserOrderSummary
-from shop.domain.money import Currency
-from shop.domain.orders import OrderStatus
+from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.domain.result import Result
 from shop.domain.values import OrderId, UserId
-
-OrderSort: TypeAlias = Literal["newest", "oldest", "largest"]
-"""How a search sorts orders: by time, or by their totals as numbers, whatever the currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +28,6 @@ class OrderPage:
 
     orders: tuple[OrderSummary, ...]
     following: OrderPageKey | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """What a search of orders finds: those that all given filters accept. None, and no states, are no filter.
-
-    `last_name` is how the customer's last name begins, in any case; `placed_before` itself is excluded.
-    """
-
-    statuses: tuple[OrderStatus, ...] = ()
-    currency: Currency | None = None
-    placed_since: datetime | None = None
-    placed_before: datetime | None = None
-    last_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

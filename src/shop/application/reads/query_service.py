@@ -26,10 +26,11 @@ from shop.application.reads.models import (
     UserOrderSummary,
     UserSummary,
 )
-from shop.application.reads.orders import OrderFilter, OrderPageKey, OrderSort
+from shop.application.reads.orders import OrderPageKey
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
-from shop.application.reads.users import Standing, UserFilter, UserPageKey, UserSort
+from shop.application.reads.searches import OrderFilter, OrderSort, UserFilter, UserSort
+from shop.application.reads.users import Standing, UserPageKey
 from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
 from shop.application.transactions.observing import Observer, unobserved
 from shop.domain.orders import OrderNotFound

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
+from shop.application.reads.searches import UserFilter, UserSort
 from shop.domain.result import Result
 from shop.domain.users import Role
 from shop.domain.values import UserId
@@ -36,26 +37,6 @@ class UserPage:
 
     users: tuple[UserSummary, ...]
     following: UserPageKey | None
-
-
-UserSort: TypeAlias = Literal["oldest", "newest"]
-"""How a search sorts users: by registration."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserFilter:
-    """What a search of users finds: those that all given filters accept. None, and no roles, are no filter.
-
-    `part` is a part of "first last address", in any case. `last_name` and `email` are how these begin, in any case; `registered_before`
-    itself is excluded.
-    """
-
-    part: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    roles: tuple[Role, ...] = ()
-    registered_since: datetime | None = None
-    registered_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

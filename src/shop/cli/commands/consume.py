@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import REQUIRED_BY, ConsumerName, Shop
+from shop.bootstrap import REQUIRED_BY, ConsumerName
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 
 def consume(

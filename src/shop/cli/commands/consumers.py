@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.application.messaging.broker import BrokerUnavailable
-from shop.bootstrap import ConsumerName, Shop
+from shop.bootstrap import ConsumerName
 from shop.cli.running import broker_of, broker_unavailable, no_broker, session
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Consumers, as the broker knows them.")
 
@@ -16,6 +18,8 @@ app = typer.Typer(no_args_is_help=True, help="Consumers, as the broker knows the
 @app.command("list")
 def list_consumers(context: typer.Context) -> None:
     """List all consumers whose positions the broker keeps, with the number of messages that each has not settled yet."""
+    from shop.application.messaging.broker import BrokerUnavailable
+
     here = session(context)
 
     async def work(shop: Shop) -> list[dict[str, object]]:

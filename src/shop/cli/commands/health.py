@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
-from shop.application.health import Health, check_health
-from shop.bootstrap import health_checks
 from shop.cli.output import ExitCode
 from shop.cli.running import session
+
+if TYPE_CHECKING:
+    from shop.application.health import Health
 
 
 def health(context: typer.Context) -> None:
     """Check the service and its dependencies. Exit status 0 if the service can work, else 69."""
+    from shop.application.health import check_health
+    from shop.bootstrap import health_checks
+
     here = session(context)
     settings = here.settings().settings
 

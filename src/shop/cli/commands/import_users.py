@@ -7,21 +7,26 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber
 
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
+
+app = typer.Typer()
+
 _COLUMNS = ["first_name", "last_name", "email", "phone", "password_hash"]
 _BATCH = 1000
 
 
+@app.command("import")
 def import_users(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=f"CSV in UTF-8: {','.join(_COLUMNS)}.")],

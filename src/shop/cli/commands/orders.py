@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shop.application.commands.orders import MoveError
-from shop.application.reads.models import OrderDetails
-from shop.application.reads.orders import OrderFilter, OrderSort
-from shop.application.transactions.failures import Failure
-from shop.bootstrap import Shop
+from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, parse_uuid, session, shortened
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderStatus
 from shop.domain.result import Result
 from shop.domain.values import OrderId, UserId
+
+if TYPE_CHECKING:
+    from shop.application.commands.orders import MoveError
+    from shop.application.reads.models import OrderDetails
+    from shop.application.transactions.failures import Failure
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Orders.")
 
@@ -144,6 +146,8 @@ def _move(here: Session, moved: Result[Order, MoveError | Failure]) -> None:
 
 
 def _shown(order: Order) -> dict[str, Any]:
+    from shop.application.reads.models import OrderDetails
+
     return _details(OrderDetails.of(order))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import Shop
 from shop.cli.running import session
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Events of the outbox.")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from shop.bootstrap import Shop
 from shop.cli.running import session
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Projections of the events.")
 

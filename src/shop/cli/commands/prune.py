@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from shop.application.transactions.failures import StoreDefect
-from shop.bootstrap import Shop
 from shop.cli.running import session
 from shop.domain.result import Err
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 
 def prune(context: typer.Context) -> None:
     """Remove messages message_retention_days after they were published or handled, old answers, and what is left of erased users."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
     here = session(context)
 
     async def work(shop: Shop) -> None:

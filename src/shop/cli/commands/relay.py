@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.application.messaging.broker import BrokerUnavailable
-from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
-from shop.bootstrap import Shop
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 
 def relay(
@@ -19,6 +19,10 @@ def relay(
     metrics_port: MetricsPortOption = None,
 ) -> None:
     """Publish events from the outbox until stopped by SIGTERM or SIGINT."""
+    from shop.application.messaging.broker import BrokerUnavailable
+    from shop.application.transactions.failures import StoreLost, TransactionConflict, Unavailable
+    from shop.cli.problems import problem_of
+
     here = session(context)
 
     async def work(shop: Shop) -> int:
@@ -31,6 +35,6 @@ def relay(
         except BrokerUnavailable as error:
             raise here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except (StoreLost, TransactionConflict) as error:
-            raise here.failed(Problem.of(Unavailable(str(error)))) from error
+            raise here.failed(problem_of(Unavailable(str(error)))) from error
 
     here.output.record({"published": here.run(work, is_traced=False)})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shop.application.reads.users import UserFilter
+from shop.application.reads.searches import UserFilter
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, session
 from shop.domain.users import Role
 from shop.domain.values import UserId

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shop.application.commands.seed_data import generate
-from shop.bootstrap import Shop
 from shop.cli.running import session
 from shop.domain.values import PasswordHash
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 # No password matches it: its digest is not that of any known password.
 _NO_PASSWORD = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2VlZHNlZWRzZWVk$c2VlZHNlZWRzZWVkc2VlZHNlZWRzZWVkc2VlZHM")
@@ -23,6 +23,9 @@ def seed(
     number: Annotated[int, typer.Option("--number", min=0, max=1_000_000_000, help="The same number yields the same data.")] = 1,
 ) -> None:
     """Fill the database with users and orders, without events. Existing data is left alone."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     here = session(context)
 
     async def work(shop: Shop) -> tuple[int, int]:

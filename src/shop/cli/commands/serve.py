@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import Shop, trusted_networks
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 
 def serve(
@@ -18,7 +20,8 @@ def serve(
     unix_socket: Annotated[str | None, typer.Option(help="Path of a Unix socket to listen on instead.")] = None,
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
-    # Imported here: no other command needs a web framework.
+    # Imported here: no other command needs a web framework, nor does the help.
+    from shop.bootstrap import trusted_networks
     from shop.web.server import CannotListen, Listening, TooFewFiles, open_server
 
     here = session(context)

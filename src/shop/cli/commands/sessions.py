@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.application.commands.session_store import Session as UserSession
-from shop.bootstrap import Shop
 from shop.cli.running import UserArgument, no_shared_sessions, session
 from shop.domain.values import UserId
+
+if TYPE_CHECKING:
+    from shop.application.commands.session_store import Session as UserSession
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Users' HTTP sessions.")
 

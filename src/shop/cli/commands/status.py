@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from shop.application.messaging.broker import BrokerUnavailable
-from shop.bootstrap import Shop
 from shop.cli.running import broker_of, broker_unavailable, session
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 # Of status messages, which are sent every ten seconds.
 _PERIOD: Final = 11.0
@@ -16,6 +17,8 @@ _PERIOD: Final = 11.0
 
 def status(context: typer.Context) -> None:
     """Listen to the status messages for eleven seconds, and list the processes of relay and consumers that run."""
+    from shop.application.messaging.broker import BrokerUnavailable
+
     here = session(context)
 
     async def work(shop: Shop) -> list[dict[str, object]]:

@@ -6,15 +6,16 @@ import re
 import uuid
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import Shop, read_spans
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import Session, parse_uuid, session
-from shop.cli.spans import span_tree
 from shop.domain.values import OrderId
+
+if TYPE_CHECKING:
+    from shop.bootstrap import Shop
 
 # An order's id is written with hyphens.
 _TRACE = re.compile(r"[0-9a-f]{32}")
@@ -26,6 +27,9 @@ def trace(
     subject: Annotated[str, typer.Argument(metavar="ORDER|TRACE", help="Id of an order, or of a trace, as in X-Request-Id.")],
 ) -> None:
     """Show what happened in a trace, or in all traces of an order: from the request to its effects in other processes."""
+    from shop.bootstrap import read_spans
+    from shop.cli.spans import span_tree
+
     here = session(context)
     file = Path(here.settings().settings.trace_file)
     trace_ids = [subject] if _TRACE.fullmatch(subject) else _traces_of(here, parse_uuid(subject))

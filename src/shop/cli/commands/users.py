@@ -5,22 +5,21 @@ from __future__ import annotations
 import sys
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from shop.application.commands.sessions import SessionsUnavailable
-from shop.application.commands.users import ProfileError
-from shop.application.reads.users import UserFilter, UserSort
-from shop.application.transactions.failures import Failure
-from shop.bootstrap import Shop
+from shop.application.reads.searches import UserFilter, UserSort
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, session
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role, User
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+
+if TYPE_CHECKING:
+    from shop.application.commands.users import ProfileError
+    from shop.application.transactions.failures import Failure
+    from shop.bootstrap import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Users.")
 
@@ -205,6 +204,9 @@ def _found(here: Session, wanted: UserFilter, order: UserSort, size: int, cursor
 
 async def _erase_rest(here: Session, shop: Shop, user: uuid.UUID) -> bool:
     """Erase the traces that were too many to be erased together with the user, and return whether none is left."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} traces more"))
     with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
         task = progress.add_task("traces", total=None)
@@ -220,6 +222,8 @@ def _profile(here: Session, first: str, last: str, email: str, phone: str | None
 
 
 async def _open_sessions(here: Session, shop: Shop, user_id: UserId) -> dict[str, Any]:
+    from shop.application.commands.sessions import SessionsUnavailable
+
     if not shop.has_shared_sessions:
         return {"sessions": None, "sessions_are_unknown": "redis_url is not set, so they are in the memory of each server"}
     match await shop.sessions.sessions(here.context, user_id):

@@ -65,6 +65,21 @@ class Connection(AsyncConnection[TupleRow]):
             raise
         return conn
 
+    async def commit(self) -> None:
+        """Commit the transaction, if there is one."""
+        if not self._is_idle():
+            await super().commit()
+
+    async def rollback(self) -> None:
+        """Roll back the transaction, if there is one."""
+        if not self._is_idle():
+            await super().rollback()
+
+    def _is_idle(self) -> bool:
+        # The base class does nothing then either, but takes its lock, and a timer of `wait`. A pool commits when a block ends, and so each
+        # transaction that has ended itself.
+        return self.pgconn.transaction_status == TransactionStatus.IDLE and not self.pgconn.pipeline_status
+
     async def wait(self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None) -> RV:  # noqa: ASYNC109 as the base class has it
         """Wait for the server, as every call of the driver does. If cancelled, have the statement ended, or close the connection."""
         limit = asyncio.timeout(self.patience)

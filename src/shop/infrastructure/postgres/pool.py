@@ -53,6 +53,8 @@ class PoolOptions:
     is_checked: bool = True
     # Off behind a pooler that lends another server connection for each transaction.
     prepared_statements: bool = True
+    # Off where each use is a transaction, which then begins in the same round trip as its first query.
+    autocommit: bool = True
 
 
 class DatabaseNotReady(Exception):
@@ -65,8 +67,8 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
 
     A database that is not required, such as a replica, may become available later; then only an invalid URL is an error.
 
-    Connections are in autocommit mode, so transactions are always explicit. Each is checked before it is lent, and replaced if it broke in
-    the pool; without `is_checked` its first query fails, for callers that try again anyway.
+    Connections are in autocommit mode, so transactions are explicit, unless the options say otherwise. Each is checked before it is lent,
+    and replaced if it broke in the pool; without `is_checked` its first query fails, for callers that try again anyway.
     """
     conninfo = _conninfo(database_url, options)
     patience = options.statement_timeout + options.answer_margin
@@ -84,6 +86,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
             [_milliseconds(each) for each in (options.statement_timeout, options.lock_timeout, options.idle_in_transaction_timeout)],
         )
         await make_durable(conn)
+        await conn.set_autocommit(options.autocommit)
 
     pool = RecoveringPool(
         conninfo,

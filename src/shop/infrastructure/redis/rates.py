@@ -1,4 +1,7 @@
-"""`RateLimit` over Redis, by the library `limits`, and in the memory of this process."""
+"""`RateLimit` over Redis, by the library `limits`, and in the memory of this process.
+
+The library and the client of Redis are imported by what uses them: without Redis there is no need for them.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
-
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import RedisStorage, Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import SETTLED, Outage
-from shop.infrastructure.redis.connection import open_pool
+
+if TYPE_CHECKING:
+    from limits.aio.storage import Storage
 
 T = TypeVar("T")
 
@@ -43,9 +43,8 @@ class SlidingWindowRateLimit:
     """
 
     def __init__(self, per_minute: int, storage: Storage | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._shared = None if storage is None else SlidingWindowCounterRateLimiter(storage)
+        self._shared = None if storage is None else _SharedCount(per_minute, storage)
         self._own = _OwnCount(per_minute, clock)
-        self._item = RateLimitItemPerMinute(per_minute)
         lost, back = "rates are limited by each process alone", "rates are limited by all processes together again"
         self._outage = Outage(_log, lost, back, settled=SETTLED, clock=clock)
         self._clock = clock
@@ -57,12 +56,14 @@ class SlidingWindowRateLimit:
         wait = self._own.hit(who)
         if wait is not None or self._shared is None:
             return wait
+        from limits.errors import StorageError
+
         async with self._asking:
             if self._outage.is_on and self._clock() < self._paused_until:
                 return None
             try:
                 with cancellation_first():
-                    wait = await _answer(self._count(self._shared, who))
+                    wait = await _answer(self._shared.hit(who))
             except (StorageError, OSError) as error:
                 self._paused_until = self._clock() + _PAUSE
                 self._outage.begin(type(error).__name__)
@@ -72,10 +73,21 @@ class SlidingWindowRateLimit:
             self._own.take_back(who)
         return wait
 
-    async def _count(self, limiter: SlidingWindowCounterRateLimiter, who: str) -> float | None:
-        if await limiter.hit(self._item, who):
+
+class _SharedCount:
+    """What all processes have allowed, by a storage of the library."""
+
+    def __init__(self, per_minute: int, storage: Storage) -> None:
+        from limits import RateLimitItemPerMinute
+        from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerMinute(per_minute)
+
+    async def hit(self, who: str) -> float | None:
+        if await self._limiter.hit(self._item, who):
             return None
-        stats = await limiter.get_window_stats(self._item, who)
+        stats = await self._limiter.get_window_stats(self._item, who)
         return max(_LEAST_WAIT, stats.reset_time - time.time())
 
 
@@ -137,6 +149,10 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
     if redis_url is None:
         yield SlidingWindowRateLimit(per_minute, None)
         return
+    from limits.aio.storage import RedisStorage
+
+    from shop.infrastructure.redis.connection import open_pool
+
     # Without timeouts of its own: they would count the delays of this process.
     async with open_pool(redis_url, answer_within=None, retries=0) as pool:
         storage = RedisStorage(

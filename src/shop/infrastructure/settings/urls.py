@@ -16,8 +16,6 @@ from urllib.parse import parse_qsl, urlsplit
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 from psycopg.pq import Conninfo
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
-from redis.exceptions import RedisError
 
 UrlReader: TypeAlias = Callable[[str], str]
 
@@ -51,6 +49,10 @@ def postgres_url(url: str) -> str:
 
 def redis_url(url: str) -> str:
     """Parse a URL as redis-py does. What redis-py silently ignores is an error here."""
+    # Imported here, as below: redis-py takes long to import, and this URL is optional.
+    from redis.asyncio.connection import Connection, parse_url
+    from redis.exceptions import RedisError
+
     _require_scheme(url, "redis", "rediss")
     hint = "in a password write @ : / ? # % as %40 %3A %2F %3F %23 %25"
     try:
@@ -168,6 +170,8 @@ def _is_local(parameters: Mapping[str, str]) -> bool:
 
 
 def _redis_requires_tls(url: str) -> bool:
+    from redis.asyncio.connection import Connection, SSLConnection, parse_url
+
     # As redis-py reads its options.
     parameters: dict[str, Any] = dict(parse_url(url))
     connection = parameters.pop("connection_class", Connection)(**parameters)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderDetails, OrderSummary, Page
-from shop.application.reads.orders import OrderFilter, OrderSort
+from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.values import OrderId

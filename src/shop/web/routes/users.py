@@ -10,7 +10,7 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
-from shop.application.reads.users import UserFilter, UserSort
+from shop.application.reads.searches import UserFilter, UserSort
 from shop.domain.users import Role, User
 from shop.domain.values import UserId
 from shop.web.documents import ETAG, NO_CONTENT, created

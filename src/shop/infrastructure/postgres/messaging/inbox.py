@@ -62,16 +62,19 @@ class PostgresInbox(Generic[F]):
         with translated():
             async with self._pool.connection() as conn:
                 queries = Queries(conn)
-                # Begins a transaction in the same round trip as the first query.
-                await conn.set_autocommit(False)
+                was_autocommit = conn.autocommit
+                if was_autocommit:
+                    # Begins a transaction in the same round trip as the first query.
+                    await conn.set_autocommit(False)
                 try:
                     yield conn, queries
                 finally:
                     queries.close()
                     if not conn.closed:
                         await conn.rollback()
-                        # Not reached if it is cancelled; so the methods below begin a transaction in either mode.
-                        await conn.set_autocommit(True)
+                        if was_autocommit:
+                            # Not reached if it is cancelled; so the methods below begin a transaction in either mode.
+                            await conn.set_autocommit(True)
 
     async def count_failure(self, message: Message, error: str) -> int:
         """Record a failure to handle the message, and return the number of its failures."""

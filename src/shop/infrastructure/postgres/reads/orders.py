@@ -7,7 +7,8 @@ from datetime import date
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import DailySales, OrderDetails, UserOrderSummary
-from shop.application.reads.orders import FoundOrders, OrderFilter, OrderPage, OrderPageKey, OrderSort
+from shop.application.reads.orders import FoundOrders, OrderPage, OrderPageKey
+from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import OrderId, UserId
 from shop.infrastructure.postgres.mapping import daily_sales_from, given, order_details_from, order_summary_from, order_totals_from

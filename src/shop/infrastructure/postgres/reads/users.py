@@ -9,7 +9,8 @@ from typing import TypedDict
 
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.reads.models import PublicProfile, UserSummary
-from shop.application.reads.users import FoundUsers, Standing, UserFilter, UserPage, UserPageKey, UserSort
+from shop.application.reads.searches import UserFilter, UserSort
+from shop.application.reads.users import FoundUsers, Standing, UserPage, UserPageKey
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Role
 from shop.domain.values import UserId

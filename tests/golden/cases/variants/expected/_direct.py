@@ -89,6 +89,9 @@ class Reader:
         self._idle = 0
 
     def _open(self, conn: AsyncConnection[Any], loop: AbstractEventLoop) -> bool:
+        if getattr(conn.wait, "__func__", None) is not AsyncConnection.wait:
+            # It has its own, for instance with a limit.
+            return False
         self.close()
         try:
             descriptor = os.dup(conn.fileno())

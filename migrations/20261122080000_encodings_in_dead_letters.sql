@@ -1,0 +1,188 @@
+-- migrate:up
+-- Addresses in dead letters are found in more encodings: next to bytes that are no text, in UTF-16, in quoted-printable, and between
+-- escapes of programming languages, HTML and URLs, also several times one in another.
+
+-- The text with its escapes decoded to what may be a character of an address, and else to spaces. The parts of the expression: the escape,
+-- its digits if they are hexadecimal (up to the fifth part), octal (the sixth), and decimal (the eighth).
+CREATE FUNCTION unescaped(encoded text, escapes text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    decoded text := encoded;
+    escape text;
+    code integer;
+BEGIN
+    -- The longest first: a shorter one may be a part of it.
+    FOR escape, code IN
+        SELECT token[1], CASE
+            WHEN token[6] <> ''
+            THEN 64 * substr(token[6], 1, 1)::integer + 8 * substr(token[6], 2, 1)::integer + substr(token[6], 3, 1)::integer
+            WHEN token[8] <> '' THEN token[8]::integer
+            -- A sign stands for itself, as an apostrophe in a string.
+            WHEN right(token[1], 1) ~ '[.!#$%&''*+/=?^_`{|}~@-]' THEN ascii(right(token[1], 1))
+            ELSE ('x' || lpad(coalesce(token[2], token[3], token[4], token[5], '0'), 8, '0'))::bit(32)::integer
+        END
+        FROM (SELECT DISTINCT token FROM regexp_matches(encoded, escapes, 'g') AS token) AS tokens
+        ORDER BY length(token[1]) DESC
+    LOOP
+        IF code BETWEEN 33 AND 126 AND chr(code) ~ '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]' THEN
+            decoded := replace(decoded, escape, chr(code));
+        END IF;
+    END LOOP;
+    -- All others at once: in bytes that are no text there are thousands of them.
+    RETURN regexp_replace(decoded, escapes, ' ', 'g');
+END
+$$;
+
+-- What the text of a message says, in each way to read its escapes that makes a difference.
+CREATE FUNCTION readings(stored text) RETURNS SETOF text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    in_code CONSTANT text := '(\\+(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|.))';
+    in_pages CONSTANT text := '(&#[xX]([0-9A-Fa-f]{1,6});|&#()()()()()([0-9]{1,7});|&[A-Za-z]{2,8};)';
+    in_urls CONSTANT text := '(%(?:25)*([0-9A-Fa-f]{2}))';
+    in_mail CONSTANT text := '(=([0-9A-Fa-f]{2}))';
+    texts text[] := ARRAY[stored];
+    reading text;
+BEGIN
+    -- Lines that a mail continues.
+    IF stored ~ '=(\\+r)?\\+n' THEN
+        texts := texts || regexp_replace(stored, '=(\\+r)?\\+n', '', 'g');
+    END IF;
+    -- Each second byte of UTF-16.
+    IF stored ~ '\\(x00|u0000)' THEN
+        texts := texts || regexp_replace(stored, '\\+(x00|u0000)', '', 'g');
+    END IF;
+    IF stored ~ in_pages THEN
+        texts := texts || ARRAY(SELECT public.unescaped(one, in_pages) FROM unnest(texts) AS one);
+    END IF;
+    -- With backslashes as parts of escapes, and as signs of their own, as in paths.
+    texts := ARRAY(
+        SELECT DISTINCT each FROM unnest(texts) AS one
+        CROSS JOIN LATERAL (
+            VALUES (public.unescaped(one, in_code)), (regexp_replace(regexp_replace(one, '\\+''', '''', 'g'), '\\+', ' ', 'g'))
+        ) AS read (each)
+    );
+    FOREACH reading IN ARRAY texts LOOP
+        RETURN NEXT reading;
+        IF reading ~ in_urls THEN
+            RETURN NEXT public.unescaped(reading, in_urls);
+        END IF;
+        IF reading ~ in_mail THEN
+            RETURN NEXT public.unescaped(reading, in_mail);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- The digests of all addresses in a message. An address is a whole word there: a part of it may be the address of another user. That of a
+-- failed login is all that is in its fields, signs at its ends included.
+CREATE OR REPLACE FUNCTION login_digests(message jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
+RETURN (
+    WITH logins AS (
+        SELECT DISTINCT login
+        FROM (VALUES
+            (substring(message ->> 'aggregate' FROM '^login:(.*)$')),
+            (message -> 'payload' ->> 'email'),
+            (message -> 'payload' -> 'email' ->> 'text')
+        ) AS fields (login)
+        WHERE length(login) <= 100 AND login ~ '^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$'
+    ),
+    others AS (
+        SELECT coalesce(
+            regexp_replace(
+                message::text,
+                '"(?:login:)?(?:' || (SELECT string_agg(regexp_replace(login, '([.!#$%&''*+/=?^_`{|}~-])', '\\\1', 'g'), '|') FROM logins) || ')"',
+                '""', 'g'
+            ),
+            message::text
+        ) AS stored
+    )
+    SELECT coalesce(array_agg(public.login_digest(word)), '{}')
+    FROM (
+        SELECT lower(word)
+        FROM (
+            SELECT candidate
+            FROM others
+            CROSS JOIN LATERAL public.readings(stored) AS content
+            CROSS JOIN LATERAL (
+                -- Signs around a word may be those of the text around it, as apostrophes are, and are no end of an address.
+                SELECT within.candidate
+                FROM regexp_matches(content, '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+@[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+', 'g') AS run
+                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
+                CROSS JOIN LATERAL (VALUES
+                    (rtrim(part, '.!#$%&''*+/=?^_`{|}~-')),
+                    (ltrim(rtrim(part, '.!#$%&''*+/=?^_`{|}~-'), '.!#$%&''*+/=?^_`{|}~-')),
+                    (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^=]*$'), '.!#$%&''*+/=?^_`{|}~-')),
+                    (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^'']*$'), '.!#$%&''*+/=?^_`{|}~-'))
+                ) AS within (candidate)
+                UNION ALL
+                -- Between signs that separate words in URLs, settings and code, and are rarely part of an address.
+                SELECT rtrim(part, '.!#$%+^_~-')
+                FROM regexp_matches(content, '[A-Za-z0-9.!#$%+^_~@-]+@[A-Za-z0-9.!#$%+^_~@-]+', 'g') AS run
+                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
+                UNION ALL
+                -- An apostrophe is one in names.
+                SELECT btrim(part, '.!#$%''+^_~-')
+                FROM regexp_matches(content, '[A-Za-z0-9.!#$%''+^_~@-]+@[A-Za-z0-9.!#$%''+^_~@-]+', 'g') AS run
+                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
+                WHERE strpos(part, '''') > 0
+            ) AS candidates (candidate)
+            UNION ALL
+            SELECT login FROM logins
+        ) AS words (word)
+        WHERE word LIKE '%_@_%' AND length(word) <= 100
+        GROUP BY lower(word)
+    ) AS found (word)
+);
+
+-- The trigger of the table computes their digests again, and empties those of users who were erased.
+UPDATE inbox SET dead_message = dead_message WHERE dead_message IS NOT NULL;
+
+-- migrate:down
+CREATE OR REPLACE FUNCTION login_digests(message jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
+RETURN (
+    SELECT coalesce(array_agg(public.login_digest(word)), '{}')
+    FROM (
+        SELECT lower(word)
+        FROM (SELECT message::text AS stored) AS messages
+        CROSS JOIN LATERAL (
+            -- Without escapes, whose letters are no part of a word; in a text that could not be read, they are escaped again.
+            SELECT regexp_replace(stored, '\\(u[0-9a-f]{4}|.)', ' ', 'g') AS plain
+            UNION ALL
+            SELECT regexp_replace(stored, '\\+(u[0-9a-f]{4}|.)', ' ', 'g') WHERE strpos(stored, '\\') > 0
+        ) AS texts
+        -- As it is, and as in a URL.
+        CROSS JOIN LATERAL (
+            SELECT plain AS content
+            UNION ALL
+            SELECT regexp_replace(
+                replace(regexp_replace(replace(plain, '%40', '@'), '%2b', '+', 'gi'), '%27', ''''), '%[0-9a-f]{2}', ' ', 'gi'
+            )
+            WHERE plain ~* '%[0-9a-f]{2}'
+        ) AS contents
+        CROSS JOIN LATERAL (
+            -- Signs around a word may be those of the text around it, as apostrophes are, and are no end of an address.
+            SELECT candidate AS word
+            FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+') AS part
+            CROSS JOIN LATERAL (VALUES
+                (rtrim(part, '.!#$%&''*+/=?^_`{|}~-')),
+                (ltrim(rtrim(part, '.!#$%&''*+/=?^_`{|}~-'), '.!#$%&''*+/=?^_`{|}~-')),
+                (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^=]*$'), '.!#$%&''*+/=?^_`{|}~-'))
+            ) AS candidates (candidate)
+            WHERE part LIKE '%_@_%'
+            UNION ALL
+            -- Between signs that separate words in URLs, settings and code, and are rarely part of an address.
+            SELECT rtrim(part, '.!#$%+^_~-')
+            FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%+^_~@-]+') AS part
+            WHERE part LIKE '%_@_%'
+            UNION ALL
+            -- An apostrophe is one in names.
+            SELECT btrim(part, '.!#$%''+^_~-')
+            FROM regexp_split_to_table(content, '[^A-Za-z0-9.!#$%''+^_~@-]+') AS part
+            WHERE part LIKE '%_@_%' AND strpos(part, '''') > 0
+        ) AS words
+        WHERE word LIKE '%_@_%' AND length(word) <= 100
+        GROUP BY lower(word)
+    ) AS found (word)
+);
+DROP FUNCTION readings(text);
+DROP FUNCTION unescaped(text, text);
+UPDATE inbox SET dead_message = dead_message WHERE dead_message IS NOT NULL;
