@@ -119,7 +119,7 @@ class Operation(Generic[R_co]):
         if stored.fingerprint != once.fingerprint:
             raise KeyTaken(KeyReused(once.key))
         self.has_found_answer = True
-        # What can be read may not be replicated: the primary has restarted since, or the commit was told not to wait.
+        # What can be read may not be replicated: the primary may have restarted since, or the wait of that commit may have been ended.
         await self._uow.answers.await_replication()
         await self._commit(())
         raise KeyTaken(AlreadyAnswered(stored.answer))
