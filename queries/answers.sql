@@ -9,6 +9,12 @@ SELECT fingerprint, answer
 FROM answers
 WHERE scope = @scope AND key = @key;
 
+-- Write a record to the write-ahead log that changes nothing. A transaction that only reads waits for no standby; with this record it does, at
+-- its commit, until the standby has all of the log before it. A standby itself writes none, and has what it shows.
+-- name: MarkLog :exec
+SELECT pg_logical_emit_message(true, 'shop'::text, ''::text)
+WHERE NOT pg_is_in_recovery();
+
 -- Record the answer to a request, in the transaction of its effects. Where a snapshot is older than the lock, a conflict with an answer that it
 -- does not contain is a serialization failure, and so the request is repeated and finds it.
 -- name: AddAnswer :exec

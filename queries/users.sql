@@ -31,12 +31,15 @@ SET first_name = @first_name,
 WHERE id = @id AND version = @version
 RETURNING id, first_name, last_name, email, phone, password, created_at, updated_at, version, role, erased_at, session_generation, email_since, email_by_user;
 
--- Replace a user's password hash, and end this number of generations of sessions: one with a new password, none with a new hash of the same
--- one. Changes no row if the user has another version or does not exist.
+-- Replace a user's password hash, and end all sessions with a new password, none with a new hash of the same one. Changes no row if the user
+-- has another version or does not exist.
 -- name: UpdateUserPassword :execrows
 UPDATE users
 SET password = @password,
-    session_generation = session_generation + @ended_generations::integer,
+    session_generation = CASE
+        WHEN @is_rehashed::boolean THEN session_generation
+        ELSE greatest(session_generation + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    END,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = @id AND version = @version;
@@ -49,10 +52,11 @@ SET role = @role,
     version = version + 1
 WHERE id = @id AND version = @version;
 
--- End all sessions of a user. Changes no row if no user has the id.
+-- End all sessions of a user, by a generation that no other server has given out, as a former primary may have done. Changes no row if no user
+-- has the id.
 -- name: EndUserSessions :execrows
 UPDATE users
-SET session_generation = session_generation + 1
+SET session_generation = greatest(session_generation + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 WHERE id = @id AND erased_at IS NULL;
 
 -- Get what decides about each request of a user: the role, and the generation of the sessions that are open.

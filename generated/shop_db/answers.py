@@ -66,6 +66,23 @@ async def get_answer(
     return None if row is None else GetAnswerRow(*row)
 
 
+MARK_LOG: Final = """\
+SELECT pg_logical_emit_message(true, 'shop'::text, ''::text)
+WHERE NOT pg_is_in_recovery()
+"""
+
+
+@atraced("MarkLog", MARK_LOG, operation="SELECT")
+async def mark_log(conn: AsyncConnection[Any]) -> None:
+    """Write a record to the write-ahead log that changes nothing.
+
+    A transaction that only reads waits for no standby; with this record it does, at its
+    commit, until the standby has all of the log before it. A standby itself writes
+    none, and has what it shows.
+    """
+    await aexecute(conn, MARK_LOG)
+
+
 ADD_ANSWER: Final = """\
 INSERT INTO answers (scope, key, subject, fingerprint, answer)
 VALUES ($1::varchar, $2::varchar, $3::varchar, $4::bytea, $5::bytea)

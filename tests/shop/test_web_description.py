@@ -7,6 +7,7 @@ import re
 import subprocess
 import sysconfig
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from pydantic import JsonValue
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
@@ -97,6 +99,40 @@ def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:
     with suppress(Unsatisfiable):
         collect()
     return found
+
+
+# JSON Schema 2020-12, as far as it is used. Others, as `ge`, would say nothing to any client.
+KEYWORDS = {
+    *("$ref", "type", "const", "enum", "allOf", "anyOf", "oneOf", "items", "properties", "additionalProperties", "required"),
+    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "pattern", "format", "writeOnly"),
+    *("title", "description", "default", "example", "examples"),
+}
+
+
+def schemas(part: JsonValue, name: str = "") -> Iterator[dict[str, JsonValue]]:
+    """Return the schemas in the part of the description that has this name, those within others included."""
+    match part:
+        case list():
+            for each in part:
+                yield from schemas(each, "schema" if name in {"allOf", "anyOf", "oneOf"} else "")
+        case dict():
+            if name in {"schema", "items", "additionalProperties"}:
+                yield part
+            for key, each in part.items():
+                yield from schemas(each, "schema" if name in {"schemas", "properties"} else key)
+        case _:
+            pass
+
+
+async def test_the_description_has_no_keyword_that_clients_do_not_know(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        found = list(schemas(web.app.openapi()))
+    assert len(found) > 100
+    assert {keyword for each in found for keyword in each} <= KEYWORDS
+    # The numbers of what may be asked for have bounds.
+    numbers = [each for each in found if each.get("type") == "integer" and "minimum" in each]
+    assert len(numbers) >= 8
+    assert all("maximum" in each for each in numbers)
 
 
 @pytest.mark.programs

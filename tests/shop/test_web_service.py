@@ -268,6 +268,21 @@ async def test_every_parameter_that_would_be_ignored_is_refused(web: Web) -> Non
                 assert problem(await clerk("GET", f"{path.replace('{user_id}', clerk.id)}?{name}=5.0")) == (422, "invalid-request"), path
 
 
+async def test_what_the_client_has_is_not_sent_again(web: Web) -> None:
+    ada = await web.person()
+    order = await ada("POST", "/orders", json={"user_id": ada.id, "lines": [LINE]})
+    for path in (f"/users/{ada.id}", f"/orders/{order.json()['id']}"):
+        shown = await ada("GET", path)
+        tag = shown.headers["ETag"]
+        for known in ([tag], ["*"], [f'"7", W/{tag}'], ['"7"', tag]):
+            answer = await web.client.get(path, headers=[*ada.headers.items(), *(("If-None-Match", each) for each in known)])
+            assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+            assert "content-length" not in answer.headers
+        for unknown in ('"7"', tag.strip('"'), f"{tag} x", ""):
+            assert (await ada("GET", path, headers={"If-None-Match": unknown})).content == shown.content
+    assert (await ada("GET", f"/users/{uuid.uuid4()}", headers={"If-None-Match": "*"})).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("order", "at"),
     [

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
-from typing import Final
 
-MESSAGE: Final = "stopped by Ctrl-C; what was already committed is kept"
-STATUS: Final = 130
+MESSAGE = "stopped by Ctrl-C; what was already committed is kept"
+STATUS = 130
 
 
 def begin() -> None:
@@ -38,6 +36,9 @@ def ignore() -> None:
 def _stop(*_: object) -> None:
     # The file descriptors, since a stream may be in use, or missing.
     if "--json" in sys.argv:
+        # Modules that Python has not imported for itself would be a while in which Ctrl-C is an error.
+        import json
+
         _write(1, json.dumps({"type": "urn:shop:problem:interrupted", "title": "Interrupted", "status": 503, "detail": MESSAGE}))
     else:
         _write(2, f"shop: {MESSAGE}")

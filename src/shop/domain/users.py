@@ -48,7 +48,8 @@ class NewUser:
 class User(Aggregate):
     """A registered user. `updated_at` is the last change of profile, password or role, which also raises `version`.
 
-    Sessions belong to a generation, and those of an earlier one than `session_generation` have ended.
+    Sessions belong to a generation, and those of another one than `session_generation` have ended. The repository chooses the next one:
+    later than the current one, and never one that was lost in a failover, whose sessions remain in their store.
     """
 
     id: UserId
@@ -69,9 +70,8 @@ class User(Aggregate):
         return replace(self, profile=profile, events=(*self.events, UserProfileUpdated(self.id)))
 
     def change_password(self, password: PasswordHash) -> User:
-        """Return the user with another password, which ends all sessions, and raises `UserPasswordChanged`."""
-        generation = self.session_generation + 1
-        return replace(self, password=password, session_generation=generation, events=(*self.events, UserPasswordChanged(self.id)))
+        """Return the user with another password, which ends all sessions when it is saved, and raises `UserPasswordChanged`."""
+        return replace(self, password=password, events=(*self.events, UserPasswordChanged(self.id)))
 
     def rehash_password(self, password: PasswordHash) -> User:
         """Return the user with a new hash of the same password, which is no event."""
@@ -169,7 +169,7 @@ class UserRepository(Protocol):
         ...
 
     async def end_sessions(self, user_id: UserId) -> Result[None, UserNotFound]:
-        """Begin the next generation of the user's sessions."""
+        """Begin the next generation of the user's sessions, whatever the one that was read: it is raised without a new version."""
         ...
 
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:

@@ -10,6 +10,10 @@ _REPLAYED: Final = {
 }
 
 ETAG: Final[dict[str, Any]] = {"description": "Done.", "headers": {**_ETAG, **_REPLAYED}}
+SHOWN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Done.", "headers": _ETAG},
+    304: {"description": "The client has it: `If-None-Match` names its ETag.", "headers": _ETAG},
+}
 
 
 def created(parameter: str, *operations: str) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def _integral(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Integer = Annotated[StrictInt, BeforeValidator(_integral)]
+# After the bounds, which are not described otherwise.
+_INTEGRAL = BeforeValidator(_integral)
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_is_storable)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_is_instant)]
 Secret = Annotated[SecretStr, Field(max_length=1024)]
@@ -211,7 +212,7 @@ class VerificationKeys(BaseModel):
 class Amount(Body):
     """An amount in minor units (cents) of a currency."""
 
-    minor: Annotated[Integer, Field(ge=0, le=10**15)]
+    minor: Annotated[StrictInt, Field(ge=0, le=10**15), _INTEGRAL]
     currency: Currency
 
 
@@ -220,7 +221,7 @@ class Line(Body):
 
     sku: Text
     title: Text
-    quantity: Annotated[Integer, Field(ge=1, le=1000)]
+    quantity: Annotated[StrictInt, Field(ge=1, le=1000), _INTEGRAL]
     unit_price: Amount
 
 

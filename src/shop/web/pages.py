@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -18,7 +18,7 @@ def _is_number(text: object) -> object:
     return text
 
 
-Integer = Annotated[int, BeforeValidator(_is_number)]
-"""An integer in a query."""
-Size = Annotated[Integer, Query(ge=1, le=1000, description="Items on a page.")]
+NUMBER = BeforeValidator(_is_number)
+"""That a parameter of a query is an integer. It comes after the bounds, which are not described otherwise."""
+Size = Annotated[int, Field(ge=1, le=1000), NUMBER, Query(description="Items on a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` or `previous_cursor` of another page.")]

@@ -208,6 +208,28 @@ async def _versions(if_match: Annotated[Versions, Depends(_versions_if_given)], 
     return if_match
 
 
+async def _known(
+    request: Request,
+    _: Annotated[
+        str | None,
+        Header(alias="If-None-Match", description="ETags of what the client has, or `*`.", json_schema_extra={"example": '"1"'}),
+    ] = None,
+) -> str:
+    return ", ".join(request.headers.getlist("if-none-match"))
+
+
+def unless_known(known: str, reply: Reply) -> Response:
+    """Return the response with a representation, or without its content where the client has it (RFC 9110, 13.1.2)."""
+    tag = reply.headers["ETag"]
+    # Weak comparison: what follows W/ counts.
+    found = _TAG.findall(known) if _TAGS.fullmatch(known) is not None else ()
+    if known == "*" or tag in (each.removeprefix("W/") for each in found):
+        return Response(status_code=304, headers=reply.headers)
+    return reply.response()
+
+
+Known = Annotated[str, Depends(_known)]
+"""`If-None-Match`; empty if it is not sent."""
 MatchedIfGiven = Annotated[Versions, Depends(_versions_if_given)]
 Matched = Annotated[Versions, Depends(_versions)]
 """The versions of `If-Match`, which is required; None for any."""

@@ -24,6 +24,9 @@ class MemoryAnswers:
         found = self._transaction.state.answers.get((scope, key))
         return None if found is None else found[1]
 
+    async def await_replication(self) -> None:
+        """Return: there is one copy of this store."""
+
     async def add(self, scope: str, key: str, subject: str, stored: StoredAnswer) -> None:  # noqa: ARG002 - nobody is erased here
         """Store the answer of a request whose key this transaction has locked."""
         self._transaction.state.answers[scope, key] = (self._transaction.tick(), stored)

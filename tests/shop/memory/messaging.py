@@ -130,6 +130,8 @@ class MemoryInboxEntry:
 
     async def handled(self) -> None:
         """Mark the message as handled, and commit together with the effects."""
+        if self.is_settled:
+            return
         with self._store.writing() as state:
             state.inbox[self._key] = replace(self._row, handled_at=datetime.now(UTC))
             self.effects.write(state)

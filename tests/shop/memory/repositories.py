@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -80,7 +81,8 @@ class MemoryUserRepository:
         current = await self._current(user)
         if isinstance(current, Err):
             return current
-        self._write(replace(user, session_generation=current.value.session_generation + (0 if is_rehashed else 1)))
+        generation = current.value.session_generation
+        self._write(replace(user, session_generation=generation if is_rehashed else _next(generation)))
         return Ok(None)
 
     async def end_sessions(self, user_id: UserId) -> Result[None, UserNotFound]:
@@ -88,7 +90,7 @@ class MemoryUserRepository:
         read = await self.get(user_id)
         if isinstance(read, Err):
             return read
-        self._transaction.state.users[user_id] = replace(read.value, session_generation=read.value.session_generation + 1)
+        self._transaction.state.users[user_id] = replace(read.value, session_generation=_next(read.value.session_generation))
         return Ok(None)
 
     async def save_role(self, user: User) -> Result[None, UserNotFound | ChangedMeanwhile]:
@@ -131,6 +133,10 @@ class MemoryUserRepository:
         written = replace(self._events.collect(user), updated_at=now, version=user.version + 1)
         self._transaction.state.users[user.id] = written
         return written
+
+
+def _next(generation: int) -> int:
+    return max(generation + 1, time.time_ns() // 1_000_000)
 
 
 class MemoryOrderRepository:

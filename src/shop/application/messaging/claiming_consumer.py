@@ -38,7 +38,10 @@ class Claim(InboxEntry[F_co], Protocol[F_co]):
         ...
 
     async def keep(self) -> None:
-        """Commit the claim together with the effects. Raises `CommitOutcomeUnknown`."""
+        """Commit the claim together with the effects. Raises `CommitOutcomeUnknown`.
+
+        For a settled message, return when what settled it is as safe as a commit.
+        """
         ...
 
 
@@ -89,6 +92,8 @@ class ClaimingConsumer(Generic[F, P]):
         async with self._inbox.claim(message, _CLAIM) as claim:
             if claim.is_settled:
                 _log.info("message %s was handled before", message.id)
+                # As the idempotent consumer does.
+                await claim.keep()
                 return Verdict.HANDLED
             if claim.until is None:
                 raise Later("another process handles the message")
@@ -127,5 +132,4 @@ class ClaimingConsumer(Generic[F, P]):
 
     async def _record(self, message: Message) -> None:
         async with self._inbox.enter(message) as entry:
-            if not entry.is_settled:
-                await entry.handled()
+            await entry.handled()

@@ -32,7 +32,10 @@ class InboxEntry(Protocol[F_co]):
         ...
 
     async def handled(self) -> None:
-        """Mark the message as handled, and commit together with the effects. Raises `CommitOutcomeUnknown`."""
+        """Mark the message as handled, and commit together with the effects. Raises `CommitOutcomeUnknown`.
+
+        For a settled message, return when what settled it is as safe as a commit.
+        """
         ...
 
 
@@ -65,5 +68,6 @@ class IdempotentConsumer(Generic[F]):
                 _log.info("message %s was handled before", message.id)
             else:
                 await self._handler(event, message, entry.effects)
-                await entry.handled()
+            # Also of a settled message, whose acknowledgement must not overtake the replication of what settled it.
+            await entry.handled()
         return Verdict.HANDLED

@@ -25,6 +25,10 @@ class Answers(Protocol):
         """Return the answer that was stored under a key."""
         ...
 
+    async def await_replication(self) -> None:
+        """Have the commit of this transaction wait as if it wrote: whatever was committed before is on the standbys then."""
+        ...
+
     async def add(self, scope: str, key: str, subject: str, stored: StoredAnswer) -> None:
         """Store the answer of a request whose key this transaction has locked. It goes with its subject, when a user is erased."""
         ...

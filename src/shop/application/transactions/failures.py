@@ -23,7 +23,7 @@ class StoreLost(Exception):
 
 
 class CommitOutcomeUnknown(Exception):
-    """The connection broke during the commit: everything was written, or nothing."""
+    """The connection broke during the commit: everything was written, or nothing. Or a synchronous standby may lack what was committed."""
 
 
 class StoreDefect(Exception):
@@ -60,7 +60,7 @@ class TooMuchContention:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """The connection broke during the commit. Check the current state before retrying."""
+    """The connection broke during the commit, or a synchronous standby may lack it. Check the current state before retrying."""
 
     action: str
 

@@ -34,7 +34,8 @@ class Operation(Generic[R_co]):
 
     Work whose request may have a key calls `denied` before it does anything, or `claim_key` if there is no policy for it.
 
-    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged.
+    `subject` is what the work was about, as far as it has said so; `is_committed` is whether the commit was acknowledged, and
+    `has_found_answer` whether the request was carried out before.
     """
 
     def __init__(self, uow: UnitOfWork[R_co], context: Context, action: str, deadline: asyncio.Timeout) -> None:
@@ -48,6 +49,7 @@ class Operation(Generic[R_co]):
         self._has_asked = context.once is None
         self.subject = "unknown"
         self.is_committed = False
+        self.has_found_answer = False
 
     @property
     def repositories(self) -> R_co:
@@ -101,7 +103,10 @@ class Operation(Generic[R_co]):
         self._is_to_commit = True
 
     async def claim_key(self) -> None:
-        """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it."""
+        """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it.
+
+        May commit, so nothing may be written before.
+        """
         once = self._context.once
         if once is None:
             return
@@ -109,8 +114,15 @@ class Operation(Generic[R_co]):
         if not await self._uow.answers.lock(self._scope, once.key):
             raise KeyTaken(KeyInUse(once.key))
         stored = await self._uow.answers.get(self._scope, once.key)
-        if stored is not None:
-            raise KeyTaken(AlreadyAnswered(stored.answer) if stored.fingerprint == once.fingerprint else KeyReused(once.key))
+        if stored is None:
+            return
+        if stored.fingerprint != once.fingerprint:
+            raise KeyTaken(KeyReused(once.key))
+        self.has_found_answer = True
+        # What can be read may not be replicated: the primary may have restarted since, or the wait of that commit may have been ended.
+        await self._uow.answers.await_replication()
+        await self._commit(())
+        raise KeyTaken(AlreadyAnswered(stored.answer))
 
     async def end(self, result: Result[object, object]) -> None:
         """Write the collected events to the outbox, and the answer of a request with a key; then commit, if the work called for it."""

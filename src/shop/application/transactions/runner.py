@@ -68,9 +68,10 @@ class Retries:
 
 @dataclass(slots=True)
 class _UnknownCommits:
-    """The commits of one use case whose outcome is unknown: whether there are any, and the events of those that may be committed."""
+    """The commits of one use case whose outcome is unknown: whether there are any, the deadline for finding out, and their events."""
 
     are_any: bool = False
+    until: float = 0.0
     events: list[Event] = field(default_factory=list[Event])
 
 
@@ -142,14 +143,14 @@ class Transactions(Generic[R_co]):
         except (TransactionConflict, StoreLost) as error:
             # Nothing was written by this attempt; an earlier one may have been committed.
             given_up = self._given_up(action, error, retrying)
-            failure = OutcomeUnknown(action) if unknown.are_any else given_up
+            failure = OutcomeUnknown(action) if _is_open(unknown, begun) else given_up
             return Err(failure) if isinstance(error, StoreLost) else await self._failed(context, action, begun, failure)
         except TimeoutError:
             if not deadline.expired():
                 raise
             late = Unavailable(f"{action} was not done within {self._retries.deadline:g} s")
             self._late.begin(late.reason)
-            return await self._failed(context, action, begun, OutcomeUnknown(action) if unknown.are_any else late)
+            return await self._failed(context, action, begun, OutcomeUnknown(action) if _is_open(unknown, begun) else late)
         except Exception as defect:
             await self._failed(context, action, begun, defect)
             raise
@@ -197,6 +198,11 @@ class Transactions(Generic[R_co]):
                 await operation.end(result)
                 return result
         except CommitOutcomeUnknown as error:
+            if not unknown.are_any:
+                # The commit itself had no deadline.
+                unknown.until = asyncio.get_running_loop().time() + self._retries.deadline
+            if not deadline.expired():
+                deadline.reschedule(unknown.until)
             unknown.are_any = True
             unknown.events += () if operation is None else operation.committed
             _log.error("%s: the outcome of the commit is unknown: %s", action, error)
@@ -232,6 +238,11 @@ class Transactions(Generic[R_co]):
         attempts: int = retrying.statistics["attempt_number"]
         self._conflicts.begin(f"{action} is abandoned after attempt {attempts}: {error}")
         return TooMuchContention(attempts)
+
+
+def _is_open(unknown: _UnknownCommits, begun: Sequence[Operation[object]]) -> bool:
+    """Return whether something may have been committed: by an attempt, or by an earlier request under the key."""
+    return unknown.are_any or any(operation.has_found_answer for operation in begun)
 
 
 def _log_conflict(action: str, state: RetryCallState) -> None:

@@ -9,14 +9,17 @@ from typing import Any, Final, Self
 
 from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.abc import RV, PQGen
-from psycopg.errors import QueryCanceled
+from psycopg.errors import Diagnostic, QueryCanceled
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.waiting import wait_async
 
 # Without them psycopg returns bytes for texts, or cannot parse dates. The environment (PGCLIENTENCODING, PGDATESTYLE, PGTZ), the URL, the
 # role and the database may say otherwise. By a statement and not by libpq's `options`, which connection poolers reject.
-_SESSION = "SELECT set_config('DateStyle', 'ISO', false), set_config('TimeZone', 'UTC', false)"
+# Warnings are needed by `NotReplicated`.
+_SESSION = """
+    SELECT set_config('DateStyle', 'ISO', false), set_config('TimeZone', 'UTC', false), set_config('client_min_messages', 'warning', false)
+"""
 
 # Seconds for the first statement of a connection, which has no limit of its own yet.
 _SESSION_WITHIN: Final = 5.0
@@ -26,14 +29,26 @@ _ENDED_WITHIN: Final = 1.0
 _INTERVAL: Final = 0.1
 
 
+class NotReplicated(OperationalError):
+    """The server committed, and stopped waiting for its standbys: after a failover, what was committed may be gone."""
+
+
 class Connection(AsyncConnection[TupleRow]):
     """A connection that is closed, with an `OperationalError`, if the server does not answer for `patience` seconds.
 
     PostgreSQL's own timeouts do not cover this: a frozen server process keeps its connections and enforces nothing, and a network may drop
     all packets.
+
+    A commit, of a transaction or of a single statement, that synchronous replication should have delayed and that was ended early raises
+    `NotReplicated`. PostgreSQL calls it a success, with a warning.
     """
 
     patience: float | None = None
+    _is_unreplicated: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_notice_handler(self._receive_notice)
 
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:
@@ -68,10 +83,12 @@ class Connection(AsyncConnection[TupleRow]):
     async def wait(self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None) -> RV:  # noqa: ASYNC109 as the base class has it
         """Wait for the server, as every call of the driver does. If cancelled, have the statement ended, or close the connection."""
         limit = asyncio.timeout(self.patience)
+        # That of a statement that was cancelled is no concern of this one.
+        self._is_unreplicated = False
         try:
             async with limit:
                 # Not the base class's, which waits ten seconds longer for a server that is silent.
-                return await wait_async(gen, self.pgconn.socket, interval, timeout)
+                answer = await wait_async(gen, self.pgconn.socket, interval, timeout)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -82,6 +99,14 @@ class Connection(AsyncConnection[TupleRow]):
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 await self._end_statement(gen)
             raise
+        if self._is_unreplicated:
+            raise NotReplicated("the wait for the standby was ended, so it may not have what was committed")
+        return answer
+
+    def _receive_notice(self, notice: Diagnostic) -> None:
+        # By the file of PostgreSQL that raised it: the text is in the server's language, and the SQLSTATE is that of any warning.
+        if notice.source_file == "syncrep.c" and notice.severity_nonlocalized == "WARNING":
+            self._is_unreplicated = True
 
     async def _end_statement(self, gen: PQGen[Any]) -> None:
         is_usable = False

@@ -20,7 +20,8 @@ from psycopg.errors import (
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from shop.application.cancellation import cancellation_first
-from shop.application.transactions.failures import LockTimeout, StoreDefect, StoreLost, TransactionConflict
+from shop.application.transactions.failures import CommitOutcomeUnknown, LockTimeout, StoreDefect, StoreLost, TransactionConflict
+from shop.infrastructure.postgres.connection import Connection, NotReplicated
 from shop_db.constraints import (
     AnswerConstraint,
     AuditLogConstraint,
@@ -141,12 +142,24 @@ def _translation(error: Error) -> TransactionConflict | StoreLost | StoreDefect:
             return StoreDefect(message_of(error))
 
 
-def leaves_outcome_open(error: OperationalError) -> bool:
-    """Return whether an error of COMMIT leaves the outcome open: the connection broke before the answer arrived.
+async def commit(conn: Connection) -> None:
+    """Commit a transaction.
 
-    SQLSTATE classes of PostgreSQL's appendix A: 08 connection exceptions, 57P operator intervention, 40003 statement completion unknown.
-    An error of libpq has no SQLSTATE.
+    Raises `CommitOutcomeUnknown` if the connection broke before the server answered, or if the standbys may not have what was committed.
     """
+    try:
+        await conn.commit()
+    except NotReplicated as error:
+        raise CommitOutcomeUnknown(str(error)) from None
+    except OperationalError as error:
+        if conn.closed or _leaves_outcome_open(error):
+            raise CommitOutcomeUnknown("the connection broke during the commit") from None
+        raise
+
+
+def _leaves_outcome_open(error: OperationalError) -> bool:
+    # SQLSTATE classes of PostgreSQL's appendix A: 08 connection exceptions, 57P operator intervention, 40003 statement completion unknown.
+    # An error of libpq has no SQLSTATE.
     state = error.sqlstate
     return state is None or state.startswith(("08", "57P")) or state == "40003"
 

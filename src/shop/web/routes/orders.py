@@ -13,12 +13,12 @@ from shop.application.reads.searches import OrderFilter, OrderSort
 from shop.domain.money import Currency
 from shop.domain.orders import Order, OrderStatus
 from shop.domain.values import OrderId
-from shop.web.documents import ETAG, created
+from shop.web.documents import ETAG, SHOWN, created
 from shop.web.models import Instant, OrderPlacement, Text
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
-from shop.web.requests import Key, LoggedIn, MatchedIfGiven, value
+from shop.web.requests import Key, Known, LoggedIn, MatchedIfGiven, unless_known, value
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -65,11 +65,11 @@ async def find_orders(
     return value(await caller.reads.find_orders(wanted, sort, size, cursor))
 
 
-@router.get("/{order_id}", response_model=OrderDetails, responses={**documented(Problem.ORDER_NOT_FOUND), 200: ETAG})
-async def show_order(caller: LoggedIn, order_id: UUID) -> Response:
+@router.get("/{order_id}", response_model=OrderDetails, responses={**documented(Problem.ORDER_NOT_FOUND), **SHOWN})
+async def show_order(caller: LoggedIn, order_id: UUID, known: Known) -> Response:
     """Show an order."""
     order = value(await caller.reads.order(OrderId(order_id)))
-    return Reply.of(order, version=order.version).response()
+    return unless_known(known, Reply.of(order, version=order.version))
 
 
 @router.post("/{order_id}/payment", response_model=OrderDetails, responses=_MOVE)

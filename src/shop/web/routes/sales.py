@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from shop.web.models import SalesOfDays
-from shop.web.pages import Integer
+from shop.web.pages import NUMBER
 from shop.web.problems import documented
 from shop.web.requests import LoggedIn, value
 
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/sales", tags=["sales"])
 
 @router.get("", response_model=SalesOfDays, responses=documented())
 async def list_sales(
-    caller: LoggedIn, days: Annotated[Integer, Query(ge=1, le=3650, description="Days before today, in UTC.")] = 30
+    caller: LoggedIn, days: Annotated[int, Field(ge=1, le=3650), NUMBER, Query(description="Days before today, in UTC.")] = 30
 ) -> SalesOfDays:
     """List the sales of each day, newest first, as far as the consumer `sales` has handled events."""
     since = datetime.now(UTC).date() - timedelta(days=days)

@@ -13,12 +13,12 @@ from shop.application.reads.models import OrderSummary, Page, PublicProfile, Use
 from shop.application.reads.searches import UserFilter, UserSort
 from shop.domain.users import Role, User
 from shop.domain.values import UserId
-from shop.web.documents import ETAG, NO_CONTENT, created
+from shop.web.documents import ETAG, NO_CONTENT, SHOWN, created
 from shop.web.models import Instant, OpenSession, OpenSessions, PasswordChange, ProfilePatch, Registration, RoleChange, Text
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
-from shop.web.requests import Anyone, Key, LoggedIn, Matched, value
+from shop.web.requests import Anyone, Key, Known, LoggedIn, Matched, unless_known, value
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -63,11 +63,11 @@ async def find_users(
     return value(await caller.reads.find_users(wanted, sort, size, cursor))
 
 
-@router.get("/{user_id}", response_model=UserSummary, responses={**documented(Problem.USER_NOT_FOUND), 200: ETAG})
-async def show_user(caller: LoggedIn, user_id: UUID) -> Response:
+@router.get("/{user_id}", response_model=UserSummary, responses={**documented(Problem.USER_NOT_FOUND), **SHOWN})
+async def show_user(caller: LoggedIn, user_id: UUID, known: Known) -> Response:
     """Show a user."""
     user = value(await caller.reads.user(UserId(user_id)))
-    return Reply.of(user, version=user.version).response()
+    return unless_known(known, Reply.of(user, version=user.version))
 
 
 @router.patch(

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable, UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from shop.application.cancellation import cancellation_first
-from shop.infrastructure.postgres.connection import Connection
+from shop.infrastructure.postgres.connection import Connection, NotReplicated
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 
@@ -43,5 +43,10 @@ async def owner_transaction(database_url: str) -> AsyncGenerator[AsyncConnection
     except (UndefinedTable, UndefinedColumn, UndefinedFunction) as error:
         # As above.
         raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary}); run: dbmate -d migrations up") from None
+    except NotReplicated as error:
+        raise DatabaseNotReady(f"{error}; everything was changed on this server: run the command again when the standby answers") from None
     except Error as error:
         raise DatabaseNotReady(f"PostgreSQL refused: {message_of(error)}; nothing was changed") from None
+    finally:
+        # The driver leaves it open after a failed commit.
+        await opened.close()

@@ -7,14 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from psycopg import OperationalError
-
 from shop.application.messaging.claiming_consumer import Claim
 from shop.application.messaging.idempotent_consumer import InboxEntry
 from shop.application.messaging.messages import Message
-from shop.application.transactions.failures import CommitOutcomeUnknown
 from shop.infrastructure.postgres.connection import Connection
-from shop.infrastructure.postgres.errors import leaves_outcome_open, storable, translated
+from shop.infrastructure.postgres.errors import commit, storable, translated
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox
@@ -106,12 +103,7 @@ class PostgresInboxEntry(Generic[F]):
 
     async def handled(self) -> None:
         """Commit that the message was handled, together with the effects."""
-        try:
-            await self._conn.commit()
-        except OperationalError as error:
-            if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from None
-            raise
+        await commit(self._conn)
 
 
 class PostgresClaim(PostgresInboxEntry[F]):

@@ -24,6 +24,10 @@ class PostgresAnswers:
         row = await self._query(answers.get_answer, scope=scope, key=key)
         return None if row is None else StoredAnswer(row.fingerprint, row.answer)
 
+    async def await_replication(self) -> None:
+        """Have the commit of this transaction wait as if it wrote: whatever was committed before is on the standbys then."""
+        await self._query(answers.mark_log)
+
     async def add(self, scope: str, key: str, subject: str, stored: StoredAnswer) -> None:
         """Store the answer of a request whose key this transaction has locked."""
         await self._query(answers.add_answer, scope=scope, key=key, subject=subject, fingerprint=stored.fingerprint, answer=stored.answer)

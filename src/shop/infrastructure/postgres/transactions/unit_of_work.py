@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
 
-from psycopg import OperationalError, sql
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from shop.application.transactions.failures import CommitOutcomeUnknown, StoreDefect, UnitOfWorkClosed
+from shop.application.transactions.failures import StoreDefect, UnitOfWorkClosed
 from shop.application.transactions.unit_of_work import BeginUnitOfWork, CollectedEvents, UnitOfWork
 from shop.infrastructure.postgres.connection import Connection
-from shop.infrastructure.postgres.errors import leaves_outcome_open, translated
+from shop.infrastructure.postgres.errors import commit, translated
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.queries import Queries
 from shop.infrastructure.postgres.transactions.answers import PostgresAnswers
@@ -46,7 +46,7 @@ class PostgresUnitOfWork:
         """Commit the transaction, and close the repositories.
 
         Raises:
-            CommitOutcomeUnknown: the connection broke before the server answered.
+            CommitOutcomeUnknown: the connection broke before the server answered, or the standbys may not have what was committed.
             UnitOfWorkClosed: it was committed already.
             StoreDefect: an error was suppressed before. PostgreSQL has aborted the transaction, and would answer COMMIT with ROLLBACK.
         """
@@ -55,12 +55,7 @@ class PostgresUnitOfWork:
         if self._conn.info.transaction_status is TransactionStatus.INERROR:
             raise StoreDefect("a statement failed, so nothing can be committed")
         self._end()
-        try:
-            await self._conn.commit()
-        except OperationalError as error:
-            if self._conn.closed or leaves_outcome_open(error):
-                raise CommitOutcomeUnknown("the connection broke during the commit") from None
-            raise
+        await commit(self._conn)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:

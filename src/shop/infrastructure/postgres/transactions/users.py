@@ -128,8 +128,7 @@ class PostgresUserRepository:
             users.update_user_password,
             id=user.id,
             password=user.password.encoded,
-            # Not the generation that was read: sessions may have been ended since, which leaves the version as it is.
-            ended_generations=0 if is_rehashed else 1,
+            is_rehashed=is_rehashed,
             version=user.version,
         )
         if not touched:
