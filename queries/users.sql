@@ -89,10 +89,6 @@ WHERE former_addresses.user_id = @id
   AND former_addresses.replaced_at > now() - @within::interval
 LIMIT 1;
 
--- Return whether an address is that of another user than the one with this id.
--- name: IsAddressOfAnother :one
-SELECT coalesce((SELECT id <> @id FROM users WHERE lower(email) = lower(@address)), false) AS of_another;
-
 -- Count the changes of a user's address by the user within a period, and get the seconds until the first of them is older.
 -- name: CountAddressChanges :one
 SELECT

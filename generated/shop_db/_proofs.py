@@ -75,7 +75,6 @@ PROOFS: Final[dict[str, str]] = {
         " values)"
     ),
     "GetFormerRecipient": "at most one (LIMIT allows one row)",
-    "IsAddressOfAnother": "exactly one (without FROM there is one row)",
     "CountAddressChanges": "exactly one (aggregates without GROUP BY give one row)",
     "CountUsers": "exactly one (aggregates without GROUP BY give one row)",
     "EraseTraces": "exactly one (without FROM there is one row)",

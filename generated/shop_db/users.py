@@ -385,37 +385,6 @@ async def get_former_recipient(
     return None if row is None else row[0]
 
 
-IS_ADDRESS_OF_ANOTHER: Final = """\
-SELECT coalesce((SELECT id <> $1::uuid FROM users WHERE lower(email) = lower($2::text)),
-    false) AS of_another
-"""
-
-
-@atraced(
-    "IsAddressOfAnother",
-    IS_ADDRESS_OF_ANOTHER,
-    operation="SELECT",
-    collection="users",
-)
-async def is_address_of_another(
-    conn: AsyncConnection[Any],
-    *,
-    id: UUID,
-    address: str,
-) -> bool:
-    """Return whether an address is that of another user than the one with this id."""
-    row, count = await afetch_one(
-        conn,
-        IS_ADDRESS_OF_ANOTHER,
-        (id, address),
-        binary=True,
-    )
-    if row is None or count > 1:
-        raise ProofBrokenError("IsAddressOfAnother", count)
-    value: bool = row[0]
-    return value
-
-
 COUNT_ADDRESS_CHANGES: Final = """\
 SELECT
     count(*) FILTER (WHERE by_user) AS changes,

@@ -102,8 +102,7 @@ def _by_mail(inbox: PostgresInbox[notifications.Recipients], notices: notificati
         if prepared is None:
             # The letter is kept, since its recipient may get a notice tomorrow.
             raise HandlingRefused(
-                "there is no notice to send: the recipient is gone or has had as many as allowed today, "
-                "the previous address is that of another user, or the event is older than a day"
+                "there is no notice to send: the recipient is gone or has had as many as allowed today, or the event is older than a day"
             )
 
         async def send(_event: Event, _message: Message, _stores: _Stores) -> Verdict:

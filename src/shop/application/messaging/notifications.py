@@ -69,10 +69,11 @@ PASSWORD_CHANGED: Final = Notice(
 ADDRESS_CHANGED: Final = Notice(
     "address",
     1,
-    "Your e-mail address was changed",
+    "An e-mail address was changed",
     "Hello,\n\n"
-    "the e-mail address of your account was changed on {moment}. We write to the previous one a last time.\n\n"
-    "If it was not you, ask us to restore it.\n",
+    # True for whoever reads it: another user may have the address by now.
+    "on {moment}, an account that had this e-mail address was changed to another one. We write to this one a last time.\n\n"
+    "If it is your account, and it was not you, ask us to restore it.\n",
 )
 
 
@@ -141,10 +142,6 @@ class Recipients(Protocol):
         """Return the address of a user that an update replaced at this time, None if it replaced none, or as above."""
         ...
 
-    async def is_of_another(self, address: EmailAddress, user_id: UserId) -> bool:
-        """Return whether the address is that of another user by now."""
-        ...
-
     async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
         """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
         ...
@@ -195,10 +192,6 @@ class Notices:
                 return None
         address = await find(user_id, message.occurred_at, _WORTH_KNOWING)
         if address is None:
-            return None
-        if notice is ADDRESS_CHANGED and await effects.is_of_another(address, user_id):
-            # Who would take it for a notice about the own account. Logged, since whoever took an account over can cause it.
-            _log.warning("no notice about message %s: the previous address is that of another user", message.id)
             return None
         # Before it is counted, which would be for nothing.
         self._require_turn(_domain(address))

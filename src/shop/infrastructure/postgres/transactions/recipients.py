@@ -31,10 +31,6 @@ class PostgresRecipients:
         row = await self._query(users.get_former_recipient, id=user_id, occurred_at=occurred_at, within=within)
         return None if row is None else EmailAddress(row)
 
-    async def is_of_another(self, address: EmailAddress, user_id: UserId) -> bool:
-        """Return whether the address is that of another user by now."""
-        return await self._query(users.is_address_of_another, address=address.text, id=user_id)
-
     async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
         """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
         was_counted = await self._query(
