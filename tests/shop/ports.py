@@ -72,15 +72,20 @@ class CheapHasher:
 
     async def hash(self, password: str) -> PasswordHash:
         """Return a readable hash."""
-        return PasswordHash(f"$v2${password.encode().hex() or '0'}")
+        return PasswordHash(f"$v2${self._readable(password) or '0'}")
 
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
         """Compare the texts."""
-        return hashed is not None and hashed.encoded.rpartition("$")[2] == password.encode().hex()
+        return hashed is not None and hashed.encoded.rpartition("$")[2] == self._readable(password)
 
     def is_outdated(self, hashed: PasswordHash) -> bool:
         """Return whether the version is the old one."""
         return hashed.encoded.startswith("$v1$")
+
+    @staticmethod
+    def _readable(password: str) -> str:
+        # As far as a hash may be long.
+        return password.encode().hex()[:250]
 
 
 @dataclass(frozen=True)

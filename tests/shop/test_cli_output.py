@@ -21,7 +21,8 @@ SHOP = f"{sys.executable} -m shop.cli"
 
 def shell(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script of bash, whose exit status is the one of the first command of a pipe."""
-    environment = {**os.environ, **environment}
+    # Which would write at once what is flushed at the end otherwise.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | environment
     command = ["/bin/bash", "-c", f"set -o pipefail; {script}"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
@@ -48,10 +49,65 @@ def test_a_problem_that_cannot_be_written_keeps_its_status(service_url: str) -> 
     assert (ran.returncode, ran.stderr.startswith("shop: "), "Traceback" in ran.stderr) == (1, True, False)
 
 
-def test_a_help_text_that_cannot_be_written_is_said_in_one_line() -> None:
-    ran = shell(f"{SHOP} --help >/dev/full")
-    assert (ran.returncode, ran.stderr) == (74, "shop: the output cannot be written: No space left on device\n")
-    assert shell(f"{SHOP} --help > >(exec true)").returncode == 128 + signal.SIGPIPE
+@pytest.mark.parametrize("command", ["--help", "users --help"])
+def test_a_help_text_that_cannot_be_written_is_said_in_one_line(command: str) -> None:
+    for way, reason in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        ran = shell(f"{SHOP} {command} {way}")
+        assert (ran.returncode, ran.stderr) == (74, f"shop: the output cannot be written: {reason}\n")
+    # A background process of a shell may ignore both signals.
+    for ignored in ("", "trap '' INT PIPE; "):
+        assert shell(f"{ignored}{SHOP} {command} > >(exec true)").returncode == 128 + signal.SIGPIPE
+
+
+def test_a_help_text_that_a_full_pipe_does_not_accept_is_said_in_one_line() -> None:
+    receiving, sending = os.pipe()
+    with os.fdopen(receiving, "rb"), os.fdopen(sending, "wb", buffering=0) as stdout:
+        os.set_blocking(sending, False)
+        while stdout.write(bytes(4096)) is not None:
+            pass
+        ran = subprocess.run([*SHOP.split(), "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (74, "shop: the output cannot be written: Resource temporarily unavailable\n")
+
+
+def test_a_command_that_writes_nothing_to_stdout_needs_none(service_url: str) -> None:
+    with subprocess.Popen(
+        ["/bin/bash", "-c", f"exec {SHOP} serve --port 0 >&-"],
+        env={**os.environ, "DATABASE_URL": service_url, "SHOP_HTTP_DRAIN": "0"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("serving on" in line for line in process.stderr)
+        process.terminate()
+        assert (process.stderr.read().count("cannot be written"), process.wait(60)) == (0, 0)
+
+
+@pytest.mark.parametrize("way", [">&-", ">/dev/full"])
+def test_wrong_usage_that_stdout_cannot_have_is_said_on_stderr(way: str) -> None:
+    for wrong, said in (("--json users nope", "shop: No such command 'nope'.\n"), ("--json $'\\xff'", "shop: argument 2 is not UTF-8\n")):
+        ran = shell(f"{SHOP} {wrong} {way}")
+        assert (wrong, ran.returncode, ran.stderr) == (wrong, 2, said)
+    assert [shell(f"{SHOP} {wrong} {way}").returncode for wrong in ("", "users", "users nope", "orders list")] == [2] * 4
+
+
+@pytest.mark.parametrize("is_json", [False, True], ids=["text", "json"])
+def test_a_command_whose_module_cannot_be_read_is_a_defect(*, is_json: bool) -> None:
+    # A file of the program that a broken disk does not return.
+    program = """
+import importlib.abc, sys
+class Broken(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "shop.cli.commands.users":
+            raise OSError(5, "Input/output error")
+sys.meta_path.insert(0, Broken())
+from shop.cli import main
+main()
+"""
+    arguments = [*(["--json"] if is_json else []), "users", "count"]
+    ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    detail = "OSError: a defect in the program; see the log"
+    assert (ran.returncode, "Input/output error" in ran.stderr) == (70, True)
+    assert json.loads(ran.stdout)["detail"] == detail if is_json else ran.stderr.endswith(f"shop: {detail}\n")
 
 
 @pytest.mark.parametrize("way", ["2>&-", "2>/dev/full", "2> >(exec true)"], ids=["closed", "full", "no reader"])

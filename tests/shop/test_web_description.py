@@ -35,14 +35,14 @@ from shop.domain.values import InvalidValue
 from shop.web.middleware import Limits
 from shop.web.problems import OF_ERROR, Problem, Refused
 
-from .web import PASSWORD, open_web, served
+from .web import LINE, PASSWORD, open_web, problem, served
 
 PAGE = Path(__file__).parents[2] / "docs" / "http.md"
 HOOKS = Path(__file__).parent
 
 # Their types are generic, and the parameters are not public.
 openapi: Any = schemathesis.openapi
-# A description cannot state all rules, as that an order has one currency; and the other check sends requests, over a network.
+# A description does not state all rules, as that an order has one currency; and the other check sends requests, over a network.
 EXCLUDED: list[Any] = [getattr(checks, name) for name in ("positive_data_acceptance", "ignored_auth")]
 
 
@@ -133,6 +133,47 @@ async def test_the_description_has_no_keyword_that_clients_do_not_know(database_
     numbers = [each for each in found if each.get("type") == "integer" and "minimum" in each]
     assert len(numbers) >= 8
     assert all("maximum" in each for each in numbers)
+
+
+def text(field: str, length: int) -> str:
+    """Return a text of this length that is valid otherwise."""
+    match field:
+        case "email":
+            return f"{'x' * 60}@{'x' * (length - 65)}.org"
+        case "phone":
+            return f"1{' ' * (length - 3)}11"
+        case _:
+            return "X" * length
+
+
+async def test_the_described_bounds_are_those_of_the_shop(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        ada = await web.person()
+        schemas = web.app.openapi()["components"]["schemas"]
+
+        async def sent(name: str, field: str, value: object) -> tuple[int, str]:
+            match name:
+                case "Registration":
+                    person = {"first_name": "Ada", "last_name": "Lovelace", "email": f"{uuid.uuid4()}@example.org", "password": PASSWORD}
+                    answer = await web.client.post("/users", json={**person, field: value})
+                case _:
+                    changed = {field: value} if name == "Line" else {"unit_price": {"currency": "EUR", field: value}}
+                    answer = await ada("POST", "/orders", json={"user_id": ada.id, "lines": [{**LINE, **changed}]})
+            return (201, "") if answer.status_code == 201 else problem(answer)
+
+        fields = [("Registration", field) for field in ("first_name", "last_name", "email", "phone", "password")]
+        for name, field in [*fields, ("Line", "sku"), ("Line", "title")]:
+            described = schemas[name]["properties"][field]
+            bounds = described.get("anyOf", [described])[0]
+            least, most = bounds["minLength"], bounds["maxLength"]
+            assert await sent(name, field, text(field, most)) == (201, ""), field
+            beyond = "invalid-request" if field == "password" else "invalid-value"
+            assert await sent(name, field, text(field, most + 1)) == (422, beyond), field
+            assert await sent(name, field, "X" * (least - 1)) == (422, "invalid-value"), field
+        for name, field, beyond in (("Line", "quantity", "invalid-request"), ("Amount", "minor", "invalid-value")):
+            most = schemas[name]["properties"][field]["maximum"]
+            assert await sent(name, field, most) == (201, "")
+            assert await sent(name, field, most + 1) == (422, beyond)
 
 
 @pytest.mark.programs

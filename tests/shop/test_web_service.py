@@ -284,19 +284,38 @@ async def test_what_the_client_has_is_not_sent_again(web: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "at"),
+    ("order", "names"),
     [
         ('{"user_id": "%s", "user_id": "%s", "lines": []}', ["user_id"]),
         ('{"user_id": "%s", "lines": [{"sku": "A", "sku": "B", "title": "x", "title": "x"}], "x": "%s"}', ["sku", "title"]),
         (r'{"user_id": "%s", "\u0075ser_id": "%s", "\ud800": 1, "\ud800": 2}', ["user_id", "\\ud800"]),
+        (r'{"\"é\n": "%s", "\"é\n": "%s", "\\ud800": 1, "\\ud800": 2}', ['\\"é\\n', "\\\\ud800"]),
     ],
 )
-async def test_a_name_in_an_object_of_the_body_is_sent_once(web: Web, order: str, at: list[str]) -> None:
+async def test_a_name_in_an_object_of_the_body_is_sent_once(web: Web, order: str, names: list[str]) -> None:
     ada, eve = await web.person(), await web.person()
     headers = {**ada.headers, "Content-Type": "application/json"}
     refused = await web.client.post("/orders", content=order % (ada.id, eve.id), headers=headers)
     assert problem(refused) == (422, "invalid-request")
-    assert refused.json()["errors"] == [{"at": f"/body/{name}", "reason": "is sent more than once"} for name in at]
+    # Where the object is cannot be said.
+    assert refused.json()["errors"] == [{"at": "/body", "reason": f'an object has the name "{name}" more than once'} for name in names]
+
+
+async def test_the_place_of_an_invalid_part_is_a_json_pointer_for_any_name(web: Web) -> None:
+    ada = await web.person()
+    order = {"user_id": ada.id, "lines": [{**LINE, "a/b": 1, "~1": 2, "": 3}], "/": 4}
+    headers = {**ada.headers, "Content-Type": "application/json"}
+    refused = await web.client.post("/orders?c/~d=1", content=json.dumps(order), headers=headers)
+    assert problem(refused) == (422, "invalid-request")
+    assert [each["at"] for each in refused.json()["errors"]] == ["/query/c~1~0d"]
+    refused = await web.client.post("/orders", content=json.dumps(order), headers=headers)
+    assert problem(refused) == (422, "invalid-request")
+    assert {each["at"] for each in refused.json()["errors"]} == {
+        "/body/lines/0/a~1b",
+        "/body/lines/0/~01",
+        "/body/lines/0/",
+        "/body/~1",
+    }
 
 
 async def test_headers_that_are_no_lists_are_sent_once(web: Web) -> None:

@@ -10,18 +10,18 @@ from __future__ import annotations
 # First, since the other imports take a while.
 from shop.cli import interruption  # isort: split
 
-import os
+import logging
 import sys
 import uuid
-from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from shop.cli import streams
 from shop.cli.commands import Commands
-from shop.cli.output import ExitCode, Output, Problem, unwritten
+from shop.cli.output import ExitCode, Output, Problem, defect, unwritten
 from shop.cli.running import Session, parse_pairs, parse_uuid
 from shop.domain.values import UserId
 
@@ -56,43 +56,29 @@ def options(
     context.obj = Session(Output(is_json=is_json), config, parse_pairs(settings or []), user_id)
 
 
-class _Unfailing(FileIO):
-    """A file that loses what cannot be written. Notes, logs and progress go to stderr, and without them a command does the same."""
-
-    def write(self, data: Any, /) -> int:
-        """Write, and return the number of bytes."""
-        try:
-            return super().write(data)
-        except OSError:
-            return memoryview(data).nbytes
-
-
 def main() -> None:
     """Run the program. `--json` may be anywhere on the command line."""
     interruption.begin()
-    # A missing standard stream would be the first socket that is opened.
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    # Unless a caller has replaced it. It is None if it was closed.
-    if sys.stderr is sys.__stderr__:
-        encoding = getattr(sys.stderr, "encoding", "utf-8")
-        sys.stderr = TextIOWrapper(BufferedWriter(_Unfailing(2, "w", closefd=False)), encoding, line_buffering=True)
+    streams.prepare()
+    status: str | int = ExitCode.DONE
     try:
         _run(sys.argv[1:])
-    except OSError as error:
-        # Of a help text: commands handle their errors, and stderr has none.
-        sys.exit(unwritten(f"the output cannot be written: {error.strerror}"))
+    except SystemExit as ended:
+        status = ended.code or ExitCode.DONE
+    except Exception as error:
+        # The work of a command handles its own: it is of a module that cannot be imported, for one.
+        logging.getLogger("shop.cli").exception("defect in the program")
+        Output(is_json="--json" in sys.argv).problem(defect(error))
+        status = ExitCode.DEFECT
+    failure = streams.flushed()
+    # Another status says more, and that of a result is decided.
+    if status == ExitCode.DONE and failure is not None:
+        status = unwritten("the output", failure)
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> None:
     is_json = "--json" in arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # Where the terminal cannot encode a character, write it escaped.
-            stream.reconfigure(errors="backslashreplace")
     for number, argument in enumerate(arguments, start=1):
         # Python decodes invalid bytes to lone surrogates.
         if any("\ud800" <= character <= "\udfff" for character in argument):

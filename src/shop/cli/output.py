@@ -5,9 +5,7 @@ What writes tables and notes imports rich: JSON does not need it.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import signal
 import sys
@@ -19,6 +17,8 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from shop.cli import streams
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -122,17 +122,15 @@ class Output:
     def problem(self, problem: Problem, trace_id: str | None = None) -> None:
         """Write a problem."""
         if self.is_json:
-            try:
-                _write(f"{json.dumps(problem.document(trace_id), ensure_ascii=False)}\n")
-            except OSError:
-                _note(f"shop: {problem.detail}")
-        else:
-            _note(f"shop: {problem.detail}")
+            failure = _write(f"{json.dumps(problem.document(trace_id), ensure_ascii=False)}\n")
+            if failure is None:
+                return
+        _note(f"shop: {problem.detail}")
 
     def _print(self, what: RenderableType) -> None:
         from rich.console import Console
 
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] it may be closed
+        is_terminal = sys.stdout.isatty()
         # Rich has a treatment of its own for what it cannot write. A pipe has no width.
         console = Console(
             file=StringIO(), force_terminal=is_terminal, highlight=False, markup=False, width=None if is_terminal else _PIPE_WIDTH
@@ -146,30 +144,29 @@ class Output:
 
     def _result(self, text: str) -> None:
         """Write a result, or exit: what the command was to do is done by now."""
-        try:
-            _write(text)
-        except BrokenPipeError:
-            # As other programs do whose reader has gone.
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGPIPE)
-        except OSError as error:
-            raise typer.Exit(unwritten(f"the command was carried out, but its output cannot be written: {error.strerror}")) from None
+        failure = _write(text)
+        if failure is not None:
+            raise typer.Exit(unwritten("the command was carried out, but its output", failure))
 
 
-def unwritten(detail: str) -> ExitCode:
-    """Write that the output cannot be written, to stderr, and return the exit status."""
-    _note(f"shop: {detail}")
-    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] it may be closed
-        # Or Python would try again at its end, and fail by a status of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def defect(error: Exception) -> Problem:
+    """Return the problem of an unexpected exception, whose text may quote confidential values."""
+    return Problem("defect", "Defect", 500, f"{type(error).__name__}: a defect in the program; see the log", ExitCode.DEFECT)
+
+
+def unwritten(what: str, failure: OSError) -> ExitCode:
+    """Write to stderr that stdout cannot be written, and return the exit status. If its reader has gone, end as other programs do."""
+    if isinstance(failure, BrokenPipeError):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGPIPE)
+    _note(f"shop: {what} cannot be written: {failure.strerror}")
     return ExitCode.OUTPUT
 
 
-def _write(text: str) -> None:
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] it may be closed
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+def _write(text: str) -> OSError | None:
+    """Write to stdout, and return why that is not possible."""
     sys.stdout.write(text)
-    sys.stdout.flush()
+    return streams.flushed()
 
 
 def _note(text: str) -> None:

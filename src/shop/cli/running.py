@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
 from shop.cli import interruption
-from shop.cli.output import ExitCode, Output, Problem
+from shop.cli.output import ExitCode, Output, Problem, defect
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
 
@@ -148,9 +148,8 @@ class Session:
             from shop.application.transactions.failures import StoreDefect
 
             _log.exception("defect in the program or the schema")
-            # The text of any other exception may quote confidential values.
-            detail = str(error) if isinstance(error, StoreDefect) else f"{type(error).__name__}: a defect in the program; see the log"
-            raise self.failed(Problem("defect", "Defect", 500, detail, ExitCode.DEFECT)) from error
+            problem = defect(error)
+            raise self.failed(replace(problem, detail=str(error)) if isinstance(error, StoreDefect) else problem) from error
         finally:
             # Again: a loop that handled the signal resets it when it is closed.
             if is_program:

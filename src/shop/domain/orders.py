@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from shop.domain.aggregate import Aggregate
 from shop.domain.concurrency import ChangedMeanwhile, Versions
@@ -38,12 +38,12 @@ _TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 # --- Order lines ------------------------------------------------------------------------------------------------------
 
 _SKU = re.compile(r"[A-Z0-9]+(?:-[A-Z0-9]+)*")
-_SKU_LENGTH = 40
-_TITLE_LENGTH = 200
-_QUANTITIES = range(1, 1001)
+SKU_LENGTH: Final = 40
+TITLE_LENGTH: Final = 200
+QUANTITIES: Final = range(1, 1001)
 # Keeps the total of the largest order within its column.
-_MAX_PRICE = 10**9
-MAX_LINES = 100
+MAX_PRICE: Final = 10**9
+MAX_LINES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class OrderLine:
 
 
 def _check_line(sku: str, title: str, quantity: int, unit_price: Money) -> InvalidValue | None:
-    if len(sku) > _SKU_LENGTH or _SKU.fullmatch(sku) is None:
-        return InvalidValue("SKU", f"is not made of capital letters, digits and single dashes, at most {_SKU_LENGTH}")
-    if not title or title != title.strip() or len(title) > _TITLE_LENGTH or not title.isprintable():
-        return InvalidValue("title", f"is not one line of 1 to {_TITLE_LENGTH} characters")
-    if quantity not in _QUANTITIES:
-        return InvalidValue("quantity", f"is not between {_QUANTITIES.start} and {_QUANTITIES.stop - 1}")
-    if unit_price.minor > _MAX_PRICE:
-        return InvalidValue("price", f"is above {Money(_MAX_PRICE, unit_price.currency)}")
+    if len(sku) > SKU_LENGTH or _SKU.fullmatch(sku) is None:
+        return InvalidValue("SKU", f"is not made of capital letters, digits and single dashes, at most {SKU_LENGTH}")
+    if not title or title != title.strip() or len(title) > TITLE_LENGTH or not title.isprintable():
+        return InvalidValue("title", f"is not one line of 1 to {TITLE_LENGTH} characters")
+    if quantity not in QUANTITIES:
+        return InvalidValue("quantity", f"is not between {QUANTITIES.start} and {QUANTITIES.stop - 1}")
+    if unit_price.minor > MAX_PRICE:
+        return InvalidValue("price", f"is above {Money(MAX_PRICE, unit_price.currency)}")
     return None
 
 

@@ -36,14 +36,14 @@ class InvalidValue:
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}")
-_EMAIL_LENGTH = 100
+EMAIL_LENGTH: Final = 100
 _LOCAL_PART_LENGTH = 64
 
 
 def _check_email(text: str) -> InvalidValue | None:
     what = "e-mail address"
-    if len(text) > _EMAIL_LENGTH:
-        return InvalidValue(what, f"is longer than {_EMAIL_LENGTH} characters")
+    if len(text) > EMAIL_LENGTH:
+        return InvalidValue(what, f"is longer than {EMAIL_LENGTH} characters")
     if _EMAIL.fullmatch(text) is None:
         return InvalidValue(what, "is not of the form name@host.domain in ASCII")
     if text.index("@") > _LOCAL_PART_LENGTH:
@@ -82,7 +82,7 @@ class EmailAddress:
 
 # --- Names ------------------------------------------------------------------------------------------------------------
 
-_NAME_LENGTH = 100
+NAME_LENGTH: Final = 100
 # Control characters, lone surrogates (which no encoding can store), line and paragraph separators. Format characters are allowed:
 # Persian and several Indic names are written with joiners.
 _NOT_IN_A_NAME = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -93,8 +93,8 @@ def _check_name(what: str, text: str) -> InvalidValue | None:
         return InvalidValue(what, "is empty")
     if text != text.strip():
         return InvalidValue(what, "begins or ends with white space")
-    if len(text) > _NAME_LENGTH:
-        return InvalidValue(what, f"is longer than {_NAME_LENGTH} characters")
+    if len(text) > NAME_LENGTH:
+        return InvalidValue(what, f"is longer than {NAME_LENGTH} characters")
     if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in text):
         return InvalidValue(what, "contains a control character")
     return None
@@ -125,14 +125,14 @@ class PersonName:
 # --- Phone numbers ----------------------------------------------------------------------------------------------------
 
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*")
-_PHONE_LENGTH = 20
+PHONE_LENGTH: Final = 20
 _PHONE_DIGITS = range(3, 16)
 
 
 def _check_phone(text: str) -> InvalidValue | None:
     what = "phone number"
-    if len(text) > _PHONE_LENGTH:
-        return InvalidValue(what, f"is longer than {_PHONE_LENGTH} characters")
+    if len(text) > PHONE_LENGTH:
+        return InvalidValue(what, f"is longer than {PHONE_LENGTH} characters")
     if _PHONE.fullmatch(text) is None or text != text.strip():
         return InvalidValue(what, "is not made of digits and ( ) . / - with an optional + in front")
     if sum(character.isdigit() for character in text) not in _PHONE_DIGITS:
@@ -162,12 +162,12 @@ class PhoneNumber:
 
 # --- Passwords --------------------------------------------------------------------------------------------------------
 
-_PASSWORD_LENGTHS = range(8, 1025)
+PASSWORD_LENGTHS: Final = range(8, 1025)
 
 
 def _check_password(text: str) -> InvalidValue | None:
-    if len(text) not in _PASSWORD_LENGTHS:
-        return InvalidValue("password", f"does not have {_PASSWORD_LENGTHS.start} to {_PASSWORD_LENGTHS.stop - 1} characters")
+    if len(text) not in PASSWORD_LENGTHS:
+        return InvalidValue("password", f"does not have {PASSWORD_LENGTHS.start} to {PASSWORD_LENGTHS.stop - 1} characters")
     if any(unicodedata.category(character) == "Cs" for character in text):
         return InvalidValue("password", "contains a lone surrogate")
     return None

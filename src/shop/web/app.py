@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -88,8 +88,13 @@ async def _invalid(_: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in found):
         return problem_response(Refused(Problem.MALFORMED_BODY, "the body is not JSON"))
     # Without the input, which may be a secret.
-    parts = [InvalidPart(at="".join(f"/{step}" for step in each["loc"]), reason=each["msg"]) for each in found]
+    parts = [InvalidPart(at=_pointer(each["loc"]), reason=each["msg"]) for each in found]
     return problem_response(Refused(Problem.INVALID_REQUEST, "the request does not match its description", errors=parts))
+
+
+def _pointer(steps: Iterable[str | int]) -> str:
+    # RFC 6901, 3.
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -7,15 +7,38 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SecretStr,
+    StrictInt,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shop.application.commands.session_store import Session
 from shop.application.commands.sessions import Tokens
 from shop.application.reads.models import DailySales
 from shop.domain.money import Currency, Money
-from shop.domain.orders import MAX_LINES, NewOrder, OrderLine
+from shop.domain.orders import MAX_LINES, MAX_PRICE, QUANTITIES, SKU_LENGTH, TITLE_LENGTH, NewOrder, OrderLine
 from shop.domain.users import Profile, Role
-from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
+from shop.domain.values import (
+    EMAIL_LENGTH,
+    NAME_LENGTH,
+    PASSWORD_LENGTHS,
+    PHONE_LENGTH,
+    EmailAddress,
+    Password,
+    PersonName,
+    PhoneNumber,
+    UserId,
+)
 from shop.web.requests import value
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -46,6 +69,25 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_is_instant)]
 Secret = Annotated[SecretStr, Field(max_length=1024)]
 
 
+class _Described:
+    """Describes bounds that the domain verifies, so that what is beyond them violates a rule of the shop (`invalid-value`)."""
+
+    def __init__(self, **bounds: int) -> None:
+        self._bounds = bounds
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | self._bounds
+
+
+# White space around them is removed before they are measured.
+Name = Annotated[Text, _Described(minLength=1, maxLength=NAME_LENGTH)]
+Email = Annotated[Text, _Described(minLength=1, maxLength=EMAIL_LENGTH)]
+Phone = Annotated[Text, _Described(minLength=1, maxLength=PHONE_LENGTH)]
+Sku = Annotated[Text, _Described(minLength=1, maxLength=SKU_LENGTH)]
+Title = Annotated[Text, _Described(minLength=1, maxLength=TITLE_LENGTH)]
+NewPassword = Annotated[Secret, _Described(minLength=PASSWORD_LENGTHS.start, maxLength=PASSWORD_LENGTHS.stop - 1)]
+
+
 def _optional(schema: dict[str, Any]) -> None:
     """Describe a field that may be left out, but that has no default."""
     schema.pop("default", None)
@@ -60,11 +102,11 @@ class Body(BaseModel):
 class Registration(Body):
     """A user to register."""
 
-    first_name: Text
-    last_name: Text
-    email: Text
-    phone: Text | None = None
-    password: Secret
+    first_name: Name
+    last_name: Name
+    email: Email
+    phone: Phone | None = None
+    password: NewPassword
 
     def profile(self) -> Profile:
         """Return the profile."""
@@ -80,10 +122,10 @@ class ProfilePatch(Body):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    first_name: Annotated[Text, Field(json_schema_extra=_optional)] = ""
-    last_name: Annotated[Text, Field(json_schema_extra=_optional)] = ""
-    email: Annotated[Text, Field(json_schema_extra=_optional)] = ""
-    phone: Annotated[Text | None, Field(json_schema_extra=_optional)] = None
+    first_name: Annotated[Name, Field(json_schema_extra=_optional)] = ""
+    last_name: Annotated[Name, Field(json_schema_extra=_optional)] = ""
+    email: Annotated[Email, Field(json_schema_extra=_optional)] = ""
+    phone: Annotated[Phone | None, Field(json_schema_extra=_optional)] = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -107,7 +149,7 @@ class PasswordChange(Body):
     """The old password and the new one."""
 
     old: Secret
-    new: Secret
+    new: NewPassword
 
     def new_password(self) -> Password:
         """Return the new password."""
@@ -212,16 +254,16 @@ class VerificationKeys(BaseModel):
 class Amount(Body):
     """An amount in minor units (cents) of a currency."""
 
-    minor: Annotated[StrictInt, Field(ge=0, le=10**15), _INTEGRAL]
+    minor: Annotated[StrictInt, Field(ge=0, le=10**15), _INTEGRAL, _Described(maximum=MAX_PRICE)]
     currency: Currency
 
 
 class Line(Body):
     """A quantity of one article."""
 
-    sku: Text
-    title: Text
-    quantity: Annotated[StrictInt, Field(ge=1, le=1000), _INTEGRAL]
+    sku: Sku
+    title: Title
+    quantity: Annotated[StrictInt, Field(ge=QUANTITIES.start, le=QUANTITIES.stop - 1), _INTEGRAL]
     unit_price: Amount
 
 

@@ -58,17 +58,18 @@ Service = Annotated[Shop, Depends(_shop)]
 
 async def only_described(request: Request) -> None:
     """Refuse query parameters that the operation does not describe, that are not UTF-8, and values that another one would replace."""
-    wrong = [("header", name, _REPEATED) for name in _SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
-    wrong += [("query", name, reason) for name, reason in sorted(_wrong_parameters(request).items())]
+    wrong: list[tuple[tuple[str, ...], str]]
+    wrong = [(("header", name), _REPEATED) for name in _SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
+    wrong += [(("query", name), reason) for name, reason in sorted(_wrong_parameters(request).items())]
     if request.scope["route"].body_field is not None:
         # It has been read and is kept.
-        wrong += [("body", name, _REPEATED) for name in _repeated_names(await request.body())]
+        wrong += [(("body",), f"an object has the name {name} more than once") for name in _repeated_names(await request.body())]
     if wrong:
-        raise RequestValidationError([{"loc": (place, name), "msg": reason, "type": "undescribed"} for place, name, reason in wrong])
+        raise RequestValidationError([{"loc": place, "msg": reason, "type": "undescribed"} for place, reason in wrong])
 
 
 def _repeated_names(body: bytes) -> list[str]:
-    """Return the names that an object of a JSON body has more than once (RFC 8259, 4: which value counts would be left to chance)."""
+    """Return the names, in quotes, that an object of a JSON body has more than once (RFC 8259, 4: which value counts is left to chance)."""
     found = dict[str, None]()
 
     def note(members: list[tuple[str, object]]) -> None:
@@ -81,7 +82,7 @@ def _repeated_names(body: bytes) -> list[str]:
         # The framework has refused it, or reads none.
         return []
     # A lone surrogate is no text of a response.
-    return [name.encode(errors="backslashreplace").decode() for name in found]
+    return [json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode() for name in found]
 
 
 def _wrong_parameters(request: Request) -> dict[str, str]:
