@@ -26,6 +26,15 @@ RETURNING coalesce(
     false
 ) AS was_counted;
 
+-- Return whether the message of a notice that counts is neither handled nor a dead letter, so that its count may still be taken back. After
+-- the count above, in its transaction: that locks the row, so that the count is not taken back meanwhile.
+-- name: HasUnsettledNotice :one
+SELECT EXISTS (
+    SELECT FROM notices
+    JOIN inbox ON inbox.consumer = 'notifications' AND inbox.message_id = ANY(notices.messages)
+    WHERE notices.recipient = @recipient AND inbox.handled_at IS NULL AND inbox.dead_at IS NULL
+) AS has_unsettled;
+
 -- Take back the count of a notice that was certainly not sent.
 -- name: TakeBackNotice :exec
 UPDATE notices

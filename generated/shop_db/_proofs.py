@@ -35,6 +35,7 @@ PROOFS: Final[dict[str, str]] = {
     "CountNotice": (
         "at most one (one row is inserted, but the WHERE of DO UPDATE may skip it)"
     ),
+    "HasUnsettledNotice": "exactly one (without FROM there is one row)",
     "PlaceOrder": (
         "at most one (aggregates without GROUP BY give one row, and HAVING may drop it)"
     ),

@@ -62,6 +62,30 @@ async def count_notice(
     return None if row is None else row[0]
 
 
+HAS_UNSETTLED_NOTICE: Final = """\
+SELECT EXISTS (
+    SELECT FROM notices
+    JOIN inbox ON inbox.consumer = 'notifications'
+        AND inbox.message_id = ANY(notices.messages)
+    WHERE notices.recipient = $1::text AND inbox.handled_at IS NULL
+        AND inbox.dead_at IS NULL
+) AS has_unsettled
+"""
+
+
+@atraced("HasUnsettledNotice", HAS_UNSETTLED_NOTICE, operation="SELECT")
+async def has_unsettled_notice(conn: AsyncConnection[Any], *, recipient: str) -> bool:
+    """Return whether the message of a notice that counts is neither handled nor a
+    dead letter, so that its count may still be taken back. After the count above, in
+    its transaction: that locks the row, so that the count is not taken back meanwhile.
+    """
+    row, count = await afetch_one(conn, HAS_UNSETTLED_NOTICE, (recipient,), binary=True)
+    if row is None or count > 1:
+        raise ProofBrokenError("HasUnsettledNotice", count)
+    value: bool = row[0]
+    return value
+
+
 TAKE_BACK_NOTICE: Final = """\
 UPDATE notices
 SET sent = sent - 1,

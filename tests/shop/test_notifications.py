@@ -12,13 +12,13 @@ import ssl
 import threading
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default as default_policy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, LiteralString, get_args
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -28,15 +28,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from shop.application.commands.users import TooManyAddressChanges, UserCommands
 from shop.application.context import Actor, Context
-from shop.application.messaging import claiming_consumer
-from shop.application.messaging.backoff import wait_unless
+from shop.application.messaging import claiming_consumer, notifications
+from shop.application.messaging.backoff import Backoff, wait_unless
 from shop.application.messaging.claiming_consumer import ClaimingConsumer
 from shop.application.messaging.consumer import Failed, Verdict
 from shop.application.messaging.interest import partition_of
-from shop.application.messaging.messages import read_message
+from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.notifications import (
     TO_A_DOMAIN,
     Delivery,
@@ -47,14 +48,14 @@ from shop.application.messaging.notifications import (
     PreparedNotice,
     Recipients,
 )
-from shop.application.messaging.reader import MessageReader
+from shop.application.messaging.reader import Later, MessageReader
 from shop.application.transactions.runner import Transactions
 from shop.bootstrap import Adapters, Settings, open_shop
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import NewUser, Profile, Role, User
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, UserId
-from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
@@ -62,6 +63,7 @@ from shop.infrastructure.postgres.transactions.recipients import PostgresRecipie
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 from shop.infrastructure.postgres.transactions.users import PostgresUserRepository
 from shop.infrastructure.smtp import SmtpNotifier
+from shop.local_servers import LocalServer
 
 from .events import message
 from .memory.broker import MemoryBroker
@@ -657,15 +659,151 @@ async def test_notices_that_are_being_sent_count_until_they_have_failed(pool: Po
     async with serving(mailbox) as port:
         receive = consumer(pool, f"smtp://127.0.0.1:{port}")
         sending = [asyncio.create_task(receive(ada, age=timedelta(minutes=number))) for number in range(7)]
-        # Two were too many, and so are handled.
+        # Two were too many, and so wait.
         await until(lambda: sum(each.done() for each in sending) == 2)
         mailbox.answering.set()
         verdicts = [await each for each in sending]
-        assert (verdicts.count(Verdict.HANDLED), verdicts.count(Failed(1))) == (2, 5)
+        assert (verdicts.count(Verdict.LATER), verdicts.count(Failed(1))) == (2, 5)
         mailbox.recipient_answer = "250 OK"
         again = [await receive(ada, age=timedelta(minutes=number)) for number in range(7)]
     assert again == [Verdict.HANDLED] * 7
     assert len(mailbox.mails) == 5
+
+
+# --- The limit of an address that several users had -----------------------------------------------------------------------
+
+
+async def left(users: UserCommands, conn: Connection, times: int) -> list[tuple[Event, Message]]:
+    """Have as many users register an address and leave it, one after the other, and return the events of that."""
+    user_ids = list[UserId]()
+    for number in range(times):
+        user = await users.register(CONTEXT, ADA, Password("correct horse"))
+        assert isinstance(user, Ok)
+        user_ids.append(user.value.id)
+        moved = replace(ADA, email=EmailAddress(f"ada{number}@example.net"))
+        assert isinstance(await users.update_profile(CONTEXT, user.value.id, moved), Ok)
+    cur = await conn.execute("SELECT message_id, occurred_at FROM outbox WHERE event_type = 'UserProfileUpdated' ORDER BY position")
+    events = [UserProfileUpdated(user_id) for user_id in user_ids]
+    return [
+        (event, message(event).model_copy(update={"id": message_id, "occurred_at": occurred_at}))
+        for event, (message_id, occurred_at) in zip(events, await cur.fetchall(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("end", "notified"), [("refused", 1), ("stopped", 1), ("sent", 0), ("in doubt", 0)])
+async def test_a_notice_waits_until_it_is_certain_that_the_one_before_uses_up_the_limit(
+    pool: Pool, conn: Connection, end: str, notified: int
+) -> None:
+    mailbox = Mailbox(slow=re.compile("ada"), content_answer="disconnect" if end == "in doubt" else None)
+    both = await left(UserCommands(Transactions(units_of_work(pool)), CheapHasher()), conn, 2)
+    async with serving(mailbox) as port:
+        inbox: PostgresInbox[Recipients] = PostgresInbox(pool, "notifications", PostgresRecipients)
+        attacker, owner = (MessageReader([UserProfileUpdated], inbox, by_mail(pool, f"smtp://127.0.0.1:{port}")) for _ in range(2))
+        [(_, others), (_, own)] = both
+        sending = asyncio.create_task(attacker(others))
+        await until(lambda: bool(mailbox.held))
+        assert await owner(own) is Verdict.LATER
+        if end == "stopped":
+            sending.cancel()
+            await asyncio.wait([sending])
+        if end == "refused":
+            mailbox.recipient_answer = "450 try again"
+        mailbox.answering.set()
+        if end == "sent":
+            assert await sending is Verdict.HANDLED
+        elif end != "stopped":
+            assert await sending == Failed(1)
+        mailbox.recipient_answer = "250 OK"
+        if end == "in doubt":
+            # Until it is settled, although it counts whatever becomes of it.
+            assert await owner(own) is Verdict.LATER
+            mailbox.content_answer, mailbox.answer = None, "550 had it already"
+            assert [await attacker(others) for _ in range(4)][-1] is Verdict.DEAD
+            mailbox.answer = "250 OK"
+        assert await owner(own) is Verdict.HANDLED
+        if end != "in doubt":
+            assert await attacker(others) is Verdict.HANDLED
+    assert [mail["Message-ID"].partition("@")[0] for mail in mailbox.mails] == [f"<{both[notified][1].id}"]
+    assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
+    assert await (await conn.execute("SELECT max(attempts) FROM inbox WHERE message_id = %s", [own.id])).fetchall() == [(0,)]
+
+
+async def test_a_notice_waits_no_longer_than_the_day_for_one_that_is_never_settled(pool: Pool, conn: Connection) -> None:
+    mailbox = Mailbox(slow=re.compile("ada"))
+    [others, own] = await left(UserCommands(Transactions(units_of_work(pool)), CheapHasher()), conn, 2)
+    async with serving(mailbox) as port:
+        attacker, owner = (by_mail(pool, f"smtp://127.0.0.1:{port}") for _ in range(2))
+        sending = asyncio.create_task(attacker(*others))
+        await until(lambda: bool(mailbox.held))
+        with pytest.raises(Later):
+            await owner(*own)
+        mailbox.slow = None
+        await conn.execute("UPDATE notices SET day = day - 1")
+        assert await owner(*own) is Verdict.HANDLED
+        sending.cancel()
+        await asyncio.wait([sending])
+    assert [mail["Message-ID"].partition("@")[0] for mail in mailbox.mails] == [f"<{own[1].id}"]
+
+
+async def test_a_replay_of_a_notice_that_has_to_wait_says_so_and_keeps_the_letter(database_url: str, pool: Pool, conn: Connection) -> None:
+    mailbox = Mailbox(slow=re.compile("ada"))
+    [(event, others), (own_event, own)] = await left(UserCommands(Transactions(units_of_work(pool)), CheapHasher()), conn, 2)
+    letter = await buried(conn, own_event, id=own.id, occurred_at=own.occurred_at)
+    async with serving(mailbox) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        sending = asyncio.create_task(by_mail(pool, url)(event, others))
+        await until(lambda: bool(mailbox.held))
+        async with open_shop(Settings.model_validate({"database_url": database_url, "smtp_url": url}), Adapters()) as shop:
+            replayed = await shop.dead_letters.replay(CONTEXT, "notifications", letter)
+        assert isinstance(replayed, Err)
+        assert str(replayed.error) == (
+            "the message cannot be handled: the limit of notices to its recipient is reached, and not all of them are settled"
+        )
+        mailbox.answering.set()
+        assert await sending is Verdict.HANDLED
+    assert await (await conn.execute("SELECT message_id FROM inbox WHERE dead_at IS NOT NULL")).fetchall() == [(letter,)]
+
+
+async def test_of_notices_that_wait_for_each_other_in_two_consumers_one_is_sent_in_the_end(
+    database_url: str,
+    nats: LocalServer,
+    nats_broker: NatsBroker,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "shop.consumer")
+    # A quarter of an hour is too long here.
+    monkeypatch.setattr(notifications, "RETRIES", Backoff(first=0.5, longest=1.0))
+    mailbox = Mailbox(slow=re.compile("ada"))
+
+    async def until_stored(number: int, condition: LiteralString) -> None:
+        query = sql.SQL("SELECT FROM inbox WHERE {}").format(sql.SQL(condition))
+        async with asyncio.timeout(30):
+            while (await conn.execute(query)).rowcount < number:  # noqa: ASYNC110 as above
+                await asyncio.sleep(0.01)
+
+    async with serving(mailbox) as port, open_broker(nats.url) as second_broker, AsyncExitStack() as shops:
+        settings = Settings.model_validate({"database_url": database_url, "smtp_url": f"smtp://127.0.0.1:{port}"})
+        stop, running = asyncio.Event(), list[asyncio.Task[int]]()
+        for broker in (nats_broker, second_broker):
+            shop = await shops.enter_async_context(open_shop(settings, Adapters(passwords=CheapHasher(), broker=broker)))
+            assert shop.relay is not None
+            assert shop.consumers is not None
+            if not running:
+                await left(shop.users, conn, 6)
+                await shop.relay.run_until_empty()
+            running.append(asyncio.create_task(shop.consumers["notifications"].run(stop)))
+        await until(lambda: len({record.message for record in caplog.records if " waits: " in record.message}) == 5)
+        mailbox.recipient_answer = "450 try again"
+        mailbox.answering.set()
+        await until_stored(3, "attempts > 0")
+        mailbox.recipient_answer = "250 OK"
+        await until_stored(6, "handled_at IS NOT NULL OR dead_at IS NOT NULL")
+        stop.set()
+        await asyncio.gather(*running)
+    assert [mail["To"] for mail in mailbox.mails] == ["ada@example.org"]
+    assert await (await conn.execute("SELECT sent FROM notices")).fetchall() == [(1,)]
 
 
 # --- Mails of which nobody knows whether they were sent -------------------------------------------------------------------

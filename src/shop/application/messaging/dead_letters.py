@@ -13,7 +13,7 @@ from shop.application.context import Context
 from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.contracts import NewerVersion, UnreadableMessage
 from shop.application.messaging.messages import Message, decode
-from shop.application.messaging.reader import HandlingRefused
+from shop.application.messaging.reader import HandlingRefused, Later
 from shop.application.reads.dead_letters import RELAY, DeadLetterNotFound
 from shop.application.transactions.failures import Failure, StoreLost, TransactionConflict
 from shop.application.transactions.operation import Operation
@@ -177,7 +177,7 @@ async def _handle(handle: Callable[[Event, Message, S], Awaitable[T]], content: 
         raise MessageUnhandled(str(error)) from None
     except ValidationError:
         raise MessageUnhandled("it was stored in another form") from None
-    except HandlingRefused as error:
+    except (HandlingRefused, Later) as error:
         raise MessageUnhandled(str(error)) from None
     except Exception as error:
         # Only its type: the text of a handler's error may quote the message.

@@ -124,11 +124,14 @@ RETRIES: Final = Backoff(first=60.0, longest=600.0)
 
 
 class Counted(Enum):
-    """Since when the notice of a message counts as one of the day, or that it does not: the address had as many others as are allowed."""
+    """Whether the notice of a message counts as one of the day."""
 
     NOW = "now"
     BEFORE = "before"
+    NOT_YET = "not yet"
+    """As many others as are allowed count, and one of them may still be taken back: its message is neither handled nor a dead letter."""
     REFUSED = "refused"
+    """As many others as are allowed count, for good."""
 
 
 class Recipients(Protocol):
@@ -143,7 +146,7 @@ class Recipients(Protocol):
         ...
 
     async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
-        """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
+        """Count the notice of a message to an address, unless it is counted, or as many others are as are allowed in a day."""
         ...
 
     async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
@@ -172,7 +175,9 @@ class Notices:
     Nor must slow ones: at most `to_a_domain` messages are sent to a domain at the same time, and others to it are for later.
 
     A notice counts as one of the day unless it was certainly not sent, by none of its attempts. What became of one that left the count is
-    not known: its process died, or the notifier did not answer.
+    not known: its process died, or the notifier did not answer. One that meets the limit waits until all that count are settled, since
+    they may be the notices of another user, who had the address before, and may not be sent in the end. The wait ends with their attempts,
+    with the day, or when the event of the one that waits is older than a day.
     """
 
     def __init__(self, notifier: Notifier, *, to_a_domain: int = TO_A_DOMAIN) -> None:
@@ -196,6 +201,8 @@ class Notices:
         # Before it is counted, which would be for nothing.
         self._require_turn(_domain(address))
         counted = await effects.count(address, notice, message.id)
+        if counted is Counted.NOT_YET:
+            raise Later("the limit of notices to its recipient is reached, and not all of them are settled")
         if counted is Counted.REFUSED:
             _log.warning("no notice about message %s: its recipient had %d of them today", message.id, notice.a_day)
             return None

@@ -32,14 +32,14 @@ class PostgresRecipients:
         return None if row is None else EmailAddress(row)
 
     async def count(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> Counted:
-        """Count the notice of a message to an address, unless it is counted, or the address had all of the day."""
-        was_counted = await self._query(
-            notices.count_notice, recipient=_recipient(address, notice), message_id=message_id, at_most=notice.a_day
-        )
+        """Count the notice of a message to an address, unless it is counted, or as many others are as are allowed in a day."""
+        recipient = _recipient(address, notice)
+        was_counted = await self._query(notices.count_notice, recipient=recipient, message_id=message_id, at_most=notice.a_day)
         # After the count, whose row is locked now: rows locked by other transactions are skipped, so there is no deadlock.
         await self._query(notices.remove_old_notices, at_most=_REMOVED_AT_ONCE)
         if was_counted is None:
-            return Counted.REFUSED
+            # By a statement of its own: what the first one sees is older than the lock for which it may have waited.
+            return Counted.NOT_YET if await self._query(notices.has_unsettled_notice, recipient=recipient) else Counted.REFUSED
         return Counted.BEFORE if was_counted else Counted.NOW
 
     async def take_back(self, address: EmailAddress, notice: Notice, message_id: uuid.UUID) -> None:
