@@ -1,6 +1,6 @@
 -- migrate:up
 -- Addresses in dead letters are found in more encodings: next to bytes that are no text, in UTF-16, in quoted-printable, and between
--- escapes of programming languages, HTML and URLs, also several times one in another.
+-- escapes of programming languages, HTML and URLs, also several times one in another. That takes time, so large messages are not kept.
 
 -- The text with its escapes decoded to what may be a character of an address, and else to spaces. The parts of the expression: the escape,
 -- its digits if they are hexadecimal (up to the fifth part), octal (the sixth), and decimal (the eighth).
@@ -16,19 +16,24 @@ BEGIN
             WHEN token[6] <> ''
             THEN 64 * substr(token[6], 1, 1)::integer + 8 * substr(token[6], 2, 1)::integer + substr(token[6], 3, 1)::integer
             WHEN token[8] <> '' THEN token[8]::integer
+            WHEN concat(token[2], token[3], token[4], token[5]) <> ''
+            THEN ('x' || lpad(concat(token[2], token[3], token[4], token[5]), 8, '0'))::bit(32)::integer
+            WHEN token[1] = '&amp;' THEN ascii('&')
+            WHEN token[1] = '&apos;' THEN ascii('''')
             -- A sign stands for itself, as an apostrophe in a string.
             WHEN right(token[1], 1) ~ '[.!#$%&''*+/=?^_`{|}~@-]' THEN ascii(right(token[1], 1))
-            ELSE ('x' || lpad(coalesce(token[2], token[3], token[4], token[5], '0'), 8, '0'))::bit(32)::integer
         END
         FROM (SELECT DISTINCT token FROM regexp_matches(encoded, escapes, 'g') AS token) AS tokens
         ORDER BY length(token[1]) DESC
     LOOP
         IF code BETWEEN 33 AND 126 AND chr(code) ~ '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]' THEN
-            decoded := replace(decoded, escape, chr(code));
+            -- As a character for private use, so that what is decoded is no part of another escape.
+            decoded := replace(decoded, escape, chr(57344 + code));
         END IF;
     END LOOP;
     -- All others at once: in bytes that are no text there are thousands of them.
-    RETURN regexp_replace(decoded, escapes, ' ', 'g');
+    decoded := regexp_replace(decoded, escapes, ' ', 'g');
+    RETURN (SELECT translate(decoded, string_agg(chr(57344 + sign), ''), string_agg(chr(sign), '')) FROM generate_series(33, 126) AS sign);
 END
 $$;
 
@@ -51,7 +56,12 @@ BEGIN
         texts := texts || regexp_replace(stored, '\\+(x00|u0000)', '', 'g');
     END IF;
     IF stored ~ in_pages THEN
-        texts := texts || ARRAY(SELECT public.unescaped(one, in_pages) FROM unnest(texts) AS one);
+        -- A page may be part of another.
+        texts := texts || ARRAY(
+            SELECT DISTINCT each FROM unnest(texts) AS one
+            CROSS JOIN LATERAL public.unescaped(one, in_pages) AS outer_page
+            CROSS JOIN LATERAL (VALUES (outer_page), (public.unescaped(outer_page, in_pages))) AS read (each)
+        );
     END IF;
     -- With backslashes as parts of escapes, and as signs of their own, as in paths.
     texts := ARRAY(
@@ -64,6 +74,10 @@ BEGIN
         RETURN NEXT reading;
         IF reading ~ in_urls THEN
             RETURN NEXT public.unescaped(reading, in_urls);
+            -- In a form, a plus is a space.
+            IF strpos(reading, '+') > 0 THEN
+                RETURN NEXT public.unescaped(replace(reading, '+', ' '), in_urls);
+            END IF;
         END IF;
         IF reading ~ in_mail THEN
             RETURN NEXT public.unescaped(reading, in_mail);
@@ -106,24 +120,29 @@ RETURN (
                 -- Signs around a word may be those of the text around it, as apostrophes are, and are no end of an address.
                 SELECT within.candidate
                 FROM regexp_matches(content, '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+@[A-Za-z0-9.!#$%&''*+/=?^_`{|}~@-]+', 'g') AS run
-                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
+                CROSS JOIN LATERAL (SELECT rtrim(run[1], '.!#$%&''*+/=?^_`{|}~-') AS part) AS parts
                 CROSS JOIN LATERAL (VALUES
-                    (rtrim(part, '.!#$%&''*+/=?^_`{|}~-')),
-                    (ltrim(rtrim(part, '.!#$%&''*+/=?^_`{|}~-'), '.!#$%&''*+/=?^_`{|}~-')),
-                    (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^=]*$'), '.!#$%&''*+/=?^_`{|}~-')),
-                    (ltrim(substring(rtrim(part, '.!#$%&''*+/=?^_`{|}~-') FROM '[^'']*$'), '.!#$%&''*+/=?^_`{|}~-'))
+                    (part),
+                    (ltrim(part, '.!#$%&''*+/=?^_`{|}~@-')),
+                    (rtrim(substring(ltrim(part, '.!#$%&''*+/=?^_`{|}~@-') FROM '^[^@]+@[A-Za-z0-9.-]+'), '.-')),
+                    (ltrim(substring(part FROM '[^=]*$'), '.!#$%&''*+/=?^_`{|}~-')),
+                    (ltrim(substring(part FROM '[^'']*$'), '.!#$%&''*+/=?^_`{|}~-'))
                 ) AS within (candidate)
                 UNION ALL
                 -- Between signs that separate words in URLs, settings and code, and are rarely part of an address.
-                SELECT rtrim(part, '.!#$%+^_~-')
+                SELECT rtrim(run[1], '.!#$%+^_~-')
                 FROM regexp_matches(content, '[A-Za-z0-9.!#$%+^_~@-]+@[A-Za-z0-9.!#$%+^_~@-]+', 'g') AS run
-                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
                 UNION ALL
-                -- An apostrophe is one in names.
-                SELECT btrim(part, '.!#$%''+^_~-')
+                -- An apostrophe is one in names. In SQL it is doubled, and after an address it ends a string or begins a genitive.
+                SELECT within.candidate
                 FROM regexp_matches(content, '[A-Za-z0-9.!#$%''+^_~@-]+@[A-Za-z0-9.!#$%''+^_~@-]+', 'g') AS run
-                CROSS JOIN LATERAL (SELECT run[1] AS part) AS parts
-                WHERE strpos(part, '''') > 0
+                CROSS JOIN LATERAL (SELECT btrim(run[1], '.!#$%''+^_~@-') AS part) AS parts
+                CROSS JOIN LATERAL (VALUES
+                    (part),
+                    (substring(replace(part, '''''', '''') FROM '^[^@]*@[^'']*')),
+                    (substring(part FROM '^[^''@]*''([^@]*@[^'']*)'))
+                ) AS within (candidate)
+                WHERE strpos(run[1], '''') > 0
             ) AS candidates (candidate)
             UNION ALL
             SELECT login FROM logins
@@ -132,6 +151,40 @@ RETURN (
         GROUP BY lower(word)
     ) AS found (word)
 );
+
+-- What is larger than 64 KiB is no event of this service, and its content is not kept: its sender could make the search take as long as he
+-- likes. It is in the stream until the broker removes it.
+CREATE OR REPLACE FUNCTION inbox_bury() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    entered public.erasures;
+    size CONSTANT integer := octet_length(NEW.dead_message::text);
+BEGIN
+    IF size > 65536 THEN
+        NEW.dead_message := jsonb_build_object(
+            'id', NEW.message_id,
+            'aggregate', 'unreadable',
+            'event_type', NEW.event_type,
+            'version', 1,
+            'payload', format('%s bytes, too large to be kept', size),
+            'trace_id', '',
+            'occurred_at', NEW.received_at
+        );
+        NEW.last_error := CASE WHEN NEW.last_error IS NOT NULL THEN 'too large' END;
+    END IF;
+    NEW.dead_logins := CASE WHEN NEW.dead_message IS NOT NULL THEN public.login_digests(NEW.dead_message) END;
+    FOR entered IN SELECT * FROM public.erasures WHERE logins <> '{}' AND logins && NEW.dead_logins LOOP
+        IF public.letter_was_of(NEW, entered) THEN
+            NEW.dead_message := public.without_address(NEW, entered.logins, entered.user_id::text || '@erased.invalid');
+            IF public.login_digests(to_jsonb(NEW.event_type)) && entered.logins::text[] THEN
+                NEW.event_type := 'erased';
+            END IF;
+            NEW.last_error := CASE WHEN NEW.last_error IS NOT NULL THEN 'erased' END;
+            NEW.dead_logins := public.login_digests(NEW.dead_message);
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
 
 -- The trigger of the table computes their digests again, and empties those of users who were erased.
 UPDATE inbox SET dead_message = dead_message WHERE dead_message IS NOT NULL;
@@ -183,6 +236,24 @@ RETURN (
         GROUP BY lower(word)
     ) AS found (word)
 );
+CREATE OR REPLACE FUNCTION inbox_bury() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    entered public.erasures;
+BEGIN
+    NEW.dead_logins := CASE WHEN NEW.dead_message IS NOT NULL THEN public.login_digests(NEW.dead_message) END;
+    FOR entered IN SELECT * FROM public.erasures WHERE logins <> '{}' AND logins && NEW.dead_logins LOOP
+        IF public.letter_was_of(NEW, entered) THEN
+            NEW.dead_message := public.without_address(NEW, entered.logins, entered.user_id::text || '@erased.invalid');
+            IF public.login_digests(to_jsonb(NEW.event_type)) && entered.logins::text[] THEN
+                NEW.event_type := 'erased';
+            END IF;
+            NEW.last_error := CASE WHEN NEW.last_error IS NOT NULL THEN 'erased' END;
+            NEW.dead_logins := public.login_digests(NEW.dead_message);
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
 DROP FUNCTION readings(text);
 DROP FUNCTION unescaped(text, text);
 UPDATE inbox SET dead_message = dead_message WHERE dead_message IS NOT NULL;

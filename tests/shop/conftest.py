@@ -230,14 +230,15 @@ def user_reads(reads: ReadRepositories) -> UserReadRepository:
 @pytest_asyncio.fixture
 async def pool(service_url: str) -> AsyncIterator[Pool]:
     """A pool of the service's role on the test's database."""
-    async with open_pool(service_url) as pool:
+    # That the migrations are applied needs no proof.
+    async with open_pool(service_url, is_required=False) as pool:
         yield pool
 
 
 @pytest_asyncio.fixture
 async def inbox_pool(service_url: str) -> AsyncIterator[Pool]:
     """A pool as the inboxes of the service have it."""
-    async with open_pool(service_url, PoolOptions(min_size=0, is_checked=False, autocommit=False)) as pool:
+    async with open_pool(service_url, PoolOptions(min_size=0, is_checked=False, autocommit=False), is_required=False) as pool:
         yield pool
 
 

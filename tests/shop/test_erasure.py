@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import psycopg
 import pytest
@@ -702,7 +702,7 @@ async def test_an_address_is_found_in_the_text_of_a_letter(conn: Connection, add
     assert await (await conn.execute(query, [texts, address])).fetchall() == []
 
 
-# Ways in which programs write text, each from bytes to bytes. The last three also encode the characters of an address.
+# Ways in which programs write text, each from bytes to bytes. Some also encode the characters of an address.
 Encoding: TypeAlias = Callable[[bytes], bytes]
 ENCODINGS: list[Encoding] = [
     lambda text: text,
@@ -716,6 +716,10 @@ ENCODINGS: list[Encoding] = [
     lambda text: b"".join(b"\\%03o" % each for each in text),
     lambda text: b"".join(b"\\u%04x" % each for each in text),
     lambda text: b"".join(b"&#x%x;" % each for each in text),
+    lambda text: b"".join(b"\\u{%x}" % each for each in text),
+    lambda text: html.escape(html.escape(text.decode("latin-1"))).encode("ascii", "xmlcharrefreplace"),
+    lambda text: b"q=to+" + quote_plus(text).encode() + b"+now",
+    lambda text: b"VALUES ('" + text.replace(b"'", b"''") + b"')",
 ]
 BYTES_AROUND = [
     (b" ", b" "),
@@ -725,12 +729,13 @@ BYTES_AROUND = [
     (b"\x93", b"\x94"),
     (b"\n", b"\r\n"),
     (b"C:\\", b"\\"),
+    (b"(@", b"'s)"),
 ]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    address=st.sampled_from(["o'brien+x@example.org", "Zoe=3@example.org", "new@example.org"]),
+    address=st.sampled_from(["o'brien+x@example.org", "Zoe=3@example.org", "new@example.org", "x25@c.co"]),
     around=st.sampled_from(BYTES_AROUND),
     encoding=st.sampled_from(ENCODINGS),
     quoting=st.sampled_from(ENCODINGS[:3]),
@@ -747,7 +752,7 @@ async def test_an_address_is_found_in_a_message_of_any_bytes(
 LARGE = """
     INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
     SELECT 'sales', gen_random_uuid(), event_type, 1, 'cannot', now(),
-        jsonb_build_object('event_type', event_type, 'aggregate', 'order:1', 'note', %(email)s::text, 'text', repeat('word ', 20000))
+        jsonb_build_object('event_type', event_type, 'aggregate', 'order:1', 'note', %(email)s::text, 'text', repeat('word ', 12000))
     FROM generate_series(1, 15), unnest(ARRAY['OrderPaid', 'AuthenticationFailed']) AS event_type
 """
 
@@ -777,6 +782,25 @@ async def test_the_size_of_dead_letters_keeps_nobody_from_being_erased(conn: Con
     assert await found(conn, [EMAIL.text.lower()]) == []
     assert len(left) > 1
     assert max(before - after for before, after in pairwise([*left, 0])) <= 20
+
+
+async def test_what_is_too_large_for_an_event_becomes_a_dead_letter_without_its_content(conn: Connection) -> None:
+    # Each escape is another one, in many readings: a search of all of it takes minutes.
+    escapes = "".join(f"%{'25' * depth}{sign:02X}" for depth in range(100) for sign in range(33, 127))
+    body = f"{EMAIL} &#64; =40 \0 =\n {escapes}".encode()
+    assert len(body) > 900_000
+    sent = read_message(body)
+    await conn.execute("SET statement_timeout = '10s'")
+    await conn.execute(
+        """
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        VALUES ('sales', %s, %s, 1, %s, now(), %s::jsonb)
+        """,
+        [sent.id, sent.event_type, f"cannot read {EMAIL}", sent.model_dump_json()],
+    )
+    cur = await conn.execute("SELECT last_error, dead_message ->> 'payload' LIKE '%% bytes, too large to be kept', dead_logins FROM inbox")
+    assert await cur.fetchall() == [("too large", True, [])]
+    assert await found(conn, [EMAIL.text.lower()]) == []
 
 
 BURIED = """
