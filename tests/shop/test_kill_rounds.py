@@ -84,7 +84,7 @@ class World:
                 return
 
     def start_processes(self) -> None:
-        """Start those that are not running, as a supervisor would: they exit if the database is down at their start."""
+        """Start those that are not running, as a supervisor would."""
         for name, arguments in {"relay": ["relay"], "sales": ["consume", "sales"], "cache": ["consume", "cache"]}.items():
             known = self._processes.get(name)
             if known is None or known.poll() is not None:

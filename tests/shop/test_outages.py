@@ -261,13 +261,13 @@ async def test_a_full_disk_is_not_ready(database_url: str) -> None:
 
 async def test_each_host_that_does_not_answer_is_named() -> None:
     with pytest.raises(DatabaseNotReady, match=r"(?s)port 1 failed.*; .*port 2 failed"):
-        async with owner_transaction("postgresql://u@127.0.0.1:1,127.0.0.1:2/x"):
+        async with owner_transaction("postgresql://u@127.0.0.1:1,127.0.0.1:2/x", 60):
             pass
 
 
 async def test_an_error_of_a_connection_that_was_made_does_not_look_like_one_that_was_not(database_url: str) -> None:
     with pytest.raises(DatabaseNotReady) as error:
-        async with owner_transaction(database_url) as conn:
+        async with owner_transaction(database_url, 60) as conn:
             await conn.execute("DO $$ BEGIN RAISE disk_full; END $$")
     assert str(error.value) == "PostgreSQL refused: disk full (SQLSTATE 53100); nothing was changed"
 

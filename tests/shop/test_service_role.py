@@ -191,7 +191,7 @@ def test_granting_again_restores_exactly_the_rights(database_url: str, owner: Co
 async def test_the_owner_is_not_deprived_of_its_tables(database_url: str) -> None:
     user = urlsplit(database_url).username
     with pytest.raises(NotTheOwner, match="owns the tables"):
-        async with owner_transaction(database_url) as conn:
+        async with owner_transaction(database_url, 60) as conn:
             await grant_rights(conn, str(user))
 
 

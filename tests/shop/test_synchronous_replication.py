@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
+from typer.testing import CliRunner
 
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.users import UserCommands
@@ -24,6 +25,8 @@ from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.failures import CommitOutcomeUnknown, OutcomeUnknown, StoreLost
 from shop.application.transactions.runner import Retries, Transactions
 from shop.application.transactions.unit_of_work import UnitOfWork
+from shop.cli import app
+from shop.cli.output import ExitCode
 from shop.domain.events import Event, OrderPaid
 from shop.domain.result import Err, Ok
 from shop.domain.users import Profile, User
@@ -214,9 +217,38 @@ async def test_a_message_is_acknowledged_when_what_settled_it_is_replicated(prim
     assert execute(primary, "SELECT sum(orders) FROM daily_sales") == [(1,)]
 
 
-async def test_a_command_of_the_owner_says_that_its_change_may_not_be_replicated(primary: Server) -> None:
+@pytest.mark.parametrize(
+    ("how", "what"), [(CANCEL, "may not have what was committed"), (TERMINATE, "the connection broke during the commit")]
+)
+async def test_a_command_of_the_owner_whose_commit_is_ended_has_an_unknown_outcome(primary: Server, how: str, what: str) -> None:
+    execute(primary, "COMMENT ON TABLE users IS 'Before.'")
     restart(primary, ALONE)
-    async with ended(primary):
-        with pytest.raises(DatabaseNotReady, match="may not have what was committed"):
-            async with owner_transaction(primary.url) as conn:
+    async with ended(primary, how):
+        with pytest.raises(CommitOutcomeUnknown, match=rf"{what}.*run the command again"):
+            async with owner_transaction(primary.url, 60) as conn:
                 await conn.execute("COMMENT ON TABLE users IS 'Changed.'")
+    assert execute(primary, "SELECT obj_description('users'::regclass)") == [("Changed.",)]
+
+
+@pytest.mark.parametrize("command", [("database", "maintain"), ("database", "grant", "shop_of_the_test")])
+def test_a_command_of_the_owner_is_done_when_the_standby_has_it_also_if_nothing_is_left_to_do(
+    primary: Server, command: tuple[str, ...]
+) -> None:
+    def status() -> int:
+        arguments = ["--set", "use_case_timeout=1", *command]
+        return CliRunner().invoke(app, arguments, env={"DATABASE_URL": primary.url}, prog_name="shop").exit_code
+
+    restart(primary, ALONE)
+    assert status() == ExitCode.TRY_AGAIN
+    # What it changed is visible now, and no lock is held.
+    restart(primary, ALONE)
+    assert status() == ExitCode.TRY_AGAIN
+    restart(primary, "")
+    assert status() == ExitCode.DONE
+
+
+async def test_a_command_of_the_owner_that_takes_too_long_changes_nothing(primary: Server) -> None:
+    with pytest.raises(DatabaseNotReady, match=r"^not done within 0\.5 s, so nothing was changed"):
+        async with owner_transaction(primary.url, 0.5) as conn:
+            await conn.execute("CREATE TABLE late (); SELECT pg_sleep(60)")
+    assert execute(primary, "SELECT to_regclass('late')") == [(None,)]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from psycopg import AsyncConnection
+
 from shop.application.context import Context
 from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
 from shop.infrastructure.postgres.administration.owner import owner_transaction
@@ -10,12 +15,16 @@ from shop.infrastructure.settings.model import Settings
 
 
 async def grant_to(settings: Settings, role: str) -> bool:
-    """Let a role have exactly the rights of the service, and return whether it was created. Raises `DatabaseNotReady` or `NotTheOwner`."""
-    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+    """Let a role have exactly the rights of the service, and return whether it was created. Raises as `owner_transaction` does."""
+    async with _transaction(settings) as conn:
         return await grant_rights(conn, role)
 
 
 async def maintain_audit_log(settings: Settings, context: Context) -> MaintainedPartitions:
-    """Create the next partitions of the audit log, and drop those past the retention. Raises `DatabaseNotReady` or `NotTheOwner`."""
-    async with owner_transaction(settings.database_url.get_secret_value()) as conn:
+    """Create the next partitions of the audit log, and drop those past the retention. Raises as `owner_transaction` does."""
+    async with _transaction(settings) as conn:
         return await maintain_partitions(conn, context, settings.audit_retention_months or None)
+
+
+def _transaction(settings: Settings) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+    return owner_transaction(settings.database_url.get_secret_value(), settings.use_case_timeout)

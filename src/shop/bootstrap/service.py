@@ -110,15 +110,17 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, adapters: Adapters = Adapters(), *, is_trusted: bool = False) -> AsyncGenerator[Shop]:
-    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later.
+async def open_shop(
+    settings: Settings, adapters: Adapters = Adapters(), *, is_trusted: bool = False, waits: bool = False
+) -> AsyncGenerator[Shop]:
+    """Compose the service. Raises `DatabaseNotReady`; a replica, Redis and NATS may become available later, with `waits` PostgreSQL too.
 
     Where its callers are trusted, cursors are signed only if there are keys. Others get cursors that are signed in any case.
     """
     keys = cursor_keys(settings.cursor_keys.get_secret_value()) or ([] if is_trusted else [_CURSOR_KEY])
     sign_pages(*keys)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), pool_options(settings)))
+        pool = await stack.enter_async_context(open_pool(settings.database_url.get_secret_value(), pool_options(settings), waits=waits))
         pools = {"primary": pool}
         replica: Replica | None = None
         if settings.database_read_url is not None:

@@ -39,6 +39,7 @@ T = TypeVar("T")
 _log = logging.getLogger("shop.cli")
 
 _QUOTED = 60
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
@@ -75,10 +76,11 @@ class Session:
         self._loaded = loaded
         return loaded
 
-    def run(self, work: Callable[[Shop], Awaitable[T]], *, is_traced: bool = True) -> T:
+    def run(self, work: Callable[[Shop], Awaitable[T]], *, is_traced: bool = True, waits: bool = False) -> T:
         """Run the work with the composed service, or exit with the problem.
 
-        What it does is one trace, unless it serves others: then `is_traced` is false, and each request or message has its own.
+        What it does is one trace, unless it serves others: then `is_traced` is false, and each request or message has its own. What runs
+        until it is stopped `waits` for PostgreSQL at its start; SIGTERM and SIGINT end that with status 0, since there is nothing to stop.
         """
         from shop.bootstrap import open_shop, prepare_log_lines
 
@@ -90,7 +92,9 @@ class Session:
         async def composed() -> T:
             CURRENT_TRACE.set(self.context.trace_id)
             # Who runs a command may do everything, and passes a cursor from one process to the next.
-            async with open_shop(settings, is_trusted=is_traced) as shop:
+            async with AsyncExitStack() as stack:
+                opening = stack.enter_async_context(open_shop(settings, is_trusted=is_traced, waits=waits))
+                shop = await (_unless_stopped(opening) if waits else opening)
                 with self._span() if is_traced else nullcontext():
                     if self.acting_user is not None:
                         actor = self.value(await shop.users.act_as(self.context, self.acting_user))
@@ -123,6 +127,7 @@ class Session:
         """Run the work in a new event loop, or exit with the problem. From the end of the work on, Ctrl-C is ignored."""
         import asyncio
 
+        from shop.application.transactions.failures import CommitOutcomeUnknown
         from shop.bootstrap import DatabaseNotReady, NotTheOwner
 
         is_program = interruption.end()
@@ -142,6 +147,8 @@ class Session:
             raise self.failed(Problem("database-not-ready", "Database not ready", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except NotTheOwner as error:
             raise self.failed(Problem("not-the-owner", "Not the owner", 403, str(error), ExitCode.REFUSED)) from error
+        except CommitOutcomeUnknown as error:
+            raise self.failed(Problem("outcome-unknown", "Outcome unknown", 500, str(error), ExitCode.TRY_AGAIN)) from error
         except (typer.Exit, TyperException):
             raise
         except Exception as error:
@@ -178,6 +185,31 @@ def session(context: typer.Context) -> Session:
     return current
 
 
+async def _unless_stopped(opening: Coroutine[Any, Any, T]) -> T:
+    """Wait for the service, or exit with status 0 if SIGTERM or SIGINT arrives meanwhile."""
+    import asyncio
+
+    loop, task, is_stopped = asyncio.get_running_loop(), asyncio.current_task(), False
+    assert task is not None  # noqa: S101 a coroutine runs in one
+
+    def stop() -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        task.cancel()
+
+    for number in _STOPPING:
+        loop.add_signal_handler(number, stop)
+    try:
+        return await opening
+    except asyncio.CancelledError:
+        if not is_stopped:
+            raise
+        raise typer.Exit from None
+    finally:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+
 async def until_stopped(
     here: Session, shop: Shop, name: str, work: Callable[[asyncio.Event], Awaitable[int]], metrics_port: int | None
 ) -> int:
@@ -188,7 +220,7 @@ async def until_stopped(
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         if metrics_port is not None:

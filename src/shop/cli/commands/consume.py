@@ -21,14 +21,16 @@ def consume(
 ) -> None:
     """Handle events until stopped by SIGTERM or SIGINT."""
     here = session(context)
+    settings, required = here.settings().settings, REQUIRED_BY.get(consumer)
+    # Before the start waits for the database.
+    if settings.nats_url is None:
+        raise no_broker(here)
+    if required is not None and getattr(settings, required) is None:
+        detail = f"{required}: is not set, and the consumer {consumer} requires it"
+        raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
 
     async def work(shop: Shop) -> int:
-        if shop.consumers is None:
-            raise no_broker(here)
-        chosen = shop.consumers.get(consumer)
-        if chosen is None:
-            detail = f"{REQUIRED_BY[consumer]}: is not set, and the consumer {consumer} requires it"
-            raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS))
-        return await until_stopped(here, shop, f"consume.{consumer}", chosen.run, metrics_port)
+        assert shop.consumers is not None  # noqa: S101 there is a broker
+        return await until_stopped(here, shop, f"consume.{consumer}", shop.consumers[consumer].run, metrics_port)
 
-    here.output.record({"consumer": consumer, "handled": here.run(work, is_traced=False)})
+    here.output.record({"consumer": consumer, "handled": here.run(work, is_traced=False, waits=True)})

@@ -24,10 +24,12 @@ def relay(
     from shop.cli.problems import problem_of
 
     here = session(context)
+    # Before the start waits for the database.
+    if here.settings().settings.nats_url is None:
+        raise no_broker(here)
 
     async def work(shop: Shop) -> int:
-        if shop.relay is None:
-            raise no_broker(here)
+        assert shop.relay is not None  # noqa: S101 there is a broker
         if not once:
             return await until_stopped(here, shop, "relay", shop.relay.run, metrics_port)
         try:
@@ -37,4 +39,4 @@ def relay(
         except (StoreLost, TransactionConflict) as error:
             raise here.failed(problem_of(Unavailable(str(error)))) from error
 
-    here.output.record({"published": here.run(work, is_traced=False)})
+    here.output.record({"published": here.run(work, is_traced=False, waits=not once)})

@@ -38,4 +38,4 @@ def serve(
         except (CannotListen, TooFewFiles) as error:
             raise here.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
 
-    here.run(work, is_traced=False)
+    here.run(work, is_traced=False, waits=True)

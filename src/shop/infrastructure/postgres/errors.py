@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
@@ -170,11 +170,16 @@ def message_of(error: Error) -> str:
     Not the message: even its first line quotes values (`invalid input syntax for type integer: "…"`), and a trigger may put anything there.
     If no server was reached, return the first line of libpq's message for each host.
     """
+    return "; ".join(messages_of(error))
+
+
+def messages_of(error: Error) -> Sequence[str]:
+    """Return the parts of `message_of`: one for each host if no server was reached."""
     if error.sqlstate is None:
         said = str(error).splitlines() if isinstance(error, OperationalError) else []
         # Of several hosts psycopg repeats the last one, a heading, and a line with a dash for each.
         hosts = [re.sub(r"^- host: .*?, hostaddr: \S+: ", "", line) for line in said if line.startswith("- host: ")]
-        return "; ".join(hosts) or (said[0] if said else type(error).__name__)
+        return hosts or [said[0] if said else type(error).__name__]
     diag = error.diag
     about = [
         f"{kind} {name}"
@@ -182,4 +187,4 @@ def message_of(error: Error) -> str:
         if name is not None
     ]
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    return f"{words} (SQLSTATE {error.sqlstate}){': ' if about else ''}{', '.join(about)}"
+    return [f"{words} (SQLSTATE {error.sqlstate}){': ' if about else ''}{', '.join(about)}"]

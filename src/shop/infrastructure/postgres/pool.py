@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
+import re
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from psycopg import AsyncConnection, Error, ProgrammingError
+from psycopg import AsyncConnection, Error, OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 
 from shop.application.cancellation import cancellation_first
 from shop.application.outages import Outage
 from shop.infrastructure.postgres.connection import Connection
-from shop.infrastructure.postgres.errors import message_of
+from shop.infrastructure.postgres.errors import message_of, messages_of
 from shop.infrastructure.postgres.recovering_pool import RecoveringPool
 from shop_db import answers, audit, inbox, logins, orders, outbox, users
 
 _log = logging.getLogger("shop.pool")
 
 Pool: TypeAlias = RecoveringPool
+
+# Seconds between two attempts to reach a database that a start waits for.
+_TRY_AGAIN_AFTER: Final = 0.5
+# What no waiting cures, in the words of libpq and PostgreSQL: psycopg does not know the SQLSTATE of a refused connection. If the server's
+# language is another one, the start waits, and the log has the reason.
+_LASTING: Final = re.compile(
+    r"""
+      \ authentication\ failed\ for\ user\ | no\ password\ supplied | pg_hba\.conf
+    | (?:role|database)\ ".*"\ does\ not\ exist | is\ not\ permitted\ to\ log\ in | permission\ denied\ for\ database
+    | does\ not\ support\ SSL | certificate | connection\ is\ bad:\ invalid\b
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +76,18 @@ class DatabaseNotReady(Exception):
     """The database cannot be used: invalid URL, no connection, or missing migrations or rights. The message says which."""
 
 
-@asynccontextmanager
-async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, is_required: bool = True) -> AsyncGenerator[Pool]:
-    """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`.
+class DatabaseDown(DatabaseNotReady):
+    """The database does not answer, or accepts no connection now. It may later, without a change of the settings or of the database."""
 
-    A database that is not required, such as a replica, may become available later; then only an invalid URL is an error.
+
+@asynccontextmanager
+async def open_pool(
+    database_url: str, options: PoolOptions = PoolOptions(), *, is_required: bool = True, waits: bool = False
+) -> AsyncGenerator[Pool]:
+    """Open a pool on a libpq URL or connection string, and close it at the end. Raises `DatabaseNotReady`, or `DatabaseDown`.
+
+    A database that is not required, such as a replica, may become available later; then only an invalid URL is an error. A required one
+    that is down is waited for with `waits`, and the log has a line when that begins and when it ends.
 
     Connections are in autocommit mode, so transactions are explicit, unless the options say otherwise. Each is checked before it is lent,
     and replaced if it broke in the pool; without `is_checked` its first query fails, for callers that try again anyway.
@@ -73,7 +95,7 @@ async def open_pool(database_url: str, options: PoolOptions = PoolOptions(), *, 
     conninfo = _conninfo(database_url, options)
     patience = options.statement_timeout + options.answer_margin
     if is_required:
-        await _require_ready(conninfo, patience)
+        await (_await_ready if waits else _require_ready)(conninfo, patience)
 
     async def configure(conn: Connection) -> None:
         conn.patience = patience
@@ -143,13 +165,27 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
     return make_conninfo("", **parameters)
 
 
+async def _await_ready(conninfo: str, patience: float) -> None:
+    outage = Outage(_log, "the start waits for PostgreSQL", "PostgreSQL answers, and the start goes on")
+    while True:
+        try:
+            await _require_ready(conninfo, patience)
+        except DatabaseDown as down:
+            outage.begin(down)
+            await asyncio.sleep(_TRY_AGAIN_AFTER)
+        else:
+            return outage.end()
+
+
 async def _require_ready(conninfo: str, patience: float) -> None:
     try:
         with cancellation_first():
             conn = await Connection.connect(conninfo, autocommit=True)
             conn.patience = patience
     except Error as error:
-        raise DatabaseNotReady(f"cannot connect to PostgreSQL: {message_of(error)}") from None
+        # Of several hosts, another one may yet answer.
+        is_lasting = all(_LASTING.search(each) for each in messages_of(error))
+        raise (DatabaseNotReady if is_lasting else DatabaseDown)(f"cannot connect to PostgreSQL: {message_of(error)}") from None
     async with conn:
         try:
             # Cheap queries that together name every table and column of this code. None takes a lock, which a replica would reject.
@@ -169,6 +205,8 @@ async def _require_ready(conninfo: str, patience: float) -> None:
             raise DatabaseNotReady(
                 f"the role {role} may not use the tables ({error.diag.message_primary}); run: shop database grant {role}"
             ) from None
+        except OperationalError as error:
+            raise DatabaseDown(f"the database cannot be read: {message_of(error)}") from None
         except Error as error:
             raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 
