@@ -23,7 +23,8 @@ from shop.application.reads.repositories import ReadRepositories
 from shop.application.reads.users import UserReadRepository
 from shop.application.transactions.audit import AuditLog
 from shop.application.transactions.unit_of_work import BeginUnitOfWork, CollectedEvents
-from shop.bootstrap import Settings, grant_to
+from shop.bootstrap.administration import grant_to
+from shop.bootstrap.settings import Settings
 from shop.domain.orders import OrderRepository
 from shop.domain.users import UserRepository
 from shop.infrastructure.nats.broker import NatsBroker, open_broker

@@ -8,13 +8,11 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-import shop.bootstrap
 import shop.cli.commands
 from shop.cli import app
 from shop.cli.commands import COMMANDS, Commands
@@ -101,12 +99,3 @@ def test_every_module_of_the_commands_belongs_to_one_of_them() -> None:
 def test_an_unknown_command_is_reported_with_the_similar_ones(arguments: list[str], expected: str) -> None:
     result = CliRunner().invoke(app, arguments, prog_name="shop")
     assert (result.exit_code, expected in result.stderr) == (2, True)
-
-
-def test_the_composition_root_has_the_names_that_type_checkers_see() -> None:
-    for name in shop.bootstrap.__all__:
-        value = getattr(shop.bootstrap, name)
-        place: str = vars(shop.bootstrap)["_PLACES"][name]
-        assert value is getattr(import_module(place), name)
-    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
-        _ = shop.bootstrap.Nothing  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]

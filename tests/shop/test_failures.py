@@ -30,7 +30,9 @@ from shop.application.health import check_health
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.reads.models import DailySales
 from shop.application.transactions.failures import CommitOutcomeUnknown, OutcomeUnknown, StoreLost, Unavailable
-from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
+from shop.bootstrap.checks import health_checks
+from shop.bootstrap.service import Adapters, Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine
 from shop.domain.result import Err, Ok

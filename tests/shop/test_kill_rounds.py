@@ -28,7 +28,8 @@ from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
 from shop.application.messaging.broker import StreamExtent
 from shop.application.transactions.failures import OutcomeUnknown
-from shop.bootstrap import Adapters, Settings, Shop, open_shop
+from shop.bootstrap.service import Adapters, Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine, WrongStatus
 from shop.domain.result import Err, Ok, Result

@@ -25,7 +25,8 @@ from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.relay import Relay
 from shop.application.messaging.status import Status, announcing
 from shop.application.transactions.failures import StoreLost
-from shop.bootstrap import Adapters, Settings, Shop, open_shop
+from shop.bootstrap.service import Adapters, Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.events import OrderPaid, OrderShipped, UserRegistered
 from shop.infrastructure import telemetry
 from shop.infrastructure.metrics import MessagingMetrics

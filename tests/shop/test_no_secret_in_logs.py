@@ -19,7 +19,8 @@ from shop.application.commands.seed_data import generate
 from shop.application.context import Actor, Context
 from shop.application.reads.cache import CacheUnavailable, Lease
 from shop.application.transactions.failures import StoreDefect
-from shop.bootstrap import Adapters, Settings, Shop, open_shop
+from shop.bootstrap.service import Adapters, Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.result import Err
 from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, PhoneNumber

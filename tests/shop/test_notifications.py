@@ -50,7 +50,8 @@ from shop.application.messaging.notifications import (
 )
 from shop.application.messaging.reader import Later, MessageReader
 from shop.application.transactions.runner import Transactions
-from shop.bootstrap import Adapters, Settings, open_shop
+from shop.bootstrap.service import Adapters, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.events import Event, UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import NewUser, Profile, Role, User

@@ -23,7 +23,8 @@ from redis import Redis
 
 from shop.application.health import Check, check_health
 from shop.application.outages import Outage
-from shop.bootstrap import Settings, grant_to
+from shop.bootstrap.administration import grant_to
+from shop.bootstrap.settings import Settings
 from shop.infrastructure.postgres.administration.owner import owner_transaction
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 from shop.local_servers import redis_server

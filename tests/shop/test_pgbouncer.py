@@ -15,7 +15,8 @@ import pytest
 
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
-from shop.bootstrap import Adapters, Settings, open_shop
+from shop.bootstrap.service import Adapters, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Ok

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from shop.bootstrap import Settings
 from shop.bootstrap.adapters import pool_options
+from shop.bootstrap.settings import Settings
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.pool import PoolOptions, open_pool
 

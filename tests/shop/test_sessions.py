@@ -26,7 +26,8 @@ from shop.application.messaging.consumer import Verdict
 from shop.application.messaging.session_revocation import SessionRevocation
 from shop.application.reads.users import Standing
 from shop.application.transactions.failures import Unavailable
-from shop.bootstrap import Adapters, Settings, open_shop
+from shop.bootstrap.service import Adapters, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.events import OrderShipped, UserDeleted, UserPasswordChanged, UserProfileUpdated
 from shop.domain.result import Err, Ok, Result
 from shop.domain.users import Profile, Role

@@ -24,7 +24,10 @@ from shop.application.reads.query_service import QueryService
 from shop.application.reads.replica import Replica
 from shop.application.reads.repositories import OpenReadRepositories, ReadRepositories
 from shop.application.transactions.failures import StoreLost
-from shop.bootstrap import Adapters, ConsumerName, DatabaseNotReady, Settings, open_shop
+from shop.bootstrap.administration import DatabaseNotReady
+from shop.bootstrap.consumer_names import ConsumerName
+from shop.bootstrap.service import Adapters, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, OrderLine
 from shop.domain.result import Err, Ok

@@ -29,7 +29,8 @@ from shop.application.context import Actor, Context
 from shop.application.messaging.interest import Interest
 from shop.application.reads.cursors import InvalidCursor
 from shop.application.transactions.failures import Failure
-from shop.bootstrap import Settings, open_shop
+from shop.bootstrap.service import open_shop
+from shop.bootstrap.settings import Settings
 from shop.cli import app, main
 from shop.cli.problems import problem_of
 from shop.domain.events import UserPasswordChanged

@@ -11,7 +11,8 @@ import pytest
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.context import Actor, Context
 from shop.application.messaging.subscribers import Subscriber
-from shop.bootstrap import Adapters, Settings, open_shop
+from shop.bootstrap.service import Adapters, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.events import Event, OrderPaid, UserProfileUpdated, UserRegistered
 from shop.domain.result import Err, Ok
 from shop.domain.users import Profile

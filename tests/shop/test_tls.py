@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from shop.application.reads.cache import CacheUnavailable
-from shop.bootstrap import DatabaseNotReady, Settings
+from shop.bootstrap.administration import DatabaseNotReady
+from shop.bootstrap.settings import Settings
 from shop.infrastructure.postgres.pool import open_pool
 from shop.infrastructure.redis.cache_store import open_cache_store
 from shop.infrastructure.redis.rates import open_rate_limit

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shop.bootstrap import trusted_networks
+from shop.bootstrap.settings import trusted_networks
 from shop.web.connections import Connections
 from shop.web.server import Listening, Server
 

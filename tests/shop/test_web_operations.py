@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from shop.application.reads.searches import UserFilter
-from shop.bootstrap import Settings, open_shop
+from shop.bootstrap.service import open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.infrastructure.postgres.connection import Connection

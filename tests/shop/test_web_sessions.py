@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shop.application.context import Actor, Context
 from shop.application.rates import network_of
-from shop.bootstrap import Settings, open_shop
+from shop.bootstrap.service import open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import Password, UserId

@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fastapi import FastAPI
 
 from shop.application.context import Actor, Context
-from shop.bootstrap import Adapters, Settings, Shop, health_checks, open_shop
+from shop.bootstrap.checks import health_checks
+from shop.bootstrap.service import Adapters, Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import UserId

@@ -9,9 +9,12 @@ from psycopg import AsyncConnection
 
 from shop.application.context import Context
 from shop.infrastructure.postgres.administration.audit_partitions import MaintainedPartitions, maintain_partitions
-from shop.infrastructure.postgres.administration.owner import owner_transaction
+from shop.infrastructure.postgres.administration.owner import NotTheOwner, owner_transaction
 from shop.infrastructure.postgres.administration.rights import grant_rights
+from shop.infrastructure.postgres.pool import DatabaseNotReady
 from shop.infrastructure.settings.model import Settings
+
+__all__ = ["DatabaseNotReady", "NotTheOwner", "grant_to", "maintain_audit_log"]
 
 
 async def grant_to(settings: Settings, role: str) -> bool:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from shop.application.messaging.broker import BrokerUnavailable
     from shop.application.reads.guarded import GuardedReads
-    from shop.bootstrap import Broker, LoadedSettings, Settings, Shop
+    from shop.bootstrap.adapters import Broker
+    from shop.bootstrap.service import Shop
+    from shop.bootstrap.settings import LoadedSettings, Settings
 
 T = TypeVar("T")
 
@@ -62,7 +64,8 @@ class Session:
         """Load the settings and configure logging and tracing, the first time, or exit with the problem."""
         if self._loaded is not None:
             return self._loaded
-        from shop.bootstrap import SettingsError, configure_logging, configure_tracing, load_settings
+        from shop.bootstrap.observability import configure_logging, configure_tracing
+        from shop.bootstrap.settings import SettingsError, load_settings
 
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
@@ -82,7 +85,8 @@ class Session:
         What it does is one trace, unless it serves others: then `is_traced` is false, and each request or message has its own. What runs
         until it is stopped `waits` for PostgreSQL at its start; SIGTERM and SIGINT end that with status 0, since there is nothing to stop.
         """
-        from shop.bootstrap import open_shop, prepare_log_lines
+        from shop.bootstrap.observability import prepare_log_lines
+        from shop.bootstrap.service import open_shop
 
         settings = self.settings().settings
         if not is_traced:
@@ -128,7 +132,7 @@ class Session:
         import asyncio
 
         from shop.application.transactions.failures import CommitOutcomeUnknown
-        from shop.bootstrap import DatabaseNotReady, NotTheOwner
+        from shop.bootstrap.administration import DatabaseNotReady, NotTheOwner
 
         is_program = interruption.end()
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Span
+    from shop.bootstrap.observability import Span
 
 # What a span shows of its attributes.
 _SHOWN = ("db.operation.name", "db.collection.name", "http.response.status_code", "shop.event_type", "shop.outcome", "shop.verdict")

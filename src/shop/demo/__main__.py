@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
-from shop.bootstrap import DatabaseNotReady, Settings
+from shop.bootstrap.administration import DatabaseNotReady
+from shop.bootstrap.settings import Settings
 from shop.demo.client import UnexpectedOutcome
 from shop.demo.service import running
 from shop.demo.story import tell

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from shop.bootstrap import Settings, Shop, configure_tracing, open_shop
+from shop.bootstrap.observability import configure_tracing
+from shop.bootstrap.service import Shop, open_shop
+from shop.bootstrap.settings import Settings
 from shop.demo.client import UnexpectedOutcome
 from shop.web.server import Listening, Server, open_server
 

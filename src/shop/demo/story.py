@@ -11,7 +11,8 @@ from rich.console import Console
 
 from shop.application.context import Actor, Context, Once
 from shop.application.transactions.failures import StoreDefect
-from shop.bootstrap import Shop, read_spans
+from shop.bootstrap.observability import read_spans
+from shop.bootstrap.service import Shop
 from shop.cli.spans import span_tree
 from shop.demo.client import Client, Document, UnexpectedOutcome, say, show, step, unexpected
 from shop.demo.service import Service

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from shop.bootstrap import Shop
+from shop.bootstrap.service import Shop
 from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from shop.application.context import CURRENT_TRACE, Actor, Context, Once
 from shop.application.reads.guarded import GuardedReads
 from shop.application.transactions.answers import AlreadyAnswered
-from shop.bootstrap import Shop
+from shop.bootstrap.service import Shop
 from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.result import Err, Ok, Result
 from shop.web.problems import Problem, Refused

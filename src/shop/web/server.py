@@ -20,7 +20,9 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
-from shop.bootstrap import Settings, Shop, health_checks
+from shop.bootstrap.checks import health_checks
+from shop.bootstrap.service import Shop
+from shop.bootstrap.settings import Settings
 from shop.web.app import create_app
 from shop.web.connections import BACKLOG, Connections, TooFewFiles, most_connections
 from shop.web.forwarded import Forwarded

@@ -14,7 +14,7 @@ from shop.application.context import Actor, Context, Once
 from shop.application.reads.models import UserOrderSummary
 from shop.application.transactions.answers import AlreadyAnswered, KeyInUse
 from shop.application.transactions.failures import OutcomeUnknown, TooMuchContention, Unavailable
-from shop.bootstrap import Shop
+from shop.bootstrap.service import Shop
 from shop.domain.concurrency import ChangedMeanwhile
 from shop.domain.money import Currency, Money
 from shop.domain.orders import NewOrder, Order, OrderLine, OrderNotFound, WrongStatus

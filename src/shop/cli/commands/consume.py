@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import REQUIRED_BY, ConsumerName
+from shop.bootstrap.consumer_names import REQUIRED_BY, ConsumerName
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 
 def consume(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop.bootstrap import ConsumerName
+from shop.bootstrap.consumer_names import ConsumerName
 from shop.cli.running import broker_of, broker_unavailable, no_broker, session
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Consumers, as the broker knows them.")
 

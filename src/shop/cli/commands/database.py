@@ -27,7 +27,7 @@ def grant(
     context: typer.Context, role: Annotated[str, typer.Argument(parser=_role, metavar="ROLE", help="The role.")] = "shop_service"
 ) -> None:
     """Let a role have exactly the rights that the service needs; a role that does not exist is created as a group, without a login."""
-    from shop.bootstrap import grant_to
+    from shop.bootstrap.administration import grant_to
 
     here = session(context)
     created = here.administer(lambda settings: grant_to(settings, role))
@@ -37,7 +37,7 @@ def grant(
 @app.command()
 def maintain(context: typer.Context) -> None:
     """Create the audit log's partitions of this month and the next ones, and drop those that ended audit_retention_months ago."""
-    from shop.bootstrap import maintain_audit_log
+    from shop.bootstrap.administration import maintain_audit_log
 
     here = session(context)
     here.output.record(asdict(here.administer(lambda settings: maintain_audit_log(settings, here.context))))

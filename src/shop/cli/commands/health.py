@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def health(context: typer.Context) -> None:
     """Check the service and its dependencies. Exit status 0 if the service can work, else 69."""
     from shop.application.health import check_health
-    from shop.bootstrap import health_checks
+    from shop.bootstrap.checks import health_checks
 
     here = session(context)
     settings = here.settings().settings

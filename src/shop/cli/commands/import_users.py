@@ -18,7 +18,7 @@ from shop.domain.users import NewUser, Profile
 from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer()
 

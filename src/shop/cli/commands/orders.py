@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shop.application.commands.orders import MoveError
     from shop.application.reads.models import OrderDetails
     from shop.application.transactions.failures import Failure
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Orders.")
 

@@ -9,7 +9,7 @@ import typer
 from shop.cli.running import session
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Events of the outbox.")
 

@@ -12,7 +12,7 @@ from shop.cli.running import session
 from shop.domain.result import Err
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 
 def prune(context: typer.Context) -> None:

@@ -10,7 +10,7 @@ from shop.cli.output import ExitCode, Problem
 from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 
 def relay(

@@ -11,7 +11,7 @@ from shop.cli.running import session
 from shop.domain.values import PasswordHash
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 # No password matches it: its digest is not that of any known password.
 _NO_PASSWORD = PasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2VlZHNlZWRzZWVk$c2VlZHNlZWRzZWVkc2VlZHNlZWRzZWVkc2VlZHM")

@@ -10,7 +10,7 @@ from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 
 def serve(
@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Serve HTTP until stopped by SIGTERM or SIGINT: requests that were accepted are answered first."""
     # Imported here: no other command needs a web framework, nor does the help.
-    from shop.bootstrap import trusted_networks
+    from shop.bootstrap.settings import trusted_networks
     from shop.web.server import CannotListen, Listening, TooFewFiles, open_server
 
     here = session(context)

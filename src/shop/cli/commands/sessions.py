@@ -12,7 +12,7 @@ from shop.domain.values import UserId
 
 if TYPE_CHECKING:
     from shop.application.commands.session_store import Session as UserSession
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Users' HTTP sessions.")
 

@@ -9,7 +9,7 @@ import typer
 from shop.cli.running import broker_of, broker_unavailable, session
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 # Of status messages, which are sent every ten seconds.
 _PERIOD: Final = 11.0

@@ -15,7 +15,7 @@ from shop.cli.running import Session, parse_uuid, session
 from shop.domain.values import OrderId
 
 if TYPE_CHECKING:
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 # An order's id is written with hyphens.
 _TRACE = re.compile(r"[0-9a-f]{32}")
@@ -27,7 +27,7 @@ def trace(
     subject: Annotated[str, typer.Argument(metavar="ORDER|TRACE", help="Id of an order, or of a trace, as in X-Request-Id.")],
 ) -> None:
     """Show what happened in a trace, or in all traces of an order: from the request to its effects in other processes."""
-    from shop.bootstrap import read_spans
+    from shop.bootstrap.observability import read_spans
     from shop.cli.spans import span_tree
 
     here = session(context)

@@ -19,7 +19,7 @@ from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, 
 if TYPE_CHECKING:
     from shop.application.commands.users import ProfileError
     from shop.application.transactions.failures import Failure
-    from shop.bootstrap import Shop
+    from shop.bootstrap.service import Shop
 
 app = typer.Typer(no_args_is_help=True, help="Users.")
 
