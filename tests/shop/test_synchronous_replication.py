@@ -230,10 +230,10 @@ async def test_a_command_of_the_owner_whose_commit_is_ended_has_an_unknown_outco
     assert execute(primary, "SELECT obj_description('users'::regclass)") == [("Changed.",)]
 
 
-@pytest.mark.parametrize("command", [("database", "maintain"), ("database", "grant", "shop_of_the_test")])
-def test_a_command_of_the_owner_is_done_when_the_standby_has_it_also_if_nothing_is_left_to_do(
-    primary: Server, command: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(
+    "command", [("database", "maintain"), ("database", "grant", "shop_of_the_test"), ("outbox", "republish", "1"), ("prune",)]
+)
+def test_a_command_is_done_when_the_standby_has_it_also_if_nothing_is_left_to_do(primary: Server, command: tuple[str, ...]) -> None:
     def status() -> int:
         arguments = ["--set", "use_case_timeout=1", *command]
         return CliRunner().invoke(app, arguments, env={"DATABASE_URL": primary.url}, prog_name="shop").exit_code

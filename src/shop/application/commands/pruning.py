@@ -190,6 +190,9 @@ class MessagePruning:
         before = await stores.messages.now() - self._keep - _IN_FLIGHT
         if forgotten := await stores.erasures.forget(before, self._batch_size):
             operation.commit()
+        else:
+            # It is the last batch, and what others have removed may lack a standby.
+            await operation.confirm()
         return forgotten
 
     async def _outbox(self, stores: PruningStores) -> int:

@@ -62,6 +62,9 @@ class Recovery:
             positions = sorted(await operation.repositories.messages.republish(first, last, self._batch_size))
             if positions:
                 await operation.done("messages", first=str(positions[0]), last=str(positions[-1]), messages=str(len(positions)))
+            else:
+                # An earlier attempt may have done it all, with an outcome that its caller does not know.
+                await operation.confirm()
             return Ok(positions)
 
         return await self._transactions.run(context, "messages.republish", work)

@@ -102,6 +102,11 @@ class Operation(Generic[R_co]):
         """Have the transaction committed without an audit entry: the action is neither done nor refused yet."""
         self._is_to_commit = True
 
+    async def confirm(self) -> None:
+        """Commit although nothing was written, so that what earlier transactions committed is known to be on the standbys."""
+        await self._uow.answers.await_replication()
+        self.commit()
+
     async def claim_key(self) -> None:
         """Lock the key of the request, if it has one. Raises `KeyTaken` unless nothing was done under it.
 
