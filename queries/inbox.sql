@@ -38,11 +38,12 @@ SET attempts = inbox.attempts + 1,
     last_error = EXCLUDED.last_error
 RETURNING attempts;
 
--- Make a message a dead letter, and keep its content for inspection.
+-- Make a message a dead letter, and keep its content for inspection. An error replaces that of its last failure.
 -- name: GiveUp :exec
 UPDATE inbox
 SET dead_at = now(),
-    dead_message = @message
+    dead_message = @message,
+    last_error = coalesce(sqlc.narg(error), last_error)
 WHERE consumer = @consumer AND message_id = @message_id AND handled_at IS NULL;
 
 -- List the dead letters of the consumers and of the relay, newest first.

@@ -157,8 +157,9 @@ async def count_failure(
 GIVE_UP: Final = """\
 UPDATE inbox
 SET dead_at = now(),
-    dead_message = $1::jsonb
-WHERE consumer = $2::text AND message_id = $3::uuid AND handled_at IS NULL
+    dead_message = $1::jsonb,
+    last_error = coalesce($2::text, last_error)
+WHERE consumer = $3::text AND message_id = $4::uuid AND handled_at IS NULL
 """
 
 
@@ -167,14 +168,18 @@ async def give_up(
     conn: AsyncConnection[Any],
     *,
     message: JsonValue | None,
+    error: str | None,
     consumer: str,
     message_id: UUID,
 ) -> None:
-    """Make a message a dead letter, and keep its content for inspection."""
+    """Make a message a dead letter, and keep its content for inspection.
+
+    An error replaces that of its last failure.
+    """
     await aexecute(
         conn,
         GIVE_UP,
-        (None if message is None else Jsonb(message), consumer, message_id),
+        (None if message is None else Jsonb(message), error, consumer, message_id),
     )
 
 

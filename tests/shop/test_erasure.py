@@ -803,6 +803,24 @@ async def test_what_is_too_large_for_an_event_becomes_a_dead_letter_without_its_
     assert await found(conn, [EMAIL.text.lower()]) == []
 
 
+async def test_what_can_be_read_in_too_many_ways_becomes_a_dead_letter_without_its_content(conn: Connection) -> None:
+    # All that makes another reading, and in each of them thousands of other words that may be addresses.
+    words = " ".join(f"{word:x}@z" for word in range(6000))
+    sent = read_message(f"{EMAIL} =\\n \0 &amp;#64; \\' + =41 %2541 {words}".encode())
+    await conn.execute(
+        """
+        INSERT INTO inbox (consumer, message_id, event_type, attempts, last_error, dead_at, dead_message)
+        VALUES ('sales', %s, %s, 1, %s, now(), %s::jsonb)
+        """,
+        [sent.id, sent.event_type, f"cannot read {EMAIL}", sent.model_dump_json()],
+    )
+    cur = await conn.execute(
+        "SELECT last_error, dead_message ->> 'payload' LIKE '%% bytes, too many escapes to be kept', dead_logins FROM inbox"
+    )
+    assert await cur.fetchall() == [("too many escapes", True, [])]
+    assert await found(conn, [EMAIL.text.lower()]) == []
+
+
 BURIED = """
     INSERT INTO inbox (consumer, message_id, event_type, received_at, attempts, last_error, dead_at, dead_message)
     VALUES ('sales', gen_random_uuid(), 'Unreadable', now(), 1, 'cannot read ' || %(email)s::text, now(),

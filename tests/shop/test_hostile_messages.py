@@ -31,6 +31,7 @@ from shop.cli.output import Output
 from shop.domain.events import Event, OrderPaid, aggregate_of
 from shop.domain.result import Err, Ok
 from shop.infrastructure.nats.broker import NatsBroker
+from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.messaging.inbox import PostgresInbox
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
@@ -227,6 +228,30 @@ async def test_what_cannot_be_read_is_a_dead_letter_that_keeps_its_bytes_and_can
     # So that the same bytes are a letter once more.
     async with pool.connection() as conn:
         await conn.execute("DELETE FROM inbox")
+
+
+@pytest.mark.parametrize("error", ["query_canceled", "program_limit_exceeded", "statement_too_complex", "invalid_regular_expression"])
+async def test_what_cannot_be_searched_is_a_dead_letter_without_its_content(pool: Pool, conn: Connection, error: str) -> None:
+    await conn.execute(
+        f"""
+        CREATE OR REPLACE FUNCTION login_digests(message jsonb) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+        BEGIN
+            IF message::text LIKE '%hostile%' THEN
+                RAISE {error};
+            END IF;
+            RETURN '{{}}';
+        END
+        $$
+        """.encode()
+    )
+    unreadable = read_message(b"hostile")
+    inbox = PostgresInbox(pool, "sales", PostgresSalesLedger)
+    assert await MessageReader(sales.EVENTS, inbox, IdempotentConsumer(inbox, record_sales))(unreadable) is Verdict.DEAD
+    async with read_repositories(pool)() as reads:
+        letter = await reads.dead_letters.get("sales", unreadable.id)
+    assert letter is not None
+    assert "hostile" not in f"{letter.message} {letter.last_error}"
+    assert "the search for addresses failed" in str(letter.last_error)
 
 
 async def test_a_failure_is_counted_whatever_the_text_of_its_error(pool: Pool) -> None:

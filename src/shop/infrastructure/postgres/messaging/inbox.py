@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from psycopg.errors import DataError, ProgramLimitExceeded, QueryCanceled, StatementTooComplex
 
 from shop.application.messaging.claiming_consumer import Claim
 from shop.application.messaging.idempotent_consumer import InboxEntry
@@ -17,6 +20,11 @@ from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox
 
 F = TypeVar("F")
+
+_log = logging.getLogger("shop.consumer")
+
+_UNSEARCHABLE: Final = (DataError, ProgramLimitExceeded, QueryCanceled, StatementTooComplex)
+"""What the search for addresses in a dead letter may end with: its sender may know a content for which it takes too long."""
 
 
 class PostgresInbox(Generic[F]):
@@ -86,11 +94,21 @@ class PostgresInbox(Generic[F]):
                 )
 
     async def bury(self, message: Message) -> None:
-        """Make a message, whose failure was counted, a dead letter."""
+        """Make a message, whose failure was counted, a dead letter; without its content if that cannot be searched for addresses."""
         with translated():
-            async with self._pool.connection() as conn, conn.transaction():
-                content = message.model_dump(mode="json")
-                await Queries(conn)(inbox.give_up, consumer=self._consumer, message_id=message.id, message=content)
+            try:
+                await self._bury(message, error=None)
+            except _UNSEARCHABLE as error:
+                reason = f"the search for addresses failed: {type(error).__name__}"
+                _log.warning("message %s becomes a dead letter without its content: %s", message.id, reason)
+                # Otherwise the message would be delivered, and searched, for as long as the broker keeps it.
+                empty = {"aggregate": "unreadable", "payload": f"not kept: {reason}", "trace_id": ""}
+                await self._bury(message.model_copy(update=empty), error=reason)
+
+    async def _bury(self, message: Message, error: str | None) -> None:
+        async with self._pool.connection() as conn, conn.transaction():
+            content = message.model_dump(mode="json")
+            await Queries(conn)(inbox.give_up, consumer=self._consumer, message_id=message.id, message=content, error=error)
 
 
 class PostgresInboxEntry(Generic[F]):
