@@ -301,6 +301,27 @@ async def test_a_name_in_an_object_of_the_body_is_sent_once(web: Web, order: str
     assert refused.json()["errors"] == [{"at": "/body", "reason": f'an object has the name "{name}" more than once'} for name in names]
 
 
+QUANTITY = '{"lines": [{"sku": "A", "title": "x", "quantity": %s, "unit_price": {"minor": 1, "currency": "EUR"}}], "user_id": "%s"}'
+
+
+@pytest.mark.parametrize("number", ["1.00000000000000000001", "0.99999999999999999999", "9007199254740993.0"])
+async def test_a_number_that_is_no_integer_is_not_rounded_to_one(web: Web, number: str) -> None:
+    ada = await web.person()
+    headers = {**ada.headers, "Content-Type": "application/json"}
+    refused = await web.client.post("/orders", content=QUANTITY % (number, ada.id), headers=headers)
+    assert problem(refused) == (422, "invalid-request")
+    accepted = await web.client.post("/orders", content=QUANTITY % ("1.0e0", ada.id), headers=headers)
+    assert accepted.status_code == 201, accepted.text
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_what_only_some_parsers_take_for_json_is_malformed(web: Web, number: str) -> None:
+    ada = await web.person()
+    headers = {**ada.headers, "Content-Type": "application/json"}
+    for body in (number, QUANTITY % (number, ada.id)):
+        assert problem(await web.client.post("/orders", content=body, headers=headers)) == (400, "malformed-body")
+
+
 async def test_the_place_of_an_invalid_part_is_a_json_pointer_for_any_name(web: Web) -> None:
     ada = await web.person()
     order = {"user_id": ada.id, "lines": [{**LINE, "a/b": 1, "~1": 2, "": 3}], "/": 4}

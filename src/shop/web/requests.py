@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
@@ -63,26 +64,37 @@ async def only_described(request: Request) -> None:
     wrong += [(("query", name), reason) for name, reason in sorted(_wrong_parameters(request).items())]
     if request.scope["route"].body_field is not None:
         # It has been read and is kept.
-        wrong += [(("body",), f"an object has the name {name} more than once") for name in _repeated_names(await request.body())]
+        wrong += [(("body",), reason) for reason in _ambiguities(await request.body())]
     if wrong:
         raise RequestValidationError([{"loc": place, "msg": reason, "type": "undescribed"} for place, reason in wrong])
 
 
-def _repeated_names(body: bytes) -> list[str]:
-    """Return the names, in quotes, that an object of a JSON body has more than once (RFC 8259, 4: which value counts is left to chance)."""
+def _ambiguities(body: bytes) -> list[str]:
+    """Return what a JSON body leaves to chance: names that an object has twice, and integers that are none in a float (RFC 8259, 4 and 6).
+
+    Raises `RequestValidationError` if it has NaN or an infinity: Python's parser accepts them, and they are not JSON.
+    """
     found = dict[str, None]()
 
-    def note(members: list[tuple[str, object]]) -> None:
+    def count(members: list[tuple[str, object]]) -> None:
         names = Counter(name for name, _ in members)
-        found.update(dict.fromkeys(name for name, times in names.items() if times > 1))
+        # A lone surrogate is no text of a response.
+        texts = (json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode() for name, times in names.items() if times > 1)
+        found.update(dict.fromkeys(f"an object has the name {text} more than once" for text in texts))
+
+    def compare(number: str) -> None:
+        if float(number).is_integer() and Decimal(number) != Decimal(float(number)):
+            found[f"the number {number[:40]} would be rounded to an integer"] = None
+
+    def refuse(_: str) -> None:
+        raise RequestValidationError([{"loc": ("body",), "msg": "the body is not JSON", "type": "json_invalid"}])
 
     try:
-        json.loads(body, object_pairs_hook=note)
+        json.loads(body, object_pairs_hook=count, parse_float=compare, parse_constant=refuse)
     except ValueError:
         # The framework has refused it, or reads none.
         return []
-    # A lone surrogate is no text of a response.
-    return [json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode() for name in found]
+    return list(found)
 
 
 def _wrong_parameters(request: Request) -> dict[str, str]:
