@@ -77,10 +77,11 @@ def _ambiguities(body: bytes) -> list[str]:
     found = dict[str, None]()
 
     def count(members: list[tuple[str, object]]) -> None:
-        names = Counter(name for name, _ in members)
-        # A lone surrogate is no text of a response.
-        texts = (json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode() for name, times in names.items() if times > 1)
-        found.update(dict.fromkeys(f"an object has the name {text} more than once" for text in texts))
+        for name, times in Counter(name for name, _ in members).items():
+            if times > 1:
+                # A lone surrogate is no text of a response.
+                text = json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode()
+                found[f"an object has the name {text} more than once"] = None
 
     def compare(number: str) -> None:
         if float(number).is_integer() and Decimal(number) != Decimal(float(number)):

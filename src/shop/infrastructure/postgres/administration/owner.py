@@ -66,7 +66,7 @@ async def owner_transaction(database_url: str, seconds: float) -> AsyncGenerator
         # PostgreSQL's own message, which contains only names.
         raise NotTheOwner(f"{error.diag.message_primary}; set DATABASE_URL to the URL of the owner of the tables") from None
     except LockNotAvailable:
-        raise DatabaseNotReady("a table is locked by another transaction; try again") from None
+        raise DatabaseNotReady("another transaction, or the same command elsewhere, has locked what this one needs; try again") from None
     except (UndefinedTable, UndefinedColumn, UndefinedFunction) as error:
         # As above.
         raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary}); run: dbmate -d migrations up") from None
