@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import COMMAND, Sqlwright
+from tests.support.program import Sqlwright
 from tests.support.small_project import declare, write_files
 
 SCHEMA = """\
@@ -111,14 +110,6 @@ def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: 
     assert done.code == 1
     assert done.err.startswith("error: there is no query in queries\n  --> sqlc.yaml:9:14\n")
     assert done.err.endswith("\n\n1 error; nothing was written.\n")
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("check", "--format", "json", "--config", "none.yaml")])
-def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
-    command = [*COMMAND, *arguments]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
 
 
 def test_a_missing_folder_is_reported_with_its_key(project: Path, sqlwright: Sqlwright) -> None:
