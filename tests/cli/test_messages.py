@@ -125,3 +125,49 @@ def test_a_missing_folder_is_reported_with_its_key(project: Path, sqlwright: Sql
         "  help: paths are relative to the folder of sqlc.yaml; create the folder, or correct `schema:`.\n"
         "\n1 error; nothing was written.\n"
     )
+
+
+HIDDEN = declare(
+    {
+        "queries/users.sql": """\
+-- name: Column :many
+SELECT nme FROM users;
+
+-- name: Command :two
+SELECT id FROM users;
+
+-- name: Twice :many
+-- @nulable id
+SELECT id FROM users;
+
+-- name: Twice :many
+SELECT name FROM users;
+
+-- name: Copy :copyfrom
+INSERT INTO users (id, name) VALUES (@id, 'x');
+
+-- name: Good :many
+SELECT id FROM users;
+
+-- @stream
+"""
+    }
+)
+HIDDEN_BY_SYNTAX = declare(
+    {
+        "queries/users.sql": HIDDEN["queries/users.sql"],
+        "queries/wrong.sql": "-- name: Syntax :many\nSELECT id FROM users WHERE;\n\n-- name: Other :three\nSELECT 1 AS one;\n",
+    }
+)
+
+
+@pytest.mark.parametrize("files", [HIDDEN, HIDDEN_BY_SYNTAX], ids=["in a file that sqlc reads", "next to a syntax error"])
+def test_errors_of_sqlc_hide_no_mistake_in_name_lines_and_annotations(project: Path, sqlwright: Sqlwright, files: dict[str, str]) -> None:
+    write_files(project, files)
+    done = sqlwright("generate")
+    places = [line.split(":")[:2] for line in done.err.splitlines() if line.startswith("  --> queries/")]
+    syntax = ["wrong.sql:2", "wrong.sql:4"] if files is HIDDEN_BY_SYNTAX else []
+    expected = [*(f"users.sql:{line}" for line in (2, 4, 8, 11, 15, 20)), *syntax]
+    assert [":".join(place).removeprefix("  --> queries/") for place in places] == expected
+    for words in ("nme", ":two", "@nulable", "duplicate query name: Twice", ":copyfrom", "@stream is not in the comment"):
+        assert words in done.err
