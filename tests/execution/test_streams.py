@@ -323,4 +323,4 @@ def test_calls_after_streams_report_what_they_did(database: str) -> None:
 
 @pytest.mark.slow
 def test_calls_after_streams_report_what_they_did_for_long(database: str) -> None:
-    run(database, 500)
+    run(database, 200)
