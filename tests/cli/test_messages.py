@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import COMMAND, Sqlwright
+from tests.support.program import Sqlwright
 from tests.support.small_project import declare, write_files
 
 SCHEMA = """\
@@ -113,14 +112,6 @@ def test_a_folder_without_queries_is_an_error_at_the_key_that_names_it(project: 
     assert done.err.endswith("\n\n1 error; nothing was written.\n")
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("check", "--format", "json", "--config", "none.yaml")])
-def test_an_output_that_cannot_be_written_is_an_error_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
-    command = [*COMMAND, *arguments]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
-
-
 def test_a_missing_folder_is_reported_with_its_key(project: Path, sqlwright: Sqlwright) -> None:
     (project / "migrations").rename(project / "elsewhere")
     done = sqlwright("generate")
@@ -134,3 +125,49 @@ def test_a_missing_folder_is_reported_with_its_key(project: Path, sqlwright: Sql
         "  help: paths are relative to the folder of sqlc.yaml; create the folder, or correct `schema:`.\n"
         "\n1 error; nothing was written.\n"
     )
+
+
+HIDDEN = declare(
+    {
+        "queries/users.sql": """\
+-- name: Column :many
+SELECT nme FROM users;
+
+-- name: Command :two
+SELECT id FROM users;
+
+-- name: Twice :many
+-- @nulable id
+SELECT id FROM users;
+
+-- name: Twice :many
+SELECT name FROM users;
+
+-- name: Copy :copyfrom
+INSERT INTO users (id, name) VALUES (@id, 'x');
+
+-- name: Good :many
+SELECT id FROM users;
+
+-- @stream
+"""
+    }
+)
+HIDDEN_BY_SYNTAX = declare(
+    {
+        "queries/users.sql": HIDDEN["queries/users.sql"],
+        "queries/wrong.sql": "-- name: Syntax :many\nSELECT id FROM users WHERE;\n\n-- name: Other :three\nSELECT 1 AS one;\n",
+    }
+)
+
+
+@pytest.mark.parametrize("files", [HIDDEN, HIDDEN_BY_SYNTAX], ids=["in a file that sqlc reads", "next to a syntax error"])
+def test_errors_of_sqlc_hide_no_mistake_in_name_lines_and_annotations(project: Path, sqlwright: Sqlwright, files: dict[str, str]) -> None:
+    write_files(project, files)
+    done = sqlwright("generate")
+    places = [line.split(":")[:2] for line in done.err.splitlines() if line.startswith("  --> queries/")]
+    syntax = ["wrong.sql:2", "wrong.sql:4"] if files is HIDDEN_BY_SYNTAX else []
+    expected = [*(f"users.sql:{line}" for line in (2, 4, 8, 11, 15, 20)), *syntax]
+    assert [":".join(place).removeprefix("  --> queries/") for place in places] == expected
+    for words in ("nme", ":two", "@nulable", "duplicate query name: Twice", ":copyfrom", "@stream is not in the comment"):
+        assert words in done.err

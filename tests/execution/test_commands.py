@@ -496,7 +496,7 @@ async def test_constraints_are_called_as_errors_report_them(plain: Client) -> No
 async def test_the_registry_knows_every_query() -> None:
     registry: Any = __import__(f"{PACKAGES['cursor']}.registry", fromlist=["QUERIES"])
     items: Any = __import__(f"{PACKAGES['cursor']}.items", fromlist=["COPY_ITEMS"])
-    assert len(registry.QUERIES) == 27
+    assert len(registry.QUERIES) == 30
     assert registry.QUERIES["CopyItems"] == registry.Query(
         name="CopyItems", sql=items.COPY_ITEMS, file="items.sql", command=":copyfrom", reads=(), writes=("public.items",)
     )

@@ -192,3 +192,10 @@ def test_ctrl_c_after_the_work_of_a_command_changes_nothing(service_url: str, *,
     finally:
         signal.signal(signal.SIGINT, before)
     assert (ran.returncode, ran.stderr, "0" in ran.stdout) == (0, "", True)
+
+
+def test_a_width_of_zero_is_none() -> None:
+    for command in ("--help", "nonsense"):
+        found, wanted = (shell(f"{unset}{SHOP} {command}", COLUMNS="0") for unset in ("", "unset COLUMNS; "))
+        assert (found.stdout, found.stderr, found.returncode) == (wanted.stdout, wanted.stderr, wanted.returncode)
+        assert found.stdout + found.stderr

@@ -44,6 +44,10 @@ def prepare() -> None:
         if isinstance(stream, TextIOWrapper):
             # Where the terminal cannot encode a character, write it escaped.
             stream.reconfigure(errors="backslashreplace")
+    # Rich would fit its lines to a width of 0, and print nothing.
+    width = os.environ.get("COLUMNS", "")
+    if not (width.isascii() and width.isdigit() and width.strip("0")):
+        os.environ.pop("COLUMNS", None)
 
 
 def flushed() -> OSError | None:

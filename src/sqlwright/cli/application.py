@@ -29,7 +29,7 @@ Getting started:
 
 Queries are proven on the server that SQLWRIGHT_DATABASE_URL names, else on an embedded PostgreSQL in .sqlwright.
 
-Exit codes: 0 success, 1 errors in your input, 2 wrong usage.
+Exit codes: 0 success, 1 errors in your input, 2 wrong usage, 74 success, but the output cannot be written.
 """
 
 app = typer.Typer(

@@ -85,8 +85,6 @@ def findings(form: Format = Format.TEXT, closing: str = "") -> Generator[None]:
             yield
     except Interrupted as error:
         diagnostics, code = (Diagnostic(Code.INTERRUPTED, f"stopped by {error.name}"),), error.exit_code
-    except BrokenPipeError:
-        raise
     except OSError as error:
         diagnostics = (unusable(error),)
     except CompileError as error:

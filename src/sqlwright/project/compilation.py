@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -18,6 +18,7 @@ from sqlwright.project.paths import refuse_missing
 from sqlwright.project.texts import refuse_unreadable
 from sqlwright.prove.scratch.schema import Schema, read_schema
 from sqlwright.prove.sessions import Sessions, open_sessions
+from sqlwright.sql.sources import list_queries
 
 if TYPE_CHECKING:
     from sqlwright.pipeline import Compilation, Inputs
@@ -75,9 +76,9 @@ def _compile(
             compilations[entry] = compile_request(request, _inputs(project, request, inputs[entry]), sessions, anew=anew, progress=progress)
         except CompileError as error:
             errors[entry] = error
-    refused = [files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None]
+    refused = {entry: files for entry, files in inputs.items() if entry not in compilations and entry not in errors and files is not None}
     # A dictionary, to remove duplicates: two entries that share a schema or a query have the same errors.
-    found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), refused, sessions))
+    found: dict[Diagnostic, None] = dict.fromkeys(_explained(run.complaints(), project, refused, sessions))
     for failure in _joined(errors[entry] for entry in inputs if entry in errors):
         found |= dict.fromkeys(failure.diagnostics)
     if found:
@@ -104,12 +105,15 @@ def _joined(errors: Iterable[CompileError]) -> Iterator[CompileError]:
     yield from unproven.values()
 
 
-def _explained(complaints: tuple[Diagnostic, ...], refused: Sequence[Inputs], sessions: Sessions) -> list[Diagnostic]:
+def _explained(complaints: tuple[Diagnostic, ...], project: Path, refused: Mapping[Entry, Inputs], sessions: Sessions) -> list[Diagnostic]:
     if not complaints:
         return []
+    from sqlwright.project.hidden import hidden_mistakes
     from sqlwright.project.second_opinion import second_opinion
 
-    return in_order(second_opinion(complaints, refused, sessions))
+    found = second_opinion(complaints, refused.values(), sessions)
+    hidden = [each for entry in refused for each in hidden_mistakes(list_queries(project, entry.queries), [*complaints, *found])]
+    return in_order([*found, *hidden])
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlwright.diagnostics import Code, Diagnostic, Place, in_order
 from sqlwright.ir import Command
 from sqlwright.project.configuration import Configuration, place_of_database
+from sqlwright.project.hidden import RENAME
 from sqlwright.project.misreadings import better
 from sqlwright.project.paths import place_of_path
 from sqlwright.sql.lexer import significant, statement_spans
@@ -147,7 +148,7 @@ def _help(message: str, configuration: Configuration) -> str:
     if message.endswith("already exists"):
         return f"all files of {schemas} (`schema:` in {configuration.path.name}) apply, in order, to one empty database."
     if message.startswith("duplicate query name"):
-        return "every query of a package becomes a function: rename one of them."
+        return RENAME
     if message.startswith("invalid query name"):
         return "a name consists of letters, digits and underscores, and begins with a letter: GetUser."
     if message.startswith(("missing query type", "invalid query comment", "invalid metadata")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlwright.diagnostics import CompileError, Diagnostic, Place
+from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.pipeline import Inputs
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.prove.sessions import Sessions
@@ -13,6 +13,7 @@ from sqlwright.sql.sources import QuerySource
 
 # Without sqlc's inferred types, PostgreSQL may not know a parameter's.
 _FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
+_SYNTAX = "syntax error"
 
 
 def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
@@ -30,10 +31,17 @@ def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], 
     except (CompileError, ServerUnavailable):
         return list(complaints)
 
-    def is_answered(place: Place | None) -> bool:
-        return place is not None and any(place.file == file and place.line in lines for file, lines in answered)
+    # sqlc reports one of a file, sometimes at another query.
+    misread = {each.place.file for each in found if each.place and _SYNTAX in each.message}
 
-    rest = [each for each in complaints if not is_answered(each.place)]
+    def is_answered(complaint: Diagnostic) -> bool:
+        place = complaint.place
+        if place is None:
+            return False
+        is_known = complaint.message.startswith(_SYNTAX) and place.file in misread
+        return is_known or any(place.file == file and place.line in lines for file, lines in answered)
+
+    rest = [each for each in complaints if not is_answered(each)]
     return [*rest, *found]
 
 

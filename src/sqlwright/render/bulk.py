@@ -119,23 +119,24 @@ def _result_lines(batch: Batched, made: Node, loop: str, fetched: tuple[str, str
 
 
 def stream_lines(
-    builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str, str], made: Node, suspended: Group
+    builder: ModuleBuilder, colour: Colour, call: Group, names: tuple[str, str, str], made: Node, held: tuple[Node, Group]
 ) -> list[str]:
-    """Return the body of a streaming function, after the line that makes its cursor.
+    """Return the body of a streaming function, after the line that makes its cursor. `held` are the blocks in which it reads.
 
     Closing the function's iterator closes psycopg's stream, which cancels the query.
     """
-    stream, rows, row, between = names
+    stream, rows, row = names
     generator, anything = builder.name("collections.abc", colour.generator), builder.name("typing", "Any")
     raw = f'"{generator}[{builder.builtin("tuple")}[{anything}, ...]]"'
     cast, closing = builder.name("typing", "cast"), builder.name("contextlib", colour.closing)
+    blocks = (*held, f"{closing}({stream}) as {rows}")
+    together = ", ".join(map(flat, blocks))
+    line = f"{colour.enter}{together}:"
     return [
         *statement(Group(f"{cast}(", (raw, call)), 1, f"{stream} = "),
-        *statement(suspended, 1, f"{between} = "),
-        f"    {colour.enter}{closing}({stream}) as {rows}:",
+        *([f"    {line}"] if fits(line, 1) else statement(Group(f"{colour.enter}(", blocks), 1, suffix=":")),
         f"        {colour.each}{row} in {rows}:",
-        f"            with {between}:",
-        *_deliver(made, "", 4, "yield "),
+        *_deliver(made, "", 3, "yield "),
     ]
 
 

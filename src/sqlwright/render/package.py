@@ -27,7 +27,7 @@ from sqlwright.render.queries import query_module
 from sqlwright.render.registration import REGISTER, aio_package, registration_module
 from sqlwright.render.registry import registry_module
 from sqlwright.render.rows import models_module
-from sqlwright.render.suspending import STREAMS_MODULE, has_streams, streams_module
+from sqlwright.render.streaming import STREAMS_MODULE, has_streams, streams_module
 from sqlwright.render.tracing.module import TRACING_MODULE, tracing_module
 from sqlwright.render.variants import UNSET, UNSET_TYPE, VARIANTS_MODULE, has_variants, variants_module
 

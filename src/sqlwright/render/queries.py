@@ -22,7 +22,7 @@ from sqlwright.render.promises import checked_row
 from sqlwright.render.queriers import Method, QuerierClass, add_queriers, class_names
 from sqlwright.render.rows import add_row_class, from_row_name, names_in
 from sqlwright.render.sql_lines import in_lines
-from sqlwright.render.suspending import STREAMS_MODULE
+from sqlwright.render.streaming import STREAMS_MODULE
 from sqlwright.render.tracing.module import traced_lines
 from sqlwright.render.values import Values
 from sqlwright.render.variant_docs import variant_sentences
@@ -195,11 +195,12 @@ class _Function:
                 return [*made, *batch_lines(self._batch(each))]
             case ir.Stream(shape=shape, size=size):
                 call = Group(f"{cursor}.stream(", (*self._arguments(), f"size={size}"))
-                names = self._local("stream"), self._local("rows"), self._local("row"), self._local("suspended")
-                suspended = Group(
-                    f"{self.builder.name(f'{self.root}{STREAMS_MODULE}', 'Suspended')}(", (connection, string_literal(self.query.name))
+                names = self._local("stream"), self._local("rows"), self._local("row")
+                streaming = Group(
+                    f"{self.builder.name(f'{self.root}{STREAMS_MODULE}', 'Streaming')}(", (connection, string_literal(self.query.name))
                 )
-                return [*made, *stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]), suspended)]
+                lines = stream_lines(self.builder, self.colour, call, names, self._made(shape, names[2]), (f"{connection}.lock", streaming))
+                return [*made, *lines]
             case ir.RowCount() | ir.CursorResult():
                 returned = f"{cursor}.rowcount" if isinstance(self.query.result, ir.RowCount) else cursor
                 execute_now = self.builder.name(f"{self.root}{EXECUTION_MODULE}", self.colour.execute_now)

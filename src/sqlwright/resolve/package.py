@@ -50,12 +50,12 @@ def resolve(
             continue
         comment = read_annotations(source)
         reading = _read(wire, source)
-        problems = [*_unsupported(wire, source), *_misused(wire, source, comment)]
+        problems = [*unsupported_command(wire.cmd, source), *_misused(wire, source, comment)]
         params = _params(wire.params, reading)
         problems += unknown_parameters(source, comment.annotations, params)
         copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
         if isinstance(copied, Unfit):
-            problems.append(_unfit(wire, source, reading, copied))
+            problems.append(unfit_copy(source, reading, copied))
         elif not problems:
             query = _query(wire, source, comment, reading, params, copied)
             modules.setdefault(_base_name(source.file), []).extend((query, *derived_queries(query)))
@@ -83,23 +83,24 @@ def _read(wire: WireQuery, source: QuerySource) -> Reading:
     return read_statement(source.text, {p.column.name.lower(): p.number for p in wire.params if p.column.is_named_param})
 
 
-def _unsupported(wire: WireQuery, source: QuerySource) -> list[Diagnostic]:
+def unsupported_command(command: str, source: QuerySource) -> list[Diagnostic]:
+    """Report a command that is not one of ours."""
     place = source.header_place()
     found: list[Diagnostic] = []
-    if wire.cmd == ":execlastid":
+    if command == ":execlastid":
         found.append(
             Diagnostic(
                 Code.UNSUPPORTED_COMMAND,
-                f"command :execlastid of query {wire.name} does not exist in PostgreSQL",
+                f"command :execlastid of query {source.name} does not exist in PostgreSQL",
                 place,
                 help="add `RETURNING id` to the statement and use :one.",
             )
         )
-    elif wire.cmd not in set(ir.Command):
+    elif command not in set(ir.Command):
         found.append(
             Diagnostic(
                 Code.UNSUPPORTED_COMMAND,
-                f"command {wire.cmd} of query {wire.name} is not supported",
+                f"command {command} of query {source.name} is not supported",
                 place,
                 help=f"supported commands: {_SUPPORTED}.",
             )
@@ -138,9 +139,10 @@ def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Di
     )
 
 
-def _unfit(wire: WireQuery, source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
+def unfit_copy(source: QuerySource, reading: Reading, unfit: Unfit) -> Diagnostic:
+    """Report a statement that cannot be a COPY."""
     place = source.place_of(reading.sql, unfit.offset)
-    return Diagnostic(Code.NOT_A_COPY, f"query {wire.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
+    return Diagnostic(Code.NOT_A_COPY, f"query {source.name} is :copyfrom and {unfit.message}", place, help=unfit.help)
 
 
 def _query(

@@ -111,19 +111,26 @@ class PlaceInQuery:
 
 
 def read_queries(project: Path, paths: tuple[str, ...]) -> dict[str, QuerySource]:
-    """Read the queries in the files that sqlc's `queries:` setting names, by query name; sqlc has ensured that names are unique.
+    """Return the queries of `list_queries` by name; sqlc has ensured that names are unique."""
+    queries: dict[str, QuerySource] = {}
+    for query in list_queries(project, paths):
+        queries.setdefault(query.name, query)
+    return queries
+
+
+def list_queries(project: Path, paths: tuple[str, ...]) -> list[QuerySource]:
+    """Read the queries in the files that sqlc's `queries:` setting names, in order.
 
     A path is a file, a folder (its *.sql files, not recursively, as in sqlc), or a glob, relative to `project`.
 
     Raises:
         FileNotFoundError: one of the paths matches nothing.
     """
-    queries: dict[str, QuerySource] = {}
+    found: list[QuerySource] = []
     for file in expand_paths(project, paths):
         relative = relative_name(file, project)
-        for query in split_queries(relative, read_text(file, relative)):
-            queries.setdefault(query.name, query)
-    return queries
+        found += split_queries(relative, read_text(file, relative))
+    return found
 
 
 def relative_name(file: Path, project: Path) -> str:

@@ -24,6 +24,9 @@ UPDATE items SET name = @name WHERE id = @id;
 -- name: AddItems :batchexec
 INSERT INTO items (id, name) VALUES (@id, @name);
 
+-- name: InsertEach :batchone
+INSERT INTO items (id, name) VALUES (@id, @name) RETURNING id;
+
 -- name: FindItems :batchone
 SELECT * FROM items WHERE id = @id;
 
@@ -64,6 +67,14 @@ SELECT * FROM items WHERE id >= @first ORDER BY id;
 -- @stream
 -- name: StreamNumbers :many
 SELECT generate_series(1::int8, @last::int8) AS n;
+
+-- @stream 1
+-- name: StreamSingly :many
+SELECT generate_series(1::int8, @last::int8) AS n;
+
+-- @stream
+-- name: StreamSleep :many
+SELECT pg_sleep(@seconds)::text AS slept;
 
 -- @stream 2
 -- name: StreamQuotients :many

@@ -15,7 +15,7 @@ from ._direct import execute, execute_batch, execute_count, fetch_all, fetch_one
 from ._execution import execute_now
 from ._proofs import ProofBrokenError
 from ._rows import SentRows
-from ._streams import Suspended
+from ._streams import Streaming
 from .adapters import keep_intervals
 
 GET_USER: Final = """\
@@ -172,11 +172,9 @@ def stream_users(conn: Connection[Any]) -> Generator[StreamUsersRow]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamUsers"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield StreamUsersRow(*row)
+            yield StreamUsersRow(*row)
 
 
 RENAME_USERS: Final = """\

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from ._execution import execute_now
 from ._proofs import ProofBrokenError
-from ._streams import Suspended
+from ._streams import Streaming
 from .enums import Mood
 from .models import User
 
@@ -107,11 +107,9 @@ def stream_users(conn: Connection[Any]) -> Generator[User]:
     """See queries/users.sql:17."""
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast("Generator[tuple[Any, ...]]", cur.stream(STREAM_USERS, size=1000))
-    suspended = Suspended(conn, "StreamUsers")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamUsers"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield User.from_row(row)
+            yield User.from_row(row)
 
 
 STREAM_TOTALS: Final = """\
@@ -126,11 +124,9 @@ def stream_totals(conn: Connection[Any], *, user_id: int) -> Generator[Decimal]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
-    suspended = Suspended(conn, "StreamTotals")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamTotals"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]
 
 
 class Querier:

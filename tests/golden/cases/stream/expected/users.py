@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from psycopg import Connection, RawCursor
 from psycopg.rows import tuple_row
 
-from ._streams import Suspended
+from ._streams import Streaming
 from .models import User
 
 STREAM_USERS: Final = """\
@@ -21,11 +21,9 @@ def stream_users(conn: Connection[Any]) -> Generator[User]:
     """See queries/users.sql:2."""
     cur = RawCursor(conn, row_factory=tuple_row)
     stream = cast("Generator[tuple[Any, ...]]", cur.stream(STREAM_USERS, size=1000))
-    suspended = Suspended(conn, "StreamUsers")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamUsers"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield User.from_row(row)
+            yield User.from_row(row)
 
 
 STREAM_TOTALS: Final = """\
@@ -40,8 +38,6 @@ def stream_totals(conn: Connection[Any], *, user_id: int) -> Generator[Decimal]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
-    suspended = Suspended(conn, "StreamTotals")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamTotals"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]

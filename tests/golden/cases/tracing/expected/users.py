@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from ._dataclasses import dataclass
 from ._proofs import ProofBrokenError
 from ._rows import SentRows
-from ._streams import Suspended
+from ._streams import Streaming
 from ._tracing import traced, traced_batch, traced_stream
 from .models import User
 
@@ -130,11 +130,9 @@ def stream_users(conn: Connection[Any]) -> Generator[StreamUsersRow]:
         "Generator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamUsers"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield StreamUsersRow(*row)
+            yield StreamUsersRow(*row)
 
 
 RENAME_USERS: Final = """\

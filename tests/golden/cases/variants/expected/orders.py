@@ -15,7 +15,7 @@ from ._dataclasses import dataclass as _dataclass
 from ._direct import fetch_all, fetch_one
 from ._pages import KEYS, Page, PageOrder, Pages, Where
 from ._proofs import ProofBrokenError
-from ._streams import Suspended
+from ._streams import Streaming
 from ._tracing import traced, traced_stream
 from ._variants import UNSET, Clause, Unset, Variants
 from .enums import State
@@ -301,11 +301,9 @@ def stream_orders(
         "Generator[tuple[Any, ...]]",
         cur.stream(sql, values, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamOrders")
-    with closing(stream) as rows:
+    with conn.lock, Streaming(conn, "StreamOrders"), closing(stream) as rows:
         for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]
 
 
 PAGE_ORDERS: Final = Pages(

@@ -14,7 +14,7 @@ from .._direct import aexecute, aexecute_batch, aexecute_count, afetch_all, afet
 from .._execution import aexecute_now
 from .._proofs import ProofBrokenError
 from .._rows import SentRows
-from .._streams import Suspended
+from .._streams import Streaming
 from ..adapters import keep_intervals
 from ..users import (
     COUNT_USERS,
@@ -114,11 +114,9 @@ async def stream_users(conn: AsyncConnection[Any]) -> AsyncGenerator[StreamUsers
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamUsers"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield StreamUsersRow(*row)
+            yield StreamUsersRow(*row)
 
 
 async def rename_users(

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from .._execution import aexecute_now
 from .._proofs import ProofBrokenError
-from .._streams import Suspended
+from .._streams import Streaming
 from ..enums import Mood
 from ..models import User
 from ..users import (
@@ -87,11 +87,9 @@ async def stream_users(conn: AsyncConnection[Any]) -> AsyncGenerator[User]:
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamUsers"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield User.from_row(row)
+            yield User.from_row(row)
 
 
 async def stream_totals(
@@ -105,8 +103,6 @@ async def stream_totals(
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
-    suspended = Suspended(conn, "StreamTotals")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamTotals"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]

@@ -9,7 +9,7 @@ from typing import Any, cast
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import tuple_row
 
-from .._streams import Suspended
+from .._streams import Streaming
 from ..models import User
 from ..users import STREAM_TOTALS, STREAM_USERS
 
@@ -21,11 +21,9 @@ async def stream_users(conn: AsyncConnection[Any]) -> AsyncGenerator[User]:
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamUsers"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield User.from_row(row)
+            yield User.from_row(row)
 
 
 async def stream_totals(
@@ -39,8 +37,6 @@ async def stream_totals(
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_TOTALS, (user_id,), size=50),
     )
-    suspended = Suspended(conn, "StreamTotals")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamTotals"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]

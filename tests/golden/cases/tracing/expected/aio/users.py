@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 
 from .._proofs import ProofBrokenError
 from .._rows import AsyncSentRows, SentRows
-from .._streams import Suspended
+from .._streams import Streaming
 from .._tracing import atraced, atraced_batch, atraced_stream
 from ..models import User
 from ..users import (
@@ -89,11 +89,9 @@ async def stream_users(conn: AsyncConnection[Any]) -> AsyncGenerator[StreamUsers
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(STREAM_USERS, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamUsers")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamUsers"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield StreamUsersRow(*row)
+            yield StreamUsersRow(*row)
 
 
 @atraced_batch("RenameUsers", RENAME_USERS, operation="UPDATE", collection="users")

@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from .._direct import afetch_all, afetch_one
 from .._pages import Page
 from .._proofs import ProofBrokenError
-from .._streams import Suspended
+from .._streams import Streaming
 from .._tracing import atraced, atraced_stream
 from .._variants import UNSET, Unset
 from ..enums import State
@@ -157,11 +157,9 @@ async def stream_orders(
         "AsyncGenerator[tuple[Any, ...]]",
         cur.stream(sql, values, binary=True, size=1000),
     )
-    suspended = Suspended(conn, "StreamOrders")
-    async with aclosing(stream) as rows:
+    async with conn.lock, Streaming(conn, "StreamOrders"), aclosing(stream) as rows:
         async for row in rows:
-            with suspended:
-                yield row[0]
+            yield row[0]
 
 
 @atraced("PageOrders", PAGE_ORDERS.sql, operation="SELECT")
