@@ -72,6 +72,26 @@ def test_what_serves_others_can_log_without_an_import(service_url: str, nats: Lo
     assert "structlog" in imported(["relay --once"], DATABASE_URL=service_url, NATS_URL=nats.url)["relay --once"]
 
 
+def test_the_garbage_collector_rests_until_the_work_of_a_command_and_looks_at_no_import(service_url: str) -> None:
+    code = """
+import gc, sys
+from shop.cli import main, running
+imported, work = gc.get_freeze_count(), running.Session.complete
+def complete(*arguments):
+    before = gc.isenabled()
+    try:
+        return work(*arguments)
+    finally:
+        sys.stderr.write(f"{before} {gc.isenabled()} {gc.get_freeze_count() > imported > 0}")
+running.Session.complete = complete
+sys.argv[1:] = ["users", "list"]
+main()
+"""
+    environment = {**os.environ, "DATABASE_URL": service_url}
+    finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert finished.stderr == "False True True"
+
+
 def test_the_help_of_the_root_is_the_one_of_the_commands_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = CliRunner().invoke(app, ["--help"], prog_name="shop").stdout
 
