@@ -7,6 +7,8 @@ import signal
 import sys
 from contextlib import suppress
 
+from sqlwright.project.garbage import never_collected
+
 __all__ = ["app"]
 
 
@@ -15,11 +17,10 @@ def app(prog_name: str | None = None) -> None:
     # Before a command begins there is nothing to clean up, and Ctrl-C during an import would show a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from sqlwright.cli.application import app as program
-
     try:
         try:
-            program(prog_name=prog_name)
+            with never_collected():
+                _run(prog_name)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -31,3 +32,9 @@ def app(prog_name: str | None = None) -> None:
             with suppress(OSError):
                 sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
         raise SystemExit(1) from None
+
+
+def _run(prog_name: str | None) -> None:
+    from sqlwright.cli.application import app as program
+
+    program(prog_name=prog_name)
