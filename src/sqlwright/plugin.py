@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlwright.diagnostics import CompileError, format_diagnostic
 from sqlwright.project.garbage import never_collected
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ def main() -> None:
 
 
 def _answer() -> None:
-    from sqlwright.diagnostics import CompileError, format_diagnostic
-
     data = sys.stdin.buffer.read()
     try:
         response = _capture(data, capture) if (capture := os.environ.get("SQLWRIGHT_CAPTURE")) else _compile(data)
@@ -56,7 +55,6 @@ def _compile(data: bytes) -> bytes:
 def _refuse_shared_output(project: Path, request: GenerateRequest, inputs: Inputs) -> None:
     # sqlc runs a plugin for each entry. YAML is parsed only where the folder's name occurs twice.
     if inputs.config_text.count(Path(request.settings.codegen.out).name) > 1:
-        from sqlwright.diagnostics import CompileError
         from sqlwright.project.configuration import read_configuration, refuse_shared_outputs
 
         try:
