@@ -19,7 +19,7 @@ import pytest
 from shop.demo import __main__ as demo
 from sqlwright.postgres import embedded
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 REPOSITORY = Path(__file__).parents[2]
 # Nothing listens there, so a demo that used one of these servers, or read these settings, would fail.
