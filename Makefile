@@ -74,8 +74,9 @@ new-migration: $(READY) ## create an empty migration: make new-migration name=cr
 check: $(READY) lint type ## everything that CI checks except the tests
 	@$(BIN)/sqlwright check
 
-test: $(READY) ## run the tests, against real servers
-	@$(BIN)/python -m pytest $(PARALLEL)
+test: $(READY) ## run the tests, against real servers; WITH=programs: also those of test-programs, in the same session
+# One session collects the tests and starts the servers once.
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(filter programs,$(WITH)),-m 'not slow and not checkers')
 
 test-programs: $(READY) ## run the tests that start, kill and restart whole programs
 # Only the files that have some: to collect the others takes as long as many of these tests.

@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlwright.diagnostics import CompileError, format_diagnostic
-from sqlwright.resolve import protocol
+from sqlwright.project.garbage import never_collected
 
 if TYPE_CHECKING:
     from sqlwright.pipeline import Inputs
+    from sqlwright.resolve.protocol import GenerateRequest
 
 
 def main() -> None:
     """Answer one request."""
+    with never_collected():
+        _answer()
+
+
+def _answer() -> None:
     data = sys.stdin.buffer.read()
     try:
         response = _capture(data, capture) if (capture := os.environ.get("SQLWRIGHT_CAPTURE")) else _compile(data)
@@ -28,14 +34,14 @@ def main() -> None:
 def _compile(data: bytes) -> bytes:
     # Imported here because the CLI runs this program only to capture a request, which needs none of the compiler.
     from sqlwright.pipeline import compile_request
-    from sqlwright.project.garbage import uncollected
     from sqlwright.project.inputs import read_inputs_of
     from sqlwright.project.output import refuse_foreign_files
     from sqlwright.prove.sessions import open_sessions
     from sqlwright.render.syntax import check_syntax
+    from sqlwright.resolve import protocol
 
     project = Path.cwd()
-    with uncollected(), open_sessions(project, os.environ) as sessions:
+    with open_sessions(project, os.environ) as sessions:
         request = protocol.decode(data)
         inputs = read_inputs_of(project, request)
         _refuse_shared_output(project, request, inputs)
@@ -46,7 +52,7 @@ def _compile(data: bytes) -> bytes:
         return protocol.encode(compilation.files)
 
 
-def _refuse_shared_output(project: Path, request: protocol.GenerateRequest, inputs: Inputs) -> None:
+def _refuse_shared_output(project: Path, request: GenerateRequest, inputs: Inputs) -> None:
     # sqlc runs a plugin for each entry. YAML is parsed only where the folder's name occurs twice.
     if inputs.config_text.count(Path(request.settings.codegen.out).name) > 1:
         from sqlwright.project.configuration import read_configuration, refuse_shared_outputs
@@ -61,6 +67,8 @@ def _refuse_shared_output(project: Path, request: protocol.GenerateRequest, inpu
 
 def _capture(data: bytes, folder: str) -> bytes:
     """Store the request for the CLI under the name it passed as `out`."""
+    from sqlwright.resolve import protocol
+
     request = protocol.decode(data)
     Path(folder, f"{request.settings.codegen.out}.json").write_bytes(data)
     return protocol.encode(())

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +19,7 @@ import pytest
 from shop.demo import __main__ as demo
 from sqlwright.postgres import embedded
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 REPOSITORY = Path(__file__).parents[2]
 # Nothing listens there, so a demo that used one of these servers, or read these settings, would fail.
@@ -60,22 +60,45 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return run
 
 
-def run_demo_process(database_url: str) -> Ran:
-    command = [sys.executable, "-X", "utf8", "-m", "shop.demo"]
-    ran = subprocess.run(
-        command, env=os.environ | ELSEWHERE | {"DATABASE_URL": database_url}, capture_output=True, encoding="utf-8", check=False
-    )
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
-
-
 def without_ids(text: str) -> str:
     """The text without what differs between runs."""
     return re.sub(r"(?<=cursor=)\S+", "…", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", text))
 
 
-def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_url: str) -> None:
-    for orders, meeting in enumerate(("201  Ada Lovelace, id <id>", "409  Ada Lovelace exists from an earlier run, id <id>"), start=1):
-        ran = run_demo_process(database_url)
+@dataclass
+class Made:
+    """`make demo`, run twice in a folder while its development database runs, which `url` names."""
+
+    runs: list[Ran]
+    folder: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Generator[Made]:
+    make, folder = shutil.which("make"), tmp_path_factory.mktemp("demo")
+    assert make is not None
+    for name in ("Makefile", "migrations", "queries", "sqlc.yaml"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    sqlwright = [str(Path(sysconfig.get_path("scripts")) / "sqlwright"), "db"]
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    # The development database runs, and is named by the environment, as docs/architecture.md has it.
+    subprocess.run([*sqlwright, "up"], cwd=folder, env=own, check=True)
+    try:
+        url = subprocess.run([*sqlwright, "url"], cwd=folder, env=own, check=True, capture_output=True, text=True).stdout.strip()
+        (folder / ".env").write_text("DATABASE_URL=postgres://ada@127.0.0.1:1/shop\n", encoding="utf-8")
+        # The environment of this test is ready.
+        command = [make, "demo", f"VENV={sys.prefix}", f"--assume-old={sys.prefix}/.ready"]
+        environment = os.environ | ELSEWHERE | {"DATABASE_URL": url, "PYTHONUTF8": "1"}
+        done = [subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False) for _ in range(2)]
+        yield Made([Ran(each.returncode, each.stdout, each.stderr) for each in done], folder, url)
+    finally:
+        subprocess.run([*sqlwright, "stop"], cwd=folder, env=own, check=True)
+
+
+def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(made: Made) -> None:
+    meetings = ("201  Ada Lovelace, id <id>", "409  Ada Lovelace exists from an earlier run, id <id>")
+    for orders, (ran, meeting) in enumerate(zip(made.runs, meetings, strict=True), start=1):
         assert (ran.returncode, ran.stderr) == (0, "")
         counted = "1 order" if orders == 1 else f"{orders} orders"
         story, _, trace = without_ids(ran.stdout).partition("▸ The trace of the order")
@@ -111,30 +134,12 @@ def test_the_demo_runs_on_an_empty_database_and_again_on_its_own_data(database_u
         assert places == sorted(places)
 
 
-def test_make_demo_uses_only_servers_of_its_own_and_leaves_a_running_one_alone(tmp_path: Path) -> None:
-    make = shutil.which("make")
-    assert make is not None
-    for name in ("Makefile", "migrations", "queries", "sqlc.yaml"):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
-    sqlwright = [str(Path(sysconfig.get_path("scripts")) / "sqlwright"), "db"]
-    own = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    # The development database runs, and is named by the environment, as docs/architecture.md has it.
-    subprocess.run([*sqlwright, "up"], cwd=tmp_path, env=own, check=True)
-    try:
-        url = subprocess.run([*sqlwright, "url"], cwd=tmp_path, env=own, check=True, capture_output=True, text=True).stdout.strip()
-        (tmp_path / ".env").write_text("DATABASE_URL=postgres://ada@127.0.0.1:1/shop\n", encoding="utf-8")
-        # The environment of this test is ready.
-        command = [make, "demo", f"VENV={sys.prefix}", f"--assume-old={sys.prefix}/.ready"]
-        ran = subprocess.run(
-            command, cwd=tmp_path, env=os.environ | ELSEWHERE | {"DATABASE_URL": url}, capture_output=True, encoding="utf-8", check=False
-        )
-        assert (ran.returncode, ran.stderr) == (0, "")
-        with psycopg.connect(url) as conn:
-            assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
-        assert embedded.is_running(tmp_path)
-        assert not embedded.is_running(tmp_path / ".sqlwright" / "demo")
-    finally:
-        subprocess.run([*sqlwright, "stop"], cwd=tmp_path, env=own, check=True)
+def test_make_demo_uses_only_servers_of_its_own_and_leaves_a_running_one_alone(made: Made) -> None:
+    assert [(ran.returncode, ran.stderr) for ran in made.runs] == [(0, "")] * 2
+    with psycopg.connect(made.url) as conn:
+        assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
+    assert embedded.is_running(made.folder)
+    assert not embedded.is_running(made.folder / ".sqlwright" / "demo")
 
 
 def test_the_demo_refuses_an_invalid_url_without_quoting_it(run_demo: RunDemo) -> None:

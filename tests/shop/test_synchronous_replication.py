@@ -45,7 +45,7 @@ from .conftest import Dbmate
 from .events import ORDER, TOTAL, USER, message
 from .replication import Server, running_pair, running_primary
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 ADA = Profile(PersonName("Ada", "Lovelace"), EmailAddress("ada@example.org"))
 PASSWORD = Password("correct horse")

@@ -24,7 +24,7 @@ from shop.web.server import Listening, Server
 
 from .web import Web, open_web, served
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 UNFINISHED = b"GET /livez HTTP/1.1\r\nX: "
 LIVE = b"GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n"

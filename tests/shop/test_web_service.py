@@ -35,7 +35,7 @@ from tests.support.waiting import wait_until
 from .servers import frozen
 from .web import LINE, PASSWORD, Web, answers_at, bearer, listening, open_web, problem, served, write_key
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.long, pytest.mark.programs]
 
 
 @pytest_asyncio.fixture

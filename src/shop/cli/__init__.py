@@ -8,7 +8,7 @@ by Ctrl-C.
 from __future__ import annotations
 
 # First, since the other imports take a while.
-from shop.cli import interruption  # isort: split
+from shop.cli import interruption, starting  # isort: split
 
 import logging
 import sys
@@ -28,6 +28,7 @@ from shop.domain.values import UserId
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Users and their orders.")
 # Until `main` begins, for those who import this module.
 interruption.end()
+starting.end()
 
 
 def _file(text: str) -> Path:
@@ -59,6 +60,8 @@ def options(
 def main() -> None:
     """Run the program. `--json` may be anywhere on the command line."""
     interruption.begin()
+    starting.begin()
+    starting.find_no_plugins()
     streams.prepare()
     status: str | int = ExitCode.DONE
     try:
@@ -71,6 +74,7 @@ def main() -> None:
         Output(is_json="--json" in sys.argv).problem(defect(error))
         status = ExitCode.DEFECT
     failure = streams.flushed()
+    starting.end()
     # Another status says more, and that of a result is decided.
     if status == ExitCode.DONE and failure is not None:
         status = unwritten("the output", failure)

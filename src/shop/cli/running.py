@@ -19,7 +19,7 @@ import typer
 from typer.exceptions import TyperException
 
 from shop.application.context import CURRENT_TRACE, Actor, Context
-from shop.cli import interruption
+from shop.cli import interruption, starting
 from shop.cli.output import ExitCode, Output, Problem, defect
 from shop.domain.result import Err, Ok, Result
 from shop.domain.values import UserId
@@ -134,6 +134,7 @@ class Session:
         from shop.application.transactions.failures import CommitOutcomeUnknown
         from shop.bootstrap.administration import DatabaseNotReady, NotTheOwner
 
+        starting.end()
         is_program = interruption.end()
 
         async def whole() -> T:

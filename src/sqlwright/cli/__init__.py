@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
+from sqlwright.project.garbage import never_collected
+
 __all__ = ["app"]
 
 
@@ -16,11 +18,16 @@ def app(prog_name: str | None = None) -> None:
     from sqlwright.cli import streams
 
     streams.prepare()
-    from sqlwright.cli.application import app as program
-
     status: str | int | None = None
     try:
-        program(prog_name=prog_name)
+        with never_collected():
+            _run(prog_name)
     except SystemExit as ended:
         status = ended.code
     sys.exit(streams.exit_status(status))
+
+
+def _run(prog_name: str | None) -> None:
+    from sqlwright.cli.application import app as program
+
+    program(prog_name=prog_name)

@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector, disabled during a compilation."""
+"""Python's cyclic garbage collector, disabled during a compilation and in the programs."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def uncollected() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def never_collected() -> Generator[None]:
+    """Run a program without the cyclic collector, from its imports to its exit, where Python would traverse all of them once more."""
+    with uncollected():
+        try:
+            yield
+        finally:
+            gc.freeze()

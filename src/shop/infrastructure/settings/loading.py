@@ -15,7 +15,6 @@ from shop.infrastructure.settings.sources import (
     DotenvSource,
     RawSetting,
     UnreadableSource,
-    YamlSource,
     left_over,
     suggestion,
     variable_of,
@@ -63,6 +62,8 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     unreadable = set[str]()
     try:
         if file is not None or os.path.lexists(DEFAULT_FILE):
+            from shop.infrastructure.settings.yaml_source import YamlSource
+
             from_file = YamlSource(Settings, file or DEFAULT_FILE)
             raw, problems = from_file(), from_file.problems
         variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}

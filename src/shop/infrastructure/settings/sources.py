@@ -1,4 +1,4 @@
-"""The sources of settings: a YAML file, `.env`, the environment. Each value has its place; unknown names are reported."""
+"""The sources of settings: `.env` and the environment. Each value has its place; unknown names are reported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-import yaml
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, YamlConfigSettingsSource
-from yaml.reader import ReaderError
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from shop.infrastructure.small_files import read_small_file
 
@@ -29,7 +26,6 @@ _PARTS = re.compile(
     r"(HOST|HOSTNAME|PORT|USER|USERNAME|PASS|PASSWORD|NAME|DB|DBNAME|DATABASE|TOKEN|SERVER|SERVERS|SSLMODE|URL|URI|DSN)"
 )
 _URL_OF = {"DATABASE": "database_url", "DB": "database_url", "REDIS": "redis_url", "NATS": "nats_url"}
-_YAML_DEPTH = 5
 
 
 class UnreadableSource(Exception):
@@ -83,7 +79,7 @@ class DotenvSource(DotEnvSettingsSource):
         return self._read_env_file(path) if os.path.lexists(path) else {}
 
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        text = _text(file_path)
+        text = text_of(file_path)
         for binding in parse_stream(StringIO(text)):
             if binding.error:
                 before = binding.original.string
@@ -94,58 +90,8 @@ class DotenvSource(DotEnvSettingsSource):
         return {name.lower(): value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
 
 
-class YamlSource(YamlConfigSettingsSource):
-    """A file in which `pool: {max_size: 5}` means `pool_max_size: 5`. Each value is a `RawSetting`; `problems` lists duplicate keys.
-
-    Raises `UnreadableSource`.
-    """
-
-    problems: list[str]
-
-    def _read_files(self, files: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        self.problems = []
-        text = _text(files)
-        try:
-            loader = yaml.SafeLoader(text)
-            root = loader.get_single_node()
-            if root is None or root.tag == "tag:yaml.org,2002:null":
-                return {}
-            if not isinstance(root, yaml.MappingNode):
-                raise UnreadableSource(f"{files}: is not a mapping of keys to values")
-            flat = list(_flat(loader, root, str(files), ()))
-        except ReaderError:
-            raise UnreadableSource(f"{files}: contains a control character") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            place = f"{files}:{mark.line + 1}:{mark.column + 1}" if mark else str(files)
-            raise UnreadableSource(f"{place}: is not YAML") from None
-        except (ValueError, RecursionError):
-            # An invalid date, or deeply nested brackets.
-            raise UnreadableSource(f"{files}: is not YAML") from None
-        raw: dict[str, RawSetting] = {}
-        for key, each in flat:
-            if key in raw:
-                self.problems.append(f"{each}: is already set by {raw[key]}")
-            raw[key] = each
-        return raw
-
-
-def _flat(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str, above: tuple[str, ...]) -> Iterator[tuple[str, RawSetting]]:
-    loader.flatten_mapping(node)
-    for key_node, value_node in node.value:
-        names = (*above, str(_value(loader, key_node)))
-        # A mapping may contain itself, by an alias.
-        if isinstance(value_node, yaml.MappingNode) and len(names) < _YAML_DEPTH:
-            yield from _flat(loader, value_node, path, names)
-        else:
-            yield "_".join(names).lower(), RawSetting(".".join(names), _value(loader, value_node), f"{path}:{key_node.start_mark.line + 1}")
-
-
-def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:
-    return loader.construct_object(node, deep=True)  # pyright: ignore[reportUnknownMemberType] the stubs leave the node untyped
-
-
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file of settings. Raises `UnreadableSource`."""
     try:
         return read_small_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
