@@ -65,9 +65,12 @@ def conjuncts(tree: Tree) -> Iterator[Node]:
 def structure(tree: Tree) -> object:
     """Return a hashable value that is equal for expressions that are the same but for their place in the text."""
     if isinstance(tree, Node):
-        return (tree.tag, *((name, structure(value)) for name, value in tree.fields.items() if name not in _PLACES))
+        # Most fields are words.
+        return tree.tag, *[
+            (name, value if isinstance(value, str) else structure(value)) for name, value in tree.fields.items() if name not in _PLACES
+        ]
     if isinstance(tree, list):
-        return tuple(structure(item) for item in tree)
+        return tuple([structure(item) for item in tree])
     return tree
 
 
