@@ -72,9 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # Thousands of tests and their modules live until the end: the collector need not visit them again. It runs after 20,000 new
-    # objects instead of 700, since it takes most of its time for those of a test that still runs.
-    gc.collect()
+    # Thousands of tests and their modules live until the end: the collector need not visit them. It runs after 20,000 new objects instead
+    # of 700, since it takes most of its time for those of a test that still runs.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()

@@ -53,7 +53,7 @@ def make_database(server: str) -> str:
     """Create a database with the project's schema and return its URL."""
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS commands WITH (FORCE)")
-        admin.execute("CREATE DATABASE commands")
+        admin.execute("CREATE DATABASE commands STRATEGY FILE_COPY")
     url = make_conninfo(server, dbname="commands")
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())
