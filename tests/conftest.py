@@ -99,8 +99,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recordings(shared: Path) -> Recordings:
-    """The answers of sqlc."""
-    return Recordings(shared / "sqlc")
+    """The answers of sqlc, those to all declared projects among them."""
+    recordings = Recordings(shared / "sqlc")
+    recordings.record_declared()
+    return recordings
 
 
 @pytest.fixture(scope="session")
