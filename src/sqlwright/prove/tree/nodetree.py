@@ -32,16 +32,24 @@ UNREADABLE = (Unrecognised, LookupError, ValueError, RecursionError)
 class Node:
     """A node: its tag (`VAR`, `OPEXPR`, …) and its fields. Identity matters, so that results can be cached for a node."""
 
-    __slots__ = ("fields", "inside", "tag")
+    __slots__ = ("_held", "fields", "inside", "tag")
 
     def __init__(self, tag: str, fields: dict[str, Tree]) -> None:
         self.tag = tag
         self.fields = fields
         # What `walk` has found in a query, which is walked many times.
         self.inside: list[Node] | None = None
+        self._held: list[Node] | None = None
 
     def __repr__(self) -> str:
         return f"Node({self.tag}, {self.fields})"
+
+    @property
+    def held(self) -> list[Node]:
+        """The nodes that the node holds itself, also in lists. Most of what it holds is words, ten for each node."""
+        if self._held is None:
+            self._held = nodes_in(self.fields.values())
+        return self._held
 
     def raw(self, name: str) -> Tree:
         """Return a field as it is. Raises `Unrecognised` if the node has none of that name."""
@@ -208,7 +216,15 @@ def parse(text: str) -> Tree:
     return tree
 
 
-_BRANCHES = (Node, list)
+def nodes_in(items: Iterable[Tree]) -> list[Node]:
+    """Return the nodes among items, and in lists among them, without those that nodes hold."""
+    found: list[Node] = []
+    for item in items:
+        if isinstance(item, Node):
+            found.append(item)
+        elif isinstance(item, list):
+            found += nodes_in(item)
+    return found
 
 
 def walk(tree: Tree) -> Iterator[Node]:
@@ -221,13 +237,9 @@ def walk(tree: Tree) -> Iterator[Node]:
 
 
 def _walk(tree: Tree) -> Iterator[Node]:
-    stack: list[Node | list[Tree]] = [tree] if isinstance(tree, _BRANCHES) else []
+    stack = nodes_in([tree])
+    stack.reverse()
     while stack:
-        item = stack.pop()
-        if isinstance(item, Node):
-            yield item
-            found: Iterable[Tree] = item.fields.values()
-        else:
-            found = item
-        # Most of what a node holds is words, ten for each node; they are no use on the stack.
-        stack.extend([part for part in found if isinstance(part, _BRANCHES)][::-1])
+        node = stack.pop()
+        yield node
+        stack += reversed(node.held)
