@@ -72,9 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # Thousands of tests and their modules live until the end: the collector need not visit them again. It runs after 20,000 new
-    # objects instead of 700, since it takes most of its time for those of a test that still runs.
-    gc.collect()
+    # Thousands of tests and their modules live until the end: the collector need not visit them. It runs after 20,000 new objects instead
+    # of 700, since it takes most of its time for those of a test that still runs.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
@@ -100,8 +99,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recordings(shared: Path) -> Recordings:
-    """The answers of sqlc."""
-    return Recordings(shared / "sqlc")
+    """The answers of sqlc, those to all declared projects among them."""
+    recordings = Recordings(shared / "sqlc")
+    recordings.record_declared()
+    return recordings
 
 
 @pytest.fixture(scope="session")

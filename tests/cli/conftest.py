@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sqlwright.project.configuration import read_configuration
 from tests.support.program import Run, Sqlwright, run_here, run_process
 from tests.support.servers import ReadyCluster
-from tests.support.small_project import write_declared, write_project
+from tests.support.small_project import write_project
 from tests.support.sqlc import Recordings
 
 
@@ -19,19 +18,12 @@ def project(tmp_path: Path) -> Path:
     return write_project(tmp_path / "project")
 
 
-@pytest.fixture(scope="session")
-def recorded(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    """One run of sqlc over what the tests make of the project."""
-    recordings.record(map(read_configuration, write_declared(tmp_path_factory.mktemp("declared"))))
-    return recordings
-
-
 @pytest.fixture
-def sqlwright(project: Path, proof_server: str, recorded: Recordings) -> Sqlwright:
+def sqlwright(project: Path, proof_server: str, recordings: Recordings) -> Sqlwright:
     """Run the program in the project, in this process, with the tests' server to prove on."""
 
     def run(*arguments: str, **environ: str) -> Run:
-        return run_here(project, arguments, {"SQLWRIGHT_DATABASE_URL": proof_server} | environ, recorded)
+        return run_here(project, arguments, {"SQLWRIGHT_DATABASE_URL": proof_server} | environ, recordings)
 
     return run
 
@@ -53,11 +45,11 @@ def started_before(project: Path, ready_cluster: ReadyCluster) -> None:
 
 
 @pytest.fixture
-def embedded_sqlwright(project: Path, recorded: Recordings) -> Sqlwright:
+def embedded_sqlwright(project: Path, recordings: Recordings) -> Sqlwright:
     """Run the program in the project, in this process, with the project's own server."""
 
     def run(*arguments: str, **environ: str) -> Run:
-        return run_here(project, arguments, environ, recorded)
+        return run_here(project, arguments, environ, recordings)
 
     return run
 

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support import sqlc
 from tests.support.program import run_here
 from tests.support.servers import MAJORS, Servers, fresh_database
 from tests.support.small_project import CONFIGURATION, write_files
@@ -59,13 +60,22 @@ _RESULTS: dict[str, Any] = {
 }
 
 
+def _write(folder: Path) -> list[Path]:
+    """Write the project of the recipes."""
+    configuration = CONFIGURATION.replace("generated/app_db", "recipes_db")
+    queries = "\n".join(recipe["sql"] for recipe in _RECIPES if recipe["sql"])
+    write_files(folder, {"migrations/1.sql": _SCHEMA, "queries/items.sql": queries, "sqlc.yaml": configuration})
+    return [folder / "sqlc.yaml"]
+
+
+sqlc.declare(_write)
+
+
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> Any:
     """The module that is generated from the recipes."""
     folder = tmp_path_factory.mktemp("recipes")
-    configuration = CONFIGURATION.replace("generated/app_db", "recipes_db")
-    queries = "\n".join(recipe["sql"] for recipe in _RECIPES if recipe["sql"])
-    write_files(folder, {"migrations/1.sql": _SCHEMA, "queries/items.sql": queries, "sqlc.yaml": configuration})
+    _write(folder)
     done = run_here(folder, ("generate",), {"SQLWRIGHT_DATABASE_URL": proof_server}, recordings)
     assert done.code == 0, done.err
     sys.path.insert(0, str(folder))

@@ -19,7 +19,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from sqlwright.project.configuration import read_configuration
+from tests.support import sqlc
 from tests.support.program import run_here
 from tests.support.sqlc import Recordings
 
@@ -34,6 +34,7 @@ PACKAGES = {
 }
 OTHER_PACKAGES = {"cursor": "execution_db", "direct": "execution_direct_db"}
 CALLS = ("cursor", "direct")
+sqlc.declare(lambda _: [project / "sqlc.yaml" for project in (PROJECT, OTHER_PROJECT)])
 # Imports a module of a package by its name.
 Load: TypeAlias = Callable[[str], Any]
 SITUATIONS = ("transaction", "autocommit", "pipeline", "pool", "dict_row")
@@ -43,7 +44,6 @@ COLOURS = ("sync", "async")
 def compile_project(source: Path, folder: Path, server: str, recordings: Recordings) -> None:
     """Generate the package of a project in a copy, and make it importable."""
     shutil.copytree(source, folder)
-    recordings.record(read_configuration(project / "sqlc.yaml") for project in (PROJECT, OTHER_PROJECT))
     done = run_here(folder, ("generate",), {"SQLWRIGHT_DATABASE_URL": server}, recordings)
     assert done.code == 0, done.err
     sys.path.insert(0, str(folder))
@@ -53,7 +53,7 @@ def make_database(server: str) -> str:
     """Create a database with the project's schema and return its URL."""
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS commands WITH (FORCE)")
-        admin.execute("CREATE DATABASE commands")
+        admin.execute("CREATE DATABASE commands STRATEGY FILE_COPY")
     url = make_conninfo(server, dbname="commands")
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())

@@ -49,7 +49,7 @@ def load(compiled: None, calls: str) -> Load:
 def database(server: str) -> Generator[str]:
     """The URL of a database that holds the project's schema."""
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        admin.execute(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY").format(sql.Identifier(DATABASE)))
     url = make_conninfo(server, dbname=DATABASE)
     with psycopg.connect(url) as connection:
         connection.execute((PROJECT / "schema.sql").read_bytes())

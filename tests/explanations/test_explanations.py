@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from sqlwright.cli import console
 from sqlwright.diagnostics import Code, Diagnostic, format_diagnostic
 from sqlwright.explanations import EXPLANATIONS, SECTIONS
 from sqlwright.explanations.examples import QUERY, SCHEMA, Example
-from sqlwright.project.configuration import read_configuration
+from tests.support import sqlc
 from tests.support.program import environment, run_here
 from tests.support.sqlc import LIMITS, Recordings
 
@@ -57,14 +57,14 @@ def write(project: Path, example: Example) -> Path:
     return project / "sqlc.yaml"
 
 
-@pytest.fixture(scope="module")
-def recorded(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    """One run of sqlc over the projects of examples that only its answer, and no crash of it, is needed for."""
-    folder = tmp_path_factory.mktemp("examples")
+def _write_all(folder: Path) -> Iterable[Path]:
+    """Write the projects of examples that only the answer of sqlc, and no crash of it, is needed for."""
     examples = {code: EXPLANATIONS[code].example for code in EXPLANATIONS if code not in _OF_SQL and code is not Code.SQLC_CRASHED}
     projects = {(example.query, example.schema, example.options): write(folder / code, example) for code, example in examples.items()}
-    recordings.record(map(read_configuration, projects.values()))
-    return recordings
+    return projects.values()
+
+
+sqlc.declare(_write_all)
 
 
 def codes(project: Path, example: Example, server: str, recordings: Recordings | None = None) -> set[str]:
@@ -130,11 +130,11 @@ def test_every_example_in_sql_has_its_code(tmp_path: Path, proof_server: str) ->
 
 @pytest.mark.programs
 @pytest.mark.parametrize("code", [code for code in EXPLANATIONS if code not in _OF_SQL])
-def test_an_example_has_its_code(code: Code, tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
+def test_an_example_has_its_code(code: Code, tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     example = EXPLANATIONS[code].example
     project = tmp_path / "project"
     write(project, example)
-    assert code in codes(project, example, proof_server, recorded)
+    assert code in codes(project, example, proof_server, recordings)
 
 
 def test_the_page_is_up_to_date(rewrite_golden: bool) -> None:

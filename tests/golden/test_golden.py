@@ -16,8 +16,8 @@ from tests.support.sqlc import Recordings
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_case(name: str, tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
-    found = generate(name, tmp_path, proof_server, recorded)
+def test_case(name: str, tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
+    found = generate(name, tmp_path, proof_server, recordings)
     wanted = expected(name)
     assert found.stderr == wanted.stderr
     assert found.code == wanted.code

@@ -14,6 +14,7 @@ import pytest
 from sqlwright.postgres import embedded
 from sqlwright.project.configuration import read_configuration
 from sqlwright.project.sqlc import REQUESTS
+from tests.support import sqlc
 from tests.support.golden import copy_project, expected, expected_files
 from tests.support.program import tree
 from tests.support.sqlc import LIMITS, Recordings
@@ -57,14 +58,14 @@ def generated_project(folder: Path) -> Path:
     return project
 
 
-@pytest.fixture(scope="module")
-def recorded(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    """One run of sqlc over the project that the plugin is called in, as it is and with its query changed."""
-    folder = tmp_path_factory.mktemp("requests")
+def _write(folder: Path) -> list[Path]:
+    """Write the project that the plugin is called in, as it is and with its query changed."""
     projects = [copy_project("migrations", folder / name) for name in ("as_it_is", "changed")]
     change(projects[1])
-    recordings.record(read_configuration(project / "sqlc.yaml") for project in projects)
-    return recordings
+    return [project / "sqlc.yaml" for project in projects]
+
+
+sqlc.declare(_write)
 
 
 def change(project: Path) -> None:
@@ -88,43 +89,43 @@ def test_sqlc_shows_our_errors_and_writes_nothing(tmp_path: Path, proof_server: 
     assert not (project / "db").exists()
 
 
-def test_the_plugin_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
+def test_the_plugin_overwrites_no_file_of_the_users(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = copy_project("migrations", tmp_path)
     mine = project / "db" / "users.py"
     mine.parent.mkdir()
     mine.write_text("MINE = True\n", encoding="utf-8")
-    finished = call_plugin(project, environment(proof_server), recorded)
+    finished = call_plugin(project, environment(proof_server), recordings)
     assert finished.returncode == 1
     assert "users.py was not written by sqlwright and is not overwritten" in finished.stderr
     assert mine.read_text(encoding="utf-8") == "MINE = True\n"
 
 
-def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
+def test_recorded_proofs_need_no_server(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = generated_project(tmp_path)
     (project / "db" / "users.py").unlink()
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
-    finished = call_plugin(project, unreachable, recorded)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 0, finished.stderr
     assert '"name": "users.py"' in finished.stdout
 
 
 def test_the_error_for_a_changed_query_without_a_server_names_the_command_to_run(
-    tmp_path: Path, proof_server: str, recorded: Recordings
+    tmp_path: Path, proof_server: str, recordings: Recordings
 ) -> None:
     project = generated_project(tmp_path)
     change(project)
     unreachable = environment(proof_server) | {"SQLWRIGHT_DATABASE_URL": "postgres://nobody:secret@127.0.0.1:1/none"}
-    finished = call_plugin(project, unreachable, recorded)
+    finished = call_plugin(project, unreachable, recordings)
     assert finished.returncode == 1
     assert "1 of 1 queries has no valid proof on record" in finished.stderr
     assert "secret" not in finished.stderr
 
 
-def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str, recorded: Recordings) -> None:
+def test_the_embedded_server_proves_where_none_is_named_and_stops_again(tmp_path: Path, proof_server: str, recordings: Recordings) -> None:
     project = copy_project("migrations", tmp_path)
     env = environment(proof_server)
     del env["SQLWRIGHT_DATABASE_URL"]
-    finished = call_plugin(project, env, recorded)
+    finished = call_plugin(project, env, recordings)
     assert finished.returncode == 0, finished.stderr
     assert not embedded.is_running(project)
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import psycopg
 import pytest
+from psycopg import pq
 
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.statement import Cardinality, StatementProof, prove_statement
@@ -41,7 +42,10 @@ _VALUES: dict[str, tuple[object, ...]] = {
 
 @dataclass
 class Database:
-    """Databases with the schema of the cases, of hostile rows, of users alone and of none, and what was read from the catalogue."""
+    """Databases with the schema of the cases, of hostile rows, of users alone and of none, and what was read from the catalogue.
+
+    Each connection is in a transaction, which is rolled back after every statement.
+    """
 
     connections: tuple[psycopg.Connection, ...]
     facts: SchemaFacts
@@ -75,7 +79,10 @@ def _open(stack: ExitStack, servers: Servers, major: int) -> Database:
             connection.execute((CASES / "schema18.sql").read_bytes())
         if kept is not None:
             empty(connection, kept)
-    return Database(connections, SchemaFacts.load(connections[0]))
+    facts = SchemaFacts.load(connections[0])
+    for connection in connections:
+        connection.execute("BEGIN")
+    return Database(connections, facts)
 
 
 def empty(connection: psycopg.Connection, kept: Sequence[str]) -> None:
@@ -150,33 +157,35 @@ def read(database: Database, case: Case, proof: StatementProof) -> tuple[list[bo
 def executions(connections: Sequence[psycopg.Connection], case: Case, proof: StatementProof) -> Iterator[list[tuple[bytes | None, ...]]]:
     """Run the query on each database, with several values for its parameters; what it writes is rolled back.
 
-    Values come as the server sends them: Python's loaders make None of a JSON null, and refuse an infinite date.
+    Values come as the server sends them: Python's loaders make None of a JSON null, and refuse an infinite date. All calls are libpq's own:
+    psycopg's cost more than these statements, and there are tens of thousands.
     """
     for connection in connections:
-        cursor = psycopg.RawCursor(connection)
-        # libpq's own calls: psycopg's cost more than these statements, and there are tens of thousands.
-        connection.pgconn.exec_(b"BEGIN")
-        try:
-            for values in param_values(case, proof):
-                try:
-                    cursor.execute(case.sql.encode(), values)
-                except (psycopg.errors.IntegrityError, psycopg.errors.CardinalityViolation, psycopg.errors.DataError):
-                    continue  # a refused statement returns nothing that could be wrong
-                else:
-                    yield rows_of(cursor, case)
-                finally:
-                    connection.pgconn.exec_(b"ROLLBACK AND CHAIN")
-        finally:
-            connection.pgconn.exec_(b"ROLLBACK")
+        for values in param_values(case, proof):
+            result = connection.pgconn.exec_params(case.sql.encode(), [literal(value) for value in values])
+            connection.pgconn.exec_(b"ROLLBACK AND CHAIN")
+            if result.status in {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}:
+                yield rows_of(result, case)
+                continue
+            error = psycopg.errors.error_from_result(result)
+            # A refused statement returns nothing that could be wrong.
+            if not isinstance(error, psycopg.errors.IntegrityError | psycopg.errors.CardinalityViolation | psycopg.errors.DataError):
+                raise error
 
 
-def rows_of(cursor: psycopg.RawCursor[Any], case: Case) -> list[tuple[bytes | None, ...]]:
+def literal(value: object) -> bytes | None:
+    """Return the text of a value, as the server takes it."""
+    if isinstance(value, list):
+        elements = ("NULL" if each is None else f'"{each}"' for each in cast("list[object]", value))
+        return f"{{{','.join(elements)}}}".encode()
+    return None if value is None else str(value).encode()
+
+
+def rows_of(result: pq.abc.PGresult, case: Case) -> list[tuple[bytes | None, ...]]:
     """The rows of a result as the server sent them; of a statement without columns, as many empty ones as the label counts."""
-    result = cursor.pgresult
-    assert result is not None
     if result.nfields:
         return [tuple(result.get_value(row, column) for column in range(result.nfields)) for row in range(result.ntuples)]
-    return [] if case.rows is Cardinality.MANY else [()] * cursor.rowcount
+    return [] if case.rows is Cardinality.MANY else [()] * (result.command_tuples or 0)
 
 
 def param_values(case: Case, proof: StatementProof) -> Iterator[Sequence[object]]:

@@ -44,7 +44,7 @@ CREATE TABLE moods (
 def database(proof_server: str) -> Iterator[str]:
     """The URL of a database of our own."""
     with psycopg.connect(proof_server, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE render")
+        conn.execute("CREATE DATABASE render STRATEGY FILE_COPY")
     yield make_conninfo(proof_server, dbname="render")
     with psycopg.connect(proof_server, autocommit=True) as conn:
         conn.execute("DROP DATABASE render WITH (FORCE)")

@@ -1,6 +1,6 @@
 """Projects of a few lines that test modules declare: compiled, imported, and run against a database with their schema.
 
-All that are declared are put before one run of sqlc, when the first of them is compiled.
+All that are declared are put before one run of sqlc, see `tests.support.sqlc`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sqlwright.project.configuration import read_configuration
+from tests.support import sqlc
 from tests.support.program import run_here
 from tests.support.sqlc import Recordings
 
@@ -54,6 +54,7 @@ class Source:
 
 
 _DECLARED: dict[Source, None] = {}
+sqlc.declare(lambda folder: [source.write(folder / str(number), "db") for number, source in enumerate(_DECLARED)])
 
 
 def declare(schema: str, queries: str, **options: Any) -> Source:
@@ -111,8 +112,6 @@ class Compiler:
         self._conninfo = conninfo
         self._folder = folder
         self._recordings = recordings
-        declared = [source.write(folder / f"declared_{number}", "db") for number, source in enumerate(_DECLARED)]
-        recordings.record(map(read_configuration, declared))
 
     def compile(self, source: Source) -> Project:
         """Compile a declared project into a package with a unique name."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support import sqlc
+
 MIGRATION = """\
 -- migrate:up
 CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL);
@@ -44,11 +46,6 @@ def declare(files: dict[str, str]) -> dict[str, str]:
     return files
 
 
-def write_declared(folder: Path) -> list[Path]:
-    """Write a project for each of them and return their configurations."""
-    return [write_project(folder / str(number), files) / "sqlc.yaml" for number, files in enumerate(_DECLARED)]
-
-
 def write_project(folder: Path, files: dict[str, str] | None = None) -> Path:
     """Write the project, with these files in place of or besides its own."""
     own = {"migrations/1_users.sql": MIGRATION, "queries/users.sql": USERS, "sqlc.yaml": CONFIGURATION}
@@ -62,3 +59,6 @@ def write_files(folder: Path, files: dict[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+sqlc.declare(lambda folder: [write_project(folder / str(number), files) / "sqlc.yaml" for number, files in enumerate(_DECLARED)])

@@ -1,8 +1,8 @@
 """sqlc's answers, recorded by what it was asked: a test that is not about sqlc does not wait for it to start.
 
-sqlc needs more than a second to start and a few hundredths of one for each block, so the projects that are known beforehand are put before
-one run of it. Every answer comes from the real sqlc, in the same test session; another configuration or another byte in a file is another
-question.
+sqlc needs more than a second to start and a few hundredths of one for each block, so the projects that are known beforehand, of whatever
+test module, are put before one run of it. Every answer comes from the real sqlc, in the same test session; another configuration or
+another byte in a file is another question.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import pickle
 import re
 import tempfile
 import zlib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
 
 from sqlwright.project import compilation
-from sqlwright.project.configuration import Configuration, Entry, capturing
+from sqlwright.project.configuration import Configuration, Entry, capturing, read_configuration
 from sqlwright.project.programs import find_sqlc
 from sqlwright.project.sqlc import REQUESTS, STDERR, Run, reading
 from sqlwright.sql.sources import expand_paths
@@ -34,6 +34,15 @@ _NUMBER = re.compile(rb'("out": ?)"(\d+)"')
 # Go's collector is off, as in a user's run; the limit is for a run over a hundred blocks. sqlc prepares its parser, which takes it a
 # second, for each block that it reads at the same time: here one at a time.
 LIMITS = {"GOGC": "off", "GOMEMLIMIT": "2GiB", "GOMAXPROCS": "1"}
+
+# Writes projects into a folder, or none, and returns the configurations of those that are to be read.
+Write: TypeAlias = Callable[[Path], Iterable[Path]]
+_DECLARED: list[Write] = []
+
+
+def declare(write: Write) -> None:
+    """Declare projects, before the first test begins: sqlc reads all that are declared in one run."""
+    _DECLARED.append(write)
 
 
 @dataclass(frozen=True)
@@ -85,19 +94,36 @@ class Recordings:
         with _replayed(path, configuration) as run:
             yield run
 
+    def record_declared(self) -> None:
+        """Ask sqlc once for all projects that are declared, in the first worker that gets here."""
+        with self._locked(), tempfile.TemporaryDirectory(prefix="sqlwright-declared-") as temporary:
+            done = self.folder / "done"
+            if not done.exists():
+                folders = ((write, Path(temporary) / str(number)) for number, write in enumerate(_DECLARED))
+                self._record(read_configuration(path) for write, folder in folders for path in write(folder))
+                done.touch()
+
     def record(self, configurations: Iterable[Configuration]) -> None:
         """Ask sqlc once for all configurations that have no recorded answer yet."""
+        with self._locked():
+            self._record(configurations)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            groups: dict[str, list[tuple[Path, Configuration]]] = {}
-            for configuration in configurations:
-                path = self._path(configuration)
-                if path and not path.exists():
-                    rest = {key: value for key, value in configuration.document.items() if key != "sql"}
-                    groups.setdefault(json.dumps(rest, sort_keys=True), []).append((path, configuration))
-            for asked in groups.values():
-                if len(asked) > 1:
-                    _record_together(asked)
+            yield
+
+    def _record(self, configurations: Iterable[Configuration]) -> None:
+        groups: dict[str, list[tuple[Path, Configuration]]] = {}
+        for configuration in configurations:
+            path = self._path(configuration)
+            if path and not path.exists():
+                rest = {key: value for key, value in configuration.document.items() if key != "sql"}
+                groups.setdefault(json.dumps(rest, sort_keys=True), []).append((path, configuration))
+        for asked in groups.values():
+            if len(asked) > 1:
+                _record_together(asked)
 
     def _path(self, configuration: Configuration) -> Path | None:
         """The file of the answer, None where the question is not in files alone or cannot be read."""

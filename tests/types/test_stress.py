@@ -97,7 +97,7 @@ def project(compiler: Compiler) -> Project:
 def conn(proof_server: str) -> Any:
     with psycopg.connect(proof_server, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS stress")
-        admin.execute("CREATE DATABASE stress")
+        admin.execute("CREATE DATABASE stress STRATEGY FILE_COPY")
     with psycopg.connect(make_conninfo(proof_server, dbname="stress")) as connection:
         for statement in (
             "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, nick text, age int)",

@@ -7,7 +7,7 @@ nothing else; so the proof of the query holds for it (docs/proofs.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from sqlwright import ir
@@ -33,6 +33,15 @@ DEFAULT_ORDER = "default"
 _PLAIN = "write the query as `SELECT … FROM (…) AS name ORDER BY … LIMIT @page_size`, with the rest in the brackets."
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A variant of the query, which the statements of its pages are compared with: without its order, and that."""
+
+    described: Description
+    rest: object
+    sort: list[tuple[str, ...]]
+
+
 def prove_pages(
     asked: VariedQuery, types: TypeNames, cut: Cut, orders: tuple[ir.Order, ...], proof: StatementProof, *, every: bool = False
 ) -> Page:
@@ -50,8 +59,7 @@ def prove_pages(
         pieces = page_pieces(asked.statement.sql, cut, page)
         for omitted in _omissions(cut, every=every):
             for each in found:
-                for turn in _turns(each):
-                    _verify(paging, pieces, each, turn, omitted)
+                _verify(paging, pieces, each, omitted)
     except UNREADABLE as problem:
         raise asked.error_at_line(
             Code.REFUSED_PAGE,
@@ -147,32 +155,35 @@ def _turns(found: SortedOrder) -> Iterator[Turn]:
             yield Turn(name, backwards, nulls)
 
 
-def _verify(paging: Paging, pieces: tuple[PagePiece, ...], found: SortedOrder, turn: Turn, omitted: frozenset[int]) -> None:
-    """Have PostgreSQL read the statement of a page, and compare it with that of the variant."""
+def _verify(paging: Paging, pieces: tuple[PagePiece, ...], found: SortedOrder, omitted: frozenset[int]) -> None:
+    """Have PostgreSQL read the statements of the pages in an order, and compare them with that of the variant."""
     asked = paging.asked
     count = len(asked.statement.param_types)
-    order = turn.order if paging.cut.ordering else ""
+    order = found.order.name if paging.cut.ordering else ""
     variant = write_variant(asked.statement.sql, paging.cut, count, omitted, order)
-    page = write_page(pieces, count, turn, omitted)
     known = (*asked.statement.param_types, *found.order.casts)
-    try:
-        described = describe(asked.connection, page.sql, {}), describe(asked.connection, variant.sql, {})
-        trees = (
-            asked.tree(page.sql, [known[number - 1] for number in page.params]),
-            asked.tree(variant.sql, [known[number - 1] for number in variant.params]),
-        )
-        plan(asked.connection, page.sql, len(page.params))
-    except Refused as refused:
-        problem, cure = f"PostgreSQL refuses the statement of a page: {refused.message}", refused.hint or SPELLED_OUT
-        raise paging.refused(turn.order, problem, cure) from refused
-    difference = _difference(paging, found, turn, page, described, trees)
-    if difference:
-        raise asked.error_at_line(
-            Code.UNVERIFIED_VARIANT,
-            f"PostgreSQL reads the statement of a page{f' in the order {order}' if order else ''} differently: {difference}",
-            asked.query.annotations.page,
-            SPELLED_OUT,
-        )
+    base: _Base | None = None
+    for turn in _turns(found):
+        page = write_page(pieces, count, turn, omitted)
+        try:
+            described = describe(asked.connection, page.sql, {})
+            base = base or _Base(
+                describe(asked.connection, variant.sql, {}),
+                *without_order(asked.tree(variant.sql, [known[number - 1] for number in variant.params]), Shape()),
+            )
+            tree = asked.tree(page.sql, [known[number - 1] for number in page.params])
+            plan(asked.connection, page.sql, len(page.params))
+        except Refused as refused:
+            problem, cure = f"PostgreSQL refuses the statement of a page: {refused.message}", refused.hint or SPELLED_OUT
+            raise paging.refused(turn.order, problem, cure) from refused
+        difference = _difference(paging, found, turn, page, described, tree, base)
+        if difference:
+            raise asked.error_at_line(
+                Code.UNVERIFIED_VARIANT,
+                f"PostgreSQL reads the statement of a page{f' in the order {order}' if order else ''} differently: {difference}",
+                asked.query.annotations.page,
+                SPELLED_OUT,
+            )
 
 
 def _difference(
@@ -180,26 +191,27 @@ def _difference(
     found: SortedOrder,
     turn: Turn,
     page: WrittenPage,
-    described: tuple[Description, Description],
-    trees: tuple[Node, Node],
+    described: Description,
+    tree: Node,
+    base: _Base,
 ) -> str:
     """Return how the statement of a page differs from what is meant, in words; "" if it does not."""
-    (mine, base), (tree, base_tree) = described, trees
     encoding = paging.asked.connection.info.encoding
     start, end = (len(page.sql[:offset].encode(encoding)) for offset in page.condition)
-    if mine.columns[:-1] != base.columns or mine.params[: len(base.params)] != base.params:
+    params = base.described.params
+    if described.columns[:-1] != base.described.columns or described.params[: len(params)] != params:
         return "its columns or parameters"
     if not keyed_by(tree, [column.expression for column in found.columns]):
         return "the column of its keys"
     rest, sort = without_order(without_keys(tree), Shape(spans=((start, end),)))
-    base_rest, base_sort = without_order(base_tree, Shape())
-    if rest != base_rest:
+    if rest != base.rest:
         return "what is around the condition"
+    wanted = base.sort
     if turn.backwards:
         opposite = [str(column.sorting.opposite) for column in found.columns]
         flip = {"true": "false", "false": "true"}
-        base_sort = [(e, eq, operator, flip[nulls]) for (e, eq, _, nulls), operator in zip(base_sort, opposite, strict=True)]
-    if sort != base_sort:
+        wanted = [(e, eq, operator, flip[nulls]) for (e, eq, _, nulls), operator in zip(base.sort, opposite, strict=True)]
+    if sort != wanted:
         return "its order"
     if turn.nulls is None:
         return ""

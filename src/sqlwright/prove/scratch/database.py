@@ -29,6 +29,7 @@ _FORM = 2
 # Older scratch databases beyond this number are dropped: a rebuild costs well under a second.
 _KEPT = 8
 _ITERATIONS_SINCE = 16
+_STRATEGIES_SINCE = 15
 _COMPLETE = f"^{_PREFIX}[0-9a-f]{{24}}$"
 _UNFINISHED = f"^{_PREFIX}[0-9a-f]{{24}}_[0-9a-f]{{8}}$"
 
@@ -174,7 +175,11 @@ def _create(admin: psycopg.Connection[Any], server: Server, name: str) -> None:
     if not server.superuser:
         # Creating a role does not yet allow to make it the owner of anything.
         admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(identifier))
-    admin.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(identifier, identifier))
+    # To copy files takes half of what it takes to log their pages, and two checkpoints, which wait for the disk where the server does.
+    row = admin.execute("SELECT current_setting('fsync')").fetchone()
+    copied = row == ("off",) and server.major >= _STRATEGIES_SINCE
+    made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(identifier, identifier)
+    admin.execute(made + sql.SQL(" STRATEGY FILE_COPY" if copied else ""))
     if server.control_path:
         path = sql.Literal(server.control_path)
         admin.execute(sql.SQL("ALTER DATABASE {} SET extension_control_path = {}").format(identifier, path))

@@ -34,7 +34,7 @@ class Shape:
     def of(self, tree: Tree) -> object:
         """Return the value of a tree."""
         if isinstance(tree, list):
-            return tuple(self.of(item) for item in tree)
+            return tuple([self.of(item) for item in tree])
         if not isinstance(tree, Node):
             return None if tree is None else unescape(tree)
         fields = tree.fields
@@ -47,7 +47,12 @@ class Shape:
         elif tree.tag == "QUERY" and Query(tree).command is CmdType.UPDATE:
             kept_targets: list[Tree] = [target for target in tree.nodes("targetList") if not self._leaves(target)]
             fields = {**fields, "targetList": kept_targets}
-        return (tree.tag, *((name, self.of(value)) for name, value in fields.items() if name not in _UNCOMPARED))
+        # Most fields are words.
+        return tree.tag, *[
+            (name, value if isinstance(value, str) and "\\" not in value else self.of(value))
+            for name, value in fields.items()
+            if name not in _UNCOMPARED
+        ]
 
     def _conditions(self, quals: Node | None) -> Iterator[Node]:
         for condition in conjuncts(quals):

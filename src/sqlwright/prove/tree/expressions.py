@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from sqlwright.prove.tree.enums import BoolExprType, BoolTestType, BuiltinFunction, ParamKind, RTEKind
-from sqlwright.prove.tree.nodetree import Node, Tree, walk
+from sqlwright.prove.tree.nodetree import Node, Tree, nodes_in, walk
 from sqlwright.prove.tree.querytree import Query, returning_type
 
 Slot: TypeAlias = tuple[int, int]
@@ -65,9 +65,12 @@ def conjuncts(tree: Tree) -> Iterator[Node]:
 def structure(tree: Tree) -> object:
     """Return a hashable value that is equal for expressions that are the same but for their place in the text."""
     if isinstance(tree, Node):
-        return (tree.tag, *((name, structure(value)) for name, value in tree.fields.items() if name not in _PLACES))
+        # Most fields are words.
+        return tree.tag, *[
+            (name, value if isinstance(value, str) else structure(value)) for name, value in tree.fields.items() if name not in _PLACES
+        ]
     if isinstance(tree, list):
-        return tuple(structure(item) for item in tree)
+        return tuple([structure(item) for item in tree])
     return tree
 
 
@@ -151,14 +154,11 @@ def columns_of(tree: Tree) -> set[Slot]:
 def outer_items(tree: Tree) -> set[int]:
     """Return the items of FROM that a part of the query names: for a subquery, those of the level around it."""
     found: set[int] = set()
-    stack: list[tuple[Tree, int]] = [(tree, 0)]
+    stack = [(node, 0) for node in nodes_in([tree])]
     while stack:
-        part, level = stack.pop()
-        if isinstance(part, list):
-            stack.extend((item, level) for item in part)
-        elif isinstance(part, Node):
-            if part.tag == "VAR" and part.number("varlevelsup") == level:
-                found.add(part.number("varno"))
-            inner = level + 1 if part.tag == "QUERY" else level
-            stack.extend((value, inner) for value in part.fields.values())
+        node, level = stack.pop()
+        if node.tag == "VAR" and node.number("varlevelsup") == level:
+            found.add(node.number("varno"))
+        inner = level + 1 if node.tag == "QUERY" else level
+        stack += [(part, inner) for part in node.held]
     return found

@@ -20,12 +20,14 @@ from sqlwright.prove.tree.nodetree import Node, Tree, Unrecognised, as_nodes, pa
 _MOST_PARTS = 8  # a CUBE of more makes too many sets to look at
 # Behind those that make the server send the tree are those that a proof must not take from the server's configuration: with them the tree
 # is the one whose rules also hold in sessions that are set otherwise.
-_SETTINGS = """
+_SETTINGS = b"""
 SELECT set_config('debug_print_parse', 'on', true), set_config('debug_pretty_print', 'off', true),
        set_config('client_min_messages', 'log', true),
        set_config('transform_null_equals', 'off', true), set_config('array_nulls', 'on', true),
        set_config('standard_conforming_strings', 'on', true)
 """
+_IN_A_BLOCK = b"SAVEPOINT sqlwright_tree;" + _SETTINGS, b"ROLLBACK TO SAVEPOINT sqlwright_tree; RELEASE SAVEPOINT sqlwright_tree"
+_ALONE = b"BEGIN;" + _SETTINGS, b"ROLLBACK"
 
 
 class TargetEntry:
@@ -246,17 +248,23 @@ def analysed_query(connection: psycopg.Connection[Any], sql: str, param_types: S
         if diagnostic.severity_nonlocalized == "LOG" and detail is not None and detail.lstrip().startswith("{QUERY"):
             dumps.append(detail)
 
-    with connection.transaction(force_rollback=True):
-        connection.execute(_SETTINGS)
-        connection.add_notice_handler(collect)
-        try:
-            result = connection.pgconn.prepare(b"", sql.encode(connection.info.encoding), param_types)
-        finally:
-            connection.remove_notice_handler(collect)
-        if result.status != pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.lookup((result.error_field(pq.DiagnosticField.SQLSTATE) or b"XX000").decode())(
-                result.get_error_message(connection.info.encoding)
-            )
+    # libpq's own calls: psycopg's, for a transaction and its settings, take longer than to read the tree.
+    pgconn = connection.pgconn
+    begin, undo = _ALONE if pgconn.transaction_status == pq.TransactionStatus.IDLE else _IN_A_BLOCK
+    connection.add_notice_handler(collect)
+    try:
+        result = pgconn.exec_(begin)
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            result = pgconn.prepare(b"", sql.encode(connection.info.encoding), param_types)
+    finally:
+        connection.remove_notice_handler(collect)
+        pgconn.exec_(undo)
+    if connection.closed:
+        raise psycopg.OperationalError(result.get_error_message())
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        raise psycopg.errors.lookup((result.error_field(pq.DiagnosticField.SQLSTATE) or b"XX000").decode())(
+            result.get_error_message(connection.info.encoding)
+        )
     if not dumps:
         raise Unrecognised("the server sent no query tree")
     return parse(dumps[-1])
