@@ -24,7 +24,7 @@ from shop_db import outbox, users
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
 
-SCHEMA_VERSION = "20261122081000"
+SCHEMA_VERSION = "20261122082000"
 """The newest migration that this code requires."""
 
 # `shop prune` runs every day.
