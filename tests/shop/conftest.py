@@ -130,6 +130,7 @@ def databases(server_url: str) -> Iterator[Databases]:
     with psycopg.connect(server_url, autocommit=True) as admin:
         databases = Databases(server_url, admin)
         yield databases
+        databases.close()
         # The embedded server and a container disappear with their databases, and each DROP takes a checkpoint.
         own = os.environ.get("SQLWRIGHT_DATABASE_URL", CONTAINER)
         for name in [] if own.startswith(CONTAINER) else databases.created:

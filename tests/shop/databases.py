@@ -52,6 +52,9 @@ _USED = """
 _RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"
 # How many of the least recently used databases are checked before another copy is created.
 _CANDIDATES = 3
+# The application name of the sessions that empty databases. They stay: a new one reads the catalogue from the start, which takes the server
+# longer than most tests.
+KEPT = "test databases"
 
 
 class Databases:
@@ -61,6 +64,7 @@ class Databases:
         self._server_url = server_url
         self._admin = admin
         self._used: deque[str] = deque()
+        self._kept: dict[str, Connection[Any]] = {}
         self._schemas: dict[str, str] = {}
         self.created: list[str] = []
         # Roles belong to the whole server, which other test runs may use too.
@@ -70,10 +74,17 @@ class Databases:
     def copy(self, template: str) -> str:
         """Create a database as a copy of the named one, and return its URL."""
         name = f"shop_test_{uuid.uuid4().hex}"
+        # A database with sessions cannot be copied.
+        self._forget(self._url(template))
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         self._admin.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
         self.created.append(name)
-        return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
+        return self._url(name)
+
+    def close(self) -> None:
+        """Close the sessions that are kept."""
+        for url in [*self._kept]:
+            self._forget(url)
 
     def as_service(self, database_url: str) -> str:
         """Return the URL of a database for the service's role."""
@@ -90,11 +101,10 @@ class Databases:
                 case None:
                     self._used.append(url)
                 case False:
-                    pass
+                    self._forget(url)
         url = self.copy(template)
         if template not in self._schemas:
-            with psycopg.connect(url) as conn:
-                self._schemas[template] = _schema_of(conn)
+            self._schemas[template] = _schema_of(self._session(url))
         return url
 
     def give_back(self, url: str) -> None:
@@ -103,19 +113,37 @@ class Databases:
 
     def _emptied(self, url: str, schema: str) -> bool | None:
         """Empty a database and return whether its schema is unchanged; None while there are other sessions."""
-        with psycopg.connect(url, autocommit=True) as conn:
-            if conn.execute(_SESSIONS).fetchone() != (0,):
-                return None
-            if _schema_of(conn) != schema:
-                return False
+        try:
+            others = self._session(url).execute(_SESSIONS).fetchone()
+        except psycopg.OperationalError:
+            # The test has ended all sessions.
+            self._forget(url)
+            others = self._session(url).execute(_SESSIONS).fetchone()
+        if others != (0,):
+            return None
+        conn = self._session(url)
+        if _schema_of(conn) != schema:
+            return False
+        used: list[tuple[str, bool]] = conn.execute(_USED, (_SMALL,)).fetchall()
+        for name, is_large in used:
+            empty = sql.SQL("TRUNCATE {} CASCADE" if is_large else "DELETE FROM {}")
+            conn.execute(empty.format(sql.Identifier(name)))
+        conn.execute(_RESTART)
+        return True
+
+    def _session(self, url: str) -> Connection[Any]:
+        if url not in self._kept:
+            conn = self._kept[url] = psycopg.connect(url, autocommit=True, application_name=KEPT)
             # Disables the trigger that protects the audit log.
             conn.execute("SET session_replication_role = replica")
-            used: list[tuple[str, bool]] = conn.execute(_USED, (_SMALL,)).fetchall()
-            for name, is_large in used:
-                empty = sql.SQL("TRUNCATE {} CASCADE" if is_large else "DELETE FROM {}")
-                conn.execute(empty.format(sql.Identifier(name)))
-            conn.execute(_RESTART)
-            return True
+        return self._kept[url]
+
+    def _forget(self, url: str) -> None:
+        if url in self._kept:
+            self._kept.pop(url).close()
+
+    def _url(self, name: str) -> str:
+        return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
 
 
 def _schema_of(conn: Connection[Any]) -> str:

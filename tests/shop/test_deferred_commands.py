@@ -7,7 +7,7 @@ import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -50,16 +50,22 @@ def imported(calls: Iterable[str], **environment: str) -> dict[str, set[str]]:
     return {call: set(modules) for call, (_, modules) in found.items()}
 
 
-def test_a_help_text_imports_neither_the_clients_of_servers_nor_the_adapters() -> None:
-    for call, modules in imported(["--help", *(f"{name} --help" for name in COMMANDS)]).items():
+@pytest.fixture(scope="module")
+def helps() -> dict[str, set[str]]:
+    """What is imported after each help text: of the root, of the roles, then of all others."""
+    return imported(dict.fromkeys(["--help", "roles --help", *(f"{name} --help" for name in COMMANDS)]))
+
+
+def test_a_help_text_imports_neither_the_clients_of_servers_nor_the_adapters(helps: Mapping[str, set[str]]) -> None:
+    assert len(helps) == 1 + len(COMMANDS)
+    for call, modules in helps.items():
         assert modules & (HEAVY | UNCONNECTED) == set(), call
 
 
-def test_the_root_imports_no_command_and_a_group_no_other_one() -> None:
-    found = imported(["--help", "roles --help"])
+def test_the_root_imports_no_command_and_a_group_no_other_one(helps: Mapping[str, set[str]]) -> None:
     names = {f"shop.cli.commands.{module.name}" for module in pkgutil.iter_modules(shop.cli.commands.__path__)}
-    assert found["--help"] & names == set()
-    assert found["roles --help"] & names == {"shop.cli.commands.roles"}
+    assert helps["--help"] & names == set()
+    assert helps["roles --help"] & names == {"shop.cli.commands.roles"}
 
 
 def test_a_command_that_only_reads_postgresql_imports_no_client_of_another_server_and_no_parser_of_missing_files(service_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
 
+from .databases import KEPT
 from .faults.campaign import postgres_at
 from .faults.postgres_protocol import Commits, Frames
 from .faults.proxy import Fault, Moment, Proxy, Rates, running
@@ -54,9 +55,13 @@ async def behind(database_url: str, *faults: Fault) -> AsyncGenerator[tuple[Prox
 
 async def is_there(conn: AsyncConnection[Any]) -> bool:
     """Return whether the row is committed, when no other transaction is in progress any more."""
-    idle = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())"
+    idle = """
+        SELECT NOT EXISTS (
+            SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> %s
+        )
+    """
     async with asyncio.timeout(30):
-        while await (await conn.execute(idle)).fetchone() != (True,):  # noqa: ASYNC110 the state is the server's
+        while await (await conn.execute(idle, [KEPT])).fetchone() != (True,):  # noqa: ASYNC110 the state is the server's
             await asyncio.sleep(0.01)
     return await (await conn.execute("SELECT count(*) FROM daily_sales")).fetchone() == (1,)
 

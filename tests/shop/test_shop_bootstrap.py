@@ -39,6 +39,7 @@ from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
+from .databases import KEPT
 from .memory.broker import MemoryBroker
 
 pytestmark = pytest.mark.long
@@ -88,8 +89,10 @@ async def test_closing_the_service_closes_its_connections(database_url: str) -> 
         assert await shop.reads.count_users() == Ok(0)
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn, asyncio.timeout(300):
         # A backend leaves pg_stat_activity shortly after its client.
-        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        while await (await conn.execute(others)).fetchone() != (0,):
+        others = """
+            SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> %s
+        """
+        while await (await conn.execute(others, [KEPT])).fetchone() != (0,):
             pass
 
 

@@ -552,7 +552,7 @@ def test_traces_beyond_one_transaction_are_erased_by_the_command_and_those_beyon
             conn.execute(
                 """
                 INSERT INTO audit_log (actor, action, subject, origin, outcome, trace_id)
-                SELECT 'anonymous', 'user.authenticate', %s, 'somewhere', 'refused', '' FROM generate_series(1, 11000)
+                SELECT 'anonymous', 'user.authenticate', %s, 'somewhere', 'refused', '' FROM generate_series(1, 6000)
                 """,
                 [f"user:{user_id}"],
             )

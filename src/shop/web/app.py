@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import product
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,11 +19,11 @@ from shop.bootstrap.service import Shop
 from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response
-from shop.web.requests import only_described
 from shop.web.routes import audit, operations, orders, sales, sessions, users
 from shop.web.state import State
 
 _ROUTERS = (users.router, sessions.router, orders.router, sales.router, audit.router, operations.router)
+_ROUTES = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 _OF_STATUS: Mapping[int, tuple[Problem, str]] = {
     400: (Problem.MALFORMED_BODY, "the body cannot be read"),
     404: (Problem.NO_SUCH_RESOURCE, "there is nothing at this path"),
@@ -32,26 +34,21 @@ _OF_STATUS: Mapping[int, tuple[Problem, str]] = {
 def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
     """Return the application over a composed service."""
     app = _Described(
-        title="shop",
-        version="1",
-        description="Users and their orders. Errors are problems (RFC 9457).",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        routes=[*_ROUTES],
         # Its spans have the query of the URL, and its log events the values that were refused.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[Middleware(Observed, state=state), Middleware(Limited, rates=shop.rates, limits=limits)],
         exception_handlers={Refused: _refused, RequestValidationError: _invalid, HTTPException: _http},
     )
+    # Now, so that no request waits for it.
+    app.openapi()
     app.state.shop = shop
     app.state.serving = state
-    for router in _ROUTERS:
-        # Scrapers and probes add parameters of their own.
-        is_strict = router is not operations.router
-        app.include_router(router, dependencies=[Depends(only_described)] if is_strict else ())
-    for route in (each for router in _ROUTERS for each in router.routes if isinstance(each, APIRoute)):
+    for route in _ROUTES:
         # From the beginning, so that the first one of them is an increase.
         for method, status in product(route.methods or (), (500, 503, 504)):
             state.metrics.requests.labels(method, route.path, status)
@@ -60,20 +57,25 @@ def create_app(shop: Shop, state: State, limits: Limits) -> FastAPI:
 
 class _Described(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """Return the description, with the schema of problems and without FastAPI's own one, which no response has."""
-        if self.openapi_schema is None:
-            document = super().openapi()
-            schemas: dict[str, Any] = document["components"]["schemas"]
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-            template = "#/components/schemas/{model}"
-            schemas["InvalidPart"] = InvalidPart.model_json_schema(ref_template=template)
-            details = ProblemDetails.model_json_schema(ref_template=template)
-            details.pop("$defs", None)
-            schemas["ProblemDetails"] = details
-            add_problems_of_the_server(document)
-        assert self.openapi_schema is not None  # noqa: S101 it was just made
-        return self.openapi_schema
+        """Return the description."""
+        return _description()
+
+
+@cache
+def _description() -> dict[str, Any]:
+    """Return the description in OpenAPI, with the schema of problems and without FastAPI's own one, which no response has."""
+    about = "Users and their orders. Errors are problems (RFC 9457)."
+    document = get_openapi(title="shop", version="1", description=about, routes=_ROUTES)
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    template = "#/components/schemas/{model}"
+    schemas["InvalidPart"] = InvalidPart.model_json_schema(ref_template=template)
+    details = ProblemDetails.model_json_schema(ref_template=template)
+    details.pop("$defs", None)
+    schemas["ProblemDetails"] = details
+    add_problems_of_the_server(document)
+    return document
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -106,5 +108,4 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(path: str) -> list[str]:
-    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+    return sorted({method for route in _ROUTES if route.path_regex.match(path) for method in route.methods or ()})

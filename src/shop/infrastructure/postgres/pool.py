@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -94,8 +94,8 @@ async def open_pool(
     """
     conninfo = _conninfo(database_url, options)
     patience = options.statement_timeout + options.answer_margin
-    if is_required:
-        await (_await_ready if waits else _require_ready)(conninfo, patience)
+    connecting: dict[str, Any] = {"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None}
+    ready = list[Connection]()
 
     async def configure(conn: Connection) -> None:
         conn.patience = patience
@@ -113,28 +113,43 @@ async def open_pool(
     pool = RecoveringPool(
         conninfo,
         check_within=options.connect_timeout if options.is_checked else None,
-        connection_class=_connections_that_log(),
+        connection_class=_connections_that_log(ready),
         min_size=options.min_size,
         max_size=options.max_size,
         timeout=options.wait_timeout,
         max_lifetime=options.max_lifetime,
         max_idle=options.max_idle,
         configure=configure,
-        kwargs={"autocommit": True} if options.prepared_statements else {"autocommit": True, "prepare_threshold": None},
+        kwargs=connecting,
         name=options.application_name,
         open=False,
     )
-    async with pool:
-        yield pool
+    try:
+        if is_required:
+            ready.append(await (_await_ready if waits else _require_ready)(conninfo, connecting, patience))
+            if not options.min_size:
+                # It might be taken much later.
+                await ready.pop().close()
+        async with pool:
+            yield pool
+    finally:
+        # Without a use the pool may not have taken it.
+        for conn in ready:
+            await conn.close()
 
 
-def _connections_that_log() -> type[Connection]:
-    """Return a class whose failures to connect are logged as one outage: who waits for the pool learns only that there is no connection."""
+def _connections_that_log(ready: list[Connection]) -> type[Connection]:
+    """Return a class whose failures to connect are logged as one outage: who waits for the pool learns only that there is no connection.
+
+    Before it connects it takes those that are ready: what they have read of the catalogue need not be read again.
+    """
     outage = Outage(_log, "PostgreSQL accepts no connection", "PostgreSQL accepts connections again")
 
     class Logging(Connection):
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Any:
+            if ready:
+                return ready.pop()
             try:
                 conn = await super().connect(*args, **kwargs)
             except Error as error:
@@ -165,50 +180,59 @@ def _conninfo(database_url: str, options: PoolOptions) -> str:
     return make_conninfo("", **parameters)
 
 
-async def _await_ready(conninfo: str, patience: float) -> None:
+async def _await_ready(conninfo: str, connecting: Mapping[str, Any], patience: float) -> Connection:
     outage = Outage(_log, "the start waits for PostgreSQL", "PostgreSQL answers, and the start goes on")
     while True:
         try:
-            await _require_ready(conninfo, patience)
+            conn = await _require_ready(conninfo, connecting, patience)
         except DatabaseDown as down:
             outage.begin(down)
             await asyncio.sleep(_TRY_AGAIN_AFTER)
         else:
-            return outage.end()
+            outage.end()
+            return conn
 
 
-async def _require_ready(conninfo: str, patience: float) -> None:
+async def _require_ready(conninfo: str, connecting: Mapping[str, Any], patience: float) -> Connection:
     try:
         with cancellation_first():
-            conn = await Connection.connect(conninfo, autocommit=True)
+            conn = await Connection.connect(conninfo, **connecting)
             conn.patience = patience
     except Error as error:
         # Of several hosts, another one may yet answer.
         is_lasting = all(_LASTING.search(each) for each in messages_of(error))
         raise (DatabaseNotReady if is_lasting else DatabaseDown)(f"cannot connect to PostgreSQL: {message_of(error)}") from None
-    async with conn:
-        try:
-            # Cheap queries that together name every table and column of this code. None takes a lock, which a replica would reject.
-            await users.get_user(conn, id=uuid.UUID(int=0))
-            await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
-            await orders.list_daily_sales(conn, since=dt.date.max)
-            await audit.list_audit_entries(conn, after_id=None, page_size=0)
-            await outbox.measure_outbox(conn)
-            await inbox.list_dead_messages(conn, at_most=0)
-            await answers.get_answer(conn, scope="", key="")
-            await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
-        except (UndefinedTable, UndefinedColumn) as error:
-            # PostgreSQL raises this during parsing, so its message contains no value.
-            raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
-        except InsufficientPrivilege as error:
-            role = conn.info.user
-            raise DatabaseNotReady(
-                f"the role {role} may not use the tables ({error.diag.message_primary}); run: shop database grant {role}"
-            ) from None
-        except OperationalError as error:
-            raise DatabaseDown(f"the database cannot be read: {message_of(error)}") from None
-        except Error as error:
-            raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
+    try:
+        await _read_once(conn)
+    except BaseException:
+        await conn.close()
+        raise
+    return conn
+
+
+async def _read_once(conn: Connection) -> None:
+    try:
+        # Cheap queries that together name every table and column of this code. None takes a lock, which a replica would reject.
+        await users.get_user(conn, id=uuid.UUID(int=0))
+        await orders.get_order_with_lines(conn, id=uuid.UUID(int=0))
+        await orders.list_daily_sales(conn, since=dt.date.max)
+        await audit.list_audit_entries(conn, after_id=None, page_size=0)
+        await outbox.measure_outbox(conn)
+        await inbox.list_dead_messages(conn, at_most=0)
+        await answers.get_answer(conn, scope="", key="")
+        await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
+    except (UndefinedTable, UndefinedColumn) as error:
+        # PostgreSQL raises this during parsing, so its message contains no value.
+        raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
+    except InsufficientPrivilege as error:
+        role = conn.info.user
+        raise DatabaseNotReady(
+            f"the role {role} may not use the tables ({error.diag.message_primary}); run: shop database grant {role}"
+        ) from None
+    except OperationalError as error:
+        raise DatabaseDown(f"the database cannot be read: {message_of(error)}") from None
+    except Error as error:
+        raise DatabaseNotReady(f"the database cannot be read: {message_of(error)}") from None
 
 
 def _milliseconds(seconds: float) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from shop.application.reads.models import AuditRecord, Page
 from shop.web.models import Text
 from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.requests import LoggedIn, value
+from shop.web.routing import router_of
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = router_of("audit", "/audit")
 
 
 @router.get("", response_model=Page[AuditRecord], responses=documented(Problem.INVALID_CURSOR, Problem.INVALID_VALUE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
@@ -13,9 +13,11 @@ from shop.application.health import check_health
 from shop.web.metrics import describe_backlog
 from shop.web.replies import Reply
 from shop.web.requests import Service
+from shop.web.routing import router_of
 from shop.web.state import State
 
-router = APIRouter(tags=["operations"])
+# Scrapers and probes add parameters of their own.
+router = router_of("operations", is_strict=False)
 
 # Seconds for each optional dependency, which does not decide whether the service is ready.
 _OPTIONAL: Final = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderDetails, OrderSummary, Page
@@ -19,8 +19,9 @@ from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Key, Known, LoggedIn, MatchedIfGiven, unless_known, value
+from shop.web.routing import router_of
 
-router = APIRouter(prefix="/orders", tags=["orders"])
+router = router_of("orders", "/orders")
 
 _MOVE: dict[int | str, dict[str, Any]] = {
     **documented(Problem.ORDER_NOT_FOUND, Problem.WRONG_STATUS, Problem.PRECONDITION_FAILED, write=True, key=True),

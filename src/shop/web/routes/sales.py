@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from shop.web.models import SalesOfDays
 from shop.web.pages import NUMBER
 from shop.web.problems import documented
 from shop.web.requests import LoggedIn, value
+from shop.web.routing import router_of
 
-router = APIRouter(prefix="/sales", tags=["sales"])
+router = router_of("sales", "/sales")
 
 
 @router.get("", response_model=SalesOfDays, responses=documented())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from shop.application.commands.sessions import Tokens
@@ -12,8 +11,9 @@ from shop.web.models import Credentials, RefreshToken, SessionTokens, Verificati
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Anyone, LoggedIn, Service, value
+from shop.web.routing import router_of
 
-router = APIRouter(tags=["sessions"])
+router = router_of("sessions")
 
 
 @router.post(

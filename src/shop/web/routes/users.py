@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
 from fastapi import Path as InPath
+from fastapi import Query
 from starlette.responses import Response
 
 from shop.application.reads.models import OrderSummary, Page, PublicProfile, UserOrderSummary, UserSummary
@@ -19,8 +19,9 @@ from shop.web.pages import Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Anyone, Key, Known, LoggedIn, Matched, unless_known, value
+from shop.web.routing import router_of
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = router_of("users", "/users")
 
 SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
 
