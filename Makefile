@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-programs test-slow test-all lint type fmt bench bench-docs bench-load bench-consumers docs clean
+.PHONY: help demo generate check migrate migrate-down migrate-status new-migration test test-programs test-slow test-all lint type type-source type-generated fmt bench bench-docs bench-load bench-consumers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,9 +74,9 @@ new-migration: $(READY) ## create an empty migration: make new-migration name=cr
 check: $(READY) lint type ## everything that CI checks except the tests
 	@$(BIN)/sqlwright check
 
-test: $(READY) ## run the tests, against real servers; WITH=programs: also those of test-programs, in the same session
+test: $(READY) ## run the tests, against real servers; WITH='programs checkers': also those of test-programs and type-generated
 # One session collects the tests and starts the servers once.
-	@$(BIN)/python -m pytest $(PARALLEL) $(if $(filter programs,$(WITH)),-m 'not slow and not checkers')
+	@$(BIN)/python -m pytest $(PARALLEL) -m 'not slow$(foreach mark,$(filter-out $(WITH),programs checkers), and not $(mark))'
 
 test-programs: $(READY) ## run the tests that start, kill and restart whole programs
 # Only the files that have some: to collect the others takes as long as many of these tests.
@@ -105,10 +105,14 @@ lint: $(READY) ## run ruff, and check the import contracts
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
 
-type: $(READY) ## run mypy and pyright, both strict, on our code and on every package that the tests generate
+type: type-source type-generated ## run mypy and pyright, both strict, on our code and on every package that the tests generate
+
+type-source: $(READY) ## run mypy and pyright on our code
 	@$(BIN)/mypy & mypy=$$!; \
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python; pyright=$$?; \
 	wait $$mypy && exit $$pyright
+
+type-generated: $(READY) ## run mypy, pyright and ruff on every package that the tests generate
 	@$(BIN)/python -m pytest -m checkers tests/types/test_checkers.py
 
 fmt: $(READY) ## format, and fix what ruff can fix

@@ -34,7 +34,7 @@ from .test_schema_types import QUERIES as SCHEMA_TYPE_QUERIES
 from .test_schema_types import SCHEMA as SCHEMA_TYPE_SCHEMA
 from .test_stress import SOURCE as STRESS
 
-pytestmark = pytest.mark.checkers
+pytestmark = [pytest.mark.checkers, pytest.mark.long]
 
 _CALLS = Path(__file__).parent / "calls"
 _VECTORS = "CREATE EXTENSION vector; CREATE TABLE v (one vector(2), many vector[] NOT NULL);"
