@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import Sqlwright
-from tests.support.small_project import declare, write_files
+from tests.support.program import Sqlwright, run_here
+from tests.support.small_project import declare, write_project
+from tests.support.sqlc import Recordings
 
 QUERIES = """\
 -- name: Totals :many
@@ -49,11 +51,29 @@ UPDATE users SET name = @name WHERE id = @id AND name = @old RETURNING id;
 EXPLAINED = declare({"queries/users.sql": QUERIES})
 
 
-@pytest.fixture(autouse=True)
-def queries(project: Path) -> None:
-    write_files(project, EXPLAINED)
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory, proof_server: str, recordings: Recordings) -> Path:
+    """The project with what is generated from it, and its proofs on record."""
+    project = write_project(tmp_path_factory.mktemp("explained") / "project", EXPLAINED)
+    done = run_here(project, ("generate",), {"SQLWRIGHT_DATABASE_URL": proof_server}, recordings)
+    assert done.code == 0, done.err
+    return project
 
 
+@pytest.fixture(params=[True])
+def proven(request: pytest.FixtureRequest) -> bool:
+    """Whether the proofs are on record."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def project(tmp_path: Path, proven: bool, request: pytest.FixtureRequest) -> Path:
+    if proven:
+        return shutil.copytree(request.getfixturevalue("generated"), tmp_path / "project")
+    return write_project(tmp_path / "project", EXPLAINED)
+
+
+@pytest.mark.parametrize("proven", [False])
 def test_every_column_and_the_rows_are_explained(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "Totals")
     assert done.code == 0

@@ -34,6 +34,14 @@ def proof_of(connection: psycopg.Connection, sql: str, *types: str) -> Statement
     return prove_statement(connection, SchemaFacts.load(connection), Statement(sql, types, frozenset(), returns_rows=True))
 
 
+def test_the_loss_of_the_connection_is_no_refusal_of_the_statement(connection: psycopg.Connection) -> None:
+    with psycopg.connect(connection.info.dsn, autocommit=True) as lost:
+        facts = SchemaFacts.load(lost)
+        connection.execute("SELECT pg_terminate_backend(%s, 10000)", [lost.info.backend_pid])
+        with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+            prove_statement(lost, facts, Statement("SELECT 1", (), frozenset(), returns_rows=True))
+
+
 def test_a_reason_points_at_the_join_that_it_names(connection: psycopg.Connection) -> None:
     sql = "SELECT 'é', o.total FROM users u\nLEFT OUTER JOIN orders o ON o.user_id = u.id"
     column = proof_of(connection, sql).columns[1]

@@ -258,9 +258,10 @@ def analysed_query(connection: psycopg.Connection[Any], sql: str, param_types: S
             result = pgconn.prepare(b"", sql.encode(connection.info.encoding), param_types)
     finally:
         connection.remove_notice_handler(collect)
-        pgconn.exec_(undo)
+        if not connection.closed:
+            pgconn.exec_(undo)
     if connection.closed:
-        raise psycopg.OperationalError(result.get_error_message())
+        raise psycopg.OperationalError(result.get_error_message(connection.info.encoding))
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise psycopg.errors.lookup((result.error_field(pq.DiagnosticField.SQLSTATE) or b"XX000").decode())(
             result.get_error_message(connection.info.encoding)
