@@ -24,6 +24,12 @@ from shop.local_servers import redis_server
 from .servers import frozen
 
 
+def this_minute() -> Callable[[], float]:
+    """Return a clock of a minute that has just begun: at the end of one, a part of what was allowed no longer counts."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
+
+
 async def noticed(redis_url: str) -> None:
     """Return when the event loop knows what has happened to connections: before the answer of another one."""
     async with open_cache_store(redis_url) as another:
@@ -32,7 +38,7 @@ async def noticed(redis_url: str) -> None:
 
 async def test_a_process_limits_by_itself_while_redis_does_not_answer(tmp_path: Path) -> None:
     with redis_server(tmp_path) as redis:
-        async with open_rate_limit("test", 2, redis.url) as rates:
+        async with open_rate_limit("test", 2, redis.url, this_minute()) as rates:
 
             async def allowed(who: str) -> list[bool]:
                 return [await rates.hit(who) is None for _ in range(4)]
@@ -45,7 +51,8 @@ async def test_a_process_limits_by_itself_while_redis_does_not_answer(tmp_path: 
 
 async def test_a_redis_that_has_lost_its_data_allows_no_more(tmp_path: Path) -> None:
     with redis_server(tmp_path) as redis:
-        async with open_rate_limit("lost", 3, redis.url) as rates, open_rate_limit("lost", 3, redis.url) as other:
+        clock = this_minute()
+        async with open_rate_limit("lost", 3, redis.url, clock) as rates, open_rate_limit("lost", 3, redis.url, clock) as other:
             assert [await rates.hit("ada") is None for _ in range(2)] == [True] * 2
             redis.kill()
             redis.start()
@@ -88,7 +95,7 @@ async def test_a_process_that_is_slow_itself_does_not_take_redis_for_down(redis_
             time.sleep(0.3)  # noqa: ASYNC251 the point of the test
             await asyncio.sleep(0)
 
-    async with open_rate_limit("slow", 2, redis_url) as rates:
+    async with open_rate_limit("slow", 2, redis_url, this_minute()) as rates:
         assert await rates.hit("ada") is None
         busy = asyncio.create_task(occupy())
         # Each needs a connection of its own.
@@ -98,7 +105,7 @@ async def test_a_process_that_is_slow_itself_does_not_take_redis_for_down(redis_
 
 
 async def test_any_number_of_callers_at_once_is_served(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with open_rate_limit("many", 3, redis_url) as rates:
+    async with open_rate_limit("many", 3, redis_url, this_minute()) as rates:
         assert (await asyncio.gather(*(rates.hit("ada") for _ in range(300)))).count(None) == 3
     assert caplog.messages == []
     async with open_redis(redis_url, answer_within=30, retries=0) as redis:

@@ -141,13 +141,15 @@ async def _answer(question: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> AsyncGenerator[SlidingWindowRateLimit]:
+async def open_rate_limit(
+    name: str, per_minute: int, redis_url: str | None, clock: Callable[[], float] = time.monotonic
+) -> AsyncGenerator[SlidingWindowRateLimit]:
     """Open a limit in Redis, or without a URL in memory, and close its connections at the end. Redis is connected to on first use.
 
     Limits with different names count apart.
     """
     if redis_url is None:
-        yield SlidingWindowRateLimit(per_minute, None)
+        yield SlidingWindowRateLimit(per_minute, None, clock)
         return
     from limits.aio.storage import RedisStorage
 
@@ -163,4 +165,4 @@ async def open_rate_limit(name: str, per_minute: int, redis_url: str | None) -> 
             key_prefix=f"shop:{name}",
             connection_pool=pool,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] it is typed as an option of connections
         )
-        yield SlidingWindowRateLimit(per_minute, storage)
+        yield SlidingWindowRateLimit(per_minute, storage, clock)
