@@ -1,5 +1,5 @@
 -- migrate:up
--- The search for addresses in a dead letter takes a second at most, whatever its sender wrote: escapes are decoded in one pass, what several
+-- The search for addresses in a dead letter takes a second or two at most, whatever its sender wrote: escapes are decoded in one pass, what several
 -- readings have in common is examined once, and the content of a message that can be read in too many ways is not kept.
 
 -- The text with its escapes decoded to what may be a character of an address, and else to spaces. The parts of the expression: the escape,
@@ -27,24 +27,26 @@ RETURN (
             THEN ('x' || lpad(concat(token[2], token[3], token[4], token[5]), 8, '0'))::bit(32)::integer
             WHEN token[1] = '&amp;' THEN ascii('&')
             WHEN token[1] = '&apos;' THEN ascii('''')
+            WHEN token[1] = '&commat;' THEN ascii('@')
+            WHEN token[1] = '&period;' THEN ascii('.')
             -- A sign stands for itself, as an apostrophe in a string.
             WHEN right(token[1], 1) ~ '[.!#$%&''*+/=?^_`{|}~@-]' THEN ascii(right(token[1], 1))
         END
     ) AS meaning (code)
 );
 
--- What the text of a message says, in each way to read its escapes that makes a difference. If that is more than 2^20 characters, the last
+-- What the text of a message says, in each way to read its escapes that makes a difference. If that is more than 2^21 characters, the last
 -- row is NULL.
 CREATE OR REPLACE FUNCTION readings(stored text) RETURNS SETOF text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
-    in_code CONSTANT text := '(\\+(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|.))';
-    in_pages CONSTANT text := '(&#[xX]([0-9A-Fa-f]{1,6});|&#()()()()()([0-9]{1,7});|&[A-Za-z]{2,8};)';
+    in_code CONSTANT text := '(\\+(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|[ux]\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|.))';
+    in_pages CONSTANT text := '(&#[xX]([0-9A-Fa-f]{1,6});?|&#()()()()()([0-9]{1,7});?|&[A-Za-z]{2,8};)';
     in_urls CONSTANT text := '(%(?:25)*([0-9A-Fa-f]{2}))';
     in_mail CONSTANT text := '(=([0-9A-Fa-f]{2}))';
     texts text[] := ARRAY[stored];
     outer_reading text;
     reading text;
-    left_over integer := 1048576;
+    left_over integer := 2097152;
 BEGIN
     -- Lines that a mail continues.
     IF stored ~ '=(\\+r)?\\+n' THEN
@@ -71,14 +73,18 @@ BEGIN
     );
     FOREACH outer_reading IN ARRAY texts LOOP
         FOR reading IN
-            SELECT outer_reading
-            UNION ALL
-            SELECT public.unescaped(outer_reading, in_urls) WHERE outer_reading ~ in_urls
-            UNION ALL
+            -- URLs may be in a mail.
+            WITH mails AS (
+                SELECT outer_reading AS mail
+                UNION
+                SELECT public.unescaped(outer_reading, in_mail) WHERE outer_reading ~ in_mail
+            )
+            SELECT mail FROM mails
+            UNION
+            SELECT public.unescaped(mail, in_urls) FROM mails WHERE mail ~ in_urls
+            UNION
             -- In a form, a plus is a space.
-            SELECT public.unescaped(replace(outer_reading, '+', ' '), in_urls) WHERE outer_reading ~ in_urls AND strpos(outer_reading, '+') > 0
-            UNION ALL
-            SELECT public.unescaped(outer_reading, in_mail) WHERE outer_reading ~ in_mail
+            SELECT public.unescaped(replace(mail, '+', ' '), in_urls) FROM mails WHERE mail ~ in_urls AND strpos(mail, '+') > 0
         LOOP
             left_over := left_over - length(reading);
             IF left_over < 0 THEN
@@ -166,7 +172,7 @@ RETURN (
     ) AS found (word)
 );
 
--- What is larger than 64 KiB is no event of this service, nor is what has escapes for more than 2^20 characters, and its content is not kept:
+-- What is larger than 64 KiB is no event of this service, nor is what has escapes for more than 2^21 characters, and its content is not kept:
 -- its sender could make the search take as long as he likes. It is in the stream until the broker removes it.
 CREATE OR REPLACE FUNCTION inbox_bury() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

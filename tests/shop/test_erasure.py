@@ -725,7 +725,12 @@ ENCODINGS: list[Encoding] = [
     lambda text: b"".join(b"&#x%x;" % each for each in text),
     lambda text: b"".join(b"\\u{%x}" % each for each in text),
     lambda text: html.escape(html.escape(text.decode("latin-1"))).encode("ascii", "xmlcharrefreplace"),
+    lambda text: b"".join(b"\\x{%x}" % each for each in text),
+    lambda text: b"".join(b"&#%d" % each for each in text),
+    lambda text: html.escape(text.decode("latin-1")).replace("@", "&commat;").replace(".", "&period;").encode("ascii", "xmlcharrefreplace"),
     lambda text: b"q=to+" + quote_plus(text).encode() + b"+now",
+    # The link of a mail.
+    lambda text: quopri.encodestring(b'<a href="https://example.org/out?e=' + quote(text, safe="").encode() + b'">', quotetabs=True),
     lambda text: b"VALUES ('" + text.replace(b"'", b"''") + b"')",
 ]
 BYTES_AROUND = [

@@ -37,6 +37,7 @@ from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.passwords import DEFAULT, Argon2PasswordHasher, parameters
 from shop.infrastructure.postgres.pool import Pool, PoolOptions, open_pool
 from shop.infrastructure.postgres.reads.repositories import read_repositories
+from shop.infrastructure.postgres.schema import SCHEMA_VERSION
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
 
 from .databases import KEPT
@@ -119,6 +120,19 @@ async def test_a_database_with_an_older_table_is_reported(conn: AsyncConnection[
     with pytest.raises(DatabaseNotReady, match=r'^the migrations are not applied \(column "phone" does not exist\)$'):
         async with open_shop(settings(database_url)):
             pass
+
+
+async def test_an_older_schema_is_refused_also_if_it_has_all_columns(conn: AsyncConnection[Any], database_url: str) -> None:
+    await conn.execute("UPDATE schema_migrations SET version = '2' WHERE version = %s", [SCHEMA_VERSION])
+    with pytest.raises(DatabaseNotReady, match=rf"^the migrations are not applied: .*, but this code requires {SCHEMA_VERSION}$"):
+        async with open_shop(settings(database_url)):
+            pass
+
+
+async def test_a_newer_schema_is_accepted_as_during_a_deployment(conn: AsyncConnection[Any], database_url: str) -> None:
+    await conn.execute("INSERT INTO schema_migrations (version) VALUES ('9')")
+    async with open_shop(settings(database_url)) as shop:
+        assert shop.broker is None
 
 
 async def test_only_queries_go_to_the_replica(database_url: str, new_database: Callable[[str], str]) -> None:

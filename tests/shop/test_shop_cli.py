@@ -39,7 +39,7 @@ from shop.domain.result import Ok
 from shop.domain.users import EmailTaken, UserHasOrders, UserNotFound
 from shop.domain.values import EmailAddress, InvalidValue, UserId
 from shop.infrastructure.nats.broker import open_broker
-from shop.infrastructure.postgres.health import SCHEMA_VERSION
+from shop.infrastructure.postgres.schema import SCHEMA_VERSION
 from shop.local_servers import nats_server, redis_server
 from tests.support.waiting import wait_until
 

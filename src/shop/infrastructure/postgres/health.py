@@ -19,13 +19,11 @@ from shop.application.messaging.broker import BrokerUnavailable, StreamExtent
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of
 from shop.infrastructure.postgres.pool import make_durable
+from shop.infrastructure.postgres.schema import OutdatedSchema, schema_version
 from shop_db import outbox, users
 
 # The outbox is counted up to this number.
 _MAX_COUNTED = 10_000
-
-SCHEMA_VERSION = "20261122082000"
-"""The newest migration that this code requires."""
 
 # `shop prune` runs every day.
 _ERASURE_LIMIT = timedelta(days=2)
@@ -73,13 +71,11 @@ class PostgresHealth:
         """Check the version of the schema. A newer version than this code requires is accepted, as during a deployment."""
         async with self._connected() as conn:
             try:
-                row = await (await conn.execute("SELECT max(version) FROM schema_migrations")).fetchone()
+                return f"version {await schema_version(conn)}"
             except UndefinedTable:
                 raise Unhealthy("no migration has been applied") from None
-        version = row[0] if row else None
-        if version is None or version < SCHEMA_VERSION:
-            raise Unhealthy(f"the schema is at version {version or 'none'}, but this code requires {SCHEMA_VERSION}")
-        return f"version {version}"
+            except OutdatedSchema as error:
+                raise Unhealthy(str(error)) from None
 
     async def outbox(self) -> str:
         """Check the age of pending events, and that there are no dead letters."""

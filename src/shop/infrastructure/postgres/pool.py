@@ -21,6 +21,7 @@ from shop.application.outages import Outage
 from shop.infrastructure.postgres.connection import Connection
 from shop.infrastructure.postgres.errors import message_of, messages_of
 from shop.infrastructure.postgres.recovering_pool import RecoveringPool
+from shop.infrastructure.postgres.schema import OutdatedSchema, schema_version
 from shop_db import answers, audit, inbox, logins, orders, outbox, users
 
 _log = logging.getLogger("shop.pool")
@@ -221,6 +222,10 @@ async def _read_once(conn: Connection) -> None:
         await inbox.list_dead_messages(conn, at_most=0)
         await answers.get_answer(conn, scope="", key="")
         await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
+        # Those that change only functions, rights or constraints.
+        await schema_version(conn)
+    except OutdatedSchema as error:
+        raise DatabaseNotReady(f"the migrations are not applied: {error}") from None
     except (UndefinedTable, UndefinedColumn) as error:
         # PostgreSQL raises this during parsing, so its message contains no value.
         raise DatabaseNotReady(f"the migrations are not applied ({error.diag.message_primary})") from None
