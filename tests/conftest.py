@@ -42,11 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    # One more than processors: tests wait for servers, programs and deadlines for a good part of their time.
+    # Two more than processors: tests wait for servers, programs and deadlines for a good part of their time.
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return processors + 1
+    return processors + 2
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

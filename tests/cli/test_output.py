@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -61,10 +62,10 @@ def test_output_that_cannot_be_written_has_a_message_and_an_exit_status_of_its_o
     assert (ran.returncode, ran.stderr) == (74, f"{LOST}{reason}\n")
 
 
-@pytest.mark.parametrize("command", ["--help", "inspect"])
-def test_a_reader_that_has_gone_is_no_message(project: Path, environ: dict[str, str], command: str) -> None:
+@pytest.mark.parametrize("command", ["--help", "inspect", "check"])
+def test_a_reader_that_has_gone_ends_the_program_without_a_message(project: Path, environ: dict[str, str], command: str) -> None:
     ran = shell(project, f"sqlwright {command} > >(exec true)", **environ)
-    assert (ran.returncode, ran.stderr) == (1, "")
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("way", [">&-", ">/dev/full"])
@@ -82,8 +83,12 @@ def test_a_message_that_cannot_be_written_changes_no_status(project: Path, envir
     ]
 
 
-def test_a_width_of_zero_is_none(project: Path) -> None:
+@pytest.mark.parametrize("width", ["0", "2147483648"])
+def test_a_width_that_no_terminal_has_is_none(project: Path, width: str) -> None:
     for command in ("--help", "nonsense"):
-        found, wanted = (shell(project, f"{unset}sqlwright {command}", COLUMNS="0") for unset in ("", "unset COLUMNS; "))
+        # So that a width that is taken for one does not use the memory of the machine.
+        found, wanted = (
+            shell(project, f"ulimit -v 4000000; {unset}sqlwright {command}", COLUMNS=width) for unset in ("", "unset COLUMNS; ")
+        )
         assert (found.stdout, found.stderr, found.returncode) == (wanted.stdout, wanted.stderr, wanted.returncode)
         assert found.stdout + found.stderr

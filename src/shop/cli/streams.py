@@ -8,6 +8,9 @@ import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, TextIO
 
+# No terminal is 10,000 columns wide.
+_WIDTH_DIGITS = 4
+
 
 class _Unfailing(FileIO):
     """A file that loses what cannot be written. `failure` is the first one."""
@@ -44,9 +47,9 @@ def prepare() -> None:
         if isinstance(stream, TextIOWrapper):
             # Where the terminal cannot encode a character, write it escaped.
             stream.reconfigure(errors="backslashreplace")
-    # Rich would fit its lines to a width of 0, and print nothing.
+    # Rich would fit its lines to any width: to one of 0 by printing nothing, to a huge one in as much memory.
     width = os.environ.get("COLUMNS", "")
-    if not (width.isascii() and width.isdigit() and width.strip("0")):
+    if not (width.isascii() and width.isdigit() and width.strip("0") and len(width) <= _WIDTH_DIGITS):
         os.environ.pop("COLUMNS", None)
 
 

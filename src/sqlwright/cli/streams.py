@@ -10,6 +10,10 @@ from typing import Any, TextIO
 
 # EX_IOERR of sysexits.h: it says nothing about the input.
 OUTPUT_LOST = 74
+# What a shell says of a program that SIGPIPE has ended, as it ends most programs.
+_NO_READER = 141
+# No terminal is 10,000 columns wide.
+_WIDTH_DIGITS = 4
 
 
 class _Unfailing(FileIO):
@@ -43,9 +47,9 @@ def prepare() -> None:
         sys.stdout = _unfailing(1, sys.stdout)
     if sys.stderr is sys.__stderr__:
         sys.stderr = _unfailing(2, sys.stderr)
-    # Rich would fit its lines to a width of 0, and print nothing.
+    # Rich would fit its lines to any width: to one of 0 by printing nothing, to a huge one in as much memory.
     width = os.environ.get("COLUMNS", "")
-    if not (width.isascii() and width.isdigit() and width.strip("0")):
+    if not (width.isascii() and width.isdigit() and width.strip("0") and len(width) <= _WIDTH_DIGITS):
         os.environ.pop("COLUMNS", None)
 
 
@@ -66,7 +70,7 @@ def exit_status(status: str | int | None) -> str | int | None:
         return status
     if isinstance(failure, BrokenPipeError):
         # Whoever reads has seen enough.
-        return status or 1
+        return status or _NO_READER
     sys.stderr.write(f"error: cannot write the output: {failure.strerror}\n")
     return status or OUTPUT_LOST
 
