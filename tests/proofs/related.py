@@ -142,7 +142,8 @@ def empty_patch(
     both, unchanged = prove_unchanged(VariedQuery(connection, facts, patch, statement, described, patch.variation or ir.Variation()), proof)
     name, table = column
     relation = facts.relation(_oid(connection, table))
-    meddling = any(facts.relation(oid).before_triggers for oid in (relation.oid, *relation.descendants))
+    oids = [relation.oid, *relation.descendants]
+    meddling = any(facts.relation(oid).before_triggers for oid in oids) or _sees_by_chance(connection, oids)
     head, _, tail = unchanged.sql.removeprefix("SELECT ").partition(f"\nFROM {table}")
     idle = "" if meddling else f"UPDATE {table} SET {name} = {table}.{name}{tail} RETURNING {head}"
     return Empty(facts, both, unchanged, idle, unchanged.params)
@@ -151,6 +152,12 @@ def empty_patch(
 def _oid(connection: psycopg.Connection, table: str) -> int:
     row = connection.execute("SELECT %s::regclass::oid::int8", [table]).fetchone()
     return row[0] if row else 0
+
+
+def _sees_by_chance(connection: psycopg.Connection, tables: Sequence[int]) -> bool:
+    """Return whether a policy of a table lets two statements see different rows."""
+    query = "SELECT EXISTS (SELECT FROM pg_policy WHERE polrelid = ANY (%s) AND pg_get_expr(polqual, polrelid) LIKE '%%sees(%%')"
+    return connection.execute(query, [list(tables)]).fetchone() == (True,)
 
 
 def _rows(result: pq.abc.PGresult) -> list[list[bytes | None]]:
