@@ -237,8 +237,13 @@ class Checked:
         """What the level forbids."""
         return [
             *(f"defect: {each}" for each in self.history.defects),
-            *(f"{self.level}: {finding}" for finding in self.findings if finding.anomaly in self.level.forbidden),
+            *(f"{self.level}: {finding}{self._steps(finding)}" for finding in self.findings if finding.anomaly in self.level.forbidden),
         ]
+
+    def _steps(self, finding: Finding) -> str:
+        """Return what the transactions of a finding did, a line for each: the same seed does not show it again."""
+        own = ((number, self.history.transactions[number]) for number in finding.transactions)
+        return "".join(f"\n    {number}: {each.outcome.name}, {', '.join(map(str, each.steps))}" for number, each in own)
 
     def __str__(self) -> str:
         found = dict(Counter(str(finding.anomaly) for finding in self.findings))
