@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sysconfig
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _START_TIMEOUT = 30.0
+_PORTS = range(20_000, 32_768)
 
 
 class ServerNotStarted(Exception):
@@ -73,7 +75,7 @@ def nats_server(folder: Path, *, sync_interval: str = "always") -> Generator[Loc
 
     By default it syncs each message before it acknowledges it; the default of NATS is every two minutes.
     """
-    port, monitoring_port = _free_port(), _free_port()
+    port, monitoring_port = free_port(), free_port()
     config = folder / "nats.conf"
     # The only setting without a command line argument.
     config.write_text(f'jetstream {{ sync_interval: "{sync_interval}" }}\n', encoding="utf-8")
@@ -87,7 +89,7 @@ def nats_server(folder: Path, *, sync_interval: str = "always") -> Generator[Loc
 @contextmanager
 def redis_server(folder: Path) -> Generator[LocalServer]:
     """Run a Redis server without persistence. Raises `ServerNotStarted`."""
-    port = _free_port()
+    port = free_port()
     command = [_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     with _running(LocalServer(command, port, f"redis://127.0.0.1:{port}", folder / "redis.log")) as server:
         yield server
@@ -109,8 +111,10 @@ def _program(name: str) -> str:
     return path
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Return a port that nothing uses, below those of outgoing connections, one of which could take it before the server does."""
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

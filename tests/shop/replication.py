@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from shop.local_servers import free_port
 from sqlwright.postgres import embedded
 from tests.support.servers import make_folder
 
@@ -26,9 +26,7 @@ class Server:
     def __init__(self, binaries: Path, data: Path) -> None:
         self._binaries = binaries
         self._data = data
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres?sslmode=disable"
 
     def sibling(self, name: str) -> Server:
