@@ -12,7 +12,7 @@ DOCS_READY := $(VENV)/.ready-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO := .sqlwright/demo
 GROUPS := shop demo test lint
-# Two processes more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
+# One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Where it is set, every process of the tests compiles all modules again.

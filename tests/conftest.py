@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 import typer.testing
+from hypothesis import HealthCheck, settings
 
 from tests.support.projects import Compiler
 from tests.support.servers import MAJORS, ReadyCluster, Servers, make_folder, newest_server
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
     config.add_cleanup(patch.undo)
+    # How long an example takes depends on what else the machine does.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     # sqlc prepares its parser, which takes it a second, for each block that it reads at the same time.
     os.environ.setdefault("GOMAXPROCS", "1")
     # PostgreSQL refuses to run as root and then runs as another user, who must reach its data. pytest closes the folder that all of its
@@ -42,11 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    # Two more than processors: tests wait for servers, programs and deadlines for a good part of their time.
+    # One more than processors: tests wait for servers, programs and deadlines for a good part of their time.
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return processors + 2
+    return processors + 1
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

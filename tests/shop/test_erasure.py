@@ -295,7 +295,7 @@ def direct(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield conn
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(addresses, min_size=2, max_size=6, unique_by=str.lower), sizes)
 def test_no_traces_of_others_are_erased_however_alike_their_addresses_are(
     direct: psycopg.Connection[Any], emails: list[str], at_most: int
@@ -336,7 +336,7 @@ async def test_who_was_not_erased_keeps_everything(pool: Pool, conn: Connection,
 steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(before=[(0, 0, True), (0, 1, False), (1, 0, True), (1, 2, False), (0, 0, True), (0, 1, True)], after=[], at_most=1)
 @example(before=[(0, 0, True)], after=[(1, 0, True), (1, 2, True)], at_most=1)
 @given(steps, steps, sizes)
@@ -745,7 +745,7 @@ BYTES_AROUND = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     address=st.sampled_from(["o'brien+x@example.org", "Zoe=3@example.org", "new@example.org", "x25@c.co"]),
     around=st.sampled_from(BYTES_AROUND),

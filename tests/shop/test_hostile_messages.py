@@ -152,7 +152,7 @@ def handled_behind(pool: Pool, nats_broker: NatsBroker) -> Callable[[], Awaitabl
     return consume
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(BODIES, TOKENS | st.just(b"order"), HEADERS)
 @example(wild(), b"a\x0bb", None)
 @example(wild(), b"\xff", None)
@@ -178,7 +178,7 @@ async def test_the_event_behind_messages_that_are_odd_is_handled(stranger: Stran
 OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.datetimes(timezones=OFFSETS))
 @example(datetime(2026, 11, 22, 7, tzinfo=timezone(timedelta(hours=23, minutes=59))))
 @example(datetime(1, 1, 1, tzinfo=UTC))
@@ -206,7 +206,7 @@ def restored(text: str) -> bytes:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary() | st.text("\\x0é\0", max_size=9).map(str.encode) | st.sampled_from(NOT_A_MESSAGE))
 async def test_what_cannot_be_read_is_a_dead_letter_that_keeps_its_bytes_and_can_be_shown_and_discarded(pool: Pool, body: bytes) -> None:
     unreadable = read_message(body)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sysconfig
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,17 +17,10 @@ import pytest
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.domain.events import UserRegistered
 from shop.infrastructure.nats.broker import open_broker
-from shop.local_servers import LocalServer
+from shop.local_servers import LocalServer, free_port
 
 from .events import USER, message
 from .test_notifications import certified
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

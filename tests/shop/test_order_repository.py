@@ -46,7 +46,7 @@ async def test_a_placed_order_is_returned_unchanged(users: UserRepository, order
     assert await orders.get(placed.id) == Ok(placed)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(lines, min_size=1, max_size=100))
 async def test_any_lines_are_returned_unchanged_and_in_order(
     users: UserRepository, orders: OrderRepository, ordered: list[OrderLine]

@@ -453,7 +453,7 @@ async def test_events_that_may_be_committed_are_reported_also_after_a_cancellati
 # --- The order's states, in the database --------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["pay", "ship", "cancel"]), max_size=6))
 async def test_any_sequence_of_transitions_has_the_result_of_the_domain(
     transactions: Transactions[Repositories], order: Order, conn: AsyncConnection[Any], moves: list[str]

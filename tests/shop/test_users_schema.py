@@ -84,7 +84,7 @@ def test_both_times_are_required(table: Connection[Any], column: LiteralString) 
         table.execute(f"UPDATE users SET {column} = NULL")
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}@[A-Za-z0-9]{1,20}\.[A-Za-z]{2,10}", fullmatch=True))
 def test_the_domain_and_the_index_agree_on_the_case_of_addresses(table: Connection[Any], address: str) -> None:
     row = table.execute("SELECT lower(%s), lower(%s)", [address.upper(), address]).fetchone()

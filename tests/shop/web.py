@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import subprocess
 import sys
 import uuid
@@ -28,6 +27,7 @@ from shop.bootstrap.settings import Settings
 from shop.domain.result import Ok
 from shop.domain.users import Role
 from shop.domain.values import UserId
+from shop.local_servers import free_port
 from shop.web.app import create_app
 from shop.web.connections import Connections
 from shop.web.middleware import Limits
@@ -154,9 +154,7 @@ class Served:
 @contextmanager
 def served(database_url: str, *options: str, **environment: str) -> Generator[Served]:
     """Run `shop serve` until the end of the block, with options of the program."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-X", "utf8", "-m", "shop.cli", *options, "serve", "--port", str(port)],
         env={**os.environ, "DATABASE_URL": database_url, "SHOP_HTTP_DRAIN": "0", **environment},
