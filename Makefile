@@ -15,6 +15,8 @@ GROUPS := shop demo test lint
 # One process more than processors; the tests of a file stay together, since they share servers and compiled projects. The long files come first.
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+$(foreach word,$(filter-out programs checkers,$(WITH)),$(error WITH=$(word) is unknown: name programs, checkers, or both))
+
 # Where it is set, every process of the tests compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
