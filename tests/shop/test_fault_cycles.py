@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -11,16 +12,16 @@ from .faults.cycles import Anomaly, Append, Outcome, Read, Step, Transaction, ch
 X, Y, Z = 1, 2, 3
 
 
-def committed(*steps: Step) -> Transaction:
-    return Transaction(steps, Outcome.COMMITTED)
+def committed(*steps: Step, at: tuple[float, float] | None = None) -> Transaction:
+    return Transaction(steps, Outcome.COMMITTED, at)
 
 
 def aborted(*steps: Step) -> Transaction:
     return Transaction(steps, Outcome.ABORTED)
 
 
-def unknown(*steps: Step) -> Transaction:
-    return Transaction(steps, Outcome.UNKNOWN)
+def unknown(*steps: Step, at: tuple[float, float] | None = None) -> Transaction:
+    return Transaction(steps, Outcome.UNKNOWN, at)
 
 
 def x(*values: int) -> Read:
@@ -81,6 +82,27 @@ CASES: dict[str, tuple[list[Transaction], dict[int, list[int]], set[tuple[Anomal
     ),
     "write skew": (
         [committed(x(), y(), Append(X, 1)), committed(x(), y(), Append(Y, 2))],
+        {X: [1], Y: [2]},
+        {(Anomaly.G2_ITEM, (0, 1))},
+    ),
+    # The third saw the second one, which the first one did not, and does not see the first one.
+    "read-only anomaly, of commits at the same time": (
+        [committed(x(), Append(Y, 1), at=(1, 3)), committed(Append(X, 2), at=(2, 4)), committed(x(2), y(), at=(5, 6))],
+        {X: [2], Y: [1]},
+        {(Anomaly.G2_OF_COMMITS, (0, 1, 2))},
+    ),
+    "read-only anomaly, of an unknown commit": (
+        [committed(x(), Append(Y, 1), at=(3, 4)), unknown(Append(X, 2), at=(1, math.inf)), committed(x(2), y(), at=(5, 6))],
+        {X: [2], Y: [1]},
+        {(Anomaly.G2_OF_COMMITS, (0, 1, 2))},
+    ),
+    "read-only anomaly, of commits one after the other": (
+        [committed(x(), Append(Y, 1), at=(3, 4)), committed(Append(X, 2), at=(1, 2)), committed(x(2), y(), at=(3, 4))],
+        {X: [2], Y: [1]},
+        {(Anomaly.G2_ITEM, (0, 1, 2))},
+    ),
+    "write skew, of commits at the same time": (
+        [committed(x(), y(), Append(X, 1), at=(1, 2)), committed(x(), y(), Append(Y, 2), at=(1, 2))],
         {X: [1], Y: [2]},
         {(Anomaly.G2_ITEM, (0, 1))},
     ),

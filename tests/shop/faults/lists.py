@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -51,7 +53,8 @@ LEVELS: Final = (
     Level(Isolation.REPEATABLE_READ, False, _SNAPSHOT),
     Level(Isolation.SERIALIZABLE, False, _SNAPSHOT | {Anomaly.G2_ITEM}),
 )
-"""What each level promises: PostgreSQL's manual, 13.2; its repeatable read is snapshot isolation."""
+"""What each level promises: PostgreSQL's manual, 13.2; its repeatable read is snapshot isolation. Of serializable it keeps all but
+`Anomaly.G2_OF_COMMITS`."""
 
 
 async def _read(conn: AsyncConnection[Any], *, key: int) -> tuple[tuple[int, ...], int]:
@@ -80,11 +83,24 @@ async def _append_to(conn: AsyncConnection[Any], *, key: int, value: int, versio
 
 
 class Lists:
-    """The repository of the lists."""
+    """The repository of the lists. `committing` is when the COMMIT of its transaction was sent, and when it was answered."""
 
     def __init__(self, queries: Queries) -> None:
         self._query = queries
         self._versions: dict[int, int] = {}
+        self.committing: tuple[float, float] | None = None
+
+    def timed(self, commit: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Return the function that commits with the times recorded."""
+
+        async def commit_timed() -> None:
+            started = time.monotonic()
+            # Without an answer, it may take effect at any time.
+            self.committing = started, math.inf
+            await commit()
+            self.committing = started, time.monotonic()
+
+        return commit_timed
 
     async def read(self, key: int) -> tuple[int, ...]:
         """Return the values of a list."""
@@ -109,7 +125,9 @@ def _lists_on(begin: BeginUnitOfWork[Any]) -> BeginUnitOfWork[Lists]:
             assert isinstance(uow, PostgresUnitOfWork)
             # Transactions of lists in random order often wait for each other.
             await uow._conn.execute("SET LOCAL deadlock_timeout = '20ms'")  # pyright: ignore[reportPrivateUsage] for tests
-            uow.repositories = Lists(uow._queries)  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue] in place of the service's
+            lists = Lists(uow._queries)  # pyright: ignore[reportPrivateUsage] for tests
+            uow.repositories = lists  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue] in place of the service's
+            uow.commit = lists.timed(uow.commit)  # type: ignore[method-assign] # pyright: ignore[reportAttributeAccessIssue] with the times
             yield uow  # type: ignore[misc] # pyright: ignore[reportReturnType] as above
 
     def begin_one() -> AbstractAsyncContextManager[UnitOfWork[Lists]]:
@@ -178,15 +196,15 @@ class ListClient:
     async def _run_one(self) -> None:
         chance = self._keys.chance
         plan = [chance.random() < 0.5 for _ in range(chance.randint(1, 4))]
-        attempts: list[list[Step]] = []
+        attempts: list[tuple[list[Step], Lists]] = []
         committed: set[int] = set()
 
         async def work(operation: Operation[Lists]) -> Result[int, Any]:
             await operation.claim_key()
             # Appended values are unique in each attempt, so that one that was reported as rolled back is recognised if it was not.
-            attempts.append([])
+            attempts.append(([], operation.repositories))
             for is_append in plan:
-                await self._step(operation.repositories, attempts[-1], is_append=is_append)
+                await self._step(operation.repositories, attempts[-1][0], is_append=is_append)
             if once is not None:
                 await operation.done("lists")
             operation.commit()
@@ -207,9 +225,9 @@ class ListClient:
                 pass
         self._history.outcomes["done" if committed else "unknown" if is_open else "failed"] += 1
         self._history.outcomes["repeated attempts"] += max(0, len(attempts) - 1)
-        for number, steps in enumerate(attempts):
+        for number, (steps, lists) in enumerate(attempts):
             outcome = Outcome.COMMITTED if number in committed else Outcome.UNKNOWN if is_open else Outcome.ABORTED
-            self._history.transactions.append(Transaction(tuple(steps), outcome))
+            self._history.transactions.append(Transaction(tuple(steps), outcome, lists.committing))
 
     async def _step(self, lists: Lists, steps: list[Step], *, is_append: bool) -> None:
         if not is_append:
