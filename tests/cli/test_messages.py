@@ -171,3 +171,72 @@ def test_errors_of_sqlc_hide_no_mistake_in_name_lines_and_annotations(project: P
     assert [":".join(place).removeprefix("  --> queries/") for place in places] == expected
     for words in ("nme", ":two", "@nulable", "duplicate query name: Twice", ":copyfrom", "@stream is not in the comment"):
         assert words in done.err
+
+
+HIDDEN_NAMES = declare(
+    {
+        "queries/users.sql": """\
+-- name: Wrong :many
+SELECT nme FROM users;
+
+-- name: Streamed :one
+-- @stream
+SELECT id FROM users WHERE id = @id;
+
+-- name: One :many
+-- @one first any will do
+SELECT id FROM users;
+
+-- name: Optional :many
+-- @optional nme
+SELECT id FROM users WHERE name = @name;
+
+-- name: Ordered :many
+-- @order by_id
+-- @order newest: created DESC
+SELECT * FROM users ORDER BY id;
+
+-- name: Claimed :many
+-- @notnull nme always set
+SELECT id, name FROM users;
+
+-- name: Good :many
+-- @optional name
+-- @order by_id
+-- @order by_name: lower(name), id
+-- @notnull upper always set
+SELECT id, upper(name) AS "upper!" FROM users WHERE name = @name ORDER BY id;
+
+-- name: Numbered :many
+-- @optional name
+-- @notnull name always set
+SELECT name FROM users WHERE name = $1;
+"""
+    }
+)
+
+
+def test_errors_of_sqlc_hide_no_wrong_name_and_no_wrong_command_of_an_annotation(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, HIDDEN_NAMES)
+    done = sqlwright("generate")
+    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+    assert found == [
+        'PostgreSQL refuses query Wrong: column "nme" does not exist',
+        "@stream on query Streamed, which is :one",
+        "@one on query One, which is :many",
+        "@optional on query Optional names `nme`, which is not one of its parameters",
+        'query Ordered, @order newest: PostgreSQL refuses it: column "created" does not exist',
+        "query Claimed claims @notnull for `nme`, which it does not return",
+    ]
+
+
+def test_errors_of_sqlc_hide_no_wrong_command_of_an_annotation_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, HIDDEN_NAMES)
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
+    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+    assert found == [
+        'column "nme" does not exist',
+        "@stream on query Streamed, which is :one",
+        "@one on query One, which is :many",
+        "@optional on query Optional names `nme`, which is not one of its parameters",
+    ]
