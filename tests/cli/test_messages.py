@@ -240,3 +240,55 @@ def test_errors_of_sqlc_hide_no_wrong_command_of_an_annotation_without_a_server(
         "@one on query One, which is :many",
         "@optional on query Optional names `nme`, which is not one of its parameters",
     ]
+
+
+JOINED = declare(
+    {
+        "queries/users.sql": """\
+-- name: Equal :many
+SELECT id FROM users
+WHERE id=@id OR name=@name;
+
+-- name: Less :many
+SELECT id FROM users WHERE id <@x;
+
+-- name: Set :exec
+UPDATE users SET name=@name WHERE id = @id;
+
+-- name: Joined :many
+SELECT id FROM users WHERE id = 1 AND name||@y = 'a';
+
+-- name: Column :many
+SELECT nme FROM users WHERE id = 1 AND id=@id;
+"""
+    }
+)
+NO_SYNTAX_ERROR = declare({"queries/users.sql": JOINED["queries/users.sql"].replace("name=@name WHERE", "name = @name WHERE")})
+
+
+@pytest.mark.parametrize("files", [JOINED, NO_SYNTAX_ERROR], ids=["refused by sqlc", "refused by PostgreSQL"])
+def test_an_operator_directly_before_a_parameter_is_an_error_that_says_how_to_write_it(
+    project: Path, sqlwright: Sqlwright, files: dict[str, str]
+) -> None:
+    write_files(project, files)
+    lines = sqlwright("generate").err.splitlines()
+    found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    wanted = [
+        ("PostgreSQL reads `=@` before `id` as one operator, and no parameter `@id`", "3:9", "write `id = @id` and `name = @name`."),
+        ("PostgreSQL reads `<@` before `x` as one operator, and no parameter `@x`", "6:31", "write `< @x` if `x` is a parameter."),
+        ("PostgreSQL reads `=@` before `name` as one operator, and no parameter `@name`", "9:22", "write `name = @name`."),
+        ("PostgreSQL reads `||@` before `y` as one operator, and no parameter `@y`", "12:43", "write `name || @y`."),
+        ('PostgreSQL refuses query Column: column "nme" does not exist', "15:8", "did you mean `name`?"),
+    ]
+    if files is NO_SYNTAX_ERROR:
+        del wanted[2]
+    places = [line.removeprefix("  --> queries/users.sql:") for line in lines if line.startswith("  --> ")]
+    cures = [line.removeprefix("  help: ") for line in lines if line.startswith("  help: ")]
+    assert list(zip(found, places, cures, strict=True)) == wanted
+
+
+def test_an_operator_directly_before_a_parameter_is_named_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, JOINED)
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
+    assert "error: PostgreSQL reads `=@` before `name` as one operator, and no parameter `@name`\n  --> queries/users.sql:9:22" in done.err
+    assert "  help: write `name = @name`." in done.err
