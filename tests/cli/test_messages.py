@@ -171,3 +171,124 @@ def test_errors_of_sqlc_hide_no_mistake_in_name_lines_and_annotations(project: P
     assert [":".join(place).removeprefix("  --> queries/") for place in places] == expected
     for words in ("nme", ":two", "@nulable", "duplicate query name: Twice", ":copyfrom", "@stream is not in the comment"):
         assert words in done.err
+
+
+HIDDEN_NAMES = declare(
+    {
+        "queries/users.sql": """\
+-- name: Wrong :many
+SELECT nme FROM users;
+
+-- name: Streamed :one
+-- @stream
+SELECT id FROM users WHERE id = @id;
+
+-- name: One :many
+-- @one first any will do
+SELECT id FROM users;
+
+-- name: Optional :many
+-- @optional nme
+SELECT id FROM users WHERE name = @name;
+
+-- name: Ordered :many
+-- @order by_id
+-- @order newest: created DESC
+SELECT * FROM users ORDER BY id;
+
+-- name: Claimed :many
+-- @notnull nme always set
+SELECT id, name FROM users;
+
+-- name: Good :many
+-- @optional name
+-- @order by_id
+-- @order by_name: lower(name), id
+-- @notnull upper always set
+SELECT id, upper(name) AS "upper!" FROM users WHERE name = @name ORDER BY id;
+
+-- name: Numbered :many
+-- @optional name
+-- @notnull name always set
+SELECT name FROM users WHERE name = $1;
+"""
+    }
+)
+
+
+def test_errors_of_sqlc_hide_no_wrong_name_and_no_wrong_command_of_an_annotation(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, HIDDEN_NAMES)
+    done = sqlwright("generate")
+    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+    assert found == [
+        'PostgreSQL refuses query Wrong: column "nme" does not exist',
+        "@stream on query Streamed, which is :one",
+        "@one on query One, which is :many",
+        "@optional on query Optional names `nme`, which is not one of its parameters",
+        'query Ordered, @order newest: PostgreSQL refuses it: column "created" does not exist',
+        "query Claimed claims @notnull for `nme`, which it does not return",
+    ]
+
+
+def test_errors_of_sqlc_hide_no_wrong_command_of_an_annotation_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, HIDDEN_NAMES)
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
+    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+    assert found == [
+        'column "nme" does not exist',
+        "@stream on query Streamed, which is :one",
+        "@one on query One, which is :many",
+        "@optional on query Optional names `nme`, which is not one of its parameters",
+    ]
+
+
+JOINED = declare(
+    {
+        "queries/users.sql": """\
+-- name: Equal :many
+SELECT id FROM users
+WHERE id=@id OR name=@name;
+
+-- name: Less :many
+SELECT id FROM users WHERE id <@x;
+
+-- name: Set :exec
+UPDATE users SET name=@name WHERE id = @id;
+
+-- name: Joined :many
+SELECT id FROM users WHERE id = 1 AND name||@y = 'a';
+
+-- name: Column :many
+SELECT nme FROM users WHERE id = 1 AND id=@id;
+"""
+    }
+)
+NO_SYNTAX_ERROR = declare({"queries/users.sql": JOINED["queries/users.sql"].replace("name=@name WHERE", "name = @name WHERE")})
+
+
+@pytest.mark.parametrize("files", [JOINED, NO_SYNTAX_ERROR], ids=["refused by sqlc", "refused by PostgreSQL"])
+def test_an_operator_directly_before_a_parameter_is_an_error_that_says_how_to_write_it(
+    project: Path, sqlwright: Sqlwright, files: dict[str, str]
+) -> None:
+    write_files(project, files)
+    lines = sqlwright("generate").err.splitlines()
+    found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    wanted = [
+        ("PostgreSQL reads `=@` before `id` as one operator, and no parameter `@id`", "3:9", "write `id = @id` and `name = @name`."),
+        ("PostgreSQL reads `<@` before `x` as one operator, and no parameter `@x`", "6:31", "write `< @x` if `x` is a parameter."),
+        ("PostgreSQL reads `=@` before `name` as one operator, and no parameter `@name`", "9:22", "write `name = @name`."),
+        ("PostgreSQL reads `||@` before `y` as one operator, and no parameter `@y`", "12:43", "write `name || @y`."),
+        ('PostgreSQL refuses query Column: column "nme" does not exist', "15:8", "did you mean `name`?"),
+    ]
+    if files is NO_SYNTAX_ERROR:
+        del wanted[2]
+    places = [line.removeprefix("  --> queries/users.sql:") for line in lines if line.startswith("  --> ")]
+    cures = [line.removeprefix("  help: ") for line in lines if line.startswith("  help: ")]
+    assert list(zip(found, places, cures, strict=True)) == wanted
+
+
+def test_an_operator_directly_before_a_parameter_is_named_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, JOINED)
+    done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
+    assert "error: PostgreSQL reads `=@` before `name` as one operator, and no parameter `@name`\n  --> queries/users.sql:9:22" in done.err
+    assert "  help: write `name = @name`." in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlwright.sql.macros import misread_operand, read_statement
+from sqlwright.sql.macros import joined_signs, misread_operand, read_statement
 from sqlwright.sql.sources import split_queries
 
 
@@ -56,3 +56,15 @@ def test_a_parameter_before_arithmetic_is_reported(text: str, named: str) -> Non
     found = misread_operand(source)
     shown = found.place.source_line[found.place.column - 1 :][: found.place.width] if found and found.place else ""
     assert shown == named
+
+
+@pytest.mark.parametrize(
+    ("text", "cures"),
+    [
+        ("SELECT 1 WHERE id=@id AND u.age>=@age AND (name)<>@name", ["id = @id", "age >= @age", "<> @name"]),
+        ("SELECT -@x, name||@y, 1+@z", ["- @x", "name || @y", "+ @z"]),
+        ("SELECT 1 WHERE id = @id AND ts @@query AND f(a,@b) AND x = '=@x' AND (@y) > 1 /* * */@z AND a::@b", []),
+    ],
+)
+def test_an_operator_directly_before_a_parameter_is_found(text: str, cures: list[str]) -> None:
+    assert [sign.cure for sign in joined_signs(text)] == cures

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import IsolationLevel
 
 from tests.support.projects import Compiler, Project, declare
 
@@ -108,20 +111,51 @@ async def test_a_row_count_that_breaks_the_proof_is_an_error_that_names_query_an
     assert str(copy.copy(caught.value)) == str(caught.value)
 
 
-def test_a_repeatable_read_that_sees_an_old_row_and_its_own_with_one_key_is_an_error(compiler: Compiler) -> None:
-    """A property of PostgreSQL; SERIALIZABLE reports a serialization failure."""
+@pytest.mark.parametrize("change", ["DELETE FROM keys", "UPDATE keys SET id = 2"])
+@pytest.mark.parametrize(
+    ("level", "other_level"),
+    [
+        (IsolationLevel.REPEATABLE_READ, IsolationLevel.READ_COMMITTED),
+        (IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE),
+        (IsolationLevel.SERIALIZABLE, IsolationLevel.READ_COMMITTED),
+        (IsolationLevel.SERIALIZABLE, IsolationLevel.REPEATABLE_READ),
+    ],
+)
+def test_a_snapshot_that_shows_an_old_row_beside_the_transactions_own_with_one_key_is_an_error(
+    compiler: Compiler, level: IsolationLevel, other_level: IsolationLevel, change: LiteralString
+) -> None:
+    """A property of PostgreSQL; only where both are SERIALIZABLE does it report a serialization failure."""
     project = compiler.compile(KEYS)
     queries = project.module("queries")
-    with psycopg.connect(project.conninfo, autocommit=True) as other, psycopg.connect(project.conninfo) as conn:
-        other.execute("INSERT INTO keys VALUES (1, 'old')")
-        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        assert queries.find_key(conn, id=1) == "old"
-        other.execute("DELETE FROM keys")
-        conn.execute("INSERT INTO keys VALUES (1, 'new')")
-        with pytest.raises(project.module().ProofBrokenError, match="run the transaction again if it is REPEATABLE READ"):
+    with _old_key_replaced(project, level, other_level, change) as conn:
+        with pytest.raises(project.module().ProofBrokenError, match="run the transaction again if it is REPEATABLE READ or SERIALIZABLE"):
             queries.find_key(conn, id=1)
         conn.rollback()
         assert queries.find_key(conn, id=1) is None
+
+
+def test_postgresql_itself_refuses_such_a_snapshot_where_all_transactions_are_serializable(compiler: Compiler) -> None:
+    project = compiler.compile(KEYS)
+    level = IsolationLevel.SERIALIZABLE
+    with pytest.raises(psycopg.errors.SerializationFailure), _old_key_replaced(project, level, level, "DELETE FROM keys") as conn:
+        project.module("queries").find_key(conn, id=1)
+
+
+@contextmanager
+def _old_key_replaced(
+    project: Project, level: IsolationLevel, other_level: IsolationLevel, change: LiteralString
+) -> Generator[psycopg.Connection]:
+    """Connect in a transaction that has seen a key's row, and has written the key after another transaction changed that row."""
+    with psycopg.connect(project.conninfo) as other, psycopg.connect(project.conninfo) as conn:
+        other.execute("TRUNCATE keys; INSERT INTO keys VALUES (1, 'old')")
+        other.commit()
+        other.isolation_level, conn.isolation_level = other_level, level
+        assert project.module("queries").find_key(conn, id=1) == "old"
+        other.execute(change)
+        other.commit()
+        conn.execute("INSERT INTO keys VALUES (1, 'new')")
+        yield conn
+        conn.rollback()
 
 
 async def test_an_error_in_a_batch_names_its_row(call: Any, project: Project) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from sqlwright import ir
 from sqlwright.assemble.claims import ONE_ROW, claims_not_null, column_name, marked_name
 from sqlwright.diagnostics import Code, Diagnostic, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
-from sqlwright.sql.annotations import OneClaim, annotation_place
+from sqlwright.resolve.package import misplaced_annotation
+from sqlwright.sql.annotations import Annotations, OneClaim
+from sqlwright.sql.sources import QuerySource
 
 # No statement that writes takes LIMIT.
 _READ = "bind a unique key by equality, or add LIMIT 1"
@@ -29,19 +32,23 @@ def check_claims(package: ir.UnprovenPackage, proofs: Proofs, *, strict_one: boo
     ]
 
 
-def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> Iterator[Diagnostic]:
-    place = query.source.header_place()
-    names = {column_name(column) for column in proof.columns}
-    claims = query.annotations
+def unknown_columns(source: QuerySource, claims: Annotations, names: AbstractSet[str]) -> Iterator[Diagnostic]:
+    """Report the claims about columns that a query does not return; `names` are those of the columns that it returns."""
     for word, claimed in (("nullable", claims.nullable), ("notnull", claims.not_null)):
         for name in claimed:
             if name not in names:
                 yield Diagnostic(
                     Code.ANNOTATION_WITHOUT_COLUMN,
-                    f"query {query.name} claims @{word} for `{name}`, which it does not return",
-                    place,
+                    f"query {source.name} claims @{word} for `{name}`, which it does not return",
+                    source.header_place(),
                     help=f"its columns: {', '.join(sorted(names)) or 'none'}.",
                 )
+
+
+def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> Iterator[Diagnostic]:
+    place = query.source.header_place()
+    claims = query.annotations
+    yield from unknown_columns(query.source, claims, {column_name(column) for column in proof.columns})
     for column in proof.columns:
         name, mark = marked_name(column)
         if claims_not_null(query, column) and not column.nullable:
@@ -73,12 +80,7 @@ def _check(query: ir.UnprovenQuery, proof: QueryProof, *, strict_one: bool) -> I
 def _check_one(query: ir.UnprovenQuery, proof: QueryProof) -> Iterator[Diagnostic]:
     claim = query.annotations.one
     if query.command not in ONE_ROW:
-        yield Diagnostic(
-            Code.MISPLACED_ANNOTATION,
-            f"@one on query {query.name}, which is {query.command}",
-            annotation_place(query.source, "one"),
-            help="remove it, or use :one.",
-        )
+        yield misplaced_annotation(query.command, query.source, "one", "remove it, or use :one.")
     elif claim is OneClaim.EXACTLY and proof.cardinality is ir.Cardinality.EXACTLY_ONE:
         yield _redundant(query, f"exactly one row is proven: {proof.cardinality_reason}")
     elif claim is OneClaim.FIRST and proof.cardinality is not ir.Cardinality.MANY:

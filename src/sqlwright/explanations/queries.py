@@ -9,9 +9,10 @@ from sqlwright.explanations.examples import Example, Explanation
 
 READING: Mapping[Code, Explanation] = {
     Code.AMBIGUOUS_AT_SIGN: Explanation(
-        "An @ that sqlc reads as an operator",
-        "`@` is also an operator of PostgreSQL (the absolute value). Before arithmetic, sqlc applies it to the whole expression.",
-        "Put the parameter in parentheses, `(@days) + 1`, or write `sqlc.arg(days)`.",
+        "An @ that is read as an operator, or as part of one",
+        "`@` is also an operator of PostgreSQL (the absolute value). Before arithmetic, sqlc applies it to the whole expression. "
+        "Directly behind another operator, as in `id=@id`, it is part of that operator's name: PostgreSQL looks for an operator `=@`.",
+        "Put the parameter in parentheses, `(@days) + 1`, or write `sqlc.arg(days)`; write a space before the `@`, `id = @id`.",
         Example("-- name: Next :one\nSELECT (@days + 1)::int AS next;\n"),
     ),
     Code.LINE_TOO_LONG: Explanation(

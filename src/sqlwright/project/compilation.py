@@ -109,11 +109,12 @@ def _explained(complaints: tuple[Diagnostic, ...], project: Path, refused: Mappi
     if not complaints:
         return []
     from sqlwright.project.hidden import hidden_mistakes
+    from sqlwright.project.hidden_names import hidden_names
     from sqlwright.project.second_opinion import second_opinion
 
     found = second_opinion(complaints, refused.values(), sessions)
     hidden = [each for entry in refused for each in hidden_mistakes(list_queries(project, entry.queries), [*complaints, *found])]
-    return in_order([*found, *hidden])
+    return in_order([*found, *hidden, *hidden_names(refused.values(), sessions)])
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:

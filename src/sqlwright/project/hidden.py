@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sqlwright import ir
+from sqlwright.assemble.claims import ONE_ROW
 from sqlwright.diagnostics import Code, Diagnostic
+from sqlwright.ir.naming import Identifier
 from sqlwright.resolve.copying import Unfit, copied_columns
-from sqlwright.resolve.package import unfit_copy, unsupported_command
+from sqlwright.resolve.package import misplaced_annotation, misused_annotations, unfit_copy, unsupported_command
+from sqlwright.resolve.variation import unknown_parameters
 from sqlwright.sql.annotations import read_annotations
+from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.macros import read_statement
 from sqlwright.sql.sources import QuerySource
 from sqlwright.sql.strays import check_strays
@@ -26,7 +30,9 @@ def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnosti
     for source in queries:
         if source.sqlc_only:
             continue
-        yield from read_annotations(source).diagnostics
+        comment = read_annotations(source)
+        annotations = comment.annotations
+        yield from comment.diagnostics
         found = _COMMAND.search(source.name_line)
         command = found["command"] if found else ""
         if (source.file, source.line) not in lines:
@@ -35,11 +41,28 @@ def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnosti
                 yield _repeated_name(source)
         names.add(source.name)
         of_statement = range(source.text_line, source.text_line + source.text.count("\n") + 1)
-        if command == ir.Command.COPYFROM and not any((source.file, line) in lines for line in of_statement):
+        is_read = not any((source.file, line) in lines for line in of_statement)
+        if command in set(ir.Command):
+            yield from misused_annotations(command, source, annotations)
+            if annotations.one is not None and command not in ONE_ROW:
+                yield misplaced_annotation(command, source, "one", "remove it, or use :one.")
+        if is_read and not _has_numbers(source):
+            yield from unknown_parameters(source, annotations, _params(source))
+        if is_read and command == ir.Command.COPYFROM:
             reading = read_statement(source.text, {})
             copied = copied_columns(reading.sql)
             if isinstance(copied, Unfit):
                 yield unfit_copy(source, reading, copied)
+
+
+def _has_numbers(source: QuerySource) -> bool:
+    """Return whether a statement has a parameter like `$1`, whose name only sqlc knows."""
+    return any(token.kind is Kind.PLACEHOLDER for token in significant(source.text))
+
+
+def _params(source: QuerySource) -> list[ir.UnprovenParam]:
+    named = read_statement(source.text, {}).names.values()
+    return [ir.UnprovenParam(param.number, Identifier.from_sql(param.name), "", param.optional) for param in named]
 
 
 def _repeated_name(source: QuerySource) -> Diagnostic:

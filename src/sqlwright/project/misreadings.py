@@ -10,7 +10,7 @@ from itertools import pairwise
 from sqlwright.diagnostics import Code, Diagnostic, Place
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, first_word, significant, statement_spans, tokenize
-from sqlwright.sql.macros import misread_operand, read_statement
+from sqlwright.sql.macros import joined_signs, misread_operand, read_statement
 from sqlwright.sql.sources import QuerySource, split_queries
 
 _LONGEST_LINE = 64 * 1024
@@ -18,6 +18,7 @@ _MACROS = frozenset({"arg", "embed", "narg", "slice"})
 _COLUMN = re.compile(r'column "(.+)" does not exist')
 _UNTERMINATED = re.compile(r"(unterminated .*?) at or near")
 _TWO_CASTS = re.compile(r"(?P<first>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)(?P<second>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)")
+_NEAR = re.compile(r'syntax error at or near "(.+@)"')
 _COPY_DATA = re.compile(r"^copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE | re.MULTILINE)
 
 
@@ -195,6 +196,16 @@ def _operand(message: str, name: str, text: str, line: int) -> Iterator[Diagnost
         yield from (each for each in found if each is not None)
 
 
+def _joined_sign(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
+    """Find `SET name=@name`, where an operator is not allowed."""
+    found, query = _NEAR.fullmatch(message), _query_at(name, text, line)
+    if found is None or query is None:
+        return
+    for sign in joined_signs(query.text):
+        if sign.operator == found[1]:
+            yield sign.diagnostic(query, f"write `{sign.cure}`.")
+
+
 def _row_assignment(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     """Find `SET (a, b) = (@a, @b)`: sqlc numbers its parameters once for each column."""
     query = _query_at(name, text, line)
@@ -229,6 +240,7 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
     _unterminated,
     _lost_statements,
     _copy_data,
+    _joined_sign,
     _operand,
     _row_assignment,
     _double_quotes,

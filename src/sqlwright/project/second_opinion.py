@@ -12,7 +12,7 @@ from sqlwright.sql.macros import read_statement
 from sqlwright.sql.sources import QuerySource
 
 # Without sqlc's inferred types, PostgreSQL may not know a parameter's.
-_FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
+FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
 _SYNTAX = "syntax error"
 
 
@@ -60,5 +60,5 @@ def _refused_by_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple
             try:
                 describe(session.connection, sql, {})
             except Refused as error:
-                if error.sqlstate not in _FOR_WANT_OF_SQLC:
+                if error.sqlstate not in FOR_WANT_OF_SQLC:
                     yield source, refusal(session.connection, source.name, source, sql, error)

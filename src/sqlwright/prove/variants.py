@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, CompileError, Diagnostic, Place
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
+from sqlwright.prove.asking.orders import refused_order, why_refused
 from sqlwright.prove.asking.planning import plan
-from sqlwright.prove.asking.suggestions import suggest
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.likeness import Shape, without_order
 from sqlwright.prove.shape.separable import inseparable_uses
@@ -27,7 +27,6 @@ from sqlwright.prove.tree.expressions import location
 from sqlwright.prove.tree.nodetree import UNREADABLE, Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.prove.varied import VariedQuery
-from sqlwright.sql.annotations import Order
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.nulltests import condition_without_null_test
 from sqlwright.sql.variants import (
@@ -244,17 +243,16 @@ def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
+        offset: int | None = None
         if has_parameter(by):
             message, cure = "an order has no parameters", "sort by columns and expressions of them."
-            place = asked.query.source.doc_place(order.line)
         elif not order.by:
             continue
         else:
             message, cure, is_own, offset = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
             own += [order] if is_own and not own else []
-            place = _place_in_order(asked, order, offset if offset is None else offset - start)
         if message:
-            problems.append(Diagnostic(Code.REFUSED_ORDER, f"query {asked.query.name}, @order {order.name}: {message}", place, help=cure))
+            problems.append(refused_order(asked.query.source, order, message, cure, None if offset is None else offset - start))
     if problems:
         raise CompileError(problems)
     if not own:
@@ -274,24 +272,12 @@ def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, 
         described = describe(asked.connection, sql, {})
         other = asked.tree(sql, asked.statement.param_types)
     except Refused as refused:
-        offset, suggestion = suggest(asked.connection, sql, refused)
-        cure = suggestion or refused.hint or "sort by columns that the query can see, each with ASC or DESC and NULLS FIRST or LAST."
-        return f"PostgreSQL refuses it: {refused.message}", cure, False, offset
+        message, cure, offset = why_refused(asked.connection, sql, refused)
+        return message, cure, False, offset
     (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
         return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False, None
     return "", "", sort == own_sort, None
-
-
-def _place_in_order(asked: VariedQuery, order: Order, offset: int | None) -> Place:
-    """Return the place of a character of an order's list; that of the whole line for one outside of the list."""
-    place = asked.query.source.doc_place(order.line)
-    # A list that is written over several lines is one line in `by`.
-    if offset is None or not 0 <= offset < len(order.by) or order.by not in place.source_line:
-        return place
-    token = next((token for token in significant(order.by) if token.start <= offset < token.end), None)
-    column = place.source_line.rindex(order.by) + offset + 1
-    return replace(place, column=column, width=token.end - offset if token else 1)
 
 
 def _verify(asked: VariedQuery, tree: Node, cut: Cut, *, every: bool) -> None:

@@ -15,7 +15,7 @@ from sqlwright.resolve.derivation import clashing_names, derived_queries
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.resolve.slices import with_arrays
 from sqlwright.resolve.variation import unknown_parameters, variant_words, variation
-from sqlwright.sql.annotations import AnnotatedDoc, annotation_place, read_annotations
+from sqlwright.sql.annotations import AnnotatedDoc, Annotations, annotation_place, read_annotations
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.macros import NamedParameter, Reading, read_statement
@@ -50,7 +50,7 @@ def resolve(
             continue
         comment = read_annotations(source)
         reading = _read(wire, source)
-        problems = [*unsupported_command(wire.cmd, source), *_misused(wire, source, comment)]
+        problems = [*unsupported_command(wire.cmd, source), *misused_annotations(wire.cmd, source, comment.annotations)]
         params = _params(wire.params, reading)
         problems += unknown_parameters(source, comment.annotations, params)
         copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
@@ -108,34 +108,35 @@ def unsupported_command(command: str, source: QuerySource) -> list[Diagnostic]:
     return found
 
 
-def _misused(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> list[Diagnostic]:
+def misused_annotations(command: str, source: QuerySource, annotations: Annotations) -> list[Diagnostic]:
     """Report annotations that the query's command does not accept."""
     found: list[Diagnostic] = []
-    if wire.cmd != ir.Command.MANY:
-        words = [*(["stream"] if comment.annotations.stream is not None else []), *comment.annotations.asked]
-        words += ["page"] if comment.annotations.page else []
-        found += [_misplaced(wire, source, word, "remove it, or use :many.") for word in words]
-    elif comment.annotations.page and comment.annotations.stream is not None:
-        found.append(_contradicting(wire, source, comment))
-    if wire.cmd == ir.Command.COPYFROM or wire.cmd.startswith(":batch"):
+    if command != ir.Command.MANY:
+        words = [*(["stream"] if annotations.stream is not None else []), *annotations.asked]
+        words += ["page"] if annotations.page else []
+        found += [misplaced_annotation(command, source, word, "remove it, or use :many.") for word in words]
+    elif annotations.page and annotations.stream is not None:
+        found.append(_contradicting(source, annotations.page))
+    if command == ir.Command.COPYFROM or command.startswith(":batch"):
         # All rows are sent with one statement.
-        words = [word for word in variant_words(comment.annotations) if word != "page"]
-        found += [_misplaced(wire, source, word, "remove it, or use a command for one call.") for word in words]
+        words = [word for word in variant_words(annotations) if word != "page"]
+        found += [misplaced_annotation(command, source, word, "remove it, or use a command for one call.") for word in words]
     return found
 
 
-def _contradicting(wire: WireQuery, source: QuerySource, comment: AnnotatedDoc) -> Diagnostic:
+def _contradicting(source: QuerySource, line: str) -> Diagnostic:
     return Diagnostic(
         Code.CONTRADICTING_CLAIMS,
-        f"query {wire.name} has both @page and @stream",
-        source.doc_place(comment.annotations.page),
+        f"query {source.name} has both @page and @stream",
+        source.doc_place(line),
         help="keep @page for lists that are shown a page at a time, and @stream for reading all rows.",
     )
 
 
-def _misplaced(wire: WireQuery, source: QuerySource, word: str, cure: str) -> Diagnostic:
+def misplaced_annotation(command: str, source: QuerySource, word: str, cure: str) -> Diagnostic:
+    """Report an annotation that a query's command does not accept."""
     return Diagnostic(
-        Code.MISPLACED_ANNOTATION, f"@{word} on query {wire.name}, which is {wire.cmd}", annotation_place(source, word), help=cure
+        Code.MISPLACED_ANNOTATION, f"@{word} on query {source.name}, which is {command}", annotation_place(source, word), help=cure
     )
 
 

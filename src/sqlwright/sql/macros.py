@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.sql.lexer import Kind, Token, significant, statement_spans, tokenize
@@ -124,6 +125,45 @@ def misread_operand(source: QuerySource) -> Diagnostic | None:
                     help=f"write (@{name.text}{cast}), or sqlc.arg({name.text}){cast}.",
                 )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedSign:
+    """An operator directly before `@name`: PostgreSQL reads the operator and the `@` as one. Offsets count in the text."""
+
+    operator: str
+    name: str
+    start: int
+    name_start: int
+    cure: str
+
+    def diagnostic(self, source: QuerySource, help_: str) -> Diagnostic:
+        """Report it in the query that it is in."""
+        return Diagnostic(
+            Code.AMBIGUOUS_AT_SIGN,
+            f"PostgreSQL reads `{self.operator}` before `{self.name}` as one operator, and no parameter `@{self.name}`",
+            source.place_at(self.start, self.name_start + len(self.name) - self.start),
+            help=help_,
+        )
+
+
+def joined_signs(text: str) -> list[JoinedSign]:
+    """Return the places of a statement where an operator is directly before `@name`: `id=@id`; not `@@`, which is an operator itself."""
+    tokens = significant(text) if "@" in text else ()
+    found: list[JoinedSign] = []
+    for index, (sign, name) in enumerate(pairwise(tokens)):
+        if sign.text != "@" or name.kind is not Kind.WORD or name.start != sign.end:
+            continue
+        first = index
+        while first and tokens[first - 1].end == tokens[first].start and _OPERATOR.issuperset(tokens[first - 1].text):
+            first -= 1
+        before = text[tokens[first].start : sign.start]
+        if before and not before.endswith("@"):
+            left = tokens[first - 1] if first else None
+            is_name = left is not None and left.end == tokens[first].start and left.kind in {Kind.WORD, Kind.QUOTED_NAME}
+            cure = f"{left.text} {before} @{name.text}" if left is not None and is_name else f"{before} @{name.text}"
+            found.append(JoinedSign(f"{before}@", name.text, tokens[first].start, name.start, cure))
+    return found
 
 
 def _statement(text: str) -> str:

@@ -12,7 +12,7 @@ import psycopg
 from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.prove.asking.describe import Refused, token_at
 from sqlwright.sql.lexer import Kind, Token, significant
-from sqlwright.sql.macros import misread_operand
+from sqlwright.sql.macros import joined_signs, misread_operand
 from sqlwright.sql.sources import QuerySource
 
 _RELATIONS = """
@@ -32,6 +32,9 @@ _LABELS = """
 SELECT t.typname::text, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid
 GROUP BY t.oid, t.typname
 """
+_OPERATORS = "SELECT DISTINCT oprname::text FROM pg_operator WHERE oprname = ANY(%s::text[])"
+# What PostgreSQL reports of `id=@id`: a syntax error, an unknown column, an unknown operator.
+_JOINED = frozenset({"42601", "42703", "42883"})
 # Words after which a name is that of a table.
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "ONLY", "USING", "TABLE"})
 _LISTED = 12
@@ -51,6 +54,8 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
     if refused.by_postgres and (misread := misread_operand(source)):
         return misread
     sql = refused.sql or sql
+    if joined := _joined_sign(connection, source, sql, refused):
+        return joined
     offset, suggestion = suggest(connection, sql, refused)
     place = source.place_of(sql, offset) if offset is not None else source.header_place()
     return Diagnostic(
@@ -59,6 +64,24 @@ def refusal(connection: psycopg.Connection[Any], name: str, source: QuerySource,
         place,
         help=suggestion or refused.hint or _ADVICE.get(refused.sqlstate or "", _DEFAULT),
     )
+
+
+def _joined_sign(connection: psycopg.Connection[Any], source: QuerySource, sql: str, refused: Refused) -> Diagnostic | None:
+    """Report the operator and `@` that PostgreSQL reads as one, if it is they that it refuses, or the name behind them."""
+    signs = joined_signs(source.text)
+    if not signs or refused.offset is None or refused.sqlstate not in _JOINED:
+        return None
+    place = source.place_of(sql, refused.offset)
+    meant = (place.line, place.column)
+    known = {row[0] for row in connection.execute(_OPERATORS, [[sign.operator for sign in signs]]).fetchall()}
+    for sign in signs:
+        at, behind = source.place_at(sign.start), source.place_at(sign.name_start)
+        if meant in {(at.line, at.column), (behind.line, behind.column)}:
+            if sign.operator in known:
+                return sign.diagnostic(source, f"write `{sign.cure}` if `{sign.name}` is a parameter.")
+            cures = dict.fromkeys(each.cure for each in signs if each.operator not in known)
+            return sign.diagnostic(source, f"write {' and '.join(f'`{cure}`' for cure in cures)}.")
+    return None
 
 
 def suggest(connection: psycopg.Connection[Any], sql: str, refused: Refused) -> tuple[int | None, str]:

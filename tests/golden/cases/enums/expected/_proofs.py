@@ -15,10 +15,10 @@ class ProofBrokenError(RuntimeError):
     """A query returned a number of rows that its proof rules out.
 
     Either the database differs from the schema that this package was generated from: a
-    unique index was dropped, for example. Do not retry then. Or the transaction is
-    REPEATABLE READ and has written a key whose old row another transaction has deleted
-    since: it sees both rows. Run the transaction again. SERIALIZABLE reports this as a
-    serialization failure. In a batch, `index` is the position of the row sent.
+    unique index was dropped, for example. Do not retry then. Or the transaction has a
+    snapshot of its own, REPEATABLE READ or SERIALIZABLE, and has written a key whose
+    old row another transaction has deleted since: it sees both rows. Run the
+    transaction again. In a batch, `index` is the position of the row sent.
     """
 
     def __init__(self, query: str, rows: int, index: int | None = None) -> None:
@@ -33,5 +33,6 @@ class ProofBrokenError(RuntimeError):
             f"query {self.query} returned {self.rows} rows{sent} instead of"
             f" {PROOFS[self.query]}; compare the database's schema with the one that"
             " this package was generated from, or run the transaction again if it is"
-            " REPEATABLE READ and another one has deleted a row with the same key"
+            " REPEATABLE READ or SERIALIZABLE and has written a key whose old row"
+            " another transaction has deleted"
         )
