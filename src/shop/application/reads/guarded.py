@@ -64,13 +64,15 @@ class GuardedReads:
         return await self._if(Action.FIND_USERS, "users", None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
-        """Return an order with its lines. For those who may not see it, there is none."""
+        """Return an order with its lines. For those who may not see it, there is none, and the answer takes as long."""
 
         async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
             read = await self._reads.order(order_id)
-            if isinstance(read, Err):
-                return read
-            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+            if isinstance(read, Err) and isinstance(read.error, Unavailable):
+                return Err(read.error)
+            # Nobody owns an unknown order, so it is recorded and refused as one of others: by the time, they are the same.
+            owner = read.value.user_id if isinstance(read, Ok) else None
+            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", owner, lambda: _answered(read))
 
         shown = await self._reads.observe(Action.SHOW_ORDER, show)
         # Recorded as what it is, and answered as an unknown order.
@@ -131,8 +133,9 @@ class GuardedReads:
         actor = self._context.actor
         denied = refusal(actor, action, owner)
         if denied is not None:
-            await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=type(denied).__name__, **metadata)
-            return Err(denied)
+            reason = type(denied).__name__
+            recorded = await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=reason, **metadata)
+            return recorded if isinstance(recorded, Err) else Err(denied)
         if owner is None or actor.user_id != owner:
             recorded = await self._trail.record(self._context, action, subject, AuditOutcome.DONE, **metadata)
             if isinstance(recorded, Err):
