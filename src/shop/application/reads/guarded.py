@@ -64,13 +64,13 @@ class GuardedReads:
         return await self._if(Action.FIND_USERS, "users", None, lambda: self._reads.find_users(wanted, sort, size, cursor))
 
     async def order(self, order_id: OrderId) -> Result[OrderDetails, OrderNotFound | Unavailable]:
-        """Return an order with its lines. For those who may not see it, there is none, and the answer takes as long."""
+        """Return an order with its lines. For those who may not see it, there is none."""
 
         async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
             read = await self._reads.order(order_id)
             if isinstance(read, Err) and isinstance(read.error, Unavailable):
                 return Err(read.error)
-            # Nobody owns an unknown order, so it is recorded and refused as one of others: by the time, they are the same.
+            # Nobody owns an unknown order, so it is recorded and refused as one of others: to record it takes most of the time.
             owner = read.value.user_id if isinstance(read, Ok) else None
             return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", owner, lambda: _answered(read))
 
