@@ -214,6 +214,10 @@ def test_the_default_output_is_tables_and_sentences(program: Program) -> None:
         (("orders", "place", str(uuid.UUID(int=1)), "--line", f"MUG:Mug:1:0.{'0' * 5000}1 EUR"), 2, "invalid-value"),
         (("users", "update", str(uuid.UUID(int=1)), "--first", "A", "--version", "9" * 30), 1, "user-not-found"),
         (("users", "update", str(uuid.UUID(int=1)), "--phone", "+1 555 0000", "--version", "1"), 1, "user-not-found"),
+        # Judged before the use case begins.
+        (("users", "update", str(uuid.UUID(int=1)), "--email", "x"), 2, "invalid-value"),
+        (("users", "update", str(uuid.UUID(int=1)), "--last", " "), 2, "invalid-value"),
+        (("users", "update", str(uuid.UUID(int=1)), "--phone", "abc"), 2, "invalid-value"),
         (("relay",), 78, "settings"),
         (("serve", "--host", ""), 78, "settings"),
         (("serve", "--host", "nowhere.invalid", "--port", "0"), 78, "settings"),

@@ -32,6 +32,7 @@ from .web import LINE, PASSWORD, bearer, served
 
 pytestmark = pytest.mark.programs
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 
 
@@ -67,7 +68,8 @@ def started(environment: dict[str, str], *arguments: str) -> Generator[subproces
         process.communicate(timeout=60)
 
 
-def test_one_command_shows_an_order_from_the_request_to_the_projection(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [{}, {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}], ids=["no parent", "an unsampled parent"])
+def test_one_command_shows_an_order_from_the_request_to_the_projection(database_url: str, tmp_path: Path, sent: dict[str, str]) -> None:
     file = tmp_path / "spans.jsonl"
     with ExitStack() as stack:
         nats = stack.enter_context(nats_server(tmp_path))
@@ -81,8 +83,11 @@ def test_one_command_shows_an_order_from_the_request_to_the_projection(database_
         user = client.post("/users", json=body).json()
         client.headers.update(bearer(client.post("/sessions", json={"email": "ada@example.org", "password": PASSWORD}).json()))
         order: str = client.post("/orders", json={"user_id": user["id"], "lines": [LINE]}).json()["id"]
-        paid = client.post(f"/orders/{order}/payment")
+        paid = client.post(f"/orders/{order}/payment", headers=sent)
         trace_id = paid.headers["x-request-id"]
+        assert paid.headers["traceparent"].split("-")[1] == trace_id
+        # The client chooses the id of the trace, and not whether there is one.
+        assert (trace_id == TRACE) is bool(sent)
         wait_until(lambda: "process sales" in {each.name for each in read_spans(file, [trace_id])}, "the payment never reached the sales")
     shown = shop({"DATABASE_URL": database_url, "SHOP_TRACE_FILE": str(file)}, "--json", "trace", order)
     assert shown.exit_code == 0, shown.output

@@ -25,6 +25,7 @@ def configure_tracing(to: TraceExporter, file: Path, file_mib: int) -> None:
     from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor, SpanExporter
     from opentelemetry.trace import set_tracer_provider
 
+    from shop.infrastructure.sampling import OwnDecision
     from shop.infrastructure.span_file import SpanFile
 
     exporter: SpanExporter
@@ -37,5 +38,7 @@ def configure_tracing(to: TraceExporter, file: Path, file_mib: int) -> None:
             except OSError as error:
                 raise SettingsError([f"trace_file: {file} cannot be written: {error.strerror}"]) from None
     provider = TracerProvider(resource=Resource.create(resource()))
+    # The one that OTEL_TRACES_SAMPLER names.
+    provider.sampler = OwnDecision(provider.sampler)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     set_tracer_provider(provider)

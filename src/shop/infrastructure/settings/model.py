@@ -135,7 +135,10 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=1_000_000, description="Connections that an address may have open, unless it is a trusted proxy.")
     ] = 100
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
-    http_login_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Attempts to log in that an address may make in a minute.")] = 30
+    http_login_limit: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="Logins, registrations and changes of a password that an address may request in a minute."),
+    ] = 30
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
