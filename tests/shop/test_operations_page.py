@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +23,8 @@ from shop.infrastructure.metrics import CacheMetrics, MessagingMetrics, PoolMetr
 from shop.infrastructure.settings.model import Settings
 from shop.infrastructure.settings.sources import variable_of
 from shop.web.metrics import Metrics, describe_backlog
+
+from .program import CHEAP, PASSWORD, REGISTER, Program
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -62,11 +66,20 @@ def test_the_page_names_all_metrics_and_no_other(page: str) -> None:
     assert set(re.findall(r"`(shop_(?!db)[a-z_]+)", text)) - {"shop_service"} == metrics()
 
 
+def commands() -> Iterator[list[str]]:
+    """The words of each command of the code blocks, also of those that a shell joins or substitutes, without what it assigns."""
+    for line in (line.removeprefix("$ ").partition(" #")[0] for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")):
+        for command in re.split(r"&&|\|\||[;|]|\$\(|\)", re.sub(r"'[^']*'", "''", line)):
+            words = [word for word in command.split() if not re.match(r"\w+=", word)]
+            if words:
+                yield words
+
+
 def calls() -> Iterator[list[str]]:
-    """The words of each call of the program: in the code blocks up to a comment, and where the text quotes one."""
-    lines = [line.partition("#")[0] for block in BLOCKS for line in block.splitlines()]
-    for text in [*lines, *QUOTED]:
-        found = re.match(r"(?:\$ )?(?:DATABASE_URL=\S+ )?shop( .*)?$", text.strip())
+    """The words of each call of the program: in the code blocks, and where the text quotes one."""
+    yield from (words[1:] for words in commands() if words[0] == "shop")
+    for text in QUOTED:
+        found = re.match(r"shop( .*)?$", text.strip())
         if found is not None:
             yield (found[1] or "").split()
 
@@ -90,6 +103,49 @@ def resolve(words: list[str]) -> str:
 def test_every_command_of_the_page_exists() -> None:
     names = {resolve(words) for words in calls()}
     assert {"health", "trace", "audit", "relay", "republish", "rebuild", "replay", "erase", "grant", "maintain"} <= names
+
+
+def test_the_commands_of_the_page_need_no_other_programs_than_the_service_has() -> None:
+    assert {words[0] for words in commands()} == {"shop", "python3", "dbmate"}
+
+
+def stolen_session(thief: str, user: str) -> str:
+    """The commands of the page against a stolen session, for these users."""
+    block = PAGE.partition("\n### A session was stolen\n")[2].partition("```console\n")[2].partition("```")[0]
+    ids = {"0d7d9a35-5a0c-4f5e-8a0c-6a1f5d1c2b22": thief, "6f1c3f0e-7f44-4b2f-9a51-5a2f1d0d6c11": user}
+    text = "set -e\n" + re.sub(r"^\$ ", "", block, flags=re.MULTILINE)
+    for shown, real in ids.items():
+        assert shown in text
+        text = text.replace(shown, real)
+    return text
+
+
+@pytest.mark.parametrize("has_python", [True, False])
+def test_the_commands_against_a_stolen_session_restore_the_address_or_change_nothing(
+    service_url: str, tmp_path: Path, has_python: bool
+) -> None:
+    program = Program({"DATABASE_URL": service_url})
+    ada = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    thief = program.json(*REGISTER[:-2], "thief@example.org", "--password-stdin", stdin=PASSWORD)["id"]
+    # No other program is found than the service has.
+    (tmp_path / "shop").write_text(f'#!/bin/sh\nexec {sys.executable} -m shop.cli "$@"\n', encoding="utf-8")
+    (tmp_path / "shop").chmod(0o755)
+    if has_python:
+        (tmp_path / "python3").symlink_to(sys.executable)
+    environment = CHEAP | program.environment | {"PATH": str(tmp_path)}
+    # As often as needed.
+    for _ in range(2):
+        program.json("users", "update", ada, "--email", "away@example.org")
+        program.json("users", "update", thief, "--email", "ada@example.org")
+        ran = subprocess.run(["/bin/sh", "-c", stolen_session(thief, ada)], env=environment, capture_output=True, text=True, check=False)
+        emails = {user["id"]: user["email"] for user in program.json("users", "list")["items"]}
+        if has_python:
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert emails[ada] == "ada@example.org"
+            assert re.fullmatch(r"taken-[0-9a-f]{32}@example\.invalid", emails[thief])
+        else:
+            assert ran.returncode != 0
+            assert emails == {ada: "away@example.org", thief: "ada@example.org"}
 
 
 def test_every_target_of_make_exists() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import csv
 import io
 import json
-import re
 import signal
 import socket
 import sys
@@ -382,21 +381,6 @@ def test_users_are_found_by_filters_in_pages(program: Program) -> None:
         assert [item["id"] for item in program.json("users", *searched)["items"]] == ids[:1]
     assert program.json("users", "find", "--email", "ADA@", "--role", "clerk", "--role", "admin")["items"] == []
     assert program.json("users", "find", "--cursor", first["next_cursor"], code=2)["title"] == "Invalid cursor"
-
-
-def test_an_address_that_a_thief_took_is_restored_as_often_as_needed(program: Program) -> None:
-    page = Path(__file__).parents[2] / "docs" / "operations.md"
-    [line] = re.findall(r"^\$ (shop users update .*; shop users update .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    victim = program.json(*REGISTER, stdin=PASSWORD)["id"]
-    thief = program.json(*REGISTER[:-2], "thief@example.org", "--password-stdin", stdin=PASSWORD)["id"]
-    known = dict(zip(re.findall(r"update (\S+)", line), (thief, victim), strict=True))
-    for _ in range(2):
-        program.json("users", "update", victim, "--email", "away@example.org")
-        program.json("users", "update", thief, "--email", "ada@example.org")
-        for command in line.split("; "):
-            arguments = command.replace("$(uuidgen)", str(uuid.uuid4())).split()[1:]
-            program.json(*(known.get(each, each) for each in arguments))
-        assert program.json("users", "show", victim)["email"] == "ada@example.org"
 
 
 def test_sessions_that_are_unknown_do_not_look_like_none(program: Program) -> None:
