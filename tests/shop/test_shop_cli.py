@@ -540,6 +540,27 @@ def test_dead_letters_are_listed(program: Program, database_url: str) -> None:
     assert (item["consumer"], item["event_type"], item["attempts"], item["last_error"]) == ("relay", "UserRegistered", 8, "too large")
 
 
+def test_all_dead_letters_are_reached_page_by_page_also_those_that_died_together(program: Program, database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.execute("""
+            INSERT INTO outbox (message_id, aggregate, event_type, event_version, payload, trace_id, occurred_at, dead_at, last_error)
+            SELECT gen_random_uuid(), 'user:1', 'X', 1, '{}', repeat('0', 32), now(), now(), 'refused' FROM generate_series(1, 3)
+        """)
+        conn.execute("""
+            INSERT INTO inbox (consumer, message_id, event_type, dead_at)
+            SELECT consumer, gen_random_uuid(), 'X', now() FROM (VALUES ('sales'), ('cache'), ('sales')) AS consumers (consumer)
+        """)
+    whole = program.json("dead")
+    page, found = program.json("dead", "--size", "2"), list[Any]()
+    while page["next_cursor"]:
+        found += page["items"]
+        page = program.json("dead", "--size", "2", "--cursor", page["next_cursor"])
+    assert (len(whole["items"]), whole["next_cursor"], found + page["items"]) == (6, None, whole["items"])
+    assert "next: --cursor" in program("dead", "--size", "2").stderr
+    foreign = program.json("users", "list", "--cursor", program.json("dead", "--size", "2")["next_cursor"], code=2)
+    assert foreign["type"] == "urn:shop:problem:invalid-cursor"
+
+
 def test_a_dead_letter_is_shown_replayed_and_discarded(program: Program, database_url: str) -> None:
     user = program.json(*REGISTER, stdin=PASSWORD)["id"]
     with psycopg.connect(database_url, autocommit=True) as conn:
