@@ -71,11 +71,11 @@ class Session:
 
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
-            settings = loaded.settings
-            configure_tracing(settings.tracing, Path(settings.trace_file), settings.trace_file_limit)
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
-        configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        settings = loaded.settings
+        configure_logging(settings.log_format, settings.log_level)
+        configure_tracing(settings.tracing, Path(settings.trace_file), settings.trace_file_limit)
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         self._loaded = loaded
