@@ -37,7 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.checkers
 @pytest.mark.parametrize(
-    "arguments", [["mypy", "--strict", "app.py"], ["pyright", "app.py"], ["pytest", "-q", "test_app.py"]], ids=lambda a: a[0]
+    "arguments",
+    [["mypy", "--strict", "app.py"], ["pyright", "--pythonpath", sys.executable, "app.py"], ["pytest", "-q", "test_app.py"]],
+    ids=lambda a: a[0],
 )
 def test_type_checkers_and_pytest_find_the_package(folder: Path, arguments: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, check=False)
