@@ -118,7 +118,7 @@ class Messaging:
     async def dead(self) -> list[tuple[str, uuid.UUID, str, int, str]]:
         """Return the dead letters: consumer, id, event type, number of attempts, last error."""
         async with self.open_reads() as reads:
-            letters = await reads.dead_letters.newest(100)
+            letters = (await reads.dead_letters.page(100)).letters
             return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in letters]
 
 

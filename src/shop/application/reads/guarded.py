@@ -112,9 +112,9 @@ class GuardedReads:
         read = {} if about is None else {"read": about.value.recorded}
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
-    async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], NotAllowed | Unavailable]:
-        """Return dead letters, newest first."""
-        return await self._if(Action.READ_DEAD_LETTERS, "messages", None, lambda: self._reads.dead_letters(at_most))
+    async def dead_letters(self, size: int, cursor: str | None) -> Result[Page[DeadLetter], InvalidCursor | NotAllowed | Unavailable]:
+        """Return a page of the dead letters, newest first."""
+        return await self._if(Action.READ_DEAD_LETTERS, "messages", None, lambda: self._reads.dead_letters(size, cursor))
 
     async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | NotAllowed | Unavailable]:
         """Return a dead letter with its message."""

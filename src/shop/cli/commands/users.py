@@ -100,6 +100,7 @@ def delete(context: typer.Context, user: UserArgument) -> None:
 
     async def work(shop: Shop) -> bool:
         here.value(await shop.users.delete(here.context, UserId(user)))
+        here.done = lambda: {"id": user, "deleted": True, "traces_left": True}
         return await _erase_rest(here, shop, user)
 
     here.output.record({"id": user, "deleted": True, "traces_left": not here.run(work)})
@@ -112,6 +113,7 @@ def erase(context: typer.Context, user: UserArgument) -> None:
 
     async def work(shop: Shop) -> bool:
         here.value(await shop.users.erase(here.context, UserId(user)))
+        here.done = lambda: {"id": user, "erased": True, "traces_left": True}
         return await _erase_rest(here, shop, user)
 
     here.output.record({"id": user, "erased": True, "traces_left": not here.run(work)})

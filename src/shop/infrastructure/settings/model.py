@@ -69,8 +69,8 @@ Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 class Settings(BaseSettings):
     """All settings. As environment variables, URLs have their conventional names and all others the prefix SHOP_."""
 
-    # `only_existing`: the file may contain variables of other programs.
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", env_file=".env", dotenv_filtering="only_existing")
+    # `only_existing`: `.env` may contain variables of other programs. It is not named here, or each validation would read it again.
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", dotenv_filtering="only_existing")
 
     database_url: Annotated[PostgresUrl, Field(validation_alias="database_url", description="The primary database.")]
     database_read_url: Annotated[
