@@ -650,6 +650,7 @@ def test_positions_of_a_consumer_that_is_gone_are_removed_and_those_of_others_ar
 
 
 def test_health_reports_each_dependency(whole: Program, database_url: str) -> None:
+    whole.json("relay", "--once")
     items = {item["name"]: item for item in whole.json("health")["items"]}
     assert list(items) == [
         "postgres",

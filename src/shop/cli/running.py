@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -238,8 +238,29 @@ async def until_stopped(
                 raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
         if shop.broker is not None:
             await stack.enter_async_context(announcing(name, shop.broker))
+            await stack.enter_async_context(preparing(here, shop.broker))
         here.output.note("running; stop with Ctrl-C")
         return await work(stop)
+
+
+@asynccontextmanager
+async def preparing(here: Session, broker: Broker) -> AsyncGenerator[None]:
+    """Prepare the broker for a program that publishes or receives, which waits for one that does not answer.
+
+    Exits with the problem if no waiting makes the broker usable, now or later in the block.
+    """
+    from shop.application.messaging.broker import BrokerMisconfigured, BrokerUnavailable
+
+    try:
+        try:
+            await broker.prepare()
+        except BrokerMisconfigured:
+            raise
+        except BrokerUnavailable as error:
+            _log.debug("the broker is not prepared yet: %s", error)
+        yield
+    except BrokerMisconfigured as error:
+        raise here.failed(Problem("broker-misconfigured", "Broker misconfigured", 500, str(error), ExitCode.SETTINGS)) from error
 
 
 def no_broker(here: Session) -> typer.Exit:

@@ -147,7 +147,10 @@ class Settings(BaseSettings):
         AfterValidator(_proxies),
         Field(description="Addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed; a Unix socket's is."),
     ] = "127.0.0.1"
-    nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
+    nats_stream: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream of the events; each deployment has its own."),
+    ] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
     bury_newer_events: Annotated[
         bool, Field(description="Whether consumers make events of a newer version dead letters, and do not wait for a newer program.")
