@@ -66,10 +66,18 @@ def _integral(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
+def _items(sent: object) -> list[object]:
+    return cast("list[object]", sent) if isinstance(sent, list) else []
+
+
+def _members(sent: object) -> dict[str, object]:
+    return cast("dict[str, object]", sent) if isinstance(sent, dict) else {}
+
+
 def _is_no_longer_than(most: int) -> BeforeValidator:
     def check(sent: object) -> object:
         # Pydantic counts what is valid, and validates all of it first.
-        length = len(cast("list[object]", sent)) if isinstance(sent, list) else 0
+        length = len(_items(sent))
         if length > most:
             raise PydanticKnownError("too_long", {"field_type": "List", "max_length": most, "actual_length": length})
         return sent
@@ -116,7 +124,7 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_few_unknown_names(cls, sent: object) -> object:
-        members = cast("dict[str, object]", sent) if isinstance(sent, dict) else {}
+        members = _members(sent)
         if len(members) <= _MAX_NAMES:
             return sent
         unknown = islice((member for member in members.items() if member[0] not in cls.model_fields), MAX_ERRORS + 1)
