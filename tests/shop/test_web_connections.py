@@ -297,6 +297,32 @@ async def test_a_length_that_is_too_large_is_refused_before_the_body(web: Web, a
         assert (status, kind(headers, body)) == (413, "body-too-large")
 
 
+CHUNKED = b"POST /nothing HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(("size", "number", "expected"), [(1, 1000, 404), (1, 2000, 400), (64, 4000, 404)])
+async def test_a_body_has_a_number_of_chunks_that_its_length_justifies(web: Web, size: int, number: int, expected: int) -> None:
+    chunks = b"%x\r\n" % size + b" " * size + b"\r\n"
+    async with on_port(web, Connections()) as port:
+        status, headers, body = await answered(port, CHUNKED + chunks * number + b"0\r\n\r\n")
+        assert (status, kind(headers, body)) == (expected, "no-such-resource" if expected == 404 else "malformed-request")
+        # The next body has its own number.
+        reader, writer = await connected(port, (CHUNKED + (b"1\r\n \r\n" * 900) + b"0\r\n\r\n") * 2)
+        assert [(await answer(reader))[0] for _ in range(2)] == [404, 404]
+        writer.close()
+
+
+@pytest.mark.parametrize("room", [60_000, 80_000])
+@pytest.mark.parametrize("part", [b"a:\r\n", b"Cookie: a\r\n"])
+async def test_headers_and_trailers_have_a_length_however_they_arrive(web: Web, part: bytes, room: int) -> None:
+    many = part * (room // len(part))
+    expected = "no-such-resource" if room < 65_536 else "malformed-request"
+    async with on_port(web, Connections()) as port:
+        for sent in (b"GET /nothing HTTP/1.1\r\nHost: shop\r\n" + many + b"\r\n", CHUNKED + b"0\r\n" + many + b"\r\n"):
+            _, headers, body = await answered(port, sent)
+            assert kind(headers, body) == expected
+
+
 async def test_no_text_of_trace_headers_is_logged(web: Web, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     parent = f"00-{'a' * 32}-{'b' * 16}-01"

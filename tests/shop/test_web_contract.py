@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,14 @@ CONTRACTS = {
     "delete_user": Contract("DELETE /users/{user_id}", "self, admin", 204, if_match="required", has_key=True),
     "erase_user": Contract("DELETE /users/{user_id}/personal-data", "self, admin", 204, if_match="required", has_key=True, order="placed"),
     "change_password": Contract(
-        "PUT /users/{user_id}/password", "self, admin", 204, body=lambda _: {"old": PASSWORD, "new": "battery staple"}, has_key=True
+        "PUT /users/{user_id}/password",
+        "self, admin",
+        204,
+        body=lambda _: {"old": PASSWORD, "new": "battery staple"},
+        if_match="optional",
+        has_key=True,
     ),
-    "grant_role": Contract("PUT /users/{user_id}/role", "admin", 204, body=lambda _: {"role": "clerk"}, has_key=True),
+    "grant_role": Contract("PUT /users/{user_id}/role", "admin", 204, body=lambda _: {"role": "clerk"}, if_match="optional", has_key=True),
     "show_profile": Contract("GET /users/{user_id}/profile", "anyone", 200, "first_name id last_name"),
     "list_orders_of_user": Contract(
         "GET /users/{user_id}/orders", "self, clerk, admin", 200, PAGE_BOTH_WAYS, query=SIZE, order="placed", items=ORDER_SUMMARY
@@ -232,17 +238,18 @@ class Service:
                 assert (await person("POST", f"/orders/{known['order_id']}/payment")).status_code == 200
         return known
 
-    async def send(self, name: str, known: Known, caller: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Send the request of a contract. The answer must match the description."""
+    async def send(self, name: str, known: Known, caller: str, headers: Mapping[str, str], content: bytes | None = None) -> httpx.Response:
+        """Send the request of a contract, with this content instead of its body if there is one. The answer must match the description."""
         contract = CONTRACTS[name]
         method, path = contract.request.split(" ")
         credentials = bearer(known) if caller == "self" else self.logins[caller]
         response = await self.web.client.request(
             method,
             path.format_map(known),
-            headers={**credentials, **headers},
+            headers={**credentials, **headers, **({} if content is None else {"Content-Type": "application/json"})},
+            content=content,
             params={each: value.format_map(known) for each, value in contract.query.items()},
-            json=contract.body(known),
+            json=contract.body(known) if content is None else None,
         )
         operation = self.schema[path][method]
         assert str(response.status_code) in operation.definition.raw["responses"]
@@ -265,16 +272,73 @@ def check(contract: Contract, response: httpx.Response) -> None:
     assert {name: response.headers[name] for name in PROMISED_HEADERS if name in response.headers} == promised
 
 
-async def test_every_operation_keeps_its_contract_with_every_caller(database_url: str) -> None:
+@asynccontextmanager
+async def opened(database_url: str) -> AsyncGenerator[Service]:
+    """Compose the application, with its logins."""
     async with open_web(database_url) as web:
         logins: dict[str, dict[str, str]] = {"anonymous": {}} | {role.value: (await web.person(role)).headers for role in Role}
-        service = Service(web, openapi.from_dict(web.app.openapi()), logins)
+        yield Service(web, openapi.from_dict(web.app.openapi()), logins)
+
+
+def current(contract: Contract) -> dict[str, str]:
+    """Return the condition that is true for what the request names."""
+    return {"If-Match": '"2"' if contract.order == "paid" else '"1"'} if contract.if_match else {}
+
+
+def caller_of(contract: Contract) -> str:
+    """Return a caller whose request succeeds."""
+    return "self" if contract.who in {"anyone", "logged in"} else "admin"
+
+
+async def test_every_operation_without_a_body_refuses_one(database_url: str) -> None:
+    tested = 0
+    async with opened(database_url) as service:
+        known = {**await service.user("paid"), "session_id": "0" * 32}
+        for name, contract in CONTRACTS.items():
+            if contract.body(known) is not None:
+                continue
+            tested += 1
+            for content in (b"{}", b"{bad", b'{"amount": 5}', b" "):
+                refused = await service.send(name, known, caller_of(contract), current(contract), content)
+                assert problem(refused) == (422, "invalid-request"), (name, content)
+                assert refused.json()["errors"] == [{"at": "/body", "reason": "this operation has no body"}]
+            empty = await service.send(name, await service.user(contract.order), caller_of(contract), current(contract), b"")
+            check(contract, empty)
+    assert tested > 15
+
+
+async def test_every_write_looks_at_a_condition_or_refuses_it(database_url: str) -> None:
+    tested = 0
+    async with opened(database_url) as service:
+        for name, contract in CONTRACTS.items():
+            if contract.request.startswith("GET "):
+                continue
+            tested += 1
+            known = await service.user(contract.order)
+            caller = caller_of(contract)
+            for tags in ('"999"', '"0", W/"1", W/"2"', "none"):
+                refused = await service.send(name, known, caller, {"If-Match": tags})
+                if contract.if_match:
+                    assert problem(refused) == (412, "precondition-failed"), name
+                else:
+                    assert problem(refused) == (422, "invalid-request"), name
+                    assert refused.json()["errors"] == [{"at": "/header/If-Match", "reason": "this operation is not conditional"}]
+            unknown = await service.send(name, known, caller, {**current(contract), "If-None-Match": "*"})
+            assert problem(unknown) == (422, "invalid-request"), name
+            assert unknown.json()["errors"] == [{"at": "/header/If-None-Match", "reason": "this operation is not conditional"}]
+            # Nothing was changed: what the request names has its version and its sessions.
+            check(contract, await service.send(name, known, caller, current(contract)))
+    assert tested == 15
+
+
+async def test_every_operation_keeps_its_contract_with_every_caller(database_url: str) -> None:
+    async with opened(database_url) as service:
         for name, contract in CONTRACTS.items():
             await keeps(service, name, contract)
 
 
 async def keeps(service: Service, name: str, contract: Contract) -> None:
-    version = {"If-Match": '"2"' if contract.order == "paid" else '"1"'} if contract.if_match else {}
+    version = current(contract)
     known = await service.user(contract.order)
     for caller in sorted(set(CALLERS) - WHO[contract.who]):
         # To them, there is no such order.

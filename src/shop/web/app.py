@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from itertools import product
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 
 from shop.bootstrap.service import Shop
+from shop.web.invalid import invalid_request
 from shop.web.middleware import Limited, Limits, Observed
 from shop.web.problems import InvalidPart, Problem, ProblemDetails, Refused, add_problems_of_the_server
 from shop.web.replies import problem_response
@@ -90,13 +91,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in found):
         return problem_response(Refused(Problem.MALFORMED_BODY, "the body is not JSON"))
     # Without the input, which may be a secret.
-    parts = [InvalidPart(at=_pointer(each["loc"]), reason=each["msg"]) for each in found]
-    return problem_response(Refused(Problem.INVALID_REQUEST, "the request does not match its description", errors=parts))
-
-
-def _pointer(steps: Iterable[str | int]) -> str:
-    # RFC 6901, 3.
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return problem_response(invalid_request((each["loc"], each["msg"]) for each in found))
 
 
 async def _http(request: Request, error: Exception) -> Response:

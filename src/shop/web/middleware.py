@@ -124,6 +124,8 @@ class Limited:
         limit = asyncio.timeout(self._limits.seconds)
         try:
             async with limit:
+                # No operation reads cookies, and the framework parses them, in a time that is quadratic in many releases of Python.
+                scope["headers"] = [each for each in scope["headers"] if each[0] != b"cookie"]
                 headers = Headers(scope=scope)
                 wait = None if scope["path"] in _UNLIMITED else await self._rates.hit(_address(scope))
                 if wait is not None:

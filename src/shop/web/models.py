@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from itertools import islice
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticKnownError
 
 from shop.application.commands.session_store import Session
 from shop.application.commands.sessions import Tokens
@@ -39,8 +40,11 @@ from shop.domain.values import (
     PhoneNumber,
     UserId,
 )
+from shop.web.problems import MAX_ERRORS
 from shop.web.requests import value
 
+# More than any object of a body has.
+_MAX_NAMES: Final = 20
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -60,6 +64,25 @@ def _is_instant(text: object) -> object:
 def _integral(number: object) -> object:
     # For JSON Schema, 5.0 is an integer, too.
     return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _items(sent: object) -> list[object]:
+    return cast("list[object]", sent) if isinstance(sent, list) else []
+
+
+def _members(sent: object) -> dict[str, object]:
+    return cast("dict[str, object]", sent) if isinstance(sent, dict) else {}
+
+
+def _is_no_longer_than(most: int) -> BeforeValidator:
+    def check(sent: object) -> object:
+        # Pydantic counts what is valid, and validates all of it first.
+        length = len(_items(sent))
+        if length > most:
+            raise PydanticKnownError("too_long", {"field_type": "List", "max_length": most, "actual_length": length})
+        return sent
+
+    return BeforeValidator(check)
 
 
 # After the bounds, which are not described otherwise.
@@ -94,9 +117,18 @@ def _optional(schema: dict[str, Any]) -> None:
 
 
 class Body(BaseModel):
-    """The base of all bodies: an unknown name is an error."""
+    """The base of all bodies: an unknown name is an error. Of many unknown names only some are looked at."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_few_unknown_names(cls, sent: object) -> object:
+        members = _members(sent)
+        if len(members) <= _MAX_NAMES:
+            return sent
+        unknown = islice((member for member in members.items() if member[0] not in cls.model_fields), MAX_ERRORS + 1)
+        return {name: members[name] for name in cls.model_fields if name in members} | dict(unknown)
 
 
 class Registration(Body):
@@ -272,7 +304,7 @@ class OrderPlacement(Body):
     """An order to place."""
 
     user_id: UserId
-    lines: Annotated[Sequence[Line], Field(min_length=1, max_length=MAX_LINES)]
+    lines: Annotated[Sequence[Line], Field(min_length=1, max_length=MAX_LINES), _is_no_longer_than(MAX_LINES)]
 
     def order(self) -> NewOrder:
         """Return the order."""

@@ -22,6 +22,13 @@ from shop.domain.values import InvalidValue
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+MAX_ERRORS: Final = 20
+"""The most invalid parts that a problem lists, so that the answer to any request is short."""
+MAX_PLACE: Final = 1000
+"""The most characters of the place of an invalid part."""
+MAX_REASON: Final = 300
+"""The most characters of the reason why a part is invalid."""
+
 
 class Problem(Enum):
     """The problems: name in the type, HTTP status, title. The names are stable; docs/http.md explains each."""
@@ -109,8 +116,8 @@ _WITHOUT_REASON: Final[Mapping[type[object], str]] = {
 class InvalidPart(BaseModel):
     """An invalid part of a request: its place as a JSON pointer, from `/body`, `/query`, `/path` or `/header`."""
 
-    at: str
-    reason: str
+    at: str = Field(max_length=MAX_PLACE)
+    reason: str = Field(max_length=MAX_REASON)
 
 
 class ProblemDetails(BaseModel):
@@ -123,7 +130,7 @@ class ProblemDetails(BaseModel):
     status: int = Field(ge=400, le=599)
     detail: str
     instance: str
-    errors: list[InvalidPart] | None = None
+    errors: list[InvalidPart] | None = Field(None, max_length=MAX_ERRORS, description="Invalid parts, perhaps not all of them.")
 
 
 class Refused(Exception):
@@ -154,11 +161,12 @@ _EVERYWHERE = (
     Problem.REQUEST_INCOMPLETE,
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,
+    Problem.INVALID_REQUEST,
     Problem.DEFECT,
     Problem.TOO_MANY_CONNECTIONS,
     Problem.TIMEOUT,
 )
-_ALWAYS = (*_EVERYWHERE, Problem.TOO_MANY_REQUESTS, Problem.INVALID_REQUEST, Problem.UNAVAILABLE)
+_ALWAYS = (*_EVERYWHERE, Problem.TOO_MANY_REQUESTS, Problem.UNAVAILABLE)
 _OF_LOGGED_IN = (Problem.UNAUTHENTICATED, Problem.NOT_ALLOWED)
 _OF_WRITES = (Problem.TOO_MUCH_CONTENTION, Problem.OUTCOME_UNKNOWN)
 _OF_BODIES = (Problem.MALFORMED_BODY,)

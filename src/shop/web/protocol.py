@@ -25,6 +25,12 @@ _log = logging.getLogger("shop.http")
 
 # How long a client may take to receive what remains once its connection is being closed.
 _CLOSING_SECONDS: Final = 5.0
+# Bytes of the headers and the target of a request, or of the trailers of a body.
+_HEAD: Final = 65_536
+_PIECE: Final = 8192
+# The chunks of a body, and one more for each of so many bytes: each takes some microseconds, however small it is.
+_CHUNKS: Final = 1000
+_CHUNK_BYTES: Final = 64
 # RFC 3986, 3.2.2 and 3.2.3.
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 
@@ -38,20 +44,29 @@ class ServerConfig(Config):
         self.forwarded = app
 
 
+class _TooManyChunks(h11.RemoteProtocolError):
+    """A body in chunks so small that to read them takes longer than to handle it."""
+
+
 class _CheckedConnection(h11.Connection):
     """h11's side of a connection, which also refuses what proxies may read otherwise than this server."""
 
-    def __init__(self, refuse: Callable[[], None], finish: Callable[[], None]) -> None:
-        super().__init__(h11.SERVER)
+    def __init__(self, refuse: Callable[[str], None], finish: Callable[[], None]) -> None:
+        super().__init__(h11.SERVER, max_incomplete_event_size=_HEAD)
         self._refuse = refuse
         self._finish = finish
+        self._chunks = 0
+        self._bytes = 0
 
     def next_event(self) -> Any:
         """Return the next event. What is not HTTP is refused here: uvicorn would log a line for each, without a trace."""
         try:
             event = self._checked(super().next_event())
+        except _TooManyChunks:
+            self._refuse("the body has too many small chunks")
+            return h11.NEED_DATA
         except h11.RemoteProtocolError:
-            self._refuse()
+            self._refuse("the request is not HTTP/1.1 as RFC 9112 defines it")
             return h11.NEED_DATA
         if isinstance(event, h11.ConnectionClosed):
             # Uvicorn, which knows no such event, would ask for the next one for ever.
@@ -60,8 +75,13 @@ class _CheckedConnection(h11.Connection):
         return event
 
     def _checked(self, event: Any) -> Any:
+        if isinstance(event, h11.Data):
+            self._chunks, self._bytes = self._chunks + event.chunk_start, self._bytes + len(event.data)
+            if self._chunks > _CHUNKS + self._bytes // _CHUNK_BYTES:
+                raise _TooManyChunks("too many chunks")
         if not isinstance(event, h11.Request):
             return event
+        self._chunks, self._bytes = 0, 0
         if not event.http_version.startswith(b"1."):
             raise h11.RemoteProtocolError("another major version")
         names = [name for name, _ in event.headers]
@@ -110,6 +130,13 @@ class LimitedProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        """Handle what has arrived in pieces: h11 limits headers that are incomplete, and takes any that arrive at once."""
+        for start in range(0, len(data), _PIECE):
+            if self.transport.is_closing():
+                break
+            super().data_received(data[start : start + _PIECE])
+
     def eof_received(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] uvicorn's keeps no connection
         """Answer what has arrived (RFC 9112, 9.6): a client may close its side of the connection after its last request."""
         self.conn.receive_data(b"")
@@ -130,8 +157,8 @@ class LimitedProtocol(H11Protocol):
         self._wait(self._connections.header_seconds)
         super().on_response_complete()
 
-    def _malformed(self) -> None:
-        self._refuse(Problem.MALFORMED_REQUEST, "the request is not HTTP/1.1 as RFC 9112 defines it")
+    def _malformed(self, detail: str) -> None:
+        self._refuse(Problem.MALFORMED_REQUEST, detail)
 
     def _finished(self) -> None:
         """Close the connection of a client that sends nothing more, unless an answer does so at its end."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Annotated, TypeVar
-from urllib.parse import parse_qsl
 
 from fastapi import Depends, Header, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -34,9 +30,6 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _TAGS = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
-# Of what the service reads, and what is no list (RFC 9110, 5.3): which line counts would be left to chance.
-_REPEATED = "is sent more than once"
-_SINGLE_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
 
 
 def value(result: Result[T, object]) -> T:
@@ -55,67 +48,6 @@ async def _shop(request: Request) -> Shop:
 
 
 Service = Annotated[Shop, Depends(_shop)]
-
-
-async def only_described(request: Request) -> None:
-    """Refuse query parameters that the operation does not describe, that are not UTF-8, and values that another one would replace."""
-    wrong: list[tuple[tuple[str, ...], str]]
-    wrong = [(("header", name), _REPEATED) for name in _SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
-    wrong += [(("query", name), reason) for name, reason in sorted(_wrong_parameters(request).items())]
-    if request.scope["route"].body_field is not None:
-        # It has been read and is kept.
-        wrong += [(("body",), reason) for reason in _ambiguities(await request.body())]
-    if wrong:
-        raise RequestValidationError([{"loc": place, "msg": reason, "type": "undescribed"} for place, reason in wrong])
-
-
-def _ambiguities(body: bytes) -> list[str]:
-    """Return what a JSON body leaves to chance: names that an object has twice, and integers that are none in a float (RFC 8259, 4 and 6).
-
-    Raises `RequestValidationError` if it has NaN or an infinity: Python's parser accepts them, and they are not JSON.
-    """
-    found = dict[str, None]()
-
-    def count(members: list[tuple[str, object]]) -> None:
-        for name, times in Counter(name for name, _ in members).items():
-            if times > 1:
-                # A lone surrogate is no text of a response.
-                text = json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode()
-                found[f"an object has the name {text} more than once"] = None
-
-    def compare(number: str) -> None:
-        if float(number).is_integer() and Decimal(number) != Decimal(float(number)):
-            found[f"the number {number[:40]} would be rounded to an integer"] = None
-
-    def refuse(_: str) -> None:
-        raise RequestValidationError([{"loc": ("body",), "msg": "the body is not JSON", "type": "json_invalid"}])
-
-    try:
-        json.loads(body, object_pairs_hook=count, parse_float=compare, parse_constant=refuse)
-    except ValueError:
-        # The framework has refused it, or reads none.
-        return []
-    return list(found)
-
-
-def _wrong_parameters(request: Request) -> dict[str, str]:
-    """Return the query parameters that are refused, with the reasons."""
-    if not request.query_params:
-        return {}
-    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    schemas = {each["name"]: each["schema"] for each in operation.get("parameters", ()) if each["in"] == "query"}
-    # The framework replaces bytes that are not UTF-8.
-    sent = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
-    wrong, known = dict[str, str](), set[str]()
-    for (name, _), pair in zip(request.query_params.multi_items(), sent, strict=True):
-        if name not in schemas:
-            wrong[name] = "this operation has no such parameter"
-        elif name in known and schemas[name].get("type") != "array":
-            wrong[name] = _REPEATED
-        elif any("\udc80" <= character <= "\udcff" for character in "".join(pair)):
-            wrong[name] = "is not UTF-8"
-        known.add(name)
-    return wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
+from shop.domain.concurrency import Versions
 from shop.domain.result import Err, Result
 from shop.domain.users import Profile, User
 from shop.domain.values import Password, UserId
@@ -51,7 +52,9 @@ class LimitedUsers:
         refused = await self._limit.refusal(context, Action.REGISTER, login_subject(profile.email))
         return await self._users.register(context, profile, password) if refused is None else refused
 
-    async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
-        """Replace a user's password, if the old one is right."""
+    async def change_password(
+        self, context: Context, user_id: UserId, old: str, new: Password, versions: Versions = None
+    ) -> Result[None, PasswordError | Failure]:
+        """Replace a user's password, if the old one is right, with `versions` only if the current one is still among them."""
         refused = await self._limit.refusal(context, Action.CHANGE_PASSWORD, user_subject(user_id))
-        return await self._users.change_password(context, user_id, old, new) if refused is None else refused
+        return await self._users.change_password(context, user_id, old, new, versions) if refused is None else refused

@@ -230,8 +230,13 @@ class UserCommands:
 
         return await self._transactions.run(context, Action.UPDATE_PROFILE, work)
 
-    async def change_password(self, context: Context, user_id: UserId, old: str, new: Password) -> Result[None, PasswordError | Failure]:
-        """Replace a user's password, if the old one is right. Wrong guesses count as attempts to log in."""
+    async def change_password(
+        self, context: Context, user_id: UserId, old: str, new: Password, versions: Versions = None
+    ) -> Result[None, PasswordError | Failure]:
+        """Replace a user's password, if the old one is right, with `versions` only if the current one is still among them.
+
+        Wrong guesses count as attempts to log in.
+        """
 
         async def verify(user: User) -> tuple[User, PasswordHash | None]:
             is_right = await self._passwords.verify(old, user.password)
@@ -255,39 +260,47 @@ class UserCommands:
             return changed
 
         return await self._transactions.run_prepared(
-            context, Action.CHANGE_PASSWORD, lambda operation: self._count_guess(operation, user_id), verify, work
+            context, Action.CHANGE_PASSWORD, lambda operation: self._count_guess(operation, user_id, versions), verify, work
         )
 
-    async def _count_guess(self, operation: Operation[UserStores], user_id: UserId) -> Result[User, PasswordError]:
+    async def _count_guess(self, operation: Operation[UserStores], user_id: UserId, versions: Versions) -> Result[User, PasswordError]:
         if (denied := await operation.denied(user_subject(user_id), user_id)) is not None:
             return denied
         read = await operation.repositories.users.get(user_id)
-        if isinstance(read, Err):
-            await operation.refused(user_subject(user_id), read.error)
-            return read
+        expected = read.value.expect_version(versions) if isinstance(read, Ok) else read
+        if isinstance(expected, Err):
+            await operation.refused(user_subject(user_id), expected.error)
+            return expected
         blocked = await operation.repositories.logins.count(user_id, self._limit)
         if blocked is not None:
             await operation.refused(user_subject(user_id), blocked)
             return Err(blocked)
         operation.commit()
-        return read
+        return expected
 
-    async def grant(self, context: Context, user_id: UserId, role: Role) -> Result[None, RoleError | Failure]:
-        """Set a user's role, from the user's next request on. A role that the user has is no change, and no event."""
+    async def grant(self, context: Context, user_id: UserId, role: Role, versions: Versions = None) -> Result[None, RoleError | Failure]:
+        """Set a user's role, from the user's next request on, with `versions` only if the current one is still among them.
+
+        A role that the user has is no change, and no event.
+        """
 
         async def work(operation: Operation[UserStores]) -> Result[None, RoleError]:
             if (denied := await operation.denied(user_subject(user_id), user_id)) is not None:
                 return denied
             read = await operation.repositories.users.get(user_id)
-            user = read.value if isinstance(read, Ok) else None
-            if user is not None and user.grant(role) is user:
+            expected = read.value.expect_version(versions) if isinstance(read, Ok) else read
+            if isinstance(expected, Err):
+                await operation.refused(user_subject(user_id), expected.error)
+                return expected
+            user = expected.value
+            if user.grant(role) is user:
                 await operation.done(user_subject(user_id), role=role, changed="no")
                 return Ok(None)
-            granted = await operation.repositories.users.save_role(read.value.grant(role)) if isinstance(read, Ok) else read
+            granted = await operation.repositories.users.save_role(user.grant(role))
             match granted:
                 case Ok():
                     await operation.done(user_subject(user_id), role=role)
-                case Err(ChangedMeanwhile() as conflict):
+                case Err(ChangedMeanwhile() as conflict) if versions is None:
                     raise TransactionConflict(str(conflict))
                 case Err(error):
                     await operation.refused(user_subject(user_id), error)

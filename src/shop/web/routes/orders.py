@@ -15,7 +15,7 @@ from shop.domain.orders import Order, OrderStatus
 from shop.domain.values import OrderId
 from shop.web.documents import ETAG, SHOWN, created
 from shop.web.models import Instant, OrderPlacement, Text
-from shop.web.pages import Cursor, Size
+from shop.web.pages import MAX_CHOICES, Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
 from shop.web.requests import Key, Known, LoggedIn, MatchedIfGiven, unless_known, value
@@ -52,7 +52,7 @@ async def place_order(caller: LoggedIn, body: OrderPlacement, idempotency_key: K
 @router.get("", response_model=Page[OrderSummary], responses=documented(Problem.INVALID_CURSOR))
 async def find_orders(
     caller: LoggedIn,
-    status: Annotated[tuple[OrderStatus, ...], Query(description="One of these states.")] = (),
+    status: Annotated[tuple[OrderStatus, ...], Query(max_length=MAX_CHOICES, description="One of these states.")] = (),
     currency: Currency | None = None,
     placed_since: Annotated[Instant | None, Query(description="Placed at this time or later.")] = None,
     placed_before: Annotated[Instant | None, Query(description="Placed before this time.")] = None,

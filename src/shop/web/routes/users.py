@@ -15,10 +15,10 @@ from shop.domain.users import Role, User
 from shop.domain.values import UserId
 from shop.web.documents import ETAG, NO_CONTENT, SHOWN, created
 from shop.web.models import Instant, OpenSession, OpenSessions, PasswordChange, ProfilePatch, Registration, RoleChange, Text
-from shop.web.pages import Cursor, Size
+from shop.web.pages import MAX_CHOICES, Cursor, Size
 from shop.web.problems import Problem, documented
 from shop.web.replies import Reply
-from shop.web.requests import Anyone, Key, Known, LoggedIn, Matched, unless_known, value
+from shop.web.requests import Anyone, Key, Known, LoggedIn, Matched, MatchedIfGiven, unless_known, value
 from shop.web.routing import router_of
 
 router = router_of("users", "/users")
@@ -52,7 +52,7 @@ async def find_users(
     part: Annotated[Text | None, Query(description='A part of "first last address", in any case.')] = None,
     last_name: Annotated[Text | None, Query(description="How the last name begins, in any case.")] = None,
     email: Annotated[Text | None, Query(description="How the e-mail address begins, in any case.")] = None,
-    role: Annotated[tuple[Role, ...], Query(description="One of these roles.")] = (),
+    role: Annotated[tuple[Role, ...], Query(max_length=MAX_CHOICES, description="One of these roles.")] = (),
     registered_since: Annotated[Instant | None, Query(description="Registered at this time or later.")] = None,
     registered_before: Annotated[Instant | None, Query(description="Registered before this time.")] = None,
     sort: UserSort = "oldest",
@@ -148,6 +148,7 @@ async def erase_user(caller: LoggedIn, user_id: UUID, versions: Matched, idempot
             Problem.TOO_MANY_ATTEMPTS,
             Problem.INVALID_VALUE,
             Problem.CHANGED_MEANWHILE,
+            Problem.PRECONDITION_FAILED,
             write=True,
             body=True,
             key=True,
@@ -155,26 +156,34 @@ async def erase_user(caller: LoggedIn, user_id: UUID, versions: Matched, idempot
         204: NO_CONTENT,
     },
 )
-async def change_password(caller: LoggedIn, user_id: UUID, body: PasswordChange, idempotency_key: Key = None) -> Response:
+async def change_password(
+    caller: LoggedIn, user_id: UUID, body: PasswordChange, versions: MatchedIfGiven, idempotency_key: Key = None
+) -> Response:
     """Change a user's password, and end all sessions of the user."""
     new = body.new_password()
     return await caller.perform(
-        lambda context: caller.shop.limited_users.change_password(context, UserId(user_id), body.old.get_secret_value(), new),
+        lambda context: caller.shop.limited_users.change_password(context, UserId(user_id), body.old.get_secret_value(), new, versions),
         _nothing,
         key=idempotency_key,
         body=body,
+        # Otherwise the version is that of the password that was verified.
+        is_conditional=versions is not None,
     )
 
 
 @router.put(
     "/{user_id}/role",
     status_code=204,
-    responses={**documented(Problem.USER_NOT_FOUND, write=True, body=True, key=True), 204: NO_CONTENT},
+    responses={**documented(Problem.USER_NOT_FOUND, Problem.PRECONDITION_FAILED, write=True, body=True, key=True), 204: NO_CONTENT},
 )
-async def grant_role(caller: LoggedIn, user_id: UUID, body: RoleChange, idempotency_key: Key = None) -> Response:
+async def grant_role(caller: LoggedIn, user_id: UUID, body: RoleChange, versions: MatchedIfGiven, idempotency_key: Key = None) -> Response:
     """Set a user's role, from the user's next request on."""
     return await caller.perform(
-        lambda context: caller.shop.users.grant(context, UserId(user_id), body.role), _nothing, key=idempotency_key, body=body
+        lambda context: caller.shop.users.grant(context, UserId(user_id), body.role, versions),
+        _nothing,
+        key=idempotency_key,
+        body=body,
+        is_conditional=True,
     )
 
 
