@@ -50,6 +50,35 @@ def test_every_mistake_is_shown_at_its_place_with_a_suggestion_in_one_run(projec
     assert done.err == expected.read_text(encoding="utf-8")
 
 
+RECURSIVE = declare(
+    {
+        "migrations/1_nodes.sql": "CREATE TABLE nodes (id int PRIMARY KEY, parent int);\n",
+        "queries/nodes.sql": """\
+-- name: Ancestors :many
+WITH RECURSIVE up AS (
+    SELECT id, parent FROM nodes WHERE id = @id
+    UNION ALL
+    SELECT nodes.id, nodes.parent FROM nodes JOIN up ON up.parent = nodes.id
+)
+SELECT up.id FROM up;
+""",
+    }
+)
+QUALIFIED = declare({**RECURSIVE, "queries/nodes.sql": RECURSIVE["queries/nodes.sql"].replace("WHERE id =", "WHERE nodes.id =")})
+
+
+def test_a_name_that_is_ambiguous_for_sqlc_alone_is_to_be_qualified_which_cures_it(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, RECURSIVE)
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert 'error: column reference "id" is ambiguous\n  --> queries/nodes.sql:3:' in done.err
+    assert (
+        "help: PostgreSQL accepts this query, and sqlc does not know which table `id` is of, here or elsewhere in the query: " in done.err
+    )
+    write_files(project, QUALIFIED)
+    assert sqlwright("generate").code == 0
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

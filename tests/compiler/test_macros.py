@@ -19,6 +19,8 @@ from sqlwright.sql.sources import split_queries
         ('SELECT sqlc.embed(t), count(*), sqlc.embed("U");', 'SELECT t.*, count(*), "U".*'),
         ("-- doc\nSELECT 1, -- one\n-- whole\n  -- indented\n2; -- behind\n", "SELECT 1, -- one\n  -- indented\n2"),
         ("SELECT '\n-- text\n';", "SELECT '\n-- text\n'"),
+        ("SELECT(@a)FROM t WHERE@b LIMIT@c;", "SELECT($1)FROM t WHERE $2 LIMIT $3"),
+        ("SELECT sqlc.arg(a)0, 'é'@b, é@c;", "SELECT $1 0, 'é'$2, é $3"),
     ],
 )
 def test_a_statement_is_read(text: str, sql: str) -> None:

@@ -93,10 +93,18 @@ def read_statement(text: str, known: Mapping[str, int]) -> Reading:
                 sliced=macro.kind == "slice" or (before is not None and before.sliced),
             )
             written = f"${number}"
-        parts += [statement[position : tokens[index].start], written]
+        between = statement[position : tokens[index].start]
         index += macro.length
+        after = statement[tokens[index - 1].end :][:1]
+        # `WHERE@x` are two tokens, and `WHERE$1` is one.
+        parts += [between, " " if _continues(between[-1:]) else "", written, " " if _continues(after) else ""]
         position = tokens[index - 1].end
     return Reading("".join([*parts, statement[position:]]), names, tuple(embeds))
+
+
+def _continues(character: str) -> bool:
+    """Return whether a character and a placeholder beside it would be read as one token."""
+    return character.isalnum() or character in {"_", "$"} or character > "\x7f"
 
 
 def misread_operand(source: QuerySource) -> Diagnostic | None:
