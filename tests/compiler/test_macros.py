@@ -65,6 +65,7 @@ def test_a_parameter_before_arithmetic_is_reported(text: str, named: str) -> Non
     [
         ("SELECT 1 WHERE id=@id AND u.age>=@age AND (name)<>@name", ["id = @id", "age >= @age", "<> @name"]),
         ("SELECT -@x, name||@y, 1+@z", ["- @x", "name || @y", "+ @z"]),
+        ("SELECT 1 WHERE tags<@@wanted OR tags @@@x", ["tags <@ @wanted", "@@ @x"]),
         ("SELECT 1 WHERE id = @id AND ts @@query AND f(a,@b) AND x = '=@x' AND (@y) > 1 /* * */@z AND a::@b", []),
     ],
 )
