@@ -13,9 +13,12 @@ from sqlwright.types.pgtypes import canonical_name, names
 from sqlwright.types.valuetypes import matches_column
 
 
-def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
-    """Report annotations that do not match JSON (errors), and options that match nothing in the schema (warnings)."""
-    found = list(_options(proofs, options, Place(config_name) if config_name else None))
+def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str, complete: bool) -> list[Diagnostic]:
+    """Report annotations that do not match JSON (errors), and options that match nothing in the schema (warnings).
+
+    If the package is not `complete`, a type that is not known may be that of a missing query.
+    """
+    found = list(_options(proofs, options, Place(config_name) if config_name else None, complete=complete))
     for module in package.modules:
         for query in module.queries:
             found += _annotations(query, proofs, module.source_file)
@@ -68,7 +71,7 @@ def _types(proofs: Proofs) -> set[str]:
     return {name.replace("[]", "") for name in found}
 
 
-def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+def _options(proofs: Proofs, options: Options, place: Place | None, *, complete: bool) -> Iterator[Diagnostic]:
     catalog = proofs.catalog
     patterns = [("json", pattern) for pattern in options.json_types]
     patterns += [("overrides", override.column) for override in options.overrides if override.column]
@@ -76,7 +79,7 @@ def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[
         if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
             yield _without_effect(f'option "{option}": `{pattern}` matches no column of the schema', place)
     types = _types(proofs)
-    for override in options.overrides:
+    for override in options.overrides if complete else ():
         if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
             yield _without_effect(f'option "overrides": `{override.db_type}` is not a known type', place)
     tables = {table.name for table in catalog.tables}

@@ -1,0 +1,215 @@
+"""Mistakes that different stages find: those of one query hide none of another, and all are reported in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Run, Sqlwright, tree
+from tests.support.small_project import CONFIGURATION, MIGRATION, USERS, declare, write_files
+
+NO_SERVER = "postgres://127.0.0.1:1/none"
+MISSPELT = """\
+-- name: Misspelt :many
+-- @nulable name
+SELECT name FROM users;
+"""
+LATER = """\
+-- name: Patched :exec
+-- @patch
+UPDATE users SET name = 'x' WHERE id = @id;
+
+-- name: Paged :many
+-- @page
+SELECT id FROM users ORDER BY id LIMIT 10;
+
+-- name: Refused :many
+SELECT id FROM users WHERE name > id;
+
+-- name: Claimed :many
+-- @notnull nme always set
+SELECT id, name FROM users;
+
+-- name: Json :many
+-- @json nme: app.Data
+SELECT id, name FROM users;
+"""
+STAGES = declare({"queries/users.sql": f"{MISSPELT}\n{LATER}"})
+OF_LATER_STAGES = [
+    "query Patched: @patch, but no assignment of SET has a parameter of its own",
+    "query Paged: @page with `LIMIT 10`, while the size of a page is a parameter by itself, which is used nowhere else",
+    "PostgreSQL refuses query Refused: operator does not exist: text > integer",
+    "query Claimed claims @notnull for `nme`, which it does not return",
+    "@json on query Json names `nme`, which is not one of its columns or parameters",
+]
+UNKNOWN = "unknown annotation @nulable on query Misspelt; did you mean @nullable?"
+
+
+def errors(done: Run) -> list[str]:
+    """What is wrong, in the order of the report."""
+    assert (done.code, done.out) == (1, "")
+    return [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+
+
+def test_errors_of_one_stage_hide_none_that_another_stage_finds_in_other_queries(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, STAGES)
+    assert errors(sqlwright("generate")) == [UNKNOWN, *OF_LATER_STAGES]
+
+
+def test_nothing_is_written_if_any_query_has_an_error(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    before = tree(project / "generated")
+    write_files(project, STAGES)
+    assert sqlwright("generate").code == 1
+    assert tree(project / "generated") == before
+
+
+LEFT_OUT = declare(
+    {
+        "queries/users.sql": """\
+-- name: Misspelt :many
+-- @nulable nme
+-- @notnull nme always set
+-- @count
+SELECT name FROM users;
+
+-- name: Refused :many
+-- @notnull nme always set
+-- @count
+SELECT id FROM users WHERE name > id;
+
+-- name: Two :many
+SELECT id FROM users;
+SELECT name FROM users;
+"""
+    }
+)
+
+
+def test_a_query_with_an_error_is_left_out_of_the_later_stages(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, LEFT_OUT)
+    assert errors(sqlwright("generate")) == [
+        "unknown annotation @nulable on query Misspelt; did you mean @nullable?",
+        "PostgreSQL refuses query Refused: operator does not exist: text > integer",
+        "query Two has a second statement, which would be ignored",
+    ]
+
+
+NAMES = declare(
+    {
+        "queries/users.sql": """\
+-- name: GetRefused :many
+SELECT id FROM users WHERE name > id;
+
+-- name: get_refused :many
+SELECT id FROM users;
+
+-- name: Misspelt :many
+-- @nulable name
+SELECT name FROM users;
+
+-- name: Other :many
+-- @count Misspelt
+SELECT name FROM users;
+"""
+    }
+)
+
+
+def test_the_names_of_queries_with_errors_are_taken(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, NAMES)
+    assert errors(sqlwright("generate")) == [
+        "PostgreSQL refuses query GetRefused: operator does not exist: text > integer",
+        "queries GetRefused and get_refused would both be function `get_refused`",
+        UNKNOWN,
+        "@count on query Other makes a query Misspelt, and there is another one of that name",
+    ]
+
+
+ADDED = declare({"queries/users.sql": f"{USERS}\n{MISSPELT}"})
+NOTHING_ELSE = declare({"queries/users.sql": MISSPELT})
+
+
+def test_recorded_proofs_of_the_other_queries_hold_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
+    sqlwright("generate")
+    write_files(project, ADDED)
+    assert errors(sqlwright("generate", SQLWRIGHT_DATABASE_URL=NO_SERVER)) == [UNKNOWN]
+
+
+def test_no_server_is_missed_where_an_error_leaves_nothing_to_prove(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, NOTHING_ELSE)
+    assert errors(sqlwright("generate", SQLWRIGHT_DATABASE_URL=NO_SERVER)) == [UNKNOWN]
+
+
+def test_a_missing_server_hides_no_error_in_the_text(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, ADDED)
+    missing, unknown = errors(sqlwright("generate", SQLWRIGHT_DATABASE_URL=NO_SERVER))
+    assert missing.endswith("; 2 of 2 queries have no valid proof on record")
+    assert unknown == UNKNOWN
+
+
+TWO_FOLDERS = CONFIGURATION.replace("queries: queries", "queries: [a, b]")
+SAME_NAME = declare({"sqlc.yaml": TWO_FOLDERS, "a/users.sql": "-- name: A :many\nSELECT id FROM users;\n", "b/users.sql": USERS})
+SAME_NAME_MISSPELT = declare({**SAME_NAME, "a/users.sql": "-- name: A :many\n-- @streem\nSELECT id FROM users;\n"})
+
+
+def test_recorded_proofs_hold_where_a_file_of_the_same_name_has_only_errors(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, SAME_NAME)
+    assert sqlwright("generate").code == 0
+    write_files(project, SAME_NAME_MISSPELT)
+    done = errors(sqlwright("generate", SQLWRIGHT_DATABASE_URL=NO_SERVER))
+    assert done == ["unknown annotation @streem on query A; did you mean @stream?"]
+
+
+TWO_PACKAGES = declare(
+    {
+        "sqlc.yaml": CONFIGURATION
+        + CONFIGURATION.partition("sql:\n")[2].replace("queries: queries", "queries: a").replace("app_db", "other_db"),
+        "a/users.sql": LATER,
+        "queries/users.sql": f"{USERS}\n{MISSPELT}",
+    }
+)
+
+
+def test_errors_of_one_package_hide_none_of_another(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, TWO_PACKAGES)
+    assert errors(sqlwright("generate")) == [*OF_LATER_STAGES, UNKNOWN]
+
+
+BAD_VIEW = MIGRATION.replace("\n-- migrate:down", "CREATE VIEW shouted AS SELECT upper(id) AS id FROM users;\n\n-- migrate:down")
+BAD_SCHEMA = declare({"migrations/1_users.sql": BAD_VIEW, "queries/users.sql": STAGES["queries/users.sql"]})
+REFUSED_SCHEMA = "PostgreSQL refuses the schema: function upper(integer) does not exist"
+
+
+def test_a_mistake_in_the_schema_hides_no_error_in_the_text_of_queries(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, BAD_SCHEMA)
+    assert errors(sqlwright("generate")) == [REFUSED_SCHEMA, UNKNOWN]
+
+
+REFUSED_BY_SQLC = "-- name: Wrong :many\nSELECT nme FROM strangers;\n"
+BAD_SCHEMA_AND_QUERY = declare(
+    {
+        "migrations/1_users.sql": BAD_VIEW,
+        "queries/users.sql": f"{REFUSED_BY_SQLC}\n{MISSPELT}",
+        "sqlc.yaml": TWO_PACKAGES["sqlc.yaml"],
+        "a/users.sql": REFUSED_BY_SQLC,
+    }
+)
+
+
+def test_errors_of_sqlc_hide_no_mistake_in_the_schema(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, BAD_SCHEMA_AND_QUERY)
+    unknown_table = 'relation "strangers" does not exist'
+    assert errors(sqlwright("generate")) == [unknown_table, REFUSED_SCHEMA, unknown_table, UNKNOWN]
+
+
+TWICE = MIGRATION.replace("\n-- migrate:down", "CREATE TABLE users (id int);\n\n-- migrate:down")
+SYNTAX = MIGRATION.replace("\n-- migrate:down", "CREATE TABLE t (id int,\n\n);\n\n-- migrate:down")
+SAID_BY_SQLC = [declare({"migrations/1_users.sql": TWICE}), declare({"migrations/1_users.sql": SYNTAX})]
+
+
+@pytest.mark.parametrize("files", SAID_BY_SQLC, ids=["the same table twice", "syntax error"])
+def test_a_mistake_in_the_schema_that_sqlc_reports_is_reported_once(project: Path, sqlwright: Sqlwright, files: dict[str, str]) -> None:
+    write_files(project, files)
+    assert len(errors(sqlwright("generate"))) == 1
