@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlwright.check.claims import unknown_columns
@@ -26,16 +27,13 @@ def hidden_names(refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnost
 
     `refused` are the files of the packages that sqlc could not read.
     """
-    asked = [(inputs, [each for each in map(_annotated, inputs.sources.values()) if each]) for inputs in refused]
-    try:
-        return [
-            found
-            for inputs, queries in asked
-            if queries
-            for found in _wrong_names(sessions.over(inputs.schema, nullable_elements=False), queries)
-        ]
-    except (CompileError, ServerUnavailable):
-        return []
+    found: list[Diagnostic] = []
+    for inputs in refused:
+        queries = [each for each in map(_annotated, inputs.sources.values()) if each]
+        # Without a server, and where its schema is refused, nothing is known of a package's columns.
+        with suppress(CompileError, ServerUnavailable):
+            found += _wrong_names(sessions.over(inputs.schema, nullable_elements=False), queries) if queries else ()
+    return found
 
 
 def _annotated(source: QuerySource) -> tuple[QuerySource, Annotations] | None:
