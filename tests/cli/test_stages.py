@@ -213,3 +213,122 @@ SAID_BY_SQLC = [declare({"migrations/1_users.sql": TWICE}), declare({"migrations
 def test_a_mistake_in_the_schema_that_sqlc_reports_is_reported_once(project: Path, sqlwright: Sqlwright, files: dict[str, str]) -> None:
     write_files(project, files)
     assert len(errors(sqlwright("generate"))) == 1
+
+
+HIDDEN_VARIANTS = """\
+-- name: Selected :many
+-- @patch
+SELECT id FROM users WHERE name = @name;
+
+-- name: Unordered :many
+-- @order by_name: name
+SELECT id FROM users;
+
+-- name: Inserted :exec
+-- @order by_name: name
+INSERT INTO users (id, name) VALUES (@id, @name);
+
+-- name: Twice :many
+-- @order one
+-- @order two
+SELECT id FROM users ORDER BY id;
+
+-- name: Chosen :many
+-- @order by_id
+-- @order chosen: @column
+SELECT id FROM users ORDER BY id;
+
+-- name: Unlimited :many
+-- @page
+SELECT id FROM users ORDER BY id;
+
+-- name: Updated :many
+-- @page
+UPDATE users SET name = @name RETURNING id;
+"""
+HIDDEN_NAMES = """\
+-- name: NoDefault :many
+-- @order by_name: name
+-- @order by_both: name, id
+SELECT id, name FROM users ORDER BY id;
+
+-- name: Json :many
+-- @json nme: app.Data
+SELECT id, name FROM users WHERE id > @least;
+
+-- name: Marked :many
+-- @notnull name! always set
+SELECT id, upper(name) AS "name!" FROM users;
+
+-- name: Good :many
+-- @page
+-- @order by_name: name, id
+-- @order by_id: users.id
+-- @notnull shout always set
+-- @optional name
+SELECT id, name, upper(name) AS "shout!" FROM users WHERE name = @name ORDER BY id LIMIT @page_size;
+
+-- name: Patched :exec
+-- @patch
+WITH u AS (SELECT 1) UPDATE users SET name = @name WHERE id = @id;
+"""
+OF_VARIANTS = [
+    "query Selected: @patch on a statement that is not an UPDATE",
+    "query Unordered: @order, but the statement has no ORDER BY of its own",
+    "query Inserted: @order, but the statement has no ORDER BY of its own",
+    "query Twice: two orders without columns",
+    "query Chosen, @order chosen: an order has no parameters",
+    "query Unlimited: @page on a statement that has no LIMIT, which is the size of a page",
+    "query Updated: @page on a statement that is not a SELECT",
+]
+OF_NAMES = [
+    "query NoDefault: no @order is that of the statement's own ORDER BY, which is the default",
+    "@json on query Json names `nme`, which is not one of its columns or parameters",
+    "query Marked claims @notnull for `name!`, which it does not return",
+]
+ALONE = declare({"queries/users.sql": HIDDEN_VARIANTS + "\n" + HIDDEN_NAMES})
+BESIDE_SQLC = declare({"queries/users.sql": ALONE["queries/users.sql"], "queries/wrong.sql": REFUSED_BY_SQLC})
+
+
+@pytest.mark.parametrize("files", [ALONE, BESIDE_SQLC], ids=["alone", "beside an error of sqlc"])
+def test_the_same_is_said_of_annotations_alone_and_beside_an_error_of_sqlc(
+    project: Path, sqlwright: Sqlwright, files: dict[str, str]
+) -> None:
+    write_files(project, files)
+    of_sqlc = [] if files is ALONE else ['PostgreSQL refuses query Wrong: relation "strangers" does not exist']
+    assert errors(sqlwright("generate")) == [*OF_VARIANTS, *OF_NAMES, *of_sqlc]
+
+
+def test_what_the_text_shows_of_annotations_needs_no_server_beside_an_error_of_sqlc(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, BESIDE_SQLC)
+    found = errors(sqlwright("generate", SQLWRIGHT_DATABASE_URL=NO_SERVER))
+    assert found == [*OF_VARIANTS, 'relation "strangers" does not exist']
+
+
+IN_ONE_QUERY = declare(
+    {
+        "queries/users.sql": """\
+-- name: Both :many
+-- @patch
+-- @page
+SELECT id FROM strangers ORDER BY id;
+
+-- name: Syntax :many
+-- @page
+-- @order chosen: @column
+SELECT id FROM users ORDRE BY id LIMTI @page_size;
+"""
+    }
+)
+
+
+def test_an_error_of_sqlc_hides_none_in_the_annotations_of_its_query(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, IN_ONE_QUERY)
+    found = errors(sqlwright("generate"))
+    assert found == [
+        "query Both: @patch on a statement that is not an UPDATE",
+        "query Both: @page on a statement that has no LIMIT, which is the size of a page",
+        'PostgreSQL refuses query Both: relation "strangers" does not exist',
+        "query Syntax, @order chosen: an order has no parameters",
+        'PostgreSQL refuses query Syntax: syntax error at or near "BY"',
+    ]

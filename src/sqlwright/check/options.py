@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlwright import ir
 from sqlwright.assemble.claims import column_name
 from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
 from sqlwright.options import Options
+from sqlwright.sql.annotations import Annotations
+from sqlwright.sql.sources import QuerySource
 from sqlwright.types.pgtypes import canonical_name, names
 from sqlwright.types.valuetypes import matches_column
 
@@ -25,6 +27,19 @@ def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options,
     return found
 
 
+def unknown_json(source: QuerySource, claims: Annotations, names: Collection[str]) -> Iterator[Diagnostic]:
+    """Report each `@json` that names none of the columns and parameters of a query, whose `names` these are."""
+    for name in claims.json:
+        if name not in names:
+            known = ", ".join(f"`{each}`" for each in names)
+            yield Diagnostic(
+                Code.ANNOTATION_WITHOUT_COLUMN,
+                f"@json on query {source.name} names `{name}`, which is not one of its columns or parameters",
+                source.header_place(),
+                help=f"columns and parameters: {known}." if known else "",
+            )
+
+
 def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator[Diagnostic]:
     proof = proofs.queries[file, query.name]
     types = {column_name(column): column.type for column in proof.columns}
@@ -38,16 +53,9 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
             help="remove it.",
             severity=Severity.WARNING,
         )
+    yield from unknown_json(query.source, query.annotations, types)
     for name in query.annotations.json:
-        if name not in types:
-            known = ", ".join(f"`{each}`" for each in types)
-            yield Diagnostic(
-                Code.ANNOTATION_WITHOUT_COLUMN,
-                f"@json on query {query.name} names `{name}`, which is not one of its columns or parameters",
-                query.source.header_place(),
-                help=f"columns and parameters: {known}." if known else "",
-            )
-        elif types[name].replace("[]", "") not in {"json", "jsonb"}:
+        if name in types and types[name].replace("[]", "") not in {"json", "jsonb"}:
             yield Diagnostic(
                 Code.JSON_ON_OTHER_TYPE,
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",

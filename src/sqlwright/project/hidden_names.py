@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlwright.check.claims import unknown_columns
+from sqlwright.check.options import unknown_json
 from sqlwright.diagnostics import CompileError, Diagnostic
 from sqlwright.pipeline import Inputs
 from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.project.hidden import has_numbers, named_parameters
 from sqlwright.project.second_opinion import FOR_WANT_OF_SQLC
 from sqlwright.prove.sessions import Sessions
 from sqlwright.sql.annotations import Annotations, read_annotations, split_alias
 from sqlwright.sql.macros import read_statement
+from sqlwright.sql.refused_variants import no_default, refused_order
 from sqlwright.sql.sources import QuerySource
 from sqlwright.sql.variants import find_ordering, has_parameter
 
 if TYPE_CHECKING:
-    from sqlwright.prove.asking.describe import Description
+    from sqlwright.prove.asking.describe import ResultColumn
     from sqlwright.prove.prover import Session
 
 
 def hidden_names(refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
-    """Return the errors of `@notnull`, `@nullable` and `@order` in the queries that PostgreSQL accepts; none without a server.
+    """Return the errors of `@notnull`, `@nullable`, `@json` and `@order` in the queries that PostgreSQL accepts; none without a server.
 
     `refused` are the files of the packages that sqlc could not read.
     """
@@ -40,7 +43,7 @@ def _annotated(source: QuerySource) -> tuple[QuerySource, Annotations] | None:
     if source.sqlc_only:
         return None
     annotations = read_annotations(source).annotations
-    return (source, annotations) if annotations.not_null or annotations.nullable or annotations.orders else None
+    return (source, annotations) if annotations.not_null or annotations.nullable or annotations.json or annotations.orders else None
 
 
 def _wrong_names(session: Session, queries: Iterable[tuple[QuerySource, Annotations]]) -> Iterator[Diagnostic]:
@@ -55,30 +58,52 @@ def _wrong_names(session: Session, queries: Iterable[tuple[QuerySource, Annotati
                 described = describe(session.connection, sql, {})
             except Refused:
                 continue
-            yield from unknown_columns(source, annotations, _names(described))
-            yield from _wrong_orders(session, source, annotations, sql)
+            columns = [_column_name(session, column) for column in described.columns]
+            yield from unknown_columns(source, annotations, set(columns))
+            if not has_numbers(source):
+                yield from unknown_json(source, annotations, [*columns, *(param.name for param in named_parameters(source))])
+            yield from _wrong_orders(session, source, annotations, sql, described.params)
 
 
-def _names(described: Description) -> set[str]:
-    """Return the names of columns, with and without the mark of a claim."""
-    names = [column.name for column in described.columns]
-    return {*names, *(split_alias(name)[0] for name in names)}
+def _column_name(session: Session, column: ResultColumn) -> str:
+    """Return a column's name without the mark of a claim; a table column really named `total!` claims nothing."""
+    place = session.located.get(column.origin) if column.origin else None
+    return column.name if place and place[2] == column.name else split_alias(column.name)[0]
 
 
-def _wrong_orders(session: Session, source: QuerySource, annotations: Annotations, sql: str) -> Iterator[Diagnostic]:
+def _wrong_orders(session: Session, source: QuerySource, annotations: Annotations, sql: str, types: Sequence[int]) -> Iterator[Diagnostic]:
     from sqlwright.prove.asking.describe import Refused, describe
-    from sqlwright.prove.asking.orders import refused_order, why_refused
+    from sqlwright.prove.asking.orders import why_refused
 
     span = find_ordering(sql)
     if span is None:
         return
     start, end = span
+    # A misspelt one may be meant as the default.
+    has_default = any(not order.by or has_parameter(order.by) for order in annotations.orders)
     for order in annotations.orders:
         if order.by and not has_parameter(order.by):
             text = f"{sql[:start]}{order.by}{sql[end:]}"
             try:
                 describe(session.connection, text, {})
+                has_default = has_default or _sort(session, text, types) == _sort(session, sql, types)
             except Refused as refused:
+                has_default = True
                 if refused.sqlstate not in FOR_WANT_OF_SQLC:
                     message, cure, offset = why_refused(session.connection, text, refused)
                     yield refused_order(source, order, message, cure, None if offset is None else offset - start)
+    if not has_default:
+        yield no_default(source, annotations)
+
+
+def _sort(session: Session, sql: str, types: Sequence[int]) -> object:
+    """Return what a statement sorts by, as a value that can be compared; None if its tree cannot be read, as if all were alike."""
+    from sqlwright.prove.shape.likeness import Shape, without_order
+    from sqlwright.prove.tree.nodetree import UNREADABLE, Node
+    from sqlwright.prove.tree.querytree import analysed_query
+
+    try:
+        tree = analysed_query(session.connection, sql, types)
+        return without_order(tree, Shape())[1] if isinstance(tree, Node) else None
+    except UNREADABLE:
+        return None

@@ -16,7 +16,7 @@ from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
-from sqlwright.prove.asking.orders import refused_order, why_refused
+from sqlwright.prove.asking.orders import why_refused
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.likeness import Shape, without_order
@@ -29,6 +29,14 @@ from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.nulltests import condition_without_null_test
+from sqlwright.sql.refused_variants import (
+    ORDER_WITH_PARAMETER,
+    no_default,
+    order_without_list,
+    patch_without_update,
+    refused_order,
+    second_default,
+)
 from sqlwright.sql.variants import (
     Clause,
     Cut,
@@ -163,8 +171,7 @@ def _assignments(asked: VariedQuery, tree: Node) -> Clause:
     line = asked.query.annotations.patch
     command = Query(tree).command
     if command is not CmdType.UPDATE:
-        cure = "write `-- @optional parameter` for filters." if command is CmdType.SELECT else "remove it."
-        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
+        raise CompileError([patch_without_update(asked.query.source, line, is_select=command is CmdType.SELECT)])
     clause = cut_assignments(asked.statement.sql, patched)
     never = _never_assigned(asked, clause)
     if never:
@@ -225,43 +232,32 @@ def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int]
 
 def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     """Return the orders, the default first."""
-    sql, annotations = asked.statement.sql, asked.query.annotations
-    first = annotations.orders[0].line
-    span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
+    sql, annotations, source = asked.statement.sql, asked.query.annotations, asked.query.source
+    is_select = Query(tree).command is CmdType.SELECT
+    span = find_ordering(sql) if is_select else None
     if span is None:
-        cure = "@order is for SELECT: remove it."
-        if Query(tree).command is CmdType.SELECT:
-            by = next((order.by for order in annotations.orders if order.by), "column")
-            cure = f"write the default order at its end, such as `ORDER BY {by}`."
-        raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
+        raise CompileError([order_without_list(source, annotations, is_select=is_select)])
     start, end = span
+    if second := second_default(source, annotations):
+        raise CompileError([second])
     own = [order for order in annotations.orders if not order.by]
-    if len(own) > 1:
-        raise asked.error_at_line(
-            Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`."
-        )
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
         offset: int | None = None
         if has_parameter(by):
-            message, cure = "an order has no parameters", "sort by columns and expressions of them."
+            message, cure = ORDER_WITH_PARAMETER
         elif not order.by:
             continue
         else:
             message, cure, is_own, offset = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
             own += [order] if is_own and not own else []
         if message:
-            problems.append(refused_order(asked.query.source, order, message, cure, None if offset is None else offset - start))
+            problems.append(refused_order(source, order, message, cure, None if offset is None else offset - start))
     if problems:
         raise CompileError(problems)
     if not own:
-        raise asked.error_at_line(
-            Code.REFUSED_ORDER,
-            "no @order is that of the statement's own ORDER BY, which is the default",
-            first,
-            "name it: `-- @order name`.",
-        )
+        raise CompileError([no_default(source, annotations)])
     others = tuple((order.name, order.by) for order in annotations.orders if order is not own[0])
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
