@@ -252,6 +252,11 @@ HIDDEN_NAMES = """\
 -- @order by_both: name, id
 SELECT id, name FROM users ORDER BY id;
 
+-- name: More :many
+-- @order by_id
+-- @order first: name LIMIT 1
+SELECT id, name FROM users WHERE id > @least ORDER BY id;
+
 -- name: Json :many
 -- @json nme: app.Data
 SELECT id, name FROM users WHERE id > @least;
@@ -283,6 +288,7 @@ OF_VARIANTS = [
 ]
 OF_NAMES = [
     "query NoDefault: no @order is that of the statement's own ORDER BY, which is the default",
+    "query More, @order first: it is more than a list for ORDER BY",
     "@json on query Json names `nme`, which is not one of its columns or parameters",
     "query Marked claims @notnull for `name!`, which it does not return",
 ]

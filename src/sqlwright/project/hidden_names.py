@@ -16,7 +16,7 @@ from sqlwright.project.second_opinion import FOR_WANT_OF_SQLC
 from sqlwright.prove.sessions import Sessions
 from sqlwright.sql.annotations import Annotations, read_annotations, split_alias
 from sqlwright.sql.macros import read_statement
-from sqlwright.sql.refused_variants import no_default, refused_order
+from sqlwright.sql.refused_variants import MORE_THAN_A_LIST, no_default, refused_order
 from sqlwright.sql.sources import QuerySource
 from sqlwright.sql.variants import find_ordering, has_parameter
 
@@ -86,7 +86,10 @@ def _wrong_orders(session: Session, source: QuerySource, annotations: Annotation
             text = f"{sql[:start]}{order.by}{sql[end:]}"
             try:
                 describe(session.connection, text, {})
-                has_default = has_default or _sort(session, text, types) == _sort(session, sql, types)
+                is_list, is_own = _compare(session, sql, text, types)
+                has_default = has_default or is_own or not is_list
+                if not is_list:
+                    yield refused_order(source, order, *MORE_THAN_A_LIST, None)
             except Refused as refused:
                 has_default = True
                 if refused.sqlstate not in FOR_WANT_OF_SQLC:
@@ -96,14 +99,19 @@ def _wrong_orders(session: Session, source: QuerySource, annotations: Annotation
         yield no_default(source, annotations)
 
 
-def _sort(session: Session, sql: str, types: Sequence[int]) -> object:
-    """Return what a statement sorts by, as a value that can be compared; None if its tree cannot be read, as if all were alike."""
+def _compare(session: Session, sql: str, other: str, types: Sequence[int]) -> tuple[bool, bool]:
+    """Return whether another statement differs in nothing but its order, and whether it has the same one; both if a tree cannot be read."""
+    import psycopg
+
     from sqlwright.prove.shape.likeness import Shape, without_order
     from sqlwright.prove.tree.nodetree import UNREADABLE, Node
     from sqlwright.prove.tree.querytree import analysed_query
 
     try:
-        tree = analysed_query(session.connection, sql, types)
-        return without_order(tree, Shape())[1] if isinstance(tree, Node) else None
-    except UNREADABLE:
-        return None
+        own, found = (analysed_query(session.connection, text, types) for text in (sql, other))
+        if not isinstance(own, Node) or not isinstance(found, Node):
+            return True, True
+        (own_rest, own_sort), (rest, sort) = without_order(own, Shape()), without_order(found, Shape())
+    except (*UNREADABLE, psycopg.ProgrammingError):
+        return True, True
+    return rest == own_rest, sort == own_sort

@@ -30,6 +30,7 @@ from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.nulltests import condition_without_null_test
 from sqlwright.sql.refused_variants import (
+    MORE_THAN_A_LIST,
     ORDER_WITH_PARAMETER,
     no_default,
     order_without_list,
@@ -272,7 +273,7 @@ def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, 
         return message, cure, False, offset
     (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
-        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False, None
+        return *MORE_THAN_A_LIST, False, None
     return "", "", sort == own_sort, None
 
 

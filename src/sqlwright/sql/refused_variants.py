@@ -17,6 +17,7 @@ PAGE_ON = "@page on a statement that"
 NOT_A_SELECT = ("is not a SELECT", "remove it.")
 NO_LIMIT = ("has no LIMIT, which is the size of a page", "write `LIMIT @page_size`.")
 ORDER_WITH_PARAMETER = ("an order has no parameters", "sort by columns and expressions of them.")
+MORE_THAN_A_LIST = ("it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.")
 _SELECTS = frozenset({"select", "table", "values"})
 _VERBS = _SELECTS | {"delete", "insert", "merge", "update"}
 _DEPTHS = {"(": 1, ")": -1}
